@@ -1,0 +1,105 @@
+-- 001_readings: every reading, the registry of devices, their all-time peaks, what was rejected.
+--
+-- A reading is found again by (device, recorded_at, content_hash), all three of which come from the
+-- message itself. So a message that is delivered twice makes the same row, whichever collector
+-- stores it and whenever; and partitioning by recorded_at cannot tear the two apart.
+
+CREATE TABLE devices (
+    id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id     text COLLATE "C" NOT NULL UNIQUE,
+    first_seen_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE devices IS 'Every device that ever sent a reading.';
+COMMENT ON COLUMN devices.id IS 'The number that readings and peaks refer to.';
+COMMENT ON COLUMN devices.device_id IS 'The id in the topic the device publishes to.';
+COMMENT ON COLUMN devices.first_seen_at IS 'When a collector first heard of it.';
+
+-- No foreign key to devices: the collector registers a device before it stores its first reading,
+-- devices are never deleted, and the check would cost as much as the insert. Columns are ordered so
+-- that no alignment gap is left; each feature is a further double precision column.
+CREATE TABLE readings (
+    device       integer NOT NULL,
+    content_hash integer NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    received_at  timestamptz NOT NULL,
+    status       smallint,
+    PRIMARY KEY (device, recorded_at, content_hash)
+) PARTITION BY RANGE (recorded_at);
+COMMENT ON TABLE readings IS 'Every reading once. People query the view device_readings.';
+COMMENT ON COLUMN readings.device IS 'devices.id';
+COMMENT ON COLUMN readings.content_hash IS 'Tells apart two readings of one device in one microsecond.';
+COMMENT ON COLUMN readings.recorded_at IS 'The timestamp the device gave, or its arrival when it gave none.';
+COMMENT ON COLUMN readings.received_at IS 'When the collector received it first.';
+COMMENT ON COLUMN readings.status IS '1 ON, 2 OFF, 3 ACTIVE, 4 INACTIVE, NULL when the reading has none.';
+
+-- Rows arrive nearly in time order, so block ranges find a window of time across all devices at a
+-- thousandth of a B-tree's size and next to no cost per insert.
+CREATE INDEX readings_received_at ON readings USING brin (received_at) WITH (pages_per_range = 32);
+CREATE INDEX readings_recorded_at ON readings USING brin (recorded_at) WITH (pages_per_range = 32);
+
+CREATE TABLE readings_default PARTITION OF readings DEFAULT;
+COMMENT ON TABLE readings_default IS 'Readings of days that have no partition of their own.';
+
+CREATE TABLE peaks (
+    device       integer NOT NULL,
+    content_hash integer NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    value        double precision NOT NULL,
+    status       smallint,
+    feature      text COLLATE "C" NOT NULL,
+    sort_order   text COLLATE "C" NOT NULL CHECK (sort_order IN ('desc', 'asc')),
+    PRIMARY KEY (device, feature, sort_order)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE peaks IS 'The all-time best reading of each device and feature, whole; it outlives the readings table.';
+COMMENT ON COLUMN peaks.value IS 'The value of the feature that the row is about.';
+COMMENT ON COLUMN peaks.sort_order IS 'desc: the highest value, asc: the lowest.';
+
+CREATE TABLE rejected_messages (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    received_at timestamptz NOT NULL,
+    topic       text NOT NULL,
+    payload     bytea NOT NULL,
+    reason      text COLLATE "C" NOT NULL,
+    detail      text NOT NULL
+);
+CREATE INDEX rejected_messages_reason ON rejected_messages (reason, id);
+COMMENT ON TABLE rejected_messages IS 'What arrived and cannot be a reading, byte for byte, with the reason.';
+
+-- Adds a feature: its column, and the view with it. Nothing happens when it is there.
+CREATE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    columns text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'readings'::regclass
+                   AND attname = feature AND NOT attisdropped) THEN
+        EXECUTE format('ALTER TABLE readings ADD COLUMN %I double precision', feature);
+        EXECUTE format('ALTER TABLE peaks ADD COLUMN %I double precision', feature);
+    END IF;
+    SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum) INTO columns
+    FROM pg_attribute
+    WHERE attrelid = 'readings'::regclass AND NOT attisdropped AND attnum > 5;
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW device_readings AS
+         SELECT d.device_id, r.recorded_at, r.received_at,
+                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status%s
+         FROM readings r JOIN devices d ON d.id = r.device', columns);
+    COMMENT ON VIEW device_readings IS 'Every reading with the name of its device and status.';
+END $$;
+
+-- Makes the partition of one UTC day. False when it is there, or when readings of that day already
+-- lie in the default partition, where they are found just as well.
+CREATE FUNCTION make_day_partition(day date) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    partition_name text := 'readings_' || to_char(day, 'YYYY_MM_DD');
+    starts timestamptz := day::timestamp AT TIME ZONE 'UTC';
+    ends   timestamptz := (day + 1)::timestamp AT TIME ZONE 'UTC';
+BEGIN
+    IF to_regclass(partition_name) IS NOT NULL
+       OR EXISTS (SELECT FROM readings_default WHERE recorded_at >= starts AND recorded_at < ends) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition_name);
+    EXECUTE format('ALTER TABLE readings ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                   partition_name, starts, ends);
+    RETURN true;
+END $$;

@@ -1,0 +1,208 @@
+#include "shared/board.h"
+
+#include "shared/mem.h"
+#include "shared/reading_json.h"
+#include "shared/timestamp.h"
+
+#include <cjson/cJSON.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const order_texts[ORDER_COUNT] = {"desc", "asc"};
+
+const char *sort_order_text(enum sort_order order)
+{
+    return order_texts[order];
+}
+
+bool sort_order_parse(enum sort_order *out, const char *text)
+{
+    for (int order = 0; order < ORDER_COUNT; order++) {
+        if (strcmp(text, order_texts[order]) == 0) {
+            *out = (enum sort_order)order;
+            return true;
+        }
+    }
+    return false;
+}
+
+int board_entry_compare(const struct board_entry *a, const struct board_entry *b, size_t feature,
+                        enum sort_order order)
+{
+    double left = a->reading->values[feature];
+    double right = b->reading->values[feature];
+    int by_id;
+
+    if (left != right)
+        return (left > right) == (order == ORDER_HIGHEST) ? -1 : 1;
+    if (a->reading->recorded_at_us != b->reading->recorded_at_us)
+        return a->reading->recorded_at_us > b->reading->recorded_at_us ? -1 : 1;
+    by_id = strcmp(a->device_id, b->device_id);
+    if (by_id != 0)
+        return by_id;
+    if (a->reading->content_hash != b->reading->content_hash)
+        return a->reading->content_hash > b->reading->content_hash ? -1 : 1;
+    return 0;
+}
+
+size_t board_rank(struct board_entry *entries, size_t count, size_t feature, enum sort_order order,
+                  size_t limit)
+{
+    size_t kept = 0;
+
+    /* Insertion sort that forgets what falls off the end: boards are a few dozen entries. */
+    for (size_t i = 0; i < count; i++) {
+        struct board_entry entry = entries[i];
+        size_t at = 0;
+        size_t end = kept;
+
+        while (at < kept && board_entry_compare(&entries[at], &entry, feature, order) <= 0 &&
+               strcmp(entries[at].device_id, entry.device_id) != 0)
+            at++;
+        if (at < kept && board_entry_compare(&entries[at], &entry, feature, order) <= 0)
+            continue; /* the device stands there already, with a better one */
+        for (size_t j = at; j < kept; j++) {
+            if (strcmp(entries[j].device_id, entry.device_id) == 0) {
+                end = j; /* its worse one makes room */
+                break;
+            }
+        }
+        if (at == limit)
+            continue;
+        if (end == kept) {
+            if (kept < limit)
+                kept++;
+            else
+                end = kept - 1;
+        }
+        memmove(&entries[at + 1], &entries[at], (end - at) * sizeof(entry));
+        entries[at] = entry;
+    }
+    return kept;
+}
+
+void board_topic(struct buffer *out, const char *collector_id, const char *feature,
+                 const char *interval, enum sort_order order)
+{
+    buffer_printf(out, "collectors/%s/boards/%s/%s%s", collector_id, feature, interval,
+                  order == ORDER_LOWEST ? "/lowest" : "");
+}
+
+void board_write(struct buffer *out, const struct features *features, const char *feature,
+                 const char *interval, enum sort_order order, int64_t as_of_us,
+                 const struct board_entry *entries, size_t count)
+{
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(when, as_of_us);
+    buffer_printf(out,
+                  "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
+                  "\"readings\":[",
+                  feature, interval, sort_order_text(order), when);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buffer_put_text(out, ",");
+        reading_json_write(out, entries[i].device_id, entries[i].reading, features);
+    }
+    buffer_put_text(out, "]}");
+}
+
+static const char *string_member(const cJSON *object, const char *name)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(member) ? member->valuestring : NULL;
+}
+
+static bool copy_member(char *out, size_t out_bytes, const cJSON *object, const char *name)
+{
+    const char *text = string_member(object, name);
+
+    if (!text || strlen(text) >= out_bytes)
+        return false;
+    strcpy(out, text);
+    return true;
+}
+
+static bool parse_reading(struct reading *out, const struct features *features, const cJSON *object)
+{
+    const char *when = string_member(object, "timestamp");
+    const char *status = string_member(object, "status");
+
+    memset(out, 0, reading_size(features->count));
+    if (!when || !timestamp_parse(&out->recorded_at_us, when))
+        return false;
+    if (status) {
+        enum reading_status parsed = reading_status_parse(status);
+
+        if (parsed == STATUS_COUNT)
+            return false;
+        out->status = (uint8_t)parsed;
+    }
+    for (size_t i = 0; i < features->count; i++) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, features->names[i]);
+
+        out->values[i] = cJSON_IsNumber(value) ? value->valuedouble : (double)NAN;
+    }
+    out->content_hash = reading_content_hash(out, features);
+    return true;
+}
+
+static bool parse_entries(struct board *board, const struct features *features,
+                          const cJSON *readings)
+{
+    size_t stride = reading_size(features->count);
+    size_t slot = stride + DEVICE_ID_SIZE + 7; /* a reading and its device id, aligned */
+    size_t count = (size_t)cJSON_GetArraySize(readings);
+    const cJSON *item;
+
+    slot -= slot % 8;
+    if (count > BOARD_ENTRIES_MAX)
+        return false;
+    board->entries = mem_calloc(count + 1, sizeof(board->entries[0]));
+    board->memory = mem_alloc(count * slot + 1);
+    cJSON_ArrayForEach(item, readings)
+    {
+        unsigned char *memory = board->memory + board->count * slot;
+        struct reading *reading = (struct reading *)(void *)memory;
+        char *device_id = (char *)memory + stride;
+
+        if (!copy_member(device_id, DEVICE_ID_SIZE, item, "deviceId") ||
+            !device_id_is_legal(device_id, strlen(device_id)) ||
+            !parse_reading(reading, features, item))
+            return false;
+        board->entries[board->count++] =
+            (struct board_entry){.device_id = device_id, .reading = reading};
+    }
+    return true;
+}
+
+bool board_parse(struct board *out, const struct features *features, const char *json, size_t bytes)
+{
+    struct board board = {0};
+    cJSON *root = cJSON_ParseWithLength(json, bytes);
+    const cJSON *readings = cJSON_GetObjectItemCaseSensitive(root, "readings");
+    const char *as_of = string_member(root, "asOf");
+    const char *order = string_member(root, "order");
+    bool parsed = copy_member(board.feature, sizeof(board.feature), root, "feature") &&
+                  copy_member(board.interval, sizeof(board.interval), root, "interval") && as_of &&
+                  timestamp_parse(&board.as_of_us, as_of) && order &&
+                  sort_order_parse(&board.order, order) && cJSON_IsArray(readings) &&
+                  parse_entries(&board, features, readings);
+
+    cJSON_Delete(root);
+    if (parsed)
+        *out = board;
+    else
+        board_release(&board);
+    return parsed;
+}
+
+void board_release(struct board *board)
+{
+    free(board->entries);
+    free(board->memory);
+    *board = (struct board){0};
+}

@@ -1,0 +1,129 @@
+#include "shared/buffer.h"
+
+#include "shared/mem.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buffer_release(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->bytes = 0;
+}
+
+unsigned char *buffer_reserve(struct buffer *buffer, size_t bytes)
+{
+    if (buffer->capacity - buffer->bytes < bytes) {
+        buffer->capacity = mem_grown(buffer->capacity, buffer->bytes + bytes);
+        buffer->data = mem_realloc(buffer->data, buffer->capacity);
+    }
+    return buffer->data + buffer->bytes;
+}
+
+void buffer_put(struct buffer *buffer, const void *data, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    memcpy(buffer_reserve(buffer, bytes), data, bytes);
+    buffer->bytes += bytes;
+}
+
+void buffer_put_text(struct buffer *buffer, const char *text)
+{
+    buffer_put(buffer, text, strlen(text));
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    va_list again;
+    int length;
+
+    va_start(args, format);
+    va_copy(again, args);
+    length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(length >= 0);
+    vsnprintf((char *)buffer_reserve(buffer, (size_t)length + 1), (size_t)length + 1, format, again);
+    va_end(again);
+    buffer->bytes += (size_t)length;
+}
+
+static void put_be(struct buffer *buffer, uint64_t value, size_t bytes)
+{
+    unsigned char *out = buffer_reserve(buffer, bytes);
+
+    for (size_t i = 0; i < bytes; i++)
+        out[i] = (unsigned char)(value >> (8 * (bytes - 1 - i)));
+    buffer->bytes += bytes;
+}
+
+void buffer_put_be16(struct buffer *buffer, uint16_t value)
+{
+    put_be(buffer, value, 2);
+}
+
+void buffer_put_be32(struct buffer *buffer, uint32_t value)
+{
+    put_be(buffer, value, 4);
+}
+
+void buffer_put_be64(struct buffer *buffer, uint64_t value)
+{
+    put_be(buffer, value, 8);
+}
+
+void buffer_put_double_be(struct buffer *buffer, double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    buffer_put_be64(buffer, bits);
+}
+
+void buffer_put_json_string(struct buffer *buffer, const char *text)
+{
+    buffer_put(buffer, "\"", 1);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            buffer_printf(buffer, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            buffer_printf(buffer, "\\u%04x", c);
+        else
+            buffer_put(buffer, text, 1);
+    }
+    buffer_put(buffer, "\"", 1);
+}
+
+void buffer_put_json_double(struct buffer *buffer, double value)
+{
+    char text[32];
+
+    if (!isfinite(value)) {
+        buffer_put_text(buffer, "null");
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    buffer_put_text(buffer, text);
+}
+
+const char *buffer_text(struct buffer *buffer)
+{
+    *buffer_reserve(buffer, 1) = '\0';
+    return (const char *)buffer->data;
+}

@@ -1,0 +1,46 @@
+/* buffer.h: bytes that grow at the end: text for people, JSON, binary rows for COPY.
+ *
+ * Shape    `bytes` bytes at `data`, in one allocation of `capacity`.
+ * Units    the put_be functions write big-endian, as MQTT and PostgreSQL want it.
+ * Errors   none: no memory ends the process (mem.h).
+ * Owner    whoever embeds the struct; zeroed is empty; buffer_release() frees the one array.
+ */
+#ifndef HIGHWATER_BUFFER_H
+#define HIGHWATER_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buffer {
+    unsigned char *data;
+    size_t bytes;
+    size_t capacity;
+};
+
+void buffer_release(struct buffer *buffer);
+
+/* Empties it and keeps the memory. */
+void buffer_clear(struct buffer *buffer);
+
+/* Room for `bytes` more, not yet counted; the caller fills it and adds to buffer->bytes. */
+unsigned char *buffer_reserve(struct buffer *buffer, size_t bytes);
+
+void buffer_put(struct buffer *buffer, const void *data, size_t bytes);
+void buffer_put_text(struct buffer *buffer, const char *text);
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void buffer_put_be16(struct buffer *buffer, uint16_t value);
+void buffer_put_be32(struct buffer *buffer, uint32_t value);
+void buffer_put_be64(struct buffer *buffer, uint64_t value);
+void buffer_put_double_be(struct buffer *buffer, double value);
+
+/* A JSON string with its quotes: escapes ", \ and control characters, leaves UTF-8 as it is. */
+void buffer_put_json_string(struct buffer *buffer, const char *text);
+
+/* The shortest decimal that reads back as the same double; `null` when not finite. */
+void buffer_put_json_double(struct buffer *buffer, double value);
+
+/* The content as a C string, NUL-terminated behind the counted bytes. */
+const char *buffer_text(struct buffer *buffer);
+
+#endif

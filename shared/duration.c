@@ -1,0 +1,51 @@
+#include "shared/duration.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double unit_us(const char **text)
+{
+    static const struct {
+        const char *name;
+        double us;
+    } units[] = {{"us", 1},   {"ms", 1e3},    {"s", 1e6}, {"m", 60e6},
+                 {"h", 3600e6}, {"d", 86400e6}, {"w", 7 * 86400e6}};
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t bytes = strlen(units[i].name);
+
+        if (strncmp(*text, units[i].name, bytes) == 0 && !isalpha((unsigned char)(*text)[bytes])) {
+            *text += bytes;
+            return units[i].us;
+        }
+    }
+    return 0;
+}
+
+bool duration_parse(int64_t *out_us, const char *text)
+{
+    double total = 0;
+
+    if (!*text)
+        return false;
+    while (*text) {
+        char *end;
+        double number;
+        double unit;
+
+        if (!isdigit((unsigned char)*text))
+            return false;
+        number = strtod(text, &end);
+        text = end;
+        unit = *text ? unit_us(&text) : 1e6;
+        if (unit == 0)
+            return false;
+        total += number * unit;
+    }
+    if (!isfinite(total) || total > 9e18)
+        return false;
+    *out_us = llround(total);
+    return true;
+}

@@ -1,0 +1,168 @@
+#include "shared/features.h"
+
+#include "shared/duration.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Columns and JSON members that every reading has: a feature cannot take their names. */
+static const char *const taken_names[] = {"device", "deviceid", "device_id", "recorded_at",
+                                          "received_at", "content_hash", "status", "timestamp",
+                                          "seq", "feature", "sort_order", "value"};
+
+static bool is_name(const char *text, size_t bytes, size_t most)
+{
+    if (bytes == 0 || bytes > most || text[0] < 'a' || text[0] > 'z')
+        return false;
+    for (size_t i = 0; i < bytes; i++) {
+        char c = text[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+/* The next comma-separated item of *text; false at the end. */
+static bool next_item(const char **text, const char **item, size_t *bytes)
+{
+    if (!*text)
+        return false;
+    *item = *text;
+    *bytes = strcspn(*text, ",");
+    *text = (*text)[*bytes] == ',' ? *text + *bytes + 1 : NULL;
+    return true;
+}
+
+static uint64_t name_hash(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes)
+{
+    struct features parsed = {0};
+    const char *item;
+    size_t bytes;
+
+    while (next_item(&text, &item, &bytes)) {
+        char *name = parsed.names[parsed.count];
+
+        if (!is_name(item, bytes, FEATURE_NAME_MAX)) {
+            snprintf(error, error_bytes,
+                     "feature \"%.*s\" is not 1 to %d of a-z, 0-9 and _, starting with a letter",
+                     (int)bytes, item, FEATURE_NAME_MAX);
+            return false;
+        }
+        if (parsed.count == FEATURES_MAX) {
+            snprintf(error, error_bytes, "more than %d features", FEATURES_MAX);
+            return false;
+        }
+        memcpy(name, item, bytes);
+        name[bytes] = '\0';
+        for (size_t i = 0; i < sizeof(taken_names) / sizeof(taken_names[0]); i++) {
+            if (strcmp(name, taken_names[i]) == 0) {
+                snprintf(error, error_bytes, "\"%s\" is a column of every reading, not a feature",
+                         name);
+                return false;
+            }
+        }
+        if (features_find(&parsed, name) < parsed.count) {
+            snprintf(error, error_bytes, "feature \"%s\" is named twice", name);
+            return false;
+        }
+        parsed.name_hashes[parsed.count] = name_hash(name);
+        parsed.count++;
+    }
+    *out = parsed;
+    return true;
+}
+
+size_t features_find(const struct features *features, const char *name)
+{
+    size_t i = 0;
+
+    while (i < features->count && strcmp(features->names[i], name) != 0)
+        i++;
+    return i;
+}
+
+bool intervals_parse(struct intervals *out, const char *text, char *error, size_t error_bytes)
+{
+    struct intervals parsed = {0};
+    const char *item;
+    size_t bytes;
+
+    while (next_item(&text, &item, &bytes)) {
+        struct interval *interval = &parsed.items[parsed.count];
+        const char *equals = memchr(item, '=', bytes);
+        size_t name_bytes = equals ? (size_t)(equals - item) : bytes;
+
+        if (parsed.count == INTERVALS_MAX) {
+            snprintf(error, error_bytes, "more than %d intervals", INTERVALS_MAX);
+            return false;
+        }
+        if (!is_name(item, name_bytes, INTERVAL_NAME_MAX)) {
+            snprintf(error, error_bytes,
+                     "interval \"%.*s\" is not name=length, the name of a-z, 0-9 and _", (int)bytes,
+                     item);
+            return false;
+        }
+        memcpy(interval->name, item, name_bytes);
+        interval->name[name_bytes] = '\0';
+        if (intervals_find(&parsed, interval->name) < parsed.count) {
+            snprintf(error, error_bytes, "interval \"%s\" is named twice", interval->name);
+            return false;
+        }
+        if (equals) {
+            char length[32];
+            size_t length_bytes = bytes - name_bytes - 1;
+
+            snprintf(length, sizeof(length), "%.*s", (int)length_bytes, equals + 1);
+            if (length_bytes >= sizeof(length) || !duration_parse(&interval->length_us, length) ||
+                interval->length_us <= 0 || interval->length_us > INT64_C(366) * 86400 * 1000000) {
+                snprintf(error, error_bytes,
+                         "interval \"%.*s\": the length is not a duration up to 366d, such as 60s, "
+                         "5m or 1h",
+                         (int)bytes, item);
+                return false;
+            }
+        } else if (strcmp(interval->name, "all_time") == 0) {
+            interval->length_us = INTERVAL_ALL_TIME;
+        } else {
+            snprintf(error, error_bytes,
+                     "interval \"%s\" has no length: write %s=60s (only all_time goes without)",
+                     interval->name, interval->name);
+            return false;
+        }
+        parsed.count++;
+    }
+    *out = parsed;
+    return true;
+}
+
+size_t intervals_find(const struct intervals *intervals, const char *name)
+{
+    size_t i = 0;
+
+    while (i < intervals->count && strcmp(intervals->items[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+int64_t intervals_longest_us(const struct intervals *intervals)
+{
+    int64_t longest = 0;
+
+    for (size_t i = 0; i < intervals->count; i++) {
+        int64_t length = intervals->items[i].length_us;
+
+        if (length != INTERVAL_ALL_TIME && length > longest)
+            longest = length;
+    }
+    return longest;
+}

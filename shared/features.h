@@ -1,0 +1,59 @@
+/* features.h: which numbers a reading carries, and which rolling windows are kept of them.
+ *
+ * Shape    both are short ordered lists, made from the FEATURES and INTERVALS settings.
+ *          FEATURES=temperature,pressure
+ *          INTERVALS=past_minute=60s,past_hour=1h,all_time
+ * Units    lengths in microseconds; INTERVAL_ALL_TIME for the one without an end.
+ * Errors   false, with a sentence in `error` that names the value and what is legal.
+ * Owner    plain values, copied at will.
+ */
+#ifndef HIGHWATER_FEATURES_H
+#define HIGHWATER_FEATURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FEATURES_MAX = 32,
+    FEATURE_NAME_MAX = 31, /* bytes; with its prefix still a legal PostgreSQL column name */
+    INTERVALS_MAX = 16,
+    INTERVAL_NAME_MAX = 31
+};
+
+#define FEATURES_DEFAULT "temperature,pressure"
+#define INTERVALS_DEFAULT "past_minute=60s,past_hour=1h,all_time"
+#define INTERVAL_ALL_TIME INT64_MAX
+
+struct features {
+    size_t count;
+    char names[FEATURES_MAX][FEATURE_NAME_MAX + 1];
+    uint64_t name_hashes[FEATURES_MAX]; /* FNV-1a of the name, for reading_content_hash() */
+};
+
+struct interval {
+    char name[INTERVAL_NAME_MAX + 1];
+    int64_t length_us;
+};
+
+struct intervals {
+    size_t count;
+    struct interval items[INTERVALS_MAX];
+};
+
+/* Lower-case names of letters, digits and underscores, none twice, none of the columns that
+ * every reading has. */
+bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes);
+
+/* The position of a feature, or features->count. */
+size_t features_find(const struct features *features, const char *name);
+
+bool intervals_parse(struct intervals *out, const char *text, char *error, size_t error_bytes);
+
+/* The position of an interval, or intervals->count. */
+size_t intervals_find(const struct intervals *intervals, const char *name);
+
+/* The longest finite length, 0 when there is none. */
+int64_t intervals_longest_us(const struct intervals *intervals);
+
+#endif

@@ -1,0 +1,29 @@
+/* log.h: one line per event on standard error.
+ *
+ * Shape    2026-11-23T12:00:00.123Z collector info mqtt: connecting -> up
+ * Errors   none; a line that does not fit 2,048 bytes is cut.
+ * Use      programs log, libraries return. Bytes from outside go through log_escaped() first.
+ */
+#ifndef HIGHWATER_LOG_H
+#define HIGHWATER_LOG_H
+
+#include <stddef.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+/* Call first: the program's name for each line. LOG_LEVEL in the environment (debug, info,
+ * warning, error) sets the least that is written, default info. */
+void log_init(const char *program);
+
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+
+/* Copies untrusted bytes into `out` with everything but printable ASCII as \xNN, cut with ... to
+ * fit; returns `out`. */
+const char *log_escaped(char *out, size_t out_bytes, const void *data, size_t bytes);
+
+#endif

@@ -1,0 +1,661 @@
+/* The gate rests on three things libmosquitto does (2.0.11 to 2.1.2): the PUBACK of a message is
+ * queued before on_message is called; after mosquitto_threaded_set(true) nothing that is queued is
+ * written until mosquitto_loop_write(); and loop_write() writes everything that is queued. So
+ * "acknowledge what is stored" comes down to not calling loop_write() at the wrong time, and
+ * everything below that calls it asks may_write() first.
+ *
+ * Rejected: answering with PUBACK ourselves through mosquitto_message_v5 hooks (there are none in
+ * 2.0), a codec of our own (a well-kept library beats it), and QoS 2 (no gate either, and half the
+ * speed). */
+#include "shared/mqtt_link.h"
+
+#include "shared/fd_watch.h"
+#include "shared/log.h"
+#include "shared/mem.h"
+#include "shared/random.h"
+#include "shared/timestamp.h"
+
+#include <mosquitto.h>
+#include <mqtt_protocol.h>
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    CONNECT_TIMEOUT_MS = 10000,
+    LEAVE_TIMEOUT_MS = 2000,
+    BACKOFF_LEAST_MS = 100,
+    BACKOFF_MOST_MS = 5000,
+    READS_PER_EVENT = 512 /* then the other handles of the loop have their turn */
+};
+
+static const char *const state_names[] = {"off", "waiting", "resolving", "connecting",
+                                          "up",  "leaving", "closed"};
+
+static void attempt(struct mqtt_link *link);
+static void rearm(struct mqtt_link *link);
+
+static void set_state(struct mqtt_link *link, enum mqtt_link_state state)
+{
+    if (state == link->state)
+        return;
+    if (!link->config.quiet)
+        log_debug("%s: %s -> %s", link->config.name, state_names[link->state], state_names[state]);
+    link->state = state;
+}
+
+/* ---- the end of a connection ---------------------------------------------------------------- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct mqtt_link *link = handle->data;
+
+    assert(link->open_handles > 0);
+    if (--link->open_handles > 0)
+        return;
+    mosquitto_destroy(link->mosq);
+    link->mosq = NULL;
+    mosquitto_lib_cleanup();
+    free(link->host);
+    free(link->username);
+    free(link->password);
+    free(link->address);
+    link->host = link->username = link->password = link->address = NULL;
+    link->on_closed(link);
+}
+
+static void finish_close(struct mqtt_link *link)
+{
+    set_state(link, MQTT_LINK_CLOSED);
+    uv_close((uv_handle_t *)&link->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&link->keepalive, on_handle_closed);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* The socket is gone, or about to be. Also called from inside the library, so it only notes and
+ * schedules. */
+static void go_down(struct mqtt_link *link, const char *reason)
+{
+    bool was_up = link->state == MQTT_LINK_UP;
+    bool is_news = strcmp(reason, link->failure) != 0;
+
+    if (link->state < MQTT_LINK_RESOLVING || link->state == MQTT_LINK_CLOSED)
+        return;
+    fd_watch_free(link->watch);
+    link->watch = NULL;
+    uv_timer_stop(&link->timer);
+    uv_timer_stop(&link->keepalive);
+    link->held_acks = 0;
+    link->is_releasing = false;
+    snprintf(link->failure, sizeof(link->failure), "%s", reason);
+    if (link->state == MQTT_LINK_LEAVING || !link->wants_up) {
+        set_state(link, MQTT_LINK_OFF);
+    } else {
+        uint32_t wait_ms = backoff_next_ms(&link->backoff);
+
+        set_state(link, MQTT_LINK_WAITING);
+        uv_timer_start(&link->timer, on_timer, wait_ms, 0);
+        if (was_up && !link->config.quiet)
+            log_warning("%s: up -> down: %s", link->config.name, reason);
+        else if (is_news && !link->config.quiet)
+            log_warning("%s: %s is not reachable: %s; trying again", link->config.name,
+                        link->host, reason);
+    }
+    if (was_up && link->config.on_down)
+        link->config.on_down(link, reason);
+    if (link->on_closed && link->state == MQTT_LINK_OFF)
+        finish_close(link);
+}
+
+static const char *error_text(int rc)
+{
+    return rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
+}
+
+/* ---- reading and writing -------------------------------------------------------------------- */
+
+/* The gate: with acknowledgements held, only a release may write. */
+static bool may_write(const struct mqtt_link *link)
+{
+    return link->held_acks == 0 || link->is_releasing;
+}
+
+static bool may_read(const struct mqtt_link *link)
+{
+    return link->state == MQTT_LINK_CONNECTING || (!link->is_paused && !link->is_releasing);
+}
+
+static bool is_connected(const struct mqtt_link *link)
+{
+    return link->watch != NULL;
+}
+
+/* False when the connection ended. */
+static bool checked(struct mqtt_link *link, int rc)
+{
+    if (rc != MOSQ_ERR_SUCCESS)
+        go_down(link, error_text(rc)); /* no-op where on_disconnect has said it */
+    return is_connected(link);
+}
+
+static void set_cork(struct mqtt_link *link, int on)
+{
+    if (link->port != 0)
+        setsockopt(mosquitto_socket(link->mosq), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+static void write_queued(struct mqtt_link *link)
+{
+    bool corks = link->held_acks > 1;
+
+    if (!may_write(link) || !mosquitto_want_write(link->mosq))
+        return;
+    if (corks)
+        set_cork(link, 1);
+    if (!checked(link, mosquitto_loop_write(link->mosq, 1)))
+        return;
+    if (corks)
+        set_cork(link, 0);
+    if (link->is_releasing && !mosquitto_want_write(link->mosq)) {
+        link->is_releasing = false;
+        link->held_acks = 0;
+        if (link->config.on_released)
+            link->config.on_released(link);
+    }
+}
+
+/* One packet per call of loop_read(). The library does not say when the socket is dry, but a call
+ * that led to no callback has found nothing whole. */
+static void read_available(struct mqtt_link *link)
+{
+    for (int i = 0; i < READS_PER_EVENT && may_read(link); i++) {
+        link->read_something = false;
+        if (!checked(link, mosquitto_loop_read(link->mosq, 1)))
+            break;
+        if (!link->read_something)
+            break;
+        if (link->held_acks == 0)
+            write_queued(link); /* the SUBSCRIBE after a CONNACK must not queue behind a PUBACK */
+        if (!is_connected(link))
+            break;
+    }
+    if (link->config.on_read)
+        link->config.on_read(link);
+}
+
+static void on_events(void *user, int events)
+{
+    struct mqtt_link *link = user;
+
+    if (events & UV_WRITABLE) {
+        link->tcp_is_open = true;
+        /* with TLS the handshake goes on in loop_read, whichever way the socket is ready */
+        if (link->use_tls && link->state == MQTT_LINK_CONNECTING &&
+            !checked(link, mosquitto_loop_read(link->mosq, 1)))
+            return;
+        write_queued(link);
+    }
+    if (is_connected(link) && (events & UV_READABLE))
+        read_available(link);
+    rearm(link);
+}
+
+/* The last line after any call into the library. */
+static void rearm(struct mqtt_link *link)
+{
+    int events = 0;
+
+    if (!is_connected(link))
+        return;
+    if (may_read(link))
+        events |= UV_READABLE;
+    if ((may_write(link) && mosquitto_want_write(link->mosq)) || !link->tcp_is_open)
+        events |= UV_WRITABLE;
+    fd_watch_want(link->watch, events);
+}
+
+static void on_keepalive(uv_timer_t *timer)
+{
+    struct mqtt_link *link = timer->data;
+
+    if (is_connected(link) && checked(link, mosquitto_loop_misc(link->mosq)))
+        rearm(link);
+}
+
+/* ---- callbacks of the library --------------------------------------------------------------- */
+
+static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags,
+                       const mosquitto_property *properties)
+{
+    struct mqtt_link *link = user;
+
+    (void)mosq;
+    (void)properties;
+    link->read_something = true;
+    if (reason != 0) {
+        go_down(link, mosquitto_reason_string(reason));
+        return;
+    }
+    uv_timer_stop(&link->timer);
+    backoff_reset(&link->backoff);
+    link->failure[0] = '\0';
+    link->connects++;
+    set_state(link, MQTT_LINK_UP);
+    if (!link->config.quiet)
+        log_info("%s: connecting -> up: %s as %s%s", link->config.name, link->host,
+                 link->config.client_id ? link->config.client_id : "a guest",
+                 flags & 1 ? ", session present" : "");
+    if (link->config.on_up)
+        link->config.on_up(link, flags & 1);
+}
+
+static void on_disconnect(struct mosquitto *mosq, void *user, int rc,
+                          const mosquitto_property *properties)
+{
+    (void)mosq;
+    (void)properties;
+    /* A reason code of the broker's DISCONNECT is at least 0x80, the library's own are below. */
+    go_down(user, rc >= 0x80 ? mosquitto_reason_string(rc) : error_text(rc));
+}
+
+static void on_message(struct mosquitto *mosq, void *user, const struct mosquitto_message *message,
+                       const mosquitto_property *properties)
+{
+    struct mqtt_link *link = user;
+    struct mqtt_delivery delivery = {.topic = message->topic,
+                                     .payload = message->payload ? message->payload : "",
+                                     .bytes = (size_t)message->payloadlen,
+                                     .qos = message->qos,
+                                     .retain = message->retain};
+
+    (void)mosq;
+    (void)properties;
+    link->read_something = true;
+    if (link->config.gated && message->qos > 0)
+        link->held_acks++;
+    if (link->config.on_message)
+        link->config.on_message(link, &delivery);
+}
+
+static void on_publish(struct mosquitto *mosq, void *user, int mid, int reason,
+                       const mosquitto_property *properties)
+{
+    struct mqtt_link *link = user;
+
+    (void)mosq;
+    (void)properties;
+    link->read_something = true;
+    if (link->config.on_published)
+        link->config.on_published(link, mid, reason);
+}
+
+static void on_subscribe(struct mosquitto *mosq, void *user, int mid, int count, const int *granted,
+                         const mosquitto_property *properties)
+{
+    struct mqtt_link *link = user;
+    bool is_granted = count > 0 && granted[0] <= 2;
+
+    (void)mosq;
+    (void)mid;
+    (void)properties;
+    link->read_something = true;
+    if (!is_granted)
+        log_error("%s: the broker refused the subscription (%d)", link->config.name,
+                  count > 0 ? granted[0] : -1);
+    if (link->config.on_subscribed)
+        link->config.on_subscribed(link, is_granted);
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+/* The CONNECT properties can only be given to the blocking connect call. It keeps them even when it
+ * fails, and connecting to "/" as a socket fails at once without leaving the machine; after that
+ * the non-blocking call sends them. */
+static void set_connect_properties(struct mqtt_link *link)
+{
+    mosquitto_property *properties = NULL;
+
+    if (link->config.durable)
+        mosquitto_property_add_int32(&properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX);
+    mosquitto_connect_bind_v5(link->mosq, "/", 0, link->config.keepalive_s, NULL, properties);
+    mosquitto_property_free_all(&properties);
+}
+
+static void new_instance(struct mqtt_link *link)
+{
+    const struct mqtt_link_config *config = &link->config;
+    uint16_t inflight = config->inflight ? config->inflight : UINT16_MAX;
+
+    link->mosq = mosquitto_new(config->client_id, !config->durable, link);
+    if (!link->mosq) {
+        log_error("%s: no memory for a client, or the client id \"%s\" is not legal", config->name,
+                  config->client_id ? config->client_id : "");
+        abort();
+    }
+    mosquitto_threaded_set(link->mosq, true);
+    mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
+    mosquitto_int_option(link->mosq, MOSQ_OPT_RECEIVE_MAXIMUM, UINT16_MAX);
+    mosquitto_int_option(link->mosq, MOSQ_OPT_SEND_MAXIMUM, inflight);
+    mosquitto_int_option(link->mosq, MOSQ_OPT_TCP_NODELAY, 1);
+    if (link->username)
+        mosquitto_username_pw_set(link->mosq, link->username, link->password);
+    if (link->use_tls)
+        mosquitto_tls_set(link->mosq, config->ca_file, config->ca_file ? NULL : "/etc/ssl/certs",
+                          config->cert_file, config->key_file, NULL);
+    if (config->will_topic)
+        mosquitto_will_set(link->mosq, config->will_topic,
+                           (int)strlen(config->will_payload), config->will_payload, 1, true);
+    mosquitto_connect_v5_callback_set(link->mosq, on_connect);
+    mosquitto_disconnect_v5_callback_set(link->mosq, on_disconnect);
+    mosquitto_message_v5_callback_set(link->mosq, on_message);
+    mosquitto_publish_v5_callback_set(link->mosq, on_publish);
+    mosquitto_subscribe_v5_callback_set(link->mosq, on_subscribe);
+    set_connect_properties(link);
+}
+
+static void connect_to(struct mqtt_link *link, const char *address)
+{
+    int rc;
+
+    set_state(link, MQTT_LINK_CONNECTING);
+    rc = mosquitto_connect_bind_async(link->mosq, address, link->port, link->config.keepalive_s,
+                                      NULL);
+    if (rc > 0 || mosquitto_socket(link->mosq) < 0) {
+        go_down(link, error_text(rc));
+        return;
+    }
+    link->epoch++;
+    link->tcp_is_open = false;
+    link->watch = fd_watch_new(link->loop, mosquitto_socket(link->mosq), on_events, link);
+    uv_timer_start(&link->timer, on_timer, CONNECT_TIMEOUT_MS, 0);
+    uv_timer_start(&link->keepalive, on_keepalive, 1000, 1000);
+    rearm(link);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    struct mqtt_link *link = request->data;
+    char address[INET6_ADDRSTRLEN];
+    struct addrinfo *chosen = found;
+    size_t count = 0;
+
+    free(request);
+    if (link->state == MQTT_LINK_RESOLVING && !link->wants_up) {
+        go_down(link, "left on purpose");
+    } else if (link->state == MQTT_LINK_RESOLVING && status < 0) {
+        go_down(link, uv_strerror(status));
+    } else if (link->state == MQTT_LINK_RESOLVING) {
+        /* A name may have several addresses, and localhost's first often has no broker behind it:
+         * each attempt takes the next. */
+        for (struct addrinfo *a = found; a; a = a->ai_next)
+            count++;
+        for (uint64_t skip = link->epoch % count; skip > 0; skip--)
+            chosen = chosen->ai_next;
+        if (getnameinfo(chosen->ai_addr, chosen->ai_addrlen, address, sizeof(address), NULL, 0,
+                        NI_NUMERICHOST) == 0) {
+            free(link->address);
+            link->address = mem_strdup(address);
+            connect_to(link, link->address);
+        } else {
+            go_down(link, "its address cannot be written as a number");
+        }
+    }
+    uv_freeaddrinfo(found);
+}
+
+static bool is_numeric(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+static void attempt(struct mqtt_link *link)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    uv_getaddrinfo_t *request;
+    int error;
+
+    /* TLS compares the certificate with the name it connects to, so there the library gets the
+     * name, and looks it up itself, on the loop. */
+    if (link->port == 0 || link->use_tls || is_numeric(link->host)) {
+        connect_to(link, link->host);
+        return;
+    }
+    set_state(link, MQTT_LINK_RESOLVING);
+    request = mem_calloc(1, sizeof(*request));
+    request->data = link;
+    error = uv_getaddrinfo(link->loop, request, on_resolved, link->host, NULL, &hints);
+    if (error) {
+        free(request);
+        go_down(link, uv_strerror(error));
+    }
+}
+
+/* Drops the connection without a word: what is queued is forgotten with the instance. */
+static void abandon(struct mqtt_link *link, const char *reason)
+{
+    if (!is_connected(link))
+        return;
+    go_down(link, reason);
+    if (link->state == MQTT_LINK_CLOSED)
+        return; /* the instance goes with the handles */
+    mosquitto_destroy(link->mosq);
+    new_instance(link);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct mqtt_link *link = timer->data;
+
+    if (link->state == MQTT_LINK_WAITING)
+        attempt(link);
+    else if (link->state == MQTT_LINK_CONNECTING)
+        abandon(link, "no answer to CONNECT in time");
+    else if (link->state == MQTT_LINK_LEAVING)
+        abandon(link, "DISCONNECT could not be sent in time");
+}
+
+/* ---- the URL -------------------------------------------------------------------------------- */
+
+/* Percent-decodes [start, end) into a new string. */
+static char *decoded(const char *start, const char *end)
+{
+    char *out = mem_strndup(start, (size_t)(end - start));
+    char *to = out;
+
+    for (const char *from = out; *from; from++) {
+        unsigned code;
+
+        if (*from == '%' && sscanf(from + 1, "%2x", &code) == 1 && from[1] && from[2] && code) {
+            *to++ = (char)code;
+            from += 2;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    return out;
+}
+
+static bool parse_port(struct mqtt_link *link, const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+
+    if (end == text || *end || port < 1 || port > 65535)
+        return false;
+    link->port = (int)port;
+    return true;
+}
+
+static bool parse_authority(struct mqtt_link *link, const char *text)
+{
+    const char *end = text + strcspn(text, "/");
+    const char *at = NULL;
+    const char *host_end;
+    char *authority;
+    char *colon;
+    bool is_legal;
+
+    for (const char *c = text; c < end; c++) {
+        if (*c == '@')
+            at = c;
+    }
+    if (*end && end[1])
+        return false; /* a path means nothing to MQTT */
+    if (at) {
+        const char *password = memchr(text, ':', (size_t)(at - text));
+
+        link->username = decoded(text, password ? password : at);
+        if (password)
+            link->password = decoded(password + 1, at);
+        text = at + 1;
+    }
+    authority = mem_strndup(text, (size_t)(end - text));
+    host_end = authority[0] == '[' ? strchr(authority, ']') : NULL;
+    colon = strchr(host_end ? host_end : authority, ':');
+    is_legal = (!colon || parse_port(link, colon + 1)) && (authority[0] != '[' || host_end);
+    if (colon)
+        *colon = '\0';
+    link->host = host_end ? mem_strndup(authority + 1, (size_t)(host_end - authority - 1))
+                          : mem_strdup(authority);
+    free(authority);
+    return is_legal && link->host[0];
+}
+
+static bool parse_url(struct mqtt_link *link, const char *url)
+{
+    if (strncmp(url, "unix://", 7) == 0) {
+        link->host = mem_strdup(url + 7);
+        return link->host[0] == '/';
+    }
+    link->use_tls = strncmp(url, "mqtts://", 8) == 0;
+    if (!link->use_tls && strncmp(url, "mqtt://", 7) != 0)
+        return false;
+    link->port = link->use_tls ? 8883 : 1883;
+    return parse_authority(link, strstr(url, "://") + 3);
+}
+
+/* ---- the interface -------------------------------------------------------------------------- */
+
+bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_link_config *config,
+                     char *error, size_t error_bytes)
+{
+    *link = (struct mqtt_link){.config = *config, .loop = loop, .wants_up = true};
+    if (!parse_url(link, config->url)) {
+        snprintf(error, error_bytes,
+                 "mqtt://[user:password@]host[:port], mqtts://..., or unix:///path");
+        free(link->host);
+        free(link->username);
+        free(link->password);
+        return false;
+    }
+    signal(SIGPIPE, SIG_IGN); /* the library writes without MSG_NOSIGNAL */
+    mosquitto_lib_init();
+    new_instance(link);
+    backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
+                 (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
+    uv_timer_init(loop, &link->timer);
+    uv_timer_init(loop, &link->keepalive);
+    link->timer.data = link->keepalive.data = link;
+    link->open_handles = 2;
+    attempt(link);
+    return true;
+}
+
+void mqtt_link_leave(struct mqtt_link *link)
+{
+    link->wants_up = false;
+    if (link->state == MQTT_LINK_UP && link->held_acks == 0) {
+        mosquitto_disconnect(link->mosq);
+        set_state(link, MQTT_LINK_LEAVING);
+        uv_timer_start(&link->timer, on_timer, LEAVE_TIMEOUT_MS, 0);
+        write_queued(link);
+        rearm(link);
+    } else if (is_connected(link)) {
+        abandon(link, "left on purpose");
+    } else if (link->state == MQTT_LINK_WAITING) {
+        uv_timer_stop(&link->timer);
+        set_state(link, MQTT_LINK_OFF);
+    }
+    /* while resolving, on_resolved() finds that it is no longer wanted */
+}
+
+void mqtt_link_join(struct mqtt_link *link)
+{
+    if (link->wants_up)
+        return;
+    link->wants_up = true;
+    if (link->state == MQTT_LINK_OFF) {
+        set_state(link, MQTT_LINK_WAITING);
+        uv_timer_start(&link->timer, on_timer, 0, 0);
+    }
+}
+
+void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link))
+{
+    assert(!link->on_closed);
+    link->on_closed = on_closed;
+    if (link->state != MQTT_LINK_LEAVING)
+        mqtt_link_leave(link);
+    if (link->state == MQTT_LINK_OFF)
+        finish_close(link);
+}
+
+bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos)
+{
+    int rc;
+
+    if (link->state != MQTT_LINK_UP)
+        return false;
+    /* retain handling 2: what is retained there is not a new reading */
+    rc = mosquitto_subscribe_v5(link->mosq, NULL, filter, qos,
+                                link->config.gated ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : 0, NULL);
+    rearm(link);
+    return rc == MOSQ_ERR_SUCCESS;
+}
+
+bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
+                       size_t bytes, int qos, bool retain)
+{
+    int rc;
+
+    assert(!link->config.gated);
+    if (link->state != MQTT_LINK_UP)
+        return false;
+    rc = mosquitto_publish(link->mosq, mid, topic, (int)bytes, payload, qos, retain);
+    rearm(link);
+    return rc == MOSQ_ERR_SUCCESS;
+}
+
+void mqtt_link_pause(struct mqtt_link *link)
+{
+    link->is_paused = true;
+    rearm(link);
+}
+
+void mqtt_link_release(struct mqtt_link *link, uint64_t epoch)
+{
+    link->is_paused = false;
+    if (epoch == link->epoch && link->held_acks > 0 && is_connected(link)) {
+        link->is_releasing = true;
+        write_queued(link);
+    }
+    rearm(link);
+}
+
+int mqtt_link_fd(const struct mqtt_link *link)
+{
+    return link->mosq ? mosquitto_socket(link->mosq) : -1;
+}

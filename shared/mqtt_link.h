@@ -1,0 +1,133 @@
+/* mqtt_link.h: one MQTT connection on the loop, kept up for good; optionally with its
+ * acknowledgements behind a gate.
+ *
+ * Shape    connects (host names resolved off the loop), reconnects with jittered backoff until
+ *          closed. States: off -> waiting/resolving -> connecting -> up -> waiting ...
+ *          Every connection has an epoch, one higher than the last.
+ *
+ * Gate     With `gated`, the PUBACK of a QoS 1 message does not leave when the message arrives. It
+ *          is held, with all that were read since the last release, until mqtt_link_release() says
+ *          that what was read is stored. A release frees *all* held acknowledgements, so the owner
+ *          must not let more be read between the start of a commit and its release:
+ *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> reading
+ *          A release with the epoch of an older connection frees nothing: the broker will deliver
+ *          again what belonged to it. Everything else that this connection sends would wait behind
+ *          the held acknowledgements, so a gated link only subscribes; publish on another.
+ *
+ * Units    durations in ms.
+ * Errors   reported to on_down as text, followed by another attempt. A URL that cannot be read is
+ *          the only failure of mqtt_link_start().
+ * Owner    embedded; mqtt_link_close() ends it, on_closed says when its memory may go.
+ * Source   MQTT 5.0 sections 3.1.2.11, 4.4, 4.9; libmosquitto's lib/packet_mosq.c and loop.c for
+ *          what is queued when.
+ */
+#ifndef HIGHWATER_MQTT_LINK_H
+#define HIGHWATER_MQTT_LINK_H
+
+#include "shared/backoff.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct mosquitto;
+struct mqtt_link;
+
+enum mqtt_link_state {
+    MQTT_LINK_OFF,        /* not wanted: before start, after mqtt_link_leave() */
+    MQTT_LINK_WAITING,    /* for the next attempt */
+    MQTT_LINK_RESOLVING,
+    MQTT_LINK_CONNECTING, /* until CONNACK */
+    MQTT_LINK_UP,
+    MQTT_LINK_LEAVING,    /* DISCONNECT is on its way */
+    MQTT_LINK_CLOSED
+};
+
+struct mqtt_delivery {
+    const char *topic;
+    const void *payload;
+    size_t bytes;
+    int qos;
+    bool retain;
+};
+
+struct mqtt_link_config {
+    const char *name; /* for the log: "mqtt" */
+    const char *url;  /* mqtt://[user:password@]host[:port], mqtts://..., unix:///path */
+    const char *client_id;
+    bool durable; /* the broker keeps the session and what arrives meanwhile, for good */
+    bool gated;
+    uint16_t keepalive_s;
+    const char *ca_file; /* mqtts: NULL = the system's */
+    const char *cert_file;
+    const char *key_file;
+    const char *will_topic; /* NULL = none; retained, QoS 1 */
+    const char *will_payload;
+    uint16_t inflight; /* how many QoS 1 publications may be unacknowledged; 0 = 65,535 */
+    bool quiet;        /* no log lines: a fleet of thousands says it in sum */
+
+    void *user;
+    void (*on_up)(struct mqtt_link *link, bool session_present);
+    void (*on_down)(struct mqtt_link *link, const char *reason); /* only after on_up */
+    void (*on_message)(struct mqtt_link *link, const struct mqtt_delivery *delivery);
+    void (*on_read)(struct mqtt_link *link); /* a run of messages was read: time to decide */
+    void (*on_released)(struct mqtt_link *link); /* the acknowledgements have left */
+    void (*on_published)(struct mqtt_link *link, int mid, int reason_code); /* PUBACK arrived */
+    void (*on_subscribed)(struct mqtt_link *link, bool granted);
+};
+
+struct mqtt_link {
+    struct mqtt_link_config config;
+    enum mqtt_link_state state;
+    uint64_t epoch;          /* of the current connection; 0 before the first */
+    uint64_t held_acks;      /* PUBACKs behind the gate */
+    uint64_t connects;       /* times it came up */
+    bool is_paused;          /* gated: nothing may be read */
+    bool is_releasing;       /* gated: held acknowledgements are being written */
+
+    uv_loop_t *loop;
+    struct mosquitto *mosq;
+    struct fd_watch *watch;
+    uv_timer_t timer;        /* next attempt, connect timeout */
+    uv_timer_t keepalive;    /* once a second while connected */
+    struct backoff backoff;
+    char *host;
+    char *username;
+    char *password;
+    char *address; /* the numeric one in use */
+    int port;      /* 0 = host is the path of a socket */
+    bool use_tls;
+    bool read_something;
+    bool tcp_is_open; /* the first writable event of the connection has come */
+    bool wants_up;
+    char failure[200]; /* of the last attempt, so that only a new one is logged */
+    unsigned open_handles;
+    void (*on_closed)(struct mqtt_link *link);
+};
+
+/* False when the URL is not legal; `error` says what is. The link is then not started and must not
+ * be closed. */
+bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_link_config *config,
+                     char *error, size_t error_bytes);
+
+/* Leaves the broker and stays away until mqtt_link_join(). A gated link drops the connection
+ * without a word, because a DISCONNECT would push the held acknowledgements out before it. */
+void mqtt_link_leave(struct mqtt_link *link);
+void mqtt_link_join(struct mqtt_link *link);
+
+/* Leaves with a DISCONNECT where nothing is held, and frees everything. */
+void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link));
+
+/* Both are false when the link is not up. `mid` (may be NULL) is what on_published will tell. */
+bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos);
+bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
+                       size_t bytes, int qos, bool retain);
+
+void mqtt_link_pause(struct mqtt_link *link);
+void mqtt_link_release(struct mqtt_link *link, uint64_t epoch);
+
+/* The library's descriptor, -1 when there is none; for tests and tools. */
+int mqtt_link_fd(const struct mqtt_link *link);
+
+#endif

@@ -1,0 +1,52 @@
+/* options.h: settings from flags and environment, and the help made from the same table.
+ *
+ * Shape    a table of struct option, ended by {0}. A flag --num-top-devices is the variable
+ *          NUM_TOP_DEVICES; the flag wins; an empty variable counts as not set. Underscores in a
+ *          flag are read as dashes. --help and --version are always there.
+ * Units    OPTION_DURATION in microseconds (text as in duration.h), OPTION_BYTES in bytes.
+ * Errors   one line on standard error that shows the value and what is legal; exit status 2.
+ * Owner    text values point into argv, the environment or the table.
+ */
+#ifndef HIGHWATER_OPTIONS_H
+#define HIGHWATER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option_kind {
+    OPTION_TEXT,     /* const char * */
+    OPTION_COUNT,    /* uint64_t */
+    OPTION_NUMBER,   /* double */
+    OPTION_DURATION, /* int64_t, microseconds */
+    OPTION_BYTES,    /* uint64_t; takes k, M, G */
+    OPTION_SWITCH    /* bool; the flag alone, or 1/0, true/false, yes/no, on/off */
+};
+
+struct option {
+    const char *name; /* the flag without its dashes */
+    enum option_kind kind;
+    void *target;
+    const char *fallback;   /* as text; NULL leaves the target alone */
+    double least;           /* smallest and largest legal value; both 0 = any */
+    double most;
+    const char *value_name; /* for the help, such as URL */
+    const char *help;       /* may have several lines; its first word lower case */
+    bool flag_only;         /* no environment variable: an action rather than a setting */
+};
+
+struct program {
+    const char *name;
+    const char *summary;  /* one sentence */
+    const char *epilogue; /* further help, or NULL */
+};
+
+/* Fills the targets. Returns -1 to go on, or the exit status with which to end now: 0 after
+ * --help and --version (standard output), 2 after a wrong setting. */
+int options_parse(const struct program *program, const struct option *options, int argc,
+                  char **argv);
+
+/* Says on standard error that a setting is wrong, in the one form all programs use. Returns 2. */
+int options_reject(const struct program *program, const char *name, const char *value,
+                   const char *legal);
+
+#endif

@@ -1,0 +1,535 @@
+/* libpq's own asynchronous calls, driven by poll events. Three traps are closed here: looking up a
+ * host name blocks, so it is done off the loop and handed over as hostaddr; the socket may change
+ * while a connection is being made, under the same number even, so the watch is made anew at each
+ * step; and PQputCopyData() buffers without limit, so each slice waits for PQflush(). */
+#include "shared/pg_link.h"
+
+#include "shared/fd_watch.h"
+#include "shared/log.h"
+#include "shared/mem.h"
+#include "shared/timestamp.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNECT_TIMEOUT_MS = 10000,
+    BACKOFF_LEAST_MS = 100,
+    BACKOFF_MOST_MS = 3000,
+    COPY_SLICE_BYTES = 64 * 1024
+};
+
+static const char *const state_names[] = {"waiting", "resolving", "connecting", "up", "closed"};
+
+static void attempt(struct pg_link *link);
+static void run_next(struct pg_link *link);
+static void on_events(void *user, int events);
+
+static void set_state(struct pg_link *link, enum pg_link_state state)
+{
+    if (state == link->state)
+        return;
+    log_debug("%s: %s -> %s", link->config.name, state_names[link->state], state_names[state]);
+    link->state = state;
+}
+
+/* The first line of a message of libpq's, which come with line breaks. */
+static void copy_line(char *out, size_t out_bytes, const char *text)
+{
+    size_t length;
+
+    snprintf(out, out_bytes, "%s", text ? text : "");
+    length = strcspn(out, "\n");
+    out[length] = '\0';
+}
+
+/* ---- the end of a connection ---------------------------------------------------------------- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct pg_link *link = handle->data;
+
+    assert(link->open_handles > 0);
+    if (--link->open_handles == 0)
+        link->on_closed(link);
+}
+
+static void finish_close(struct pg_link *link)
+{
+    uv_close((uv_handle_t *)&link->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&link->watchdog, on_handle_closed);
+}
+
+static void fail_query(struct pg_query *query, const char *reason)
+{
+    query->error = (struct pg_error){.is_connection = true};
+    copy_line(query->error.text, sizeof(query->error.text), reason);
+    query->on_done(query, &query->error);
+}
+
+static void fail_queries(struct pg_link *link, const char *reason)
+{
+    struct pg_query *query = link->running;
+    struct pg_query *waiting = link->first;
+
+    link->running = NULL;
+    link->first = NULL;
+    link->last = &link->first;
+    if (query)
+        fail_query(query, reason);
+    while (waiting) {
+        query = waiting;
+        waiting = query->next;
+        fail_query(query, reason);
+    }
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void go_down(struct pg_link *link, const char *text)
+{
+    bool was_up = link->state == PG_LINK_UP;
+    char reason[sizeof(link->failure)];
+
+    copy_line(reason, sizeof(reason), text);
+    fd_watch_free(link->watch);
+    link->watch = NULL;
+    PQfinish(link->conn);
+    link->conn = NULL;
+    uv_timer_stop(&link->timer);
+    uv_timer_stop(&link->watchdog);
+    link->is_copying_in = false;
+    if (link->on_closed) {
+        set_state(link, PG_LINK_CLOSED);
+    } else {
+        set_state(link, PG_LINK_WAITING);
+        uv_timer_start(&link->timer, on_timer, backoff_next_ms(&link->backoff), 0);
+        if (was_up)
+            log_warning("%s: up -> down: %s", link->config.name, reason);
+        else if (strcmp(reason, link->failure) != 0)
+            log_warning("%s: not reachable: %s; trying again", link->config.name, reason);
+    }
+    snprintf(link->failure, sizeof(link->failure), "%s", reason);
+    fail_queries(link, reason);
+    if (was_up && link->config.on_down)
+        link->config.on_down(link, reason);
+    if (link->on_closed)
+        finish_close(link);
+}
+
+static void go_down_as_libpq_says(struct pg_link *link)
+{
+    const char *text = PQerrorMessage(link->conn);
+
+    go_down(link, *text ? text : "the server closed the connection");
+}
+
+/* ---- queries -------------------------------------------------------------------------------- */
+
+static void rearm(struct pg_link *link)
+{
+    if (link->watch)
+        fd_watch_want(link->watch, UV_READABLE | (link->wants_flush ? UV_WRITABLE : 0));
+}
+
+/* False when the connection is gone. */
+static bool flush(struct pg_link *link)
+{
+    int rc = PQflush(link->conn);
+
+    if (rc < 0) {
+        go_down_as_libpq_says(link);
+        return false;
+    }
+    link->wants_flush = rc > 0;
+    return true;
+}
+
+static void note_error(struct pg_query *query, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (query->failed)
+        return; /* the first one is the cause */
+    query->failed = true;
+    query->error = (struct pg_error){.is_connection = !state};
+    copy_line(query->error.sqlstate, sizeof(query->error.sqlstate), state);
+    copy_line(query->error.text, sizeof(query->error.text),
+              text ? text : PQresultErrorMessage(result));
+}
+
+/* Sends what the socket takes of the current COPY; false when the connection is gone. */
+static bool copy_in(struct pg_link *link)
+{
+    struct pg_query *query = link->running;
+    const struct pg_copy_in *copy = &query->copies[query->copies_done];
+
+    while (link->is_copying_in && !link->wants_flush) {
+        size_t left = copy->bytes - query->copied_bytes;
+        size_t slice = left < COPY_SLICE_BYTES ? left : COPY_SLICE_BYTES;
+        int rc = left > 0 ? PQputCopyData(link->conn,
+                                          (const char *)copy->data + query->copied_bytes,
+                                          (int)slice)
+                          : PQputCopyEnd(link->conn, NULL);
+
+        if (rc < 0) {
+            go_down_as_libpq_says(link);
+            return false;
+        }
+        if (left == 0) {
+            link->is_copying_in = false;
+            query->copies_done++;
+        }
+        query->copied_bytes += slice;
+        if (!flush(link))
+            return false;
+    }
+    return true;
+}
+
+static void finish_query(struct pg_link *link)
+{
+    struct pg_query *query = link->running;
+
+    uv_timer_stop(&link->watchdog);
+    link->running = NULL;
+    query->on_done(query, query->failed ? &query->error : NULL);
+    if (link->state == PG_LINK_UP && !link->running)
+        run_next(link);
+}
+
+static bool read_copy_out(struct pg_link *link)
+{
+    char *row;
+    int bytes;
+
+    while ((bytes = PQgetCopyData(link->conn, &row, 1)) > 0) {
+        if (link->running->on_copy_row)
+            link->running->on_copy_row(link->running, row, (size_t)bytes);
+        PQfreemem(row);
+    }
+    return bytes != 0; /* 0: more will come; -1, -2: its result is next */
+}
+
+/* Handles every result that is there. */
+static void read_results(struct pg_link *link)
+{
+    while (link->running && !link->is_copying_in && !PQisBusy(link->conn)) {
+        struct pg_query *query = link->running;
+        PGresult *result = PQgetResult(link->conn);
+        ExecStatusType status = PQresultStatus(result);
+
+        if (!result) {
+            finish_query(link);
+            return;
+        }
+        if (status == PGRES_COPY_OUT) {
+            PQclear(result);
+            if (!read_copy_out(link))
+                return;
+            continue;
+        }
+        if (status == PGRES_COPY_IN) {
+            assert(query->copies_done < query->copy_count);
+            link->is_copying_in = true;
+            query->copied_bytes = 0;
+        } else if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
+            note_error(query, result);
+        } else if (query->on_result && !query->failed) {
+            query->on_result(query, result);
+        }
+        PQclear(result);
+        if (link->is_copying_in && !copy_in(link))
+            return;
+    }
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    pg_link_reset(timer->data, "a query took too long");
+}
+
+static void start_query(struct pg_link *link, struct pg_query *query)
+{
+    int sent;
+
+    link->running = query;
+    if (query->param_count > 0)
+        sent = PQsendQueryParams(link->conn, query->sql, query->param_count, NULL, query->params,
+                                 NULL, NULL, query->wants_binary);
+    else if (query->wants_binary)
+        sent = PQsendQueryParams(link->conn, query->sql, 0, NULL, NULL, NULL, NULL, 1);
+    else
+        sent = PQsendQuery(link->conn, query->sql);
+    if (!sent) {
+        go_down_as_libpq_says(link);
+        return;
+    }
+    if (query->timeout_ms > 0)
+        uv_timer_start(&link->watchdog, on_watchdog, query->timeout_ms, 0);
+    if (flush(link))
+        rearm(link);
+}
+
+static void run_next(struct pg_link *link)
+{
+    struct pg_query *query = link->first;
+
+    if (!query)
+        return;
+    link->first = query->next;
+    if (!link->first)
+        link->last = &link->first;
+    start_query(link, query);
+}
+
+void pg_link_submit(struct pg_link *link, struct pg_query *query)
+{
+    query->next = NULL;
+    query->failed = false;
+    query->copies_done = 0;
+    if (link->state != PG_LINK_UP) {
+        fail_query(query, link->failure[0] ? link->failure : "not connected");
+        return;
+    }
+    *link->last = query;
+    link->last = &query->next;
+    if (!link->running)
+        run_next(link);
+}
+
+static void on_query_events(struct pg_link *link, int events)
+{
+    if (events & UV_READABLE) {
+        if (!PQconsumeInput(link->conn)) {
+            go_down_as_libpq_says(link);
+            return;
+        }
+        read_results(link);
+        /* outside a query the server only says that it ends the session */
+        if (link->conn && !link->running && PQstatus(link->conn) != CONNECTION_OK) {
+            go_down_as_libpq_says(link);
+            return;
+        }
+    }
+    if (link->conn && link->wants_flush && flush(link) && link->is_copying_in)
+        copy_in(link);
+    rearm(link);
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+static void poll_connection(struct pg_link *link)
+{
+    PostgresPollingStatusType status = PQconnectPoll(link->conn);
+    int events = status == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE;
+
+    if (status == PGRES_POLLING_FAILED) {
+        go_down_as_libpq_says(link);
+        return;
+    }
+    fd_watch_free(link->watch);
+    link->watch = fd_watch_new(link->loop, PQsocket(link->conn), on_events, link);
+    if (status != PGRES_POLLING_OK) {
+        fd_watch_want(link->watch, events);
+        return;
+    }
+    PQsetnonblocking(link->conn, 1);
+    uv_timer_stop(&link->timer);
+    backoff_reset(&link->backoff);
+    link->failure[0] = '\0';
+    link->wants_flush = false;
+    link->connects++;
+    set_state(link, PG_LINK_UP);
+    log_info("%s: connecting -> up: %s", link->config.name, PQdb(link->conn));
+    rearm(link);
+    if (link->config.on_up)
+        link->config.on_up(link);
+}
+
+static void on_events(void *user, int events)
+{
+    struct pg_link *link = user;
+
+    if (link->state == PG_LINK_CONNECTING)
+        poll_connection(link);
+    else
+        on_query_events(link, events);
+}
+
+static void on_notice(void *user, const PGresult *result)
+{
+    struct pg_link *link = user;
+    char line[256];
+
+    copy_line(line, sizeof(line), PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    log_debug("%s: notice: %s", link->config.name, line);
+}
+
+static void connect_now(struct pg_link *link)
+{
+    /* before dbname: defaults that the URL may override; behind it: what it must not */
+    const char *names[] = {"keepalives_idle",  "keepalives_interval", "keepalives_count",
+                           "tcp_user_timeout", "application_name",    "dbname",
+                           link->address[0] ? "hostaddr" : NULL, NULL};
+    const char *values[] = {"10",    "5", "3", "15000", link->config.application_name,
+                            link->config.url && *link->config.url ? link->config.url : NULL,
+                            link->address, NULL};
+
+    set_state(link, PG_LINK_CONNECTING);
+    link->conn = PQconnectStartParams(names, values, 1);
+    if (!link->conn || PQstatus(link->conn) == CONNECTION_BAD) {
+        go_down(link, link->conn ? PQerrorMessage(link->conn) : "no memory");
+        return;
+    }
+    PQsetNoticeReceiver(link->conn, on_notice, link);
+    uv_timer_start(&link->timer, on_timer, CONNECT_TIMEOUT_MS, 0);
+    link->watch = fd_watch_new(link->loop, PQsocket(link->conn), on_events, link);
+    fd_watch_want(link->watch, UV_WRITABLE);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    struct pg_link *link = request->data;
+    struct addrinfo *chosen = found;
+    uint64_t count = 0;
+
+    free(request);
+    if (link->on_closed) {
+        go_down(link, "closing");
+    } else if (status < 0) {
+        go_down(link, uv_strerror(status));
+    } else {
+        for (struct addrinfo *a = found; a; a = a->ai_next)
+            count++;
+        /* the draw of the backoff picks one of several addresses */
+        for (uint64_t skip = link->backoff.state % count; skip > 0; skip--)
+            chosen = chosen->ai_next;
+        getnameinfo(chosen->ai_addr, chosen->ai_addrlen, link->address, sizeof(link->address),
+                    NULL, 0, NI_NUMERICHOST);
+        connect_now(link);
+    }
+    uv_freeaddrinfo(found);
+}
+
+/* Copies the host that has to be looked up; false when there is none: a socket, a number, a
+ * hostaddr given, or a list of hosts, which is left to libpq. */
+static bool host_to_resolve(const struct pg_link *link, char *out, size_t out_bytes)
+{
+    PQconninfoOption *defaults = PQconndefaults();
+    PQconninfoOption *given = PQconninfoParse(link->config.url ? link->config.url : "", NULL);
+    PQconninfoOption *const lists[] = {defaults, given};
+    unsigned char address[sizeof(struct in6_addr)];
+    bool has_address = false;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < 2; i++) {
+        for (PQconninfoOption *option = lists[i]; option && option->keyword; option++) {
+            bool is_set = option->val && *option->val;
+
+            if (is_set && strcmp(option->keyword, "host") == 0)
+                snprintf(out, out_bytes, "%s", option->val);
+            if (is_set && strcmp(option->keyword, "hostaddr") == 0)
+                has_address = true;
+        }
+    }
+    PQconninfoFree(defaults);
+    PQconninfoFree(given);
+    return out[0] && out[0] != '/' && out[0] != '@' && !strchr(out, ',') && !has_address &&
+           inet_pton(AF_INET, out, address) != 1 && inet_pton(AF_INET6, out, address) != 1;
+}
+
+static void attempt(struct pg_link *link)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    uv_getaddrinfo_t *request;
+    char host[256];
+    int error;
+
+    link->address[0] = '\0';
+    if (!host_to_resolve(link, host, sizeof(host))) {
+        connect_now(link);
+        return;
+    }
+    set_state(link, PG_LINK_RESOLVING);
+    request = mem_calloc(1, sizeof(*request));
+    request->data = link;
+    error = uv_getaddrinfo(link->loop, request, on_resolved, host, NULL, &hints);
+    if (error) {
+        free(request);
+        go_down(link, uv_strerror(error));
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct pg_link *link = timer->data;
+
+    if (link->state == PG_LINK_WAITING)
+        attempt(link);
+    else if (link->state == PG_LINK_CONNECTING)
+        go_down(link, "no answer in time");
+}
+
+/* ---- the interface -------------------------------------------------------------------------- */
+
+bool pg_link_start(struct pg_link *link, uv_loop_t *loop, const struct pg_link_config *config,
+                   char *error, size_t error_bytes)
+{
+    char *text = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(config->url ? config->url : "", &text);
+
+    if (!parsed) {
+        copy_line(error, error_bytes, text);
+        PQfreemem(text);
+        return false;
+    }
+    PQconninfoFree(parsed);
+    *link = (struct pg_link){.config = *config, .loop = loop};
+    link->last = &link->first;
+    backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
+                 (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
+    uv_timer_init(loop, &link->timer);
+    uv_timer_init(loop, &link->watchdog);
+    link->timer.data = link->watchdog.data = link;
+    link->open_handles = 2;
+    uv_timer_start(&link->timer, on_timer, 0, 0);
+    return true;
+}
+
+void pg_link_reset(struct pg_link *link, const char *reason)
+{
+    if (link->state == PG_LINK_UP)
+        go_down(link, reason);
+}
+
+void pg_link_close(struct pg_link *link, void (*on_closed)(struct pg_link *link))
+{
+    assert(!link->on_closed);
+    link->on_closed = on_closed;
+    if (link->state != PG_LINK_RESOLVING)
+        go_down(link, "closing");
+}
+
+enum pg_error_class pg_error_class(const struct pg_error *error)
+{
+    static const char *const transient[] = {"08",    "57",    "53",    "40",    "55",    "58",
+                                            "25P02", "25006", "XX000", "XX001", "XX002", "25P03"};
+    const char *state = error->sqlstate;
+
+    if (error->is_connection)
+        return PG_ERROR_TRANSIENT;
+    if (strcmp(state, "23505") == 0)
+        return PG_ERROR_DUPLICATE;
+    for (size_t i = 0; i < sizeof(transient) / sizeof(transient[0]); i++) {
+        if (strncmp(state, transient[i], strlen(transient[i])) == 0)
+            return PG_ERROR_TRANSIENT;
+    }
+    return strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ? PG_ERROR_DATA
+                                                                        : PG_ERROR_SCHEMA;
+}

@@ -1,0 +1,78 @@
+/* reading_json.h: readings out of payloads, and into JSON.
+ *
+ * Shape    a payload is one JSON object or an array of them. Each becomes one struct reading_item:
+ *          a reading, or the reason why it is none. Nothing is dropped without an item.
+ * Units    microseconds since 1970; a numeric timestamp is taken as s, ms, us or ns by its size.
+ * Errors   enum reading_error, whose text goes into rejected_messages.reason, and a sentence in
+ *          `detail` that names the value and what is legal.
+ * Owner    an item and all it points to is valid during the callback only.
+ * Source   RFC 8259 (checked by json_scan.h, read by cJSON), RFC 3339.
+ */
+#ifndef HIGHWATER_READING_JSON_H
+#define HIGHWATER_READING_JSON_H
+
+#include "shared/buffer.h"
+#include "shared/features.h"
+#include "shared/reading.h"
+
+enum reading_error {
+    READING_OK,
+    READING_EMPTY,
+    READING_NOT_JSON,
+    READING_TRAILING_BYTES,
+    READING_TOO_DEEP,
+    READING_INVALID_UTF8,
+    READING_NUL_CHARACTER,
+    READING_NOT_AN_OBJECT,
+    READING_DUPLICATE_MEMBER,
+    READING_TOO_MANY_MEMBERS,
+    READING_WRONG_TYPE,
+    READING_NOT_FINITE,
+    READING_NUMBER_TOO_LONG,
+    READING_BAD_DEVICE_ID,
+    READING_DEVICE_ID_MISMATCH,
+    READING_BAD_TIMESTAMP,
+    READING_TIMESTAMP_IN_FUTURE,
+    READING_TIMESTAMP_TOO_OLD,
+    READING_UNKNOWN_STATUS,
+    READING_NO_VALUE,
+    READING_RETAINED,
+    READING_REFUSED_BY_DATABASE,
+    READING_ERROR_COUNT
+};
+
+enum { READING_MEMBERS_MAX = 64, READING_DETAIL_SIZE = 200 };
+
+struct reading_rules {
+    const struct features *features;
+    int64_t earliest_us;         /* older timestamps come from a broken clock */
+    int64_t future_tolerance_us; /* how far ahead of us a device's clock may be */
+};
+
+struct reading_item {
+    enum reading_error error;
+    const struct reading *reading; /* NULL when error */
+    char detail[READING_DETAIL_SIZE];
+    const char *bytes; /* the part of the payload this item came from */
+    size_t length;
+    int64_t seq;           /* the device's own number for it, -1 when it gave none */
+    bool has_timestamp;    /* false: the arrival time stands in, and duplicates cannot be told */
+    unsigned unknown_members; /* ignored, but counted */
+};
+
+typedef void (*reading_item_fn)(void *user, const struct reading_item *item);
+
+/* "not_json", as stored in rejected_messages.reason. */
+const char *reading_error_text(enum reading_error error);
+
+/* Calls on_item for every element of the payload, at least once. `device_id` is the one of the
+ * topic. */
+void reading_json_parse(const struct reading_rules *rules, const char *device_id,
+                        const char *payload, size_t bytes, int64_t now_us, reading_item_fn on_item,
+                        void *user);
+
+/* {"deviceId":..,"timestamp":..,"status":..,<feature>:..}; what is absent is null. */
+void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,
+                        const struct features *features);
+
+#endif

@@ -1,0 +1,40 @@
+/* topic.h: topic filters with one device level, and device ids.
+ *
+ * Shape    a filter such as devices/+/readings or $share/group/site-a/devices/+/readings: exactly
+ *          one `+`, which is where the device id stands, and no `#`.
+ * Errors   false; the caller names the text and says TOPIC_FILTER_LEGAL or DEVICE_ID_LEGAL.
+ * Owner    the filter text is borrowed.
+ */
+#ifndef HIGHWATER_TOPIC_H
+#define HIGHWATER_TOPIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { DEVICE_ID_MAX_CHARACTERS = 64, DEVICE_ID_SIZE = 4 * DEVICE_ID_MAX_CHARACTERS + 1 };
+
+#define DEVICE_ID_LEGAL                                                                            \
+    "1 to 64 characters of UTF-8 without control characters, '/', '+' or '#'"
+#define TOPIC_FILTER_LEGAL "a topic filter with exactly one '+', for the device id, and no '#'"
+
+struct topic_filter {
+    const char *text;    /* as it is subscribed to */
+    const char *prefix;  /* what stands before the device id, without $share/group/ */
+    size_t prefix_bytes;
+    const char *suffix; /* what stands behind it */
+};
+
+bool topic_filter_parse(struct topic_filter *out, const char *text);
+
+/* Copies the device id of a topic into `id` (DEVICE_ID_SIZE bytes). False when the topic does
+ * not match the filter or its id is not legal. */
+bool topic_device_id(char *id, const struct topic_filter *filter, const char *topic);
+
+/* True for a legal id of `bytes` bytes. */
+bool device_id_is_legal(const char *id, size_t bytes);
+
+/* Reads one character of UTF-8: its length in bytes, 0 when it is not valid (overlong,
+ * surrogate, above U+10FFFF, cut off). */
+size_t utf8_length(const unsigned char *text, size_t bytes);
+
+#endif
