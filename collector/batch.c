@@ -1,0 +1,175 @@
+/* Sorting pays twice: the database appends to the index in runs instead of jumping about (two to
+ * three times the rows a second), and repetitions of a reading within the batch lie side by side,
+ * so they are left out here instead of failing the COPY. */
+#include "collector/batch.h"
+
+#include "collector/pg_binary.h"
+#include "shared/mem.h"
+#include "shared/topic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sort_key {
+    int64_t recorded_at_us;
+    int32_t database_id;
+    int32_t content_hash;
+    uint32_t row;
+};
+
+void batch_init(struct batch *batch, size_t feature_count)
+{
+    *batch = (struct batch){
+        .feature_count = feature_count,
+        .stride = sizeof(struct batch_row) + reading_size(feature_count)};
+}
+
+void batch_release(struct batch *batch)
+{
+    free(batch->rows);
+    free(batch->order);
+    free(batch->keys);
+    buffer_release(&batch->payloads);
+    buffer_release(&batch->rejected_rows);
+    *batch = (struct batch){0};
+}
+
+void batch_clear(struct batch *batch)
+{
+    batch->count = 0;
+    batch->rejected_count = 0;
+    batch->sorted_count = 0;
+    buffer_clear(&batch->payloads);
+    buffer_clear(&batch->rejected_rows);
+}
+
+static void note_arrival(struct batch *batch, int64_t received_at_us)
+{
+    if (batch_is_empty(batch))
+        batch->oldest_received_at_us = received_at_us;
+}
+
+void batch_push(struct batch *batch, uint32_t device, const struct reading *reading,
+                int64_t received_at_us, const char *payload, size_t payload_bytes)
+{
+    struct batch_row *row;
+
+    note_arrival(batch, received_at_us);
+    if (batch->count == batch->capacity) {
+        batch->capacity = mem_grown(batch->capacity, batch->count + 1);
+        batch->rows = mem_realloc(batch->rows, batch->capacity * batch->stride);
+    }
+    row = batch_row(batch, batch->count++);
+    row->received_at_us = received_at_us;
+    row->payload_at = batch->payloads.bytes;
+    row->payload_bytes = (uint32_t)payload_bytes;
+    row->device = device;
+    row->is_refused = false;
+    row->is_stored = false;
+    memcpy(batch_reading(row), reading, reading_size(batch->feature_count));
+    buffer_put(&batch->payloads, payload, payload_bytes);
+}
+
+static void put_valid_text(struct buffer *out, const char *text)
+{
+    size_t bytes = strlen(text);
+    size_t at = 0;
+
+    buffer_put_be32(out, (uint32_t)bytes);
+    while (at < bytes) {
+        size_t length = utf8_length((const unsigned char *)text + at, bytes - at);
+
+        buffer_put(out, length ? text + at : "?", length ? length : 1);
+        at += length ? length : 1;
+    }
+}
+
+void batch_reject(struct batch *batch, const char *topic, const char *payload, size_t payload_bytes,
+                  int64_t received_at_us, const char *reason, const char *detail)
+{
+    struct buffer *out = &batch->rejected_rows;
+
+    note_arrival(batch, received_at_us);
+    pg_put_row(out, 5);
+    pg_put_moment(out, received_at_us);
+    put_valid_text(out, topic);
+    pg_put_bytes(out, payload, payload_bytes);
+    put_valid_text(out, reason);
+    put_valid_text(out, detail);
+    batch->rejected_count++;
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    const struct sort_key *a = left;
+    const struct sort_key *b = right;
+
+    if (a->database_id != b->database_id)
+        return a->database_id < b->database_id ? -1 : 1;
+    if (a->recorded_at_us != b->recorded_at_us)
+        return a->recorded_at_us < b->recorded_at_us ? -1 : 1;
+    if (a->content_hash != b->content_hash)
+        return a->content_hash < b->content_hash ? -1 : 1;
+    return a->row < b->row ? -1 : 1; /* of repetitions, the one that came first */
+}
+
+static bool is_same(const struct sort_key *a, const struct sort_key *b)
+{
+    return a->database_id == b->database_id && a->recorded_at_us == b->recorded_at_us &&
+           a->content_hash == b->content_hash;
+}
+
+void batch_sort(struct batch *batch, const struct devices *devices)
+{
+    struct sort_key *keys;
+
+    if (batch->order_capacity < batch->count) {
+        batch->order_capacity = batch->capacity;
+        batch->order = mem_realloc(batch->order, batch->capacity * sizeof(batch->order[0]));
+        batch->keys = mem_realloc(batch->keys, batch->capacity * sizeof(struct sort_key));
+    }
+    keys = batch->keys;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_row *row = batch_row(batch, i);
+        const struct reading *reading = batch_reading(row);
+
+        keys[i] = (struct sort_key){.recorded_at_us = reading->recorded_at_us,
+                                    .database_id = devices->items[row->device].database_id,
+                                    .content_hash = reading->content_hash,
+                                    .row = (uint32_t)i};
+    }
+    if (batch->count > 0)
+        qsort(keys, batch->count, sizeof(keys[0]), compare_keys);
+    batch->sorted_count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (i == 0 || !is_same(&keys[i - 1], &keys[i]))
+            batch->order[batch->sorted_count++] = keys[i].row;
+    }
+}
+
+size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
+                    size_t to, struct buffer *out)
+{
+    size_t encoded = 0;
+
+    for (size_t i = from; i < to; i++) {
+        const struct batch_row *row = batch_row(batch, batch->order[i]);
+        const struct reading *reading = batch_reading(row);
+
+        if (row->is_refused || row->is_stored)
+            continue;
+        pg_put_row(out, (uint16_t)(5 + batch->feature_count));
+        pg_put_int4(out, devices->items[row->device].database_id);
+        pg_put_int4(out, reading->content_hash);
+        pg_put_moment(out, reading->recorded_at_us);
+        pg_put_moment(out, row->received_at_us);
+        if (reading->status == STATUS_ABSENT)
+            pg_put_null(out);
+        else
+            pg_put_int2(out, reading->status);
+        for (size_t f = 0; f < batch->feature_count; f++)
+            pg_put_double(out, reading->values[f]);
+        encoded++;
+    }
+    return encoded;
+}

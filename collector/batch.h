@@ -1,0 +1,79 @@
+/* batch.h: what was read from the broker and waits for the database.
+ *
+ * Shape    rows in order of arrival, each a reading with its device, arrival and the bytes it came
+ *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`: rows
+ *          by (database id, recorded_at, content_hash), repetitions left out.
+ * Units    arrival in microseconds since 1970.
+ * Errors   none: it grows. How much may gather is for the one who reads.
+ * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory for
+ *          the next round, so a steady load allocates nothing.
+ */
+#ifndef HIGHWATER_BATCH_H
+#define HIGHWATER_BATCH_H
+
+#include "collector/devices.h"
+#include "shared/buffer.h"
+#include "shared/reading_json.h"
+
+struct batch_row {
+    int64_t received_at_us;
+    size_t payload_at; /* in batch->payloads */
+    uint32_t payload_bytes;
+    uint32_t device; /* index in struct devices */
+    bool is_refused; /* by the database: it is among the rejected messages instead */
+    bool is_stored;  /* by an earlier part of this batch */
+    /* its reading lies behind it: batch_reading() */
+};
+
+struct batch {
+    size_t feature_count;
+    size_t stride; /* bytes per row */
+    unsigned char *rows;
+    size_t count;
+    size_t capacity;
+    struct buffer payloads;
+    struct buffer rejected_rows; /* binary COPY rows of rejected_messages, no header */
+    size_t rejected_count;
+    int64_t oldest_received_at_us;
+    uint32_t *order; /* rows, sorted; batch->sorted_count of them */
+    size_t sorted_count;
+    size_t order_capacity;
+    void *keys; /* scratch of batch_sort() */
+};
+
+void batch_init(struct batch *batch, size_t feature_count);
+void batch_release(struct batch *batch);
+void batch_clear(struct batch *batch);
+
+static inline bool batch_is_empty(const struct batch *batch)
+{
+    return batch->count == 0 && batch->rejected_count == 0;
+}
+
+static inline struct batch_row *batch_row(const struct batch *batch, size_t index)
+{
+    return (void *)(batch->rows + index * batch->stride);
+}
+
+static inline struct reading *batch_reading(const struct batch_row *row)
+{
+    return (void *)(row + 1);
+}
+
+void batch_push(struct batch *batch, uint32_t device, const struct reading *reading,
+                int64_t received_at_us, const char *payload, size_t payload_bytes);
+
+/* Adds a message that is no reading. The topic may hold anything; what is not valid UTF-8 in it
+ * is replaced by '?'. */
+void batch_reject(struct batch *batch, const char *topic, const char *payload, size_t payload_bytes,
+                  int64_t received_at_us, const char *reason, const char *detail);
+
+/* Needs the database id of every device in the batch. */
+void batch_sort(struct batch *batch, const struct devices *devices);
+
+/* Appends the sorted rows [from, to) that are neither refused nor stored, as binary COPY rows of
+ * readings: device, content_hash, recorded_at, received_at, status, features. Returns how many. */
+size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
+                    size_t to, struct buffer *out);
+
+#endif

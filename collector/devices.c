@@ -1,0 +1,112 @@
+#include "collector/devices.h"
+
+#include "shared/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 64 * 1024, SLOTS_LEAST = 64 };
+
+void devices_release(struct devices *devices)
+{
+    for (size_t i = 0; i < devices->block_count; i++)
+        free(devices->blocks[i]);
+    free(devices->blocks);
+    free(devices->items);
+    free(devices->slots);
+    free(devices->by_database_id);
+    *devices = (struct devices){0};
+}
+
+static uint64_t hash(const char *id)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+    for (; *id; id++)
+        sum = (sum ^ (unsigned char)*id) * UINT64_C(0x100000001b3);
+    return sum ^ (sum >> 29);
+}
+
+/* The slot of an id: its own, or the empty one where it belongs. */
+static uint32_t *find_slot(const struct devices *devices, const char *id)
+{
+    uint32_t mask = devices->slot_count - 1;
+    uint32_t at = (uint32_t)hash(id) & mask;
+
+    while (devices->slots[at] && strcmp(devices->items[devices->slots[at] - 1].id, id) != 0)
+        at = (at + 1) & mask;
+    return &devices->slots[at];
+}
+
+static void grow_slots(struct devices *devices)
+{
+    devices->slot_count = devices->slot_count ? devices->slot_count * 2 : SLOTS_LEAST;
+    free(devices->slots);
+    devices->slots = mem_calloc(devices->slot_count, sizeof(devices->slots[0]));
+    for (uint32_t i = 0; i < devices->count; i++)
+        *find_slot(devices, devices->items[i].id) = i + 1;
+}
+
+/* Ids lie one behind the other in large blocks, which never move. */
+static const char *keep_text(struct devices *devices, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *kept;
+
+    if (devices->block_count == 0 || devices->block_used + bytes > BLOCK_BYTES) {
+        devices->blocks = mem_realloc(devices->blocks,
+                                      (devices->block_count + 1) * sizeof(devices->blocks[0]));
+        devices->blocks[devices->block_count++] = mem_alloc(BLOCK_BYTES);
+        devices->block_used = 0;
+    }
+    kept = devices->blocks[devices->block_count - 1] + devices->block_used;
+    devices->block_used += bytes;
+    memcpy(kept, text, bytes);
+    return kept;
+}
+
+uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_new)
+{
+    uint32_t *slot;
+
+    if ((devices->count + 1) * 2 > devices->slot_count)
+        grow_slots(devices);
+    slot = find_slot(devices, id);
+    *is_new = *slot == 0;
+    if (*is_new) {
+        if (devices->count == devices->capacity) {
+            devices->capacity = (uint32_t)mem_grown(devices->capacity, devices->count + 1);
+            devices->items =
+                mem_realloc(devices->items, devices->capacity * sizeof(devices->items[0]));
+        }
+        devices->items[devices->count] = (struct device){.id = keep_text(devices, id)};
+        *slot = ++devices->count;
+    }
+    return *slot - 1;
+}
+
+void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id)
+{
+    size_t at = (size_t)database_id;
+
+    devices->items[index].database_id = database_id;
+    if (at >= devices->by_database_id_count) {
+        size_t count = mem_grown(devices->by_database_id_count, at + 1);
+
+        devices->by_database_id =
+            mem_realloc(devices->by_database_id, count * sizeof(devices->by_database_id[0]));
+        memset(devices->by_database_id + devices->by_database_id_count, 0,
+               (count - devices->by_database_id_count) * sizeof(devices->by_database_id[0]));
+        devices->by_database_id_count = count;
+    }
+    devices->by_database_id[at] = index + 1;
+}
+
+bool devices_find_database_id(const struct devices *devices, int32_t database_id, uint32_t *index)
+{
+    if (database_id < 0 || (size_t)database_id >= devices->by_database_id_count ||
+        devices->by_database_id[database_id] == 0)
+        return false;
+    *index = devices->by_database_id[database_id] - 1;
+    return true;
+}

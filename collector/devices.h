@@ -1,0 +1,43 @@
+/* devices.h: every device this collector has heard of.
+ *
+ * Shape    a device has an index, 0, 1, 2 and so on, which everything in this process uses, and a
+ *          database id, which it gets when it is registered there (0 until then).
+ * Cost     one probe of a hash table per message; about 64 bytes a device.
+ * Owner    whoever embeds the struct. Ids are stable until devices_release().
+ */
+#ifndef HIGHWATER_DEVICES_H
+#define HIGHWATER_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct device {
+    const char *id;
+    int32_t database_id;
+};
+
+struct devices {
+    struct device *items;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t *slots; /* index + 1, 0 = empty; a power of two of them */
+    uint32_t slot_count;
+    char **blocks; /* the texts of the ids */
+    size_t block_count;
+    size_t block_used;
+    uint32_t *by_database_id; /* index + 1, by database id */
+    size_t by_database_id_count;
+};
+
+void devices_release(struct devices *devices);
+
+/* The index of a device; a new one is added and *is_new set. */
+uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_new);
+
+void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id);
+
+/* False when no device with this database id is known. */
+bool devices_find_database_id(const struct devices *devices, int32_t database_id, uint32_t *index);
+
+#endif

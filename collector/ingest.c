@@ -1,0 +1,349 @@
+/* The state changes in one place, proceed(), which looks at what is and does what can be done next.
+ * Every callback notes its fact and calls it. Rejected: a commit per message (a round trip each), a
+ * second ingest session to overlap reading and committing (the broker already fills the socket's
+ * buffer meanwhile, and measured no faster), and holding back single acknowledgements (the library
+ * releases all or none). */
+#include "collector/ingest.h"
+
+#include "shared/log.h"
+#include "shared/timestamp.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static void proceed(struct ingest *ingest);
+
+static struct batch *other_batch(struct ingest *ingest, const struct batch *batch)
+{
+    return batch == &ingest->batches[0] ? &ingest->batches[1] : &ingest->batches[0];
+}
+
+/* ---- what arrives --------------------------------------------------------------------------- */
+
+static void reject(struct ingest *ingest, enum reading_error error, const char *detail,
+                   const char *payload, size_t bytes)
+{
+    ingest->counters.received++;
+    ingest->counters.rejected_by_reason[error]++;
+    batch_reject(ingest->filling, ingest->delivery->topic, payload, bytes, ingest->arrival_us,
+                 reading_error_text(error), detail);
+    ingest->config.on_rejected(ingest, ingest->delivery->topic, error, detail);
+}
+
+static void on_item(void *user, const struct reading_item *item)
+{
+    struct ingest *ingest = user;
+
+    if (item->error) {
+        reject(ingest, item->error, item->detail, item->bytes, item->length);
+        return;
+    }
+    ingest->counters.received++;
+    ingest->counters.unknown_members += item->unknown_members;
+    if (!item->has_timestamp)
+        ingest->counters.without_timestamp++;
+    batch_push(ingest->filling, ingest->delivery_device, item->reading, ingest->arrival_us,
+               item->bytes, item->length);
+}
+
+static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)
+{
+    char id[DEVICE_ID_SIZE];
+    bool is_new;
+
+    ingest->counters.messages++;
+    if (delivery->qos == 0)
+        ingest->counters.qos0++;
+    if (delivery->retain) {
+        ingest->counters.retained++;
+        reject(ingest, READING_RETAINED, "replayed by the subscription, not sent just now",
+               delivery->payload, delivery->bytes);
+        return;
+    }
+    if (!topic_device_id(id, &ingest->config.filter, delivery->topic)) {
+        reject(ingest, READING_BAD_DEVICE_ID, "the topic's device id is not " DEVICE_ID_LEGAL,
+               delivery->payload, delivery->bytes);
+        return;
+    }
+    ingest->delivery_device = devices_find_or_add(ingest->devices, id, &is_new);
+    if (is_new)
+        ingest->config.on_device(ingest, ingest->delivery_device);
+    reading_json_parse(&ingest->config.rules, id, delivery->payload, delivery->bytes,
+                       ingest->arrival_us, on_item, ingest);
+}
+
+static void on_linger(uv_timer_t *timer)
+{
+    proceed(timer->data);
+}
+
+static bool is_full(const struct ingest *ingest)
+{
+    return ingest->filling->count + ingest->filling->rejected_count >= ingest->config.batch_size;
+}
+
+static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
+{
+    struct ingest *ingest = link->config.user;
+
+    ingest->delivery = delivery;
+    ingest->arrival_us = timestamp_now();
+    if (batch_is_empty(ingest->filling))
+        uv_timer_start(&ingest->linger, on_linger, ingest->config.linger_ms, 0);
+    take_delivery(ingest, delivery);
+    ingest->delivery = NULL;
+    if (is_full(ingest))
+        mqtt_link_pause(link);
+}
+
+static void on_read(struct mqtt_link *link)
+{
+    struct ingest *ingest = link->config.user;
+
+    if (is_full(ingest))
+        proceed(ingest);
+}
+
+/* ---- the round ------------------------------------------------------------------------------ */
+
+static void set_state(struct ingest *ingest, enum ingest_state state)
+{
+    bool was_waiting = ingest->state == INGEST_WAITING;
+
+    ingest->state = state;
+    if (was_waiting != (state == INGEST_WAITING))
+        ingest->config.on_state(ingest);
+}
+
+static void commit(struct ingest *ingest)
+{
+    mqtt_link_pause(&ingest->mqtt);
+    uv_timer_stop(&ingest->linger);
+    ingest->committing = ingest->filling;
+    ingest->committing_epoch = ingest->mqtt.epoch;
+    ingest->filling = other_batch(ingest, ingest->filling);
+    assert(batch_is_empty(ingest->filling));
+    set_state(ingest, INGEST_COMMITTING);
+    store_begin(&ingest->store, ingest->committing, ingest->expects_duplicates);
+}
+
+static void on_part_closed(struct ingest *ingest)
+{
+    if (--ingest->open_parts > 0)
+        return;
+    batch_release(&ingest->batches[0]);
+    batch_release(&ingest->batches[1]);
+    ingest->on_stopped(ingest, ingest->drained_in_time);
+}
+
+static void on_mqtt_closed(struct mqtt_link *link)
+{
+    on_part_closed(link->config.user);
+}
+
+static void on_store_closed(struct store *store)
+{
+    on_part_closed(store->config.user);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
+static void close_all(struct ingest *ingest)
+{
+    if (ingest->state == INGEST_CLOSING)
+        return;
+    ingest->state = INGEST_CLOSING;
+    ingest->open_parts = 5;
+    mqtt_link_close(&ingest->mqtt, on_mqtt_closed);
+    store_close(&ingest->store, on_store_closed);
+    uv_close((uv_handle_t *)&ingest->linger, on_timer_closed);
+    uv_close((uv_handle_t *)&ingest->leave, on_timer_closed);
+    uv_close((uv_handle_t *)&ingest->deadline, on_timer_closed);
+}
+
+static bool lingered(const struct ingest *ingest)
+{
+    return !uv_is_active((const uv_handle_t *)&ingest->linger);
+}
+
+static void proceed(struct ingest *ingest)
+{
+    bool is_idle = ingest->state == INGEST_READING || ingest->state == INGEST_WAITING;
+
+    if (ingest->state == INGEST_RELEASING && !ingest->mqtt.is_releasing) {
+        set_state(ingest, store_is_ready(&ingest->store) ? INGEST_READING : INGEST_WAITING);
+        is_idle = true;
+    }
+    if (!is_idle)
+        return;
+    if (!batch_is_empty(ingest->filling) &&
+        (is_full(ingest) || lingered(ingest) || ingest->is_draining)) {
+        commit(ingest);
+    } else if (ingest->is_draining) {
+        ingest->drained_in_time = true;
+        close_all(ingest);
+    } else {
+        mqtt_link_resume(&ingest->mqtt);
+    }
+}
+
+static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
+{
+    struct ingest *ingest = store->config.user;
+    struct ingest_counters *counters = &ingest->counters;
+
+    assert(batch == ingest->committing);
+    counters->batches++;
+    counters->stored += outcome->stored;
+    counters->duplicates += outcome->duplicates;
+    counters->rejected += batch->rejected_count;
+    counters->rejected_by_reason[READING_REFUSED_BY_DATABASE] += outcome->refused;
+    ingest->expects_duplicates = outcome->duplicates > 0;
+    ingest->config.on_committed(ingest, batch);
+    batch_clear(batch);
+    ingest->committing = NULL;
+    set_state(ingest, INGEST_RELEASING);
+    if (ingest->committing_epoch != ingest->mqtt.epoch)
+        counters->stale_batches++;
+    mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
+    proceed(ingest);
+}
+
+static void on_released(struct mqtt_link *link)
+{
+    proceed(link->config.user);
+}
+
+/* ---- coming and going ----------------------------------------------------------------------- */
+
+static void on_mqtt_up(struct mqtt_link *link, bool session_present)
+{
+    struct ingest *ingest = link->config.user;
+
+    if (link->connects > 1 && !session_present)
+        log_warning("mqtt: the broker has forgotten this session; what it had queued is lost");
+    /* What was read and not acknowledged comes again first. */
+    ingest->expects_duplicates = true;
+    mqtt_link_subscribe(link, ingest->config.filter.text, 1);
+}
+
+static void on_mqtt_down(struct mqtt_link *link, const char *reason)
+{
+    (void)reason;
+    proceed(link->config.user); /* what is being released has no one to go to */
+}
+
+static void on_leave(uv_timer_t *timer)
+{
+    struct ingest *ingest = timer->data;
+
+    log_info("mqtt: leaving the broker until the database is back; it keeps what arrives");
+    mqtt_link_leave(&ingest->mqtt);
+}
+
+static void on_ready(struct store *store)
+{
+    struct ingest *ingest = store->config.user;
+
+    uv_timer_stop(&ingest->leave);
+    if (ingest->is_draining)
+        return;
+    mqtt_link_join(&ingest->mqtt);
+    if (ingest->state == INGEST_WAITING)
+        set_state(ingest, INGEST_READING);
+    proceed(ingest);
+}
+
+static void on_unready(struct store *store, const char *reason)
+{
+    struct ingest *ingest = store->config.user;
+
+    (void)reason;
+    if (ingest->is_draining)
+        return;
+    uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms, 0);
+    if (ingest->state == INGEST_READING)
+        set_state(ingest, INGEST_WAITING);
+    else
+        ingest->config.on_state(ingest);
+}
+
+bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
+                  char *error, size_t error_bytes)
+{
+    *ingest = (struct ingest){.config = *config, .devices = config->store.devices};
+    ingest->filling = &ingest->batches[0];
+    for (size_t i = 0; i < 2; i++)
+        batch_init(&ingest->batches[i], config->rules.features->count);
+
+    ingest->config.mqtt.gated = true;
+    ingest->config.mqtt.durable = true;
+    ingest->config.mqtt.starts_off = true; /* until the store is ready */
+    ingest->config.mqtt.user = ingest;
+    ingest->config.mqtt.on_up = on_mqtt_up;
+    ingest->config.mqtt.on_down = on_mqtt_down;
+    ingest->config.mqtt.on_message = on_message;
+    ingest->config.mqtt.on_read = on_read;
+    ingest->config.mqtt.on_released = on_released;
+    ingest->config.store.user = ingest;
+    ingest->config.store.on_ready = on_ready;
+    ingest->config.store.on_unready = on_unready;
+    ingest->config.store.on_stored = on_stored;
+
+    if (!mqtt_link_start(&ingest->mqtt, loop, &ingest->config.mqtt, error, error_bytes))
+        return false;
+    if (!store_start(&ingest->store, loop, &ingest->config.store, error, error_bytes))
+        return false;
+    uv_timer_init(loop, &ingest->linger);
+    uv_timer_init(loop, &ingest->leave);
+    uv_timer_init(loop, &ingest->deadline);
+    ingest->linger.data = ingest->leave.data = ingest->deadline.data = ingest;
+    return true;
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    close_all(timer->data);
+}
+
+void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest, bool drained))
+{
+    ingest->on_stopped = on_stopped;
+    if (ingest->is_draining) {
+        close_all(ingest);
+        return;
+    }
+    ingest->is_draining = true;
+    mqtt_link_pause(&ingest->mqtt);
+    uv_timer_start(&ingest->deadline, on_deadline, ingest->config.drain_ms, 0);
+    proceed(ingest);
+}
+
+int64_t ingest_current_until_us(const struct ingest *ingest, int64_t now_us)
+{
+    if (!ingest->filling)
+        return now_us; /* not started */
+    if (ingest->committing)
+        return ingest->committing->oldest_received_at_us;
+    return batch_is_empty(ingest->filling) ? now_us : ingest->filling->oldest_received_at_us;
+}
+
+static uint64_t unsettled(const struct batch *batch)
+{
+    return batch ? batch->count + batch->rejected_count : 0;
+}
+
+uint64_t ingest_in_flight(const struct ingest *ingest)
+{
+    return unsettled(ingest->filling) + unsettled(ingest->committing);
+}
+
+bool ingest_is_live(const struct ingest *ingest)
+{
+    return ingest->state != INGEST_CLOSING && store_is_ready(&ingest->store) &&
+           ingest->mqtt.state == MQTT_LINK_UP;
+}

@@ -1,0 +1,109 @@
+/* ingest.h: the ack gate: a device's reading is acknowledged once it is stored, and not before.
+ *
+ * Shape    owns the connection that reads (gated, mqtt_link.h) and the one that writes (store.h), and
+ *          goes round:
+ *            reading     messages fill a batch, until it is full or `linger` old
+ *            committing  the batch is being written; nothing is read, because a later release would
+ *                        let those acknowledgements out too
+ *            releasing   committed: the acknowledgements leave, and reading goes on
+ *          Meanwhile at most one further batch gathers what the library had read ahead.
+ * Promise  an acknowledgement leaves only after the tag COMMIT for its reading, and only on the
+ *          connection it belongs to (each batch carries its epoch).
+ * Absence  when the database stays away for `leave_after_ms`, or another collector holds this id, the
+ *          broker is left on purpose: its queue is the buffer. It is joined again with the database.
+ * Law      received = stored + duplicates + rejected + in flight, in readings, at every moment.
+ * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close.
+ */
+#ifndef HIGHWATER_INGEST_H
+#define HIGHWATER_INGEST_H
+
+#include "collector/batch.h"
+#include "collector/store.h"
+#include "shared/mqtt_link.h"
+#include "shared/topic.h"
+
+struct ingest;
+
+enum ingest_state {
+    INGEST_WAITING,    /* for the database */
+    INGEST_READING,
+    INGEST_COMMITTING,
+    INGEST_RELEASING,
+    INGEST_CLOSING
+};
+
+struct ingest_counters {
+    uint64_t messages;
+    uint64_t received; /* readings: a message may hold several, or none that is legal */
+    uint64_t stored;
+    uint64_t duplicates;
+    uint64_t rejected;
+    uint64_t batches;
+    uint64_t qos0;
+    uint64_t retained;
+    uint64_t without_timestamp;
+    uint64_t unknown_members;
+    uint64_t stale_batches; /* committed after their connection had ended: delivered again */
+    uint64_t rejected_by_reason[READING_ERROR_COUNT];
+};
+
+struct ingest_config {
+    struct mqtt_link_config mqtt; /* url, client id and so on; the callbacks are filled in */
+    struct store_config store;
+    struct reading_rules rules;
+    struct topic_filter filter;
+    size_t batch_size; /* readings */
+    uint64_t linger_ms;
+    uint64_t leave_after_ms;
+    uint64_t drain_ms; /* how long a drain may take */
+    void *user;
+    /* a device's index is new: the windows want to know */
+    void (*on_device)(struct ingest *ingest, uint32_t device);
+    /* rows of a committed batch; those in batch->order that are not refused count */
+    void (*on_committed)(struct ingest *ingest, const struct batch *batch);
+    void (*on_rejected)(struct ingest *ingest, const char *topic, enum reading_error error,
+                        const char *detail);
+    void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
+};
+
+struct ingest {
+    struct ingest_config config;
+    enum ingest_state state;
+    struct mqtt_link mqtt;
+    struct store store;
+    struct devices *devices;
+    struct batch batches[2];
+    struct batch *filling;
+    struct batch *committing; /* NULL = none */
+    uint64_t committing_epoch;
+    bool expects_duplicates;
+    uint64_t subscribed_epoch;
+    bool is_draining;
+    bool drained_in_time;
+    uv_timer_t linger;
+    uv_timer_t leave;
+    uv_timer_t deadline;
+    struct ingest_counters counters;
+    const struct mqtt_delivery *delivery; /* being parsed */
+    int64_t arrival_us;
+    uint32_t delivery_device;
+    unsigned open_parts;
+    void (*on_stopped)(struct ingest *ingest, bool drained);
+};
+
+bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
+                  char *error, size_t error_bytes);
+
+/* Ends in order, or, when that takes longer than drain_ms or it is called again, at once: what was
+ * not committed was not acknowledged either, and the broker keeps it. `drained` says which. */
+void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest, bool drained));
+
+/* Everything that arrived before this moment is in the windows. */
+int64_t ingest_current_until_us(const struct ingest *ingest, int64_t now_us);
+
+uint64_t ingest_in_flight(const struct ingest *ingest);
+
+/* Both connections are up and the store takes batches. */
+bool ingest_is_live(const struct ingest *ingest);
+
+#endif

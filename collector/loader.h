@@ -1,0 +1,52 @@
+/* loader.h: fills the windows from the database, while live readings flow into them.
+ *
+ * Shape    one run: in one snapshot, the devices, their peaks, and every reading of the longest
+ *          finite interval, by binary COPY. Inserting into the windows is commutative and idempotent,
+ *          so what arrives meanwhile needs no care. A run that loses its connection starts again.
+ * Owner    embedded; on_done comes once per run, after the connection is closed; a run may follow.
+ */
+#ifndef HIGHWATER_LOADER_H
+#define HIGHWATER_LOADER_H
+
+#include "collector/devices.h"
+#include "collector/pg_binary.h"
+#include "collector/windows.h"
+#include "shared/features.h"
+#include "shared/pg_link.h"
+
+struct loader;
+
+struct loader_config {
+    const char *database_url;
+    const struct features *features;
+    int64_t longest_us; /* how far back; 0 = no readings, only peaks */
+    struct devices *devices;
+    struct windows *windows;
+    void *user;
+    void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
+    void (*on_done)(struct loader *loader, bool complete);
+};
+
+struct loader {
+    struct loader_config config;
+    struct pg_link link;
+    struct pg_query query;
+    struct buffer sql;
+    struct reading *reading; /* the one being loaded */
+    int64_t started_at_us;
+    int step;
+    bool is_first_row;
+    bool is_running;
+    bool is_complete;
+    uint64_t devices_loaded;
+    uint64_t peaks_loaded;
+    uint64_t readings_loaded;
+};
+
+bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_config *config,
+                  char *error, size_t error_bytes);
+
+/* Ends a run early; on_done comes all the same. */
+void loader_cancel(struct loader *loader);
+
+#endif

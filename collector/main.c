@@ -1,0 +1,473 @@
+/* collector: reads from the broker, stores in PostgreSQL, publishes the boards.
+ *
+ * Wiring only. Start: settings, schema (migrate), then at once ingest and the loading of the windows.
+ * End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal hurries. */
+#include "collector/boards.h"
+#include "collector/ingest.h"
+#include "collector/loader.h"
+#include "collector/migrate.h"
+#include "shared/log.h"
+#include "shared/options.h"
+#include "shared/timestamp.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef HIGHWATER_VERSION
+#define HIGHWATER_VERSION "unversioned"
+#endif
+
+enum { HOUR_MS = 3600 * 1000, THROTTLE_MS = 150 };
+
+struct settings {
+    const char *database_url;
+    const char *mqtt_url;
+    const char *mqtt_ca_file;
+    const char *mqtt_cert_file;
+    const char *mqtt_key_file;
+    const char *collector_id;
+    const char *subscribe;
+    const char *features_text;
+    const char *intervals_text;
+    const char *earliest_text;
+    uint64_t num_top_devices;
+    uint64_t batch_size;
+    uint64_t keepalive_s;
+    int64_t linger_us;
+    int64_t leave_after_us;
+    int64_t drain_us;
+    int64_t watchdog_us;
+    int64_t future_tolerance_us;
+    bool lowest;
+    bool migrate_only;
+
+    struct features features;
+    struct intervals intervals;
+    struct topic_filter filter;
+    int64_t earliest_us;
+};
+
+struct collector {
+    struct settings settings;
+    uv_loop_t *loop;
+    struct devices devices;
+    struct windows windows;
+    struct migrate migrate;
+    struct ingest ingest;
+    struct boards boards;
+    struct loader loader;
+    uv_signal_t sigterm;
+    uv_signal_t sigint;
+    uv_timer_t hourly;
+    int64_t started_at_us;
+    uint64_t rewinds_seen;
+    uint64_t received_before; /* at the last status, for the rate */
+    double lag_ms;            /* of the last batch: from its first arrival to its commit */
+    bool is_complete;         /* the windows are */
+    bool is_ingesting;
+    bool is_stopping;
+    int exit_status;
+};
+
+static const struct program program = {
+    .name = "collector",
+    .summary = "Subscribes to device readings, stores each exactly once in PostgreSQL, and publishes "
+               "which\ndevices had the highest values.",
+    .epilogue = "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
+                "with status 0.\nA second signal ends it at once; the broker keeps what was not "
+                "acknowledged."};
+
+static int read_settings(struct settings *s, int argc, char **argv)
+{
+    const struct option options[] = {
+        {"database-url", OPTION_TEXT, &s->database_url, "", 0, 0, "URL",
+         "PostgreSQL, such as postgresql://user@host/db;\nempty = the PG* variables", false},
+        {"mqtt-url", OPTION_TEXT, &s->mqtt_url, "mqtt://127.0.0.1:1883", 0, 0, "URL",
+         "the broker: mqtt://[user:password@]host[:port],\nmqtts://..., or unix:///path", false},
+        {"mqtt-ca-file", OPTION_TEXT, &s->mqtt_ca_file, NULL, 0, 0, "FILE",
+         "mqtts: certificates to trust, instead of the system's", false},
+        {"mqtt-cert-file", OPTION_TEXT, &s->mqtt_cert_file, NULL, 0, 0, "FILE",
+         "mqtts: our own certificate", false},
+        {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key_file, NULL, 0, 0, "FILE",
+         "mqtts: the key of our own certificate", false},
+        {"collector-id", OPTION_TEXT, &s->collector_id, "collector", 0, 0, "ID",
+         "names this collector's session at the broker and its\ntopics; of two with one id, one "
+         "waits",
+         false},
+        {"subscribe", OPTION_TEXT, &s->subscribe, "devices/+/readings", 0, 0, "FILTER",
+         "topic filter; its one + is the device id", false},
+        {"features", OPTION_TEXT, &s->features_text, FEATURES_DEFAULT, 0, 0, "LIST",
+         "numbers that a reading may carry", false},
+        {"intervals", OPTION_TEXT, &s->intervals_text, INTERVALS_DEFAULT, 0, 0, "LIST",
+         "boards are kept over these, name=length", false},
+        {"num-top-devices", OPTION_COUNT, &s->num_top_devices, "10", 1, BOARD_ENTRIES_MAX, "N",
+         "devices on a board", false},
+        {"lowest", OPTION_SWITCH, &s->lowest, "0", 0, 0, NULL,
+         "keep boards of the lowest values, too", false},
+        {"batch-size", OPTION_COUNT, &s->batch_size, "10000", 1, 1000000, "N",
+         "readings after which a batch is committed", false},
+        {"linger", OPTION_DURATION, &s->linger_us, "10ms", 0, 10e6, "TIME",
+         "age after which a batch is committed", false},
+        {"future-tolerance", OPTION_DURATION, &s->future_tolerance_us, "60s", 0, 86400e6, "TIME",
+         "how far ahead a device's clock may be", false},
+        {"earliest", OPTION_TEXT, &s->earliest_text, "2000-01-01T00:00:00Z", 0, 0, "TIME",
+         "readings before this come from a broken clock", false},
+        {"leave-after", OPTION_DURATION, &s->leave_after_us, "3s", 0, 60e6, "TIME",
+         "leave the broker when the database is away for longer;\nit keeps what arrives", false},
+        {"drain-timeout", OPTION_DURATION, &s->drain_us, "10s", 0, 600e6, "TIME",
+         "how long the end may take", false},
+        {"watchdog", OPTION_DURATION, &s->watchdog_us, "30s", 1e6, 3600e6, "TIME",
+         "a transaction that takes longer costs the connection\nand is done again", false},
+        {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS",
+         "MQTT keepalive", false},
+        {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
+         "bring the database to this program's schema, and exit", true},
+        {0}};
+    char error[256];
+    int status = options_parse(&program, options, argc, argv);
+
+    if (status >= 0)
+        return status;
+    if (!features_parse(&s->features, s->features_text, error, sizeof(error)))
+        return options_reject(&program, "features", s->features_text, error);
+    if (!intervals_parse(&s->intervals, s->intervals_text, error, sizeof(error)))
+        return options_reject(&program, "intervals", s->intervals_text, error);
+    if (!topic_filter_parse(&s->filter, s->subscribe))
+        return options_reject(&program, "subscribe", s->subscribe, TOPIC_FILTER_LEGAL);
+    if (!timestamp_parse(&s->earliest_us, s->earliest_text))
+        return options_reject(&program, "earliest", s->earliest_text,
+                              "a time such as 2000-01-01T00:00:00Z");
+    if (!*s->collector_id || strlen(s->collector_id) > 64 ||
+        s->collector_id[strspn(s->collector_id, "abcdefghijklmnopqrstuvwxyz"
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
+        return options_reject(&program, "collector-id", s->collector_id,
+                              "1 to 64 of A-Z, a-z, 0-9, _ . and -");
+    return -1;
+}
+
+/* ---- what the parts tell each other --------------------------------------------------------- */
+
+static void on_loaded(struct loader *loader, bool complete);
+static void on_migrated(struct migrate *migrate, const char *error);
+
+static void add_to_windows(void *user, uint32_t device)
+{
+    struct collector *c = user;
+
+    /* both number the devices from 0 in the order of their arrival */
+    windows_add_device(&c->windows, c->devices.items[device].id);
+}
+
+static void on_device(struct ingest *ingest, uint32_t device)
+{
+    add_to_windows(ingest->config.user, device);
+}
+
+static void on_committed(struct ingest *ingest, const struct batch *batch)
+{
+    struct collector *c = ingest->config.user;
+    int64_t now_us = timestamp_now();
+
+    for (size_t i = 0; i < batch->sorted_count; i++) {
+        const struct batch_row *row = batch_row(batch, batch->order[i]);
+
+        if (!row->is_refused)
+            windows_insert(&c->windows, row->device, batch_reading(row), now_us);
+    }
+    c->lag_ms = (double)(now_us - batch->oldest_received_at_us) / 1e3;
+    if (batch->sorted_count > 0)
+        boards_changed(&c->boards);
+}
+
+static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
+                        const char *detail)
+{
+    struct collector *c = ingest->config.user;
+
+    boards_tell_rejected(&c->boards, topic, reading_error_text(error), detail);
+}
+
+static void on_state(struct ingest *ingest)
+{
+    (void)ingest; /* the next status says it */
+}
+
+static void load_windows(struct collector *c)
+{
+    struct loader_config config = {.database_url = c->settings.database_url,
+                                   .features = &c->settings.features,
+                                   .longest_us = intervals_longest_us(&c->settings.intervals),
+                                   .devices = &c->devices,
+                                   .windows = &c->windows,
+                                   .user = c,
+                                   .on_device = add_to_windows,
+                                   .on_done = on_loaded};
+    char error[256];
+
+    c->is_complete = false;
+    boards_set_complete(&c->boards, false);
+    if (!loader_start(&c->loader, c->loop, &config, error, sizeof(error)))
+        log_error("windows: %s", error);
+}
+
+/* Once a second: the status, and what is due about as often. */
+static void put_status(void *user, struct buffer *out, int64_t now_us)
+{
+    struct collector *c = user;
+    const struct settings *s = &c->settings;
+    const struct ingest_counters *n = &c->ingest.counters;
+    const char *state = c->is_stopping                       ? "stopped"
+                        : !c->is_complete                    ? "warming"
+                        : ingest_is_live(&c->ingest)         ? "live"
+                                                             : "degraded";
+    struct windows_stats stats;
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    windows_sweep(&c->windows, now_us, c->devices.count / 60 + 64);
+    stats = windows_stats(&c->windows);
+    if (stats.rewinds != c->rewinds_seen && c->is_complete && !c->is_stopping) {
+        log_warning("windows: the clock went back; reading them again from the database");
+        c->rewinds_seen = stats.rewinds;
+        load_windows(c);
+    }
+    timestamp_format(when, ingest_current_until_us(&c->ingest, now_us));
+    buffer_printf(out, "\"state\":\"%s\",\"asOf\":\"%s\",", state, when);
+    timestamp_format(when, c->started_at_us);
+    buffer_printf(out, "\"startedAt\":\"%s\",\"version\":\"" HIGHWATER_VERSION "\",\"features\":[",
+                  when);
+    for (size_t i = 0; i < s->features.count; i++)
+        buffer_printf(out, "%s\"%s\"", i > 0 ? "," : "", s->features.names[i]);
+    buffer_put_text(out, "],\"intervals\":[");
+    for (size_t i = 0; i < s->intervals.count; i++) {
+        const struct interval *interval = &s->intervals.items[i];
+
+        buffer_printf(out, "%s{\"name\":\"%s\",\"lengthMs\":", i > 0 ? "," : "", interval->name);
+        if (interval->length_us == INTERVAL_ALL_TIME)
+            buffer_put_text(out, "null}");
+        else
+            buffer_printf(out, "%" PRId64 "}", interval->length_us / 1000);
+    }
+    buffer_printf(out, "],\"limit\":%" PRIu64 ",\"lowest\":%s,\"subscribe\":", s->num_top_devices,
+                  s->lowest ? "true" : "false");
+    buffer_put_json_string(out, s->subscribe);
+    buffer_printf(out,
+                  ",\"devices\":%" PRIu32 ",\"messages\":%" PRIu64 ",\"received\":%" PRIu64
+                  ",\"stored\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"rejected\":%" PRIu64
+                  ",\"inFlight\":%" PRIu64 ",\"ratePerSecond\":%" PRIu64 ",\"lagMs\":%.1f",
+                  c->devices.count, n->messages, n->received, n->stored, n->duplicates,
+                  n->rejected, ingest_in_flight(&c->ingest), n->received - c->received_before,
+                  c->lag_ms);
+    c->received_before = n->received;
+}
+
+static void start_ingest(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    struct ingest_config config = {
+        .mqtt = {.name = "mqtt",
+                 .url = s->mqtt_url,
+                 .client_id = s->collector_id,
+                 .keepalive_s = (uint16_t)s->keepalive_s,
+                 .ca_file = s->mqtt_ca_file,
+                 .cert_file = s->mqtt_cert_file,
+                 .key_file = s->mqtt_key_file},
+        .store = {.database_url = s->database_url,
+                  .collector_id = s->collector_id,
+                  .subscribe = s->subscribe,
+                  .features = &s->features,
+                  .devices = &c->devices,
+                  .windows = &c->windows,
+                  .watchdog_ms = (uint64_t)s->watchdog_us / 1000},
+        .rules = {.features = &s->features,
+                  .earliest_us = s->earliest_us,
+                  .future_tolerance_us = s->future_tolerance_us},
+        .filter = s->filter,
+        .batch_size = s->batch_size,
+        .linger_ms = (uint64_t)s->linger_us / 1000,
+        .leave_after_ms = (uint64_t)s->leave_after_us / 1000,
+        .drain_ms = (uint64_t)s->drain_us / 1000,
+        .user = c,
+        .on_device = on_device,
+        .on_committed = on_committed,
+        .on_rejected = on_rejected,
+        .on_state = on_state};
+    char error[256];
+
+    c->is_ingesting = ingest_start(&c->ingest, c->loop, &config, error, sizeof(error));
+    if (!c->is_ingesting) {
+        log_error("%s", error); /* both URLs were read before; not reached */
+        exit(1);
+    }
+}
+
+static void start_migrating(struct collector *c)
+{
+    char error[256];
+
+    if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features, c,
+                       on_migrated, error, sizeof(error))) {
+        options_reject(&program, "database-url", c->settings.database_url, error);
+        exit(2);
+    }
+}
+
+static void on_hour(uv_timer_t *timer)
+{
+    struct collector *c = timer->data;
+
+    if (!c->migrate.is_running)
+        start_migrating(c); /* the partitions of the days ahead */
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void close_rest(struct collector *c)
+{
+    uv_close((uv_handle_t *)&c->sigterm, NULL);
+    uv_close((uv_handle_t *)&c->sigint, NULL);
+    uv_close((uv_handle_t *)&c->hourly, NULL);
+}
+
+static void on_boards_closed(struct boards *boards)
+{
+    close_rest(boards->config.user);
+}
+
+static void on_ingest_stopped(struct ingest *ingest, bool drained)
+{
+    struct collector *c = ingest->config.user;
+
+    if (!drained) {
+        log_warning("ended before everything was committed; the broker keeps what was not "
+                    "acknowledged");
+        c->exit_status = 1;
+    }
+    boards_close(&c->boards, on_boards_closed);
+}
+
+static void stop(struct collector *c)
+{
+    bool is_first = !c->is_stopping;
+
+    c->is_stopping = true;
+    migrate_cancel(&c->migrate);
+    loader_cancel(&c->loader);
+    if (c->settings.migrate_only)
+        return; /* on_migrated() ends it */
+    if (c->is_ingesting)
+        ingest_stop(&c->ingest, on_ingest_stopped);
+    else if (is_first)
+        boards_close(&c->boards, on_boards_closed);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct collector *c = handle->data;
+
+    log_info("%s: %s", number == SIGTERM ? "SIGTERM" : "SIGINT",
+             c->is_stopping ? "ending at once" : "draining");
+    stop(c);
+}
+
+static void on_loaded(struct loader *loader, bool complete)
+{
+    struct collector *c = loader->config.user;
+
+    if (c->is_stopping || !complete)
+        return;
+    c->is_complete = true;
+    boards_set_complete(&c->boards, true);
+}
+
+static void on_migrated(struct migrate *migrate, const char *error)
+{
+    struct collector *c = migrate->user;
+
+    if (c->settings.migrate_only) {
+        if (error) {
+            log_error("schema: %s", error);
+            c->exit_status = 1;
+        }
+        close_rest(c);
+        return;
+    }
+    if (c->is_stopping)
+        return;
+    if (error)
+        log_error("schema: %s", error);
+    if (c->is_ingesting)
+        return;
+    if (error) {
+        c->exit_status = 1;
+        stop(c);
+        return;
+    }
+    start_ingest(c);
+    load_windows(c);
+}
+
+/* ---- the start ------------------------------------------------------------------------------ */
+
+static void start_boards(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    struct boards_config config = {.mqtt = {.url = s->mqtt_url,
+                                            .keepalive_s = (uint16_t)s->keepalive_s,
+                                            .ca_file = s->mqtt_ca_file,
+                                            .cert_file = s->mqtt_cert_file,
+                                            .key_file = s->mqtt_key_file},
+                                   .collector_id = s->collector_id,
+                                   .features = &s->features,
+                                   .intervals = &s->intervals,
+                                   .windows = &c->windows,
+                                   .top_n = s->num_top_devices,
+                                   .throttle_ms = THROTTLE_MS,
+                                   .user = c,
+                                   .put_status = put_status};
+    char error[256];
+
+    if (!boards_start(&c->boards, c->loop, &config, error, sizeof(error)))
+        exit(options_reject(&program, "mqtt-url", s->mqtt_url, error));
+}
+
+int main(int argc, char **argv)
+{
+    static struct collector collector;
+    struct collector *c = &collector;
+    int64_t lengths_us[INTERVALS_MAX];
+    int status = read_settings(&c->settings, argc, argv);
+
+    if (status >= 0)
+        return status;
+    log_init("collector");
+    signal(SIGPIPE, SIG_IGN);
+    c->loop = uv_default_loop();
+    c->started_at_us = timestamp_now();
+    for (size_t i = 0; i < c->settings.intervals.count; i++)
+        lengths_us[i] = c->settings.intervals.items[i].length_us;
+    windows_init(&c->windows, c->settings.features.count,
+                 WINDOWS_HIGHEST | (c->settings.lowest ? WINDOWS_LOWEST : 0), lengths_us,
+                 c->settings.intervals.count, c->settings.num_top_devices, 0);
+
+    uv_signal_init(c->loop, &c->sigterm);
+    uv_signal_init(c->loop, &c->sigint);
+    uv_timer_init(c->loop, &c->hourly);
+    c->sigterm.data = c->sigint.data = c->hourly.data = c;
+    uv_signal_start(&c->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&c->sigint, on_signal, SIGINT);
+    if (!c->settings.migrate_only) {
+        uv_timer_start(&c->hourly, on_hour, HOUR_MS, HOUR_MS);
+        start_boards(c);
+    }
+    start_migrating(c);
+    uv_run(c->loop, UV_RUN_DEFAULT);
+    uv_loop_close(c->loop);
+    windows_release(&c->windows);
+    devices_release(&c->devices);
+    if (!c->settings.migrate_only)
+        log_info("ended");
+    return c->exit_status;
+}

@@ -1,0 +1,172 @@
+/* The lock is held by the session across all steps, so of several collectors started on an empty
+ * database one applies the files and the others find them applied. CREATE TABLE is transactional in
+ * PostgreSQL: a file is applied and recorded, or neither. */
+#include "collector/migrate.h"
+
+#include "collector/schema_sql.h"
+#include "shared/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Partitions are made from yesterday on, so that readings around midnight find theirs. */
+#define DAYS_BEHIND "1"
+#define DAYS_AHEAD "7"
+
+#define LOCK_SQL                                                                                   \
+    "SET statement_timeout = 0; SET client_min_messages = warning;"                               \
+    "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                           \
+    "SET lock_timeout = '5s';"                                                                     \
+    "CREATE TABLE IF NOT EXISTS schema_migrations ("                                               \
+    " name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());"                      \
+    "SELECT name FROM schema_migrations"
+
+enum step { STEP_LOCK, STEP_FILES, STEP_FEATURES, STEP_PARTITIONS, STEP_DONE };
+
+static void submit_step(struct migrate *migrate);
+
+static void on_closed(struct pg_link *link)
+{
+    struct migrate *migrate = link->config.user;
+
+    buffer_release(&migrate->sql);
+    migrate->is_running = false;
+    migrate->on_done(migrate, migrate->error[0] ? migrate->error : NULL);
+}
+
+static bool is_applied(const struct migrate *migrate, const char *name)
+{
+    for (size_t i = 0; i < migrate->applied_count; i++) {
+        if (strcmp(migrate->applied[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void on_result(struct pg_query *query, const PGresult *result)
+{
+    struct migrate *migrate = query->user;
+
+    if (migrate->step != STEP_LOCK || PQresultStatus(result) != PGRES_TUPLES_OK ||
+        strcmp(PQfname(result, 0), "name") != 0)
+        return;
+    migrate->applied_count = 0;
+    for (int row = 0; row < PQntuples(result) && migrate->applied_count < 64; row++)
+        snprintf(migrate->applied[migrate->applied_count++], sizeof(migrate->applied[0]), "%s",
+                 PQgetvalue(result, row, 0));
+}
+
+static void on_done(struct pg_query *query, const struct pg_error *error)
+{
+    struct migrate *migrate = query->user;
+
+    if (migrate->link.on_closed)
+        return; /* cancelled */
+    if (error && pg_error_class(error) == PG_ERROR_TRANSIENT) {
+        log_warning("schema: %s; trying again", error->text);
+        migrate->step = STEP_LOCK; /* goes on in on_up */
+        if (!error->is_connection)
+            pg_link_reset(&migrate->link, error->text);
+        return;
+    }
+    if (error) {
+        snprintf(migrate->error, sizeof(migrate->error), "%s (SQLSTATE %s)", error->text,
+                 error->sqlstate);
+        pg_link_close(&migrate->link, on_closed);
+        return;
+    }
+    if (migrate->step == STEP_FILES) {
+        log_info("schema: applied %s", schema_files[migrate->next_file].name);
+        migrate->next_file++;
+    } else {
+        migrate->step++;
+    }
+    submit_step(migrate);
+}
+
+static void submit(struct migrate *migrate, const char *sql)
+{
+    migrate->query = (struct pg_query){
+        .sql = sql, .user = migrate, .on_result = on_result, .on_done = on_done};
+    pg_link_submit(&migrate->link, &migrate->query);
+}
+
+static void submit_file(struct migrate *migrate)
+{
+    const struct schema_file *file = &schema_files[migrate->next_file];
+
+    buffer_clear(&migrate->sql);
+    buffer_put_text(&migrate->sql, "BEGIN;\n");
+    buffer_put(&migrate->sql, file->sql, file->bytes);
+    buffer_printf(&migrate->sql,
+                  "\n;INSERT INTO schema_migrations (name) VALUES ('%s');\nCOMMIT", file->name);
+    submit(migrate, buffer_text(&migrate->sql));
+}
+
+static void submit_step(struct migrate *migrate)
+{
+    struct buffer *sql = &migrate->sql;
+
+    if (migrate->step == STEP_LOCK) {
+        migrate->next_file = 0;
+        submit(migrate, LOCK_SQL);
+        return;
+    }
+    if (migrate->step == STEP_FILES) {
+        while (migrate->next_file < schema_file_count &&
+               is_applied(migrate, schema_files[migrate->next_file].name))
+            migrate->next_file++;
+        if (migrate->next_file < schema_file_count) {
+            submit_file(migrate);
+            return;
+        }
+        migrate->step = STEP_FEATURES;
+    }
+    buffer_clear(sql);
+    if (migrate->step == STEP_FEATURES) {
+        buffer_put_text(sql, "BEGIN;");
+        for (size_t i = 0; i < migrate->features->count; i++)
+            buffer_printf(sql, "SELECT add_feature('%s');", migrate->features->names[i]);
+        buffer_put_text(sql, "COMMIT");
+        submit(migrate, buffer_text(sql));
+    } else if (migrate->step == STEP_PARTITIONS) {
+        submit(migrate, "SELECT make_day_partition(day::date) FROM generate_series("
+                        "(now() AT TIME ZONE 'UTC')::date - " DAYS_BEHIND
+                        ", (now() AT TIME ZONE 'UTC')::date + " DAYS_AHEAD
+                        ", interval '1 day') AS day");
+    } else {
+        pg_link_close(&migrate->link, on_closed);
+    }
+}
+
+static void on_up(struct pg_link *link)
+{
+    struct migrate *migrate = link->config.user;
+
+    migrate->step = STEP_LOCK;
+    submit_step(migrate);
+}
+
+bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *database_url,
+                   const struct features *features, void *user,
+                   void (*on_finished)(struct migrate *migrate, const char *error), char *error,
+                   size_t error_bytes)
+{
+    struct pg_link_config config = {.name = "schema",
+                                    .url = database_url,
+                                    .application_name = "highwater schema",
+                                    .user = migrate,
+                                    .on_up = on_up};
+
+    *migrate = (struct migrate){.features = features, .user = user, .on_done = on_finished};
+    migrate->is_running = pg_link_start(&migrate->link, loop, &config, error, error_bytes);
+    return migrate->is_running;
+}
+
+void migrate_cancel(struct migrate *migrate)
+{
+    if (!migrate->is_running || migrate->link.on_closed)
+        return;
+    snprintf(migrate->error, sizeof(migrate->error), "cancelled");
+    pg_link_close(&migrate->link, on_closed);
+}

@@ -1,0 +1,42 @@
+/* migrate.h: brings the database to the schema this program knows, and keeps its partitions ahead.
+ *
+ * Shape    one run: connect, take the advisory lock, apply the files of schema/ that
+ *          schema_migrations does not list (each in a transaction of its own), add a column for each
+ *          configured feature, make the partitions of the days around now, disconnect. Every step
+ *          does nothing where it is done already, so any number of collectors may run it.
+ * Errors   what passes (no connection, a lock) is tried again; what a person must mend ends the run
+ *          with its text.
+ * Owner    embedded; on_done comes once per run, after the connection is closed.
+ */
+#ifndef HIGHWATER_MIGRATE_H
+#define HIGHWATER_MIGRATE_H
+
+#include "shared/buffer.h"
+#include "shared/features.h"
+#include "shared/pg_link.h"
+
+struct migrate {
+    struct pg_link link;
+    struct pg_query query;
+    const struct features *features;
+    void *user;
+    void (*on_done)(struct migrate *migrate, const char *error); /* NULL = all is as it should be */
+    int step;
+    char applied[64][64]; /* names in schema_migrations */
+    size_t applied_count;
+    size_t next_file;
+    struct buffer sql;
+    char error[400];
+    bool is_running;
+};
+
+/* False when the URL is no connection string. */
+bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *database_url,
+                   const struct features *features, void *user,
+                   void (*on_done)(struct migrate *migrate, const char *error), char *error,
+                   size_t error_bytes);
+
+/* Ends a run early; on_done comes with an error. Nothing happens when none is under way. */
+void migrate_cancel(struct migrate *migrate);
+
+#endif

@@ -1,0 +1,193 @@
+"""The collector alone: what it stores, rejects and publishes."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from oracle import FEATURES, board_by_sql, board_of_json, compare, now_us, reading, to_us
+from servers import until
+
+# (name, payload, reason). One of each class that a careless parser takes.
+GOOD = b'{"deviceId":"d","timestamp":"2026-11-23T12:00:00Z","status":"ON","temperature":1}'
+MALFORMED: list[tuple[str, bytes, str]] = [
+    ("nothing", b"", "empty"),
+    ("white space", b" \n", "empty"),
+    ("half an object", b"{", "not_json"),
+    ("a text cut off", GOOD[:-2], "not_json"),
+    ("a byte order mark", b"\xef\xbb\xbf" + GOOD, "not_json"),
+    ("NUL", b"\x00", "nul_character"),
+    ("NUL behind", GOOD + b"\x00", "nul_character"),
+    ("NUL in a string", b'{"status":"O\x00N"}', "nul_character"),
+    ("NUL escaped", b'{"status":"O\\u0000N"}', "nul_character"),
+    ("UTF-8 cut off", b'{"x":"\xc3"}', "invalid_utf8"),
+    ("UTF-8 overlong", b'{"x":"\xc0\xaf"}', "invalid_utf8"),
+    ("a surrogate in UTF-8", b'{"x":"\xed\xa0\x80"}', "invalid_utf8"),
+    ("half a surrogate escaped", b'{"x":"\\ud800"}', "invalid_utf8"),
+    ("nine levels", b'{"x":' + b"[" * 8 + b"]" * 8 + b"}", "too_deep"),
+    ("a thousand levels", b"[" * 1000 + b"]" * 1000, "too_deep"),
+    ("a hundred thousand levels", b"[" * 100_000, "too_deep"),
+    ("a hundred members", b"{" + b",".join(b'"m%d":1' % i for i in range(100)) + b"}", "too_many_members"),
+    ("a member twice", b'{"temperature":1,"temperature":2}', "duplicate_member"),
+    ("an unknown member twice", b'{"temperature":1,"x":1,"x":2}', "duplicate_member"),
+    ("too large for a double", b'{"temperature":1e999}', "not_finite"),
+    ("NaN", b'{"temperature":NaN}', "not_json"),
+    ("Infinity", b'{"temperature":Infinity}', "not_json"),
+    ("a leading zero", b'{"temperature":01}', "not_json"),
+    ("a point and no digit", b'{"temperature":1.}', "not_json"),
+    ("64 digits", b'{"temperature":' + b"1" * 64 + b"}", "number_too_long"),
+    ("a number as text", b'{"temperature":"12"}', "wrong_type"),
+    ("a true number", b'{"temperature":true}', "wrong_type"),
+    ("a status of another kind", b'{"status":3,"temperature":1}', "wrong_type"),
+    ("an unknown status", b'{"status":"BROKEN","temperature":1}', "unknown_status"),
+    ("an empty array", b"[]", "empty"),
+    ("an array of numbers", b"[1]", "not_an_object"),
+    ("a number", b"12", "not_an_object"),
+    ("a string", b'"ON"', "not_an_object"),
+    ("bytes behind", GOOD + b"x", "trailing_bytes"),
+    ("two documents", GOOD + GOOD, "trailing_bytes"),
+    ("nothing to store", b'{"deviceId":"d"}', "no_value"),
+    ("another device's id", b'{"deviceId":"e","temperature":1}', "device_id_mismatch"),
+    ("no time", b'{"timestamp":"yesterday","temperature":1}', "bad_timestamp"),
+    ("a time to come", b'{"timestamp":"2099-01-01T00:00:00Z","temperature":1}', "timestamp_in_future"),
+    ("a time before all", b'{"timestamp":0,"temperature":1}', "timestamp_too_old"),
+]
+
+
+def test_a_reading_is_stored_and_shown_within_half_a_second(stack):
+    stack.start_collector()
+    listener = stack.listen("collectors/+/boards/#", "collectors/+/status")
+    until(lambda: (s := listener.latest("collectors/collector/status")) and s.json()["state"] == "live", 10)
+    until(lambda: time.sleep(0.3) or True)  # idle
+    sent_at = time.monotonic()
+    one = reading("device_1", now_us(), "ON", temperature=101.3, pressure=12.5)
+    stack.publish(one)
+    topic = "collectors/collector/boards/temperature/past_minute"
+    board = until(lambda: (b := listener.latest(topic)) and b.json()["readings"] and b, 5)
+    assert board_of_json(board.json()["readings"]) == [one]
+    assert not board.retain and board.at - sent_at < 0.5
+    assert compare([], stack.database).unexpected == [one]
+    row = stack.database.rows("SELECT recorded_at, received_at FROM readings")[0]
+    assert 0 <= (row[1] - row[0]).total_seconds() < 1
+
+
+def test_forty_malformed_payloads_among_four_thousand_good_ones(stack, rng):
+    assert len(MALFORMED) == 40
+    stack.start_collector()
+    publisher = stack.publisher()
+    order = ["good"] * 4000 + [*range(40)]
+    rng.shuffle(order)
+    for i, what in enumerate(order):
+        if what == "good":
+            publisher.send(reading(f"device_{i % 50}", now_us() - i, "ON", temperature=float(i)))
+        else:
+            publisher.send_bytes("devices/d/readings", MALFORMED[what][1])
+    publisher.wait()
+    until(lambda: stack.database.count() == 4000 and stack.database.count("rejected_messages") == 40, 30)
+    verdict = compare(publisher.messages, stack.database)
+    assert verdict, str(verdict)
+    found = dict((bytes(p), r) for p, r in stack.database.rows("SELECT payload, reason FROM rejected_messages"))
+    assert found == {payload: reason for _, payload, reason in MALFORMED}
+
+
+def test_a_bad_element_of_an_array_does_not_cost_the_good_ones(stack):
+    stack.start_collector()
+    publisher = stack.publisher()
+    at = now_us()
+    good = [reading("d", at + i, temperature=float(i)).to_json() for i in range(2)]
+    publisher.send_bytes("devices/d/readings", json.dumps([good[0], {"temperature": "x"}, good[1]]).encode())
+    publisher.wait()
+    until(lambda: stack.database.count() == 2 and stack.database.count("rejected_messages") == 1)
+    assert stack.database.value("SELECT convert_from(payload, 'UTF8') FROM rejected_messages").strip() == '{"temperature": "x"}'
+
+
+def test_a_row_that_only_the_database_refuses_is_found_and_kept(stack):
+    stack.start_collector()
+    stack.publish(reading("warm", now_us(), temperature=1.0))
+    until(lambda: stack.database.count() == 1)
+    stack.database.rows("ALTER TABLE readings ADD CONSTRAINT poison CHECK (temperature <> 666)")
+    publisher = stack.publisher()
+    at = now_us()
+    for i in range(1000):
+        publisher.send(reading(f"device_{i % 7}", at + i, temperature=666.0 if i in (333, 900) else float(i)))
+    publisher.wait()
+    until(lambda: stack.database.count() == 999 and stack.database.count("rejected_messages") == 2, 20)
+    for topic, payload, reason, detail in stack.database.rows(
+        "SELECT topic, payload, reason, detail FROM rejected_messages"
+    ):
+        assert reason == "refused_by_database" and "23514" in detail and "poison" in detail
+        assert json.loads(bytes(payload))["temperature"] == 666 and topic.startswith("devices/device_")
+
+
+def test_a_feature_gets_its_column_and_the_old_readings_stay(stack):
+    first = stack.start_collector()
+    stack.publish(reading("d", now_us(), temperature=1.0))
+    until(lambda: stack.database.count() == 1)
+    assert first.terminate() == 0
+    stack.start_collector(features="temperature,humidity")
+    publisher = stack.publisher()
+    publisher.send_bytes("devices/d/readings", b'{"humidity":40.5,"pressure":3}')
+    publisher.wait()
+    until(lambda: stack.database.count() == 2)
+    assert stack.database.rows("SELECT temperature, pressure, humidity FROM device_readings ORDER BY received_at") == [
+        (1.0, None, None),
+        (None, None, 40.5),
+    ]
+
+
+def test_four_collectors_on_an_empty_database_apply_the_schema_once(stack):
+    programs = [stack.start_collector(collector_id=f"c{i}") for i in range(4)]
+    listener = stack.listen("collectors/+/status")
+
+    def live():
+        states = {r.topic: r.json()["state"] for r in listener.received}
+        return list(states.values()).count("live") == 4
+
+    until(live, 20)
+    applied = [line for program in programs for line in program.output().splitlines() if "applied 001" in line]
+    assert len(applied) == 1
+
+
+def test_migrate_only_migrates(stack):
+    program = stack.start_collector("--migrate")
+    assert program.wait() == 0
+    assert stack.database.count("schema_migrations") >= 1
+    days = stack.database.value(
+        "SELECT count(*) FROM pg_inherits WHERE inhparent = 'readings'::regclass"
+    )
+    assert days == 10  # yesterday, today, seven ahead, and the default one
+
+
+def test_sigterm_drains_and_says_stopped(stack):
+    collector = stack.start_collector(linger="5s")
+    listener = stack.listen("collectors/+/status")
+    until(lambda: (s := listener.latest("collectors/collector/status")) and s.json()["state"] == "live", 10)
+    publisher = stack.publisher()
+    for i in range(100):
+        publisher.send(reading("d", now_us() + i, temperature=float(i)))
+    publisher.wait()
+    until(lambda: listener.latest("collectors/collector/status").json()["inFlight"] == 100, 10)
+    assert stack.database.count() == 0
+    assert collector.terminate() == 0
+    assert stack.database.count() == 100
+    until(lambda: listener.latest("collectors/collector/status").json()["state"] == "stopped")
+
+
+def test_boards_equal_sql_after_a_restart(stack, rng):
+    collector = stack.start_collector()
+    publisher = stack.publisher()
+    now = now_us()
+    for i in range(2000):
+        at = now - rng.randrange(7_200_000_000)
+        publisher.send(reading(f"device_{rng.randrange(40)}", at, "OFF", temperature=rng.randrange(50), pressure=rng.randrange(9)))
+    publisher.wait()
+    until(lambda: stack.database.count() == len({r for m in publisher.messages for r in m.readings}))
+    assert collector.terminate() == 0
+    stack.start_collector()
+    listener = stack.listen("collectors/+/boards/#", "collectors/+/status")
+    until(lambda: (s := listener.latest("collectors/collector/status")) and s.json()["state"] == "live", 10)
+    for feature in FEATURES:
+        for interval in ("past_hour", "all_time"):
+            board = until(lambda: listener.latest(f"collectors/collector/boards/{feature}/{interval}")).json()
+            as_of = to_us(board["asOf"])
+            assert board_of_json(board["readings"]) == board_by_sql(stack.database, feature, interval, as_of)
