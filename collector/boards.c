@@ -3,6 +3,7 @@
  * that differ from what was last published go out. */
 #include "collector/boards.h"
 
+#include "shared/failpoint.h"
 #include "shared/log.h"
 #include "shared/mem.h"
 #include "shared/timestamp.h"
@@ -59,6 +60,7 @@ static void publish_board(struct boards *boards, uint32_t ranking, uint32_t inte
         boards->named[i] =
             (struct board_entry){.device_id = windows_device_id(windows, boards->entries[i].device),
                                  .reading = boards->entries[i].reading};
+    FAILPOINT("board_publish");
     buffer_clear(&boards->topic);
     buffer_clear(&boards->payload);
     board_topic(&boards->topic, boards->config.collector_id, feature, interval_name, order);

@@ -5,6 +5,7 @@
  * releases all or none). */
 #include "collector/ingest.h"
 
+#include "shared/failpoint.h"
 #include "shared/log.h"
 #include "shared/timestamp.h"
 
@@ -87,6 +88,7 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
 {
     struct ingest *ingest = link->config.user;
 
+    FAILPOINT("on_message");
     ingest->delivery = delivery;
     ingest->arrival_us = timestamp_now();
     if (batch_is_empty(ingest->filling))
@@ -196,6 +198,7 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     struct ingest *ingest = store->config.user;
     struct ingest_counters *counters = &ingest->counters;
 
+    FAILPOINT("commit_ok_before_flush");
     assert(batch == ingest->committing);
     counters->batches++;
     counters->stored += outcome->stored;
@@ -204,6 +207,7 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     counters->rejected_by_reason[READING_REFUSED_BY_DATABASE] += outcome->refused;
     ingest->expects_duplicates = outcome->duplicates > 0;
     ingest->config.on_committed(ingest, batch);
+    FAILPOINT("window_apply");
     batch_clear(batch);
     ingest->committing = NULL;
     set_state(ingest, INGEST_RELEASING);
@@ -215,6 +219,7 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
 
 static void on_released(struct mqtt_link *link)
 {
+    FAILPOINT("after_flush");
     proceed(link->config.user);
 }
 

@@ -14,6 +14,7 @@
 
 #include "collector/peaks.h"
 #include "collector/pg_binary.h"
+#include "shared/failpoint.h"
 #include "shared/log.h"
 #include "shared/random.h"
 #include "shared/topic.h"
@@ -310,6 +311,7 @@ static void write_batch(struct store *store)
                              ") FROM STDIN (FORMAT binary);");
     }
     buffer_put_text(sql, "COMMIT");
+    FAILPOINT("copy_begin");
     submit(store, buffer_text(sql), copies, on_batch_result, on_batch_done);
 }
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,35 @@ void buffer_put_json_string(struct buffer *buffer, const char *text)
     buffer_put(buffer, "\"", 1);
 }
 
+/* Most readings have two decimals at most, and printf takes half a microsecond for each. A double
+ * that equals a whole number of hundredths is written as that; false for all others. */
+static bool put_hundredths(struct buffer *buffer, double value)
+{
+    double scaled = round(value * 100);
+    uint64_t hundredths;
+    char text[24];
+    char *at = text + sizeof(text);
+
+    if (fabs(value) > 1e12 || scaled / 100 != value || (value == 0 && signbit(value)))
+        return false;
+    hundredths = (uint64_t)fabs(scaled);
+    if (hundredths % 100 != 0) {
+        if (hundredths % 10 != 0)
+            *--at = (char)('0' + hundredths % 10);
+        *--at = (char)('0' + hundredths / 10 % 10);
+        *--at = '.';
+    }
+    hundredths /= 100;
+    do {
+        *--at = (char)('0' + hundredths % 10);
+        hundredths /= 10;
+    } while (hundredths > 0);
+    if (value < 0)
+        *--at = '-';
+    buffer_put(buffer, at, (size_t)(text + sizeof(text) - at));
+    return true;
+}
+
 void buffer_put_json_double(struct buffer *buffer, double value)
 {
     char text[32];
@@ -114,6 +144,8 @@ void buffer_put_json_double(struct buffer *buffer, double value)
         buffer_put_text(buffer, "null");
         return;
     }
+    if (put_hundredths(buffer, value))
+        return;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value)

@@ -16,6 +16,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct fd_watch *watch = poll->data;
 
+    if (status < 0)
+        watch->events = 0; /* libuv has stopped it: the next fd_watch_want() starts it again */
     if (watch->on_events)
         watch->on_events(watch->user, status < 0 ? UV_READABLE | UV_WRITABLE : events);
 }

@@ -9,6 +9,7 @@
  * speed). */
 #include "shared/mqtt_link.h"
 
+#include "shared/failpoint.h"
 #include "shared/fd_watch.h"
 #include "shared/log.h"
 #include "shared/mem.h"
@@ -28,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum {
@@ -156,12 +158,18 @@ static void set_cork(struct mqtt_link *link, int on)
 
 static void write_queued(struct mqtt_link *link)
 {
-    bool corks = link->held_acks > 1;
+    bool corks = link->held_acks > 1 || link->queued > 1;
 
+    /* In a callback of the library its locks are held; read_available() writes after it. */
+    if (link->is_holding || link->in_callback)
+        return;
     if (!may_write(link) || !mosquitto_want_write(link->mosq))
         return;
+    link->queued = 0;
     if (corks)
         set_cork(link, 1);
+    if (link->is_releasing)
+        FAILPOINT_SOON("mid_flush", 100);
     if (!checked(link, mosquitto_loop_write(link->mosq, 1)))
         return;
     if (corks)
@@ -219,7 +227,8 @@ static void rearm(struct mqtt_link *link)
         return;
     if (may_read(link))
         events |= UV_READABLE;
-    if ((may_write(link) && mosquitto_want_write(link->mosq)) || !link->tcp_is_open)
+    if ((may_write(link) && !link->is_holding && mosquitto_want_write(link->mosq)) ||
+        !link->tcp_is_open)
         events |= UV_WRITABLE;
     fd_watch_want(link->watch, events);
 }
@@ -255,8 +264,10 @@ static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags
         log_info("%s: connecting -> up: %s as %s%s", link->config.name, link->host,
                  link->config.client_id ? link->config.client_id : "a guest",
                  flags & 1 ? ", session present" : "");
+    link->in_callback = true;
     if (link->config.on_up)
         link->config.on_up(link, flags & 1);
+    link->in_callback = false;
 }
 
 static void on_disconnect(struct mosquitto *mosq, void *user, int rc,
@@ -283,8 +294,10 @@ static void on_message(struct mosquitto *mosq, void *user, const struct mosquitt
     link->read_something = true;
     if (link->config.gated && message->qos > 0)
         link->held_acks++;
+    link->in_callback = true;
     if (link->config.on_message)
         link->config.on_message(link, &delivery);
+    link->in_callback = false;
 }
 
 static void on_publish(struct mosquitto *mosq, void *user, int mid, int reason,
@@ -295,8 +308,10 @@ static void on_publish(struct mosquitto *mosq, void *user, int mid, int reason,
     (void)mosq;
     (void)properties;
     link->read_something = true;
+    link->in_callback = true;
     if (link->config.on_published)
         link->config.on_published(link, mid, reason);
+    link->in_callback = false;
 }
 
 static void on_subscribe(struct mosquitto *mosq, void *user, int mid, int count, const int *granted,
@@ -312,8 +327,10 @@ static void on_subscribe(struct mosquitto *mosq, void *user, int mid, int count,
     if (!is_granted)
         log_error("%s: the broker refused the subscription (%d)", link->config.name,
                   count > 0 ? granted[0] : -1);
+    link->in_callback = true;
     if (link->config.on_subscribed)
         link->config.on_subscribed(link, is_granted);
+    link->in_callback = false;
 }
 
 /* ---- connecting ----------------------------------------------------------------------------- */
@@ -331,19 +348,37 @@ static void set_connect_properties(struct mqtt_link *link)
     mosquitto_property_free_all(&properties);
 }
 
+/* The library opens a pair of sockets for each client, to wake a thread that no program here has,
+ * and writes a byte into it with every packet. It does without when it gets none; 2.1 has an option
+ * for that, before it the one way to refuse is to let no descriptor be opened meanwhile. */
+static struct mosquitto *new_without_socketpair(const struct mqtt_link_config *config, void *user)
+{
+    struct rlimit limit = {0};
+    struct rlimit none;
+    struct mosquitto *mosq;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    mosq = mosquitto_new(config->client_id, !config->durable, user);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return mosq;
+}
+
 static void new_instance(struct mqtt_link *link)
 {
     const struct mqtt_link_config *config = &link->config;
     uint16_t inflight = config->inflight ? config->inflight : UINT16_MAX;
 
-    link->mosq = mosquitto_new(config->client_id, !config->durable, link);
+    link->mosq = new_without_socketpair(config, link);
     if (!link->mosq) {
         log_error("%s: no memory for a client, or the client id \"%s\" is not legal", config->name,
                   config->client_id ? config->client_id : "");
         abort();
     }
     mosquitto_threaded_set(link->mosq, true);
-    mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
+    mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION,
+                         config->is_v311 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5);
     mosquitto_int_option(link->mosq, MOSQ_OPT_RECEIVE_MAXIMUM, UINT16_MAX);
     mosquitto_int_option(link->mosq, MOSQ_OPT_SEND_MAXIMUM, inflight);
     mosquitto_int_option(link->mosq, MOSQ_OPT_TCP_NODELAY, 1);
@@ -363,6 +398,13 @@ static void new_instance(struct mqtt_link *link)
     set_connect_properties(link);
 }
 
+/* The library sends its PINGREQ when this finds it due, and the broker waits for half a keepalive
+ * more: a quarter of one is soon enough, and a fleet of thousands is spared a timer every second. */
+static uint64_t keepalive_ms(const struct mqtt_link *link)
+{
+    return link->config.keepalive_s > 4 ? link->config.keepalive_s * UINT64_C(250) : 1000;
+}
+
 static void connect_to(struct mqtt_link *link, const char *address)
 {
     int rc;
@@ -378,7 +420,7 @@ static void connect_to(struct mqtt_link *link, const char *address)
     link->tcp_is_open = false;
     link->watch = fd_watch_new(link->loop, mosquitto_socket(link->mosq), on_events, link);
     uv_timer_start(&link->timer, on_timer, CONNECT_TIMEOUT_MS, 0);
-    uv_timer_start(&link->keepalive, on_keepalive, 1000, 1000);
+    uv_timer_start(&link->keepalive, on_keepalive, keepalive_ms(link), keepalive_ms(link));
     rearm(link);
 }
 
@@ -442,7 +484,9 @@ static void attempt(struct mqtt_link *link)
     }
 }
 
-/* Drops the connection without a word: what is queued is forgotten with the instance. */
+/* Drops the connection without a word. The library closes a socket with its instance only, or
+ * before it opens the next one. A publisher's instance is kept when there will be a next one,
+ * because it remembers what was published and not acknowledged. */
 static void abandon(struct mqtt_link *link, const char *reason)
 {
     if (!is_connected(link))
@@ -450,6 +494,8 @@ static void abandon(struct mqtt_link *link, const char *reason)
     go_down(link, reason);
     if (link->state == MQTT_LINK_CLOSED)
         return; /* the instance goes with the handles */
+    if (link->state == MQTT_LINK_WAITING && !link->config.gated)
+        return;
     mosquitto_destroy(link->mosq);
     new_instance(link);
 }
@@ -552,7 +598,7 @@ static bool parse_url(struct mqtt_link *link, const char *url)
 bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_link_config *config,
                      char *error, size_t error_bytes)
 {
-    *link = (struct mqtt_link){.config = *config, .loop = loop, .wants_up = true};
+    *link = (struct mqtt_link){.config = *config, .loop = loop, .wants_up = !config->starts_off};
     if (!parse_url(link, config->url)) {
         snprintf(error, error_bytes,
                  "mqtt://[user:password@]host[:port], mqtts://..., or unix:///path");
@@ -560,6 +606,12 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
         free(link->username);
         free(link->password);
         return false;
+    }
+    if (config->username) {
+        free(link->username);
+        free(link->password);
+        link->username = mem_strdup(config->username);
+        link->password = config->password ? mem_strdup(config->password) : NULL;
     }
     signal(SIGPIPE, SIG_IGN); /* the library writes without MSG_NOSIGNAL */
     mosquitto_lib_init();
@@ -570,7 +622,8 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
     uv_timer_init(loop, &link->keepalive);
     link->timer.data = link->keepalive.data = link;
     link->open_handles = 2;
-    attempt(link);
+    if (link->wants_up)
+        attempt(link);
     return true;
 }
 
@@ -635,8 +688,23 @@ bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, cons
     if (link->state != MQTT_LINK_UP)
         return false;
     rc = mosquitto_publish(link->mosq, mid, topic, (int)bytes, payload, qos, retain);
-    rearm(link);
+    link->queued++;
+    if (!link->is_holding)
+        mqtt_link_flush(link);
     return rc == MOSQ_ERR_SUCCESS;
+}
+
+void mqtt_link_hold(struct mqtt_link *link)
+{
+    link->is_holding = true;
+}
+
+void mqtt_link_flush(struct mqtt_link *link)
+{
+    link->is_holding = false;
+    if (is_connected(link))
+        write_queued(link);
+    rearm(link);
 }
 
 void mqtt_link_pause(struct mqtt_link *link)
@@ -645,9 +713,14 @@ void mqtt_link_pause(struct mqtt_link *link)
     rearm(link);
 }
 
-void mqtt_link_release(struct mqtt_link *link, uint64_t epoch)
+void mqtt_link_resume(struct mqtt_link *link)
 {
     link->is_paused = false;
+    rearm(link);
+}
+
+void mqtt_link_release(struct mqtt_link *link, uint64_t epoch)
+{
     if (epoch == link->epoch && link->held_acks > 0 && is_connected(link)) {
         link->is_releasing = true;
         write_queued(link);

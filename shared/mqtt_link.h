@@ -9,7 +9,7 @@
  *          is held, with all that were read since the last release, until mqtt_link_release() says
  *          that what was read is stored. A release frees *all* held acknowledgements, so the owner
  *          must not let more be read between the start of a commit and its release:
- *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> reading
+ *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> _resume() -> reading
  *          A release with the epoch of an older connection frees nothing: the broker will deliver
  *          again what belonged to it. Everything else that this connection sends would wait behind
  *          the held acknowledgements, so a gated link only subscribes; publish on another.
@@ -55,9 +55,13 @@ struct mqtt_delivery {
 struct mqtt_link_config {
     const char *name; /* for the log: "mqtt" */
     const char *url;  /* mqtt://[user:password@]host[:port], mqtts://..., unix:///path */
+    const char *username; /* instead of the URL's; NULL = those */
+    const char *password;
     const char *client_id;
     bool durable; /* the broker keeps the session and what arrives meanwhile, for good */
     bool gated;
+    bool starts_off; /* stay away until mqtt_link_join() */
+    bool is_v311; /* MQTT 3.1.1, where the broker's limits are not known; default 5.0 */
     uint16_t keepalive_s;
     const char *ca_file; /* mqtts: NULL = the system's */
     const char *cert_file;
@@ -90,7 +94,7 @@ struct mqtt_link {
     struct mosquitto *mosq;
     struct fd_watch *watch;
     uv_timer_t timer;        /* next attempt, connect timeout */
-    uv_timer_t keepalive;    /* once a second while connected */
+    uv_timer_t keepalive;    /* a few times in each keepalive while connected */
     struct backoff backoff;
     char *host;
     char *username;
@@ -99,6 +103,9 @@ struct mqtt_link {
     int port;      /* 0 = host is the path of a socket */
     bool use_tls;
     bool read_something;
+    bool in_callback; /* of the library, which then must not be asked to write */
+    bool is_holding;  /* publications are collected */
+    unsigned queued;  /* publications not yet written, to know whether a cork is worth it */
     bool tcp_is_open; /* the first writable event of the connection has come */
     bool wants_up;
     char failure[200]; /* of the last attempt, so that only a new one is logged */
@@ -124,7 +131,16 @@ bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos);
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
                        size_t bytes, int qos, bool retain);
 
+/* Between the two, publications are collected, and then leave in as few segments as they fit. */
+void mqtt_link_hold(struct mqtt_link *link);
+void mqtt_link_flush(struct mqtt_link *link);
+
+/* Nothing is read between the two, except what it takes to connect. */
 void mqtt_link_pause(struct mqtt_link *link);
+void mqtt_link_resume(struct mqtt_link *link);
+
+/* Lets out the acknowledgements that are held, if they are of this epoch. While is_releasing is set
+ * they are on their way and nothing is read; on_released says when they have left. */
 void mqtt_link_release(struct mqtt_link *link, uint64_t epoch);
 
 /* The library's descriptor, -1 when there is none; for tests and tools. */

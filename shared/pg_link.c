@@ -4,6 +4,7 @@
  * step; and PQputCopyData() buffers without limit, so each slice waits for PQflush(). */
 #include "shared/pg_link.h"
 
+#include "shared/failpoint.h"
 #include "shared/fd_watch.h"
 #include "shared/log.h"
 #include "shared/mem.h"
@@ -186,6 +187,7 @@ static bool copy_in(struct pg_link *link)
             query->copies_done++;
         }
         query->copied_bytes += slice;
+        FAILPOINT(left == 0 ? "copy_end_sent" : "mid_copy");
         if (!flush(link))
             return false;
     }
