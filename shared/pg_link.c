@@ -187,9 +187,9 @@ static bool copy_in(struct pg_link *link)
             query->copies_done++;
         }
         query->copied_bytes += slice;
-        FAILPOINT(left == 0 ? "copy_end_sent" : "mid_copy");
         if (!flush(link))
             return false;
+        FAILPOINT(left == 0 ? "copy_end_sent" : "mid_copy"); /* the COMMIT went ahead of it */
     }
     return true;
 }
