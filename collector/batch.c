@@ -49,7 +49,7 @@ static void note_arrival(struct batch *batch, int64_t received_at_us)
         batch->oldest_received_at_us = received_at_us;
 }
 
-void batch_push(struct batch *batch, uint32_t device, const struct reading *reading,
+void batch_push(struct batch *batch, uint32_t device, const struct reading *reading, int64_t seq,
                 int64_t received_at_us, const char *payload, size_t payload_bytes)
 {
     struct batch_row *row;
@@ -61,6 +61,7 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading *read
     }
     row = batch_row(batch, batch->count++);
     row->received_at_us = received_at_us;
+    row->seq = seq;
     row->payload_at = batch->payloads.bytes;
     row->payload_bytes = (uint32_t)payload_bytes;
     row->device = device;
@@ -158,7 +159,7 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
 
         if (row->is_refused || row->is_stored)
             continue;
-        pg_put_row(out, (uint16_t)(5 + batch->feature_count));
+        pg_put_row(out, (uint16_t)(6 + batch->feature_count));
         pg_put_int4(out, devices->items[row->device].database_id);
         pg_put_int4(out, reading->content_hash);
         pg_put_moment(out, reading->recorded_at_us);
@@ -167,6 +168,10 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
             pg_put_null(out);
         else
             pg_put_int2(out, reading->status);
+        if (row->seq < 0)
+            pg_put_null(out);
+        else
+            pg_put_int8(out, row->seq);
         for (size_t f = 0; f < batch->feature_count; f++)
             pg_put_double(out, reading->values[f]);
         encoded++;

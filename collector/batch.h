@@ -17,6 +17,7 @@
 
 struct batch_row {
     int64_t received_at_us;
+    int64_t seq; /* -1 = none */
     size_t payload_at; /* in batch->payloads */
     uint32_t payload_bytes;
     uint32_t device; /* index in struct devices */
@@ -60,7 +61,7 @@ static inline struct reading *batch_reading(const struct batch_row *row)
     return (void *)(row + 1);
 }
 
-void batch_push(struct batch *batch, uint32_t device, const struct reading *reading,
+void batch_push(struct batch *batch, uint32_t device, const struct reading *reading, int64_t seq,
                 int64_t received_at_us, const char *payload, size_t payload_bytes);
 
 /* Adds a message that is no reading. The topic may hold anything; what is not valid UTF-8 in it
@@ -72,7 +73,7 @@ void batch_reject(struct batch *batch, const char *topic, const char *payload, s
 void batch_sort(struct batch *batch, const struct devices *devices);
 
 /* Appends the sorted rows [from, to) that are neither refused nor stored, as binary COPY rows of
- * readings: device, content_hash, recorded_at, received_at, status, features. Returns how many. */
+ * readings: device, content_hash, recorded_at, received_at, status, seq, features. Returns how many. */
 size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
                     size_t to, struct buffer *out);
 

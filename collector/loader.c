@@ -13,7 +13,15 @@
 /* Read further back than the interval by what clocks may differ. */
 #define MARGIN_US (INT64_C(5) * 1000000)
 
-enum step { STEP_BEGIN, STEP_DEVICES, STEP_PEAKS, STEP_READINGS, STEP_END };
+enum step {
+    STEP_BEGIN,
+    STEP_DEVICES,
+    STEP_PEAKS,
+    STEP_SEQUENCES,
+    STEP_NUMBERS,
+    STEP_READINGS,
+    STEP_END
+};
 
 static void submit_step(struct loader *loader);
 
@@ -89,6 +97,32 @@ static void load_peak(struct loader *loader, struct pg_row *row)
     loader->peaks_loaded++;
 }
 
+static void load_sequence(struct loader *loader, struct pg_row *row)
+{
+    uint32_t device;
+    bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
+    int64_t highest = pg_row_int8(row);
+    int64_t highest_at_us = pg_row_moment(row);
+    uint64_t missing = (uint64_t)pg_row_int8(row);
+    uint64_t repeats = (uint64_t)pg_row_int8(row);
+    uint64_t restarts = (uint64_t)pg_row_int8(row);
+
+    if (is_known && !row->failed && !loader->config.sequences->is_loaded)
+        sequences_load_state(loader->config.sequences, device, highest, highest_at_us, missing,
+                             repeats, restarts);
+}
+
+static void load_number(struct loader *loader, struct pg_row *row)
+{
+    uint32_t device;
+    bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
+    int64_t number = pg_row_int8(row);
+    int64_t recorded_at_us = pg_row_moment(row);
+
+    if (is_known && !row->failed && !loader->config.sequences->is_loaded)
+        sequences_load_number(loader->config.sequences, device, number, recorded_at_us);
+}
+
 static void load_reading(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
@@ -115,6 +149,10 @@ static void on_copy_row(struct pg_query *query, const char *data, size_t bytes)
         load_device(loader, &row);
     else if (loader->step == STEP_PEAKS)
         load_peak(loader, &row);
+    else if (loader->step == STEP_SEQUENCES)
+        load_sequence(loader, &row);
+    else if (loader->step == STEP_NUMBERS)
+        load_number(loader, &row);
     else
         load_reading(loader, &row);
 }
@@ -131,6 +169,8 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
         pg_link_reset(&loader->link, error->text);
         return;
     }
+    if (loader->step == STEP_NUMBERS)
+        sequences_loaded(loader->config.sequences);
     loader->step++;
     submit_step(loader);
 }
@@ -159,6 +199,16 @@ static void submit_step(struct loader *loader)
         buffer_put_text(sql, "COPY (SELECT feature, sort_order, ");
         put_value_columns(sql, loader->config.features);
         buffer_put_text(sql, " FROM peaks) TO STDOUT (FORMAT binary)");
+        break;
+    case STEP_SEQUENCES:
+        buffer_put_text(sql, "COPY (SELECT device, highest, highest_at, missing, repeats, restarts"
+                             " FROM device_sequences) TO STDOUT (FORMAT binary)");
+        break;
+    case STEP_NUMBERS:
+        buffer_put_text(sql, "COPY (SELECT r.device, r.seq, r.recorded_at"
+                             " FROM device_sequences s JOIN readings r ON r.device = s.device"
+                             " AND r.recorded_at > s.highest_at WHERE r.seq IS NOT NULL"
+                             " ORDER BY r.device, r.recorded_at) TO STDOUT (FORMAT binary)");
         break;
     case STEP_READINGS:
         timestamp_format(since, timestamp_now() - loader->config.longest_us - MARGIN_US);

@@ -1,7 +1,7 @@
 /* loader.h: fills the windows from the database, while live readings flow into them.
  *
- * Shape    one run: in one snapshot, the devices, their peaks, and every reading of the longest
- *          finite interval, by binary COPY. Inserting into the windows is commutative and idempotent,
+ * Shape    one run: in one snapshot, the devices, their peaks, what is known of their numbering, and
+ *          every reading of the longest finite interval, by binary COPY. Inserting into the windows is commutative and idempotent,
  *          so what arrives meanwhile needs no care. A run that loses its connection starts again.
  * Owner    embedded; on_done comes once per run, after the connection is closed; a run may follow.
  */
@@ -10,6 +10,7 @@
 
 #include "collector/devices.h"
 #include "collector/pg_binary.h"
+#include "collector/sequences.h"
 #include "collector/windows.h"
 #include "shared/features.h"
 #include "shared/pg_link.h"
@@ -22,6 +23,7 @@ struct loader_config {
     int64_t longest_us; /* how far back; 0 = no readings, only peaks */
     struct devices *devices;
     struct windows *windows;
+    struct sequences *sequences;
     void *user;
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
     void (*on_done)(struct loader *loader, bool complete);

@@ -55,6 +55,7 @@ struct collector {
     uv_loop_t *loop;
     struct devices devices;
     struct windows windows;
+    struct sequences sequences;
     struct migrate migrate;
     struct ingest ingest;
     struct boards boards;
@@ -177,6 +178,12 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
         if (!row->is_refused)
             windows_insert(&c->windows, row->device, batch_reading(row), now_us);
     }
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_row *row = batch_row(batch, i);
+
+        if (row->seq >= 0 && !row->is_refused)
+            sequences_take(&c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us);
+    }
     c->lag_ms = (double)(now_us - batch->oldest_received_at_us) / 1e3;
     if (batch->sorted_count > 0)
         boards_changed(&c->boards);
@@ -202,6 +209,7 @@ static void load_windows(struct collector *c)
                                    .longest_us = intervals_longest_us(&c->settings.intervals),
                                    .devices = &c->devices,
                                    .windows = &c->windows,
+                                   .sequences = &c->sequences,
                                    .user = c,
                                    .on_device = add_to_windows,
                                    .on_done = on_loaded};
@@ -227,6 +235,8 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
     char when[TIMESTAMP_TEXT_SIZE];
 
     windows_sweep(&c->windows, now_us, c->devices.count / 60 + 64);
+    if (c->ingest.store.state == STORE_READY)
+        sequences_tick(&c->sequences, &c->ingest.store.link);
     stats = windows_stats(&c->windows);
     if (stats.rewinds != c->rewinds_seen && c->is_complete && !c->is_stopping) {
         log_warning("windows: the clock went back; reading them again from the database");
@@ -448,6 +458,7 @@ int main(int argc, char **argv)
     c->started_at_us = timestamp_now();
     for (size_t i = 0; i < c->settings.intervals.count; i++)
         lengths_us[i] = c->settings.intervals.items[i].length_us;
+    sequences_init(&c->sequences, &c->devices);
     windows_init(&c->windows, c->settings.features.count,
                  WINDOWS_HIGHEST | (c->settings.lowest ? WINDOWS_LOWEST : 0), lengths_us,
                  c->settings.intervals.count, c->settings.num_top_devices, 0);
@@ -466,6 +477,7 @@ int main(int argc, char **argv)
     uv_run(c->loop, UV_RUN_DEFAULT);
     uv_loop_close(c->loop);
     windows_release(&c->windows);
+    sequences_release(&c->sequences);
     devices_release(&c->devices);
     if (!c->settings.migrate_only)
         log_info("ended");

@@ -42,6 +42,12 @@ void pg_put_int4(struct buffer *out, int32_t value)
     buffer_put_be32(out, (uint32_t)value);
 }
 
+void pg_put_int8(struct buffer *out, int64_t value)
+{
+    buffer_put_be32(out, 8);
+    buffer_put_be64(out, (uint64_t)value);
+}
+
 void pg_put_double(struct buffer *out, double value)
 {
     if (isnan(value)) {
@@ -142,6 +148,15 @@ int32_t pg_row_int4(struct pg_row *row)
     return (int32_t)value;
 }
 
+int64_t pg_row_int8(struct pg_row *row)
+{
+    uint64_t value = 0;
+
+    if (!read_number(row, 8, &value))
+        row->failed = true;
+    return (int64_t)value;
+}
+
 double pg_row_double(struct pg_row *row)
 {
     uint64_t bits;
@@ -154,11 +169,7 @@ double pg_row_double(struct pg_row *row)
 
 int64_t pg_row_moment(struct pg_row *row)
 {
-    uint64_t value = 0;
-
-    if (!read_number(row, 8, &value))
-        row->failed = true;
-    return (int64_t)value + POSTGRES_EPOCH_US;
+    return pg_row_int8(row) + POSTGRES_EPOCH_US;
 }
 
 void pg_row_text(struct pg_row *row, char *out, size_t out_bytes)

@@ -21,6 +21,7 @@ void pg_put_row(struct buffer *out, uint16_t field_count);
 void pg_put_null(struct buffer *out);
 void pg_put_int2(struct buffer *out, int16_t value);
 void pg_put_int4(struct buffer *out, int32_t value);
+void pg_put_int8(struct buffer *out, int64_t value);
 void pg_put_double(struct buffer *out, double value); /* NAN is written as NULL */
 void pg_put_moment(struct buffer *out, int64_t us);
 void pg_put_bytes(struct buffer *out, const void *data, size_t bytes); /* text, bytea */
@@ -37,6 +38,7 @@ struct pg_row {
 bool pg_row_start(struct pg_row *row, const char *data, size_t bytes, bool is_first);
 int16_t pg_row_int2(struct pg_row *row, int16_t when_null);
 int32_t pg_row_int4(struct pg_row *row);
+int64_t pg_row_int8(struct pg_row *row);
 double pg_row_double(struct pg_row *row); /* NAN when NULL */
 int64_t pg_row_moment(struct pg_row *row);
 

@@ -23,6 +23,7 @@ CREATE TABLE readings (
     recorded_at  timestamptz NOT NULL,
     received_at  timestamptz NOT NULL,
     status       smallint,
+    seq          bigint,
     PRIMARY KEY (device, recorded_at, content_hash)
 ) PARTITION BY RANGE (recorded_at);
 COMMENT ON TABLE readings IS 'Every reading once. People query the view device_readings.';
@@ -31,6 +32,8 @@ COMMENT ON COLUMN readings.content_hash IS 'Tells apart two readings of one devi
 COMMENT ON COLUMN readings.recorded_at IS 'The timestamp the device gave, or its arrival when it gave none.';
 COMMENT ON COLUMN readings.received_at IS 'When the collector received it first.';
 COMMENT ON COLUMN readings.status IS '1 ON, 2 OFF, 3 ACTIVE, 4 INACTIVE, NULL when the reading has none.';
+
+COMMENT ON COLUMN readings.seq IS 'The device''s own number for the reading, if it gives one.';
 
 -- Rows arrive nearly in time order, so block ranges find a window of time across all devices at a
 -- thousandth of a B-tree's size and next to no cost per insert.
@@ -53,6 +56,21 @@ CREATE TABLE peaks (
 COMMENT ON TABLE peaks IS 'The all-time best reading of each device and feature, whole; it outlives the readings table.';
 COMMENT ON COLUMN peaks.value IS 'The value of the feature that the row is about.';
 COMMENT ON COLUMN peaks.sort_order IS 'desc: the highest value, asc: the lowest.';
+
+CREATE TABLE device_sequences (
+    device     integer PRIMARY KEY,
+    highest    bigint NOT NULL,
+    highest_at timestamptz NOT NULL,
+    missing    bigint NOT NULL,
+    repeats    bigint NOT NULL,
+    restarts   bigint NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE device_sequences IS 'Of devices that number their readings: what the numbers say. Written every few seconds.';
+COMMENT ON COLUMN device_sequences.highest IS 'The number of the newest reading.';
+COMMENT ON COLUMN device_sequences.missing IS 'Numbers below it that never came.';
+COMMENT ON COLUMN device_sequences.repeats IS 'Numbers that came again.';
+COMMENT ON COLUMN device_sequences.restarts IS 'Times the device began its numbering anew.';
 
 CREATE TABLE rejected_messages (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -77,11 +95,11 @@ BEGIN
     END IF;
     SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum) INTO columns
     FROM pg_attribute
-    WHERE attrelid = 'readings'::regclass AND NOT attisdropped AND attnum > 5;
+    WHERE attrelid = 'readings'::regclass AND NOT attisdropped AND attnum > 6;
     EXECUTE format(
         'CREATE OR REPLACE VIEW device_readings AS
          SELECT d.device_id, r.recorded_at, r.received_at,
-                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status%s
+                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%s
          FROM readings r JOIN devices d ON d.id = r.device', columns);
     COMMENT ON VIEW device_readings IS 'Every reading with the name of its device and status.';
 END $$;
