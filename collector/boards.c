@@ -178,6 +178,15 @@ void boards_tell_rejected(struct boards *boards, const char *topic, const char *
     mqtt_link_publish(&boards->mqtt, NULL, line_topic, out->data, out->bytes, 0, false);
 }
 
+static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
+{
+    struct boards *boards = link->config.user;
+    char text[128];
+
+    snprintf(text, sizeof(text), "%.*s", (int)delivery->bytes, (const char *)delivery->payload);
+    boards->config.on_broker_says(boards->config.user, delivery->topic, text);
+}
+
 static void on_up(struct mqtt_link *link, bool session_present)
 {
     struct boards *boards = link->config.user;
@@ -185,6 +194,8 @@ static void on_up(struct mqtt_link *link, bool session_present)
         (size_t)boards->config.windows->ranking_count * boards->config.windows->interval_count;
 
     (void)session_present;
+    mqtt_link_subscribe(link, BOARDS_BROKER_DROPPED, 0);
+    mqtt_link_subscribe(link, BOARDS_BROKER_VERSION, 0);
     /* the broker may have come back without what it retained */
     for (size_t i = 0; i < count; i++)
         boards->copies[i].is_published = false;
@@ -211,6 +222,7 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     mqtt.will_payload = boards->will_payload;
     mqtt.user = boards;
     mqtt.on_up = on_up;
+    mqtt.on_message = on_message;
     if (!mqtt_link_start(&boards->mqtt, loop, &mqtt, error, error_bytes))
         return false;
     boards->copies = mem_calloc(count, sizeof(boards->copies[0]));

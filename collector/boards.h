@@ -16,6 +16,10 @@
 #include "shared/features.h"
 #include "shared/mqtt_link.h"
 
+/* What is asked of the broker about itself. */
+#define BOARDS_BROKER_DROPPED "$SYS/broker/publish/messages/dropped"
+#define BOARDS_BROKER_VERSION "$SYS/broker/version"
+
 struct boards;
 
 struct boards_config {
@@ -29,6 +33,7 @@ struct boards_config {
     void *user;
     /* Appends the members of the status, `"state":"live",...` without braces. */
     void (*put_status)(void *user, struct buffer *out, int64_t now_us);
+    void (*on_broker_says)(void *user, const char *topic, const char *text); /* a $SYS value */
 };
 
 /* What was last published of one board. */

@@ -229,8 +229,14 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
 {
     struct ingest *ingest = link->config.user;
 
-    if (link->connects > 1 && !session_present)
-        log_warning("mqtt: the broker has forgotten this session; what it had queued is lost");
+    if (link->connects == 1)
+        log_info("preflight: in-flight window %u messages, %s, batches of up to %zu readings",
+                 UINT16_MAX, session_present ? "the broker kept our session" : "a new session",
+                 ingest->config.batch_size);
+    else if (!session_present)
+        log_error("preflight: the broker has forgotten our session and what it had queued; set "
+                  "persistence true and a short autosave_interval in mosquitto.conf");
+    ingest->had_session = session_present;
     /* What was read and not acknowledged comes again first. */
     ingest->expects_duplicates = true;
     mqtt_link_subscribe(link, ingest->config.filter.text, 1);

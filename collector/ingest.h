@@ -77,7 +77,7 @@ struct ingest {
     struct batch *committing; /* NULL = none */
     uint64_t committing_epoch;
     bool expects_duplicates;
-    uint64_t subscribed_epoch;
+    bool had_session; /* the broker knew us when we connected last */
     bool is_draining;
     bool drained_in_time;
     uv_timer_t linger;

@@ -6,6 +6,7 @@
 #include "collector/ingest.h"
 #include "collector/loader.h"
 #include "collector/migrate.h"
+#include "collector/rejected.h"
 #include "shared/log.h"
 #include "shared/options.h"
 #include "shared/timestamp.h"
@@ -43,6 +44,10 @@ struct settings {
     int64_t future_tolerance_us;
     bool lowest;
     bool migrate_only;
+    bool rejected;
+    bool resubmit;
+    const char *export_file;
+    const char *reason;
 
     struct features features;
     struct intervals intervals;
@@ -65,6 +70,10 @@ struct collector {
     uv_timer_t hourly;
     int64_t started_at_us;
     uint64_t rewinds_seen;
+    bool was_lawful;          /* as of the last check */
+    uint64_t law_breaches;
+    uint64_t broker_dropped;  /* messages, as the broker counts them since its start */
+    bool knows_broker_dropped;
     uint64_t received_before; /* at the last status, for the rate */
     double lag_ms;            /* of the last batch: from its first arrival to its commit */
     bool is_complete;         /* the windows are */
@@ -126,6 +135,14 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "MQTT keepalive", false},
         {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
          "bring the database to this program's schema, and exit", true},
+        {"rejected", OPTION_SWITCH, &s->rejected, NULL, 0, 0, NULL,
+         "count and list the rejected messages, and exit", true},
+        {"export", OPTION_TEXT, &s->export_file, NULL, 0, 0, "FILE",
+         "with --rejected: write them as JSON lines (- = standard\noutput)", true},
+        {"resubmit", OPTION_SWITCH, &s->resubmit, NULL, 0, 0, NULL,
+         "with --rejected: publish them again, and remove those\nthat the broker took", true},
+        {"reason", OPTION_TEXT, &s->reason, NULL, 0, 0, "REASON",
+         "with --rejected: only those", true},
         {0}};
     char error[256];
     int status = options_parse(&program, options, argc, argv);
@@ -146,6 +163,10 @@ static int read_settings(struct settings *s, int argc, char **argv)
                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
         return options_reject(&program, "collector-id", s->collector_id,
                               "1 to 64 of A-Z, a-z, 0-9, _ . and -");
+    if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
+        fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
+        return 2;
+    }
     return -1;
 }
 
@@ -221,6 +242,23 @@ static void load_windows(struct collector *c)
         log_error("windows: %s", error);
 }
 
+/* received = stored + duplicates + rejected + in flight. */
+static void check_law(struct collector *c)
+{
+    const struct ingest_counters *n = &c->ingest.counters;
+    uint64_t settled = n->stored + n->duplicates + n->rejected;
+    uint64_t in_flight = ingest_in_flight(&c->ingest);
+    bool is_lawful = n->received == settled + in_flight;
+
+    if (!is_lawful)
+        c->law_breaches++;
+    if (!is_lawful && c->was_lawful)
+        log_error("received %" PRIu64 " is not stored %" PRIu64 " + duplicates %" PRIu64
+                  " + rejected %" PRIu64 " + in flight %" PRIu64 "; please report this",
+                  n->received, n->stored, n->duplicates, n->rejected, in_flight);
+    c->was_lawful = is_lawful;
+}
+
 /* Once a second: the status, and what is due about as often. */
 static void put_status(void *user, struct buffer *out, int64_t now_us)
 {
@@ -234,6 +272,7 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
     struct windows_stats stats;
     char when[TIMESTAMP_TEXT_SIZE];
 
+    check_law(c);
     windows_sweep(&c->windows, now_us, c->devices.count / 60 + 64);
     if (c->ingest.store.state == STORE_READY)
         sequences_tick(&c->sequences, &c->ingest.store.link);
@@ -271,6 +310,37 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
                   n->rejected, ingest_in_flight(&c->ingest), n->received - c->received_before,
                   c->lag_ms);
     c->received_before = n->received;
+}
+
+static void on_broker_version(const char *text)
+{
+    unsigned major, minor, patch;
+
+    if (sscanf(text, "mosquitto version %u.%u.%u", &major, &minor, &patch) != 3)
+        return;
+    if (major < 2 || (major == 2 && minor == 0 && patch < 13))
+        log_info("preflight: broker %u.%u.%u sends more than the receive maximum allows (mended in "
+                 "2.0.13); harmless here, memory is bounded by not reading",
+                 major, minor, patch);
+}
+
+/* The broker drops without telling sender or receiver; this count is all there is. */
+static void on_broker_dropped(struct collector *c, uint64_t dropped)
+{
+    if (c->knows_broker_dropped && dropped > c->broker_dropped)
+        log_error("the broker dropped %" PRIu64 " messages: a queue is full; raise "
+                  "max_queued_messages (0 = no limit) or max_queued_bytes in mosquitto.conf",
+                  dropped - c->broker_dropped);
+    c->knows_broker_dropped = true;
+    c->broker_dropped = dropped;
+}
+
+static void on_broker_says(void *user, const char *topic, const char *text)
+{
+    if (strcmp(topic, BOARDS_BROKER_VERSION) == 0)
+        on_broker_version(text);
+    else if (strcmp(topic, BOARDS_BROKER_DROPPED) == 0)
+        on_broker_dropped(user, strtoull(text, NULL, 10));
 }
 
 static void start_ingest(struct collector *c)
@@ -390,6 +460,10 @@ static void on_loaded(struct loader *loader, bool complete)
         return;
     c->is_complete = true;
     boards_set_complete(&c->boards, true);
+    if (loader->readings_loaded > 0 && c->ingest.mqtt.connects == 1 && !c->ingest.had_session)
+        log_warning("preflight: there are readings of the past hour, but the broker does not know "
+                    "this session; if the broker was restarted, set persistence true in "
+                    "mosquitto.conf");
 }
 
 static void on_migrated(struct migrate *migrate, const char *error)
@@ -436,11 +510,26 @@ static void start_boards(struct collector *c)
                                    .top_n = s->num_top_devices,
                                    .throttle_ms = THROTTLE_MS,
                                    .user = c,
-                                   .put_status = put_status};
+                                   .put_status = put_status,
+                                   .on_broker_says = on_broker_says};
     char error[256];
 
     if (!boards_start(&c->boards, c->loop, &config, error, sizeof(error)))
         exit(options_reject(&program, "mqtt-url", s->mqtt_url, error));
+}
+
+static int run_rejected(const struct settings *s)
+{
+    struct rejected_config config = {.database_url = s->database_url,
+                                     .mqtt = {.url = s->mqtt_url,
+                                              .ca_file = s->mqtt_ca_file,
+                                              .cert_file = s->mqtt_cert_file,
+                                              .key_file = s->mqtt_key_file},
+                                     .reason = s->reason,
+                                     .export_file = s->export_file,
+                                     .resubmit = s->resubmit};
+
+    return rejected_run(&config);
 }
 
 int main(int argc, char **argv)
@@ -454,8 +543,11 @@ int main(int argc, char **argv)
         return status;
     log_init("collector");
     signal(SIGPIPE, SIG_IGN);
+    if (c->settings.rejected)
+        return run_rejected(&c->settings);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
+    c->was_lawful = true;
     for (size_t i = 0; i < c->settings.intervals.count; i++)
         lengths_us[i] = c->settings.intervals.items[i].length_us;
     sequences_init(&c->sequences, &c->devices);

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
-from oracle import FEATURES, board_by_sql, board_of_json, compare, now_us, reading, to_us
+from oracle import FEATURES, board_by_sql, board_of_json, compare, now_us, reading, to_text, to_us
 from servers import until
 
 # (name, payload, reason). One of each class that a careless parser takes.
@@ -195,3 +196,57 @@ def test_boards_equal_sql_after_a_restart(stack, rng):
             board = until(lambda: listener.latest(f"collectors/collector/boards/{feature}/{interval}")).json()
             as_of = to_us(board["asOf"])
             assert board_of_json(board["readings"]) == board_by_sql(stack.database, feature, interval, as_of)
+
+
+def test_rejected_messages_are_counted_exported_and_sent_again(stack):
+    collector = live_collector(stack)
+    publisher = stack.publisher()
+    publisher.send_bytes("devices/d/readings", b'{"humidity":40}')
+    publisher.send_bytes("devices/d/readings", b'{"temperature":"\xff"}')
+    publisher.wait()
+    until(lambda: stack.database.count("rejected_messages") == 2)
+
+    listing = stack.program("collector", ["--rejected"], log_name="list")
+    listing.start()
+    assert listing.wait() == 0
+    assert "no_value" in listing.output() and "invalid_utf8" in listing.output()
+
+    export = stack.program("collector", ["--rejected", "--export", "-"], log_name="export")
+    export.start()
+    assert export.wait() == 0
+    lines = [json.loads(line) for line in export.output().splitlines() if line.startswith("{")]
+    assert [line["reason"] for line in lines] == ["no_value", "invalid_utf8"]
+    assert lines[0]["payload"] == '{"humidity":40}'
+    assert base64.b64decode(lines[1]["payloadBase64"]) == b'{"temperature":"\xff"}'
+
+    assert collector.terminate() == 0
+    live_collector(stack, features="temperature,humidity")
+    again = stack.program("collector", ["--rejected", "--resubmit", "--reason", "no_value"], log_name="again")
+    again.start()
+    assert again.wait() == 0
+    until(lambda: stack.database.count() == 1)
+    assert stack.database.value("SELECT humidity FROM device_readings") == 40
+    assert stack.database.rows("SELECT reason FROM rejected_messages") == [("invalid_utf8",)]
+
+
+def test_numbered_readings_show_what_is_missing(stack):
+    collector = live_collector(stack)
+    publisher = stack.publisher()
+    at = now_us()
+
+    def send(*numbers):
+        for number in numbers:
+            payload = {"seq": number, "timestamp": to_text(at + number), "temperature": 1}
+            publisher.send_bytes("devices/d/readings", json.dumps(payload).encode())
+        publisher.wait()
+
+    def counts():
+        rows = stack.database.rows("SELECT highest, missing, repeats, restarts FROM device_sequences")
+        return rows[0] if rows else None
+
+    send(1, 2, 5, 4, 4)
+    until(lambda: counts() == (5, 1, 1, 0), 15)
+    assert collector.terminate() == 0
+    live_collector(stack)
+    send(9)
+    until(lambda: counts() == (9, 4, 1, 0), 15)

@@ -1,0 +1,345 @@
+#include "collector/rejected.h"
+
+#include "shared/buffer.h"
+#include "shared/mem.h"
+#include "shared/topic.h"
+
+#include <libpq-fe.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { IDLE_MS = 30000 };
+
+/* Rows behind $1, of the reason $2 if it is not empty. */
+#define PAGE_SQL                                                                                   \
+    "SELECT id::text, to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"  \
+    " topic, reason, detail, payload FROM rejected_messages"                                       \
+    " WHERE id > $1::bigint AND ($2 = '' OR reason = $2) ORDER BY id LIMIT 500"
+
+enum column { COLUMN_ID, COLUMN_RECEIVED_AT, COLUMN_TOPIC, COLUMN_REASON, COLUMN_DETAIL, COLUMN_PAYLOAD };
+
+struct rejected {
+    const struct rejected_config *config;
+    PGconn *conn;
+    uv_loop_t loop;
+    struct mqtt_link link;
+    uv_timer_t idle; /* no acknowledgement for long */
+    PGresult *page;
+    int sent;        /* rows of the page */
+    int outstanding;
+    char last_id[24];
+    int row_by_mid[65536]; /* + 1 */
+    uint64_t resubmitted;
+    uint64_t kept;
+    uint64_t total;
+    int status;
+};
+
+static int fail(const char *what, const char *text)
+{
+    fprintf(stderr, "collector: %s: %s%s", what, text, strchr(text, '\n') ? "" : "\n");
+    return 1;
+}
+
+static PGresult *fetch_page(struct rejected *r)
+{
+    const char *params[] = {r->last_id, r->config->reason ? r->config->reason : ""};
+    PGresult *page = PQexecParams(r->conn, PAGE_SQL, 2, NULL, params, NULL, NULL, 1);
+
+    if (PQresultStatus(page) != PGRES_TUPLES_OK) {
+        r->status = fail("rejected_messages", PQerrorMessage(r->conn));
+        PQclear(page);
+        return NULL;
+    }
+    if (PQntuples(page) > 0)
+        snprintf(r->last_id, sizeof(r->last_id), "%s",
+                 PQgetvalue(page, PQntuples(page) - 1, COLUMN_ID));
+    return page;
+}
+
+/* ---- look ----------------------------------------------------------------------------------- */
+
+static void print_rows(const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        for (int column = 0; column < PQnfields(result); column++)
+            printf("%s%s", column > 0 ? "  " : "", PQgetvalue(result, row, column));
+        printf("\n");
+    }
+}
+
+static int list(struct rejected *r)
+{
+    static const char *const queries[] = {
+        "SELECT lpad(count(*)::text, 9), rpad(reason, 20), min(received_at)::timestamptz(0),"
+        " max(received_at)::timestamptz(0) FROM rejected_messages WHERE $1 = '' OR reason = $1"
+        " GROUP BY reason ORDER BY count(*) DESC, reason",
+        "SELECT id, received_at, reason, topic, detail FROM rejected_messages"
+        " WHERE $1 = '' OR reason = $1 ORDER BY id DESC LIMIT 20"};
+    const char *params[] = {r->config->reason ? r->config->reason : ""};
+
+    for (size_t i = 0; i < 2; i++) {
+        PGresult *result = PQexecParams(r->conn, queries[i], 1, NULL, params, NULL, NULL, 0);
+
+        if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+            PQclear(result);
+            return fail("rejected_messages", PQerrorMessage(r->conn));
+        }
+        if (i == 0)
+            printf(PQntuples(result) > 0 ? "    count  reason                first  last\n"
+                                         : "nothing was rejected\n");
+        else if (PQntuples(result) > 0)
+            printf("\nthe newest:\n");
+        print_rows(result);
+        PQclear(result);
+    }
+    return 0;
+}
+
+/* ---- take away ------------------------------------------------------------------------------ */
+
+static bool is_text(const unsigned char *data, size_t bytes)
+{
+    size_t length;
+
+    for (size_t at = 0; at < bytes; at += length) {
+        length = utf8_length(data + at, bytes - at);
+        if (length == 0 || data[at] == 0)
+            return false;
+    }
+    return true;
+}
+
+static void put_base64(struct buffer *out, const unsigned char *data, size_t bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t at = 0; at < bytes; at += 3) {
+        size_t left = bytes - at;
+        uint32_t group = (uint32_t)data[at] << 16 | (left > 1 ? (uint32_t)data[at + 1] << 8 : 0) |
+                         (left > 2 ? data[at + 2] : 0);
+        char text[4] = {digits[group >> 18], digits[group >> 12 & 63],
+                        left > 1 ? digits[group >> 6 & 63] : '=', left > 2 ? digits[group & 63] : '='};
+
+        buffer_put(out, text, sizeof(text));
+    }
+}
+
+static void put_line(struct buffer *out, const PGresult *page, int row)
+{
+    static const char *const names[] = {"id", "receivedAt", "topic", "reason", "detail"};
+    const char *payload = PQgetvalue(page, row, COLUMN_PAYLOAD);
+    size_t bytes = (size_t)PQgetlength(page, row, COLUMN_PAYLOAD);
+
+    for (int column = COLUMN_ID; column <= COLUMN_DETAIL; column++) {
+        buffer_printf(out, "%s\"%s\":", column > 0 ? "," : "{", names[column]);
+        if (column == COLUMN_ID)
+            buffer_put_text(out, PQgetvalue(page, row, column));
+        else
+            buffer_put_json_string(out, PQgetvalue(page, row, column));
+    }
+    if (is_text((const unsigned char *)payload, bytes)) {
+        buffer_put_text(out, ",\"payload\":");
+        buffer_put_json_string(out, payload); /* libpq ends every value with NUL */
+    } else {
+        buffer_put_text(out, ",\"payloadBase64\":\"");
+        put_base64(out, (const unsigned char *)payload, bytes);
+        buffer_put_text(out, "\"");
+    }
+    buffer_put_text(out, "}\n");
+}
+
+static int export_all(struct rejected *r)
+{
+    bool is_stdout = strcmp(r->config->export_file, "-") == 0;
+    FILE *file = is_stdout ? stdout : fopen(r->config->export_file, "w");
+    struct buffer line = {0};
+    uint64_t count = 0;
+    PGresult *page;
+
+    if (!file) {
+        perror(r->config->export_file);
+        return 1;
+    }
+    while ((page = fetch_page(r)) && PQntuples(page) > 0) {
+        for (int row = 0; row < PQntuples(page); row++) {
+            buffer_clear(&line);
+            put_line(&line, page, row);
+            fwrite(line.data, 1, line.bytes, file);
+            count++;
+        }
+        PQclear(page);
+    }
+    PQclear(page);
+    buffer_release(&line);
+    if (fflush(file) != 0 || ferror(file) || (!is_stdout && fclose(file) != 0)) {
+        perror(r->config->export_file);
+        return 1;
+    }
+    fprintf(stderr, "%" PRIu64 " rejected messages exported\n", count);
+    return r->status;
+}
+
+/* ---- send again ----------------------------------------------------------------------------- */
+
+static void on_link_closed(struct mqtt_link *link)
+{
+    struct rejected *r = link->config.user;
+
+    uv_close((uv_handle_t *)&r->idle, NULL);
+}
+
+static void end(struct rejected *r)
+{
+    if (!r->link.on_closed)
+        mqtt_link_close(&r->link, on_link_closed);
+}
+
+static void show_progress(const struct rejected *r)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " sent again", r->resubmitted, r->total);
+}
+
+static void on_idle(uv_timer_t *timer)
+{
+    struct rejected *r = timer->data;
+
+    r->status = fail("the broker", "no acknowledgement for 30 s; what it did not acknowledge is kept");
+    end(r);
+}
+
+static void send_page(struct rejected *r)
+{
+    PQclear(r->page);
+    r->sent = 0;
+    r->page = fetch_page(r);
+    if (!r->page || PQntuples(r->page) == 0) {
+        end(r);
+        return;
+    }
+    for (; r->sent < PQntuples(r->page); r->sent++) {
+        int mid = 0;
+
+        if (!mqtt_link_publish(&r->link, &mid, PQgetvalue(r->page, r->sent, COLUMN_TOPIC),
+                               PQgetvalue(r->page, r->sent, COLUMN_PAYLOAD),
+                               (size_t)PQgetlength(r->page, r->sent, COLUMN_PAYLOAD), 1, false)) {
+            r->kept++; /* a topic that cannot be published to */
+            continue;
+        }
+        r->row_by_mid[mid & 0xffff] = r->sent + 1;
+        r->outstanding++;
+    }
+    if (r->outstanding == 0)
+        send_page(r);
+}
+
+static bool delete_row(struct rejected *r, int row)
+{
+    const char *params[] = {PQgetvalue(r->page, row, COLUMN_ID)};
+    PGresult *result = PQexecParams(r->conn, "DELETE FROM rejected_messages WHERE id = $1::bigint",
+                                    1, NULL, params, NULL, NULL, 0);
+    bool is_deleted = PQresultStatus(result) == PGRES_COMMAND_OK;
+
+    PQclear(result);
+    return is_deleted;
+}
+
+static void on_published(struct mqtt_link *link, int mid, int reason_code)
+{
+    struct rejected *r = link->config.user;
+    int row = r->row_by_mid[mid & 0xffff] - 1;
+
+    if (row < 0)
+        return;
+    r->row_by_mid[mid & 0xffff] = 0;
+    r->outstanding--;
+    uv_timer_again(&r->idle);
+    /* 0x10: nobody subscribes to it, so the broker threw it away */
+    if (reason_code != 0) {
+        r->kept++;
+    } else if (delete_row(r, row)) {
+        r->resubmitted++;
+    } else {
+        r->status = fail("rejected_messages", PQerrorMessage(r->conn));
+        end(r);
+        return;
+    }
+    show_progress(r);
+    if (r->outstanding == 0)
+        send_page(r);
+}
+
+static void on_up(struct mqtt_link *link, bool session_present)
+{
+    struct rejected *r = link->config.user;
+
+    (void)session_present;
+    if (!r->page)
+        send_page(r); /* after a reconnect the library sends the rest of the page again */
+}
+
+static uint64_t count_all(struct rejected *r)
+{
+    const char *params[] = {r->config->reason ? r->config->reason : ""};
+    PGresult *result =
+        PQexecParams(r->conn, "SELECT count(*) FROM rejected_messages WHERE $1 = '' OR reason = $1",
+                     1, NULL, params, NULL, NULL, 0);
+    uint64_t count =
+        PQresultStatus(result) == PGRES_TUPLES_OK ? strtoull(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+
+    PQclear(result);
+    return count;
+}
+
+static int resubmit_all(struct rejected *r)
+{
+    struct mqtt_link_config mqtt = r->config->mqtt;
+    char error[256];
+
+    mqtt.name = "mqtt";
+    mqtt.keepalive_s = 60;
+    mqtt.user = r;
+    mqtt.on_up = on_up;
+    mqtt.on_published = on_published;
+    r->total = count_all(r);
+    uv_loop_init(&r->loop);
+    if (!mqtt_link_start(&r->link, &r->loop, &mqtt, error, sizeof(error)))
+        return fail("mqtt-url", error);
+    uv_timer_init(&r->loop, &r->idle);
+    r->idle.data = r;
+    uv_timer_start(&r->idle, on_idle, IDLE_MS, IDLE_MS);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&r->loop);
+    PQclear(r->page);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\n");
+    fprintf(stderr, "%" PRIu64 " sent again, %" PRIu64 " kept because nobody subscribes to their topic\n",
+            r->resubmitted, r->kept);
+    return r->status;
+}
+
+int rejected_run(const struct rejected_config *config)
+{
+    struct rejected *r = mem_calloc(1, sizeof(*r));
+    int status;
+
+    r->config = config;
+    strcpy(r->last_id, "0");
+    r->conn = PQconnectdb(config->database_url ? config->database_url : "");
+    if (PQstatus(r->conn) != CONNECTION_OK)
+        status = fail("database", PQerrorMessage(r->conn));
+    else if (config->resubmit)
+        status = resubmit_all(r);
+    else if (config->export_file)
+        status = export_all(r);
+    else
+        status = list(r);
+    PQfinish(r->conn);
+    free(r);
+    return status;
+}
