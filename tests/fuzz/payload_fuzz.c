@@ -1,0 +1,67 @@
+/* Any bytes as a payload: an item comes for every element, and what is accepted is a reading that
+ * survives being written as JSON and read again. */
+#include "shared/mem.h"
+#include "shared/reading_json.h"
+#include "shared/topic.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static const int64_t now_us = INT64_C(1795521600000000); /* 2026-11-24 */
+static struct features features;
+static size_t items;
+static int depth;
+
+static const struct reading_rules rules = {.features = &features,
+                                           .earliest_us = INT64_C(946684800000000),
+                                           .future_tolerance_us = 60000000};
+
+static void on_item(void *user, const struct reading_item *item)
+{
+    const struct reading *expected = user;
+    struct buffer json = {0};
+
+    items++;
+    assert((item->error == READING_OK) == (item->reading != NULL));
+    assert(memchr(item->detail, '\0', sizeof(item->detail)));
+    if (item->error) {
+        assert(!expected);
+        return;
+    }
+    assert(item->reading->recorded_at_us >= rules.earliest_us);
+    assert(item->reading->recorded_at_us <= now_us + rules.future_tolerance_us);
+    assert(item->reading->status < STATUS_COUNT);
+    for (size_t i = 0; i < features.count; i++)
+        assert(isnan(item->reading->values[i]) || isfinite(item->reading->values[i]));
+    if (expected) {
+        assert(reading_equals(expected, item->reading, features.count));
+    } else if (depth == 0) {
+        reading_json_write(&json, "d", item->reading, &features);
+        depth++;
+        reading_json_parse(&rules, "d", (const char *)json.data, json.bytes, now_us, on_item,
+                           (void *)item->reading);
+        depth--;
+        buffer_release(&json);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    char error[128];
+    char *text;
+
+    if (features.count == 0)
+        assert(features_parse(&features, FEATURES_DEFAULT, error, sizeof(error)));
+    text = mem_alloc(bytes); /* of exactly this size, so that a read behind its end is seen */
+    if (bytes > 0)
+        memcpy(text, data, bytes);
+    items = 0;
+    reading_json_parse(&rules, "d", text, bytes, now_us, on_item, NULL);
+    assert(items > 0);
+    free(text);
+    return 0;
+}
