@@ -1,0 +1,105 @@
+#include "shared/duration.h"
+#include "shared/features.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_features__a_list_keeps_its_order(void **state)
+{
+    struct features features;
+    char error[200];
+
+    (void)state;
+    assert_true(features_parse(&features, "temperature,pressure,co2_ppm", error, sizeof(error)));
+    assert_int_equal(features.count, 3);
+    assert_int_equal(features_find(&features, "pressure"), 1);
+    assert_int_equal(features_find(&features, "humidity"), 3);
+}
+
+static void test_features__names_that_are_no_columns_are_refused(void **state)
+{
+    static const char *const cases[] = {"",       ",",         "a,",          "A",
+                                        "a b",    "a;drop",    "1a",          "_a",
+                                        "a,a",    "status",    "recorded_at", "value",
+                                        "device", "timestamp", "seq",         "d\xc3\xbc"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct features features = {.count = 99};
+        char error[200] = "";
+
+        if (features_parse(&features, cases[i], error, sizeof(error)))
+            fail_msg("\"%s\" was taken", cases[i]);
+        assert_int_equal(features.count, 99);
+        assert_true(strlen(error) > 0);
+    }
+}
+
+static void test_features__intervals_have_a_name_and_a_length(void **state)
+{
+    struct intervals intervals;
+    char error[200];
+
+    (void)state;
+    assert_true(intervals_parse(&intervals, "past_minute=60s,past_5_minutes=5m,past_hour=1h,all_time",
+                                error, sizeof(error)));
+    assert_int_equal(intervals.count, 4);
+    assert_int_equal(intervals.items[1].length_us, INT64_C(300000000));
+    assert_int_equal(intervals.items[3].length_us, INTERVAL_ALL_TIME);
+    assert_int_equal(intervals_longest_us(&intervals), INT64_C(3600000000));
+    assert_int_equal(intervals_find(&intervals, "past_hour"), 2);
+}
+
+static void test_features__intervals_without_a_length_are_refused(void **state)
+{
+    static const char *const cases[] = {"",     "past_minute",    "past_minute=", "past_minute=x",
+                                        "a=0s", "a=60s,a=5m",     "a=-5s",        "A=60s",
+                                        "a=2y", "a=9999999999w", "a=60s,,b=5s",  "all_time=forever"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct intervals intervals;
+        char error[200];
+
+        if (intervals_parse(&intervals, cases[i], error, sizeof(error)))
+            fail_msg("\"%s\" was taken", cases[i]);
+    }
+}
+
+static void test_features__durations(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t us; /* -1 = refused */
+    } cases[] = {
+        {"10ms", 10000},     {"60s", 60000000}, {"60", 60000000}, {"1h30m", INT64_C(5400000000)},
+        {"0.5s", 500000},    {"1d", INT64_C(86400000000)}, {"5us", 5}, {"0", 0},
+        {"", -1},            {"s", -1},         {"5 s", -1},      {"-5s", -1},
+        {"5x", -1},          {"1e99s", -1},     {"ms5", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t us = -1;
+
+        if (duration_parse(&us, cases[i].text) != (cases[i].us >= 0) || us != cases[i].us)
+            fail_msg("\"%s\" gave %lld", cases[i].text, (long long)us);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_features__a_list_keeps_its_order),
+        cmocka_unit_test(test_features__names_that_are_no_columns_are_refused),
+        cmocka_unit_test(test_features__intervals_have_a_name_and_a_length),
+        cmocka_unit_test(test_features__intervals_without_a_length_are_refused),
+        cmocka_unit_test(test_features__durations),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+#include "shared/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *url;
+static uint64_t count;
+static int64_t wait_us;
+static uint64_t bytes;
+static bool verbose;
+static bool migrate;
+
+static const struct program program = {.name = "options_test", .summary = "A test."};
+static const struct option options[] = {
+    {"some-url", OPTION_TEXT, &url, "mqtt://here", 0, 0, "URL", "where", false},
+    {"num-things", OPTION_COUNT, &count, "10", 1, 100, "N", "how many", false},
+    {"wait", OPTION_DURATION, &wait_us, "10ms", 0, 1e6, "TIME", "how long", false},
+    {"buffer", OPTION_BYTES, &bytes, "64k", 0, 0, "BYTES", "how much", false},
+    {"verbose", OPTION_SWITCH, &verbose, "0", 0, 0, NULL, "say more", false},
+    {"migrate", OPTION_SWITCH, &migrate, NULL, 0, 0, NULL, "only that", true},
+    {0}};
+
+static int parse(const char *arg, const char *value)
+{
+    static char name[] = "options_test";
+    char *argv[] = {name, (char *)arg, (char *)value, NULL};
+
+    migrate = false;
+    return options_parse(&program, options, arg ? value ? 3 : 2 : 1, argv);
+}
+
+static void test_options__defaults_then_environment_then_flag(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(NULL, NULL), -1);
+    assert_int_equal(count, 10);
+    assert_string_equal(url, "mqtt://here");
+    assert_int_equal(wait_us, 10000);
+    assert_int_equal(bytes, 65536);
+    setenv("NUM_THINGS", "20", 1);
+    assert_int_equal(parse(NULL, NULL), -1);
+    assert_int_equal(count, 20);
+    assert_int_equal(parse("--num-things", "30"), -1);
+    assert_int_equal(count, 30);
+    assert_int_equal(parse("--num_things=40", NULL), -1);
+    assert_int_equal(count, 40);
+    setenv("NUM_THINGS", "", 1);
+    assert_int_equal(parse(NULL, NULL), -1);
+    assert_int_equal(count, 10);
+    unsetenv("NUM_THINGS");
+}
+
+static void test_options__what_is_not_legal_ends_with_status_2(void **state)
+{
+    static const char *const cases[][2] = {
+        {"--num-things", "0"},   {"--num-things", "101"}, {"--num-things", "x"},
+        {"--num-things", "-1"},  {"--num-things", "1.5"}, {"--num-things", ""},
+        {"--wait", "2s"},        {"--wait", "soon"},      {"--buffer", "1T"},
+        {"--verbose=maybe", 0},  {"--num-things", 0},     {"--unknown", 0},
+        {"stray", 0},            {"--num", "5"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (parse(cases[i][0], cases[i][1]) != 2)
+            fail_msg("%s %s was taken", cases[i][0], cases[i][1] ? cases[i][1] : "");
+    }
+    setenv("NUM_THINGS", "many", 1);
+    assert_int_equal(parse(NULL, NULL), 2);
+    unsetenv("NUM_THINGS");
+}
+
+static void test_options__switches(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--verbose", NULL), -1);
+    assert_true(verbose);
+    assert_int_equal(parse("--verbose=off", NULL), -1);
+    assert_false(verbose);
+    setenv("MIGRATE", "1", 1); /* an action, not a setting */
+    assert_int_equal(parse(NULL, NULL), -1);
+    assert_false(migrate);
+    unsetenv("MIGRATE");
+    assert_int_equal(parse("--migrate", NULL), -1);
+    assert_true(migrate);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options__defaults_then_environment_then_flag),
+        cmocka_unit_test(test_options__what_is_not_legal_ends_with_status_2),
+        cmocka_unit_test(test_options__switches),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,227 @@
+#include "shared/reading_json.h"
+
+#include "shared/timestamp.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const int64_t now_us = INT64_C(1795521600000000); /* 2026-11-24T12:00:00Z or so */
+static struct features features;
+static struct reading_rules rules = {.features = &features,
+                                     .earliest_us = INT64_C(946684800000000),
+                                     .future_tolerance_us = 60000000};
+
+struct seen {
+    size_t count;
+    enum reading_error errors[8];
+    int64_t recorded_at_us[8];
+    double temperature[8];
+    double pressure[8];
+    int status[8];
+    int32_t hash[8];
+    int64_t seq[8];
+    unsigned unknown[8];
+    char bytes[8][128];
+};
+
+static void on_item(void *user, const struct reading_item *item)
+{
+    struct seen *seen = user;
+    size_t i = seen->count++;
+
+    assert_true(i < 8);
+    seen->errors[i] = item->error;
+    snprintf(seen->bytes[i], sizeof(seen->bytes[i]), "%.*s", (int)item->length, item->bytes);
+    seen->seq[i] = item->seq;
+    seen->unknown[i] = item->unknown_members;
+    if (!item->reading)
+        return;
+    seen->recorded_at_us[i] = item->reading->recorded_at_us;
+    seen->temperature[i] = item->reading->values[0];
+    seen->pressure[i] = item->reading->values[1];
+    seen->status[i] = item->reading->status;
+    seen->hash[i] = item->reading->content_hash;
+}
+
+static struct seen parse(const char *text)
+{
+    struct seen seen = {0};
+
+    reading_json_parse(&rules, "d", text, strlen(text), now_us, on_item, &seen);
+    return seen;
+}
+
+static void test_reading_json__a_whole_reading(void **state)
+{
+    struct seen seen = parse("{\"deviceId\":\"d\",\"timestamp\":\"2026-11-23T12:00:00.123Z\","
+                             "\"status\":\"OFF\",\"pressure\":12.5,\"temperature\":101.3,\"seq\":7}");
+
+    (void)state;
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.errors[0], READING_OK);
+    assert_int_equal(seen.recorded_at_us[0], INT64_C(1795435200123000));
+    assert_true(seen.temperature[0] == 101.3 && seen.pressure[0] == 12.5);
+    assert_int_equal(seen.status[0], STATUS_OFF);
+    assert_int_equal(seen.seq[0], 7);
+}
+
+static void test_reading_json__a_number_is_a_time_by_its_size(void **state)
+{
+    static const char *const cases[] = {"1795435200", "1795435200000", "1795435200000000",
+                                        "1795435200000000000", "1795435200.0"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[128];
+        struct seen seen;
+
+        snprintf(text, sizeof(text), "{\"timestamp\":%s,\"temperature\":1}", cases[i]);
+        seen = parse(text);
+        assert_int_equal(seen.errors[0], READING_OK);
+        assert_int_equal(seen.recorded_at_us[0], INT64_C(1795435200000000));
+    }
+}
+
+static void test_reading_json__what_is_absent_is_absent(void **state)
+{
+    struct seen seen = parse("{\"temperature\":1,\"pressure\":null,\"status\":null,\"x\":1,\"y\":{}}");
+
+    (void)state;
+    assert_int_equal(seen.errors[0], READING_OK);
+    assert_true(isnan(seen.pressure[0]));
+    assert_int_equal(seen.status[0], STATUS_ABSENT);
+    assert_int_equal(seen.recorded_at_us[0], now_us);
+    assert_int_equal(seen.seq[0], -1);
+    assert_int_equal(seen.unknown[0], 2);
+}
+
+static void test_reading_json__each_element_of_an_array_for_itself(void **state)
+{
+    struct seen seen =
+        parse(" [ {\"temperature\":1} , {\"temperature\":\"x\"},{\"status\":\"ON\"} ] ");
+
+    (void)state;
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(seen.errors[0], READING_OK);
+    assert_int_equal(seen.errors[1], READING_WRONG_TYPE);
+    assert_int_equal(seen.errors[2], READING_OK);
+    assert_string_equal(seen.bytes[1], " {\"temperature\":\"x\"}");
+}
+
+static void test_reading_json__times_outside_the_bounds(void **state)
+{
+    static const struct {
+        const char *time;
+        enum reading_error error;
+    } cases[] = {
+        {"0", READING_TIMESTAMP_TOO_OLD},
+        {"-5", READING_TIMESTAMP_TOO_OLD},
+        {"-1e18", READING_TIMESTAMP_TOO_OLD},
+        {"1e300", READING_BAD_TIMESTAMP},
+        {"1e18", READING_OK}, /* 2001, in ns */
+        {"\"2036-11-23T12:00:00Z\"", READING_TIMESTAMP_IN_FUTURE},
+        {"\"1999-12-31T23:59:59Z\"", READING_TIMESTAMP_TOO_OLD},
+        {"\"2000-01-01T00:00:00Z\"", READING_OK},
+        {"1795521660", READING_OK},
+        {"1795521661", READING_TIMESTAMP_IN_FUTURE},
+        {"true", READING_WRONG_TYPE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[128];
+
+        snprintf(text, sizeof(text), "{\"timestamp\":%s,\"temperature\":1}", cases[i].time);
+        if (parse(text).errors[0] != cases[i].error)
+            fail_msg("%s gave %s", cases[i].time, reading_error_text(parse(text).errors[0]));
+    }
+}
+
+static void test_reading_json__minus_zero_is_zero(void **state)
+{
+    struct seen minus = parse("{\"timestamp\":1795435200,\"temperature\":-0.0}");
+    struct seen zero = parse("{\"timestamp\":1795435200,\"temperature\":0}");
+
+    (void)state;
+    assert_int_equal(minus.errors[0], READING_OK);
+    assert_false(signbit(minus.temperature[0]));
+    assert_int_equal(minus.hash[0], zero.hash[0]);
+}
+
+static void test_reading_json__the_hash_is_of_the_content_alone(void **state)
+{
+    struct seen a = parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2}");
+    struct seen b = parse("{\"pressure\":2.0,\"x\":3,\"temperature\":1e0,\"timestamp\":1795435201}");
+    struct seen c = parse("{\"timestamp\":1795435200,\"temperature\":2,\"pressure\":1}");
+    struct seen d = parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2,\"status\":\"ON\"}");
+
+    (void)state;
+    assert_int_equal(a.hash[0], b.hash[0]);
+    assert_int_not_equal(a.hash[0], c.hash[0]);
+    assert_int_not_equal(a.hash[0], d.hash[0]);
+}
+
+static void test_reading_json__the_hash_does_not_depend_on_the_settings(void **state)
+{
+    struct features other;
+    char error[128];
+    struct seen a = parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2}");
+    struct seen b;
+
+    (void)state;
+    assert_true(features_parse(&other, "pressure,humidity,temperature", error, sizeof(error)));
+    rules.features = &other;
+    b = parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2}");
+    rules.features = &features;
+    assert_int_equal(a.hash[0], b.hash[0]);
+}
+
+static void test_reading_json__written_and_read_again_it_is_the_same(void **state)
+{
+    struct buffer json = {0};
+    union reading_storage storage = {.reading = {.recorded_at_us = INT64_C(1795435200123456),
+                                                 .status = STATUS_INACTIVE}};
+    struct seen seen = {0};
+
+    (void)state;
+    storage.reading.values[0] = 0.1 + 0.2;
+    storage.reading.values[1] = (double)NAN;
+    reading_json_write(&json, "d", &storage.reading, &features);
+    reading_json_parse(&rules, "d", (const char *)json.data, json.bytes, now_us, on_item, &seen);
+    assert_int_equal(seen.errors[0], READING_OK);
+    assert_int_equal(seen.recorded_at_us[0], storage.reading.recorded_at_us);
+    assert_true(seen.temperature[0] == 0.1 + 0.2 && isnan(seen.pressure[0]));
+    assert_int_equal(seen.status[0], STATUS_INACTIVE);
+    buffer_release(&json);
+}
+
+static int setup(void **state)
+{
+    char error[128];
+
+    (void)state;
+    return features_parse(&features, FEATURES_DEFAULT, error, sizeof(error)) ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reading_json__a_whole_reading),
+        cmocka_unit_test(test_reading_json__a_number_is_a_time_by_its_size),
+        cmocka_unit_test(test_reading_json__what_is_absent_is_absent),
+        cmocka_unit_test(test_reading_json__each_element_of_an_array_for_itself),
+        cmocka_unit_test(test_reading_json__times_outside_the_bounds),
+        cmocka_unit_test(test_reading_json__minus_zero_is_zero),
+        cmocka_unit_test(test_reading_json__the_hash_is_of_the_content_alone),
+        cmocka_unit_test(test_reading_json__the_hash_does_not_depend_on_the_settings),
+        cmocka_unit_test(test_reading_json__written_and_read_again_it_is_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,120 @@
+#include "shared/topic.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_topic__a_filter_has_one_level_for_the_device(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_legal;
+    } cases[] = {
+        {"devices/+/readings", true},
+        {"site-a/devices/+/readings", true},
+        {"+", true},
+        {"+/readings", true},
+        {"devices/+", true},
+        {"$share/group/devices/+/readings", true},
+        {"devices/readings", false},
+        {"devices/+/+", false},
+        {"devices/#", false},
+        {"devices/+/#", false},
+        {"devices/d+/readings", false},
+        {"devices/+d/readings", false},
+        {"$share/group", false},
+        {"$share//devices/+/readings", false},
+        {"$share/+/devices/readings", false},
+        {"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct topic_filter filter;
+
+        if (topic_filter_parse(&filter, cases[i].text) != cases[i].is_legal)
+            fail_msg("\"%s\"", cases[i].text);
+    }
+}
+
+static void test_topic__the_device_id_is_what_stands_for_the_plus(void **state)
+{
+    static const struct {
+        const char *filter;
+        const char *topic;
+        const char *id; /* NULL = none */
+    } cases[] = {
+        {"devices/+/readings", "devices/device_1/readings", "device_1"},
+        {"$share/g/devices/+/readings", "devices/d/readings", "d"},
+        {"+", "d", "d"},
+        {"devices/+", "devices/r\xc3\xbc" "be", "r\xc3\xbc" "be"},
+        {"devices/+/readings", "devices//readings", NULL},
+        {"devices/+/readings", "devices/a/b/readings", NULL},
+        {"devices/+/readings", "devices/readings", NULL},
+        {"devices/+/readings", "devices/d/readings/x", NULL},
+        {"devices/+/readings", "elsewhere/d/readings", NULL},
+        {"devices/+", "devices/a\x01", NULL},
+        {"devices/+", "devices/a\x7f", NULL},
+        {"devices/+", "devices/a\xc2\x85", NULL},
+        {"devices/+", "devices/a\xff", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct topic_filter filter;
+        char id[DEVICE_ID_SIZE];
+        bool found;
+
+        assert_true(topic_filter_parse(&filter, cases[i].filter));
+        found = topic_device_id(id, &filter, cases[i].topic);
+        if (found != (cases[i].id != NULL) || (found && strcmp(id, cases[i].id) != 0))
+            fail_msg("%s under %s", cases[i].topic, cases[i].filter);
+    }
+}
+
+static void test_topic__a_device_id_has_64_characters_not_bytes(void **state)
+{
+    char id[4 * 65 + 1];
+
+    (void)state;
+    for (size_t i = 0; i < 65; i++)
+        memcpy(id + 4 * i, "\xf0\x9f\x8c\x8a", 4);
+    assert_true(device_id_is_legal(id, 4 * 64));
+    assert_false(device_id_is_legal(id, 4 * 65));
+    assert_false(device_id_is_legal(id, 4 * 64 - 1));
+    assert_false(device_id_is_legal(id, 0));
+}
+
+static void test_topic__utf8_is_strict(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+    } cases[] = {
+        {"a", 1},         {"\xc3\xbc", 2},         {"\xe2\x82\xac", 3}, {"\xf0\x9f\x8c\x8a", 4},
+        {"\x80", 0},      {"\xc0\xaf", 0},         {"\xe0\x80\x80", 0}, {"\xed\xa0\x80", 0},
+        {"\xf4\x90\x80\x80", 0}, {"\xf0\x80\x80\x80", 0}, {"\xe2\x82", 0},     {"\xf5\x80\x80\x80", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(
+            utf8_length((const unsigned char *)cases[i].bytes, strlen(cases[i].bytes)),
+            cases[i].length);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_topic__a_filter_has_one_level_for_the_device),
+        cmocka_unit_test(test_topic__the_device_id_is_what_stands_for_the_plus),
+        cmocka_unit_test(test_topic__a_device_id_has_64_characters_not_bytes),
+        cmocka_unit_test(test_topic__utf8_is_strict),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
