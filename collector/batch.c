@@ -19,9 +19,8 @@ struct sort_key {
 
 void batch_init(struct batch *batch, size_t feature_count)
 {
-    *batch = (struct batch){
-        .feature_count = feature_count,
-        .stride = sizeof(struct batch_row) + reading_size(feature_count)};
+    *batch = (struct batch){.feature_count = feature_count,
+                            .stride = sizeof(struct batch_row) + reading_size(feature_count)};
 }
 
 void batch_release(struct batch *batch)

@@ -1,12 +1,11 @@
 /* batch.h: what was read from the broker and waits for the database.
  *
  * Shape    rows in order of arrival, each a reading with its device, arrival and the bytes it came
- *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`: rows
- *          by (database id, recorded_at, content_hash), repetitions left out.
- * Units    arrival in microseconds since 1970.
- * Errors   none: it grows. How much may gather is for the one who reads.
- * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory for
- *          the next round, so a steady load allocates nothing.
+ *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`:
+ * rows by (database id, recorded_at, content_hash), repetitions left out. Units    arrival in
+ * microseconds since 1970. Errors   none: it grows. How much may gather is for the one who reads.
+ * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory
+ * for the next round, so a steady load allocates nothing.
  */
 #ifndef HIGHWATER_BATCH_H
 #define HIGHWATER_BATCH_H
@@ -17,7 +16,7 @@
 
 struct batch_row {
     int64_t received_at_us;
-    int64_t seq; /* -1 = none */
+    int64_t seq;       /* -1 = none */
     size_t payload_at; /* in batch->payloads */
     uint32_t payload_bytes;
     uint32_t device; /* index in struct devices */
@@ -73,7 +72,8 @@ void batch_reject(struct batch *batch, const char *topic, const char *payload, s
 void batch_sort(struct batch *batch, const struct devices *devices);
 
 /* Appends the sorted rows [from, to) that are neither refused nor stored, as binary COPY rows of
- * readings: device, content_hash, recorded_at, received_at, status, seq, features. Returns how many. */
+ * readings: device, content_hash, recorded_at, received_at, status, seq, features. Returns how
+ * many. */
 size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
                     size_t to, struct buffer *out);
 

@@ -66,9 +66,8 @@ static void publish_board(struct boards *boards, uint32_t ranking, uint32_t inte
     board_topic(&boards->topic, boards->config.collector_id, feature, interval_name, order);
     board_write(&boards->payload, boards->config.features, feature, interval_name, order, now_us,
                 boards->named, count);
-    copy->is_published =
-        mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic), boards->payload.data,
-                          boards->payload.bytes, 0, true);
+    copy->is_published = mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic),
+                                           boards->payload.data, boards->payload.bytes, 0, true);
     keep_copy(boards, copy, count);
     boards->boards_published++;
 }
@@ -165,8 +164,7 @@ void boards_tell_rejected(struct boards *boards, const char *topic, const char *
     struct buffer *out = &boards->payload;
     char line_topic[128];
 
-    if (boards->mqtt.state != MQTT_LINK_UP ||
-        boards->rejected_lines++ >= REJECTED_LINES_PER_SECOND)
+    if (boards->mqtt.state != MQTT_LINK_UP || boards->rejected_lines++ >= REJECTED_LINES_PER_SECOND)
         return;
     snprintf(line_topic, sizeof(line_topic), "collectors/%s/rejected", boards->config.collector_id);
     buffer_clear(out);

@@ -54,8 +54,8 @@ static const char *keep_text(struct devices *devices, const char *text)
     char *kept;
 
     if (devices->block_count == 0 || devices->block_used + bytes > BLOCK_BYTES) {
-        devices->blocks = mem_realloc(devices->blocks,
-                                      (devices->block_count + 1) * sizeof(devices->blocks[0]));
+        devices->blocks =
+            mem_realloc(devices->blocks, (devices->block_count + 1) * sizeof(devices->blocks[0]));
         devices->blocks[devices->block_count++] = mem_alloc(BLOCK_BYTES);
         devices->block_used = 0;
     }

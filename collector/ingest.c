@@ -44,8 +44,8 @@ static void on_item(void *user, const struct reading_item *item)
     ingest->counters.unknown_members += item->unknown_members;
     if (!item->has_timestamp)
         ingest->counters.without_timestamp++;
-    batch_push(ingest->filling, ingest->delivery_device, item->reading, item->seq, ingest->arrival_us,
-               item->bytes, item->length);
+    batch_push(ingest->filling, ingest->delivery_device, item->reading, item->seq,
+               ingest->arrival_us, item->bytes, item->length);
 }
 
 static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)

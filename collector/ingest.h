@@ -1,18 +1,16 @@
 /* ingest.h: the ack gate: a device's reading is acknowledged once it is stored, and not before.
  *
- * Shape    owns the connection that reads (gated, mqtt_link.h) and the one that writes (store.h), and
- *          goes round:
- *            reading     messages fill a batch, until it is full or `linger` old
- *            committing  the batch is being written; nothing is read, because a later release would
- *                        let those acknowledgements out too
- *            releasing   committed: the acknowledgements leave, and reading goes on
+ * Shape    owns the connection that reads (gated, mqtt_link.h) and the one that writes (store.h),
+ * and goes round: reading     messages fill a batch, until it is full or `linger` old committing
+ * the batch is being written; nothing is read, because a later release would let those
+ * acknowledgements out too releasing   committed: the acknowledgements leave, and reading goes on
  *          Meanwhile at most one further batch gathers what the library had read ahead.
  * Promise  an acknowledgement leaves only after the tag COMMIT for its reading, and only on the
  *          connection it belongs to (each batch carries its epoch).
- * Absence  when the database stays away for `leave_after_ms`, or another collector holds this id, the
- *          broker is left on purpose: its queue is the buffer. It is joined again with the database.
- * Law      received = stored + duplicates + rejected + in flight, in readings, at every moment.
- * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close.
+ * Absence  when the database stays away for `leave_after_ms`, or another collector holds this id,
+ * the broker is left on purpose: its queue is the buffer. It is joined again with the database. Law
+ * received = stored + duplicates + rejected + in flight, in readings, at every moment. Owner
+ * embedded. ingest_stop() drains: commit, release, disconnect, close.
  */
 #ifndef HIGHWATER_INGEST_H
 #define HIGHWATER_INGEST_H
@@ -25,7 +23,7 @@
 struct ingest;
 
 enum ingest_state {
-    INGEST_WAITING,    /* for the database */
+    INGEST_WAITING, /* for the database */
     INGEST_READING,
     INGEST_COMMITTING,
     INGEST_RELEASING,

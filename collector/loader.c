@@ -227,10 +227,8 @@ static void submit_step(struct loader *loader)
         return;
     }
     loader->is_first_row = true;
-    loader->query = (struct pg_query){.sql = buffer_text(sql),
-                                      .user = loader,
-                                      .on_copy_row = on_copy_row,
-                                      .on_done = on_done};
+    loader->query = (struct pg_query){
+        .sql = buffer_text(sql), .user = loader, .on_copy_row = on_copy_row, .on_done = on_done};
     pg_link_submit(&loader->link, &loader->query);
 }
 

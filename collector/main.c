@@ -1,7 +1,8 @@
 /* collector: reads from the broker, stores in PostgreSQL, publishes the boards.
  *
- * Wiring only. Start: settings, schema (migrate), then at once ingest and the loading of the windows.
- * End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal hurries. */
+ * Wiring only. Start: settings, schema (migrate), then at once ingest and the loading of the
+ * windows. End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal
+ * hurries. */
 #include "collector/boards.h"
 #include "collector/ingest.h"
 #include "collector/loader.h"
@@ -70,9 +71,9 @@ struct collector {
     uv_timer_t hourly;
     int64_t started_at_us;
     uint64_t rewinds_seen;
-    bool was_lawful;          /* as of the last check */
+    bool was_lawful; /* as of the last check */
     uint64_t law_breaches;
-    uint64_t broker_dropped;  /* messages, as the broker counts them since its start */
+    uint64_t broker_dropped; /* messages, as the broker counts them since its start */
     bool knows_broker_dropped;
     uint64_t received_before; /* at the last status, for the rate */
     double lag_ms;            /* of the last batch: from its first arrival to its commit */
@@ -84,11 +85,13 @@ struct collector {
 
 static const struct program program = {
     .name = "collector",
-    .summary = "Subscribes to device readings, stores each exactly once in PostgreSQL, and publishes "
-               "which\ndevices had the highest values.",
-    .epilogue = "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
-                "with status 0.\nA second signal ends it at once; the broker keeps what was not "
-                "acknowledged."};
+    .summary =
+        "Subscribes to device readings, stores each exactly once in PostgreSQL, and publishes "
+        "which\ndevices had the highest values.",
+    .epilogue =
+        "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
+        "with status 0.\nA second signal ends it at once; the broker keeps what was not "
+        "acknowledged."};
 
 static int read_settings(struct settings *s, int argc, char **argv)
 {
@@ -131,8 +134,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "how long the end may take", false},
         {"watchdog", OPTION_DURATION, &s->watchdog_us, "30s", 1e6, 3600e6, "TIME",
          "a transaction that takes longer costs the connection\nand is done again", false},
-        {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS",
-         "MQTT keepalive", false},
+        {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS", "MQTT keepalive",
+         false},
         {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
          "bring the database to this program's schema, and exit", true},
         {"rejected", OPTION_SWITCH, &s->rejected, NULL, 0, 0, NULL,
@@ -141,8 +144,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "with --rejected: write them as JSON lines (- = standard\noutput)", true},
         {"resubmit", OPTION_SWITCH, &s->resubmit, NULL, 0, 0, NULL,
          "with --rejected: publish them again, and remove those\nthat the broker took", true},
-        {"reason", OPTION_TEXT, &s->reason, NULL, 0, 0, "REASON",
-         "with --rejected: only those", true},
+        {"reason", OPTION_TEXT, &s->reason, NULL, 0, 0, "REASON", "with --rejected: only those",
+         true},
         {0}};
     char error[256];
     int status = options_parse(&program, options, argc, argv);
@@ -203,7 +206,8 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
         const struct batch_row *row = batch_row(batch, i);
 
         if (row->seq >= 0 && !row->is_refused)
-            sequences_take(&c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us);
+            sequences_take(&c->sequences, row->device, row->seq,
+                           batch_reading(row)->recorded_at_us);
     }
     c->lag_ms = (double)(now_us - batch->oldest_received_at_us) / 1e3;
     if (batch->sorted_count > 0)
@@ -265,10 +269,10 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
     struct collector *c = user;
     const struct settings *s = &c->settings;
     const struct ingest_counters *n = &c->ingest.counters;
-    const char *state = c->is_stopping                       ? "stopped"
-                        : !c->is_complete                    ? "warming"
-                        : ingest_is_live(&c->ingest)         ? "live"
-                                                             : "degraded";
+    const char *state = c->is_stopping               ? "stopped"
+                        : !c->is_complete            ? "warming"
+                        : ingest_is_live(&c->ingest) ? "live"
+                                                     : "degraded";
     struct windows_stats stats;
     char when[TIMESTAMP_TEXT_SIZE];
 
@@ -306,9 +310,8 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
                   ",\"devices\":%" PRIu32 ",\"messages\":%" PRIu64 ",\"received\":%" PRIu64
                   ",\"stored\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"rejected\":%" PRIu64
                   ",\"inFlight\":%" PRIu64 ",\"ratePerSecond\":%" PRIu64 ",\"lagMs\":%.1f",
-                  c->devices.count, n->messages, n->received, n->stored, n->duplicates,
-                  n->rejected, ingest_in_flight(&c->ingest), n->received - c->received_before,
-                  c->lag_ms);
+                  c->devices.count, n->messages, n->received, n->stored, n->duplicates, n->rejected,
+                  ingest_in_flight(&c->ingest), n->received - c->received_before, c->lag_ms);
     c->received_before = n->received;
 }
 
@@ -346,34 +349,33 @@ static void on_broker_says(void *user, const char *topic, const char *text)
 static void start_ingest(struct collector *c)
 {
     const struct settings *s = &c->settings;
-    struct ingest_config config = {
-        .mqtt = {.name = "mqtt",
-                 .url = s->mqtt_url,
-                 .client_id = s->collector_id,
-                 .keepalive_s = (uint16_t)s->keepalive_s,
-                 .ca_file = s->mqtt_ca_file,
-                 .cert_file = s->mqtt_cert_file,
-                 .key_file = s->mqtt_key_file},
-        .store = {.database_url = s->database_url,
-                  .collector_id = s->collector_id,
-                  .subscribe = s->subscribe,
-                  .features = &s->features,
-                  .devices = &c->devices,
-                  .windows = &c->windows,
-                  .watchdog_ms = (uint64_t)s->watchdog_us / 1000},
-        .rules = {.features = &s->features,
-                  .earliest_us = s->earliest_us,
-                  .future_tolerance_us = s->future_tolerance_us},
-        .filter = s->filter,
-        .batch_size = s->batch_size,
-        .linger_ms = (uint64_t)s->linger_us / 1000,
-        .leave_after_ms = (uint64_t)s->leave_after_us / 1000,
-        .drain_ms = (uint64_t)s->drain_us / 1000,
-        .user = c,
-        .on_device = on_device,
-        .on_committed = on_committed,
-        .on_rejected = on_rejected,
-        .on_state = on_state};
+    struct ingest_config config = {.mqtt = {.name = "mqtt",
+                                            .url = s->mqtt_url,
+                                            .client_id = s->collector_id,
+                                            .keepalive_s = (uint16_t)s->keepalive_s,
+                                            .ca_file = s->mqtt_ca_file,
+                                            .cert_file = s->mqtt_cert_file,
+                                            .key_file = s->mqtt_key_file},
+                                   .store = {.database_url = s->database_url,
+                                             .collector_id = s->collector_id,
+                                             .subscribe = s->subscribe,
+                                             .features = &s->features,
+                                             .devices = &c->devices,
+                                             .windows = &c->windows,
+                                             .watchdog_ms = (uint64_t)s->watchdog_us / 1000},
+                                   .rules = {.features = &s->features,
+                                             .earliest_us = s->earliest_us,
+                                             .future_tolerance_us = s->future_tolerance_us},
+                                   .filter = s->filter,
+                                   .batch_size = s->batch_size,
+                                   .linger_ms = (uint64_t)s->linger_us / 1000,
+                                   .leave_after_ms = (uint64_t)s->leave_after_us / 1000,
+                                   .drain_ms = (uint64_t)s->drain_us / 1000,
+                                   .user = c,
+                                   .on_device = on_device,
+                                   .on_committed = on_committed,
+                                   .on_rejected = on_rejected,
+                                   .on_state = on_state};
     char error[256];
 
     c->is_ingesting = ingest_start(&c->ingest, c->loop, &config, error, sizeof(error));

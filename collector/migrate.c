@@ -14,8 +14,8 @@
 #define DAYS_AHEAD "7"
 
 #define LOCK_SQL                                                                                   \
-    "SET statement_timeout = 0; SET client_min_messages = warning;"                               \
-    "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                           \
+    "SET statement_timeout = 0; SET client_min_messages = warning;"                                \
+    "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                            \
     "SET lock_timeout = '5s';"                                                                     \
     "CREATE TABLE IF NOT EXISTS schema_migrations ("                                               \
     " name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());"                      \
@@ -86,8 +86,8 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
 
 static void submit(struct migrate *migrate, const char *sql)
 {
-    migrate->query = (struct pg_query){
-        .sql = sql, .user = migrate, .on_result = on_result, .on_done = on_done};
+    migrate->query =
+        (struct pg_query){.sql = sql, .user = migrate, .on_result = on_result, .on_done = on_done};
     pg_link_submit(&migrate->link, &migrate->query);
 }
 
@@ -98,8 +98,8 @@ static void submit_file(struct migrate *migrate)
     buffer_clear(&migrate->sql);
     buffer_put_text(&migrate->sql, "BEGIN;\n");
     buffer_put(&migrate->sql, file->sql, file->bytes);
-    buffer_printf(&migrate->sql,
-                  "\n;INSERT INTO schema_migrations (name) VALUES ('%s');\nCOMMIT", file->name);
+    buffer_printf(&migrate->sql, "\n;INSERT INTO schema_migrations (name) VALUES ('%s');\nCOMMIT",
+                  file->name);
     submit(migrate, buffer_text(&migrate->sql));
 }
 
@@ -130,10 +130,10 @@ static void submit_step(struct migrate *migrate)
         buffer_put_text(sql, "COMMIT");
         submit(migrate, buffer_text(sql));
     } else if (migrate->step == STEP_PARTITIONS) {
-        submit(migrate, "SELECT make_day_partition(day::date) FROM generate_series("
-                        "(now() AT TIME ZONE 'UTC')::date - " DAYS_BEHIND
-                        ", (now() AT TIME ZONE 'UTC')::date + " DAYS_AHEAD
-                        ", interval '1 day') AS day");
+        submit(migrate,
+               "SELECT make_day_partition(day::date) FROM generate_series("
+               "(now() AT TIME ZONE 'UTC')::date - " DAYS_BEHIND
+               ", (now() AT TIME ZONE 'UTC')::date + " DAYS_AHEAD ", interval '1 day') AS day");
     } else {
         pg_link_close(&migrate->link, on_closed);
     }

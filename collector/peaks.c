@@ -76,8 +76,7 @@ size_t peaks_encode(const struct batch *batch, const struct devices *devices,
 
 void peaks_columns(struct buffer *out, const struct features *features)
 {
-    buffer_put_text(out,
-                    "device, content_hash, recorded_at, value, status, feature, sort_order");
+    buffer_put_text(out, "device, content_hash, recorded_at, value, status, feature, sort_order");
     for (size_t i = 0; i < features->count; i++)
         buffer_printf(out, ", %s", features->names[i]);
 }

@@ -17,7 +17,8 @@ size_t peaks_encode(const struct batch *batch, const struct devices *devices,
                     const struct windows *windows, const struct features *features,
                     struct buffer *out);
 
-/* "content_hash, recorded_at, ..." with every feature: the columns of peaks, in the order encoded. */
+/* "content_hash, recorded_at, ..." with every feature: the columns of peaks, in the order encoded.
+ */
 void peaks_columns(struct buffer *out, const struct features *features);
 
 /* The statement that takes peaks_stage into peaks. */

@@ -16,11 +16,19 @@ enum { IDLE_MS = 30000 };
 
 /* Rows behind $1, of the reason $2 if it is not empty. */
 #define PAGE_SQL                                                                                   \
-    "SELECT id::text, to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"  \
+    "SELECT id::text, to_char(received_at AT TIME ZONE 'UTC', "                                    \
+    "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"                                                        \
     " topic, reason, detail, payload FROM rejected_messages"                                       \
     " WHERE id > $1::bigint AND ($2 = '' OR reason = $2) ORDER BY id LIMIT 500"
 
-enum column { COLUMN_ID, COLUMN_RECEIVED_AT, COLUMN_TOPIC, COLUMN_REASON, COLUMN_DETAIL, COLUMN_PAYLOAD };
+enum column {
+    COLUMN_ID,
+    COLUMN_RECEIVED_AT,
+    COLUMN_TOPIC,
+    COLUMN_REASON,
+    COLUMN_DETAIL,
+    COLUMN_PAYLOAD
+};
 
 struct rejected {
     const struct rejected_config *config;
@@ -29,7 +37,7 @@ struct rejected {
     struct mqtt_link link;
     uv_timer_t idle; /* no acknowledgement for long */
     PGresult *page;
-    int sent;        /* rows of the page */
+    int sent; /* rows of the page */
     int outstanding;
     char last_id[24];
     int row_by_mid[65536]; /* + 1 */
@@ -123,7 +131,8 @@ static void put_base64(struct buffer *out, const unsigned char *data, size_t byt
         uint32_t group = (uint32_t)data[at] << 16 | (left > 1 ? (uint32_t)data[at + 1] << 8 : 0) |
                          (left > 2 ? data[at + 2] : 0);
         char text[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=', left > 2 ? digits[group & 63] : '='};
+                        left > 1 ? digits[group >> 6 & 63] : '=',
+                        left > 2 ? digits[group & 63] : '='};
 
         buffer_put(out, text, sizeof(text));
     }
@@ -209,7 +218,8 @@ static void on_idle(uv_timer_t *timer)
 {
     struct rejected *r = timer->data;
 
-    r->status = fail("the broker", "no acknowledgement for 30 s; what it did not acknowledge is kept");
+    r->status =
+        fail("the broker", "no acknowledgement for 30 s; what it did not acknowledge is kept");
     end(r);
 }
 
@@ -289,8 +299,9 @@ static uint64_t count_all(struct rejected *r)
     PGresult *result =
         PQexecParams(r->conn, "SELECT count(*) FROM rejected_messages WHERE $1 = '' OR reason = $1",
                      1, NULL, params, NULL, NULL, 0);
-    uint64_t count =
-        PQresultStatus(result) == PGRES_TUPLES_OK ? strtoull(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    uint64_t count = PQresultStatus(result) == PGRES_TUPLES_OK
+                         ? strtoull(PQgetvalue(result, 0, 0), NULL, 10)
+                         : 0;
 
     PQclear(result);
     return count;
@@ -318,7 +329,8 @@ static int resubmit_all(struct rejected *r)
     PQclear(r->page);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\n");
-    fprintf(stderr, "%" PRIu64 " sent again, %" PRIu64 " kept because nobody subscribes to their topic\n",
+    fprintf(stderr,
+            "%" PRIu64 " sent again, %" PRIu64 " kept because nobody subscribes to their topic\n",
             r->resubmitted, r->kept);
     return r->status;
 }

@@ -46,7 +46,8 @@ void sequence_take(struct sequence *sequence, int64_t number, int64_t recorded_a
         sequence->restarts++;
         begin(sequence, number);
     } else {
-        if (sequence->highest - number >= SEQUENCE_WINDOW || *word(sequence, number) & bit(number)) {
+        if (sequence->highest - number >= SEQUENCE_WINDOW ||
+            *word(sequence, number) & bit(number)) {
             sequence->repeats++;
         } else {
             *word(sequence, number) |= bit(number);

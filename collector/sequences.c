@@ -36,9 +36,9 @@ static struct sequence *item_of(struct sequences *sequences, uint32_t device)
         size_t count = mem_grown(sequences->item_count, device + 1);
         size_t added = count - sequences->item_count;
 
-        sequences->items = mem_realloc(sequences->items, count * sizeof(sequences->items[0]));
+        sequences->items = mem_realloc(sequences->items, count * sizeof(struct sequence *));
         sequences->is_dirty = mem_realloc(sequences->is_dirty, count);
-        memset(sequences->items + sequences->item_count, 0, added * sizeof(sequences->items[0]));
+        memset(sequences->items + sequences->item_count, 0, added * sizeof(struct sequence *));
         memset(sequences->is_dirty + sequences->item_count, 0, added);
         sequences->item_count = count;
     }
@@ -70,7 +70,8 @@ static void take(struct sequences *sequences, uint32_t device, int64_t number,
         return;
     sequences->is_dirty[device] = 1;
     if (sequences->dirty_count == sequences->dirty_capacity) {
-        sequences->dirty_capacity = mem_grown(sequences->dirty_capacity, sequences->dirty_count + 1);
+        sequences->dirty_capacity =
+            mem_grown(sequences->dirty_capacity, sequences->dirty_count + 1);
         sequences->dirty =
             mem_realloc(sequences->dirty, sequences->dirty_capacity * sizeof(uint32_t));
     }
@@ -87,8 +88,8 @@ void sequences_take(struct sequences *sequences, uint32_t device, int64_t number
     if (sequences->deferred_count == sequences->deferred_capacity) {
         sequences->deferred_capacity =
             mem_grown(sequences->deferred_capacity, sequences->deferred_count + 1);
-        sequences->deferred = mem_realloc(
-            sequences->deferred, sequences->deferred_capacity * sizeof(sequences->deferred[0]));
+        sequences->deferred = mem_realloc(sequences->deferred, sequences->deferred_capacity *
+                                                                   sizeof(sequences->deferred[0]));
     }
     sequences->deferred[sequences->deferred_count++] = (struct sequences_deferred){
         .device = device, .number = number, .recorded_at_us = recorded_at_us};
@@ -153,8 +154,7 @@ void sequences_tick(struct sequences *sequences, struct pg_link *link)
 
         sequences->is_dirty[device] = 0;
         timestamp_format(when, item->highest_at_us);
-        buffer_printf(sql,
-                      "%s(%" PRId32 ",%" PRId64 ",'%s',%" PRIu64 ",%" PRIu64 ",%" PRIu64 ")",
+        buffer_printf(sql, "%s(%" PRId32 ",%" PRId64 ",'%s',%" PRIu64 ",%" PRIu64 ",%" PRIu64 ")",
                       i > 0 ? "," : "", sequences->devices->items[device].database_id,
                       item->highest, when, item->missing, item->repeats, item->restarts);
     }
@@ -163,6 +163,7 @@ void sequences_tick(struct sequences *sequences, struct pg_link *link)
                          " repeats = EXCLUDED.repeats, restarts = EXCLUDED.restarts,"
                          " updated_at = now()");
     sequences->is_saving = true;
-    sequences->query = (struct pg_query){.sql = buffer_text(sql), .user = sequences, .on_done = on_saved};
+    sequences->query =
+        (struct pg_query){.sql = buffer_text(sql), .user = sequences, .on_done = on_saved};
     pg_link_submit(link, &sequences->query);
 }

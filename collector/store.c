@@ -134,9 +134,9 @@ static void refuse_row(struct store *store, const struct pg_error *error)
     buffer_put_text(&topic, store->config.devices->items[row->device].id);
     buffer_put_text(&topic, filter.suffix);
     snprintf(detail, sizeof(detail), "SQLSTATE %s: %s", error->sqlstate, error->text);
-    batch_reject(batch, buffer_text(&topic),
-                 (const char *)batch->payloads.data + row->payload_at, row->payload_bytes,
-                 row->received_at_us, reading_error_text(READING_REFUSED_BY_DATABASE), detail);
+    batch_reject(batch, buffer_text(&topic), (const char *)batch->payloads.data + row->payload_at,
+                 row->payload_bytes, row->received_at_us,
+                 reading_error_text(READING_REFUSED_BY_DATABASE), detail);
     buffer_release(&topic);
     row->is_refused = true;
     store->outcome.refused++;
@@ -293,8 +293,8 @@ static void write_batch(struct store *store)
                           columns, columns);
     }
     buffer_clear(&store->peaks);
-    if (!is_part &&
-        peaks_encode(batch, store->config.devices, store->config.windows, features, &store->peaks)) {
+    if (!is_part && peaks_encode(batch, store->config.devices, store->config.windows, features,
+                                 &store->peaks)) {
         add_copy(store, &copies, &store->peaks);
         buffer_put_text(sql, "COPY peaks_stage (");
         peaks_columns(sql, features);
@@ -356,8 +356,7 @@ static size_t unregistered_devices(const struct store *store, struct buffer *out
     buffer_clear(out);
     buffer_put_text(out, "{");
     for (size_t i = 0; i < batch->count && count < REGISTER_MOST; i++) {
-        const struct device *device =
-            &store->config.devices->items[batch_row(batch, i)->device];
+        const struct device *device = &store->config.devices->items[batch_row(batch, i)->device];
 
         if (device->database_id != 0)
             continue;
@@ -434,15 +433,15 @@ static void on_prepared_result(struct pg_query *query, const PGresult *result)
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 3)
         return; /* of the three columns that prepare() asks for last */
     store->has_lock = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
-    store->is_durable = strcmp(PQgetvalue(result, 0, 1), "on") == 0 &&
-                        strcmp(PQgetvalue(result, 0, 2), "on") == 0;
+    store->is_durable =
+        strcmp(PQgetvalue(result, 0, 1), "on") == 0 && strcmp(PQgetvalue(result, 0, 2), "on") == 0;
 }
 
 static void on_prepared(struct pg_query *query, const struct pg_error *error)
 {
     struct store *store = query->user;
-    const struct pg_error not_durable = {
-        .sqlstate = "none", .text = "fsync is off: set fsync = on in postgresql.conf"};
+    const struct pg_error not_durable = {.sqlstate = "none",
+                                         .text = "fsync is off: set fsync = on in postgresql.conf"};
 
     if (error && error->is_connection)
         return;
@@ -474,20 +473,20 @@ static void prepare(struct store *store)
 
     buffer_clear(sql);
     if (!store->is_prepared)
-        buffer_put_text(sql,
-                        "SET synchronous_commit = on; SET client_min_messages = error;"
-                        "SET TimeZone = 'UTC'; SET lock_timeout = '10s';"
-                        "SET idle_in_transaction_session_timeout = '60s';"
-                        "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
-                        "SET tcp_keepalives_count = 3;"
-                        /* an earlier connection of this process whose end the server has not
-                         * noticed still holds the lock, and perhaps half a batch */
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
-                        " pg_backend_pid() AND application_name = current_setting('application_name');"
-                        "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
-                        " ON COMMIT DELETE ROWS;"
-                        "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
-                        " ON COMMIT DELETE ROWS;");
+        buffer_put_text(
+            sql, "SET synchronous_commit = on; SET client_min_messages = error;"
+                 "SET TimeZone = 'UTC'; SET lock_timeout = '10s';"
+                 "SET idle_in_transaction_session_timeout = '60s';"
+                 "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
+                 "SET tcp_keepalives_count = 3;"
+                 /* an earlier connection of this process whose end the server has not
+                  * noticed still holds the lock, and perhaps half a batch */
+                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
+                 " pg_backend_pid() AND application_name = current_setting('application_name');"
+                 "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
+                 " ON COMMIT DELETE ROWS;"
+                 "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
+                 " ON COMMIT DELETE ROWS;");
     buffer_printf(sql,
                   "SELECT pg_try_advisory_lock(hashtextextended('highwater collector ' || %s, 0)),"
                   " current_setting('synchronous_commit'), current_setting('fsync')",
@@ -528,8 +527,8 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
                                          .on_down = on_down};
 
     *store = (struct store){.config = *config};
-    snprintf(store->application_name, sizeof(store->application_name), "highwater collector %016" PRIx64,
-             random_next(&instance));
+    snprintf(store->application_name, sizeof(store->application_name),
+             "highwater collector %016" PRIx64, random_next(&instance));
     if (!pg_link_start(&store->link, loop, &link_config, error, error_bytes))
         return false;
     backoff_init(&store->backoff, RETRY_LEAST_MS, RETRY_MOST_MS, (uint64_t)(uintptr_t)store);

@@ -1,16 +1,14 @@
 /* store.h: puts batches into PostgreSQL, one at a time, until each is committed.
  *
- * Shape    owns the connection that writes. A batch is one transaction: the readings by binary COPY,
- *          the peaks they improve, the rejected messages. States:
- *          away -> preparing -> (locked_out) -> ready -> writing -> ready
- *                                                 writing <-> pausing (before another try)
- * Promise  on_stored comes after the tag COMMIT was seen, and not before. Until then the batch
- *          is tried again for as long as it takes; rows are idempotent, so trying again is safe when
- *          it is not known whether a try succeeded.
- * Errors   transient ones: again, with backoff. A key that is there already: again through a staging
- *          table that skips those. A row that the database refuses (SQLSTATE 22, 23): found by
- *          bisection in at most log2(n)+1 further COPYs and kept among the rejected messages. A schema
- *          that does not fit, or a server that does not keep what it commits: hold, and say so.
+ * Shape    owns the connection that writes. A batch is one transaction: the readings by binary
+ * COPY, the peaks they improve, the rejected messages. States: away -> preparing -> (locked_out) ->
+ * ready -> writing -> ready writing <-> pausing (before another try) Promise  on_stored comes after
+ * the tag COMMIT was seen, and not before. Until then the batch is tried again for as long as it
+ * takes; rows are idempotent, so trying again is safe when it is not known whether a try succeeded.
+ * Errors   transient ones: again, with backoff. A key that is there already: again through a
+ * staging table that skips those. A row that the database refuses (SQLSTATE 22, 23): found by
+ *          bisection in at most log2(n)+1 further COPYs and kept among the rejected messages. A
+ * schema that does not fit, or a server that does not keep what it commits: hold, and say so.
  * Limits   one live collector per id: the session holds an advisory lock, a second one waits.
  * Owner    embedded; the batch belongs to the caller and must not change while it is written.
  */
@@ -53,7 +51,7 @@ struct store_config {
     const struct windows *windows; /* their peaks say which of a batch's are news */
     uint64_t watchdog_ms;          /* a transaction that takes longer costs the connection */
     void *user;
-    void (*on_ready)(struct store *store);                      /* connected, prepared, locked */
+    void (*on_ready)(struct store *store);                       /* connected, prepared, locked */
     void (*on_unready)(struct store *store, const char *reason); /* after on_ready */
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);
@@ -76,22 +74,22 @@ struct store {
     enum store_plan plan;
     size_t suspect_from; /* STORE_PART: sorted rows that hold a refused one */
     size_t suspect_to;
-    size_t rows_sent;    /* of the current try */
-    uint64_t inserted;   /* by the current try */
-    bool rows_taken;     /* the statement with the readings succeeded */
+    size_t rows_sent;  /* of the current try */
+    uint64_t inserted; /* by the current try */
+    bool rows_taken;   /* the statement with the readings succeeded */
     bool committed;
     bool is_sorted;
-    bool is_prepared;    /* the session has its settings and staging tables */
+    bool is_prepared; /* the session has its settings and staging tables */
     bool has_lock;
     bool is_durable;
     struct pg_error failure; /* of the try that is being rolled back */
     struct pg_error refusal; /* what the database has against the row that is searched for */
     const char *params[1];
     char application_name[48]; /* of this process alone */
-    bool is_held;        /* for a person: said once */
+    bool is_held;              /* for a person: said once */
     char hold_reason[400];
     struct store_outcome outcome;
-    uint64_t copies_done;    /* COPYs of readings ever tried, for tests and metrics */
+    uint64_t copies_done; /* COPYs of readings ever tried, for tests and metrics */
     uint64_t retries;
     void (*on_closed)(struct store *store);
 };

@@ -54,7 +54,8 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     assert(length >= 0);
-    vsnprintf((char *)buffer_reserve(buffer, (size_t)length + 1), (size_t)length + 1, format, again);
+    vsnprintf((char *)buffer_reserve(buffer, (size_t)length + 1), (size_t)length + 1, format,
+              again);
     va_end(again);
     buffer->bytes += (size_t)length;
 }

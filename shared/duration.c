@@ -10,7 +10,7 @@ static double unit_us(const char **text)
     static const struct {
         const char *name;
         double us;
-    } units[] = {{"us", 1},   {"ms", 1e3},    {"s", 1e6}, {"m", 60e6},
+    } units[] = {{"us", 1},     {"ms", 1e3},    {"s", 1e6},        {"m", 60e6},
                  {"h", 3600e6}, {"d", 86400e6}, {"w", 7 * 86400e6}};
 
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {

@@ -1,8 +1,9 @@
 /* failpoint.h: places where a test can make the process die.
  *
- * Shape    FAILPOINT("name") is nothing, unless compiled with HIGHWATER_FAILPOINTS (make FLAVOUR=test).
- *          There CRASH_AT=name:n in the environment kills the process, as SIGKILL does, when it comes
- *          to that place for the n-th time. FAILPOINT_SOON kills it a moment later, amid what follows.
+ * Shape    FAILPOINT("name") is nothing, unless compiled with HIGHWATER_FAILPOINTS (make
+ * FLAVOUR=test). There CRASH_AT=name:n in the environment kills the process, as SIGKILL does, when
+ * it comes to that place for the n-th time. FAILPOINT_SOON kills it a moment later, amid what
+ * follows.
  */
 #ifndef HIGHWATER_FAILPOINT_H
 #define HIGHWATER_FAILPOINT_H

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /* Columns and JSON members that every reading has: a feature cannot take their names. */
-static const char *const taken_names[] = {"device", "deviceid", "device_id", "recorded_at",
-                                          "received_at", "content_hash", "status", "timestamp",
-                                          "seq", "feature", "sort_order", "value"};
+static const char *const taken_names[] = {
+    "device", "deviceid",  "device_id", "recorded_at", "received_at", "content_hash",
+    "status", "timestamp", "seq",       "feature",     "sort_order",  "value"};
 
 static bool is_name(const char *text, size_t bytes, size_t most)
 {

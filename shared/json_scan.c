@@ -19,9 +19,8 @@ static int peek(const struct scan *scan)
 
 static void skip_space(struct scan *scan)
 {
-    while (scan->at < scan->bytes &&
-           (scan->text[scan->at] == ' ' || scan->text[scan->at] == '\n' ||
-            scan->text[scan->at] == '\t' || scan->text[scan->at] == '\r'))
+    while (scan->at < scan->bytes && (scan->text[scan->at] == ' ' || scan->text[scan->at] == '\n' ||
+                                      scan->text[scan->at] == '\t' || scan->text[scan->at] == '\r'))
         scan->at++;
 }
 

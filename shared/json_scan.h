@@ -16,13 +16,13 @@ enum { JSON_NUMBER_MAX_BYTES = 63, JSON_MAX_DEPTH = 8 };
 
 enum json_error {
     JSON_OK,
-    JSON_EMPTY,           /* nothing but white space */
-    JSON_MALFORMED,       /* the grammar is violated, or the text ends too early */
-    JSON_TRAILING_BYTES,  /* something stands behind the value */
-    JSON_TOO_DEEP,        /* more than JSON_MAX_DEPTH levels of objects and arrays */
-    JSON_INVALID_UTF8,    /* also a \u escape of half a surrogate pair */
-    JSON_NUL_CHARACTER,   /* raw or as \u0000 */
-    JSON_NUMBER_TOO_LONG  /* more than JSON_NUMBER_MAX_BYTES bytes */
+    JSON_EMPTY,          /* nothing but white space */
+    JSON_MALFORMED,      /* the grammar is violated, or the text ends too early */
+    JSON_TRAILING_BYTES, /* something stands behind the value */
+    JSON_TOO_DEEP,       /* more than JSON_MAX_DEPTH levels of objects and arrays */
+    JSON_INVALID_UTF8,   /* also a \u escape of half a surrogate pair */
+    JSON_NUL_CHARACTER,  /* raw or as \u0000 */
+    JSON_NUMBER_TOO_LONG /* more than JSON_NUMBER_MAX_BYTES bytes */
 };
 
 /* Scans one value at `*at` with white space around it, and moves `*at` behind it, or to the

@@ -24,8 +24,8 @@ void *mem_alloc(size_t bytes)
 
 void *mem_calloc(size_t count, size_t bytes)
 {
-    return checked(calloc(count, bytes), bytes > 0 && count > SIZE_MAX / bytes ? SIZE_MAX
-                                                                               : count * bytes);
+    return checked(calloc(count, bytes),
+                   bytes > 0 && count > SIZE_MAX / bytes ? SIZE_MAX : count * bytes);
 }
 
 void *mem_realloc(void *old, size_t bytes)

@@ -208,7 +208,8 @@ static void print_help(const struct program *program, const struct option *optio
                  options->kind == OPTION_SWITCH ? "" : options->value_name);
         variable_name(variable, options->name);
         if (options->fallback && options->kind != OPTION_SWITCH && *options->fallback)
-            snprintf(text, sizeof(text), "%s\n[default %s]", options->help, options->fallback);
+            snprintf(text, sizeof(text), "%s\n[default %s%s]", options->help, options->fallback,
+                     options->flag_only ? ", flag only" : "");
         else
             snprintf(text, sizeof(text), "%s%s", options->help,
                      options->flag_only ? " (flag only)" : "");
@@ -239,8 +240,8 @@ static int parse_flag(const struct program *program, const struct option *option
     }
     option = strncmp(arg, "--", 2) == 0 ? find(options, arg + 2, bytes - 2) : NULL;
     if (!option) {
-        fprintf(stderr, "%s: unknown argument \"%s\"; --help lists the legal ones\n",
-                program->name, arg);
+        fprintf(stderr, "%s: unknown argument \"%s\"; --help lists the legal ones\n", program->name,
+                arg);
         return 2;
     }
     if (equals)

@@ -26,8 +26,8 @@ struct option {
     const char *name; /* the flag without its dashes */
     enum option_kind kind;
     void *target;
-    const char *fallback;   /* as text; NULL leaves the target alone */
-    double least;           /* smallest and largest legal value; both 0 = any */
+    const char *fallback; /* as text; NULL leaves the target alone */
+    double least;         /* smallest and largest legal value; both 0 = any */
     double most;
     const char *value_name; /* for the help, such as URL */
     const char *help;       /* may have several lines; its first word lower case */

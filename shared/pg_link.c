@@ -173,10 +173,10 @@ static bool copy_in(struct pg_link *link)
     while (link->is_copying_in && !link->wants_flush) {
         size_t left = copy->bytes - query->copied_bytes;
         size_t slice = left < COPY_SLICE_BYTES ? left : COPY_SLICE_BYTES;
-        int rc = left > 0 ? PQputCopyData(link->conn,
-                                          (const char *)copy->data + query->copied_bytes,
-                                          (int)slice)
-                          : PQputCopyEnd(link->conn, NULL);
+        int rc = left > 0
+                     ? PQputCopyData(link->conn, (const char *)copy->data + query->copied_bytes,
+                                     (int)slice)
+                     : PQputCopyEnd(link->conn, NULL);
 
         if (rc < 0) {
             go_down_as_libpq_says(link);
@@ -376,12 +376,22 @@ static void on_notice(void *user, const PGresult *result)
 static void connect_now(struct pg_link *link)
 {
     /* before dbname: defaults that the URL may override; behind it: what it must not */
-    const char *names[] = {"keepalives_idle",  "keepalives_interval", "keepalives_count",
-                           "tcp_user_timeout", "application_name",    "dbname",
-                           link->address[0] ? "hostaddr" : NULL, NULL};
-    const char *values[] = {"10",    "5", "3", "15000", link->config.application_name,
+    const char *names[] = {"keepalives_idle",
+                           "keepalives_interval",
+                           "keepalives_count",
+                           "tcp_user_timeout",
+                           "application_name",
+                           "dbname",
+                           link->address[0] ? "hostaddr" : NULL,
+                           NULL};
+    const char *values[] = {"10",
+                            "5",
+                            "3",
+                            "15000",
+                            link->config.application_name,
                             link->config.url && *link->config.url ? link->config.url : NULL,
-                            link->address, NULL};
+                            link->address,
+                            NULL};
 
     set_state(link, PG_LINK_CONNECTING);
     link->conn = PQconnectStartParams(names, values, 1);
@@ -412,8 +422,8 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         /* the draw of the backoff picks one of several addresses */
         for (uint64_t skip = link->backoff.state % count; skip > 0; skip--)
             chosen = chosen->ai_next;
-        getnameinfo(chosen->ai_addr, chosen->ai_addrlen, link->address, sizeof(link->address),
-                    NULL, 0, NI_NUMERICHOST);
+        getnameinfo(chosen->ai_addr, chosen->ai_addrlen, link->address, sizeof(link->address), NULL,
+                    0, NI_NUMERICHOST);
         connect_now(link);
     }
     uv_freeaddrinfo(found);

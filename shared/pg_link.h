@@ -97,7 +97,7 @@ struct pg_link {
     uv_timer_t timer;    /* next attempt, connect timeout */
     uv_timer_t watchdog; /* of the running query */
     struct backoff backoff;
-    char address[64];    /* numeric, when the host had to be looked up */
+    char address[64]; /* numeric, when the host had to be looked up */
     struct pg_query *running;
     struct pg_query *first; /* waiting */
     struct pg_query **last;

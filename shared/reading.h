@@ -30,7 +30,7 @@ enum reading_status {
 struct reading {
     int64_t recorded_at_us;
     int32_t content_hash; /* as in the database, so that both compare it alike */
-    uint8_t status; /* enum reading_status */
+    uint8_t status;       /* enum reading_status */
     uint8_t reserved[3];
     double values[];
 };

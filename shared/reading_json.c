@@ -65,9 +65,8 @@ struct parse {
     struct reading *reading;
 };
 
-__attribute__((format(printf, 3, 4))) static bool reject(struct parse *parse,
-                                                         enum reading_error error,
-                                                         const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool
+reject(struct parse *parse, enum reading_error error, const char *format, ...)
 {
     va_list args;
 

@@ -55,8 +55,8 @@ struct reading_item {
     char detail[READING_DETAIL_SIZE];
     const char *bytes; /* the part of the payload this item came from */
     size_t length;
-    int64_t seq;           /* the device's own number for it, -1 when it gave none */
-    bool has_timestamp;    /* false: the arrival time stands in, and duplicates cannot be told */
+    int64_t seq;              /* the device's own number for it, -1 when it gave none */
+    bool has_timestamp;       /* false: the arrival time stands in, and duplicates cannot be told */
     unsigned unknown_members; /* ignored, but counted */
 };
 

@@ -117,10 +117,10 @@ bool timestamp_parse(int64_t *out_us, const char *text)
     }
     if (!parse_offset(text, &offset))
         return false;
-    *out_us = days_from_civil(year, month, day) * TIMESTAMP_US_PER_DAY +
-              ((int64_t)hour * 3600 + (int64_t)(minute - offset) * 60 + second) *
-                  TIMESTAMP_US_PER_S +
-              fraction_us;
+    *out_us =
+        days_from_civil(year, month, day) * TIMESTAMP_US_PER_DAY +
+        ((int64_t)hour * 3600 + (int64_t)(minute - offset) * 60 + second) * TIMESTAMP_US_PER_S +
+        fraction_us;
     return true;
 }
 
@@ -135,7 +135,8 @@ static char *put_digits(char *out, int64_t number, int count)
 
 int64_t timestamp_day(int64_t us)
 {
-    return us >= 0 ? us / TIMESTAMP_US_PER_DAY : -((-us + TIMESTAMP_US_PER_DAY - 1) / TIMESTAMP_US_PER_DAY);
+    return us >= 0 ? us / TIMESTAMP_US_PER_DAY
+                   : -((-us + TIMESTAMP_US_PER_DAY - 1) / TIMESTAMP_US_PER_DAY);
 }
 
 void timestamp_format(char *out, int64_t us)

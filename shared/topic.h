@@ -13,13 +13,12 @@
 
 enum { DEVICE_ID_MAX_CHARACTERS = 64, DEVICE_ID_SIZE = 4 * DEVICE_ID_MAX_CHARACTERS + 1 };
 
-#define DEVICE_ID_LEGAL                                                                            \
-    "1 to 64 characters of UTF-8 without control characters, '/', '+' or '#'"
+#define DEVICE_ID_LEGAL "1 to 64 characters of UTF-8 without control characters, '/', '+' or '#'"
 #define TOPIC_FILTER_LEGAL "a topic filter with exactly one '+', for the device id, and no '#'"
 
 struct topic_filter {
-    const char *text;    /* as it is subscribed to */
-    const char *prefix;  /* what stands before the device id, without $share/group/ */
+    const char *text;   /* as it is subscribed to */
+    const char *prefix; /* what stands before the device id, without $share/group/ */
     size_t prefix_bytes;
     const char *suffix; /* what stands behind it */
 };

@@ -83,7 +83,8 @@ static void test_board__ranking_equals_brute_force(void **state)
         plain_count = rank_plainly(plain, fixture.count, order, limit);
         count = board_rank(fixture.entries, fixture.count, 0, order, limit);
         if (count != plain_count)
-            fail_msg("seed %llu: %zu entries, not %zu", (unsigned long long)seed, count, plain_count);
+            fail_msg("seed %llu: %zu entries, not %zu", (unsigned long long)seed, count,
+                     plain_count);
         for (size_t i = 0; i < count; i++) {
             if (board_entry_compare(&fixture.entries[i], &plain[i], 0, order) != 0)
                 fail_msg("seed %llu: entry %zu differs", (unsigned long long)seed, i);
@@ -125,12 +126,15 @@ static void test_board__what_is_no_board_is_refused(void **state)
         "",
         "{}",
         "[]",
-        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"now\",\"readings\":[]}",
+        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"now\",\"readings\":[]"
+        "}",
         "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"up\",\"asOf\":\"2026-11-23T12:00:00Z\","
         "\"readings\":[]}",
-        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:00Z\","
+        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"
+        "00Z\","
         "\"readings\":[{}]}",
-        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:00Z\","
+        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"
+        "00Z\","
         "\"readings\":[{\"deviceId\":\"a/b\",\"timestamp\":\"2026-11-23T12:00:00Z\"}]}",
     };
 
@@ -149,9 +153,18 @@ static void test_board__numbers_print_shortest_and_exact(void **state)
         double value;
         const char *text;
     } cases[] = {
-        {0, "0"},         {1, "1"},       {-1, "-1"},        {101.3, "101.3"}, {12.55, "12.55"},
-        {0.05, "0.05"},   {-0.5, "-0.5"}, {1e300, "1e+300"}, {0.1 + 0.2, "0.30000000000000004"},
-        {123456789.25, "123456789.25"},   {1e-7, "1e-07"},   {(double)NAN, "null"},
+        {0, "0"},
+        {1, "1"},
+        {-1, "-1"},
+        {101.3, "101.3"},
+        {12.55, "12.55"},
+        {0.05, "0.05"},
+        {-0.5, "-0.5"},
+        {1e300, "1e+300"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {123456789.25, "123456789.25"},
+        {1e-7, "1e-07"},
+        {(double)NAN, "null"},
     };
     struct buffer out = {0};
     uint64_t random = 1;

@@ -22,10 +22,9 @@ static void test_features__a_list_keeps_its_order(void **state)
 
 static void test_features__names_that_are_no_columns_are_refused(void **state)
 {
-    static const char *const cases[] = {"",       ",",         "a,",          "A",
-                                        "a b",    "a;drop",    "1a",          "_a",
-                                        "a,a",    "status",    "recorded_at", "value",
-                                        "device", "timestamp", "seq",         "d\xc3\xbc"};
+    static const char *const cases[] = {
+        "",    ",",      "a,",          "A",     "a b",    "a;drop",    "1a",  "_a",
+        "a,a", "status", "recorded_at", "value", "device", "timestamp", "seq", "d\xc3\xbc"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -45,8 +44,9 @@ static void test_features__intervals_have_a_name_and_a_length(void **state)
     char error[200];
 
     (void)state;
-    assert_true(intervals_parse(&intervals, "past_minute=60s,past_5_minutes=5m,past_hour=1h,all_time",
-                                error, sizeof(error)));
+    assert_true(intervals_parse(&intervals,
+                                "past_minute=60s,past_5_minutes=5m,past_hour=1h,all_time", error,
+                                sizeof(error)));
     assert_int_equal(intervals.count, 4);
     assert_int_equal(intervals.items[1].length_us, INT64_C(300000000));
     assert_int_equal(intervals.items[3].length_us, INTERVAL_ALL_TIME);
@@ -56,9 +56,9 @@ static void test_features__intervals_have_a_name_and_a_length(void **state)
 
 static void test_features__intervals_without_a_length_are_refused(void **state)
 {
-    static const char *const cases[] = {"",     "past_minute",    "past_minute=", "past_minute=x",
-                                        "a=0s", "a=60s,a=5m",     "a=-5s",        "A=60s",
-                                        "a=2y", "a=9999999999w", "a=60s,,b=5s",  "all_time=forever"};
+    static const char *const cases[] = {
+        "",      "past_minute", "past_minute=", "past_minute=x", "a=0s",        "a=60s,a=5m",
+        "a=-5s", "A=60s",       "a=2y",         "a=9999999999w", "a=60s,,b=5s", "all_time=forever"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -76,10 +76,14 @@ static void test_features__durations(void **state)
         const char *text;
         int64_t us; /* -1 = refused */
     } cases[] = {
-        {"10ms", 10000},     {"60s", 60000000}, {"60", 60000000}, {"1h30m", INT64_C(5400000000)},
-        {"0.5s", 500000},    {"1d", INT64_C(86400000000)}, {"5us", 5}, {"0", 0},
-        {"", -1},            {"s", -1},         {"5 s", -1},      {"-5s", -1},
-        {"5x", -1},          {"1e99s", -1},     {"ms5", -1},
+        {"10ms", 10000},  {"60s", 60000000},
+        {"60", 60000000}, {"1h30m", INT64_C(5400000000)},
+        {"0.5s", 500000}, {"1d", INT64_C(86400000000)},
+        {"5us", 5},       {"0", 0},
+        {"", -1},         {"s", -1},
+        {"5 s", -1},      {"-5s", -1},
+        {"5x", -1},       {"1e99s", -1},
+        {"ms5", -1},
     };
 
     (void)state;

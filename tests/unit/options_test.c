@@ -59,11 +59,11 @@ static void test_options__defaults_then_environment_then_flag(void **state)
 static void test_options__what_is_not_legal_ends_with_status_2(void **state)
 {
     static const char *const cases[][2] = {
-        {"--num-things", "0"},   {"--num-things", "101"}, {"--num-things", "x"},
-        {"--num-things", "-1"},  {"--num-things", "1.5"}, {"--num-things", ""},
-        {"--wait", "2s"},        {"--wait", "soon"},      {"--buffer", "1T"},
-        {"--verbose=maybe", 0},  {"--num-things", 0},     {"--unknown", 0},
-        {"stray", 0},            {"--num", "5"},
+        {"--num-things", "0"},  {"--num-things", "101"}, {"--num-things", "x"},
+        {"--num-things", "-1"}, {"--num-things", "1.5"}, {"--num-things", ""},
+        {"--wait", "2s"},       {"--wait", "soon"},      {"--buffer", "1T"},
+        {"--verbose=maybe", 0}, {"--num-things", 0},     {"--unknown", 0},
+        {"stray", 0},           {"--num", "5"},
     };
 
     (void)state;

@@ -59,8 +59,9 @@ static struct seen parse(const char *text)
 
 static void test_reading_json__a_whole_reading(void **state)
 {
-    struct seen seen = parse("{\"deviceId\":\"d\",\"timestamp\":\"2026-11-23T12:00:00.123Z\","
-                             "\"status\":\"OFF\",\"pressure\":12.5,\"temperature\":101.3,\"seq\":7}");
+    struct seen seen =
+        parse("{\"deviceId\":\"d\",\"timestamp\":\"2026-11-23T12:00:00.123Z\","
+              "\"status\":\"OFF\",\"pressure\":12.5,\"temperature\":101.3,\"seq\":7}");
 
     (void)state;
     assert_int_equal(seen.count, 1);
@@ -90,7 +91,8 @@ static void test_reading_json__a_number_is_a_time_by_its_size(void **state)
 
 static void test_reading_json__what_is_absent_is_absent(void **state)
 {
-    struct seen seen = parse("{\"temperature\":1,\"pressure\":null,\"status\":null,\"x\":1,\"y\":{}}");
+    struct seen seen =
+        parse("{\"temperature\":1,\"pressure\":null,\"status\":null,\"x\":1,\"y\":{}}");
 
     (void)state;
     assert_int_equal(seen.errors[0], READING_OK);
@@ -157,9 +159,11 @@ static void test_reading_json__minus_zero_is_zero(void **state)
 static void test_reading_json__the_hash_is_of_the_content_alone(void **state)
 {
     struct seen a = parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2}");
-    struct seen b = parse("{\"pressure\":2.0,\"x\":3,\"temperature\":1e0,\"timestamp\":1795435201}");
+    struct seen b =
+        parse("{\"pressure\":2.0,\"x\":3,\"temperature\":1e0,\"timestamp\":1795435201}");
     struct seen c = parse("{\"timestamp\":1795435200,\"temperature\":2,\"pressure\":1}");
-    struct seen d = parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2,\"status\":\"ON\"}");
+    struct seen d =
+        parse("{\"timestamp\":1795435200,\"temperature\":1,\"pressure\":2,\"status\":\"ON\"}");
 
     (void)state;
     assert_int_equal(a.hash[0], b.hash[0]);
@@ -185,8 +189,8 @@ static void test_reading_json__the_hash_does_not_depend_on_the_settings(void **s
 static void test_reading_json__written_and_read_again_it_is_the_same(void **state)
 {
     struct buffer json = {0};
-    union reading_storage storage = {.reading = {.recorded_at_us = INT64_C(1795435200123456),
-                                                 .status = STATUS_INACTIVE}};
+    union reading_storage storage = {
+        .reading = {.recorded_at_us = INT64_C(1795435200123456), .status = STATUS_INACTIVE}};
     struct seen seen = {0};
 
     (void)state;

@@ -51,7 +51,11 @@ static void test_topic__the_device_id_is_what_stands_for_the_plus(void **state)
         {"devices/+/readings", "devices/device_1/readings", "device_1"},
         {"$share/g/devices/+/readings", "devices/d/readings", "d"},
         {"+", "d", "d"},
-        {"devices/+", "devices/r\xc3\xbc" "be", "r\xc3\xbc" "be"},
+        {"devices/+",
+         "devices/r\xc3\xbc"
+         "be",
+         "r\xc3\xbc"
+         "be"},
         {"devices/+/readings", "devices//readings", NULL},
         {"devices/+/readings", "devices/a/b/readings", NULL},
         {"devices/+/readings", "devices/readings", NULL},
@@ -95,16 +99,24 @@ static void test_topic__utf8_is_strict(void **state)
         const char *bytes;
         size_t length;
     } cases[] = {
-        {"a", 1},         {"\xc3\xbc", 2},         {"\xe2\x82\xac", 3}, {"\xf0\x9f\x8c\x8a", 4},
-        {"\x80", 0},      {"\xc0\xaf", 0},         {"\xe0\x80\x80", 0}, {"\xed\xa0\x80", 0},
-        {"\xf4\x90\x80\x80", 0}, {"\xf0\x80\x80\x80", 0}, {"\xe2\x82", 0},     {"\xf5\x80\x80\x80", 0},
+        {"a", 1},
+        {"\xc3\xbc", 2},
+        {"\xe2\x82\xac", 3},
+        {"\xf0\x9f\x8c\x8a", 4},
+        {"\x80", 0},
+        {"\xc0\xaf", 0},
+        {"\xe0\x80\x80", 0},
+        {"\xed\xa0\x80", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xf0\x80\x80\x80", 0},
+        {"\xe2\x82", 0},
+        {"\xf5\x80\x80\x80", 0},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_int_equal(
-            utf8_length((const unsigned char *)cases[i].bytes, strlen(cases[i].bytes)),
-            cases[i].length);
+        assert_int_equal(utf8_length((const unsigned char *)cases[i].bytes, strlen(cases[i].bytes)),
+                         cases[i].length);
 }
 
 int main(void)
