@@ -50,7 +50,7 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
     size_t bytes;
 
     while (next_item(&text, &item, &bytes)) {
-        char *name = parsed.names[parsed.count];
+        char *name;
 
         if (!is_name(item, bytes, FEATURE_NAME_MAX)) {
             snprintf(error, error_bytes,
@@ -62,6 +62,7 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
             snprintf(error, error_bytes, "more than %d features", FEATURES_MAX);
             return false;
         }
+        name = parsed.names[parsed.count];
         memcpy(name, item, bytes);
         name[bytes] = '\0';
         for (size_t i = 0; i < sizeof(taken_names) / sizeof(taken_names[0]); i++) {
@@ -98,7 +99,7 @@ bool intervals_parse(struct intervals *out, const char *text, char *error, size_
     size_t bytes;
 
     while (next_item(&text, &item, &bytes)) {
-        struct interval *interval = &parsed.items[parsed.count];
+        struct interval *interval;
         const char *equals = memchr(item, '=', bytes);
         size_t name_bytes = equals ? (size_t)(equals - item) : bytes;
 
@@ -106,6 +107,7 @@ bool intervals_parse(struct intervals *out, const char *text, char *error, size_
             snprintf(error, error_bytes, "more than %d intervals", INTERVALS_MAX);
             return false;
         }
+        interval = &parsed.items[parsed.count];
         if (!is_name(item, name_bytes, INTERVAL_NAME_MAX)) {
             snprintf(error, error_bytes,
                      "interval \"%.*s\" is not name=length, the name of a-z, 0-9 and _", (int)bytes,

@@ -28,7 +28,7 @@ static void variable_name(char *out, const char *name)
 {
     size_t i = 0;
 
-    for (; name[i] && i < NAME_MAX_BYTES - 1; i++)
+    for (; i < NAME_MAX_BYTES - 1 && name[i]; i++)
         out[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
     out[i] = '\0';
 }

@@ -84,10 +84,10 @@ struct shown {
 
 static struct shown shown(const char *text)
 {
-    struct shown shown;
+    struct shown short_text = {""};
 
-    log_escaped(shown.text, sizeof(shown.text), text, strlen(text));
-    return shown;
+    log_escaped(short_text.text, sizeof(short_text.text), text, strlen(text));
+    return short_text;
 }
 
 static bool take_device_id(struct parse *parse, const cJSON *member)
