@@ -1,0 +1,265 @@
+# Highwater. `make help` lists what can be made; each target's own comment is its help.
+#
+#   V=1              show the whole commands
+#   CC=clang         another compiler; CFLAGS, CPPFLAGS and LDFLAGS are added to ours
+#   FLAVOUR=asan     release (default), asan, test (with failpoints) or fuzz; objects stay apart
+#   CI=true          a warning is an error
+
+VERSION := $(file < VERSION)
+PYTHON  := /usr/bin/python3
+FLAVOUR ?= release
+PREFIX  ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(FLAVOUR)),clang,gcc)
+endif
+
+# All cores, unless several targets are asked for: `make clean all` means one after the other.
+ifeq ($(MAKELEVEL)$(word 2,$(MAKECMDGOALS)),0)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
+
+# Where things go: build/collector is the release, build/asan/collector has the sanitizers.
+OUT := build/$(FLAVOUR)
+BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
+
+# What is built from what. A library is asked for when a command runs, not when this file is read:
+# on a new machine pkg-config comes only with `make deps`.
+PROGRAMS       := collector devicesim httpapi
+FOLDERS        := $(PROGRAMS) shared
+collector_LIBS := libmosquitto libpq libcjson libuv
+devicesim_LIBS := libmosquitto libpq libcjson libuv zlib
+httpapi_LIBS   := libmosquitto libpq libcjson libuv libmicrohttpd
+ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
+
+sources    = $(wildcard $(1)/*.c)
+objects    = $(patsubst %.c,$(OUT)/obj/%.o,$(call sources,$(1)))
+SCHEMA    := $(wildcard schema/*.sql)
+ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
+UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_test.c))
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
+C_FILES   := $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz,$(d)/*.c $(d)/*.h))
+PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py)
+
+STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
+            -Wmissing-prototypes -Wwrite-strings -Wvla -Wundef
+ifeq ($(CI),true)
+WARNINGS += -Werror
+endif
+
+sanitize        := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+release_CFLAGS  := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+release_LDFLAGS := -pie -Wl,-z,relro,-z,now
+test_CFLAGS     := $(release_CFLAGS) -DHIGHWATER_FAILPOINTS
+test_LDFLAGS    := $(release_LDFLAGS)
+asan_CFLAGS     := $(sanitize) -fsanitize=address,undefined
+asan_LDFLAGS    := -fsanitize=address,undefined
+fuzz_CFLAGS     := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
+fuzz_LDFLAGS    := -fsanitize=fuzzer,address,undefined
+
+DEFINES := -I. -DHIGHWATER_VERSION='"$(VERSION)"'
+COMPILE := $(CC) $(STANDARD) $(WARNINGS) $($(FLAVOUR)_CFLAGS) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
+LINK    := $(CC) $($(FLAVOUR)_CFLAGS) $(CFLAGS) $($(FLAVOUR)_LDFLAGS) -Wl,--as-needed $(LDFLAGS)
+cflags   = $$(pkg-config --cflags $(1))
+libs     = $$(pkg-config --libs $(1)) -lm
+
+ifeq ($(V),1)
+Q    :=
+note :=
+else
+Q    := @
+note  = @printf '  %-6s %s\n' $(1) $(2)
+endif
+
+.PHONY: all programs deps run run-clean page test test-unit test-system test-faults chaos lint \
+        lint-format lint-cppcheck lint-tidy lint-scripts format asan fuzz bench bench-quick install clean help FORCE
+.DELETE_ON_ERROR:
+
+all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
+
+programs: $(PROGRAMS:%=$(BIN)/%)
+
+# --- Compile and link ---------------------------------------------------------------------------
+
+compiler := $(if $(filter fuzz,$(FLAVOUR)),deps-lint,deps-build)
+
+# Holds the commands, and changes only when they do: another compiler or flag rebuilds everything.
+$(OUT)/flags: FORCE | $(OUT)
+	$(file > $@.new,$(COMPILE) | $(LINK))
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(OUT):
+	@mkdir -p $@
+
+$(OUT)/obj/tests/unit/%.o: test_libs := cmocka
+$(OUT)/obj/%.o: %.c $(OUT)/flags | $(compiler)
+	$(call note,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(call cflags,$(ALL_LIBS) $(test_libs)) -MMD -MP -c -o $@ $<
+
+$(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags | $(compiler)
+	$(call note,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# The schema travels inside the collector: struct schema_file of collector/schema_sql.h. As numbers,
+# since C promises no string literal of more than 4095 bytes. The folder is named as well, so that a
+# file that goes away is noticed.
+$(OUT)/schema_sql.c: $(SCHEMA) $(wildcard schema) $(OUT)/flags
+	$(call note,GEN,$@)
+	$(Q){ echo '#include "collector/schema_sql.h"'; n=0; \
+	for f in $(SCHEMA); do n=$$((n + 1)); \
+	  echo "static const unsigned char sql_$$n[] = {"; \
+	  od -An -v -tu1 $$f | sed 's/  *\([0-9][0-9]*\)/\1,/g'; echo '0};'; done; \
+	echo 'const struct schema_file schema_files[] = {'; n=0; \
+	for f in $(SCHEMA); do n=$$((n + 1)); \
+	  echo "{\"$$(basename $$f .sql)\", sql_$$n, sizeof sql_$$n - 1},"; done; \
+	echo '{0, 0, 0}};'; echo "const size_t schema_file_count = $$n;"; } > $@
+
+# Tests link a folder's archive, which has everything but main(). It is made afresh, so that an
+# object whose source is gone goes too.
+collector_EXTRA := $(OUT)/obj/schema_sql.o
+.SECONDEXPANSION:
+$(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(wildcard $$*)
+	$(call note,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $(filter %.o,$^)
+
+$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $(OUT)/%.a $(OUT)/shared.a
+	$(call note,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(call libs,$($*_LIBS))
+
+$(UNIT): $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(ARCHIVES) | deps-test
+	$(call note,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS) cmocka)
+
+$(FUZZERS): $(OUT)/%: $(OUT)/obj/tests/fuzz/%.o $(ARCHIVES)
+	$(call note,LINK,$@)
+	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS))
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+
+# --- What is needed on the machine -------------------------------------------------------------
+
+deps: ## install what this machine lacks (Debian packages), of everything below
+	@deploy/deps build run test lint
+
+deps-%: FORCE
+	@deploy/deps $*
+
+# One at a time: two package managers shut each other out.
+deps-run deps-lint: | deps-build
+deps-test: | deps-run
+
+# --- Run ----------------------------------------------------------------------------------------
+
+run: all deps-run ## start everything on this machine, with 15 simulated devices; Ctrl-C stops it
+	@$(PYTHON) deploy/local/run.py
+
+run-clean: ## forget what `make run` keeps between runs
+	@$(PYTHON) deploy/local/run.py --clean
+
+page: ## build the dashboard page into build/page
+ifneq ($(wildcard dashboard/package.json),)
+page: build/page/index.html
+build/page/index.html: $(shell find dashboard -name node_modules -prune -o -type f -print)
+	@if command -v npm > /dev/null; then \
+	  cd dashboard && npm ci --no-audit --no-fund && npm run build -- --outDir ../build/page --emptyOutDir; \
+	else echo 'page: left out, since there is no node here'; fi
+endif
+
+# --- Test ---------------------------------------------------------------------------------------
+
+# A session of pytest against the programs in $(BIN); failpoints are in build/test only.
+PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
+         $(PYTHON) -m pytest -p no:cacheprovider tests/system
+
+test: ## unit tests and the short system tests, under 5 minutes
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-system
+
+test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<flavour>/unit/*.log
+	@rm -f $(OUT)/unit/*.log; failed=0; for t in $(UNIT); do \
+	  timeout 120 $$t > $$t.log 2>&1; status=$$?; echo "exit $$status" >> $$t.log; \
+	  if [ $$status -eq 0 ]; then \
+	    echo "  TEST   $${t##*/}" $$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed/p' $$t.log); \
+	  else cat $$t.log; failed=1; echo "$$t failed"; fi; done; exit $$failed
+
+test-programs: programs deps-run deps-test
+	@$(MAKE) --no-print-directory FLAVOUR=test programs
+
+test-system: test-programs ## the short system tests, with a private PostgreSQL and Mosquitto
+	@$(PYTEST) $(ARGS)
+
+test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
+	@$(PYTEST) -m 'faults and not chaos' $(ARGS)
+
+chaos: test-programs ## faults at random: SECONDS=120 SEED=n
+	@CHAOS_SECONDS=$(or $(SECONDS),120) SEED=$(SEED) $(PYTEST) -m chaos -s $(ARGS)
+
+asan: ## all of it with ASan and UBSan, then the unit and the short system tests
+	@$(MAKE) --no-print-directory FLAVOUR=asan test
+
+fuzz: ## each fuzzer for SECONDS_EACH=60; new inputs in build/fuzz/corpus, crashes in build/fuzz
+ifneq ($(FLAVOUR),fuzz)
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz
+else
+fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do name=$${f##*/}; name=$${name%_fuzz}; \
+	  new=$(OUT)/corpus/$$name; mkdir -p $$new; seeds=tests/fuzz/corpus/$$name; [ -d $$seeds ] || seeds=; \
+	  if $$f -max_total_time=$(or $(SECONDS_EACH),60) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    -artifact_prefix=$(OUT)/$$name- $$new $$seeds > $(OUT)/$$name.log 2>&1; then \
+	    echo "  FUZZ   $$name" $$(sed -n 's/^stat::number_of_executed_units: *//p' $(OUT)/$$name.log) runs; \
+	  else tail -60 $(OUT)/$$name.log; echo "$$f failed"; exit 1; fi; done
+endif
+
+bench: programs deps-test ## throughput, latency and cost, into docs/BENCHMARKS.md's tables
+	@$(PYTHON) tests/bench/run.py
+
+bench-quick: programs deps-test ## the same in a minute, to see a regression
+	@$(PYTHON) tests/bench/run.py --quick
+
+# --- Look ---------------------------------------------------------------------------------------
+
+lint: lint-format lint-cppcheck lint-tidy lint-scripts ## formatting, cppcheck, clang-tidy, syntax of scripts
+
+lint-format: deps-lint
+	$(call note,LINT,clang-format)
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+
+lint-cppcheck: deps-lint
+	$(call note,LINT,cppcheck)
+	@mkdir -p build/cppcheck
+	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+	  --inline-suppr --suppress=missingIncludeSystem --cppcheck-build-dir=build/cppcheck -j $$(nproc) \
+	  $(DEFINES) -D_POSIX_C_SOURCE=200809L $(filter %.c,$(C_FILES))
+
+lint-tidy: deps-lint
+	$(call note,LINT,clang-tidy)
+	$(Q)flags="$(STANDARD) -I. -DHIGHWATER_VERSION=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
+	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -I{} sh -c \
+	  'out=$$(clang-tidy --quiet {} -- $$flags 2>&1) || { echo "$$out"; exit 1; }'
+
+lint-scripts: deps-lint
+	$(call note,LINT,scripts)
+	$(Q)sh -n deploy/deps && bash -n .ci/run
+	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
+
+format: deps-lint ## lay out the C files with clang-format
+	$(Q)clang-format -i $(C_FILES)
+
+# --- Install, clean, help -----------------------------------------------------------------------
+
+install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector and so on
+	@for p in $(PROGRAMS); do \
+	  install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/highwater-$$p" || exit 1; done
+	@install -D -m 644 mosquitto.conf "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t h; do \
+	  printf '  make %-12s %s\n' "$$t" "$$h"; done

@@ -1,0 +1,271 @@
+"""Fixtures of the system tests: real servers, real programs, nothing left behind.
+
+    BUILD_DIR      the programs under test (default build; build/asan for the sanitizers)
+    FAILPOINT_DIR  the same with failpoints compiled in (default build/test)
+    SEED           what `rng` starts from; printed, so that a failure can be repeated
+
+Tests marked `faults` or `chaos` are long and run only when asked for with -m.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CLONE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CLONE / "deploy" / "local"))
+
+from oracle import Database, Listener, Publisher, Reading  # noqa: E402
+from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, until  # noqa: E402
+
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
+BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
+FAILPOINT_DIR = (CLONE / (os.environ.get("FAILPOINT_DIR") or "build/test")).resolve()
+
+# Whoever starts the tests may have settings of their own; the programs get only the test's. The mark
+# is inherited by every process that is started, and looked for at the end.
+_SETTINGS = {"DATABASE_URL", "MQTT_URL", "COLLECTOR_ID", "SUBSCRIBE", "NUM_TOP_DEVICES", "FEATURES", "INTERVALS"}
+_SETTINGS |= {"HTTP_LISTEN", "METRICS_LISTEN"}
+_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+_MARK = f"HIGHWATER_TESTS={uuid.uuid4().hex}"
+os.environ.update([_MARK.split("=")])
+for _name in list(os.environ):
+    if _name in _SETTINGS | _MAKE or _name.startswith("PG"):
+        del os.environ[_name]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
+    config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
+    if not config.option.markexpr:
+        config.option.markexpr = "not faults and not chaos"
+
+
+def pytest_report_header() -> str:
+    return f"programs: {BUILD_DIR}, SEED={SEED}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Shows the end of every log with a test that failed."""
+    report = (yield).get_result()  # type: ignore[misc]
+    logs = getattr(item, "highwater_logs", None)
+    if report.failed and logs is not None:
+        report.sections.append(("seed", f"SEED={SEED}"))
+        for log in sorted(logs.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            report.sections.append((log.name, "\n".join(lines[-60:])))
+
+
+# --- What is there for all tests -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def area() -> Iterator[Path]:
+    """A directory that the servers' users can get through to, which pytest's own is not.
+
+    At the end nothing that was started may be left: neither a process with our mark, nor one of
+    PostgreSQL's, which overwrite theirs, at work in here.
+    """
+    path = Path(tempfile.mkdtemp(prefix="highwater-"))
+    path.chmod(0o755)
+    yield path
+    with contextlib.suppress(AssertionError):
+        until(lambda: not _left_behind(path), 5)
+    left = _left_behind(path)
+    shutil.rmtree(path, ignore_errors=True)
+    assert not left, f"the tests left behind: {left}"
+
+
+def _left_behind(area: Path) -> dict[int, str]:
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_marked = _MARK.encode() in (entry / "environ").read_bytes().split(b"\0")
+            is_inside = os.readlink(entry / "cwd").startswith(f"{area}/")
+            pid = int(entry.name)
+            if (is_marked or is_inside) and pid != os.getpid() and is_alive(pid):
+                found[pid] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+@pytest.fixture(scope="session")
+def _postgres(area: Path) -> Iterator[PrivatePostgres]:
+    server = PrivatePostgres(area / "postgres")
+    server.start()
+    yield server
+    server.stop("immediate")
+
+
+@pytest.fixture
+def logs(area: Path, request: pytest.FixtureRequest) -> Path:
+    """Where the logs of this test go; shown when it fails."""
+    path = Path(tempfile.mkdtemp(dir=area, prefix="logs-"))
+    request.node.highwater_logs = path
+    return path
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that can be repeated: the same SEED and test, the same numbers."""
+    return random.Random(f"{SEED} {request.node.nodeid}")
+
+
+@pytest.fixture
+def postgres(_postgres: PrivatePostgres) -> PrivatePostgres:
+    """The session's server. A test may stop or kill it; the next one finds it running."""
+    if not _postgres.is_running():
+        _postgres.start()
+    return _postgres
+
+
+@pytest.fixture
+def database(postgres: PrivatePostgres) -> Iterator[Database]:
+    """An empty database of its own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = postgres.create_database(name)
+    yield Database(url, postgres.url(name, "postgres"), name)
+    if not postgres.is_running():
+        postgres.start()
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def broker(area: Path, logs: Path) -> Iterator[PrivateBroker]:
+    """A broker of its own, with the repository's mosquitto.conf."""
+    home = Path(tempfile.mkdtemp(dir=area, prefix="broker-"))
+    server = PrivateBroker(home, log=logs / "broker.log")
+    server.start()
+    yield server
+    server.kill9()
+
+
+# --- The programs --------------------------------------------------------------------------------
+
+
+class Stack:
+    """Highwater around the test's own servers. Settings are keyword arguments: num_top_devices=30."""
+
+    def __init__(self, database: Database, broker: PrivateBroker, logs: Path) -> None:
+        self.database = database
+        self.broker = broker
+        self.logs = logs
+        self.http_port = free_port()
+        self.metrics_port = free_port()
+        self._programs: list[Program] = []
+        self._clients: list[Publisher | Listener] = []
+
+    def program(
+        self, name: str, args: Sequence[str] = (), log_name: str | None = None, directory: Path = BUILD_DIR,
+        env: dict[str, str] | None = None, **settings: Any
+    ) -> Program:
+        """A program with the stack's servers, not started. `env` is for what is not a setting."""
+        values = {"database_url": self.database.url, "mqtt_url": self.broker.url(), **settings}
+        environment = {**os.environ, **(env or {})}
+        environment.update({key.upper(): str(value) for key, value in values.items()})
+        log = self.logs / f"{log_name or name}.log"
+        program = Program(log_name or name, [directory / name, *args], log, env=environment)
+        self._programs.append(program)
+        return program
+
+    def start_collector(self, *args: str, **settings: Any) -> Program:
+        """Starts one and returns at once; with failpoints: directory=FAILPOINT_DIR."""
+        settings.setdefault("metrics_listen", f"{LOOPBACK}:{self.metrics_port}")
+        program = self.program("collector", args, **settings)
+        program.start()
+        return program
+
+    def start_httpapi(self, *args: str, timeout: float = 15.0, **settings: Any) -> Program:
+        """Starts it and waits until it listens."""
+        settings.setdefault("http_listen", f"{LOOPBACK}:{self.http_port}")
+        program = self.program("httpapi", args, **settings)
+        program.start()
+
+        def answers() -> bool:
+            assert program.is_running(), f"httpapi ended with {program.exit_code}:\n{program.tail()}"
+            try:
+                self.get("/healthz")
+            except OSError:
+                return False
+            return True
+
+        until(answers, timeout, "httpapi answers")
+        return program
+
+    def start_devicesim(self, *args: str, **settings: Any) -> Program:
+        program = self.program("devicesim", args, **settings)
+        program.start()
+        return program
+
+    def devicesim(self, *args: str, timeout: float = 120.0, **settings: Any) -> Program:
+        """Runs it to its end, which must be a good one."""
+        program = self.start_devicesim(*args, **settings)
+        assert program.wait(timeout) == 0, program.tail()
+        return program
+
+    def publisher(self, client_id: str | None = None, port: int | None = None, window: int = 2000) -> Publisher:
+        """A device, or many; `port` is another's than the broker's when a proxy stands between."""
+        publisher = Publisher(port or self.broker.port, client_id, window)
+        self._clients.append(publisher)
+        return publisher
+
+    def publish(self, *readings: Reading) -> Publisher:
+        """Sends one message for each reading and waits for every acknowledgement."""
+        publisher = self.publisher()
+        for one in readings:
+            publisher.send(one)
+        publisher.wait()
+        return publisher
+
+    def listen(self, *topics: str) -> Listener:
+        listener = Listener(self.broker.port, *topics)
+        self._clients.append(listener)
+        return listener
+
+    def get(self, path: str, port: int | None = None, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
+        """(status, headers, body); an error status is an answer too. OSError when nobody answers."""
+        url = f"http://{LOOPBACK}:{port or self.http_port}{path}"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def get_json(self, path: str) -> Any:
+        """The body of a good answer."""
+        status, _, body = self.get(path)
+        assert status == 200, f"{path}: {status} {body[:500]!r}"
+        return json.loads(body)
+
+    def metrics(self, port: int | None = None) -> dict[str, float]:
+        """The collector's metrics, each by its name with its labels."""
+        _, _, body = self.get("/metrics", port or self.metrics_port)
+        samples = (line.rsplit(" ", 1) for line in body.decode().splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in samples}
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+        for program in reversed(self._programs):
+            program.kill9()
+
+
+@pytest.fixture
+def stack(database: Database, broker: PrivateBroker, logs: Path) -> Iterator[Stack]:
+    """Database, broker and logs of this test, and what starts the programs around them."""
+    running = Stack(database, broker, logs)
+    yield running
+    running.close()

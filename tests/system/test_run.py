@@ -1,0 +1,184 @@
+"""`make run`, as somebody does who has just cloned this: it shows data, and its end leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from conftest import BUILD_DIR, CLONE
+from oracle import Database
+from servers import LOOPBACK, PrivateBroker, Program, free_port, is_alive, port_is_free, until
+
+pytestmark = pytest.mark.skipif(BUILD_DIR != CLONE / "build", reason="make run is for the release")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+
+class Copy:
+    """A copy of what git would commit, with the programs as they are built, and ports of its own."""
+
+    def __init__(self, path: Path, logs: Path, owner: str | None = None) -> None:
+        self.path = path
+        self.logs = logs
+        self.owner = owner
+        self.ports = {name: free_port() for name in ("HTTP_PORT", "MQTT_PORT", "PGPORT_PRIVATE")}
+        listed = ["git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0"):
+            if name and (CLONE / name).is_file():
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(CLONE / name, path / name)
+        # With their times, so that make finds nothing to do.
+        subprocess.run(["cp", "-a", CLONE / "build", path / "build"], check=True)
+        if owner:
+            subprocess.run(["chown", "-R", owner, path], check=True)
+
+    def program(self, log_name: str, *argv: str | Path, **variables: str) -> Program:
+        env = {**os.environ, **{name: str(port) for name, port in self.ports.items()}, **variables}
+        program = Program("make run", argv, self.logs / f"{log_name}.log", env=env, user=self.owner)
+        program.start()
+        return program
+
+    def make(self, target: str, log_name: str = "make", **variables: str) -> Program:
+        return self.program(log_name, "make", "-C", self.path, target, **variables)
+
+    def run_py(self, log_name: str = "run", **variables: str) -> Program:
+        """What `make run` starts, without make, so with an exit code of its own."""
+        return self.program(log_name, "/usr/bin/python3", self.path / "deploy/local/run.py", **variables)
+
+    def wait_until_up(self, program: Program) -> None:
+        """It says so only after /dashboard has shown data."""
+        program.wait_for_line("Ctrl-C stops everything", 90)
+        assert f"http://{LOOPBACK}:{self.ports['HTTP_PORT']}/" in program.output()
+        assert f"-p {self.ports['MQTT_PORT']} -v -t 'collectors/+/boards/#'" in program.output()
+
+    def stored(self) -> int:
+        url = f"postgresql://highwater@{LOOPBACK}:{self.ports['PGPORT_PRIVATE']}/highwater"
+        return int(Database(url, url, "highwater").value("SELECT count(*) FROM readings"))
+
+    def assert_nothing_runs(self) -> None:
+        for name, port in self.ports.items():
+            assert port_is_free(port), f"{name}={port} is still in use"
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                command = cmdline.read_bytes()
+            except OSError:
+                continue
+            assert str(self.path).encode() not in command or not is_alive(int(cmdline.parent.name)), command
+
+
+def make_copy(area: Path, logs: Path, name: str, owner: str | None = None) -> Iterator[Copy]:
+    copy = Copy(area / name / "highwater", logs, owner)
+    yield copy
+    clean = copy.make("run-clean", "run-clean")
+    assert clean.wait(30) == 0, clean.tail()
+    shutil.rmtree(copy.path)
+
+
+@pytest.fixture
+def copy(area: Path, logs: Path) -> Iterator[Copy]:
+    """In a folder where only its owner gets in, which PostgreSQL's user must not mind."""
+    (area / "private").mkdir(mode=0o700, exist_ok=True)
+    yield from make_copy(area, logs, "private")
+
+
+@pytest.fixture
+def copy_of_nobody(area: Path, logs: Path) -> Iterator[Copy]:
+    yield from make_copy(area, logs, "public", "nobody")
+
+
+def test_make_run_shows_data_and_ctrl_c_keeps_it_for_the_next_run(copy: Copy) -> None:
+    first = copy.make("run", "first")
+    copy.wait_until_up(first)
+    stored = copy.stored()
+    assert stored > 0
+
+    second = copy.run_py("second-at-once")
+    assert second.wait(10) == 1
+    assert "is running already (pid " in second.output()
+
+    os.killpg(first.pid, signal.SIGINT)  # as a terminal does, to make and all that it started
+    first.wait(60)
+    assert first.output().rstrip().endswith("stopped"), first.tail()
+    copy.assert_nothing_runs()
+
+    again = copy.run_py("again")
+    copy.wait_until_up(again)
+    assert copy.stored() >= stored
+    again.signal(signal.SIGINT)
+    assert again.wait(60) == 0, again.tail()
+    copy.assert_nothing_runs()
+
+
+@needs_root
+def test_make_run_works_for_an_ordinary_user(copy_of_nobody: Copy) -> None:
+    copy = copy_of_nobody
+    run = copy.run_py()
+    copy.wait_until_up(run)
+    assert (copy.path / ".run" / "postgres").is_dir()
+    assert run.terminate(60) == 0, run.tail()
+    copy.assert_nothing_runs()
+
+
+def test_a_taken_port_is_named_with_its_owner_and_the_variable_to_change(copy: Copy) -> None:
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        run = copy.run_py(MQTT_PORT=str(port))
+        assert run.wait(30) == 1
+    assert f"port {port} is taken by {Path(sys.executable).name} (pid {os.getpid()})" in run.output()
+    assert "MQTT_PORT=" in run.output()
+    copy.assert_nothing_runs()
+
+
+def test_a_program_that_dies_is_reported_and_ends_the_run(copy: Copy) -> None:
+    run = copy.run_py()
+    copy.wait_until_up(run)
+    collector = next(
+        int(cmdline.parent.name)
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline")
+        if cmdline.read_bytes().startswith(str(copy.path / "build/collector").encode())
+    )
+    os.kill(collector, signal.SIGKILL)
+    assert run.wait(60) == 1
+    assert "collector died (exit code -9)" in run.output()
+    copy.assert_nothing_runs()
+
+
+def test_servers_of_ones_own_are_used_instead_of_private_ones(
+    copy: Copy, database: Database, broker: PrivateBroker, tmp_path: Path
+) -> None:
+    home = copy.path / "state"
+    run = copy.run_py(DATABASE_URL=database.url, MQTT_URL=broker.url(), HIGHWATER_HOME=str(home))
+    run.wait_for_line("Ctrl-C stops everything", 90)
+    assert 'psql "$DATABASE_URL"' in run.output()
+    assert database.count() > 0
+    assert sorted(path.name for path in home.iterdir()) == ["lock", "log"]
+    assert run.terminate(60) == 0, run.tail()
+    assert broker.is_running()
+    copy.assert_nothing_runs()
+
+
+def test_a_run_that_is_killed_takes_everything_with_it(copy: Copy) -> None:
+    run = copy.run_py()
+    copy.wait_until_up(run)
+    stored = copy.stored()
+    run.kill9()
+    until(lambda: all(map(port_is_free, copy.ports.values())), 15, "the ports are free again")
+    copy.assert_nothing_runs()
+
+    again = copy.run_py("again")
+    copy.wait_until_up(again)
+    try:
+        assert copy.stored() >= stored
+    except psycopg2.Error as error:
+        raise AssertionError("the data is not readable after a crash") from error
+    assert again.terminate(60) == 0, again.tail()
