@@ -1,0 +1,73 @@
+#include "devicesim/credentials.h"
+
+#include "devicesim/rows.h"
+#include "shared/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool credentials_add(struct credentials *credentials, char *line)
+{
+    char *colon = strchr(line, ':');
+    uint32_t number;
+
+    line[strcspn(line, "\r")] = '\0';
+    if (!colon || colon == line || line[0] == '#')
+        return false;
+    *colon = '\0';
+    number = names_add(&credentials->names, line);
+    if (number >= credentials->capacity) {
+        uint32_t capacity = (uint32_t)mem_grown(credentials->capacity, (size_t)number + 1);
+
+        credentials->passwords =
+            mem_realloc(credentials->passwords, capacity * sizeof(credentials->passwords[0]));
+        memset(credentials->passwords + credentials->capacity, 0,
+               (capacity - credentials->capacity) * sizeof(credentials->passwords[0]));
+        credentials->capacity = capacity;
+    }
+    free(credentials->passwords[number]); /* the last line about a device counts */
+    credentials->passwords[number] = mem_strdup(colon + 1);
+    return true;
+}
+
+bool credentials_read(struct credentials *credentials, const char *path, char *error,
+                      size_t error_bytes)
+{
+    struct rows rows;
+    const char *failure;
+    char *line;
+
+    *credentials = (struct credentials){0};
+    if (rows_open(&rows, path)) {
+        while ((line = rows_next(&rows)))
+            credentials_add(credentials, line);
+    }
+    failure = rows_failure(&rows);
+    if (failure)
+        snprintf(error, error_bytes, "a file of name:password lines that can be read (%s)",
+                 failure);
+    else if (credentials->names.count == 0)
+        snprintf(error, error_bytes, "a file with at least one name:password line");
+    rows_close(&rows);
+    if (credentials->names.count > 0 && !failure)
+        return true;
+    credentials_release(credentials);
+    return false;
+}
+
+void credentials_release(struct credentials *credentials)
+{
+    for (uint32_t i = 0; i < credentials->names.count; i++)
+        free(credentials->passwords[i]);
+    free(credentials->passwords);
+    names_release(&credentials->names);
+    *credentials = (struct credentials){0};
+}
+
+const char *credentials_password(const struct credentials *credentials, const char *name)
+{
+    uint32_t number = names_find(&credentials->names, name);
+
+    return number == NAMES_NONE ? NULL : credentials->passwords[number];
+}

@@ -1,0 +1,33 @@
+/* credentials.h: a user name and a password for each device, from a file.
+ *
+ * Shape    one "name:password" a line, as mosquitto_passwd reads it; the name is the device id. A
+ *          line without a colon, an empty one and one that starts with # say nothing.
+ * Errors   credentials_read() is false; `error` says why.
+ * Owner    embedded; zeroed is empty; credentials_release() frees everything.
+ */
+#ifndef HIGHWATER_CREDENTIALS_H
+#define HIGHWATER_CREDENTIALS_H
+
+#include "devicesim/names.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct credentials {
+    struct names names;
+    char **passwords; /* by the number of the name */
+    uint32_t capacity;
+};
+
+bool credentials_read(struct credentials *credentials, const char *path, char *error,
+                      size_t error_bytes);
+void credentials_release(struct credentials *credentials);
+
+/* Takes one line in; false when it says nothing. */
+bool credentials_add(struct credentials *credentials, char *line);
+
+/* NULL for a device that has none. */
+const char *credentials_password(const struct credentials *credentials, const char *name);
+
+#endif

@@ -1,0 +1,197 @@
+#include "devicesim/emitter.h"
+
+#include "devicesim/oversize.h"
+#include "devicesim/payload.h"
+#include "devicesim/sightings.h"
+#include "shared/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Stands in front of a device id to make it one that is legal and somebody else's. */
+#define WRONG_ID_PREFIX "not-"
+
+void emitter_init(struct emitter *emitter, const struct emitter_config *config)
+{
+    *emitter = (struct emitter){.config = *config};
+}
+
+void emitter_release(struct emitter *emitter)
+{
+    for (size_t i = 0; i < emitter->device_capacity; i++)
+        free(emitter->kept[i]);
+    free(emitter->kept);
+    buffer_release(&emitter->topic);
+    buffer_release(&emitter->payload);
+}
+
+static void compose_topic(struct emitter *emitter, const char *device_id)
+{
+    const struct topic_filter *topic = emitter->config.topic;
+
+    buffer_clear(&emitter->topic);
+    buffer_put(&emitter->topic, topic->prefix, topic->prefix_bytes);
+    buffer_put_text(&emitter->topic, device_id);
+    buffer_put_text(&emitter->topic, topic->suffix);
+}
+
+static void compose_payload(struct emitter *emitter, const char *device_id,
+                            const struct emitter_reading *what)
+{
+    buffer_clear(&emitter->payload);
+    payload_write(&emitter->payload, device_id, what->reading, emitter->config.features,
+                  emitter->config.with_seq ? (int64_t)what->k : -1);
+}
+
+/* What the buffers hold, as a message. */
+static struct message composed(struct emitter *emitter, const char *device_id, const char *kind,
+                               enum truth_expect expect, const struct reading *reading)
+{
+    return (struct message){
+        .topic = buffer_text(&emitter->topic),
+        .truth = {.expect = expect,
+                  .kind = kind,
+                  .device_id = device_id,
+                  .reading = expect == TRUTH_REJECTED ? NULL : reading,
+                  .payload = emitter->payload.data ? (const void *)emitter->payload.data : "",
+                  .bytes = emitter->payload.bytes}};
+}
+
+static void publish(struct emitter *emitter, const struct emitter_reading *what, const char *kind,
+                    enum truth_expect expect)
+{
+    struct message message = composed(emitter, what->device_id, kind, expect, what->reading);
+
+    publishers_send(emitter->config.publishers, what->publisher, &message);
+}
+
+static void send_reading(struct emitter *emitter, const struct emitter_reading *what,
+                         bool is_repeated)
+{
+    compose_payload(emitter, what->device_id, what);
+    publish(emitter, what, "reading", what->expect);
+    if (emitter->config.sightings)
+        sightings_sent(emitter->config.sightings, what->device_id, what->reading->recorded_at_us,
+                       uv_hrtime() / 1000);
+    emitter->config.report->readings++;
+    if (!is_repeated)
+        return;
+    publish(emitter, what, mishap_name(MISHAP_REPEATED), what->expect);
+    emitter->config.report->mishaps[MISHAP_REPEATED]++;
+}
+
+/* Of which only the clock and the status are the reading's, so that it is no reading's twin. */
+static void send_malformed(struct emitter *emitter, const struct emitter_reading *what,
+                           size_t class)
+{
+    union reading_storage copy;
+    const struct malformed_class *kind = malformed_class(class);
+
+    memcpy(&copy, what->reading, reading_size(emitter->config.features->count));
+    buffer_clear(&emitter->payload);
+    malformed_write(&emitter->payload, class, what->device_id, &copy.reading,
+                    emitter->config.features);
+    publish(emitter,
+            &(struct emitter_reading){.publisher = what->publisher,
+                                      .device_id = what->device_id,
+                                      .reading = &copy.reading},
+            kind->name, kind->is_legal ? what->expect : TRUTH_REJECTED);
+    emitter->config.report->mishaps[MISHAP_MALFORMED]++;
+    emitter->config.report->malformed[class]++;
+    if (kind->is_legal)
+        emitter->config.report->readings++;
+}
+
+static void send_wrong_id(struct emitter *emitter, const struct emitter_reading *what)
+{
+    char other[DEVICE_ID_SIZE + sizeof(WRONG_ID_PREFIX)] = WRONG_ID_PREFIX;
+    size_t bytes = strlen(what->device_id);
+
+    memcpy(other + strlen(other), what->device_id, bytes + 1);
+    compose_payload(emitter, other, what);
+    publish(emitter, what, mishap_name(MISHAP_WRONG_ID), TRUTH_REJECTED);
+    emitter->config.report->mishaps[MISHAP_WRONG_ID]++;
+}
+
+/* A valid reading in a far too large envelope. */
+static void send_oversized(struct emitter *emitter, const struct emitter_reading *what)
+{
+    struct message message;
+
+    compose_payload(emitter, what->device_id, what);
+    emitter->payload.bytes--; /* the closing brace */
+    buffer_put_text(&emitter->payload, ",\"padding\":\"");
+    while (emitter->payload.bytes + 2 < emitter->config.oversized_bytes)
+        buffer_put(&emitter->payload, "x", 1);
+    buffer_put_text(&emitter->payload, "\"}");
+    message = composed(emitter, what->device_id, mishap_name(MISHAP_OVERSIZED), what->expect,
+                       what->reading);
+    oversize_send(emitter->config.oversize, &message);
+    emitter->config.report->mishaps[MISHAP_OVERSIZED]++;
+}
+
+static struct emitter_kept **slot_of(struct emitter *emitter, uint32_t device)
+{
+    if (device >= emitter->device_capacity) {
+        size_t capacity = mem_grown(emitter->device_capacity, (size_t)device + 1);
+
+        emitter->kept = mem_realloc(emitter->kept, capacity * sizeof(struct emitter_kept *));
+        memset(emitter->kept + emitter->device_capacity, 0,
+               (capacity - emitter->device_capacity) * sizeof(struct emitter_kept *));
+        emitter->device_capacity = capacity;
+    }
+    return &emitter->kept[device];
+}
+
+static void keep(struct emitter *emitter, struct emitter_kept **slot,
+                 const struct emitter_reading *what)
+{
+    size_t bytes = reading_size(emitter->config.features->count);
+
+    *slot = mem_alloc(sizeof(**slot) + bytes);
+    **slot = (struct emitter_kept){
+        .expect = what->expect, .k = what->k, .reading = (struct reading *)(*slot + 1)};
+    memcpy((*slot)->reading, what->reading, bytes);
+}
+
+void emitter_finish(struct emitter *emitter, size_t publisher, uint32_t device,
+                    const char *device_id)
+{
+    struct emitter_kept **slot = slot_of(emitter, device);
+    struct emitter_kept *kept = *slot;
+
+    if (!kept)
+        return;
+    *slot = NULL;
+    compose_topic(emitter, device_id);
+    send_reading(emitter,
+                 &(struct emitter_reading){.publisher = publisher,
+                                           .device = device,
+                                           .device_id = device_id,
+                                           .k = kept->k,
+                                           .reading = kept->reading,
+                                           .expect = kept->expect},
+                 false);
+    free(kept);
+}
+
+void emitter_send(struct emitter *emitter, const struct emitter_reading *what,
+                  const struct mishap_draw *draw)
+{
+    struct emitter_kept **slot = slot_of(emitter, what->device);
+
+    if (draw->happens[MISHAP_OUT_OF_ORDER] && !*slot) {
+        keep(emitter, slot, what);
+        emitter->config.report->mishaps[MISHAP_OUT_OF_ORDER]++;
+        return;
+    }
+    compose_topic(emitter, what->device_id);
+    send_reading(emitter, what, draw->happens[MISHAP_REPEATED]);
+    if (draw->happens[MISHAP_MALFORMED])
+        send_malformed(emitter, what, draw->malformed);
+    if (draw->happens[MISHAP_WRONG_ID])
+        send_wrong_id(emitter, what);
+    if (draw->happens[MISHAP_OVERSIZED])
+        send_oversized(emitter, what);
+    emitter_finish(emitter, what->publisher, what->device, what->device_id);
+}

@@ -1,0 +1,19 @@
+/* payload.h: a reading as a device sends it.
+ *
+ * Shape    {"deviceId":..,"timestamp":..,"status":..,"seq":..,<feature>:..}; what is absent is left
+ *          out. reading_json_write() writes null instead: that is how Highwater answers.
+ * Errors   none.
+ * Owner    appends to the caller's buffer.
+ */
+#ifndef HIGHWATER_PAYLOAD_H
+#define HIGHWATER_PAYLOAD_H
+
+#include "shared/buffer.h"
+#include "shared/features.h"
+#include "shared/reading.h"
+
+/* `seq` below 0 leaves it out. */
+void payload_write(struct buffer *out, const char *device_id, const struct reading *reading,
+                   const struct features *features, int64_t seq);
+
+#endif

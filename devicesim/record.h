@@ -1,0 +1,101 @@
+/* record.h: what a file of truth says, and what of it a store turned out to have.
+ *
+ * Shape    two sets: readings, each told apart by device, time, status and values; and messages
+ *          that must be rejected, told apart by device, length and the beginning of their bytes.
+ *          Each counts how often it was sent, acknowledged, and found in the store.
+ * Units    microseconds since 1970; numbers compare bit for bit.
+ * Errors   record_take() is false for a line that is no line of truth; `error` says why. What a
+ *          kill cut off at the end of a file is such a line.
+ * Owner    embedded; record_init() before use; record_release() frees everything.
+ */
+#ifndef HIGHWATER_RECORD_H
+#define HIGHWATER_RECORD_H
+
+#include "devicesim/names.h"
+#include "devicesim/truth.h"
+#include "shared/features.h"
+#include "shared/reading.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_NONE UINT32_MAX
+
+enum { RECORD_ERROR_SIZE = 320, RECORD_VALUES_MAX = FEATURES_MAX };
+
+struct record_counts {
+    uint32_t sent;
+    uint32_t acked;   /* and heard by somebody */
+    uint32_t unheard; /* acknowledged with "no matching subscribers" */
+    uint32_t found;
+};
+
+struct record_reading {
+    int64_t recorded_at_us;
+    uint32_t device;
+    enum truth_expect expect;
+    uint32_t rejection; /* TRUTH_EITHER: the same message among the rejections */
+    struct record_counts counts;
+    uint8_t status;
+};
+
+struct record_rejection {
+    uint32_t device;
+    uint32_t bytes;
+    size_t head; /* in `heads`, NUL-terminated hexadecimal */
+    bool is_either;
+    struct record_counts counts;
+};
+
+/* An open hash of numbers + 1. */
+struct record_index {
+    uint32_t *slots;
+    uint32_t slot_count;
+};
+
+struct record {
+    struct features features; /* that are compared */
+    struct names devices;
+
+    struct record_reading *readings;
+    double *values; /* features.count for each reading */
+    uint32_t reading_count;
+    uint32_t reading_capacity;
+    struct record_index reading_index;
+
+    struct record_rejection *rejections;
+    uint32_t rejection_count;
+    uint32_t rejection_capacity;
+    struct record_index rejection_index;
+    struct buffer heads;
+
+    uint32_t *by_number; /* messages of the run being read: reading * 2, rejection * 2 + 1 */
+    uint64_t number_capacity;
+    size_t columns[FEATURES_MAX]; /* of that run's lines; a feature that is not there: 0 */
+    size_t column_count;          /* 0 before the first header */
+    size_t bytes_column;
+    char ignored[FEATURE_NAME_MAX + 1]; /* a feature that is not compared; "" = all are */
+};
+
+/* `features` are the ones to compare: what the store does not keep cannot be missed. */
+void record_init(struct record *record, const struct features *features);
+void record_release(struct record *record);
+
+/* Takes in a line of truth, without its line break; changes it. `error` has RECORD_ERROR_SIZE. */
+bool record_take(struct record *record, char *line, char *error);
+
+/* Forgets what was found, for another look. */
+void record_clear_found(struct record *record);
+
+/* RECORD_NONE when that was never sent. `values` in the order of the features, NAN = absent. */
+uint32_t record_find_reading(const struct record *record, uint32_t device, int64_t recorded_at_us,
+                             uint8_t status, const double *values);
+uint32_t record_find_rejection(const struct record *record, uint32_t device, uint32_t bytes,
+                               const char *head);
+
+/* True when the store owes us this one. */
+bool record_reading_is_lost(const struct record *record, uint32_t number);
+bool record_rejection_is_lost(const struct record *record, uint32_t number);
+
+#endif

@@ -1,0 +1,197 @@
+#include "devicesim/replay.h"
+
+#include "shared/mem.h"
+#include "shared/timestamp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Reads the next reading of the file into `next`; false at its end. */
+static bool read_next(struct replay *replay)
+{
+    char error[CSV_ERROR_SIZE];
+    const char *device_id;
+    char *line = rows_next(&replay->rows);
+
+    replay->has_next = false;
+    while (line && !*line) /* an empty line at the end of a file is common */
+        line = rows_next(&replay->rows);
+    if (!line) {
+        if (rows_failure(&replay->rows))
+            snprintf(replay->error, sizeof(replay->error), "after line %" PRIu64 ": %s",
+                     replay->rows.line, rows_failure(&replay->rows));
+        return false;
+    }
+    if (!csv_split(&replay->row, line, error) ||
+        !csv_reading_parse(&replay->next->reading, &device_id, &replay->columns, &replay->row,
+                           error)) {
+        snprintf(replay->error, sizeof(replay->error), "line %" PRIu64 ": %s", replay->rows.line,
+                 error);
+        return false;
+    }
+    replay->next_device = names_add(&replay->devices, device_id);
+    replay->has_next = true;
+    return true;
+}
+
+bool replay_open(struct replay *replay, const struct replay_config *config)
+{
+    char error[CSV_ERROR_SIZE];
+    char *line;
+
+    *replay = (struct replay){.config = *config};
+    replay->next = mem_calloc(1, sizeof(*replay->next));
+    if (!rows_open(&replay->rows, config->path)) {
+        snprintf(replay->error, sizeof(replay->error), "%s", rows_failure(&replay->rows));
+        return false;
+    }
+    line = rows_next(&replay->rows);
+    if (!line) {
+        snprintf(replay->error, sizeof(replay->error), "%s",
+                 rows_failure(&replay->rows) ? rows_failure(&replay->rows) : "it is empty");
+        return false;
+    }
+    if (!csv_split(&replay->row, line, error) ||
+        !csv_columns_parse(&replay->columns, &replay->row, error)) {
+        snprintf(replay->error, sizeof(replay->error), "line 1: %s", error);
+        return false;
+    }
+    return read_next(replay) || !replay->error[0];
+}
+
+void replay_close(struct replay *replay)
+{
+    rows_close(&replay->rows);
+    names_release(&replay->devices);
+    free(replay->sent_of);
+    free(replay->next);
+}
+
+const struct features *replay_features(const struct replay *replay)
+{
+    return &replay->columns.names;
+}
+
+/* The device's number for its next reading. */
+static uint64_t next_k(struct replay *replay)
+{
+    uint32_t device = replay->next_device;
+
+    if (device >= replay->sent_capacity) {
+        uint32_t capacity = (uint32_t)mem_grown(replay->sent_capacity, (size_t)device + 1);
+
+        replay->sent_of = mem_realloc(replay->sent_of, capacity * sizeof(replay->sent_of[0]));
+        memset(replay->sent_of + replay->sent_capacity, 0,
+               (capacity - replay->sent_capacity) * sizeof(replay->sent_of[0]));
+        replay->sent_capacity = capacity;
+    }
+    return replay->sent_of[device]++;
+}
+
+/* When the next reading is due on the monotonic clock. */
+static int64_t due_us(struct replay *replay, int64_t now_us)
+{
+    int64_t recorded_us = replay->next->reading.recorded_at_us;
+
+    if (replay->config.speed <= 0)
+        return now_us;
+    if (replay->sent == 0) {
+        replay->start_us = now_us;
+        replay->first_us = recorded_us;
+    }
+    return replay->start_us +
+           (int64_t)((double)(recorded_us - replay->first_us) / replay->config.speed);
+}
+
+/* The present, but never the same moment twice: two readings of one device must not become one. */
+static int64_t stamp(struct replay *replay)
+{
+    int64_t now_us = timestamp_now();
+
+    if (now_us <= replay->stamped_us)
+        now_us = replay->stamped_us + 1;
+    replay->stamped_us = now_us;
+    return now_us;
+}
+
+static void send_next(struct replay *replay, size_t publisher)
+{
+    struct mishap_draw draw;
+    uint64_t k = next_k(replay);
+
+    if (replay->config.shift_to_now)
+        replay->next->reading.recorded_at_us = stamp(replay);
+    mishap_draw(&replay->config.mishaps, replay->next_device, k, &draw);
+    emitter_send(replay->config.emitter,
+                 &(struct emitter_reading){.publisher = publisher,
+                                           .device = replay->next_device,
+                                           .device_id = replay->devices.texts[replay->next_device],
+                                           .k = k,
+                                           .reading = &replay->next->reading,
+                                           .expect = TRUTH_STORED},
+                 &draw);
+    replay->sent++;
+}
+
+static bool is_done(const void *self)
+{
+    const struct replay *replay = self;
+
+    return !replay->has_next || (replay->config.count && replay->sent >= replay->config.count);
+}
+
+static int64_t pump(void *self, int64_t now_us)
+{
+    struct replay *replay = self;
+
+    while (!replay->is_finished && !is_done(replay)) {
+        size_t publisher = replay->next_device % replay->config.connections;
+        int64_t due = due_us(replay, now_us);
+
+        if (due > now_us)
+            return due;
+        if (!publishers_has_room(replay->config.publishers, publisher))
+            return SOURCE_NOTHING_DUE;
+        send_next(replay, publisher);
+        read_next(replay);
+    }
+    return SOURCE_NOTHING_DUE;
+}
+
+static void on_room(void *self, size_t publisher, int64_t now_us)
+{
+    (void)self;
+    (void)publisher;
+    (void)now_us; /* the pump asks anyway */
+}
+
+static void finish(void *self)
+{
+    struct replay *replay = self;
+
+    replay->is_finished = true;
+    for (uint32_t i = 0; i < replay->devices.count; i++)
+        emitter_finish(replay->config.emitter, i % replay->config.connections, i,
+                       replay->devices.texts[i]);
+}
+
+static double progress(const void *self)
+{
+    const struct replay *replay = self;
+
+    if (replay->config.count)
+        return (double)replay->sent / (double)replay->config.count;
+    return rows_progress(&replay->rows);
+}
+
+struct source replay_source(struct replay *replay)
+{
+    return (struct source){.self = replay,
+                           .pump = pump,
+                           .on_room = on_room,
+                           .finish = finish,
+                           .is_done = is_done,
+                           .progress = progress};
+}

@@ -1,0 +1,463 @@
+/* The whole record fits into memory, and each table is read once, with COPY: a query for each
+ * reading would take longer than sending it did. This is the one place in the project that may
+ * wait for libpq; there is no loop and nothing else to do. */
+#include "devicesim/verify.h"
+
+#include "devicesim/record.h"
+#include "devicesim/rows.h"
+#include "shared/buffer.h"
+#include "shared/log.h"
+#include "shared/timestamp.h"
+
+#include <libpq-fe.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8, STATUS_COLUMN = 2 };
+
+struct tally {
+    uint64_t sent;
+    uint64_t acked;
+    uint64_t unheard;
+    uint64_t found;
+    uint64_t lost;
+    uint64_t doubled;
+    uint64_t unexpected;
+};
+
+struct verify {
+    struct verify_config config;
+    PGconn *conn;
+    struct record record;
+    struct features stored; /* what the store keeps */
+    struct tally readings;
+    struct tally rejections;
+    unsigned examples_told; /* of the kind being counted */
+    bool tells_examples;
+};
+
+/* ---- the database --------------------------------------------------------------------------- */
+
+static bool fail(struct verify *verify, const char *what)
+{
+    const char *text = PQerrorMessage(verify->conn);
+
+    log_error("verify: %s: %.*s", what, (int)strcspn(text, "\n"), text);
+    return false;
+}
+
+static bool run(struct verify *verify, const char *sql)
+{
+    PGresult *result = PQexec(verify->conn, sql);
+    bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
+
+    PQclear(result);
+    return done || fail(verify, sql);
+}
+
+/* Which features the view has: its numbers with a fraction. */
+static bool read_columns(struct verify *verify)
+{
+    static const char sql[] =
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'device_readings'::regclass"
+        " AND atttypid = 'double precision'::regtype AND NOT attisdropped ORDER BY attnum";
+    PGresult *result = PQexec(verify->conn, sql);
+    bool done = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) <= FEATURES_MAX;
+
+    for (int i = 0; done && i < PQntuples(result); i++)
+        snprintf(verify->stored.names[verify->stored.count++], FEATURE_NAME_MAX + 1, "%s",
+                 PQgetvalue(result, i, 0));
+    PQclear(result);
+    return done || fail(verify, "the view device_readings");
+}
+
+/* Undoes the escapes of COPY's text format in place, and splits at the tabs; \N becomes NULL. */
+static size_t split_copied(char *line, char **fields)
+{
+    char *to = line;
+    size_t count = 0;
+
+    fields[count++] = to;
+    for (char *from = line; *from && *from != '\n'; from++) {
+        if (*from == '\t') {
+            *to++ = '\0';
+            if (count < FIELDS_MAX)
+                fields[count++] = to;
+        } else if (*from == '\\' && from[1] == 'N') {
+            fields[count - 1] = NULL;
+            from++;
+        } else if (*from == '\\' && from[1]) {
+            *to++ = *++from; /* only the backslash itself occurs: ids have no control characters */
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    return count;
+}
+
+/* Gives each row that the query finds to `on_row`. */
+static bool copy_out(struct verify *verify, const char *sql,
+                     void (*on_row)(struct verify *verify, char **fields, size_t count))
+{
+    PGresult *result = PQexec(verify->conn, sql);
+    bool done = PQresultStatus(result) == PGRES_COPY_OUT;
+    char *fields[FIELDS_MAX];
+    char *line;
+
+    PQclear(result);
+    if (!done)
+        return fail(verify, "reading what is stored");
+    while (PQgetCopyData(verify->conn, &line, 0) > 0) {
+        size_t count = split_copied(line, fields);
+
+        on_row(verify, fields, count);
+        PQfreemem(line);
+    }
+    while ((result = PQgetResult(verify->conn))) {
+        done = done && PQresultStatus(result) == PGRES_COMMAND_OK;
+        PQclear(result);
+    }
+    return done || fail(verify, "reading what is stored");
+}
+
+/* Appends an array of texts: each device with something before and behind it. */
+static bool put_array(struct verify *verify, struct buffer *sql, const char *before, size_t bytes,
+                      const char *behind)
+{
+    const struct names *devices = &verify->record.devices;
+    struct buffer text = {0};
+    bool done = true;
+
+    buffer_put_text(sql, "ARRAY[");
+    for (uint32_t i = 0; i < devices->count && done; i++) {
+        char *literal;
+
+        buffer_clear(&text);
+        buffer_put(&text, before, bytes);
+        buffer_put_text(&text, devices->texts[i]);
+        buffer_put_text(&text, behind);
+        literal = PQescapeLiteral(verify->conn, buffer_text(&text), text.bytes);
+        if (literal)
+            buffer_printf(sql, "%s%s", i ? "," : "", literal);
+        else
+            done = fail(verify, "a device id that the database cannot take");
+        PQfreemem(literal);
+    }
+    buffer_put_text(sql, "]::text[]");
+    buffer_release(&text);
+    return done;
+}
+
+/* ---- telling -------------------------------------------------------------------------------- */
+
+/* An example of what went wrong; only the first few of each kind. */
+static void tell_reading(struct verify *verify, const char *what, const char *device,
+                         int64_t recorded_at_us, const char *more)
+{
+    char when[TIMESTAMP_TEXT_SIZE];
+    char id[128];
+
+    if (!verify->tells_examples || ++verify->examples_told > EXAMPLES_MAX)
+        return;
+    timestamp_format(when, recorded_at_us);
+    fprintf(stderr, "%s: %s at %s%s\n", what, log_escaped(id, sizeof(id), device, strlen(device)),
+            when, more);
+}
+
+static void tell_rejection(struct verify *verify, const char *what, const char *device,
+                           uint64_t bytes, const char *head)
+{
+    char id[128];
+
+    if (!verify->tells_examples || ++verify->examples_told > EXAMPLES_MAX)
+        return;
+    fprintf(stderr,
+            "%s among the rejected messages: of %s, %" PRIu64 " bytes, in hexadecimal %.60s\n",
+            what, log_escaped(id, sizeof(id), device, strlen(device)), bytes, head);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------ */
+
+static void on_reading(struct verify *verify, char **fields, size_t count)
+{
+    double values[FEATURES_MAX];
+    uint32_t device = fields[0] ? names_find(&verify->record.devices, fields[0]) : NAMES_NONE;
+    int64_t recorded_at_us = fields[1] ? strtoll(fields[1], NULL, 10) : 0;
+    uint8_t status = (uint8_t)(fields[STATUS_COLUMN] ? reading_status_parse(fields[STATUS_COLUMN])
+                                                     : STATUS_ABSENT);
+    uint32_t found = RECORD_NONE;
+
+    (void)count; /* the query names as many columns as there are features, and three */
+    for (size_t i = 0; i < verify->stored.count; i++) {
+        const char *text = fields[STATUS_COLUMN + 1 + i];
+
+        values[i] = text ? strtod(text, NULL) : (double)NAN;
+    }
+    verify->readings.found++;
+    if (device != NAMES_NONE)
+        found = record_find_reading(&verify->record, device, recorded_at_us, status, values);
+    if (found == RECORD_NONE) {
+        verify->readings.unexpected++;
+        tell_reading(verify, "unexpected", fields[0] ? fields[0] : "nobody", recorded_at_us,
+                     ": a row that was not sent");
+    } else {
+        verify->record.readings[found].counts.found++;
+    }
+}
+
+static void on_rejection(struct verify *verify, char **fields, size_t count)
+{
+    const struct topic_filter *topic = verify->config.topic;
+    size_t suffix = strlen(topic->suffix);
+    size_t bytes = strlen(fields[0]);
+    const char *device = fields[0] + topic->prefix_bytes;
+    uint64_t length = strtoull(fields[1], NULL, 10);
+    uint32_t number;
+    uint32_t found;
+
+    (void)count;
+    fields[0][bytes - suffix] = '\0'; /* it matched the topic */
+    number = names_find(&verify->record.devices, device);
+    found = record_find_rejection(&verify->record, number, (uint32_t)length, fields[2]);
+    verify->rejections.found++;
+    if (found == RECORD_NONE) {
+        verify->rejections.unexpected++;
+        tell_rejection(verify, "unexpected", device, length, fields[2]);
+    } else {
+        verify->record.rejections[found].counts.found++;
+    }
+}
+
+static bool look_at_readings(struct verify *verify)
+{
+    struct buffer sql = {0};
+    bool done;
+
+    buffer_put_text(&sql, "COPY (SELECT device_id, (extract(epoch FROM recorded_at) * 1000000)"
+                          "::bigint, status");
+    for (size_t i = 0; i < verify->stored.count; i++)
+        buffer_printf(&sql, ", \"%s\"", verify->stored.names[i]);
+    buffer_put_text(&sql, " FROM device_readings WHERE device_id = ANY(");
+    done = put_array(verify, &sql, "", 0, "");
+    buffer_put_text(&sql, ")) TO STDOUT");
+    done = done && copy_out(verify, buffer_text(&sql), on_reading);
+    buffer_release(&sql);
+    return done;
+}
+
+static bool look_at_rejections(struct verify *verify)
+{
+    const struct topic_filter *topic = verify->config.topic;
+    struct buffer sql = {0};
+    bool done;
+
+    buffer_printf(&sql,
+                  "COPY (SELECT topic, octet_length(payload),"
+                  " encode(substring(payload FOR %d), 'hex') FROM rejected_messages"
+                  " WHERE topic = ANY(",
+                  TRUTH_HEAD_BYTES);
+    done = put_array(verify, &sql, topic->prefix, topic->prefix_bytes, topic->suffix);
+    buffer_put_text(&sql, ")) TO STDOUT");
+    done = done && copy_out(verify, buffer_text(&sql), on_rejection);
+    buffer_release(&sql);
+    return done;
+}
+
+static void add_counts(struct tally *tally, const struct record_counts *counts)
+{
+    tally->sent += counts->sent;
+    tally->acked += counts->acked;
+    tally->unheard += counts->unheard;
+}
+
+static void count_up(struct verify *verify)
+{
+    const struct record *record = &verify->record;
+
+    verify->examples_told = 0;
+    for (uint32_t i = 0; i < record->reading_count; i++) {
+        const struct record_reading *reading = &record->readings[i];
+
+        add_counts(&verify->readings, &reading->counts);
+        if (record_reading_is_lost(record, i)) {
+            verify->readings.lost++;
+            tell_reading(verify, "lost", record->devices.texts[reading->device],
+                         reading->recorded_at_us, ": acknowledged and not stored");
+        }
+    }
+    verify->examples_told = 0;
+    for (uint32_t i = 0; i < record->reading_count; i++) {
+        const struct record_reading *reading = &record->readings[i];
+
+        if (reading->counts.found > 1) {
+            verify->readings.doubled += reading->counts.found - 1;
+            tell_reading(verify, "doubled", record->devices.texts[reading->device],
+                         reading->recorded_at_us, ": more than one row");
+        }
+    }
+    verify->examples_told = 0;
+    for (uint32_t i = 0; i < record->rejection_count; i++) {
+        const struct record_rejection *rejection = &record->rejections[i];
+
+        if (rejection->is_either)
+            continue; /* its messages count as readings */
+        add_counts(&verify->rejections, &rejection->counts);
+        if (record_rejection_is_lost(record, i)) {
+            verify->rejections.lost += rejection->counts.acked - rejection->counts.found;
+            tell_rejection(verify, "lost", record->devices.texts[rejection->device],
+                           rejection->bytes, (const char *)record->heads.data + rejection->head);
+        }
+    }
+}
+
+/* One look at the whole store. */
+static bool look(struct verify *verify)
+{
+    record_clear_found(&verify->record);
+    verify->readings = (struct tally){0};
+    verify->rejections = (struct tally){0};
+    verify->examples_told = 0;
+    if (!look_at_readings(verify) || !look_at_rejections(verify))
+        return false;
+    count_up(verify);
+    return true;
+}
+
+/* ---- the whole of it ------------------------------------------------------------------------ */
+
+/* A line that is none is forgiven where a kill could have cut it off: at the end of a run, which is
+ * the end of the file or the header of the next run. What it was about had not been published. */
+static bool read_lines(struct verify *verify, struct rows *rows)
+{
+    char error[RECORD_ERROR_SIZE] = "";
+    uint64_t torn_line = 0;
+    char *line;
+
+    while ((line = rows_next(rows))) {
+        if (torn_line > 0 && strncmp(line, "event,", 6) != 0) {
+            log_error("verify: %s, line %" PRIu64 ": %s", verify->config.truth_path, torn_line,
+                      error);
+            return false;
+        }
+        torn_line = record_take(&verify->record, line, error) ? 0 : rows->line;
+    }
+    return true;
+}
+
+static bool read_truth(struct verify *verify)
+{
+    const char *path = verify->config.truth_path;
+    struct rows rows;
+    bool good;
+
+    if (!rows_open(&rows, path)) {
+        log_error("verify: %s cannot be read: %s", path, rows_failure(&rows));
+        return false;
+    }
+    good = read_lines(verify, &rows);
+    if (good && rows_failure(&rows)) {
+        log_error("verify: %s, after line %" PRIu64 ": %s", path, rows.line, rows_failure(&rows));
+        good = false;
+    } else if (good && verify->record.column_count == 0) {
+        log_error("verify: %s is not a file of truth", path);
+        good = false;
+    }
+    rows_close(&rows);
+    return good;
+}
+
+static uint64_t faults(const struct verify *verify)
+{
+    return verify->readings.lost + verify->readings.doubled + verify->readings.unexpected +
+           verify->rejections.lost + verify->rejections.unexpected;
+}
+
+static void print_tally(const char *name, const struct tally *tally, const char *found)
+{
+    printf("%-10s %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64 " %s\n", name, tally->sent,
+           tally->acked, tally->found, found);
+}
+
+static void print_result(const struct verify *verify)
+{
+    const struct tally *readings = &verify->readings;
+    const struct tally *rejections = &verify->rejections;
+
+    if (verify->config.as_json) {
+        printf("{\"lost\":%" PRIu64 ",\"doubled\":%" PRIu64 ",\"unexpected\":%" PRIu64
+               ",\"readings\":{\"sent\":%" PRIu64 ",\"acked\":%" PRIu64 ",\"unheard\":%" PRIu64
+               ",\"rows\":%" PRIu64 ",\"distinct\":%" PRIu32 "},\"rejected\":{\"sent\":%" PRIu64
+               ",\"acked\":%" PRIu64 ",\"rows\":%" PRIu64 "}}\n",
+               readings->lost + rejections->lost, readings->doubled,
+               readings->unexpected + rejections->unexpected, readings->sent, readings->acked,
+               readings->unheard, readings->found, verify->record.reading_count, rejections->sent,
+               rejections->acked, rejections->found);
+        return;
+    }
+    print_tally("readings", readings, "rows");
+    if (rejections->sent || rejections->found)
+        print_tally("malformed", rejections, "rejected messages");
+    if (readings->unheard)
+        printf("unheard    %" PRIu64 " (the broker said that nobody subscribed to them)\n",
+               readings->unheard);
+    printf("lost       %" PRIu64 "\ndoubled    %" PRIu64 "\nunexpected %" PRIu64 "\n",
+           readings->lost + rejections->lost, readings->doubled,
+           readings->unexpected + rejections->unexpected);
+}
+
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static bool compare(struct verify *verify)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
+    int64_t end_us = monotonic_us() + verify->config.wait_us;
+
+    if (!run(verify, "SET extra_float_digits = 1") || !read_columns(verify))
+        return false;
+    record_init(&verify->record, &verify->stored);
+    if (!read_truth(verify))
+        return false;
+    if (verify->record.ignored[0])
+        log_warning("verify: %s is not compared: the store does not keep it",
+                    verify->record.ignored);
+    for (;;) {
+        if (!look(verify))
+            return false;
+        if (faults(verify) == 0 || monotonic_us() >= end_us)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (faults(verify) == 0)
+        return true;
+    verify->tells_examples = true;
+    return look(verify);
+}
+
+int verify_run(const struct verify_config *config)
+{
+    struct verify verify = {.config = *config};
+    int status = 2;
+
+    verify.conn = PQconnectdb(config->database_url);
+    if (PQstatus(verify.conn) != CONNECTION_OK) {
+        fail(&verify, "no connection");
+    } else if (compare(&verify)) {
+        print_result(&verify);
+        status = faults(&verify) == 0 ? 0 : 1;
+    }
+    record_release(&verify.record);
+    PQfinish(verify.conn);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* watcher.h: looks at the boards, to see when readings show there.
+ *
+ * Shape    one connection that subscribes to the boards of every collector.
+ * Errors   a message that is no board is ignored.
+ * Owner    embedded; watcher_close() says when its memory may go.
+ */
+#ifndef HIGHWATER_WATCHER_H
+#define HIGHWATER_WATCHER_H
+
+#include "devicesim/report.h"
+#include "devicesim/sightings.h"
+#include "shared/features.h"
+#include "shared/mqtt_link.h"
+
+#include <stdbool.h>
+
+struct watcher {
+    struct mqtt_link link;
+    struct sightings sightings;
+    const struct features *features;
+    struct report *report;
+    bool is_subscribed;
+    void (*on_closed)(struct watcher *watcher);
+};
+
+bool watcher_start(struct watcher *watcher, uv_loop_t *loop, const struct mqtt_link_config *mqtt,
+                   const struct features *features, struct report *report, char *error,
+                   size_t error_bytes);
+
+void watcher_close(struct watcher *watcher, void (*on_closed)(struct watcher *));
+
+#endif

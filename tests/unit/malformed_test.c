@@ -1,0 +1,229 @@
+#include "devicesim/malformed.h"
+
+#include "devicesim/payload.h"
+#include "shared/reading_json.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DEVICE "device_1"
+#define AT_US INT64_C(1795000000123456)
+
+/* What the store must say about each class. */
+static const struct {
+    const char *name;
+    enum reading_error error;
+} verdicts[] = {
+    {"empty", READING_EMPTY},
+    {"blank", READING_EMPTY},
+    {"brace", READING_NOT_JSON},
+    {"plain_text", READING_NOT_JSON},
+    {"half", READING_NOT_JSON},
+    {"byte_order_mark", READING_NOT_JSON},
+    {"nul_byte", READING_NUL_CHARACTER},
+    {"nul_escape", READING_NUL_CHARACTER},
+    {"cut_utf8", READING_INVALID_UTF8},
+    {"overlong_utf8", READING_INVALID_UTF8},
+    {"lone_surrogate", READING_INVALID_UTF8},
+    {"control_character", READING_NOT_JSON},
+    {"depth_9", READING_TOO_DEEP},
+    {"depth_1000", READING_TOO_DEEP},
+    {"depth_100000", READING_TOO_DEEP},
+    {"members_100000", READING_TOO_MANY_MEMBERS},
+    {"duplicate_member", READING_DUPLICATE_MEMBER},
+    {"infinite", READING_NOT_FINITE},
+    {"nan", READING_NOT_JSON},
+    {"infinity", READING_NOT_JSON},
+    {"leading_zero", READING_NOT_JSON},
+    {"dangling_point", READING_NOT_JSON},
+    {"digits_64", READING_NUMBER_TOO_LONG},
+    {"value_is_text", READING_WRONG_TYPE},
+    {"value_is_object", READING_WRONG_TYPE},
+    {"long_string", READING_UNKNOWN_STATUS},
+    {"empty_array", READING_EMPTY},
+    {"number_root", READING_NOT_AN_OBJECT},
+    {"trailing_bytes", READING_TRAILING_BYTES},
+    {"two_documents", READING_TRAILING_BYTES},
+    {"unknown_status", READING_UNKNOWN_STATUS},
+    {"no_value", READING_NO_VALUE},
+    {"bad_timestamp", READING_BAD_TIMESTAMP},
+    {"february_30", READING_BAD_TIMESTAMP},
+    {"far_future", READING_TIMESTAMP_IN_FUTURE},
+    {"minus_zero", READING_OK},
+    {"huge", READING_OK},
+};
+
+struct seen {
+    unsigned items;
+    enum reading_error error;
+    union reading_storage *reading;
+};
+
+static struct features features;
+
+static int setup(void **state)
+{
+    char error[256];
+
+    (void)state;
+    return features_parse(&features, "temperature,pressure", error, sizeof(error)) ? 0 : 1;
+}
+
+static void on_item(void *user, const struct reading_item *item)
+{
+    struct seen *seen = user;
+
+    seen->items++;
+    seen->error = item->error;
+    if (item->reading)
+        memcpy(seen->reading, item->reading, reading_size(features.count));
+}
+
+static void look_at(struct seen *seen, struct buffer *payload)
+{
+    static union reading_storage seen_reading;
+    const struct reading_rules rules = {.features = &features, .future_tolerance_us = 60000000};
+
+    *seen = (struct seen){.reading = &seen_reading};
+    reading_json_parse(&rules, DEVICE, buffer_text(payload), payload->bytes, AT_US, on_item, seen);
+}
+
+static void ordinary(union reading_storage *out)
+{
+    *out = (union reading_storage){.reading = {.recorded_at_us = AT_US, .status = STATUS_ON}};
+    out->reading.values[0] = 101.3;
+    out->reading.values[1] = 12.5;
+}
+
+static void test_malformed__each_class_is_refused_for_its_own_reason(void **state)
+{
+    (void)state;
+    assert_int_equal(malformed_count(), sizeof(verdicts) / sizeof(verdicts[0]));
+    for (size_t class = 0; class < malformed_count(); class ++) {
+        struct buffer payload = {0};
+        union reading_storage reading;
+        struct seen seen;
+
+        ordinary(&reading);
+        malformed_write(&payload, class, DEVICE, &reading.reading, &features);
+        look_at(&seen, &payload);
+        assert_string_equal(malformed_class(class)->name, verdicts[class].name);
+        if (seen.items != 1 || seen.error != verdicts[class].error)
+            fail_msg("%s: %u items, %s instead of %s", verdicts[class].name, seen.items,
+                     reading_error_text(seen.error), reading_error_text(verdicts[class].error));
+        assert_int_equal(malformed_class(class)->is_legal, seen.error == READING_OK);
+        assert_int_equal(malformed_class(class)->is_heavy, payload.bytes > 3000);
+        assert_true(payload.bytes < 1000000); /* what the development broker takes */
+        if (seen.error == READING_OK) {
+            reading.reading.content_hash = seen.reading->reading.content_hash;
+            assert_memory_equal(&reading, seen.reading, reading_size(features.count));
+        }
+        buffer_release(&payload);
+    }
+}
+
+static void test_payload__is_read_back_bit_for_bit(void **state)
+{
+    static const double values[] = {0,      0.01, 0.1,  12.5,    101.3, 199.99, 25,   -0.7,
+                                    1020.8, 1e12, 1e13, 1.0 / 3, 1e308, -1e-9,  0.07, 123456.78};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct buffer payload = {0};
+        union reading_storage reading;
+        struct seen seen;
+
+        ordinary(&reading);
+        reading.reading.values[0] = values[i];
+        reading.reading.values[1] = i % 2 ? (double)NAN : -values[i];
+        reading.reading.status = (uint8_t)(i % STATUS_COUNT);
+        payload_write(&payload, DEVICE, &reading.reading, &features, (int64_t)i);
+        look_at(&seen, &payload);
+        assert_int_equal(seen.error, READING_OK);
+        assert_int_equal(seen.reading->reading.recorded_at_us, AT_US);
+        assert_int_equal(seen.reading->reading.status, reading.reading.status);
+        assert_true(seen.reading->reading.values[0] == values[i]);
+        assert_int_equal(isnan(seen.reading->reading.values[1]), i % 2);
+        if (i % 2 == 0)
+            assert_true(seen.reading->reading.values[1] == -values[i]);
+        buffer_release(&payload);
+    }
+}
+
+static void test_payload__looks_as_documented(void **state)
+{
+    struct buffer payload = {0};
+    union reading_storage reading;
+
+    (void)state;
+    ordinary(&reading);
+    payload_write(&payload, DEVICE, &reading.reading, &features, -1);
+    assert_string_equal(buffer_text(&payload),
+                        "{\"deviceId\":\"device_1\",\"timestamp\":\"2026-11-18T11:06:40.123456Z\","
+                        "\"status\":\"ON\",\"temperature\":101.3,\"pressure\":12.5}");
+    buffer_clear(&payload);
+    reading.reading.status = STATUS_ABSENT;
+    reading.reading.values[0] = (double)NAN;
+    payload_write(&payload, DEVICE, &reading.reading, &features, 7);
+    assert_string_equal(buffer_text(&payload),
+                        "{\"deviceId\":\"device_1\",\"timestamp\":\"2026-11-18T11:06:40.123456Z\","
+                        "\"seq\":7,\"pressure\":12.5}");
+    buffer_release(&payload);
+}
+
+static unsigned classes_in(malformed_set set)
+{
+    return (unsigned)__builtin_popcountll(set);
+}
+
+static void test_malformed__sets_are_read(void **state)
+{
+    malformed_set set = 0;
+
+    (void)state;
+    assert_true(malformed_set_parse(&set, "all"));
+    assert_int_equal(classes_in(set), malformed_count() - 2);
+    assert_true(malformed_set_parse(&set, "light"));
+    assert_int_equal(classes_in(set), malformed_count() - 5);
+    assert_true(malformed_set_parse(&set, "light,huge,huge"));
+    assert_int_equal(classes_in(set), malformed_count() - 4);
+    assert_true(malformed_set_parse(&set, "brace"));
+    assert_int_equal(classes_in(set), 1);
+    assert_false(malformed_set_parse(&set, ""));
+    assert_false(malformed_set_parse(&set, "brace,"));
+    assert_false(malformed_set_parse(&set, "brac"));
+    assert_int_equal(classes_in(set), 1);
+}
+
+static void test_malformed__a_draw_picks_every_class_of_the_set_and_no_other(void **state)
+{
+    malformed_set set;
+    malformed_set seen = 0;
+
+    (void)state;
+    assert_true(malformed_set_parse(&set, "empty,half,nan,huge"));
+    for (int i = 0; i < 1000; i++)
+        seen |= UINT64_C(1) << malformed_pick(set, (uint64_t)i * (UINT64_MAX / 999));
+    assert_true(seen == set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_malformed__each_class_is_refused_for_its_own_reason),
+        cmocka_unit_test(test_payload__is_read_back_bit_for_bit),
+        cmocka_unit_test(test_payload__looks_as_documented),
+        cmocka_unit_test(test_malformed__sets_are_read),
+        cmocka_unit_test(test_malformed__a_draw_picks_every_class_of_the_set_and_no_other),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

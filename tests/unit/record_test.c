@@ -1,0 +1,409 @@
+#include "devicesim/record.h"
+
+#include "devicesim/credentials.h"
+#include "devicesim/rows.h"
+#include "shared/mem.h"
+
+#include <unistd.h>
+#include <zlib.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HEADER "event,number,at,expect,kind,device,recorded_at,status,b,a,bytes,head"
+#define AT "2026-11-24T09:00:00.000001Z"
+#define AT_US INT64_C(1795510800000001)
+
+struct fixture {
+    struct features features;
+    struct record record;
+    char path[64];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_calloc(1, sizeof(*f));
+    char error[256];
+    int fd;
+
+    assert_true(features_parse(&f->features, "a,b", error, sizeof(error)));
+    record_init(&f->record, &f->features);
+    strcpy(f->path, "/tmp/record_test.XXXXXX");
+    fd = mkstemp(f->path);
+    assert_true(fd >= 0);
+    close(fd);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    record_release(&f->record);
+    unlink(f->path);
+    free(f);
+    return 0;
+}
+
+static bool take(struct fixture *f, const char *text)
+{
+    char line[1024];
+    char error[RECORD_ERROR_SIZE] = "";
+    bool taken;
+
+    strcpy(line, text);
+    taken = record_take(&f->record, line, error);
+    assert_true(taken || error[0]);
+    return taken;
+}
+
+static uint32_t find(const struct fixture *f, const char *device, int64_t at_us, uint8_t status,
+                     double a, double b)
+{
+    const double values[] = {a, b};
+
+    return record_find_reading(&f->record, names_find(&f->record.devices, device), at_us, status,
+                               values);
+}
+
+static void test_record__a_reading_is_found_by_all_it_says(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t at;
+
+    assert_true(take(f, HEADER));
+    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,2,1.5,,"));
+    assert_true(take(f, "sent,2," AT ",stored,reading,d," AT ",,,0,,"));
+    at = find(f, "d", AT_US, STATUS_ON, 1.5, 2);
+    assert_int_equal(at, 0);
+    assert_int_equal(f->record.readings[at].counts.sent, 1);
+    assert_int_equal(find(f, "d", AT_US, STATUS_ABSENT, 0, (double)NAN), 1);
+    assert_true(find(f, "d", AT_US + 1, STATUS_ON, 1.5, 2) == RECORD_NONE);
+    assert_true(find(f, "d", AT_US, STATUS_OFF, 1.5, 2) == RECORD_NONE);
+    assert_true(find(f, "d", AT_US, STATUS_ON, 2, 1.5) == RECORD_NONE);
+    assert_true(find(f, "d", AT_US, STATUS_ON, 1.5, (double)NAN) == RECORD_NONE);
+}
+
+static void test_record__lost_is_what_was_acknowledged_and_not_found(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, HEADER));
+    for (int i = 1; i <= 3; i++) {
+        char line[256];
+
+        snprintf(line, sizeof(line), "sent,%d," AT ",stored,reading,d," AT ",ON,%d,0,,", i, i);
+        assert_true(take(f, line));
+    }
+    assert_true(take(f, "acked,1," AT ",0"));
+    assert_true(take(f, "acked,3," AT ",16"));
+    assert_true(record_reading_is_lost(&f->record, 0));
+    assert_false(record_reading_is_lost(&f->record, 1)); /* nobody said that it arrived */
+    assert_false(record_reading_is_lost(&f->record, 2)); /* nobody subscribed */
+    f->record.readings[0].counts.found++;
+    assert_false(record_reading_is_lost(&f->record, 0));
+    record_clear_found(&f->record);
+    assert_true(record_reading_is_lost(&f->record, 0));
+}
+
+static void test_record__a_repetition_is_the_same_reading(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, HEADER));
+    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
+    assert_true(take(f, "sent,2," AT ",stored,repeated,d," AT ",ON,1,0,,"));
+    assert_true(take(f, "acked,2," AT ",0"));
+    assert_int_equal(f->record.reading_count, 1);
+    assert_int_equal(f->record.readings[0].counts.sent, 2);
+    assert_int_equal(f->record.readings[0].counts.acked, 1);
+}
+
+static void test_record__of_rejected_ones_as_many_must_be_there_as_were_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t at;
+
+    assert_true(take(f, HEADER));
+    assert_true(take(f, "sent,1," AT ",rejected,brace,d,,,,,1,7b"));
+    assert_true(take(f, "sent,2," AT ",rejected,brace,d,,,,,1,7b"));
+    assert_true(take(f, "sent,3," AT ",rejected,empty,d,,,,,0,"));
+    assert_true(take(f, "acked,1," AT ",0"));
+    assert_true(take(f, "acked,2," AT ",0"));
+    at = record_find_rejection(&f->record, 0, 1, "7b");
+    assert_int_equal(f->record.rejections[at].counts.acked, 2);
+    f->record.rejections[at].counts.found = 1;
+    assert_true(record_rejection_is_lost(&f->record, at));
+    f->record.rejections[at].counts.found = 3; /* delivered again */
+    assert_false(record_rejection_is_lost(&f->record, at));
+    at = record_find_rejection(&f->record, 0, 0, "");
+    assert_false(record_rejection_is_lost(&f->record, at));
+    assert_true(record_find_rejection(&f->record, 0, 2, "7b") == RECORD_NONE);
+    assert_true(record_find_rejection(&f->record, 0, 1, "7c") == RECORD_NONE);
+}
+
+static void test_record__either_place_will_do(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t rejection;
+
+    assert_true(take(f, HEADER));
+    assert_true(take(f, "sent,1," AT ",either,reading,d," AT ",ON,1,0,20,7b7d"));
+    assert_true(take(f, "acked,1," AT ",0"));
+    rejection = record_find_rejection(&f->record, 0, 20, "7b7d");
+    assert_true(record_reading_is_lost(&f->record, 0));
+    assert_false(record_rejection_is_lost(&f->record, rejection));
+    f->record.rejections[rejection].counts.found = 1;
+    assert_false(record_reading_is_lost(&f->record, 0));
+    f->record.rejections[rejection].counts.found = 0;
+    f->record.readings[0].counts.found = 1;
+    assert_false(record_reading_is_lost(&f->record, 0));
+}
+
+static void test_record__a_second_run_counts_from_one_again(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, HEADER));
+    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
+    assert_true(take(f, ""));
+    assert_true(take(f, "event,number,at,expect,kind,device,recorded_at,status,a,c,bytes,head"));
+    assert_string_equal(f->record.ignored, "c");
+    assert_false(take(f, "acked,1," AT ",0")); /* that was the other run's */
+    assert_true(take(f, "sent,1," AT ",stored,reading,e," AT ",ON,7,8,,"));
+    assert_true(take(f, "acked,1," AT ",0"));
+    assert_int_equal(f->record.readings[0].counts.acked, 0);
+    assert_int_equal(find(f, "e", AT_US, STATUS_ON, 7, (double)NAN), 1);
+    assert_int_equal(f->record.readings[1].counts.acked, 1);
+}
+
+static void test_record__what_is_no_line_of_truth_is_refused(void **state)
+{
+    static const char *const lines[] = {
+        "sent",
+        "sent,1," AT ",stored,reading,d," AT ",ON,1,0,", /* a field short */
+        "sent,x," AT ",stored,reading,d," AT ",ON,1,0,,",
+        "sent,1," AT ",perhaps,reading,d," AT ",ON,1,0,,",
+        "sent,1," AT ",stored,reading,d,yesterday,ON,1,0,,",
+        "sent,1," AT ",rejected,brace,d,,,,,x,7b",
+        "acked,1," AT,
+        "acked,9," AT ",0",
+        "acked,1," AT ",x",
+        "seen,1," AT ",0",
+        "event,number",
+        "\"",
+    };
+    struct fixture *f = *state;
+
+    assert_false(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,")); /* no header yet */
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        assert_true(take(f, HEADER));
+        if (take(f, lines[i]))
+            fail_msg("\"%s\" was taken", lines[i]);
+    }
+}
+
+static void test_record__many_are_found_again(void **state)
+{
+    struct fixture *f = *state;
+    char line[256];
+
+    assert_true(take(f, HEADER));
+    for (int i = 0; i < 20000; i++) {
+        snprintf(line, sizeof(line), "sent,%d," AT ",stored,reading,d%d," AT ",ON,%d,0,,", i + 1,
+                 i % 100, i / 100);
+        assert_true(take(f, line));
+        snprintf(line, sizeof(line), "sent,%d," AT ",rejected,x,d%d,,,,,5,%08x", 20001 + i, i % 100,
+                 (unsigned)i);
+        assert_true(take(f, line));
+    }
+    assert_int_equal(f->record.reading_count, 20000);
+    for (int i = 0; i < 20000; i++) {
+        snprintf(line, sizeof(line), "d%d", i % 100);
+        assert_int_equal(find(f, line, AT_US, STATUS_ON, 0, i / 100), i);
+        snprintf(line, sizeof(line), "%08x", (unsigned)i);
+        assert_int_equal(record_find_rejection(&f->record, (uint32_t)i % 100, 5, line), i);
+    }
+}
+
+static void read_file(struct fixture *f)
+{
+    char error[RECORD_ERROR_SIZE];
+    struct rows rows;
+    char *line;
+
+    assert_true(rows_open(&rows, f->path));
+    while ((line = rows_next(&rows))) {
+        if (!record_take(&f->record, line, error))
+            fail_msg("line %d: %s", (int)rows.line, error);
+    }
+    assert_null(rows_failure(&rows));
+    rows_close(&rows);
+}
+
+static void test_truth__what_is_written_is_read_back(void **state)
+{
+    struct fixture *f = *state;
+    union reading_storage storage = {.reading = {.recorded_at_us = AT_US, .status = STATUS_OFF}};
+    struct truth_message message = {.expect = TRUTH_STORED,
+                                    .kind = "reading",
+                                    .device_id = "a \"odd\", one",
+                                    .reading = &storage.reading,
+                                    .payload = "{\"x\"}",
+                                    .bytes = 5};
+    struct truth truth;
+
+    storage.reading.values[0] = 1.0 / 3;
+    storage.reading.values[1] = (double)NAN;
+    for (int run = 0; run < 2; run++) {
+        assert_true(truth_open(&truth, f->path, &f->features));
+        message.expect = TRUTH_STORED;
+        message.reading = &storage.reading;
+        truth_sent(&truth, 1, AT_US, &message);
+        truth_acked(&truth, 1, AT_US, 0);
+        message.expect = TRUTH_REJECTED;
+        message.reading = NULL;
+        truth_sent(&truth, 2, AT_US, &message);
+        assert_int_equal(truth.failed, 0);
+        truth_close(&truth);
+    }
+    read_file(f);
+    assert_int_equal(find(f, "a \"odd\", one", AT_US, STATUS_OFF, 1.0 / 3, (double)NAN), 0);
+    assert_int_equal(f->record.readings[0].counts.acked, 2);
+    assert_int_equal(record_find_rejection(&f->record, 0, 5, "7b2278227d"), 0);
+}
+
+static void test_truth__a_torn_line_is_closed_before_the_next_run(void **state)
+{
+    struct fixture *f = *state;
+    struct truth truth;
+    FILE *file = fopen(f->path, "w");
+    struct rows rows;
+    unsigned lines = 0;
+
+    assert_non_null(file);
+    fputs("sent,3,2026", file);
+    fclose(file);
+    assert_true(truth_open(&truth, f->path, &f->features));
+    truth_close(&truth);
+    assert_true(rows_open(&rows, f->path));
+    assert_string_equal(rows_next(&rows), "sent,3,2026");
+    assert_string_equal(rows_next(&rows),
+                        "event,number,at,expect,kind,device,recorded_at,status,a,b,bytes,head");
+    while (rows_next(&rows))
+        lines++;
+    assert_int_equal(lines, 0);
+    rows_close(&rows);
+}
+
+static void test_truth__a_full_disk_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct truth truth;
+
+    if (!truth_open(&truth, "/dev/full", &f->features))
+        skip();
+    assert_int_not_equal(truth.failed, 0);
+    truth_close(&truth);
+}
+
+static void test_rows__lines_of_any_length_plain_and_gzip(void **state)
+{
+    struct fixture *f = *state;
+    static char long_line[300000];
+
+    memset(long_line, 'x', sizeof(long_line) - 1);
+    for (int zipped = 0; zipped < 2; zipped++) {
+        gzFile file = gzopen(f->path, zipped ? "wb" : "wbT");
+        struct rows rows;
+
+        assert_non_null(file);
+        gzprintf(file, "first\n\nthird\r\n");
+        gzwrite(file, long_line, sizeof(long_line) - 1);
+        gzprintf(file, "\nlast");
+        gzclose(file);
+        assert_true(rows_open(&rows, f->path));
+        assert_string_equal(rows_next(&rows), "first");
+        assert_string_equal(rows_next(&rows), "");
+        assert_string_equal(rows_next(&rows), "third\r");
+        assert_string_equal(rows_next(&rows), long_line);
+        assert_string_equal(rows_next(&rows), "last");
+        assert_int_equal(rows.line, 5);
+        assert_null(rows_next(&rows));
+        assert_null(rows_next(&rows));
+        assert_null(rows_failure(&rows));
+        assert_true(rows_progress(&rows) > 0.99);
+        rows_close(&rows);
+    }
+}
+
+static void test_rows__a_gzip_file_that_was_cut_off_is_told(void **state)
+{
+    struct fixture *f = *state;
+    gzFile file = gzopen(f->path, "wb");
+    struct rows rows;
+
+    for (int i = 0; i < 10000; i++)
+        gzprintf(file, "line %d of many\n", i * 7919);
+    gzclose(file);
+    assert_int_equal(truncate(f->path, 5000), 0);
+    assert_true(rows_open(&rows, f->path));
+    while (rows_next(&rows))
+        ;
+    assert_non_null(rows_failure(&rows));
+    rows_close(&rows);
+    assert_false(rows_open(&rows, "/nowhere/at/all"));
+    assert_non_null(rows_failure(&rows));
+    rows_close(&rows);
+}
+
+static void test_credentials__are_read_line_by_line(void **state)
+{
+    struct credentials credentials = {0};
+    char lines[][32] = {
+        "device_1:secret", "device_2:with:colon\r", "# note:x", "", "nothing", ":nobody",
+        "device_3:",       "device_1:changed"};
+    static const bool taken[] = {true, true, false, false, false, false, true, true};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        assert_int_equal(credentials_add(&credentials, lines[i]), taken[i]);
+    assert_string_equal(credentials_password(&credentials, "device_1"), "changed");
+    assert_string_equal(credentials_password(&credentials, "device_2"), "with:colon");
+    assert_string_equal(credentials_password(&credentials, "device_3"), "");
+    assert_null(credentials_password(&credentials, "device_4"));
+    credentials_release(&credentials);
+    assert_null(credentials_password(&credentials, "device_1"));
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_record__a_reading_is_found_by_all_it_says),
+        CASE(test_record__lost_is_what_was_acknowledged_and_not_found),
+        CASE(test_record__a_repetition_is_the_same_reading),
+        CASE(test_record__of_rejected_ones_as_many_must_be_there_as_were_acknowledged),
+        CASE(test_record__either_place_will_do),
+        CASE(test_record__a_second_run_counts_from_one_again),
+        CASE(test_record__what_is_no_line_of_truth_is_refused),
+        CASE(test_record__many_are_found_again),
+        CASE(test_truth__what_is_written_is_read_back),
+        CASE(test_truth__a_torn_line_is_closed_before_the_next_run),
+        CASE(test_truth__a_full_disk_is_noticed),
+        CASE(test_rows__lines_of_any_length_plain_and_gzip),
+        CASE(test_rows__a_gzip_file_that_was_cut_off_is_told),
+        cmocka_unit_test(test_credentials__are_read_line_by_line),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
