@@ -1,0 +1,50 @@
+/* api.h: what the routes stand on, in one place.
+ *
+ * Owner    main.c fills and frees it; everybody else borrows it through their request.
+ */
+#ifndef HIGHWATER_API_H
+#define HIGHWATER_API_H
+
+#include "httpapi/metrics.h"
+#include "httpapi/params.h"
+#include "shared/features.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct boards;
+struct dashboard;
+struct events;
+struct mqtt_link;
+struct openapi;
+struct page;
+struct pool;
+struct questions;
+struct server;
+
+struct api {
+    uv_loop_t *loop;
+    struct features features;
+    struct intervals intervals;
+    struct params_rules rules; /* points at the two above */
+    const char *cors_origin;   /* "" = closed */
+    bool has_access_log;
+    uint64_t max_event_streams;
+    uint64_t max_csv_streams;
+
+    struct server *server;
+    struct boards *boards;
+    struct pool *pool;
+    struct questions *questions;
+    struct dashboard *dashboard;
+    struct events *events;
+    struct page *page;
+    struct server_answer *openapi;
+    const struct mqtt_link *broker;
+    struct metrics metrics;
+    size_t csv_streams;
+    int64_t started_us;
+};
+
+#endif

@@ -1,0 +1,170 @@
+#include "httpapi/dashboard.h"
+
+#include "httpapi/boards.h"
+#include "httpapi/questions.h"
+#include "httpapi/reply.h"
+#include "shared/mem.h"
+#include "shared/reading_json.h"
+#include "shared/timestamp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEPT_ANSWERS = 64, /* a power of two */
+    KEPT_MAX_BYTES = 256 * 1024
+};
+
+struct dashboard {
+    uint64_t generation; /* of the boards that all kept answers were made from */
+    uint64_t until_ms;   /* then those boards are no longer known to be current */
+    struct {
+        char *target;
+        struct server_answer *answer;
+    } kept[KEPT_ANSWERS];
+};
+
+struct dashboard *dashboard_new(void)
+{
+    return mem_calloc(1, sizeof(struct dashboard));
+}
+
+static void forget_all(struct dashboard *dashboard)
+{
+    for (size_t i = 0; i < KEPT_ANSWERS; i++) {
+        free(dashboard->kept[i].target);
+        server_answer_release(dashboard->kept[i].answer);
+        dashboard->kept[i].target = NULL;
+        dashboard->kept[i].answer = NULL;
+    }
+}
+
+void dashboard_free(struct dashboard *dashboard)
+{
+    forget_all(dashboard);
+    free(dashboard);
+}
+
+static size_t place_of(const char *target)
+{
+    uint32_t hash = 2166136261u;
+
+    for (; *target; target++)
+        hash = (hash ^ (unsigned char)*target) * 16777619u;
+    return (hash ^ hash >> 16) & (KEPT_ANSWERS - 1);
+}
+
+bool dashboard_answer_again(struct api *api, struct server_request *request)
+{
+    struct dashboard *dashboard = api->dashboard;
+    size_t place;
+
+    if (dashboard->generation != boards_generation(api->boards) ||
+        uv_now(api->loop) >= dashboard->until_ms)
+        return false;
+    place = place_of(request->target);
+    if (!dashboard->kept[place].target ||
+        strcmp(dashboard->kept[place].target, request->target) != 0)
+        return false;
+    api->metrics.cached++;
+    server_respond(request, dashboard->kept[place].answer);
+    return true;
+}
+
+static void keep(struct api *api, const char *target, struct server_answer *answer,
+                 uint64_t until_ms)
+{
+    struct dashboard *dashboard = api->dashboard;
+    size_t place = place_of(target);
+
+    if (dashboard->generation != boards_generation(api->boards) ||
+        uv_now(api->loop) >= dashboard->until_ms) {
+        forget_all(dashboard);
+        dashboard->generation = boards_generation(api->boards);
+        dashboard->until_ms = until_ms;
+    }
+    free(dashboard->kept[place].target);
+    server_answer_release(dashboard->kept[place].answer);
+    dashboard->kept[place].target = mem_strdup(target);
+    dashboard->kept[place].answer = server_answer_keep(answer);
+}
+
+/* The answer's body out of the boards, as far as they have something; false when they do not. With
+ * `wants_exact` only boards that are complete and current will do. */
+static bool write_boards(struct api *api, const struct params *params, bool wants_exact,
+                         struct buffer *out, int64_t *as_of_us)
+{
+    const struct interval_choice *choice = &params->intervals[0];
+
+    if (choice->index == api->intervals.count)
+        return false;
+    for (size_t i = 0; i < params->feature_count; i++) {
+        size_t feature = params->features[i];
+        struct boards_merged merged;
+        bool has_any;
+        enum boards_verdict verdict =
+            boards_merge(api->boards, feature, choice->index, params->order, params->limit,
+                         uv_now(api->loop), &merged, &has_any);
+
+        if (!has_any || (wants_exact && verdict != BOARDS_EXACT))
+            return false;
+        *as_of_us = merged.as_of_us;
+        buffer_printf(out, "%s\"%s\":[", i > 0 ? "," : "{", api->features.names[feature]);
+        for (size_t j = 0; j < merged.count; j++) {
+            if (j > 0)
+                buffer_put_text(out, ",");
+            reading_json_write(out, merged.entries[j].device_id, merged.entries[j].reading,
+                               &api->features);
+        }
+        buffer_put_text(out, "]");
+    }
+    buffer_put_text(out, "}");
+    return true;
+}
+
+void dashboard_answer(struct api *api, struct server_request *request, const struct route *route,
+                      struct params *params)
+{
+    struct buffer body = {0};
+    struct server_answer *answer;
+    int64_t as_of_us;
+    int64_t oldest_us;
+    uint64_t until_ms;
+    size_t bytes;
+
+    if (!write_boards(api, params, true, &body, &as_of_us)) {
+        buffer_release(&body);
+        questions_ask(api->questions, request, route->query, params, route->params,
+                      timestamp_now());
+        return;
+    }
+    api->metrics.from_boards++;
+    boards_verdict(api->boards, uv_now(api->loop), &oldest_us, &until_ms);
+    bytes = body.bytes;
+    answer = reply_data(api, REPLY_JSON, &body, as_of_us, "boards");
+    if (bytes <= KEPT_MAX_BYTES)
+        keep(api, request->target, answer, until_ms);
+    server_respond(request, answer);
+    server_answer_release(answer);
+}
+
+void dashboard_fall_back(struct api *api, struct server_request *request,
+                         const struct problem *problem)
+{
+    struct buffer body = {0};
+    struct params params;
+    struct problem parsing;
+    struct server_answer *answer;
+    int64_t as_of_us;
+
+    if (problem->status != 503 || !routes_parse(api, request, &params, &parsing) ||
+        !write_boards(api, &params, false, &body, &as_of_us)) {
+        buffer_release(&body);
+        reply_problem(api, request, problem, NULL);
+        return;
+    }
+    api->metrics.from_old_boards++;
+    answer = reply_data(api, REPLY_JSON, &body, as_of_us, "boards");
+    server_respond(request, answer);
+    server_answer_release(answer);
+}

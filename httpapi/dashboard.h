@@ -1,0 +1,32 @@
+/* dashboard.h: who ranks highest, from the boards in memory where they are exact, else from SQL.
+ *
+ * Shape    answers are kept by their target until a message changes any board, so that a thousand
+ *          screens cost one rendering per change.
+ * Owner    dashboard_new() and dashboard_free().
+ */
+#ifndef HIGHWATER_DASHBOARD_H
+#define HIGHWATER_DASHBOARD_H
+
+#include "httpapi/api.h"
+#include "httpapi/problem.h"
+#include "httpapi/routes.h"
+#include "httpapi/server.h"
+
+#include <stdbool.h>
+
+struct dashboard;
+
+struct dashboard *dashboard_new(void);
+void dashboard_free(struct dashboard *dashboard);
+
+/* Answers the request if exactly this target was answered from the same boards before. */
+bool dashboard_answer_again(struct api *api, struct server_request *request);
+
+void dashboard_answer(struct api *api, struct server_request *request, const struct route *route,
+                      struct params *params);
+
+/* The database could not answer: what the boards last said, where they say anything. */
+void dashboard_fall_back(struct api *api, struct server_request *request,
+                         const struct problem *problem);
+
+#endif

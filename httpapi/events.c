@@ -1,0 +1,493 @@
+#include "httpapi/events.h"
+
+#include "httpapi/boards.h"
+#include "httpapi/pool.h"
+#include "httpapi/queries.h"
+#include "httpapi/questions.h"
+#include "httpapi/reply.h"
+#include "shared/mem.h"
+#include "shared/reading_json.h"
+#include "shared/timestamp.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATUS_MS = 1000 };
+
+/* One event as it goes over the wire, counted, since clients may be in the middle of one that is
+ * already out of date. */
+struct event {
+    unsigned holds;
+    size_t bytes;
+    char text[];
+};
+
+struct slot {
+    uint64_t number;        /* of the event below; 0 = there is none yet */
+    struct event *event;
+    struct buffer readings; /* as JSON, to see what changed */
+    unsigned listeners;
+    bool needs_database;
+};
+
+struct client {
+    struct events *events;
+    struct client *next;
+    struct client *previous;
+    struct server_request *request;
+    struct params params;
+    uint64_t position;
+    struct event *sending;
+    size_t sent;
+};
+
+struct events {
+    struct api *api;
+    uint64_t boot; /* ids of another run mean nothing here */
+    uint64_t number;
+    size_t slot_count;
+    struct slot *slots; /* [feature][interval][order] */
+    struct slot status;
+    struct client *clients;
+    size_t client_count;
+    uint64_t sent;
+    uint64_t seen_generation;
+    uv_timer_t timer;
+    bool is_stopped;
+
+    struct query query; /* of one slot, when the boards do not have it */
+    struct pool_job job;
+    bool is_asking;
+    size_t asked_slot;
+    size_t next_slot;
+
+    void (*on_closed)(void *user);
+    void *closed_user;
+};
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static void release_event(struct event *event)
+{
+    if (event && --event->holds == 0)
+        free(event);
+}
+
+static void publish(struct events *events, struct slot *slot, const char *name,
+                    const struct buffer *data)
+{
+    struct buffer text = {0};
+    struct event *event;
+
+    slot->number = ++events->number;
+    buffer_printf(&text, "event: %s\nid: %" PRIx64 "-%" PRIu64 "\ndata: ", name, events->boot,
+                  slot->number);
+    buffer_put(&text, data->data, data->bytes); /* JSON of ours has no line breaks */
+    buffer_put_text(&text, "\n\n");
+    event = mem_alloc(sizeof(*event) + text.bytes);
+    event->holds = 1;
+    event->bytes = text.bytes;
+    memcpy(event->text, text.data, text.bytes);
+    buffer_release(&text);
+    release_event(slot->event);
+    slot->event = event;
+}
+
+static struct slot *slot_at(struct events *events, size_t feature, size_t interval,
+                            enum sort_order order)
+{
+    return &events->slots[(feature * events->api->intervals.count + interval) * ORDER_COUNT +
+                          order];
+}
+
+static void locate(const struct events *events, size_t index, size_t *feature, size_t *interval,
+                   enum sort_order *order)
+{
+    *order = (enum sort_order)(index % ORDER_COUNT);
+    *interval = index / ORDER_COUNT % events->api->intervals.count;
+    *feature = index / ORDER_COUNT / events->api->intervals.count;
+}
+
+/* A board's readings, as a JSON array. True when that is news. */
+static bool update_slot(struct events *events, size_t index, struct buffer *readings,
+                        int64_t as_of_us, const char *source)
+{
+    struct slot *slot = &events->slots[index];
+    struct buffer data = {0};
+    char when[TIMESTAMP_TEXT_SIZE];
+    size_t feature;
+    size_t interval;
+    enum sort_order order;
+
+    if (slot->event && slot->readings.bytes == readings->bytes &&
+        memcmp(slot->readings.data, readings->data, readings->bytes) == 0)
+        return false;
+    locate(events, index, &feature, &interval, &order);
+    timestamp_format(when, as_of_us);
+    buffer_printf(&data,
+                  "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
+                  "\"source\":\"%s\",\"readings\":",
+                  events->api->features.names[feature], events->api->intervals.items[interval].name,
+                  sort_order_text(order), when, source);
+    buffer_put(&data, readings->data, readings->bytes);
+    buffer_put_text(&data, "}");
+    publish(events, slot, "board", &data);
+    buffer_release(&data);
+    buffer_clear(&slot->readings);
+    buffer_put(&slot->readings, readings->data, readings->bytes);
+    return true;
+}
+
+static bool look_at_slot(struct events *events, size_t index)
+{
+    struct api *api = events->api;
+    struct buffer readings = {0};
+    struct boards_merged merged;
+    size_t feature;
+    size_t interval;
+    enum sort_order order;
+    bool has_any;
+    bool changed = false;
+
+    locate(events, index, &feature, &interval, &order);
+    if (boards_merge(api->boards, feature, interval, order, api->rules.top_devices,
+                     uv_now(api->loop), &merged, &has_any) != BOARDS_EXACT) {
+        events->slots[index].needs_database = true;
+        return false;
+    }
+    events->slots[index].needs_database = false;
+    buffer_put_text(&readings, "[");
+    for (size_t i = 0; i < merged.count; i++) {
+        if (i > 0)
+            buffer_put_text(&readings, ",");
+        reading_json_write(&readings, merged.entries[i].device_id, merged.entries[i].reading,
+                           &api->features);
+    }
+    buffer_put_text(&readings, "]");
+    changed = update_slot(events, index, &readings, merged.as_of_us, "boards");
+    buffer_release(&readings);
+    return changed;
+}
+
+static void publish_status(struct events *events)
+{
+    struct api *api = events->api;
+    struct buffer data = {0};
+    char when[TIMESTAMP_TEXT_SIZE];
+    int64_t as_of_us;
+    uint64_t until_ms;
+    enum boards_verdict verdict =
+        boards_verdict(api->boards, uv_now(api->loop), &as_of_us, &until_ms);
+
+    timestamp_format(when, verdict == BOARDS_EXACT ? as_of_us : timestamp_now());
+    buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
+                  verdict == BOARDS_EXACT           ? "boards"
+                  : pool_up_count(api->pool) > 0 ? "database"
+                                                    : "none",
+                  when, boards_verdict_text(verdict));
+    boards_write_collectors(api->boards, &data, uv_now(api->loop));
+    buffer_put_text(&data, "}");
+    publish(events, &events->status, "status", &data);
+    buffer_release(&data);
+}
+
+/* ---- clients -------------------------------------------------------------------------------- */
+
+/* The slot with the lowest number above the client's position, NULL when it has seen them all. */
+static struct slot *next_for(struct client *client)
+{
+    struct events *events = client->events;
+    const struct params *params = &client->params;
+    struct slot *found = NULL;
+
+    if (events->status.number > client->position)
+        found = &events->status;
+    for (size_t i = 0; i < params->feature_count; i++) {
+        for (size_t j = 0; j < params->interval_count; j++) {
+            struct slot *slot =
+                slot_at(events, params->features[i], params->intervals[j].index, params->order);
+
+            if (slot->number > client->position && (!found || slot->number < found->number))
+                found = slot;
+        }
+    }
+    return found;
+}
+
+static ssize_t on_read(void *user, char *out, size_t room)
+{
+    struct client *client = user;
+    size_t used = 0;
+
+    while (used < room) {
+        size_t taken;
+
+        if (!client->sending) {
+            struct slot *slot = next_for(client);
+
+            if (!slot)
+                break;
+            client->sending = slot->event;
+            client->sending->holds++;
+            client->position = slot->number;
+            client->sent = 0;
+            client->events->sent++;
+        }
+        taken = client->sending->bytes - client->sent;
+        if (taken > room - used)
+            taken = room - used;
+        memcpy(out + used, client->sending->text + client->sent, taken);
+        used += taken;
+        client->sent += taken;
+        if (client->sent == client->sending->bytes) {
+            release_event(client->sending);
+            client->sending = NULL;
+        }
+    }
+    return used == 0 && client->events->is_stopped ? SERVER_SOURCE_END : (ssize_t)used;
+}
+
+static void count_listeners(struct client *client, int by)
+{
+    const struct params *params = &client->params;
+
+    for (size_t i = 0; i < params->feature_count; i++) {
+        for (size_t j = 0; j < params->interval_count; j++)
+            slot_at(client->events, params->features[i], params->intervals[j].index, params->order)
+                ->listeners += (unsigned)by;
+    }
+}
+
+static void on_stream_closed(void *user)
+{
+    struct client *client = user;
+    struct events *events = client->events;
+
+    count_listeners(client, -1);
+    if (client->previous)
+        client->previous->next = client->next;
+    else
+        events->clients = client->next;
+    if (client->next)
+        client->next->previous = client->previous;
+    events->client_count--;
+    release_event(client->sending);
+    free(client);
+}
+
+static void wake(struct events *events)
+{
+    for (struct client *client = events->clients; client; client = client->next) {
+        if (client->sending || next_for(client) || events->is_stopped)
+            server_wake(client->request);
+    }
+}
+
+/* ---- from the database ---------------------------------------------------------------------- */
+
+static void ask_database(struct events *events);
+
+static void on_result(struct pool_job *job, const PGresult *result)
+{
+    struct events *events = job->user;
+
+    events->query.kind->take(&events->query, result);
+}
+
+static void on_done(struct pool_job *job, const struct pg_error *error)
+{
+    struct events *events = job->user;
+    struct slot *slot = &events->slots[events->asked_slot];
+
+    events->is_asking = false;
+    if (!error && slot->needs_database && slot->listeners > 0) {
+        /* {"temperature":[...]}: the one member is what a board's event has */
+        struct buffer *body = &events->query.body;
+        const char *array = strchr(buffer_text(body), '[');
+        struct buffer readings = {.data = (unsigned char *)(uintptr_t)array,
+                                  .bytes = body->bytes - 1 -
+                                           (size_t)((const unsigned char *)array - body->data)};
+
+        if (update_slot(events, events->asked_slot, &readings, events->query.as_of_us, "database"))
+            wake(events);
+    }
+    query_release(&events->query);
+    if (!error)
+        ask_database(events); /* the next one of this round */
+}
+
+/* Asks for one slot after another; the timer begins a round every second. */
+static void ask_database(struct events *events)
+{
+    struct api *api = events->api;
+    struct params params;
+    size_t feature;
+    size_t interval;
+    enum sort_order order;
+
+    while (events->next_slot < events->slot_count &&
+           !(events->slots[events->next_slot].listeners > 0 &&
+             events->slots[events->next_slot].needs_database))
+        events->next_slot++;
+    if (events->is_asking || events->is_stopped || events->next_slot >= events->slot_count)
+        return;
+    events->asked_slot = events->next_slot++;
+    locate(events, events->asked_slot, &feature, &interval, &order);
+    params_init(&params, &api->rules);
+    params.feature_count = 1;
+    params.features[0] = feature;
+    params.intervals[0] = (struct interval_choice){
+        .index = interval, .interval = api->intervals.items[interval]};
+    params.order = order;
+    query_init(&events->query, &query_dashboard, &params, &api->features, timestamp_now());
+    events->job = (struct pool_job){.sql = buffer_text(&events->query.sql),
+                                    .param_count = events->query.bound_count,
+                                    .params = events->query.bound,
+                                    .user = events,
+                                    .on_result = on_result,
+                                    .on_done = on_done};
+    events->is_asking = true;
+    if (pool_submit(api->pool, &events->job, false) != POOL_TAKEN) {
+        events->is_asking = false;
+        query_release(&events->query);
+    }
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+void events_look(struct events *events)
+{
+    bool changed = false;
+
+    if (events->client_count == 0 || events->is_stopped)
+        return;
+    for (size_t i = 0; i < events->slot_count; i++) {
+        if (events->slots[i].listeners > 0)
+            changed |= look_at_slot(events, i);
+    }
+    if (changed)
+        wake(events);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct events *events = timer->data;
+
+    if (events->client_count == 0)
+        return;
+    events_look(events); /* boards may also have stopped being current */
+    publish_status(events);
+    wake(events);
+    events->next_slot = events->is_asking ? events->next_slot : 0;
+    ask_database(events);
+}
+
+/* Last-Event-ID: 5f3a...-17. Zero, the beginning, when it is of another run. */
+static uint64_t parse_position(const struct events *events, const char *id)
+{
+    uint64_t boot;
+    uint64_t number;
+    int end = 0;
+
+    if (!id || sscanf(id, "%16" SCNx64 "-%18" SCNu64 "%n", &boot, &number, &end) != 2 || id[end] ||
+        boot != events->boot || number > events->number)
+        return 0;
+    return number;
+}
+
+void events_answer(struct api *api, struct server_request *request, const struct route *route,
+                   struct params *params)
+{
+    struct events *events = api->events;
+    struct reply_headers headers;
+    struct server_source source = {.read = on_read, .on_closed = on_stream_closed};
+    struct client *client;
+
+    (void)route;
+    if (events->client_count >= api->max_event_streams || events->is_stopped) {
+        struct problem problem;
+
+        problem_set_unavailable(&problem, 5, "there are %zu streams of events already",
+                                events->client_count);
+        reply_problem(api, request, &problem, NULL);
+        return;
+    }
+    client = mem_calloc(1, sizeof(*client));
+    client->events = events;
+    client->request = request;
+    client->params = *params;
+    client->position = parse_position(events, server_request_header(request, "Last-Event-ID"));
+    client->next = events->clients;
+    if (events->clients)
+        events->clients->previous = client;
+    events->clients = client;
+    events->client_count++;
+    count_listeners(client, 1);
+    if (events->status.number == 0 || events->client_count == 1)
+        publish_status(events);
+    events_look(events);
+    ask_database(events);
+    source.user = client;
+    reply_headers_init(&headers, api, REPLY_EVENTS, "no-store", REPLY_CSP_DATA);
+    reply_header_add(&headers, "X-Accel-Buffering", "no"); /* nginx would collect them */
+    server_respond_stream(request, 200, headers.items, headers.count, &source);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct events *events_new(struct api *api)
+{
+    struct events *events = mem_calloc(1, sizeof(*events));
+
+    events->api = api;
+    events->boot = (uint64_t)timestamp_now();
+    events->slot_count = api->features.count * api->intervals.count * ORDER_COUNT;
+    events->slots = mem_calloc(events->slot_count, sizeof(events->slots[0]));
+    uv_timer_init(api->loop, &events->timer);
+    events->timer.data = events;
+    uv_timer_start(&events->timer, on_timer, STATUS_MS, STATUS_MS);
+    return events;
+}
+
+void events_stop(struct events *events)
+{
+    events->is_stopped = true;
+    wake(events);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct events *events = handle->data;
+    void (*on_closed)(void *user) = events->on_closed;
+    void *user = events->closed_user;
+
+    for (size_t i = 0; i < events->slot_count; i++) {
+        release_event(events->slots[i].event);
+        buffer_release(&events->slots[i].readings);
+    }
+    release_event(events->status.event);
+    free(events->slots);
+    free(events);
+    on_closed(user);
+}
+
+void events_close(struct events *events, void (*on_closed)(void *user), void *user)
+{
+    assert(events->client_count == 0 && !events->is_asking);
+    events->on_closed = on_closed;
+    events->closed_user = user;
+    uv_close((uv_handle_t *)&events->timer, on_timer_closed);
+}
+
+size_t events_stream_count(const struct events *events)
+{
+    return events->client_count;
+}
+
+uint64_t events_sent_count(const struct events *events)
+{
+    return events->sent;
+}

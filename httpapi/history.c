@@ -1,0 +1,228 @@
+#include "httpapi/history.h"
+
+#include "httpapi/pool.h"
+#include "httpapi/questions.h"
+#include "httpapi/reply.h"
+#include "shared/mem.h"
+#include "shared/timestamp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_ROWS = 1000, JSON_ROWS_MAX = 10000 };
+
+struct export {
+    struct api *api;
+    struct server_request *request; /* NULL once the client is gone */
+    struct params params;
+    uint64_t rows_left; /* of those asked for */
+    struct query query;
+    struct pool_job job;
+    bool is_asking;
+    bool is_streaming;
+    bool is_last; /* the page at hand is */
+    bool has_failed;
+    struct buffer text; /* what the client has not taken yet */
+    size_t taken;
+};
+
+static void free_export(struct export *export)
+{
+    export->api->csv_streams--;
+    buffer_release(&export->text);
+    free(export);
+}
+
+static bool ask_page(struct export *export, enum pool_refusal *refusal);
+
+static ssize_t on_read(void *user, char *out, size_t room)
+{
+    struct export *export = user;
+    size_t left = export->text.bytes - export->taken;
+    enum pool_refusal refusal;
+
+    if (left > 0) {
+        if (left > room)
+            left = room;
+        memcpy(out, export->text.data + export->taken, left);
+        export->taken += left;
+        return (ssize_t)left;
+    }
+    if (export->has_failed)
+        return SERVER_SOURCE_ABORT;
+    if (export->is_last)
+        return SERVER_SOURCE_END;
+    if (!export->is_asking && !ask_page(export, &refusal))
+        return SERVER_SOURCE_ABORT;
+    return 0;
+}
+
+static void on_gone(struct server_request *request)
+{
+    struct export *export = request->user;
+
+    export->request = NULL;
+    if (!export->is_asking)
+        free_export(export);
+}
+
+static void on_stream_closed(void *user)
+{
+    struct export *export = user;
+
+    export->request = NULL;
+    if (!export->is_asking)
+        free_export(export);
+}
+
+static void start_stream(struct export *export)
+{
+    struct reply_headers headers;
+    struct server_source source = {
+        .user = export, .read = on_read, .on_closed = on_stream_closed};
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    reply_headers_init(&headers, export->api, REPLY_CSV, "no-store", REPLY_CSP_DATA);
+    reply_header_add(&headers, "Content-Disposition", "attachment; filename=\"readings.csv\"");
+    timestamp_format(when, export->query.as_of_us);
+    reply_header_add(&headers, "X-Data-As-Of", when);
+    reply_header_add(&headers, "X-Data-Source", "database");
+    export->is_streaming = true;
+    server_respond_stream(export->request, 200, headers.items, headers.count, &source);
+}
+
+static void take_page(struct export *export)
+{
+    struct query *query = &export->query;
+    uint64_t rows = query->params.limit;
+
+    buffer_clear(&export->text);
+    export->taken = 0;
+    if (!export->is_streaming)
+        query_csv_header(&export->text, &export->api->features);
+    buffer_put(&export->text, query->body.data, query->body.bytes);
+    export->params.cursor = query->last;
+    export->is_last = !query->has_more;
+    if (export->rows_left > 0) {
+        export->rows_left -= rows < export->rows_left ? rows : export->rows_left;
+        export->is_last |= export->rows_left == 0;
+    }
+}
+
+static void on_result(struct pool_job *job, const PGresult *result)
+{
+    struct export *export = job->user;
+
+    export->query.kind->take(&export->query, result);
+}
+
+static void on_done(struct pool_job *job, const struct pg_error *error)
+{
+    struct export *export = job->user;
+    struct server_request *request = export->request;
+    struct problem problem;
+
+    export->is_asking = false;
+    if (!request) {
+        query_release(&export->query);
+        free_export(export);
+        return;
+    }
+    if (error) {
+        questions_describe(&problem, error);
+        export->has_failed = true;
+    } else if (!export->query.is_found) {
+        problem_set(&problem, 404, "there is no such device: it never sent a reading");
+        export->has_failed = true;
+    } else {
+        take_page(export);
+    }
+    query_release(&export->query);
+    if (export->is_streaming) {
+        server_wake(request);
+    } else if (export->has_failed) {
+        request->on_gone = NULL;
+        reply_problem(export->api, request, &problem, NULL);
+        free_export(export);
+    } else {
+        start_stream(export);
+    }
+}
+
+static bool ask_page(struct export *export, enum pool_refusal *refusal)
+{
+    struct api *api = export->api;
+
+    export->params.limit = export->rows_left;
+    query_init(&export->query, &query_csv, &export->params, &api->features, timestamp_now());
+    export->job = (struct pool_job){.sql = buffer_text(&export->query.sql),
+                                    .param_count = export->query.bound_count,
+                                    .params = export->query.bound,
+                                    .user = export,
+                                    .on_result = on_result,
+                                    .on_done = on_done};
+    export->is_asking = true;
+    *refusal = pool_submit(api->pool, &export->job, export->is_streaming);
+    if (*refusal == POOL_TAKEN)
+        return true;
+    export->is_asking = false;
+    query_release(&export->query);
+    return false;
+}
+
+static void answer_csv(struct api *api, struct server_request *request,
+                       const struct params *params)
+{
+    struct export *export;
+    struct problem problem;
+    enum pool_refusal refusal;
+
+    if (params->points > 0) {
+        problem_set_parameter(&problem, "format", "csv", 3, "json together with points");
+        reply_problem(api, request, &problem, NULL);
+        return;
+    }
+    if (api->csv_streams >= api->max_csv_streams) {
+        problem_set_unavailable(&problem, 5, "there are %zu exports under way already",
+                                api->csv_streams);
+        reply_problem(api, request, &problem, NULL);
+        return;
+    }
+    export = mem_calloc(1, sizeof(*export));
+    api->csv_streams++;
+    export->api = api;
+    export->request = request;
+    export->params = *params;
+    export->rows_left = params->rows;
+    request->user = export;
+    request->on_gone = on_gone;
+    if (!ask_page(export, &refusal)) {
+        request->on_gone = NULL;
+        questions_describe_refusal(&problem, refusal);
+        reply_problem(api, request, &problem, NULL);
+        free_export(export);
+    }
+}
+
+void history_answer(struct api *api, struct server_request *request, const struct route *route,
+                    struct params *params)
+{
+    struct problem problem;
+
+    if (params->format == FORMAT_CSV) {
+        answer_csv(api, request, params);
+        return;
+    }
+    if (params->rows > JSON_ROWS_MAX) {
+        char value[24];
+
+        snprintf(value, sizeof(value), "%llu", (unsigned long long)params->rows);
+        problem_set_parameter(&problem, "limit", value, strlen(value),
+                              "a whole number from 1 to 10000, or any with format=csv");
+        reply_problem(api, request, &problem, NULL);
+        return;
+    }
+    params->limit = params->rows > 0 ? params->rows : JSON_ROWS;
+    questions_ask(api->questions, request, route->query, params, route->params, timestamp_now());
+}

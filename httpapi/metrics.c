@@ -1,0 +1,209 @@
+#include "httpapi/metrics.h"
+
+#include "httpapi/api.h"
+#include "httpapi/boards.h"
+#include "httpapi/events.h"
+#include "httpapi/pool.h"
+#include "httpapi/questions.h"
+#include "httpapi/routes.h"
+#include "httpapi/server.h"
+#include "shared/mqtt_link.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 404, 405, 406, 414, 431, 503, 0};
+static const double bounds_s[METRICS_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                                 0.01,   0.025,   0.1,    0.5,   1,      5};
+
+void metrics_note(struct metrics *metrics, size_t route, int status, double duration_s,
+                  uint64_t sent_bytes)
+{
+    size_t bucket = 0;
+    size_t code = 0;
+
+    while (code < METRICS_STATUSES - 1 && statuses[code] != status)
+        code++;
+    while (bucket < METRICS_BUCKETS && duration_s > bounds_s[bucket])
+        bucket++;
+    metrics->routes[route].answers[code]++;
+    metrics->routes[route].durations[bucket]++;
+    metrics->routes[route].duration_sum_s += duration_s;
+    metrics->routes[route].sent_bytes += sent_bytes;
+}
+
+static void head(struct buffer *out, const char *name, const char *type, const char *help)
+{
+    buffer_printf(out, "# HELP highwater_httpapi_%s %s\n# TYPE highwater_httpapi_%s %s\n", name,
+                  help, name, type);
+}
+
+static void number(struct buffer *out, const char *name, const char *type, const char *help,
+                   double value)
+{
+    head(out, name, type, help);
+    buffer_printf(out, "highwater_httpapi_%s ", name);
+    buffer_put_json_double(out, value);
+    buffer_put_text(out, "\n");
+}
+
+static const char *route_name(size_t route)
+{
+    return route < routes_count ? routes[route].name : "other";
+}
+
+static void write_requests(struct buffer *out, const struct metrics *metrics)
+{
+    head(out, "requests_total", "counter", "Requests by route and status.");
+    for (size_t i = 0; i <= routes_count; i++) {
+        for (size_t j = 0; j < METRICS_STATUSES; j++) {
+            char code[16] = "other";
+
+            if (metrics->routes[i].answers[j] == 0)
+                continue;
+            if (statuses[j] > 0)
+                snprintf(code, sizeof(code), "%d", statuses[j]);
+            buffer_printf(out,
+                          "highwater_httpapi_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64
+                          "\n",
+                          route_name(i), code, metrics->routes[i].answers[j]);
+        }
+    }
+    head(out, "sent_bytes_total", "counter", "Bytes of bodies sent, by route.");
+    for (size_t i = 0; i <= routes_count; i++)
+        buffer_printf(out, "highwater_httpapi_sent_bytes_total{route=\"%s\"} %" PRIu64 "\n",
+                      route_name(i), metrics->routes[i].sent_bytes);
+}
+
+static void write_durations(struct buffer *out, const struct metrics *metrics)
+{
+    head(out, "request_duration_seconds", "histogram",
+         "From the request line to the end of the answer; streams last as long as they do.");
+    for (size_t i = 0; i <= routes_count; i++) {
+        uint64_t total = 0;
+
+        for (size_t j = 0; j <= METRICS_BUCKETS; j++)
+            total += metrics->routes[i].durations[j];
+        if (total == 0)
+            continue;
+        total = 0;
+        for (size_t j = 0; j <= METRICS_BUCKETS; j++) {
+            char bound[16] = "+Inf";
+
+            total += metrics->routes[i].durations[j];
+            if (j < METRICS_BUCKETS)
+                snprintf(bound, sizeof(bound), "%g", bounds_s[j]);
+            buffer_printf(out,
+                          "highwater_httpapi_request_duration_seconds_bucket{route=\"%s\",le=\"%s\""
+                          "} %" PRIu64 "\n",
+                          route_name(i), bound, total);
+        }
+        buffer_printf(out, "highwater_httpapi_request_duration_seconds_sum{route=\"%s\"} ",
+                      route_name(i));
+        buffer_put_json_double(out, metrics->routes[i].duration_sum_s);
+        buffer_printf(out,
+                      "\nhighwater_httpapi_request_duration_seconds_count{route=\"%s\"} %" PRIu64
+                      "\n",
+                      route_name(i), total);
+    }
+}
+
+static void write_data(struct buffer *out, struct api *api)
+{
+    const struct metrics *metrics = &api->metrics;
+    uint64_t now_ms = uv_now(api->loop);
+
+    head(out, "answers_total", "counter", "Dashboards and other data by where they came from.");
+    buffer_printf(out,
+                  "highwater_httpapi_answers_total{source=\"boards\"} %" PRIu64 "\n"
+                  "highwater_httpapi_answers_total{source=\"rendered_before\"} %" PRIu64 "\n"
+                  "highwater_httpapi_answers_total{source=\"old_boards\"} %" PRIu64 "\n"
+                  "highwater_httpapi_answers_total{source=\"database\"} %" PRIu64 "\n",
+                  metrics->from_boards, metrics->cached, metrics->from_old_boards,
+                  metrics->from_database);
+    number(out, "broker_up", "gauge", "1 while the broker is connected.",
+           api->broker->state == MQTT_LINK_UP);
+    number(out, "broker_connects_total", "counter", "Times the broker was connected to.",
+           (double)api->broker->connects);
+    number(out, "board_messages_total", "counter", "Boards and statuses taken.",
+           (double)boards_message_count(api->boards, false));
+    number(out, "board_messages_unreadable_total", "counter", "Those that could not be read.",
+           (double)boards_message_count(api->boards, true));
+    number(out, "collectors_live", "gauge", "Collectors whose boards are current.",
+           (double)boards_collector_count(api->boards, COLLECTOR_LIVE, now_ms));
+    number(out, "collectors_warming", "gauge", "Collectors that load their windows.",
+           (double)boards_collector_count(api->boards, COLLECTOR_WARMING, now_ms));
+}
+
+static void write_database(struct buffer *out, struct api *api)
+{
+    number(out, "database_connections_up", "gauge", "Connections to the database that are up.",
+           (double)pool_up_count(api->pool));
+    number(out, "database_connections_busy", "gauge", "Connections with a query under way.",
+           (double)pool_busy_count(api->pool));
+    number(out, "database_waiting", "gauge", "Queries that wait for a connection.",
+           (double)pool_waiting_count(api->pool));
+    number(out, "database_queries_total", "counter", "Queries run.",
+           (double)pool_job_count(api->pool));
+    number(out, "database_queries_failed_total", "counter", "Queries that failed.",
+           (double)pool_failed_count(api->pool));
+    number(out, "database_queries_refused_total", "counter",
+           "Queries turned away, since too many waited or the database was not there.",
+           (double)pool_refused_count(api->pool));
+    number(out, "database_queries_shared_total", "counter",
+           "Requests that joined a query under way.",
+           (double)questions_shared_count(api->questions));
+}
+
+static void write_process(struct buffer *out, const struct api *api)
+{
+    struct rusage usage;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    unsigned long size = 0;
+    unsigned long resident = 0;
+
+    if (statm && fscanf(statm, "%lu %lu", &size, &resident) != 2)
+        resident = 0;
+    if (statm)
+        fclose(statm);
+    getrusage(RUSAGE_SELF, &usage);
+    buffer_printf(out,
+                  "# HELP process_cpu_seconds_total User and system time.\n"
+                  "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total ");
+    buffer_put_json_double(out, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                                    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) /
+                                        1e6);
+    buffer_printf(out,
+                  "\n# HELP process_resident_memory_bytes Resident memory.\n"
+                  "# TYPE process_resident_memory_bytes gauge\n"
+                  "process_resident_memory_bytes %llu\n"
+                  "# HELP process_start_time_seconds When it started, since 1970.\n"
+                  "# TYPE process_start_time_seconds gauge\n"
+                  "process_start_time_seconds %lld\n",
+                  (unsigned long long)resident * (unsigned long long)sysconf(_SC_PAGESIZE),
+                  (long long)(api->started_us / 1000000));
+    head(out, "build_info", "gauge", "Its version.");
+    buffer_put_text(out, "highwater_httpapi_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
+}
+
+void metrics_write(struct buffer *out, struct api *api)
+{
+    write_requests(out, &api->metrics);
+    write_durations(out, &api->metrics);
+    number(out, "connections", "gauge", "Connections of clients.",
+           (double)server_connection_count(api->server));
+    number(out, "connections_accepted_total", "counter", "Connections taken in.",
+           (double)server_accepted_count(api->server));
+    number(out, "connections_cut_total", "counter", "Connections ended for being too slow.",
+           (double)server_cut_count(api->server));
+    number(out, "event_streams", "gauge", "Streams of events.",
+           (double)events_stream_count(api->events));
+    number(out, "events_sent_total", "counter", "Events sent, to each client.",
+           (double)events_sent_count(api->events));
+    number(out, "csv_streams", "gauge", "Exports under way.", (double)api->csv_streams);
+    write_data(out, api);
+    write_database(out, api);
+    write_process(out, api);
+}

@@ -1,0 +1,15 @@
+/* openapi.h: the contract as an OpenAPI 3.1 document, made from the route table.
+ *
+ * Shape    features, intervals and limits are this program's settings, so the document describes
+ *          this very server.
+ * Source   OpenAPI Specification 3.1.0; JSON Schema 2020-12.
+ */
+#ifndef HIGHWATER_OPENAPI_H
+#define HIGHWATER_OPENAPI_H
+
+#include "httpapi/params.h"
+#include "shared/buffer.h"
+
+void openapi_write(struct buffer *out, const struct params_rules *rules);
+
+#endif

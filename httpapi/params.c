@@ -1,0 +1,431 @@
+#include "httpapi/params.h"
+
+#include "shared/duration.h"
+#include "shared/timestamp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static bool is_utf8(const char *text, size_t bytes)
+{
+    size_t length;
+
+    for (size_t i = 0; i < bytes; i += length) {
+        length = utf8_length((const unsigned char *)text + i, bytes - i);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
+bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        char c = text[i];
+
+        if (c == '%') {
+            int high = i + 2 < bytes ? hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < bytes ? hex_digit(text[i + 2]) : -1;
+
+            if (high < 0 || low < 0 || high + low == 0)
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        if (used + 1 >= PARAM_TEXT_SIZE)
+            return false;
+        out[used++] = c;
+    }
+    out[used] = '\0';
+    return is_utf8(out, used);
+}
+
+/* ---- what is legal -------------------------------------------------------------------------- */
+
+static void append(char *out, size_t out_bytes, const char *text)
+{
+    size_t used = strlen(out);
+
+    snprintf(out + used, out_bytes - used, "%s", text);
+}
+
+static void append_features(char *out, size_t out_bytes, const struct features *features)
+{
+    for (size_t i = 0; i < features->count; i++) {
+        append(out, out_bytes, i > 0 ? ", " : "");
+        append(out, out_bytes, features->names[i]);
+    }
+}
+
+static void append_intervals(char *out, size_t out_bytes, const struct intervals *intervals)
+{
+    for (size_t i = 0; i < intervals->count; i++) {
+        append(out, out_bytes, i > 0 ? ", " : "");
+        append(out, out_bytes, intervals->items[i].name);
+    }
+}
+
+void param_legal(char *out, size_t out_bytes, const struct param *param,
+                 const struct params_rules *rules)
+{
+    out[0] = '\0';
+    switch (param->kind) {
+    case PARAM_FEATURES:
+        append(out, out_bytes, "a list, with commas, of ");
+        append_features(out, out_bytes, rules->features);
+        break;
+    case PARAM_FEATURE:
+        append(out, out_bytes, "one of ");
+        append_features(out, out_bytes, rules->features);
+        break;
+    case PARAM_INTERVAL:
+        append(out, out_bytes, "one of ");
+        append_intervals(out, out_bytes, rules->intervals);
+        append(out, out_bytes, ", or a duration such as 90s, 15m or 6h");
+        break;
+    case PARAM_INTERVALS:
+        append(out, out_bytes, "a list, with commas, of ");
+        append_intervals(out, out_bytes, rules->intervals);
+        break;
+    case PARAM_ORDER:
+        append(out, out_bytes, "desc or asc");
+        break;
+    case PARAM_COUNT:
+    case PARAM_TOP:
+        snprintf(out, out_bytes, "a whole number from %llu to %llu",
+                 (unsigned long long)param->least, (unsigned long long)param->most);
+        break;
+    case PARAM_MOMENT:
+        append(out, out_bytes, "a moment as in RFC 3339, such as 2026-11-23T12:00:00Z");
+        break;
+    case PARAM_TEXT:
+        append(out, out_bytes, "at most 256 bytes of UTF-8");
+        break;
+    case PARAM_DEVICE:
+        append(out, out_bytes, DEVICE_ID_LEGAL);
+        break;
+    case PARAM_CURSOR:
+        append(out, out_bytes, "what an earlier answer gave as \"next\"");
+        break;
+    case PARAM_FORMAT:
+        append(out, out_bytes, "json or csv");
+        break;
+    }
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static bool take_count(uint64_t *out, const char *text, uint64_t least, uint64_t most)
+{
+    uint64_t number = 0;
+
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || number > UINT64_MAX / 10 - 1)
+            return false;
+        number = number * 10 + (uint64_t)(*text - '0');
+    }
+    if (number < least || number > most)
+        return false;
+    *out = number;
+    return true;
+}
+
+static bool take_interval(struct params *out, const char *text, const struct params_rules *rules,
+                          bool takes_durations)
+{
+    const struct intervals *intervals = rules->intervals;
+    struct interval_choice choice = {.index = intervals_find(intervals, text)};
+
+    if (choice.index < intervals->count) {
+        choice.interval = intervals->items[choice.index];
+    } else {
+        if (!takes_durations || strlen(text) > INTERVAL_NAME_MAX ||
+            !duration_parse(&choice.interval.length_us, text) || choice.interval.length_us <= 0 ||
+            choice.interval.length_us > PARAM_LENGTH_MAX_DAYS * TIMESTAMP_US_PER_DAY)
+            return false;
+        strcpy(choice.interval.name, text);
+        for (size_t i = 0; i < intervals->count; i++) {
+            if (intervals->items[i].length_us == choice.interval.length_us)
+                choice.index = i; /* 60s where past_minute is configured */
+        }
+    }
+    for (size_t i = 0; i < out->interval_count; i++) {
+        if (out->intervals[i].index == choice.index)
+            return true;
+    }
+    out->intervals[out->interval_count++] = choice;
+    return true;
+}
+
+static bool take_feature(struct params *out, const char *text, const struct params_rules *rules)
+{
+    size_t feature = features_find(rules->features, text);
+
+    if (feature == rules->features->count)
+        return false;
+    for (size_t i = 0; i < out->feature_count; i++) {
+        if (out->features[i] == feature)
+            return true;
+    }
+    out->features[out->feature_count++] = feature;
+    return true;
+}
+
+/* Cuts the list into names and takes each. */
+static bool take_list(struct params *out, const struct param *param, const char *text,
+                      const struct params_rules *rules)
+{
+    out->feature_count = param->kind == PARAM_FEATURES ? 0 : out->feature_count;
+    out->interval_count = param->kind == PARAM_INTERVALS ? 0 : out->interval_count;
+    for (;;) {
+        size_t length = strcspn(text, ",");
+        char name[PARAM_TEXT_SIZE];
+
+        memcpy(name, text, length);
+        name[length] = '\0';
+        if (!(param->kind == PARAM_FEATURES ? take_feature(out, name, rules)
+                                            : take_interval(out, name, rules, false)))
+            return false;
+        if (!text[length])
+            return true;
+        text += length + 1;
+    }
+}
+
+static bool take_cursor(struct params_cursor *out, const char *text)
+{
+    struct params_cursor cursor = {.is_given = true};
+    long long us;
+    int end = 0;
+
+    if (sscanf(text, "%18lld_%11" SCNd32 "%n", &us, &cursor.content_hash, &end) != 2 || text[end])
+        return false;
+    cursor.recorded_at_us = us;
+    *out = cursor;
+    return true;
+}
+
+static bool take_value(struct params *out, const struct param *param, const char *text,
+                       const struct params_rules *rules)
+{
+    void *target = (char *)out + param->offset;
+
+    switch (param->kind) {
+    case PARAM_FEATURES:
+    case PARAM_INTERVALS:
+        return take_list(out, param, text, rules);
+    case PARAM_FEATURE:
+        out->feature = features_find(rules->features, text);
+        return out->feature < rules->features->count;
+    case PARAM_INTERVAL:
+        out->interval_count = 0;
+        return take_interval(out, text, rules, true);
+    case PARAM_ORDER:
+        return sort_order_parse(&out->order, text);
+    case PARAM_COUNT:
+    case PARAM_TOP:
+        return take_count(target, text, param->least, param->most);
+    case PARAM_MOMENT:
+        return timestamp_parse(target, text);
+    case PARAM_TEXT:
+        strcpy(target, text);
+        return true;
+    case PARAM_DEVICE:
+        strcpy(target, text);
+        return device_id_is_legal(text, strlen(text));
+    case PARAM_CURSOR:
+        return take_cursor(target, text);
+    case PARAM_FORMAT:
+        out->format = strcmp(text, "csv") == 0    ? FORMAT_CSV
+                      : strcmp(text, "json") == 0 ? FORMAT_JSON
+                                                  : FORMAT_UNSET;
+        return out->format != FORMAT_UNSET;
+    }
+    return false;
+}
+
+/* ---- the query string ----------------------------------------------------------------------- */
+
+static void refuse(struct problem *problem, const struct param *param, const char *value,
+                   size_t bytes, const struct params_rules *rules)
+{
+    char legal[sizeof(problem->legal)];
+
+    param_legal(legal, sizeof(legal), param, rules);
+    problem_set_parameter(problem, param->name, value, bytes, legal);
+}
+
+static void refuse_name(struct problem *problem, const struct param *params, const char *name,
+                        size_t bytes)
+{
+    char legal[sizeof(problem->legal)] = "a parameter of this route: ";
+
+    if (!params->name)
+        strcpy(legal, "no parameter at all on this route");
+    for (const struct param *param = params; param->name; param++) {
+        append(legal, sizeof(legal), param > params ? ", " : "");
+        append(legal, sizeof(legal), param->name);
+    }
+    problem_set_parameter(problem, "the parameter's name", name, bytes, legal);
+}
+
+static const struct param *find_param(const struct param *params, const char *name, size_t bytes)
+{
+    for (; params->name; params++) {
+        if (strlen(params->name) == bytes && memcmp(params->name, name, bytes) == 0)
+            return params;
+    }
+    return NULL;
+}
+
+void params_init(struct params *out, const struct params_rules *rules)
+{
+    size_t interval = intervals_find(rules->intervals, "past_minute");
+
+    *out = (struct params){.feature = FEATURES_MAX,
+                           .limit = rules->top_devices,
+                           .from_us = INT64_MIN,
+                           .to_us = INT64_MAX};
+    for (size_t i = 0; i < rules->features->count; i++)
+        out->features[out->feature_count++] = i;
+    if (interval == rules->intervals->count)
+        interval = 0;
+    out->intervals[0] =
+        (struct interval_choice){.index = interval, .interval = rules->intervals->items[interval]};
+    out->interval_count = 1;
+}
+
+static void set_fallbacks(struct params *out, const struct param *params,
+                          const struct params_rules *rules)
+{
+    for (const struct param *param = params; param->name; param++) {
+        if (param->fallback)
+            take_value(out, param, param->fallback, rules);
+        if (param->kind == PARAM_INTERVALS) {
+            out->interval_count = 0;
+            for (size_t i = 0; i < rules->intervals->count; i++)
+                out->intervals[out->interval_count++] = (struct interval_choice){
+                    .index = i, .interval = rules->intervals->items[i]};
+        }
+    }
+}
+
+bool params_parse(struct params *out, const struct param *params, const char *query,
+                  const struct params_rules *rules, struct problem *problem)
+{
+    uint64_t given = 0;
+
+    set_fallbacks(out, params, rules);
+    while (query && *query) {
+        size_t length = strcspn(query, "&");
+        const char *equals = memchr(query, '=', length);
+        size_t name_bytes = equals ? (size_t)(equals - query) : length;
+        const char *value = equals ? equals + 1 : query + length;
+        size_t value_bytes = (size_t)(query + length - value);
+        const struct param *param = find_param(params, query, name_bytes);
+        char text[PARAM_TEXT_SIZE];
+
+        if (!param && length > 0) {
+            refuse_name(problem, params, query, name_bytes);
+            return false;
+        }
+        if (param) {
+            if (given >> (param - params) & 1) {
+                problem_set_parameter(problem, param->name, value, value_bytes,
+                                      "a parameter only once");
+                return false;
+            }
+            given |= UINT64_C(1) << (param - params);
+        }
+        if (param && value_bytes > 0 &&
+            (!params_decode(text, value, value_bytes, param->kind != PARAM_MOMENT) ||
+             !take_value(out, param, text, rules))) {
+            refuse(problem, param, value, value_bytes, rules);
+            return false;
+        }
+        query += length + (query[length] == '&');
+    }
+    if (out->from_us >= out->to_us) {
+        problem_set(problem, 400, "from is not before to, so nothing lies between them");
+        snprintf(problem->parameter, sizeof(problem->parameter), "from");
+        snprintf(problem->legal, sizeof(problem->legal), "a moment before to");
+        return false;
+    }
+    return true;
+}
+
+bool params_parse_device(struct params *out, const char *segment, size_t bytes,
+                         struct problem *problem)
+{
+    if (params_decode(out->device_id, segment, bytes, false) &&
+        device_id_is_legal(out->device_id, strlen(out->device_id)))
+        return true;
+    problem_set_parameter(problem, "deviceId", segment, bytes, DEVICE_ID_LEGAL);
+    return false;
+}
+
+void params_key(struct buffer *out, const struct params *params, const struct param *table)
+{
+    buffer_printf(out, "device=%s", params->device_id);
+    for (const struct param *param = table; param->name; param++) {
+        const void *value = (const char *)params + param->offset;
+
+        buffer_printf(out, "&%s=", param->name);
+        switch (param->kind) {
+        case PARAM_FEATURES:
+            for (size_t i = 0; i < params->feature_count; i++)
+                buffer_printf(out, "%zu,", params->features[i]);
+            break;
+        case PARAM_FEATURE:
+            buffer_printf(out, "%zu", params->feature);
+            break;
+        case PARAM_INTERVAL:
+        case PARAM_INTERVALS:
+            for (size_t i = 0; i < params->interval_count; i++)
+                buffer_printf(out, "%lld,", (long long)params->intervals[i].interval.length_us);
+            break;
+        case PARAM_ORDER:
+            buffer_put_text(out, sort_order_text(params->order));
+            break;
+        case PARAM_COUNT:
+        case PARAM_TOP:
+            buffer_printf(out, "%llu", (unsigned long long)*(const uint64_t *)value);
+            break;
+        case PARAM_MOMENT:
+            buffer_printf(out, "%lld", (long long)*(const int64_t *)value);
+            break;
+        case PARAM_TEXT:
+        case PARAM_DEVICE:
+            buffer_put_json_string(out, value);
+            break;
+        case PARAM_CURSOR:
+            if (((const struct params_cursor *)value)->is_given)
+                buffer_printf(out, "%lld_%d", (long long)params->cursor.recorded_at_us,
+                              (int)params->cursor.content_hash);
+            break;
+        case PARAM_FORMAT:
+            buffer_printf(out, "%d", params->format);
+            break;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+/* params.h: what a request asks for, out of its target.
+ *
+ * Shape    a route names its parameters in a table; params_parse() reads a query string against it,
+ *          strictly: an unknown, repeated or ill-formed parameter is a problem. An empty value counts
+ *          as not given.
+ * Units    moments in microseconds since 1970, lengths in microseconds.
+ * Errors   false, with a struct problem that names the parameter, the value and what is legal.
+ * Owner    plain values; the tables are constant.
+ * Source   RFC 3986 sections 2.1 and 3.4; `+` is a space, except in moments, whose offset it begins.
+ */
+#ifndef HIGHWATER_PARAMS_H
+#define HIGHWATER_PARAMS_H
+
+#include "httpapi/problem.h"
+#include "shared/board.h"
+#include "shared/buffer.h"
+#include "shared/features.h"
+#include "shared/topic.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PARAM_TEXT_SIZE = DEVICE_ID_SIZE,
+    PARAM_LENGTH_MAX_DAYS = 36500 /* of interval=<duration> */
+};
+
+enum param_kind {
+    PARAM_FEATURES,  /* a list; none given = all */
+    PARAM_FEATURE,   /* at most one */
+    PARAM_INTERVAL,  /* one: a configured name, or any duration */
+    PARAM_INTERVALS, /* a list of configured names; none given = all */
+    PARAM_ORDER,
+    PARAM_COUNT,  /* uint64_t at `offset`, from `least` to `most` */
+    PARAM_TOP,    /* the same, and NUM_TOP_DEVICES when not given */
+    PARAM_MOMENT, /* int64_t at `offset` */
+    PARAM_TEXT,   /* char[PARAM_TEXT_SIZE] at `offset` */
+    PARAM_DEVICE, /* the same, a legal device id */
+    PARAM_CURSOR, /* struct params_cursor at `offset` */
+    PARAM_FORMAT  /* json or csv */
+};
+
+enum params_format { FORMAT_UNSET, FORMAT_JSON, FORMAT_CSV };
+
+struct param {
+    const char *name;
+    enum param_kind kind;
+    size_t offset;
+    uint64_t least;
+    uint64_t most;
+    const char *fallback; /* as text; NULL = what params_init() left */
+    const char *help;
+};
+
+/* One interval that was asked for. */
+struct interval_choice {
+    size_t index; /* among the configured ones; their count = none of them */
+    struct interval interval;
+};
+
+/* Behind which reading a page begins: as text, microseconds_hash. */
+struct params_cursor {
+    bool is_given;
+    int64_t recorded_at_us;
+    int32_t content_hash;
+};
+
+struct params {
+    size_t feature_count;
+    size_t features[FEATURES_MAX]; /* positions in FEATURES, in the order asked for */
+    size_t feature;                /* FEATURES_MAX = none */
+    size_t interval_count;
+    struct interval_choice intervals[INTERVALS_MAX];
+    enum sort_order order;
+    uint64_t limit;
+    uint64_t rows; /* 0 = not given */
+    uint64_t points; /* 0 = every reading */
+    uint64_t bins;
+    int64_t from_us; /* inclusive; INT64_MIN = from the first */
+    int64_t to_us;   /* exclusive; INT64_MAX = to the last */
+    enum params_format format;
+    struct params_cursor cursor;
+    char after[PARAM_TEXT_SIZE];
+    char q[PARAM_TEXT_SIZE];
+    char device_id[PARAM_TEXT_SIZE]; /* out of the path */
+};
+
+/* What the settings make legal. */
+struct params_rules {
+    const struct features *features;
+    const struct intervals *intervals;
+    uint64_t top_devices;
+};
+
+/* Decodes percent escapes of [text, text + bytes) into `out` (PARAM_TEXT_SIZE bytes); false when
+ * it is too long, an escape is broken, or the outcome is not UTF-8 or has a NUL in it. */
+bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space);
+
+void params_init(struct params *out, const struct params_rules *rules);
+
+/* `params` is ended by {0}; `query` is what follows the `?`, NULL when there is none. */
+bool params_parse(struct params *out, const struct param *params, const char *query,
+                  const struct params_rules *rules, struct problem *problem);
+
+/* The device id of a path segment into out->device_id. */
+bool params_parse_device(struct params *out, const char *segment, size_t bytes,
+                         struct problem *problem);
+
+/* Appends the parsed values in one fixed form: equal texts for equal questions. */
+void params_key(struct buffer *out, const struct params *params, const struct param *table);
+
+/* "a whole number from 1 to 1000" */
+void param_legal(char *out, size_t out_bytes, const struct param *param,
+                 const struct params_rules *rules);
+
+#endif

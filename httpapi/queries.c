@@ -1,0 +1,797 @@
+/* Rows come in PostgreSQL's binary format, so that a double is the same double and no text has to be
+ * parsed. Names of features stand in the SQL itself: features.h lets nothing but lower-case letters,
+ * digits and underscores into one. Everything else that comes from a request is a parameter. */
+#include "httpapi/queries.h"
+
+#include "shared/mem.h"
+#include "shared/reading_json.h"
+#include "shared/timestamp.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define POSTGRES_EPOCH_US INT64_C(946684800000000) /* 2000-01-01, in microseconds since 1970 */
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static uint64_t big_endian(const char *data, int bytes)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | (unsigned char)data[i];
+    return value;
+}
+
+/* smallint, integer or bigint; 0 for NULL. */
+static int64_t get_integer(const PGresult *result, int row, int column)
+{
+    const char *data = PQgetvalue(result, row, column);
+
+    if (PQgetisnull(result, row, column))
+        return 0;
+    switch (PQgetlength(result, row, column)) {
+    case 2:
+        return (int16_t)big_endian(data, 2);
+    case 4:
+        return (int32_t)big_endian(data, 4);
+    default:
+        return (int64_t)big_endian(data, 8);
+    }
+}
+
+/* NAN for NULL. */
+static double get_double(const PGresult *result, int row, int column)
+{
+    uint64_t bits;
+    double value;
+
+    if (PQgetisnull(result, row, column))
+        return (double)NAN;
+    bits = big_endian(PQgetvalue(result, row, column), 8);
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static int64_t get_moment(const PGresult *result, int row, int column)
+{
+    return get_integer(result, row, column) + POSTGRES_EPOCH_US;
+}
+
+/* From `column` on: recorded_at, content_hash, status, and every feature. */
+static void get_reading(const struct query *query, const PGresult *result, int row, int column,
+                        union reading_storage *out)
+{
+    struct reading *reading = &out->reading;
+
+    memset(out, 0, sizeof(*out));
+    reading->recorded_at_us = get_moment(result, row, column);
+    reading->content_hash = (int32_t)get_integer(result, row, column + 1);
+    reading->status = (uint8_t)get_integer(result, row, column + 2);
+    if (reading->status >= STATUS_COUNT)
+        reading->status = STATUS_ABSENT;
+    for (size_t i = 0; i < query->features->count; i++)
+        reading->values[i] = get_double(result, row, column + 3 + (int)i);
+}
+
+static void put_reading(struct query *query, const PGresult *result, int row, int column,
+                        const char *device_id)
+{
+    union reading_storage storage;
+
+    get_reading(query, result, row, column, &storage);
+    reading_json_write(&query->body, device_id, &storage.reading, query->features);
+}
+
+static void put_moment(struct buffer *out, int64_t us)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(text, us);
+    buffer_printf(out, "\"%s\"", text);
+}
+
+/* ---- SQL ------------------------------------------------------------------------------------ */
+
+static void sql(struct query *query, const char *text)
+{
+    buffer_put_text(&query->sql, text);
+}
+
+/* , r."temperature", r."pressure" */
+static void sql_features(struct query *query, const char *table)
+{
+    for (size_t i = 0; i < query->features->count; i++)
+        buffer_printf(&query->sql, ", %s.\"%s\"", table, query->features->names[i]);
+}
+
+/* Binds a text and writes its number, $1. */
+static void bind_text(struct query *query, const char *text, const char *type)
+{
+    snprintf(query->bound_text[query->bound_count], PARAM_TEXT_SIZE, "%s", text);
+    query->bound[query->bound_count] = query->bound_text[query->bound_count];
+    query->bound_count++;
+    buffer_printf(&query->sql, "$%d::%s", query->bound_count, type);
+}
+
+static void bind_count(struct query *query, uint64_t count)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, count);
+    bind_text(query, text, "bigint");
+}
+
+static void bind_moment(struct query *query, int64_t us)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(text, us);
+    bind_text(query,
+         us == INT64_MIN   ? "-infinity"
+         : us == INT64_MAX ? "infinity"
+                           : text,
+         "timestamptz");
+}
+
+/* AND r.recorded_at >= $2 AND r.recorded_at < $3, where a bound was given. */
+static void sql_range(struct query *query)
+{
+    if (query->params.from_us != INT64_MIN) {
+        sql(query, " AND r.recorded_at >= ");
+        bind_moment(query, query->params.from_us);
+    }
+    if (query->params.to_us != INT64_MAX) {
+        sql(query, " AND r.recorded_at < ");
+        bind_moment(query, query->params.to_us);
+    }
+}
+
+void query_setup(struct buffer *out, uint64_t statement_timeout_ms)
+{
+    buffer_printf(out,
+                  "SET statement_timeout = %" PRIu64 ";"
+                  "SET lock_timeout = %" PRIu64 ";"
+                  "SET default_transaction_read_only = on;"
+                  "SET timezone = 'UTC';"
+                  "SET jit = off", /* compiling takes longer than most of these queries */
+                  statement_timeout_ms, statement_timeout_ms);
+}
+
+void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
+                const struct features *features, int64_t as_of_us)
+{
+    *query = (struct query){.kind = kind,
+                            .params = *params,
+                            .features = features,
+                            .as_of_us = as_of_us,
+                            .is_found = true};
+    kind->build(query);
+}
+
+void query_release(struct query *query)
+{
+    buffer_release(&query->sql);
+    buffer_release(&query->body);
+}
+
+/* ---- boards --------------------------------------------------------------------------------- */
+
+/* The best reading of each device, as boards rank them; `after` is NULL for all time. */
+static void sql_best_of_readings(struct query *query, const char *feature, const char *direction)
+{
+    const struct interval *interval = &query->params.intervals[0].interval;
+
+    buffer_printf(&query->sql, "SELECT DISTINCT ON (r.device) r.device, r.recorded_at, "
+                               "r.content_hash, r.status");
+    sql_features(query, "r");
+    buffer_printf(&query->sql, " FROM readings r WHERE r.\"%s\" IS NOT NULL", feature);
+    if (interval->length_us != INTERVAL_ALL_TIME) {
+        sql(query, " AND r.recorded_at > $1::timestamptz");
+    } else {
+        buffer_printf(&query->sql,
+                      " AND NOT EXISTS (SELECT FROM peaks q WHERE q.feature = '%s' "
+                      "AND q.sort_order = '%s')",
+                      feature, sort_order_text(query->params.order));
+    }
+    buffer_printf(&query->sql,
+                  " ORDER BY r.device, r.\"%s\" %s, r.recorded_at DESC, r.content_hash DESC",
+                  feature, direction);
+}
+
+static void build_dashboard(struct query *query)
+{
+    const struct params *params = &query->params;
+    const struct interval *interval = &params->intervals[0].interval;
+    const char *direction = params->order == ORDER_HIGHEST ? "DESC" : "ASC";
+    bool is_all_time = interval->length_us == INTERVAL_ALL_TIME;
+
+    for (size_t i = 0; i < params->feature_count; i++) {
+        const char *feature = query->features->names[params->features[i]];
+
+        buffer_printf(&query->sql, "%s(SELECT %zu, d.device_id, b.recorded_at, b.content_hash, b.status",
+                      i > 0 ? " UNION ALL " : "", i);
+        sql_features(query, "b");
+        sql(query, " FROM (");
+        if (is_all_time) {
+            sql(query, "(SELECT p.device, p.recorded_at, p.content_hash, p.status");
+            sql_features(query, "p");
+            buffer_printf(&query->sql,
+                          " FROM peaks p WHERE p.feature = '%s' AND p.sort_order = '%s') "
+                          "UNION ALL (",
+                          feature, sort_order_text(params->order));
+        }
+        sql_best_of_readings(query, feature, direction);
+        buffer_printf(&query->sql,
+                      "%s) b JOIN devices d ON d.id = b.device"
+                      " ORDER BY b.\"%s\" %s, b.recorded_at DESC, d.device_id LIMIT %" PRIu64 ")",
+                      is_all_time ? ")" : "", feature, direction, params->limit);
+    }
+    if (!is_all_time) {
+        query->bound_count = 1;
+        query->bound[0] = query->bound_text[0];
+        timestamp_format(query->bound_text[0], query->as_of_us - interval->length_us);
+    }
+}
+
+static void take_dashboard(struct query *query, const PGresult *result)
+{
+    const struct params *params = &query->params;
+    int rows = PQntuples(result);
+
+    for (size_t i = 0; i < params->feature_count; i++) {
+        bool is_first = true;
+
+        buffer_printf(&query->body, "%s\"%s\":[", i > 0 ? "," : "{",
+                      query->features->names[params->features[i]]);
+        for (int row = 0; row < rows; row++) {
+            if ((size_t)get_integer(result, row, 0) != i)
+                continue;
+            buffer_put_text(&query->body, is_first ? "" : ",");
+            put_reading(query, result, row, 2, PQgetvalue(result, row, 1));
+            is_first = false;
+        }
+        buffer_put_text(&query->body, "]");
+    }
+    buffer_put_text(&query->body, "}");
+}
+
+const struct query_kind query_dashboard = {build_dashboard, take_dashboard};
+
+/* ---- devices -------------------------------------------------------------------------------- */
+
+static void build_devices(struct query *query)
+{
+    sql(query, "SELECT d.device_id, d.first_seen_at, first.recorded_at, last.recorded_at, hour.count"
+               " FROM (SELECT id, device_id, first_seen_at FROM devices WHERE device_id > ");
+    bind_text(query, query->params.after, "text");
+    if (query->params.q[0]) {
+        sql(query, " AND strpos(lower(device_id), lower(");
+        bind_text(query, query->params.q, "text");
+        sql(query, ")) > 0");
+    }
+    sql(query, " ORDER BY device_id LIMIT ");
+    bind_count(query, query->params.limit + 1);
+    sql(query, ") d"
+               " LEFT JOIN LATERAL (SELECT r.recorded_at FROM readings r WHERE r.device = d.id"
+               " ORDER BY r.recorded_at LIMIT 1) first ON true"
+               " LEFT JOIN LATERAL (SELECT r.recorded_at FROM readings r WHERE r.device = d.id"
+               " ORDER BY r.recorded_at DESC LIMIT 1) last ON true"
+               " LEFT JOIN LATERAL (SELECT count(*) FROM readings r WHERE r.device = d.id"
+               " AND r.recorded_at > ");
+    bind_moment(query, query->as_of_us - 3600 * TIMESTAMP_US_PER_S);
+    sql(query, ") hour ON true ORDER BY d.device_id");
+}
+
+static void put_moment_or_null(struct buffer *out, const PGresult *result, int row, int column)
+{
+    if (PQgetisnull(result, row, column))
+        buffer_put_text(out, "null");
+    else
+        put_moment(out, get_moment(result, row, column));
+}
+
+static void take_devices(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+    int rows = PQntuples(result);
+
+    query->has_more = (uint64_t)rows > query->params.limit;
+    if (query->has_more)
+        rows = (int)query->params.limit;
+    buffer_put_text(out, "{\"devices\":[");
+    for (int row = 0; row < rows; row++) {
+        buffer_put_text(out, row > 0 ? ",{\"deviceId\":" : "{\"deviceId\":");
+        buffer_put_json_string(out, PQgetvalue(result, row, 0));
+        buffer_put_text(out, ",\"firstSeenAt\":");
+        put_moment_or_null(out, result, row, 1);
+        buffer_put_text(out, ",\"firstReadingAt\":");
+        put_moment_or_null(out, result, row, 2);
+        buffer_put_text(out, ",\"lastReadingAt\":");
+        put_moment_or_null(out, result, row, 3);
+        buffer_printf(out, ",\"readingsPastHour\":%" PRId64 "}", get_integer(result, row, 4));
+    }
+    buffer_put_text(out, "],\"next\":");
+    if (query->has_more) {
+        snprintf(query->next, sizeof(query->next), "%s", PQgetvalue(result, rows - 1, 0));
+        buffer_put_json_string(out, query->next);
+    } else {
+        buffer_put_text(out, "null");
+    }
+    buffer_put_text(out, "}");
+}
+
+const struct query_kind query_devices = {build_devices, take_devices};
+
+/* Rows of one device: what it is about, a feature, a reading, a count. */
+enum { DEVICE_SELF, DEVICE_LATEST, DEVICE_HIGHEST, DEVICE_LOWEST, DEVICE_STATUS };
+
+static void sql_device_part(struct query *query, int what, const char *feature,
+                            const char *recorded_at, const char *table, const char *count)
+{
+    buffer_printf(&query->sql, "SELECT %d, %s::text, %s, ", what, feature, recorded_at);
+    if (table) {
+        buffer_printf(&query->sql, "%s.content_hash, %s.status", table, table);
+        sql_features(query, table);
+    } else {
+        sql(query, what == DEVICE_STATUS ? "NULL::int, r.status" : "NULL::int, NULL::smallint");
+        for (size_t i = 0; i < query->features->count; i++)
+            sql(query, ", NULL::float8");
+    }
+    buffer_printf(&query->sql, ", %s::bigint ", count);
+}
+
+static void build_device(struct query *query)
+{
+    sql(query, "WITH d AS MATERIALIZED (SELECT id, first_seen_at FROM devices WHERE device_id = ");
+    bind_text(query, query->params.device_id, "text");
+    sql(query, ") ");
+    sql_device_part(query, DEVICE_SELF, "NULL", "d.first_seen_at", NULL, "NULL");
+    sql(query, "FROM d UNION ALL (");
+    sql_device_part(query, DEVICE_LATEST, "NULL", "r.recorded_at", "r", "NULL");
+    sql(query, "FROM readings r WHERE r.device = (SELECT id FROM d)"
+               " ORDER BY r.recorded_at DESC, r.content_hash DESC LIMIT 1) UNION ALL (");
+    buffer_printf(&query->sql, "SELECT CASE p.sort_order WHEN 'desc' THEN %d ELSE %d END, p.feature, "
+                               "p.recorded_at, p.content_hash, p.status",
+                  DEVICE_HIGHEST, DEVICE_LOWEST);
+    sql_features(query, "p");
+    sql(query, ", NULL::bigint FROM peaks p WHERE p.device = (SELECT id FROM d)) UNION ALL (");
+    sql_device_part(query, DEVICE_STATUS, "NULL", "NULL::timestamptz", NULL, "count(*)");
+    sql(query, "FROM readings r WHERE r.device = (SELECT id FROM d) GROUP BY r.status)");
+}
+
+/* {"ON":3,...}: the four always, "none" where readings came without a status. */
+static void put_statuses(struct buffer *out, const int64_t *counts)
+{
+    for (int status = STATUS_ON; status < STATUS_COUNT; status++)
+        buffer_printf(out, "%s\"%s\":%" PRId64, status > STATUS_ON ? "," : "{",
+                      reading_status_text((enum reading_status)status), counts[status]);
+    if (counts[STATUS_ABSENT] > 0)
+        buffer_printf(out, ",\"none\":%" PRId64, counts[STATUS_ABSENT]);
+    buffer_put_text(out, "}");
+}
+
+static void count_status(int64_t *counts, int64_t status, int64_t count)
+{
+    counts[status > 0 && status < STATUS_COUNT ? status : STATUS_ABSENT] += count;
+}
+
+/* The row about `what` (and the feature), -1 when there is none. */
+static int find_row(const PGresult *result, int64_t what, const char *feature)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (get_integer(result, row, 0) == what &&
+            (!feature || strcmp(PQgetvalue(result, row, 1), feature) == 0))
+            return row;
+    }
+    return -1;
+}
+
+static void put_reading_or_null(struct query *query, const PGresult *result, int row)
+{
+    if (row < 0)
+        buffer_put_text(&query->body, "null");
+    else
+        put_reading(query, result, row, 2, query->params.device_id);
+}
+
+static void take_device(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+    int64_t counts[STATUS_COUNT] = {0};
+    int self = find_row(result, DEVICE_SELF, NULL);
+    int count_column = 5 + (int)query->features->count;
+
+    query->is_found = self >= 0;
+    if (!query->is_found)
+        return;
+    buffer_put_text(out, "{\"deviceId\":");
+    buffer_put_json_string(out, query->params.device_id);
+    buffer_put_text(out, ",\"firstSeenAt\":");
+    put_moment_or_null(out, result, self, 2);
+    buffer_put_text(out, ",\"latest\":");
+    put_reading_or_null(query, result, find_row(result, DEVICE_LATEST, NULL));
+    buffer_put_text(out, ",\"peaks\":{");
+    for (size_t i = 0; i < query->features->count; i++) {
+        const char *feature = query->features->names[i];
+
+        buffer_printf(out, "%s\"%s\":{\"highest\":", i > 0 ? "," : "", feature);
+        put_reading_or_null(query, result, find_row(result, DEVICE_HIGHEST, feature));
+        buffer_put_text(out, ",\"lowest\":");
+        put_reading_or_null(query, result, find_row(result, DEVICE_LOWEST, feature));
+        buffer_put_text(out, "}");
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (get_integer(result, row, 0) == DEVICE_STATUS)
+            count_status(counts, get_integer(result, row, 4),
+                         get_integer(result, row, count_column));
+    }
+    buffer_put_text(out, "},\"statuses\":");
+    put_statuses(out, counts);
+    buffer_put_text(out, "}");
+}
+
+const struct query_kind query_device = {build_device, take_device};
+
+/* ---- histograms ----------------------------------------------------------------------------- */
+
+static bool is_of_values(const struct query *query)
+{
+    return query->params.feature < query->features->count;
+}
+
+/* interval=past_hour is from=<an hour ago>. */
+static void apply_interval(struct query *query)
+{
+    int64_t length_us = query->params.intervals[0].interval.length_us;
+
+    if (length_us != INTERVAL_ALL_TIME && query->params.from_us == INT64_MIN)
+        query->params.from_us = query->as_of_us - length_us + 1; /* an interval excludes its start */
+}
+
+/* Devices that are asked about: one, which must exist, or all. */
+static void sql_whose(struct query *query, const char *what)
+{
+    buffer_printf(&query->sql, "SELECT %s FROM ", what);
+    if (!query->params.device_id[0]) {
+        sql(query, "readings r WHERE true");
+        sql_range(query);
+        return;
+    }
+    sql(query, "devices d LEFT JOIN readings r ON r.device = d.id");
+    sql_range(query);
+    sql(query, " WHERE d.device_id = ");
+    bind_text(query, query->params.device_id, "text");
+}
+
+static void build_value_histogram(struct query *query)
+{
+    const char *feature = query->features->names[query->params.feature];
+    char what[128];
+
+    /* The edges are made first and values are compared with them, so the counts agree with the
+     * edges that are shown, to the last bit. */
+    snprintf(what, sizeof(what), "r.\"%s\" AS value", feature);
+    sql(query, "WITH v AS NOT MATERIALIZED (");
+    sql_whose(query, what);
+    sql(query, "), s AS MATERIALIZED (SELECT count(*) AS rows, min(value) AS low, max(value) AS high"
+               " FROM v), n AS (SELECT CASE WHEN low < high THEN ");
+    bind_count(query, query->params.bins);
+    sql(query, " ELSE 1 END AS bins FROM s),"
+               " e AS MATERIALIZED (SELECT ARRAY(SELECT s.low * ((n.bins - i)::float8 / n.bins)"
+               " + s.high * (i::float8 / n.bins)"
+               " FROM s, n, generate_series(1, n.bins - 1) i ORDER BY i) AS edges)"
+               " SELECT s.rows, s.low, s.high, n.bins, b.bin, b.count FROM s CROSS JOIN n"
+               " LEFT JOIN (SELECT width_bucket(value, (SELECT edges FROM e)) AS bin, count(*)"
+               " FROM v WHERE value IS NOT NULL GROUP BY 1) b ON true ORDER BY b.bin");
+}
+
+static void build_histogram(struct query *query)
+{
+    apply_interval(query);
+    if (is_of_values(query)) {
+        build_value_histogram(query);
+    } else {
+        sql_whose(query, query->params.device_id[0] ? "r.status, count(r.device)"
+                                                    : "r.status, count(*)");
+        sql(query, " GROUP BY r.status");
+    }
+}
+
+static double edge_at(double low, double high, int64_t bins, int64_t i)
+{
+    if (i == 0)
+        return low;
+    if (i == bins)
+        return high;
+    return low * ((double)(bins - i) / (double)bins) + high * ((double)i / (double)bins);
+}
+
+static void put_value_histogram(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+    bool is_empty = PQgetisnull(result, 0, 1);
+    int64_t bins = is_empty ? 0 : get_integer(result, 0, 3);
+    double low = get_double(result, 0, 1);
+    double high = get_double(result, 0, 2);
+    int64_t total = 0;
+    int row = 0;
+
+    for (int i = 0; i < PQntuples(result); i++)
+        total += get_integer(result, i, 5);
+    buffer_printf(out, "{\"feature\":\"%s\",\"count\":%" PRId64 ",\"edges\":[",
+                  query->features->names[query->params.feature], total);
+    for (int64_t i = 0; i <= bins && !is_empty; i++) {
+        buffer_put_text(out, i > 0 ? "," : "");
+        buffer_put_json_double(out, edge_at(low, high, bins, i));
+    }
+    buffer_put_text(out, "],\"counts\":[");
+    for (int64_t i = 0; i < bins; i++) {
+        int64_t count = 0;
+
+        if (row < PQntuples(result) && get_integer(result, row, 4) == i)
+            count = get_integer(result, row++, 5);
+        buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "", count);
+    }
+    buffer_put_text(out, "]}");
+}
+
+static void take_histogram(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+    int64_t counts[STATUS_COUNT] = {0};
+    bool is_of_device = query->params.device_id[0];
+
+    /* a device that exists has at least the row of its outer join */
+    query->is_found = !is_of_device || (is_of_values(query) ? get_integer(result, 0, 0) > 0
+                                                            : PQntuples(result) > 0);
+    if (!query->is_found)
+        return;
+    if (is_of_device) {
+        buffer_put_text(out, "{");
+        buffer_put_json_string(out, query->params.device_id);
+        buffer_put_text(out, ":");
+    }
+    if (is_of_values(query)) {
+        put_value_histogram(query, result);
+    } else {
+        for (int row = 0; row < PQntuples(result); row++)
+            count_status(counts, get_integer(result, row, 0), get_integer(result, row, 1));
+        put_statuses(out, counts);
+    }
+    if (is_of_device)
+        buffer_put_text(out, "}");
+}
+
+const struct query_kind query_histogram = {build_histogram, take_histogram};
+
+/* ---- history -------------------------------------------------------------------------------- */
+
+/* A page behind the cursor; one row of NULLs when the device has none there. */
+static void build_page(struct query *query, uint64_t rows)
+{
+    const struct params_cursor *cursor = &query->params.cursor;
+    bool is_desc = query->params.order == ORDER_HIGHEST;
+
+    sql(query, "SELECT p.recorded_at, p.content_hash, p.status");
+    sql_features(query, "p");
+    sql(query, " FROM devices d LEFT JOIN LATERAL (SELECT * FROM readings r WHERE r.device = d.id");
+    sql_range(query);
+    if (cursor->is_given) {
+        char hash[16];
+
+        /* the time alone as well, which is what picks the partitions */
+        buffer_printf(&query->sql, " AND r.recorded_at %s ", is_desc ? "<=" : ">=");
+        bind_moment(query, cursor->recorded_at_us);
+        buffer_printf(&query->sql,
+                      " AND (r.recorded_at, r.content_hash) %s ($%d::timestamptz, ",
+                      is_desc ? "<" : ">", query->bound_count);
+        snprintf(hash, sizeof(hash), "%d", (int)cursor->content_hash);
+        bind_text(query, hash, "integer");
+        sql(query, ")");
+    }
+    buffer_printf(&query->sql,
+                  " ORDER BY r.recorded_at %s, r.content_hash %s LIMIT %" PRIu64
+                  ") p ON true WHERE d.device_id = ",
+                  is_desc ? "DESC" : "ASC", is_desc ? "DESC" : "ASC", rows);
+    bind_text(query, query->params.device_id, "text");
+    buffer_printf(&query->sql, " ORDER BY p.recorded_at %s, p.content_hash %s",
+                  is_desc ? "DESC" : "ASC", is_desc ? "DESC" : "ASC");
+}
+
+static void build_points(struct query *query)
+{
+    char what[256] = "";
+
+    sql(query, "WITH d AS MATERIALIZED (SELECT id FROM devices WHERE device_id = ");
+    bind_text(query, query->params.device_id, "text");
+    sql(query, "), s AS MATERIALIZED (SELECT ");
+    if (query->params.from_us != INT64_MIN)
+        bind_moment(query, query->params.from_us);
+    else
+        sql(query, "(SELECT min(recorded_at) FROM readings WHERE device = d.id)");
+    sql(query, " AS low, ");
+    if (query->params.to_us != INT64_MAX)
+        bind_moment(query, query->params.to_us);
+    else
+        sql(query, "(SELECT max(recorded_at) FROM readings WHERE device = d.id)");
+    sql(query, " AS high FROM d), w AS MATERIALIZED (SELECT low, high,"
+               " (high - low) / ");
+    bind_count(query, query->params.points);
+    sql(query, "::float8 + interval '1 microsecond' AS step FROM s)"
+               " SELECT w.low, w.high, (extract(epoch FROM w.step) * 1000)::float8,"
+               " b.at, b.count");
+    for (size_t i = 0; i < query->features->count; i++)
+        buffer_printf(&query->sql, ", b.min%zu, b.max%zu, b.avg%zu", i, i, i);
+    sql(query, " FROM w LEFT JOIN LATERAL (SELECT date_bin(w.step, r.recorded_at, w.low) AS at,"
+               " count(*)");
+    for (size_t i = 0; i < query->features->count; i++) {
+        snprintf(what, sizeof(what), "r.\"%s\"", query->features->names[i]);
+        buffer_printf(&query->sql, ", min(%s) AS min%zu, max(%s) AS max%zu, avg(%s) AS avg%zu",
+                      what, i, what, i, what, i);
+    }
+    buffer_printf(&query->sql,
+                  " FROM readings r WHERE r.device = (SELECT id FROM d) AND r.recorded_at >= w.low"
+                  " AND r.recorded_at %s w.high GROUP BY 1) b ON true ORDER BY b.at",
+                  query->params.to_us != INT64_MAX ? "<" : "<=");
+}
+
+static void build_readings(struct query *query)
+{
+    if (query->params.points > 0)
+        build_points(query);
+    else
+        build_page(query, query->params.limit + 1);
+}
+
+static void put_points(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+
+    buffer_put_text(out, ",\"from\":");
+    put_moment_or_null(out, result, 0, 0);
+    buffer_put_text(out, ",\"to\":");
+    put_moment_or_null(out, result, 0, 1);
+    buffer_put_text(out, ",\"stepMs\":");
+    buffer_put_json_double(out, get_double(result, 0, 2));
+    buffer_put_text(out, ",\"points\":[");
+    for (int row = 0; row < PQntuples(result) && !PQgetisnull(result, row, 3); row++) {
+        buffer_put_text(out, row > 0 ? ",{\"timestamp\":" : "{\"timestamp\":");
+        put_moment(out, get_moment(result, row, 3));
+        buffer_printf(out, ",\"count\":%" PRId64, get_integer(result, row, 4));
+        for (size_t i = 0; i < query->features->count; i++) {
+            int column = 5 + 3 * (int)i;
+
+            buffer_printf(out, ",\"%s\":", query->features->names[i]);
+            if (PQgetisnull(result, row, column)) {
+                buffer_put_text(out, "null");
+                continue;
+            }
+            buffer_put_text(out, "{\"min\":");
+            buffer_put_json_double(out, get_double(result, row, column));
+            buffer_put_text(out, ",\"max\":");
+            buffer_put_json_double(out, get_double(result, row, column + 1));
+            buffer_put_text(out, ",\"mean\":");
+            buffer_put_json_double(out, get_double(result, row, column + 2));
+            buffer_put_text(out, "}");
+        }
+        buffer_put_text(out, "}");
+    }
+    buffer_put_text(out, "]}");
+}
+
+/* How many rows of the page are to be shown; notes where the next begins. */
+static int page_rows(struct query *query, const PGresult *result, uint64_t limit)
+{
+    int rows = PQntuples(result);
+
+    query->is_found = rows > 0;
+    if (rows > 0 && PQgetisnull(result, 0, 0))
+        rows = 0;
+    query->has_more = (uint64_t)rows > limit;
+    if (query->has_more)
+        rows = (int)limit;
+    if (rows > 0)
+        query->last = (struct params_cursor){
+            .is_given = true,
+            .recorded_at_us = get_moment(result, rows - 1, 0),
+            .content_hash = (int32_t)get_integer(result, rows - 1, 1)};
+    if (query->has_more)
+        snprintf(query->next, sizeof(query->next), "%" PRId64 "_%" PRId32,
+                 query->last.recorded_at_us, query->last.content_hash);
+    return rows;
+}
+
+static void take_readings(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+    bool is_of_points = query->params.points > 0;
+    int rows = is_of_points ? 0 : page_rows(query, result, query->params.limit);
+
+    if (is_of_points)
+        query->is_found = PQntuples(result) > 0;
+    if (!query->is_found)
+        return;
+    buffer_put_text(out, "{\"deviceId\":");
+    buffer_put_json_string(out, query->params.device_id);
+    if (is_of_points) {
+        put_points(query, result);
+        return;
+    }
+    buffer_put_text(out, ",\"readings\":[");
+    for (int row = 0; row < rows; row++) {
+        buffer_put_text(out, row > 0 ? "," : "");
+        put_reading(query, result, row, 0, query->params.device_id);
+    }
+    buffer_put_text(out, "],\"next\":");
+    if (query->has_more)
+        buffer_put_json_string(out, query->next);
+    else
+        buffer_put_text(out, "null");
+    buffer_put_text(out, "}");
+}
+
+const struct query_kind query_readings = {build_readings, take_readings};
+
+/* A field is quoted when it must be (RFC 4180). */
+static void put_csv_text(struct buffer *out, const char *text)
+{
+    if (!text[strcspn(text, "\",\r\n")]) {
+        buffer_put_text(out, text);
+        return;
+    }
+    buffer_put_text(out, "\"");
+    for (; *text; text++) {
+        if (*text == '"')
+            buffer_put_text(out, "\"");
+        buffer_put(out, text, 1);
+    }
+    buffer_put_text(out, "\"");
+}
+
+void query_csv_header(struct buffer *out, const struct features *features)
+{
+    buffer_put_text(out, "timestamp,deviceId,status");
+    for (size_t i = 0; i < features->count; i++)
+        buffer_printf(out, ",%s", features->names[i]);
+    buffer_put_text(out, "\r\n");
+}
+
+static void build_csv(struct query *query)
+{
+    uint64_t limit = query->params.limit;
+
+    if (limit == 0 || limit > QUERY_CSV_PAGE_ROWS)
+        limit = query->params.limit = QUERY_CSV_PAGE_ROWS;
+    build_page(query, limit + 1);
+}
+
+static void take_csv(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+    int rows = page_rows(query, result, query->params.limit);
+
+    for (int row = 0; row < rows; row++) {
+        union reading_storage storage;
+        const struct reading *reading = &storage.reading;
+        const char *status;
+        char when[TIMESTAMP_TEXT_SIZE];
+
+        get_reading(query, result, row, 0, &storage);
+        timestamp_format(when, reading->recorded_at_us);
+        status = reading_status_text((enum reading_status)reading->status);
+        buffer_printf(out, "%s,", when);
+        put_csv_text(out, query->params.device_id);
+        buffer_printf(out, ",%s", status ? status : "");
+        for (size_t i = 0; i < query->features->count; i++) {
+            buffer_put_text(out, ",");
+            if (!isnan(reading->values[i]))
+                buffer_put_json_double(out, reading->values[i]);
+        }
+        buffer_put_text(out, "\r\n");
+    }
+}
+
+const struct query_kind query_csv = {build_csv, take_csv};

@@ -1,0 +1,66 @@
+/* queries.h: all the SQL of httpapi, and how rows become an answer. Nothing else knows a table.
+ *
+ * Shape    a kind of query builds its SQL and parameters out of what was asked, and writes the body
+ *          of the answer as its result comes in. One struct query is one question, asked once.
+ * Units    moments in microseconds since 1970.
+ * Errors   is_found = false: there is no such device. All else is the database's error.
+ * Owner    query_release() frees what the struct holds; texts of `setup` are constant.
+ */
+#ifndef HIGHWATER_QUERIES_H
+#define HIGHWATER_QUERIES_H
+
+#include "httpapi/params.h"
+#include "shared/buffer.h"
+#include "shared/features.h"
+#include "shared/pg_link.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { QUERY_PARAMS_MAX = 6, QUERY_CSV_PAGE_ROWS = 2000 };
+
+struct query;
+
+struct query_kind {
+    void (*build)(struct query *query);
+    void (*take)(struct query *query, const PGresult *result);
+};
+
+struct query {
+    const struct query_kind *kind;
+    struct params params;
+    const struct features *features;
+    int64_t as_of_us; /* the question is about this moment */
+
+    struct buffer sql;
+    int bound_count;
+    const char *bound[QUERY_PARAMS_MAX];
+    char bound_text[QUERY_PARAMS_MAX][PARAM_TEXT_SIZE];
+
+    struct buffer body;
+    bool is_found;
+    bool has_more;               /* a page: more follows behind `last` */
+    struct params_cursor last;
+    char next[PARAM_TEXT_SIZE];  /* cursor of the following page, "" = none */
+};
+
+/* What each connection is told first. Appends SQL. */
+void query_setup(struct buffer *out, uint64_t statement_timeout_ms);
+
+/* Fills in SQL and parameters. */
+void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
+                const struct features *features, int64_t as_of_us);
+void query_release(struct query *query);
+
+extern const struct query_kind query_dashboard;
+extern const struct query_kind query_devices;
+extern const struct query_kind query_device;
+extern const struct query_kind query_histogram; /* of a device, or of all without device_id */
+extern const struct query_kind query_readings;  /* JSON, a page, or `points` steps */
+extern const struct query_kind query_csv;       /* QUERY_CSV_PAGE_ROWS lines at most */
+
+/* Names the columns of query_csv. */
+void query_csv_header(struct buffer *out, const struct features *features);
+
+#endif
