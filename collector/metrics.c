@@ -1,0 +1,149 @@
+#include "collector/metrics.h"
+
+#include "shared/prometheus.h"
+#include "shared/timestamp.h"
+
+#include <inttypes.h>
+
+#ifndef HIGHWATER_VERSION
+#define HIGHWATER_VERSION "unversioned"
+#endif
+
+struct number {
+    const char *name;
+    const char *type;
+    const char *help;
+    double value;
+};
+
+static void write_numbers(struct buffer *out, const struct number *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        prometheus_number(out, numbers[i].name, numbers[i].type, numbers[i].help,
+                          numbers[i].value);
+}
+
+#define WRITE_NUMBERS(out, numbers)                                                                \
+    write_numbers(out, numbers, sizeof(numbers) / sizeof((numbers)[0]))
+
+static void write_ingest(struct buffer *out, const struct metrics_view *view)
+{
+    const struct ingest *ingest = view->ingest;
+    const struct ingest_counters *n = &ingest->counters;
+    const struct number numbers[] = {
+        {"highwater_messages_total", "counter", "MQTT messages received.", (double)n->messages},
+        {"highwater_readings_received_total", "counter",
+         "Readings received; always stored + duplicates + rejected + in flight.",
+         (double)n->received},
+        {"highwater_readings_stored_total", "counter", "Readings that became a row.",
+         (double)n->stored},
+        {"highwater_readings_duplicate_total", "counter", "Readings whose row was there already.",
+         (double)n->duplicates},
+        {"highwater_readings_in_flight", "gauge", "Readings received and not yet committed.",
+         (double)ingest_in_flight(ingest)},
+        {"highwater_law_breaches_total", "counter",
+         "Checks in which received was not the sum of the others; report any.",
+         (double)view->law_breaches},
+        {"highwater_batches_total", "counter", "Batches committed.", (double)n->batches},
+        {"highwater_batches_stale_total", "counter",
+         "Batches committed after their connection had ended; the broker delivers them again.",
+         (double)n->stale_batches},
+        {"highwater_store_retries_total", "counter", "Tries of a batch that were rolled back.",
+         (double)ingest->store.retries},
+        {"highwater_store_on_hold", "gauge", "1 while somebody has to mend the database.",
+         ingest->store.is_held},
+        {"highwater_qos0_messages_total", "counter", "Messages that carry no promise.",
+         (double)n->qos0},
+        {"highwater_retained_messages_total", "counter",
+         "Retained messages replayed by a subscription, all rejected.", (double)n->retained},
+        {"highwater_readings_without_timestamp_total", "counter",
+         "Readings stamped on arrival, whose duplicates cannot be told.",
+         (double)n->without_timestamp},
+        {"highwater_unknown_members_total", "counter", "Members of payloads that no setting names.",
+         (double)n->unknown_members},
+        {"highwater_held_acks", "gauge", "Acknowledgements behind the gate.",
+         (double)ingest->mqtt.held_acks},
+        {"highwater_lag_seconds", "gauge", "Of the last batch, from its first arrival to its commit.",
+         view->lag_ms / 1e3},
+        {"highwater_mqtt_connects_total", "counter", "Times the broker was joined.",
+         (double)ingest->mqtt.connects},
+        {"highwater_mqtt_up", "gauge", "1 while the broker is connected.",
+         ingest->mqtt.state == MQTT_LINK_UP},
+        {"highwater_database_connects_total", "counter", "Times the database was connected.",
+         (double)ingest->store.link.connects},
+        {"highwater_database_up", "gauge", "1 while batches can be stored.",
+         store_is_ready(&ingest->store)},
+    };
+
+    WRITE_NUMBERS(out, numbers);
+    prometheus_head(out, "highwater_readings_rejected_total", "counter",
+                    "Readings and messages kept as rejected, by reason.");
+    for (int reason = READING_OK + 1; reason < READING_ERROR_COUNT; reason++)
+        buffer_printf(out, "highwater_readings_rejected_total{reason=\"%s\"} %" PRIu64 "\n",
+                      reading_error_text((enum reading_error)reason),
+                      n->rejected_by_reason[reason]);
+}
+
+static void write_rest(struct buffer *out, const struct metrics_view *view)
+{
+    const struct windows_stats windows = windows_stats(view->windows);
+    const struct sequences *sequences = view->sequences;
+    const struct number numbers[] = {
+        {"highwater_broker_dropped_messages", "gauge",
+         "Messages the broker has dropped since its start, as it says.",
+         (double)view->broker_dropped},
+        {"highwater_numbered_devices", "gauge", "Devices that number their readings.",
+         (double)sequences->device_count},
+        {"highwater_sequence_missing", "gauge", "Numbers of theirs that have not come.",
+         (double)sequences->missing},
+        {"highwater_sequence_repeats_total", "counter", "Numbers that came again.",
+         (double)sequences->repeats},
+        {"highwater_sequence_restarts_total", "counter", "Numberings begun anew.",
+         (double)sequences->restarts},
+        {"highwater_windows_complete", "gauge", "1 when the windows are loaded.",
+         view->is_complete},
+        {"highwater_windows_devices", "gauge", "Devices known.", (double)windows.devices},
+        {"highwater_windows_steps", "gauge", "Readings kept in staircases.",
+         (double)windows.steps},
+        {"highwater_windows_bytes", "gauge", "Memory of the windows.", (double)windows.bytes},
+        {"highwater_windows_repairs_total", "counter", "Stale heap entries mended.",
+         (double)windows.repairs},
+        {"highwater_windows_coarsened_total", "counter",
+         "Steps given up to the limit of a staircase.", (double)windows.coarsened},
+        {"highwater_windows_rewinds_total", "counter", "Times the clock went back.",
+         (double)windows.rewinds},
+        {"highwater_boards_published_total", "counter", "Boards published.",
+         (double)view->boards->boards_published},
+        {"highwater_start_time_seconds", "gauge", "When the collector started, since 1970.",
+         (double)view->started_at_us / 1e6},
+    };
+
+    WRITE_NUMBERS(out, numbers);
+    prometheus_head(out, "highwater_build_info", "gauge", "The version.");
+    buffer_put_text(out, "highwater_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
+}
+
+void metrics_write(struct buffer *out, const struct metrics_view *view)
+{
+    write_ingest(out, view);
+    write_rest(out, view);
+    prometheus_process(out);
+}
+
+bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
+{
+    const struct ingest *ingest = view->ingest;
+    size_t before = reasons->bytes;
+
+    if (ingest->store.is_held)
+        buffer_printf(reasons, "on hold: %s\n", ingest->store.hold_reason);
+    else if (ingest->store.state == STORE_LOCKED_OUT)
+        buffer_put_text(reasons, "another collector with this id is live\n");
+    else if (!store_is_ready(&ingest->store))
+        buffer_printf(reasons, "the database is away: %s\n", ingest->store.link.failure);
+    if (ingest->mqtt.state != MQTT_LINK_UP)
+        buffer_printf(reasons, "the broker is away: %s\n", ingest->mqtt.failure);
+    if (!view->is_complete)
+        buffer_put_text(reasons, "the windows are being loaded\n");
+    return reasons->bytes == before;
+}
