@@ -172,13 +172,15 @@ endif
 
 # --- Test ---------------------------------------------------------------------------------------
 
-# A session of pytest against the programs in $(BIN); failpoints are in build/test only.
+# A session of pytest against the programs in $(BIN); failpoints are in build/test only. One file:
+# make test-system TESTS=tests/system/test_run.py ARGS=-x
+TESTS ?= tests/system
 PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
-         $(PYTHON) -m pytest -p no:cacheprovider tests/system
+         $(PYTHON) -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
 
 test: ## unit tests and the short system tests, under 5 minutes
-	@$(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-system
+	@failed=0; for t in test-unit test-system; do \
+	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
 
 test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<flavour>/unit/*.log
 	@rm -f $(OUT)/unit/*.log; failed=0; for t in $(UNIT); do \
@@ -191,13 +193,13 @@ test-programs: programs deps-run deps-test
 	@$(MAKE) --no-print-directory FLAVOUR=test programs
 
 test-system: test-programs ## the short system tests, with a private PostgreSQL and Mosquitto
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST)
 
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
-	@$(PYTEST) -m 'faults and not chaos' $(ARGS)
+	@$(PYTEST) -m 'faults and not chaos'
 
 chaos: test-programs ## faults at random: SECONDS=120 SEED=n
-	@CHAOS_SECONDS=$(or $(SECONDS),120) SEED=$(SEED) $(PYTEST) -m chaos -s $(ARGS)
+	@CHAOS_SECONDS=$(or $(SECONDS),120) SEED=$(SEED) $(PYTEST) -m chaos -s
 
 asan: ## all of it with ASan and UBSan, then the unit and the short system tests
 	@$(MAKE) --no-print-directory FLAVOUR=asan test
@@ -236,11 +238,14 @@ lint-cppcheck: deps-lint
 	  --inline-suppr --suppress=missingIncludeSystem --cppcheck-build-dir=build/cppcheck -j $$(nproc) \
 	  $(DEFINES) -D_POSIX_C_SOURCE=200809L $(filter %.c,$(C_FILES))
 
+# The analyzer does not know that a failed assertion of cmocka ends the test, so not on those.
 lint-tidy: deps-lint
 	$(call note,LINT,clang-tidy)
 	$(Q)flags="$(STANDARD) -I. -DHIGHWATER_VERSION=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
 	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -I{} sh -c \
-	  'out=$$(clang-tidy --quiet {} -- $$flags 2>&1) || { echo "$$out"; exit 1; }'
+	  'case {} in tests/unit/*) checks=--checks=-clang-analyzer-*;; esac; \
+	   out=$$(clang-tidy --quiet $$checks {} -- $$flags 2>&1) || \
+	   { echo "$$out" | grep -v "warnings generated"; exit 1; }'
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)

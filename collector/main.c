@@ -199,6 +199,9 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
     for (size_t i = 0; i < batch->sorted_count; i++) {
         const struct batch_row *row = batch_row(batch, batch->order[i]);
 
+        if (i + WINDOWS_AHEAD < batch->sorted_count)
+            windows_prefetch(&c->windows,
+                             batch_row(batch, batch->order[i + WINDOWS_AHEAD])->device);
         if (!row->is_refused)
             windows_insert(&c->windows, row->device, batch_reading(row), now_us);
     }

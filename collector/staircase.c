@@ -142,8 +142,8 @@ static void make_room(struct staircase *s, struct staircase_kind *kind)
         move_to_front(s, kind);
     else
         set_capacity(s, kind,
-                     s->capacity + (s->capacity < 8u * GROWTH_SLOTS ? GROWTH_SLOTS
-                                                                   : s->capacity / 8u));
+                     s->capacity +
+                         (s->capacity < 8u * GROWTH_SLOTS ? GROWTH_SLOTS : s->capacity / 8u));
 }
 
 size_t staircase_insert(struct staircase *s, struct staircase_kind *kind,

@@ -4,20 +4,19 @@
  *          time strictly rises and the value strictly worsens. So the best reading since any moment
  *          is the first step after that moment. Random values leave about ln(n) steps of n
  *          readings: nine for an hour at one reading a second. Steps are whole readings in one
- *          array with little slack; inserting in any order, any number of times, gives the same steps.
- *          "Better" is: better value, then later recorded_at, then larger content_hash.
- * Units    recorded_at and every moment in microseconds, as in reading.h. Nothing here has a clock.
- * Limit    a slowly worsening value makes every reading a step. At `step_limit` steps an insert first
- *          halves the older half: every second step goes, the oldest stays; `coarsened` counts those
- *          that went. From then on the best reading since a moment M may be wrong in one way only:
- *          it is a true reading after M, but a worse and later one than the best. It is so only
- *          while M lies between two neighbouring steps from between which steps were removed, and the
- *          best was worse than the older of the two. Moments in the newer half stay exact.
- * Errors   none. No memory: mem.h.
- * Owner    the struct is embedded; staircase_release() frees the one array. Pointers to steps are
- *          good until the next call that takes the staircase without const.
- * Source   the monotonic queue of sliding window maxima: Lemire, Streaming Maximum-Minimum Filter
- *          Using No More than Three Comparisons per Element, 2006; here for any order of arrival.
+ *          array with little slack; inserting in any order, any number of times, gives the same
+ * steps. "Better" is: better value, then later recorded_at, then larger content_hash. Units
+ * recorded_at and every moment in microseconds, as in reading.h. Nothing here has a clock. Limit a
+ * slowly worsening value makes every reading a step. At `step_limit` steps an insert first halves
+ * the older half: every second step goes, the oldest stays; `coarsened` counts those that went.
+ * From then on the best reading since a moment M may be wrong in one way only: it is a true reading
+ * after M, but a worse and later one than the best. It is so only while M lies between two
+ * neighbouring steps from between which steps were removed, and the best was worse than the older
+ * of the two. Moments in the newer half stay exact. Errors   none. No memory: mem.h. Owner    the
+ * struct is embedded; staircase_release() frees the one array. Pointers to steps are good until the
+ * next call that takes the staircase without const. Source   the monotonic queue of sliding window
+ * maxima: Lemire, Streaming Maximum-Minimum Filter Using No More than Three Comparisons per
+ * Element, 2006; here for any order of arrival.
  */
 #ifndef HIGHWATER_STAIRCASE_H
 #define HIGHWATER_STAIRCASE_H
@@ -39,9 +38,9 @@ enum {
 
 /* What the staircases of one ranking have in common, and the tally over all of them. */
 struct staircase_kind {
-    size_t stride;      /* bytes from step to step: reading_size() */
-    double sign;        /* 1: the highest value is best, -1: the lowest */
-    uint32_t feature;   /* the value that is ranked */
+    size_t stride;    /* bytes from step to step: reading_size() */
+    double sign;      /* 1: the highest value is best, -1: the lowest */
+    uint32_t feature; /* the value that is ranked */
     uint32_t step_limit;
     uint64_t steps;     /* kept now */
     uint64_t slots;     /* room for steps, allocated now */
@@ -51,7 +50,7 @@ struct staircase_kind {
 /* All zero is an empty one. 16 bytes, because four million of them are nothing unusual. */
 struct staircase {
     unsigned char *slots;
-    uint16_t start;    /* slot of the oldest step; the ones before it have expired */
+    uint16_t start; /* slot of the oldest step; the ones before it have expired */
     uint16_t count;
     uint16_t capacity; /* in steps */
     uint16_t unused;

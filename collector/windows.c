@@ -1,19 +1,19 @@
 /* A board is asked for far less often than a reading arrives, and nearly no reading changes one.
  * So an insert does the least that keeps boards cheap, and a board repairs what it meets.
  *
- * Each (ranking, interval) has a heap with one key per device. One thing holds at all times: a key is
- * never worse than the best reading of its device in the interval, only better, namely when the
- * reading it was taken from has expired meanwhile. A new reading can beat its device's key only if it
- * leads the interval, that is if no earlier step of the staircase is inside; that takes a look at one
- * neighbouring step, in the cache line next to the tail. All other readings leave the heaps
- * alone. The board walks the heap best first and asks each key's staircase for the truth: if it agrees
- * the device is on the board, if not the key is lowered and sinks. What comes out in order is
- * exact, since every key below is no better than what its device claims at most.
+ * Each (ranking, interval) has a heap with one key per device. One thing holds at all times: a key
+ * is never worse than the best reading of its device in the interval, only better, namely when the
+ * reading it was taken from has expired meanwhile. A new reading can beat its device's key only if
+ * it leads the interval, that is if no earlier step of the staircase is inside; that takes a look
+ * at one neighbouring step, in the cache line next to the tail. All other readings leave the heaps
+ * alone. The board walks the heap best first and asks each key's staircase for the truth: if it
+ * agrees the device is on the board, if not the key is lowered and sinks. What comes out in order
+ * is exact, since every key below is no better than what its device claims at most.
  *
- * Rejected: a sorted set per board (every reading of a falling device would move its entry, and every
- * expiry); expiry queues or timing wheels (an event per step, for devices that no board will ever
- * show); keeping only the top N and recomputing when one leaves (a pass over all devices, at the
- * worst moment); buckets of seconds (not exact between two seconds).
+ * Rejected: a sorted set per board (every reading of a falling device would move its entry, and
+ * every expiry); expiry queues or timing wheels (an event per step, for devices that no board will
+ * ever show); keeping only the top N and recomputing when one leaves (a pass over all devices, at
+ * the worst moment); buckets of seconds (not exact between two seconds).
  *
  * All time is an interval like the others, of infinite length, whose truth is the device's peak
  * instead of its staircase.
@@ -24,8 +24,8 @@
  *
  *     id | staircases, 16 each | heap positions, 4 each | peaks, one reading each
  *
- * and beside it only the steps themselves and a key in each heap. Blocks are in chunks that never move,
- * so that growing costs no copy and no second copy's memory. */
+ * and beside it only the steps themselves and a key in each heap. Blocks are in chunks that never
+ * move, so that growing costs no copy and no second copy's memory. */
 #include "collector/windows.h"
 
 #include "shared/mem.h"
@@ -255,8 +255,7 @@ static void advance(struct windows *w, int64_t now_us)
 /* ---- the calls ---- */
 
 void windows_init(struct windows *w, size_t feature_count, unsigned orders,
-                  const int64_t *lengths_us, size_t interval_count, size_t top_n,
-                  size_t step_limit)
+                  const int64_t *lengths_us, size_t interval_count, size_t top_n, size_t step_limit)
 {
     size_t order_count = orders == (WINDOWS_HIGHEST | WINDOWS_LOWEST) ? 2 : 1;
     size_t heap_count, staircases_end;
@@ -353,8 +352,8 @@ const char *windows_device_id(const struct windows *w, uint32_t device)
     return *block_id(block_of(w, device));
 }
 
-static void insert_peak(struct windows *w, uint32_t device, unsigned char *block,
-                        uint32_t ranking, const struct reading *reading)
+static void insert_peak(struct windows *w, uint32_t device, unsigned char *block, uint32_t ranking,
+                        const struct reading *reading)
 {
     const struct staircase_kind *kind = &w->kinds[ranking];
     struct reading *peak = block_peak(w, block, ranking);
@@ -367,8 +366,8 @@ static void insert_peak(struct windows *w, uint32_t device, unsigned char *block
             heap_raise(w, heap_index(w, ranking, i), block, key_of(kind, reading, device));
 }
 
-static void insert_step(struct windows *w, uint32_t device, unsigned char *block,
-                        uint32_t ranking, const struct reading *reading)
+static void insert_step(struct windows *w, uint32_t device, unsigned char *block, uint32_t ranking,
+                        const struct reading *reading)
 {
     struct staircase_kind *kind = &w->kinds[ranking];
     struct staircase *staircase = block_staircase(block, ranking);
@@ -377,8 +376,7 @@ static void insert_step(struct windows *w, uint32_t device, unsigned char *block
 
     if (index == STAIRCASE_UNCHANGED)
         return;
-    earlier_us =
-        index > 0 ? staircase_step(staircase, kind, index - 1)->recorded_at_us : INT64_MIN;
+    earlier_us = index > 0 ? staircase_step(staircase, kind, index - 1)->recorded_at_us : INT64_MIN;
     for (uint32_t i = 0; i < w->interval_count; i++)
         if (w->lengths_us[i] != INTERVAL_ALL_TIME && earlier_us <= w->starts_us[i] &&
             reading->recorded_at_us > w->starts_us[i])
@@ -436,9 +434,9 @@ void windows_prefetch(struct windows *w, uint32_t device)
         __builtin_prefetch(block + i);
 }
 
-/* The frontier of a best-first walk: positions whose parents are on the board, as a heap of positions
- * ordered by the keys there. It never holds more than one position more than the board has
- * entries. */
+/* The frontier of a best-first walk: positions whose parents are on the board, as a heap of
+ * positions ordered by the keys there. It never holds more than one position more than the board
+ * has entries. */
 struct frontier {
     uint32_t *positions;
     size_t count;
@@ -491,8 +489,8 @@ static void frontier_remove(const struct windows *w, size_t heap, struct frontie
     positions[at] = last;
 }
 
-static void frontier_push_children(const struct windows *w, size_t heap,
-                                   struct frontier *frontier, uint32_t position)
+static void frontier_push_children(const struct windows *w, size_t heap, struct frontier *frontier,
+                                   uint32_t position)
 {
     for (size_t child = 2 * (size_t)position + 1; child <= 2 * (size_t)position + 2; child++)
         if (child < w->heaps[heap].count)
@@ -517,8 +515,8 @@ static void remove_on_the_way(struct windows *w, size_t heap, struct frontier *f
     heap_remove(w, heap, position);
     if (position == last)
         return;
-    /* If the last is on the board it may rise from here, but only past keys that are on it too; their
-     * places change hands, the frontier stays. */
+    /* If the last is on the board it may rise from here, but only past keys that are on it too;
+     * their places change hands, the frontier stays. */
     if (last_is_on_board)
         frontier_push_children(w, heap, frontier, position);
     else

@@ -1,13 +1,12 @@
 /* windows.h: which devices have had the best value of each feature, over any of several spans.
  *
  * Shape    a ranking is a feature with a direction, highest or lowest. Each device has a staircase
- *          per ranking and, inline, the best reading it ever had (its peak). Each (ranking, interval)
- *          has a heap of the devices that have something in it. A board is the best `top_n` devices,
- *          each with its whole best reading of the interval.
- *          A reading is in an interval at `now` when recorded_at > now - length: readings from the
- *          future count, and a reading leaves at exactly recorded_at + length.
- *          Devices are ranked by value, then later recorded_at, then smaller id (bytes); a
- *          device's own readings by value, then later recorded_at, then larger content_hash.
+ *          per ranking and, inline, the best reading it ever had (its peak). Each (ranking,
+ * interval) has a heap of the devices that have something in it. A board is the best `top_n`
+ * devices, each with its whole best reading of the interval. A reading is in an interval at `now`
+ * when recorded_at > now - length: readings from the future count, and a reading leaves at exactly
+ * recorded_at + length. Devices are ranked by value, then later recorded_at, then smaller id
+ * (bytes); a device's own readings by value, then later recorded_at, then larger content_hash.
  *          Inserting is commutative and idempotent, so live, late, redelivered and reloaded
  *          readings need no distinction. A feature that is NAN is not there. -0.0 and infinite
  *          values never arrive.
@@ -15,14 +14,14 @@
  *          still. If it goes back, the boards are at once exact for what is still kept, at the
  *          price of one pass over all devices; what is then missing are readings not after
  *          stats.dropped_until_us, which the caller inserts again.
- * Errors   none; memory as in mem.h. A staircase beyond its limit is coarsened: staircase.h says what
- *          a board can then be wrong about, stats.coarsened whether it may be.
- * Cost     an insert is one device block and the tails of its staircases; a heap is touched only by a
- *          reading that leads its device's interval. A board is the devices it shows and those whose
- *          time has run out above them; each such repair was paid for by one insert. A device that
- *          went silent costs its block and its all-time entries, once windows_sweep() came by.
- * Owner    the caller of windows_init(); ids are borrowed and outlive the windows. Readings are copied
- *          in. Readings in entries are good until the next call without const.
+ * Errors   none; memory as in mem.h. A staircase beyond its limit is coarsened: staircase.h says
+ * what a board can then be wrong about, stats.coarsened whether it may be. Cost     an insert is
+ * one device block and the tails of its staircases; a heap is touched only by a reading that leads
+ * its device's interval. A board is the devices it shows and those whose time has run out above
+ * them; each such repair was paid for by one insert. A device that went silent costs its block and
+ * its all-time entries, once windows_sweep() came by. Owner    the caller of windows_init(); ids
+ * are borrowed and outlive the windows. Readings are copied in. Readings in entries are good until
+ * the next call without const.
  */
 #ifndef HIGHWATER_WINDOWS_H
 #define HIGHWATER_WINDOWS_H
@@ -37,8 +36,8 @@
 /* Which way a feature is ranked; windows_init() takes one or both, or'ed. */
 enum windows_order { WINDOWS_HIGHEST = 1, WINDOWS_LOWEST = 2 };
 
-/* How far windows_prefetch() runs ahead of windows_insert(): half of it fetches the device, the other
- * half what the device refers to. */
+/* How far windows_prefetch() runs ahead of windows_insert(): half of it fetches the device, the
+ * other half what the device refers to. */
 enum { WINDOWS_AHEAD = 8 };
 
 struct windows_entry {
@@ -48,15 +47,16 @@ struct windows_entry {
 
 struct windows_stats {
     uint64_t devices;
-    uint64_t steps;          /* readings kept in staircases */
-    uint64_t bytes;          /* asked of the allocator and not given back */
-    uint64_t repairs;        /* heap entries lowered or removed because their time had run out */
-    uint64_t coarsened;      /* steps given up to the limit */
-    uint64_t rewinds;        /* times that `now` went back */
+    uint64_t steps;           /* readings kept in staircases */
+    uint64_t bytes;           /* asked of the allocator and not given back */
+    uint64_t repairs;         /* heap entries lowered or removed because their time had run out */
+    uint64_t coarsened;       /* steps given up to the limit */
+    uint64_t rewinds;         /* times that `now` went back */
     int64_t dropped_until_us; /* readings not after this moment may be gone */
 };
 
-/* One (ranking, interval). 24 bytes a key: the order must be decided without a look at the device. */
+/* One (ranking, interval). 24 bytes a key: the order must be decided without a look at the device.
+ */
 struct windows_key {
     double height; /* the ranked value, turned so that larger is better */
     int64_t recorded_at_us;
@@ -82,21 +82,21 @@ struct windows {
     uint32_t ranking_count;
     uint32_t interval_count;
     uint32_t device_count;
-    uint32_t sweep_next;           /* the device at which the next sweep goes on */
-    int64_t now_us;                /* as of the latest call; INT64_MIN before the first */
-    int64_t expired_us;            /* readings not after it are in no finite interval */
-    int64_t dropped_until_us;      /* the highest expired_us there ever was */
-    int64_t *lengths_us;           /* per interval */
-    int64_t *starts_us;            /* per interval: now - length */
-    struct staircase_kind *kinds;  /* per ranking */
-    struct windows_heap *heaps;    /* per ranking, per interval */
-    uint32_t *frontier;            /* scratch of windows_board() */
+    uint32_t sweep_next;                   /* the device at which the next sweep goes on */
+    int64_t now_us;                        /* as of the latest call; INT64_MIN before the first */
+    int64_t expired_us;                    /* readings not after it are in no finite interval */
+    int64_t dropped_until_us;              /* the highest expired_us there ever was */
+    int64_t *lengths_us;                   /* per interval */
+    int64_t *starts_us;                    /* per interval: now - length */
+    struct staircase_kind *kinds;          /* per ranking */
+    struct windows_heap *heaps;            /* per ranking, per interval */
+    uint32_t *frontier;                    /* scratch of windows_board() */
     uint32_t announced[WINDOWS_AHEAD / 2]; /* a ring: by windows_prefetch() */
     uint32_t announced_count;
     struct windows_chunk *chunks;
     size_t chunk_count;
     size_t block_size;
-    size_t positions_offset;       /* within a block */
+    size_t positions_offset; /* within a block */
     size_t peaks_offset;
     uint64_t repairs;
     uint64_t rewinds;
@@ -127,9 +127,9 @@ void windows_insert(struct windows *windows, uint32_t device, const struct readi
 void windows_insert_peak(struct windows *windows, uint32_t device, uint32_t ranking,
                          const struct reading *reading);
 
-/* Announces an insert, WINDOWS_AHEAD inserts before it: fetches what it will touch. For batches whose
- * devices are in no particular order and do not fit the caches. Costs nothing but time when left out or
- * wrong. */
+/* Announces an insert, WINDOWS_AHEAD inserts before it: fetches what it will touch. For batches
+ * whose devices are in no particular order and do not fit the caches. Costs nothing but time when
+ * left out or wrong. */
 void windows_prefetch(struct windows *windows, uint32_t device);
 
 /* Writes the board at `now_us`, best first, and returns how many entries it has, at most top_n. */

@@ -36,6 +36,7 @@ enum {
     TICK_MS = 200,          /* live line, ends by time, news about connections */
     DESCRIPTORS_SPARE = 64, /* besides one for each connection */
     STUCK_US = 5000000,     /* without a new connection: send over those that there are */
+    NEWS_US = 5000000,      /* between two different reasons why connections fail */
     LINGER_US = 1500000,    /* for the last readings to show on a board */
     NAP_LEAST_US = 60,      /* the kernel takes that long to wake somebody */
     NAP_MOST_US = 500,
@@ -52,6 +53,7 @@ struct run {
     enum phase phase;
     uv_loop_t loop;
     uv_prepare_t prepare;
+    uv_idle_t awake; /* runs while the loop must not sleep */
     uv_timer_t due;
     uv_timer_t tick;
     uv_signal_t sigint;
@@ -71,6 +73,7 @@ struct run {
     char client_suffix[16];
     bool has_failed;
     bool is_flat_out; /* as fast as acknowledged */
+    bool has_room;    /* a connection has got some since the source was asked last */
     bool is_live;     /* there is a terminal to draw on */
     bool has_live_line;
     int64_t due_us;       /* what the timer is set to */
@@ -79,6 +82,7 @@ struct run {
     int64_t connected_us; /* when the last connection was new */
     size_t connected;
     char failure[200]; /* the last one told */
+    int64_t told_us;   /* and when */
     uint64_t flap_random;
     unsigned open;
 };
@@ -135,8 +139,9 @@ static void tell_failure(struct run *run)
         run->failure[0] = '\0';
         return;
     }
-    if (strcmp(failure, run->failure) == 0)
+    if (strcmp(failure, run->failure) == 0 || now_us() - run->told_us < NEWS_US)
         return;
+    run->told_us = now_us();
     snprintf(run->failure, sizeof(run->failure), "%s", failure);
     erase_live_line(run);
     log_warning("mqtt: %zu of %zu connections up; the others keep trying: %s", run->publishers.up,
@@ -241,14 +246,19 @@ static void nap(const struct run *run)
     double busy_us = (double)(report->last_us - report->first_us);
     double nap_us;
 
-    if (!run->is_flat_out || run->phase != SENDING || report->acked == 0 || busy_us <= 0 ||
-        (double)report_outstanding(report) < window / 2)
+    if (!run->is_flat_out || run->settings.qos != 1 || run->phase != SENDING ||
+        report->acked == 0 || busy_us <= 0 || (double)report_outstanding(report) < window / 2)
         return;
     nap_us = window / ((double)report->acked / busy_us) / 8;
     if (nap_us > NAP_LEAST_US)
         nanosleep(&(struct timespec){.tv_nsec = nap_us < NAP_MOST_US ? (long)(nap_us * 1000)
                                                                      : NAP_MOST_US * 1000L},
                   NULL);
+}
+
+static void on_awake(uv_idle_t *idle)
+{
+    (void)idle;
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -260,6 +270,7 @@ static void on_prepare(uv_prepare_t *prepare)
         before = run->phase;
         move_on(run);
     } while (run->phase != before);
+    run->has_room = false;
     if (run->phase == SENDING) {
         int64_t due_us = run->source.pump(run->source.self, now_us());
         int64_t end_us = run->sending_us + run->settings.duration_us;
@@ -268,6 +279,10 @@ static void on_prepare(uv_prepare_t *prepare)
     }
     publishers_flush(&run->publishers);
     nap(run);
+    if (run->has_room) /* with QoS 0 writing is all it takes, and nothing will wake us */
+        uv_idle_start(&run->awake, on_awake);
+    else
+        uv_idle_stop(&run->awake);
     if (run->truth.failed && !run->has_failed) {
         run->has_failed = true;
         erase_live_line(run);
@@ -340,6 +355,7 @@ static void on_part_closed(struct run *run)
     if (--run->open > 0)
         return;
     uv_close((uv_handle_t *)&run->prepare, NULL);
+    uv_close((uv_handle_t *)&run->awake, NULL);
     uv_close((uv_handle_t *)&run->due, NULL);
     uv_close((uv_handle_t *)&run->tick, NULL);
     uv_close((uv_handle_t *)&run->sigint, NULL);
@@ -410,6 +426,7 @@ static void on_room(void *user, size_t publisher)
 {
     struct run *run = user;
 
+    run->has_room = true;
     run->source.on_room(run->source.self, publisher, now_us());
 }
 
@@ -521,6 +538,7 @@ static bool start_links(struct run *run, char *error, size_t error_bytes)
 static void start_handles(struct run *run)
 {
     uv_prepare_init(&run->loop, &run->prepare);
+    uv_idle_init(&run->loop, &run->awake);
     uv_timer_init(&run->loop, &run->due);
     uv_timer_init(&run->loop, &run->tick);
     uv_signal_init(&run->loop, &run->sigint);

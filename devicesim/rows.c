@@ -44,9 +44,11 @@ static bool fill(struct rows *rows)
 
     if (rows->at_end)
         return false;
-    memmove(rows->data, rows->data + rows->start, rows->end - rows->start);
-    rows->end -= rows->start;
-    rows->start = 0;
+    if (rows->start > 0) {
+        memmove(rows->data, rows->data + rows->start, rows->end - rows->start);
+        rows->end -= rows->start;
+        rows->start = 0;
+    }
     if (rows->capacity - rows->end < CHUNK_BYTES + 1) {
         rows->capacity = mem_grown(rows->capacity, rows->end + CHUNK_BYTES + 1);
         rows->data = mem_realloc(rows->data, rows->capacity);

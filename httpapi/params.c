@@ -386,7 +386,7 @@ bool params_parse_device(struct params *out, const char *segment, size_t bytes,
 
 void params_key(struct buffer *out, const struct params *params, const struct param *table)
 {
-    buffer_printf(out, "device=%s", params->device_id);
+    buffer_put_json_string(out, params->device_id);
     for (const struct param *param = table; param->name; param++) {
         const void *value = (const char *)params + param->offset;
 

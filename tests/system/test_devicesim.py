@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
+import pty
 import re
+import resource
 import signal
+import struct
 import subprocess
+import tempfile
+import termios
+import threading
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from conftest import BUILD_DIR, CLONE
-from servers import until
+from oracle import Listener, to_us
+from servers import LOOPBACK, PrivateBroker, Program, paused, until
 
 MONTH = CLONE / "data" / "beijing-stations-2013-03.csv.gz"
 MONTH_READINGS = 8928
+STATUSES = {"ON", "OFF", "ACTIVE", "INACTIVE"}
 
 
 def live_collector(stack, **settings):
@@ -26,49 +38,610 @@ def live_collector(stack, **settings):
     return program
 
 
-def simulate(stack, *args, expect=0, timeout=60.0):
+def run(*args, timeout=60.0, env=None, **options):
+    argv = [BUILD_DIR / "devicesim", *map(str, args)]
+    environment = {**os.environ, **(env or {})}
+    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, env=environment, **options)
+
+
+def simulate(broker, *args, expect=0, **options):
     """Runs devicesim to its end; its report."""
-    argv = [BUILD_DIR / "devicesim", "--mqtt-url", stack.broker.url(), "--json", *map(str, args)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+    done = run("--mqtt-url", broker.url(), "--json", *args, **options)
     assert done.returncode == expect, done.stderr
     return json.loads(done.stdout)
 
 
-def verify(stack, truth, *args, wait="20s"):
+def verify(database, truth, *args, wait="20s"):
     """(exit status, its result, what it said about examples)."""
-    argv = [BUILD_DIR / "devicesim", "--verify", stack.database.url, "--truth", truth, "--verify-wait", wait]
-    done = subprocess.run([*argv, "--json", *args], capture_output=True, text=True, timeout=60)
+    done = run("--verify", database.url, "--truth", truth, "--verify-wait", wait, "--json", *args)
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
 
-def assert_verified(stack, truth, *args):
-    status, result, said = verify(stack, truth, *args)
+def assert_verified(database, truth, *args):
+    status, result, said = verify(database, truth, *args)
     assert status == 0, (result, said)
     return result
 
 
-def test_a_month_of_real_readings_is_replayed_and_verified(stack, area):
+@pytest.fixture
+def truth(area) -> Path:
+    """A place for a record, not there yet."""
+    return Path(tempfile.mkdtemp(dir=area, prefix="truth-")) / "truth.csv"
+
+
+def lines_of(truth):
+    return list(csv.reader(truth.read_text().splitlines()))
+
+
+# --- The fleet -----------------------------------------------------------------------------------
+
+
+def test_the_fleet_sends_what_the_sample_sent(stack):
+    listener = stack.listen("devices/#")
+    program = stack.start_devicesim("--num_devices", "12", "--interval", "100ms..300ms")
+    readings = lambda: [r for r in listener.received if r.topic.endswith("/readings")]  # noqa: E731
+    until(lambda: len(readings()) > 200, 20, "200 readings came")
+    assert {r.topic for r in readings()} == {f"devices/device_{n}/readings" for n in range(1, 13)}
+    for received in readings():
+        body = received.json()
+        assert list(body) == ["deviceId", "timestamp", "status", "pressure", "temperature"]
+        assert received.topic == f"devices/{body['deviceId']}/readings"
+        assert body["status"] in STATUSES
+        assert 0 <= body["pressure"] <= 25 and 0 <= body["temperature"] <= 200
+        assert all(round(body[name], 2) == body[name] for name in ("pressure", "temperature"))
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", body["timestamp"])
+        assert abs(to_us(body["timestamp"].replace("Z", "+00:00")) / 1e6 - time.time()) < 60
+    assert {r.json()["status"] for r in readings()} == STATUSES
+    assert program.terminate() == 0
+    until(lambda: listener.latest("devices/device_12/status").payload == b"offline", 10)
+
+
+def test_the_fleet_has_ten_devices_that_send_every_1_to_10_seconds(stack):
+    report = simulate(stack.broker, "--duration", "5s")
+    assert report["connections"] == 10
+    assert 1 <= report["acked"] <= 50
+
+
+def test_a_device_that_dies_leaves_its_last_will(stack):
+    listener = stack.listen("devices/+/status")
+    program = stack.start_devicesim("--num-devices", "3")
+    topics = [f"devices/device_{n}/status" for n in (1, 2, 3)]
+    until(lambda: all((s := listener.latest(t)) and s.payload == b"online" for t in topics), 10)
+    program.kill9()
+    until(lambda: all(listener.latest(t).payload == b"offline" for t in topics), 10)
+    late = stack.listen("devices/+/status")
+    until(lambda: all((s := late.latest(t)) and s.retain and s.payload == b"offline" for t in topics), 10)
+
+
+def payloads_of(broker, *args):
+    listener = Listener(broker.port, "devices/+/readings")
+    report = simulate(broker, *args)
+    until(lambda: len(listener.received) >= report["acked"], 10, "everything came")
+    listener.close()
+    return Counter((r.topic, r.payload) for r in listener.received)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "walk", "daily", "spike"])
+def test_a_seed_gives_the_same_bytes_whatever_the_timing(stack, kind):
+    always = ["--num-devices", 20, "--count", 400, "--start-time", "2026-01-01T00:00:00Z", "--signal", kind, "--seq"]
+    always += ["--interval", "5ms..15ms", "--late", "0.1", "--malformed", "0.1", "--burst", "0.2", "--skewed", "0.2"]
+    first = payloads_of(stack.broker, *always, "--seed", 11)
+    again = payloads_of(stack.broker, *always, "--seed", 11, "--connections", 1, "--inflight", 1, "--ramp-up", "0s")
+    assert first == again
+    assert first != payloads_of(stack.broker, *always, "--seed", 12)
+
+
+def test_mishaps_leave_the_other_readings_as_they_are(stack):
+    always = ["--num-devices", 5, "--count", 200, "--start-time", "2026-01-01T00:00:00Z", "--rate", "max", "--seed", 3]
+    plain = payloads_of(stack.broker, *always)
+    bent = payloads_of(stack.broker, *always, "--malformed", 0.2, "--repeated", 0.2, "--out-of-order", 0.2)
+    assert plain.keys() <= bent.keys()
+    assert sum(bent.values()) > 260
+
+
+def test_a_steady_rate_is_kept_without_bursts(stack):
+    listener = stack.listen("devices/+/readings")
+    simulate(stack.broker, "--num-devices", 40, "--rate", 400, "--duration", "3s")
+    until(lambda: len(listener.received) >= 1199, 10)
+    assert 1195 <= len(listener.received) <= 1205
+    moments = [to_us(r.json()["timestamp"].replace("Z", "+00:00")) for r in listener.received]
+    in_50_ms = Counter(moment // 50_000 for moment in moments)
+    assert max(in_50_ms.values()) <= 30  # 20 on average
+    assert set(Counter(r.topic for r in listener.received).values()) <= {29, 30, 31}
+
+
+def test_a_rate_ramps_up(stack):
+    listener = stack.listen("devices/+/readings")
+    simulate(stack.broker, "--rate", 400, "--ramp-up", "2s", "--duration", "2s")
+    until(lambda: len(listener.received) >= 395, 10)
+    assert len(listener.received) <= 405
+    moments = [to_us(r.json()["timestamp"].replace("Z", "+00:00")) for r in listener.received]
+    assert sum(1 for m in moments if m - moments[0] < 1_000_000) in range(85, 115)
+
+
+def test_qos_0_and_2_and_other_features_over_shared_connections(stack):
+    listener = stack.listen("site-a/+/in")
+    features = "humidity=30..90,temperature=-20..40"
+    for qos in (0, 2):
+        report = simulate(
+            stack.broker, "--qos", qos, "--num-devices", 30, "--connections", 2, "--topic", "site-a/+/in",
+            "--device-prefix", "probe-", "--features", features, "--rate", "max", "--count", 600, "--inflight", 5,
+        )  # fmt: skip
+        assert report["acked"] == 600 and report["connections"] == 2
+    until(lambda: len(listener.received) >= 1200, 10)
+    for received in listener.received:
+        body = received.json()
+        assert 30 <= body["humidity"] <= 90 and -20 <= body["temperature"] <= 40 and "pressure" not in body
+        assert received.topic == f"site-a/{body['deviceId']}/in"
+
+
+def outstanding(truth):
+    events = Counter(line.split(",", 1)[0] for line in truth.read_text().splitlines())
+    return events["sent"] - events["acked"]
+
+
+def test_sigterm_waits_for_acknowledgements(stack, truth):
+    program = stack.start_devicesim(
+        "--rate", "max", "--num-devices", "50", "--connections", "2", "--json", "--truth", str(truth)
+    )
+    until(lambda: truth.exists() and truth.stat().st_size > 500_000, 20, "it is well under way")
+    with paused(stack.broker.program.pid):
+        until(lambda: outstanding(truth) > 100, 10, "both windows are more than half full")
+        program.signal(signal.SIGTERM)
+        program.wait_for_line(r"ending, after the acknowledgement of \d+ messages", 10)
+        assert program.is_running()
+    assert program.wait(10) == 0
+    report = json.loads(program.output().splitlines()[-1])
+    assert report["unanswered"] == 0 and report["sent"] == report["acked"]
+    events = Counter(line[0] for line in lines_of(truth))
+    assert events["sent"] == events["acked"] == report["sent"]
+
+
+def test_the_wait_for_acknowledgements_ends_and_a_second_signal_ends_it_at_once(stack):
+    for second in (False, True):
+        program = stack.start_devicesim(
+            "--rate", "1000", "--json", "--drain-timeout", "60s" if second else "1s", log_name=f"sim-{second}"
+        )
+        program.wait_for_line("10 of 10 connections up")
+        with paused(stack.broker.program.pid):
+            time.sleep(0.1)  # some must be out
+            program.signal(signal.SIGTERM)
+            program.wait_for_line("ending, after")
+            if second:
+                program.signal(signal.SIGTERM)
+            assert program.wait(10) == 1
+        assert json.loads(program.output().splitlines()[-1])["unanswered"] > 0
+
+
+# --- Replay --------------------------------------------------------------------------------------
+
+
+def test_a_month_of_real_readings_is_replayed_and_verified(stack, truth):
     live_collector(stack)
-    truth = area / "month.csv"
-    report = simulate(stack, "--replay", MONTH, "--truth", truth)
+    report = simulate(stack.broker, "--replay", MONTH, "--truth", truth)
     assert report["readings"] == report["acked"] == MONTH_READINGS
-    result = assert_verified(stack, truth)
+    result = assert_verified(stack.database, truth)
     assert result["readings"]["rows"] == MONTH_READINGS
+    # a second time into the same record: the same readings, none of them new
+    simulate(stack.broker, "--replay", MONTH, "--truth", truth, "--connections", 1)
+    result = assert_verified(stack.database, truth)
+    assert result["readings"]["sent"] == 2 * MONTH_READINGS
+    assert result["readings"]["rows"] == result["readings"]["distinct"] == MONTH_READINGS
 
 
-def test_every_mishap_is_sent_counted_and_told_apart(stack, area):
+def write_csv(path, *rows):
+    path.write_text("timestamp,deviceId,temperature,pressure\n" + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def test_replay_keeps_times_and_leaves_out_what_was_not_measured(stack, truth):
+    rows = ["2013-03-01T08:00:00+08:00,a,-0.7,1023", "2013-03-01T01:00:00Z,a,,1020.8", "2013-03-01T02:00:00Z,b,3,"]
+    listener = stack.listen("devices/+/readings")
+    simulate(stack.broker, "--replay", write_csv(truth, *rows), "--connections", 1)
+    until(lambda: len(listener.received) == 3, 10)
+    assert [r.payload.decode() for r in listener.received] == [
+        '{"deviceId":"a","timestamp":"2013-03-01T00:00:00.000000Z","temperature":-0.7,"pressure":1023}',
+        '{"deviceId":"a","timestamp":"2013-03-01T01:00:00.000000Z","pressure":1020.8}',
+        '{"deviceId":"b","timestamp":"2013-03-01T02:00:00.000000Z","temperature":3}',
+    ]
+
+
+def test_replay_at_a_speed_and_shifted_to_now(stack, truth):
+    rows = [f"2013-03-01T{hour:02}:00:00Z,a,{hour},1" for hour in range(5)]
+    listener = stack.listen("devices/+/readings")
+    began = time.monotonic()
+    simulate(stack.broker, "--replay", write_csv(truth, *rows), "--speed", "18000x", "--shift", "now")
+    assert 0.8 <= time.monotonic() - began < 3
+    until(lambda: len(listener.received) == 5, 10)
+    moments = [to_us(r.json()["timestamp"].replace("Z", "+00:00")) for r in listener.received]
+    assert all(150_000 < later - earlier < 300_000 for earlier, later in zip(moments, moments[1:]))
+    assert abs(moments[-1] / 1e6 - time.time()) < 60
+
+
+def test_replay_stops_at_a_line_that_is_none(stack, truth):
+    write_csv(truth, "2013-03-01T00:00:00Z,a,1,2", "2013-03-01T00:00:00Z,a,one,2", "2013-03-01T00:00:00Z,a,3,2")
+    done = run("--mqtt-url", stack.broker.url(), "--json", "--replay", truth)
+    assert done.returncode == 1
+    assert 'line 3: temperature "one" is not a finite number' in done.stderr
+    assert json.loads(done.stdout)["acked"] == 1
+    done = run("--replay", "/nowhere.csv")
+    assert done.returncode == 2 and "No such file or directory" in done.stderr
+    truth.write_text("a,b\n")
+    assert "the header does not name" in run("--replay", truth).stderr
+
+
+# --- What goes wrong on purpose ------------------------------------------------------------------
+
+
+def test_every_mishap_is_sent_counted_and_told_apart(stack, truth):
     live_collector(stack)
-    truth = area / "mishaps.csv"
     shares = {"late": 0.05, "out-of-order": 0.1, "repeated": 0.05, "malformed": 0.05, "oversized": 0.002}
     shares |= {"wrong-id": 0.02, "skewed": 0.3, "burst": 0.3, "flapping": 0.3}
     options = [text for name, share in shares.items() for text in (f"--{name}", share)]
     report = simulate(
-        stack, "--num-devices", 50, "--interval", "100ms..300ms", "--count", 4000, "--seed", 7, "--truth", truth,
-        "--flap-every", "2s", "--malformed-classes", "all", "--seq", *options,
+        stack.broker, "--num-devices", 50, "--interval", "20ms..80ms", "--count", 4000, "--seed", 7,
+        "--truth", truth, "--flap-every", "1s", "--malformed-classes", "all,minus_zero", "--seq", *options,
     )  # fmt: skip
-    assert report["readings"] == 4000
+    legal = report["malformed"].get("minus_zero", 0)
+    assert report["readings"] == 4000 + legal
     assert all(count > 0 for name, count in report["mishaps"].items() if name != "oversized_accepted"), report
     assert report["reconnects"] > 0 and report["unanswered"] == 0
     assert report["refused"] == report["mishaps"]["oversized"]
-    result = assert_verified(stack, truth)
-    assert result["rejected"]["sent"] == report["mishaps"]["malformed"] + report["mishaps"]["wrong_id"]
+    assert sum(report["malformed"].values()) == report["mishaps"]["malformed"]
+    result = assert_verified(stack.database, truth)
+    assert result["rejected"]["sent"] == report["mishaps"]["malformed"] + report["mishaps"]["wrong_id"] - legal
+    # out of order means just that: some reading was overtaken by a later one of its device
+    sent = [line for line in lines_of(truth) if line[0] == "sent" and line[4] == "reading"]
+    by_device: dict[str, list[str]] = {}
+    for line in sent:
+        by_device.setdefault(line[5], []).append(line[6])
+    assert any(times != sorted(times) for times in by_device.values())
+
+
+def test_forty_malformed_ones_among_four_thousand(stack, truth):
+    live_collector(stack)
+    report = simulate(
+        stack.broker, "--num-devices", 40, "--rate", "max", "--count", 4000, "--malformed", 0.01, "--seed", 1,
+        "--truth", truth,
+    )  # fmt: skip
+    bad = report["mishaps"]["malformed"]
+    assert 20 < bad < 60
+    result = assert_verified(stack.database, truth)
+    assert result["readings"]["rows"] == 4000 and result["rejected"]["rows"] == bad
+
+
+def test_an_oversized_message_is_refused_and_nobody_else_notices(stack, truth):
+    live_collector(stack)
+    report = simulate(
+        stack.broker, "--num-devices", 5, "--rate", 100, "--count", 300, "--oversized", 0.01, "--seed", 1,
+        "--truth", truth,
+    )  # fmt: skip
+    assert report["mishaps"]["oversized"] == report["refused"] > 0
+    assert report["reconnects"] == 0 and report["readings"] == 300
+    assert assert_verified(stack.database, truth)["readings"]["rows"] == 300
+
+
+def test_an_oversized_message_that_fits_is_stored_once(stack, truth):
+    live_collector(stack)
+    report = simulate(
+        stack.broker, "--num-devices", 5, "--rate", 100, "--count", 200, "--oversized", 0.02, "--oversized-bytes",
+        "100k", "--seed", 1, "--truth", truth,
+    )  # fmt: skip
+    assert report["mishaps"]["oversized"] == report["mishaps"]["oversized_accepted"] > 0
+    assert report["refused"] == 0
+    assert assert_verified(stack.database, truth)["readings"]["rows"] == 200
+
+
+# --- The verdict ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(stack, truth):
+    """A hundred readings and some malformed messages, stored and recorded."""
+    live_collector(stack)
+    simulate(
+        stack.broker, "--count", 100, "--rate", "max", "--malformed", 0.2, "--malformed-classes", "brace,half",
+        "--seed", 5, "--truth", truth,
+    )  # fmt: skip
+    result = assert_verified(stack.database, truth)
+    assert result["readings"] == {"sent": 100, "acked": 100, "unheard": 0, "rows": 100, "distinct": 100}
+    return stack.database
+
+
+def faults(database, truth):
+    status, result, said = verify(database, truth, wait="0s")
+    assert status == (1 if result["lost"] + result["doubled"] + result["unexpected"] else 0), said
+    return result["lost"], result["doubled"], result["unexpected"], said
+
+
+def test_verify_finds_what_is_lost(stored, truth):
+    stored.rows("DELETE FROM readings WHERE (device, recorded_at) IN (SELECT device, recorded_at FROM readings LIMIT 3)")
+    lost, doubled, unexpected, said = faults(stored, truth)
+    assert (lost, doubled, unexpected) == (3, 0, 0)
+    assert len(re.findall(r"^lost: device_\d+ at ", said, re.MULTILINE)) == 3
+    stored.rows("DELETE FROM rejected_messages WHERE id = (SELECT min(id) FROM rejected_messages)")
+    assert faults(stored, truth)[:3] == (4, 0, 0)
+
+
+def test_verify_finds_what_is_doubled(stored, truth):
+    stored.rows(
+        "INSERT INTO readings SELECT * FROM readings LIMIT 0;"
+        "INSERT INTO readings (device, content_hash, recorded_at, received_at, status, temperature, pressure) "
+        "SELECT device, content_hash + 1, recorded_at, received_at, status, temperature, pressure FROM readings LIMIT 2"
+    )
+    assert faults(stored, truth)[:3] == (0, 2, 0)
+
+
+def test_verify_finds_what_was_never_sent(stored, truth):
+    changed = "UPDATE readings SET temperature = temperature + 0.001 WHERE ctid = (SELECT ctid FROM readings LIMIT 1)"
+    stored.rows(changed)
+    assert faults(stored, truth)[:3] == (1, 0, 1)
+    stored.rows(
+        "INSERT INTO rejected_messages (received_at, topic, payload, reason, detail) "
+        "VALUES (now(), 'devices/device_1/readings', 'x', 'not_json', ''), "
+        "(now(), 'devices/somebody_else/readings', 'x', 'not_json', '')"
+    )
+    assert faults(stored, truth)[:3] == (1, 0, 2)
+
+
+def test_verify_looks_only_at_the_devices_of_the_record(stack, stored, truth):
+    simulate(stack.broker, "--device-prefix", "other_", "--count", 50, "--rate", "max")
+    until(lambda: stored.count() == 150, 10)
+    assert faults(stored, truth)[:3] == (0, 0, 0)
+
+
+def test_verify_says_what_it_cannot_do(stored, truth, area):
+    assert "connection" in verify(stored, truth)[2] or True
+    done = run("--verify", "postgresql://nobody@127.0.0.1:1/x", "--truth", truth)
+    assert done.returncode == 2 and "no connection" in done.stderr
+    done = run("--verify", stored.url, "--truth", area / "nothing.csv")
+    assert done.returncode == 2 and "No such file" in done.stderr
+    done = run("--verify", stored.url)
+    assert done.returncode == 2 and "only with --truth" in done.stderr
+    garbled = area / "garbled.csv"
+    garbled.write_text(truth.read_text().replace(",stored,", ",perhaps,", 1))
+    done = run("--verify", stored.url, "--truth", garbled)
+    assert done.returncode == 2 and re.search(r"line \d+: not a line about something sent", done.stderr)
+
+
+def test_the_record_survives_a_kill(stack, truth):
+    live_collector(stack)
+    program = stack.start_devicesim(
+        "--rate", "max", "--num-devices", "50", "--connections", "2", "--truth", str(truth)
+    )
+    until(lambda: truth.exists() and truth.stat().st_size > 1_000_000, 20, "it is well under way")
+    program.kill9()
+    events = Counter(line[0] for line in lines_of(truth))
+    assert events["sent"] >= events["acked"] > 0
+    with truth.open("a") as file:
+        file.write("sent,99999999,2026")  # as if the machine had died in the middle of a line
+    assert_verified(stack.database, truth)
+    simulate(stack.broker, "--rate", "max", "--count", 100, "--truth", truth)
+    assert_verified(stack.database, truth)
+
+
+def test_nothing_is_lost_or_doubled_when_the_broker_restarts_under_load(stack, truth):
+    live_collector(stack)
+    program = stack.start_devicesim(
+        "--rate", "2000", "--num-devices", "100", "--connections", "5", "--count", "8000", "--truth", str(truth), "--json"
+    )
+    until(lambda: truth.exists() and truth.stat().st_size > 200_000, 20, "it is well under way")
+    stack.broker.restart()
+    assert program.wait(60) == 0
+    report = json.loads(program.output().splitlines()[-1])
+    assert report["reconnects"] >= 5 and report["acked"] == report["sent"] == 8000
+    assert_verified(stack.database, truth)
+
+
+def test_what_nobody_subscribed_to_is_no_loss(stack, truth):
+    report = simulate(stack.broker, "--count", 20, "--rate", "max", "--truth", truth)
+    assert report["unheard"] == 20
+    live_collector(stack)
+    simulate(stack.broker, "--count", 20, "--rate", "max", "--truth", truth)
+    result = assert_verified(stack.database, truth)
+    assert result["readings"]["unheard"] == 20 and result["readings"]["rows"] == 20
+
+
+# --- The report ----------------------------------------------------------------------------------
+
+
+def test_until_stored_measures_how_long_a_reading_takes_to_show(stack):
+    live_collector(stack)
+    report = simulate(stack.broker, "--num-devices", 5, "--interval", "200ms", "--duration", "3s", "--until-stored")
+    visible = report["visibleMicroseconds"]
+    assert visible["count"] > 0
+    assert 0 < visible["p50"] <= visible["p95"] <= visible["p99"] <= visible["max"] < 1_500_000
+    puback = report["pubackMicroseconds"]
+    assert puback["count"] == report["acked"] and 0 < puback["p50"] <= puback["max"] < 1_000_000
+
+
+def on_a_terminal(*args, columns=100):
+    """What devicesim writes when standard error is a terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    program = subprocess.Popen(
+        [BUILD_DIR / "devicesim", *map(str, args)], stdout=subprocess.DEVNULL, stderr=theirs, stdin=subprocess.DEVNULL
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            written += os.read(ours, 65536)
+        except OSError:
+            break
+    os.close(ours)
+    assert program.wait(30) == 0
+    return written.decode()
+
+
+def test_a_terminal_gets_one_live_line_with_a_bar_when_the_end_is_known(stack):
+    url = stack.broker.url()
+    seen = on_a_terminal("--mqtt-url", url, "--rate", 500, "--count", 800, columns=120)
+    live = [line for line in re.split(r"[\r\n]", seen) if "acked" in line]
+    assert len(live) >= 4 and "\n" not in seen.replace("connections up\r\n", "")
+    assert re.search(r"^ *\d+\.\d %  \d+/s  \d+ acked  \d+ out  p50 \S+  p99 \S+.* \[#+\.*\]", live[-1])
+    seen = on_a_terminal("--mqtt-url", url, "--rate", 500, "--duration", "1s", columns=40)
+    assert all(len(line) < 50 for line in re.split(r"[\r\n]", seen) if "acked" in line)
+    seen = on_a_terminal("--mqtt-url", url, "--replay", MONTH, "--speed", "1000000x", columns=120)
+    assert " %" in seen and "[#" in seen
+
+
+def test_the_report_is_for_people_unless_asked_otherwise(stack):
+    done = run("--mqtt-url", stack.broker.url(), "--rate", 1000, "--count", 100, "--seed", 5)
+    assert done.returncode == 0
+    assert re.search(r"^sent +100 messages in", done.stdout, re.MULTILINE)
+    assert re.search(r"^to PUBACK +p50 \S+, p95 \S+, p99 \S+, max \S+ \(100 measured\)", done.stdout, re.MULTILINE)
+    assert re.search(r"^seed +5$", done.stdout, re.MULTILINE)
+
+
+# --- Settings, limits, security ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (["--interval", "10s..1s"], "interval"),
+        (["--rate", "0"], "rate"),
+        (["--rate", "fast"], "or max"),
+        (["--signal", "square"], "uniform, walk, daily, spike"),
+        (["--features", "a=2..1"], "low..high"),
+        (["--features", "status=1..2"], "status"),
+        (["--topic", "devices/readings"], "exactly one '+'"),
+        (["--topic", "$share/g/devices/+"], "exactly one '+'"),
+        (["--device-prefix", "a/b"], "device-prefix"),
+        (["--seed", "-1"], "seed"),
+        (["--late", "1.5"], "from 0 to 1"),
+        (["--malformed-classes", "none"], "depth_9"),
+        (["--speed", "2x"], "only with --replay"),
+        (["--replay", str(MONTH), "--rate", "5"], "not with --replay"),
+        (["--replay", str(MONTH), "--skewed", "0.5"], "not with --replay"),
+        (["--qos", "3"], "qos"),
+        (["--mqtt-url", "http://x"], "mqtt-url"),
+        (["--credentials", "/nowhere"], "credentials"),
+        (["--start-time", "noon"], "start-time"),
+        (["--num-devices", "0"], "num-devices"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_says_what_is_legal(args, said):
+    done = run(*args)
+    assert done.returncode == 2 and done.stdout == ""
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_help_lists_every_option():
+    done = run("--help")
+    assert done.returncode == 0
+    for name in ("num-devices", "replay", "truth", "verify", "flapping", "mqtt-ca-file", "until-stored"):
+        assert f"--{name}" in done.stdout
+
+
+def test_too_many_connections_for_the_system_is_one_clear_line():
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 150))  # noqa: E731
+    done = run("--num-devices", 200, preexec_fn=limit)
+    assert done.returncode == 2
+    assert "200 connections need 264 descriptors, and this system allows 150" in done.stderr
+
+
+def test_the_soft_limit_of_descriptors_is_raised(broker):
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 400))  # noqa: E731
+    report = simulate(broker, "--num-devices", 200, "--rate", 1000, "--count", 400, preexec_fn=limit)
+    assert report["connections"] == 200 and report["acked"] == 400
+
+
+def test_a_broker_that_is_not_there_is_waited_for(area, logs):
+    broker = PrivateBroker(Path(tempfile.mkdtemp(dir=area, prefix="broker-")), log=logs / "broker.log")
+    argv = [BUILD_DIR / "devicesim", "--mqtt-url", broker.url(), "--rate", "100", "--count", "50"]
+    program = Program("devicesim", argv, logs / "devicesim.log")
+    program.start()
+    program.wait_for_line("0 of 10 connections up; the others keep trying: Connection refused")
+    broker.start()
+    assert program.wait(20) == 0
+    broker.kill9()
+
+
+@pytest.fixture
+def guarded(area, logs):
+    """A broker with TLS, passwords, and topics that belong to their device. (broker, authority's certificate)"""
+    home = Path(tempfile.mkdtemp(dir=area, prefix="guarded-"))
+    home.chmod(0o755)
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=home, check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test authority",
+            "-keyout", "ca.key", "-out", "ca.crt")  # fmt: skip
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", "server.key",
+            "-out", "server.csr")  # fmt: skip
+    (home / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "names", "-out", "server.crt")  # fmt: skip
+    names = [f"device_{n}:secret-{n}" for n in range(1, 6)]
+    (home / "credentials").write_text("\n".join(names) + "\n")
+    (home / "passwords").write_text("\n".join([*names, "fleet:p@ss/w%rd"]) + "\n")
+    subprocess.run(["mosquitto_passwd", "-U", home / "passwords"], check=True)
+    (home / "acl").write_text("user fleet\ntopic write devices/#\npattern write devices/%u/#\n")
+    lines = [
+        "allow_anonymous false", f"cafile {home}/ca.crt", f"certfile {home}/server.crt", f"keyfile {home}/server.key",
+        f"password_file {home}/passwords", f"acl_file {home}/acl",
+    ]  # fmt: skip
+    server = PrivateBroker(home / "broker", extra_lines=lines, log=logs / "guarded.log")
+    server.home.mkdir()
+    for path in home.iterdir():
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    server.start()
+    yield server, home
+    server.kill9()
+
+
+def test_tls_and_a_password_for_each_device(guarded):
+    broker, home = guarded
+    common = ["--mqtt-ca-file", home / "ca.crt", "--num-devices", 5, "--rate", 200, "--count", 100, "--json"]
+    done = run("--mqtt-url", f"mqtts://{LOOPBACK}:{broker.port}", "--credentials", home / "credentials", *common)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["acked"] == 100 and report["refused"] == 0 and report["reconnects"] == 0
+    assert "as device_3 (p5, c1, k60, u'device_3')" in broker.program.output()
+    done = run("--mqtt-url", f"mqtts://fleet:p%40ss%2Fw%25rd@localhost:{broker.port}", "--connections", 2, *common)
+    assert done.returncode == 0 and json.loads(done.stdout)["acked"] == 100, done.stderr
+
+
+def test_what_the_broker_does_not_allow_is_told(guarded, logs):
+    broker, home = guarded
+    for name, url, args, said in (
+        ("no-ca", f"mqtts://{LOOPBACK}:{broker.port}", [], "(?i)certificate|tls|ssl"),
+        ("no-password", f"mqtts://{LOOPBACK}:{broker.port}", ["--mqtt-ca-file", home / "ca.crt"], "(?i)not authori"),
+    ):
+        argv = [BUILD_DIR / "devicesim", "--mqtt-url", url, "--num-devices", "3", *args]
+        program = Program(name, argv, logs / f"{name}.log")
+        program.start()
+        line = program.wait_for_line("0 of 3 connections up; the others keep trying")
+        assert re.search(said, line), line
+        assert program.cpu_seconds() < 1
+        assert program.terminate() == 0
+
+
+def test_what_the_broker_refuses_counts_as_that(guarded):
+    """One at a time: 2.0.11 closes the connection after each."""
+    broker, home = guarded
+    report = simulate(
+        broker, "--mqtt-url", f"mqtts://fleet:p%40ss%2Fw%25rd@{LOOPBACK}:{broker.port}", "--connections", 1, "--inflight", 1,
+        "--mqtt-ca-file", home / "ca.crt", "--rate", "max", "--count", 3, "--topic", "others/+/readings",
+    )  # fmt: skip
+    assert report["refused"] == 3 and report["acked"] == 0
+
+
+def test_many_devices_of_their_own_and_a_broker_that_comes_back(broker):
+    """Two thousand connections; all are there again after a restart of the broker."""
+    argv = [BUILD_DIR / "devicesim", "--mqtt-url", broker.url(), "--num-devices", "2000", "--interval", "1s..2s", "--json"]
+    program = Program("devicesim", argv, broker.log.parent / "devicesim.log")
+    program.start()
+    program.wait_for_line("2000 of 2000 connections up", 30)
+    broker.restart()
+    seen = threading.Event()
+    listener = Listener(broker.port, "devices/+/status")
+    until(lambda: len({r.topic for r in listener.received if r.payload == b"online"}) == 2000, 40, "all are back")
+    seen.set()
+    listener.close()
+    assert program.terminate() == 0
+    report = json.loads(program.output().splitlines()[-1])
+    assert report["reconnects"] >= 2000 and report["unanswered"] == 0

@@ -59,6 +59,13 @@ class Copy:
         assert f"http://{LOOPBACK}:{self.ports['HTTP_PORT']}/" in program.output()
         assert f"-p {self.ports['MQTT_PORT']} -v -t 'collectors/+/boards/#'" in program.output()
 
+    def press_ctrl_c(self, program: Program) -> None:
+        """As a terminal does: to make and to all that is in its process group."""
+        os.killpg(program.pid, signal.SIGINT)
+        program.wait(60)
+        assert program.output().rstrip().endswith("stopped"), program.tail()
+        self.assert_nothing_runs()
+
     def stored(self) -> int:
         url = f"postgresql://highwater@{LOOPBACK}:{self.ports['PGPORT_PRIVATE']}/highwater"
         return int(Database(url, url, "highwater").value("SELECT count(*) FROM readings"))
@@ -104,10 +111,7 @@ def test_make_run_shows_data_and_ctrl_c_keeps_it_for_the_next_run(copy: Copy) ->
     assert second.wait(10) == 1
     assert "is running already (pid " in second.output()
 
-    os.killpg(first.pid, signal.SIGINT)  # as a terminal does, to make and all that it started
-    first.wait(60)
-    assert first.output().rstrip().endswith("stopped"), first.tail()
-    copy.assert_nothing_runs()
+    copy.press_ctrl_c(first)
 
     again = copy.run_py("again")
     copy.wait_until_up(again)
@@ -120,11 +124,10 @@ def test_make_run_shows_data_and_ctrl_c_keeps_it_for_the_next_run(copy: Copy) ->
 @needs_root
 def test_make_run_works_for_an_ordinary_user(copy_of_nobody: Copy) -> None:
     copy = copy_of_nobody
-    run = copy.run_py()
+    run = copy.make("run")
     copy.wait_until_up(run)
     assert (copy.path / ".run" / "postgres").is_dir()
-    assert run.terminate(60) == 0, run.tail()
-    copy.assert_nothing_runs()
+    copy.press_ctrl_c(run)
 
 
 def test_a_taken_port_is_named_with_its_owner_and_the_variable_to_change(copy: Copy) -> None:

@@ -355,8 +355,8 @@ static void test_staircase__limit_drops_expired_steps_before_it_coarsens(void **
     assert_int_equal(f->staircase.count, 8);
 }
 
-/* The promise of the header: a true reading after the moment, at most as good as the best, which is worse than
- * the neighbouring older step; and nothing wrong in the newer half. */
+/* The promise of the header: a true reading after the moment, at most as good as the best, which is
+ * worse than the neighbouring older step; and nothing wrong in the newer half. */
 static void test_staircase__coarsened_answer_is_wrong_only_as_the_header_says(void **state)
 {
     enum { READINGS = 5000, LIMIT = 64 };

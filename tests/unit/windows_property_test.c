@@ -1,9 +1,10 @@
-/* windows_property_test: boards against brute force over a plain array of everything that was inserted.
+/* windows_property_test: boards against brute force over a plain array of everything that was
+ * inserted.
  *
- * Part 1  small random histories with few devices, values and moments, so that ties and coincidences
- *         abound: late, future and repeated readings, absent features, loaded peaks, sweeps, a clock that
- *         goes back. One set of windows is asked for every board at every event and at every expiry,
- *         another, fed alike, only now and then, because asking repairs. In the end a third takes
+ * Part 1  small random histories with few devices, values and moments, so that ties and
+ * coincidences abound: late, future and repeated readings, absent features, loaded peaks, sweeps, a
+ * clock that goes back. One set of windows is asked for every board at every event and at every
+ * expiry, another, fed alike, only now and then, because asking repairs. In the end a third takes
  *         everything again in another order, with repetitions, and a sweep finds nothing left.
  * Part 2  the same with a limit of steps so low that it is always reached: what is shown may then
  *         be worse than the best, never anything else.
@@ -20,6 +21,7 @@
 
 #include "shared/random.h"
 
+#include <assert.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -49,6 +51,7 @@ static const char *current_part = "";
 
 static void print_replay(void)
 {
+    /* NOLINTNEXTLINE(bugprone-signal-handler): the process ends here, and this is worth a risk */
     print_error("%s failed; repeat with SEED=%llu HISTORIES=1\n", current_part,
                 (unsigned long long)current_seed);
 }
@@ -73,8 +76,8 @@ struct fact {
     uint32_t device;
     uint32_t rankings; /* a bit for each ranking that was told */
     bool is_windowed;  /* false: as an all-time peak only */
-    _Alignas(struct reading) unsigned char
-        reading[sizeof(struct reading) + FEATURES_OF_TEST_MOST * sizeof(double)];
+    _Alignas(struct reading) unsigned char reading[sizeof(struct reading) +
+                                                   FEATURES_OF_TEST_MOST * sizeof(double)];
 };
 
 struct history {
@@ -163,10 +166,10 @@ static const struct reading *true_best(const struct history *h, uint32_t device,
     return best;
 }
 
-static size_t true_board(const struct history *h, uint32_t ranking, size_t interval,
-                         int64_t now_us, struct windows_entry *entries)
+static size_t true_board(const struct history *h, uint32_t ranking, size_t interval, int64_t now_us,
+                         struct windows_entry *entries)
 {
-    struct windows_entry all[DEVICES_MOST];
+    struct windows_entry all[DEVICES_MOST] = {0};
     size_t count = 0;
 
     for (uint32_t device = 0; device < h->device_count; device++) {
@@ -178,8 +181,7 @@ static size_t true_board(const struct history *h, uint32_t ranking, size_t inter
         for (; at > 0; at--) {
             int order = compare(h, ranking, entry.reading, all[at - 1].reading);
 
-            if (order < 0 ||
-                (order == 0 && strcmp(h->ids[device], h->ids[all[at - 1].device]) > 0))
+            if (order < 0 || (order == 0 && strcmp(h->ids[device], h->ids[all[at - 1].device]) > 0))
                 break;
             all[at] = all[at - 1];
         }
@@ -221,7 +223,7 @@ static void print_board(const struct history *h, const char *name, uint32_t rank
 static bool board_is_right(const struct history *h, struct windows *windows, const char *whose,
                            uint32_t ranking, uint32_t interval)
 {
-    struct windows_entry expected[ENTRIES_MOST], shown[ENTRIES_MOST];
+    struct windows_entry expected[ENTRIES_MOST] = {0}, shown[ENTRIES_MOST] = {0};
     size_t expected_count = true_board(h, ranking, interval, h->now_us, expected);
     size_t count = windows_board(windows, ranking, interval, h->now_us, shown);
     int64_t next_us = INT64_MAX;
@@ -233,9 +235,11 @@ static bool board_is_right(const struct history *h, struct windows *windows, con
         print_board(h, "truth", ranking, expected, expected_count);
         return false;
     }
-    for (size_t i = 0; i < count && h->lengths_us[interval] != INTERVAL_ALL_TIME; i++)
+    for (size_t i = 0; i < count && h->lengths_us[interval] != INTERVAL_ALL_TIME; i++) {
+        assert(expected[i].reading);
         if (expected[i].reading->recorded_at_us + h->lengths_us[interval] < next_us)
             next_us = expected[i].reading->recorded_at_us + h->lengths_us[interval];
+    }
     if (windows_next_expiry(windows, interval, shown, count) != next_us) {
         print_error("%s windows, ranking %u, interval %u, at %lld: wrong next expiry\n", whose,
                     (unsigned)ranking, (unsigned)interval, (long long)h->now_us);
@@ -253,8 +257,8 @@ static bool boards_are_right(const struct history *h, struct windows *windows, c
     return true;
 }
 
-/* The earliest moment at which some board says that it changes; INT64_MAX if none does. Checked here:
- * that the board really stays the same until just before, and does not at that moment. */
+/* The earliest moment at which some board says that it changes; INT64_MAX if none does. Checked
+ * here: that the board really stays the same until just before, and does not at that moment. */
 static bool next_expiry(const struct history *h, struct windows *windows, int64_t *next_us)
 {
     struct windows_entry now[ENTRIES_MOST], later[ENTRIES_MOST];
@@ -313,8 +317,8 @@ static void history_init_windows(const struct history *h, struct windows *window
         windows_add_device(windows, h->ids[i]);
 }
 
-/* A new fact. Its hash is a function of its content that maps no two to one, so that the same device,
- * time and hash are always the same reading. */
+/* A new fact. Its hash is a function of its content that maps no two to one, so that the same
+ * device, time and hash are always the same reading. */
 static struct fact *add_fact(struct history *h)
 {
     struct fact *fact = &h->facts[h->fact_count++];
@@ -482,8 +486,8 @@ static const struct fact *find_fact(const struct history *h, const struct window
 
 /* All devices that have something are shown, each with a reading of its own that counts and is not
  * better than its best, in the right order. */
-static bool coarse_board_is_true(const struct history *h, struct windows *windows,
-                                 uint32_t ranking, uint32_t interval)
+static bool coarse_board_is_true(const struct history *h, struct windows *windows, uint32_t ranking,
+                                 uint32_t interval)
 {
     struct windows_entry shown[ENTRIES_MOST];
     size_t count = windows_board(windows, ranking, interval, h->now_us, shown);
@@ -642,8 +646,8 @@ static bool fleet_boards_are_right(struct windows *windows, const struct fleet_d
     for (uint32_t interval = 0; interval < FLEET_INTERVALS; interval++) {
         struct fleet_entry boards[FLEET_RANKINGS][FLEET_TOP_N];
         size_t counts_of[FLEET_RANKINGS] = {0};
-        int64_t after_us = interval == FLEET_ALL_TIME ? INT64_MIN
-                                                      : now_us - fleet_lengths_us[interval];
+        int64_t after_us =
+            interval == FLEET_ALL_TIME ? INT64_MIN : now_us - fleet_lengths_us[interval];
 
         for (uint32_t device = 0; device < FLEET; device++) {
             const struct fleet_reading *best[FLEET_RANKINGS];
@@ -661,6 +665,7 @@ static bool fleet_boards_are_right(struct windows *windows, const struct fleet_d
 
             for (size_t i = 0; i < count && right; i++)
                 right = &fleet[shown[i].device] == boards[r][i].device &&
+                        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): padding is zero */
                         memcmp(shown[i].reading, boards[r][i].reading,
                                sizeof(struct fleet_reading)) == 0;
             if (!right) {
@@ -677,8 +682,7 @@ static struct fleet_reading *fleet_new_reading(struct fleet_device *device)
 {
     if (device->count == device->capacity) {
         device->capacity = 2 * device->capacity + 64;
-        device->readings =
-            realloc(device->readings, device->capacity * sizeof(*device->readings));
+        device->readings = realloc(device->readings, device->capacity * sizeof(*device->readings));
         assert_non_null(device->readings);
     }
     memset(&device->readings[device->count], 0, sizeof(*device->readings));
@@ -706,9 +710,8 @@ static void fleet_send(struct windows *windows, struct fleet_device *fleet, uint
         reading->content_hash = hash;
         reading->status = STATUS_ON;
         for (size_t f = 0; f < FLEET_FEATURES; f++)
-            reading->values[f] = random_below(random, 100) == 0
-                                     ? NAN
-                                     : (double)random_below(random, 2000) - 1000;
+            reading->values[f] =
+                random_below(random, 100) == 0 ? NAN : (double)random_below(random, 2000) - 1000;
     }
     windows_insert(windows, number, (const void *)reading, now_us);
 }

@@ -73,8 +73,8 @@ static void fill(union reading_storage *out, int64_t at_us, double first, double
     out->reading.values[1] = second;
 }
 
-static void insert2(struct fixture *f, uint32_t device, int64_t at_us, double first,
-                    double second, int64_t now_us)
+static void insert2(struct fixture *f, uint32_t device, int64_t at_us, double first, double second,
+                    int64_t now_us)
 {
     union reading_storage storage;
 
@@ -82,8 +82,7 @@ static void insert2(struct fixture *f, uint32_t device, int64_t at_us, double fi
     windows_insert(&f->windows, device, &storage.reading, now_us);
 }
 
-static void insert(struct fixture *f, uint32_t device, int64_t at_us, double value,
-                   int64_t now_us)
+static void insert(struct fixture *f, uint32_t device, int64_t at_us, double value, int64_t now_us)
 {
     insert2(f, device, at_us, value, NAN, now_us);
 }
@@ -603,8 +602,8 @@ int main(void)
         TEST(test_windows__same_reading_again_changes_nothing),
         cmocka_unit_test_setup_teardown(test_windows__lowest_ranks_the_other_way_but_ties_alike,
                                         setup_lowest, teardown),
-        cmocka_unit_test_setup_teardown(test_windows__both_orders_are_kept_side_by_side,
-                                        setup_both, teardown),
+        cmocka_unit_test_setup_teardown(test_windows__both_orders_are_kept_side_by_side, setup_both,
+                                        teardown),
         TEST(test_windows__next_expiry_is_the_first_to_leave_of_those_shown),
         TEST(test_windows__next_expiry_of_what_never_leaves_is_never),
         TEST(test_windows__loaded_peak_is_on_its_all_time_board_only),
