@@ -27,7 +27,7 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 # on a new machine pkg-config comes only with `make deps`.
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
-collector_LIBS := libmosquitto libpq libcjson libuv
+collector_LIBS := libmosquitto libpq libcjson libuv libmicrohttpd
 devicesim_LIBS := libmosquitto libpq libcjson libuv zlib
 httpapi_LIBS   := libmosquitto libpq libcjson libuv libmicrohttpd
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))

@@ -7,6 +7,7 @@
 #include "collector/ingest.h"
 #include "collector/loader.h"
 #include "collector/migrate.h"
+#include "collector/monitor.h"
 #include "collector/rejected.h"
 #include "shared/log.h"
 #include "shared/options.h"
@@ -35,6 +36,7 @@ struct settings {
     const char *features_text;
     const char *intervals_text;
     const char *earliest_text;
+    const char *metrics_listen;
     uint64_t num_top_devices;
     uint64_t batch_size;
     uint64_t keepalive_s;
@@ -66,6 +68,7 @@ struct collector {
     struct ingest ingest;
     struct boards boards;
     struct loader loader;
+    struct monitor *monitor;
     uv_signal_t sigterm;
     uv_signal_t sigint;
     uv_timer_t hourly;
@@ -134,6 +137,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "how long the end may take", false},
         {"watchdog", OPTION_DURATION, &s->watchdog_us, "30s", 1e6, 3600e6, "TIME",
          "a transaction that takes longer costs the connection\nand is done again", false},
+        {"metrics-listen", OPTION_TEXT, &s->metrics_listen, "127.0.0.1:5001", 0, 0, "ADDRESS",
+         "serve /metrics, /healthz and /readyz here;\n- = nowhere", false},
         {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS", "MQTT keepalive",
          false},
         {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
@@ -349,6 +354,21 @@ static void on_broker_says(void *user, const char *topic, const char *text)
         on_broker_dropped(user, strtoull(text, NULL, 10));
 }
 
+static void get_view(void *user, struct metrics_view *view)
+{
+    struct collector *c = user;
+
+    *view = (struct metrics_view){.ingest = &c->ingest,
+                                  .windows = &c->windows,
+                                  .boards = &c->boards,
+                                  .sequences = &c->sequences,
+                                  .started_at_us = c->started_at_us,
+                                  .law_breaches = c->law_breaches,
+                                  .broker_dropped = c->broker_dropped,
+                                  .lag_ms = c->lag_ms,
+                                  .is_complete = c->is_complete};
+}
+
 static void start_ingest(struct collector *c)
 {
     const struct settings *s = &c->settings;
@@ -411,6 +431,7 @@ static void on_hour(uv_timer_t *timer)
 
 static void close_rest(struct collector *c)
 {
+    monitor_stop(c->monitor);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
     uv_close((uv_handle_t *)&c->sigint, NULL);
     uv_close((uv_handle_t *)&c->hourly, NULL);
@@ -569,6 +590,8 @@ int main(int argc, char **argv)
     if (!c->settings.migrate_only) {
         uv_timer_start(&c->hourly, on_hour, HOUR_MS, HOUR_MS);
         start_boards(c);
+        if (strcmp(c->settings.metrics_listen, "-") != 0)
+            c->monitor = monitor_start(c->loop, c->settings.metrics_listen, c, get_view);
     }
     start_migrating(c);
     uv_run(c->loop, UV_RUN_DEFAULT);

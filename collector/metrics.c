@@ -19,8 +19,7 @@ struct number {
 static void write_numbers(struct buffer *out, const struct number *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        prometheus_number(out, numbers[i].name, numbers[i].type, numbers[i].help,
-                          numbers[i].value);
+        prometheus_number(out, numbers[i].name, numbers[i].type, numbers[i].help, numbers[i].value);
 }
 
 #define WRITE_NUMBERS(out, numbers)                                                                \
@@ -63,8 +62,8 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          (double)n->unknown_members},
         {"highwater_held_acks", "gauge", "Acknowledgements behind the gate.",
          (double)ingest->mqtt.held_acks},
-        {"highwater_lag_seconds", "gauge", "Of the last batch, from its first arrival to its commit.",
-         view->lag_ms / 1e3},
+        {"highwater_lag_seconds", "gauge",
+         "Of the last batch, from its first arrival to its commit.", view->lag_ms / 1e3},
         {"highwater_mqtt_connects_total", "counter", "Times the broker was joined.",
          (double)ingest->mqtt.connects},
         {"highwater_mqtt_up", "gauge", "1 while the broker is connected.",
@@ -103,8 +102,7 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
         {"highwater_windows_complete", "gauge", "1 when the windows are loaded.",
          view->is_complete},
         {"highwater_windows_devices", "gauge", "Devices known.", (double)windows.devices},
-        {"highwater_windows_steps", "gauge", "Readings kept in staircases.",
-         (double)windows.steps},
+        {"highwater_windows_steps", "gauge", "Readings kept in staircases.", (double)windows.steps},
         {"highwater_windows_bytes", "gauge", "Memory of the windows.", (double)windows.bytes},
         {"highwater_windows_repairs_total", "counter", "Stale heap entries mended.",
          (double)windows.repairs},

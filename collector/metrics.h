@@ -1,8 +1,7 @@
 /* metrics.h: everything the collector counts, as Prometheus text, and whether it is ready.
  *
- * Shape    a view: pointers to the parts, read when somebody asks. Labels are reasons and states, never
- *          devices, so the number of series is bounded.
- * Owner    nothing is kept.
+ * Shape    a view: pointers to the parts, read when somebody asks. Labels are reasons and states,
+ * never devices, so the number of series is bounded. Owner    nothing is kept.
  */
 #ifndef HIGHWATER_COLLECTOR_METRICS_H
 #define HIGHWATER_COLLECTOR_METRICS_H
@@ -19,7 +18,6 @@ struct metrics_view {
     const struct boards *boards;
     const struct sequences *sequences;
     int64_t started_at_us;
-    int64_t now_us;
     uint64_t law_breaches;
     uint64_t broker_dropped;
     double lag_ms;
@@ -28,7 +26,8 @@ struct metrics_view {
 
 void metrics_write(struct buffer *out, const struct metrics_view *view);
 
-/* True when readings are taken, stored and shown. Otherwise the reasons are appended, a line each. */
+/* True when readings are taken, stored and shown. Otherwise the reasons are appended, a line each.
+ */
 bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view);
 
 #endif

@@ -11,7 +11,7 @@
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "httpapi/routes.h"
-#include "httpapi/server.h"
+#include "shared/http_server.h"
 #include "shared/log.h"
 #include "shared/mqtt_link.h"
 #include "shared/options.h"

@@ -6,7 +6,7 @@
 #include "httpapi/pool.h"
 #include "httpapi/questions.h"
 #include "httpapi/routes.h"
-#include "httpapi/server.h"
+#include "shared/http_server.h"
 #include "shared/mqtt_link.h"
 
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/routes.h"
-#include "httpapi/server.h"
+#include "shared/http_server.h"
 
 #include <stdbool.h>
 #include <stddef.h>

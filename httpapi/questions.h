@@ -12,7 +12,7 @@
 #include "httpapi/pool.h"
 #include "httpapi/problem.h"
 #include "httpapi/queries.h"
-#include "httpapi/server.h"
+#include "shared/http_server.h"
 
 #include <stdint.h>
 

@@ -8,7 +8,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
-#include "httpapi/server.h"
+#include "shared/http_server.h"
 #include "shared/buffer.h"
 
 #include <stdint.h>

@@ -121,6 +121,8 @@ static void go_down(struct mqtt_link *link, const char *reason)
 
 static const char *error_text(int rc)
 {
+    if (rc == MOSQ_ERR_KEEPALIVE)
+        return "no answer to PINGREQ in time"; /* 2.0.11 has no text for it */
     return rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
 }
 

@@ -154,6 +154,9 @@ static void note_error(struct pg_query *query, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+    const char *column = context ? strstr(context, ", column ") : NULL;
+    size_t used;
 
     if (query->failed)
         return; /* the first one is the cause */
@@ -162,6 +165,9 @@ static void note_error(struct pg_query *query, const PGresult *result)
     copy_line(query->error.sqlstate, sizeof(query->error.sqlstate), state);
     copy_line(query->error.text, sizeof(query->error.text),
               text ? text : PQresultErrorMessage(result));
+    used = strlen(query->error.text);
+    if (column) /* of a COPY whose message does not say which */
+        copy_line(query->error.text + used, sizeof(query->error.text) - used, column);
 }
 
 /* Sends what the socket takes of the current COPY; false when the connection is gone. */
@@ -538,6 +544,9 @@ enum pg_error_class pg_error_class(const struct pg_error *error)
         return PG_ERROR_TRANSIENT;
     if (strcmp(state, "23505") == 0)
         return PG_ERROR_DUPLICATE;
+    /* Our binary rows are well formed, so a column has another type than it should. */
+    if (strcmp(state, "22P03") == 0)
+        return PG_ERROR_SCHEMA;
     for (size_t i = 0; i < sizeof(transient) / sizeof(transient[0]); i++) {
         if (strncmp(state, transient[i], strlen(transient[i])) == 0)
             return PG_ERROR_TRANSIENT;

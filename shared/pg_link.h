@@ -42,7 +42,7 @@ enum pg_error_class {
     PG_ERROR_TRANSIENT, /* connection, shutdown, resources, locks: the same again, later */
     PG_ERROR_DUPLICATE, /* 23505: a key that is there already */
     PG_ERROR_DATA,      /* 22, 23: one of the rows is to blame */
-    PG_ERROR_SCHEMA     /* 42, 3D, 3F, 28 and the rest: somebody has to mend it */
+    PG_ERROR_SCHEMA     /* 42, 3D, 3F, 28, 22P03 and the rest: somebody has to mend it */
 };
 
 struct pg_error {

@@ -250,3 +250,31 @@ def test_numbered_readings_show_what_is_missing(stack):
     live_collector(stack)
     send(9)
     until(lambda: counts() == (9, 4, 1, 0), 15)
+
+
+def test_metrics_obey_the_law_and_readiness_follows_the_servers(stack, postgres):
+    live_collector(stack)
+    publisher = stack.publisher()
+    for i in range(50):
+        publisher.send(reading("d", now_us() + i % 40, temperature=float(i % 40)))
+    publisher.send_bytes("devices/d/readings", b"{")
+    publisher.wait()
+    until(lambda: stack.metrics()["highwater_readings_stored_total"] >= 40)
+    metrics = stack.metrics()
+    assert metrics["highwater_readings_received_total"] == 51
+    assert metrics["highwater_readings_received_total"] == sum(
+        [
+            metrics["highwater_readings_stored_total"],
+            metrics["highwater_readings_duplicate_total"],
+            metrics['highwater_readings_rejected_total{reason="not_json"}'],
+            metrics["highwater_readings_in_flight"],
+        ]
+    )
+    assert metrics["highwater_law_breaches_total"] == 0
+    assert stack.get("/readyz", stack.metrics_port)[0] == 200
+    postgres.stop()
+    until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 503)
+    assert b"the database is away" in stack.get("/readyz", stack.metrics_port)[2]
+    assert stack.get("/healthz", stack.metrics_port)[0] == 200
+    postgres.start()
+    until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200, 20)

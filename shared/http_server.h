@@ -1,4 +1,4 @@
-/* server.h: HTTP/1.1 on the loop, with libmicrohttpd for sockets and parsing.
+/* http_server.h: HTTP/1.1 on the loop, with libmicrohttpd for sockets and parsing.
  *
  * Shape    every request whose head has arrived comes to on_request(), the flawed ones too, and gets
  *          exactly one answer: at once, or later, from wherever the loop is then. An answer is made
@@ -15,8 +15,8 @@
  *          or keeps one releases it.
  * Source   RFC 9110, 9112; libmicrohttpd 0.9.75's manual and daemon.c for what may be called when.
  */
-#ifndef HIGHWATER_SERVER_H
-#define HIGHWATER_SERVER_H
+#ifndef HIGHWATER_HTTP_SERVER_H
+#define HIGHWATER_HTTP_SERVER_H
 
 #include "shared/buffer.h"
 

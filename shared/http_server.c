@@ -11,7 +11,7 @@
  * What the library tolerates beyond RFC 9112 (a space before the colon, folded lines, line feeds
  * alone) only matters to somebody who hides a second request in a first one's body. Nothing here
  * takes a body: the first sign of one ends the connection. */
-#include "httpapi/server.h"
+#include "shared/http_server.h"
 
 #include "shared/fd_watch.h"
 #include "shared/log.h"
