@@ -288,7 +288,8 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .least = 1,
          .most = 30000,
          .value_name = "N",
-         .help = "unacknowledged messages on one connection, at most",
+         .help = "unacknowledged messages on one connection, at most; the more,\nthe more each "
+                 "costs the MQTT library",
          .flag_only = true},
         {.name = "seed",
          .kind = OPTION_TEXT,

@@ -209,6 +209,8 @@ static void set_deadline(struct server_connection *connection, uint64_t after_ms
 
 static void run(struct server *server);
 
+static void on_sweep(uv_timer_t *timer);
+
 static void on_again(uv_timer_t *timer)
 {
     run(timer->data);
@@ -529,6 +531,8 @@ static void on_connection(void *user, struct MHD_Connection *handle, void **cont
             server->first->previous = connection;
         server->first = connection;
         server->connection_count++;
+        if (!uv_is_active((uv_handle_t *)&server->sweep))
+            uv_timer_start(&server->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
         server->accepted++;
         *context = connection;
         return;
@@ -637,6 +641,8 @@ static void on_sweep(uv_timer_t *timer)
     }
     find_hung_up(server);
     run(server);
+    if (!server->first && !server->is_stopping)
+        uv_timer_stop(&server->sweep); /* the next connection starts it */
     if (server->is_stopping && (!server->first || now_ms >= server->stop_deadline_ms + 1000))
         finish_stop(server);
 }
@@ -754,7 +760,6 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
     uv_timer_init(loop, &server->sweep);
     server->again.data = server->sweep.data = server;
     server->open_handles = 2;
-    uv_timer_start(&server->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     run(server);
     *out = server;
     return true;
