@@ -17,7 +17,7 @@ struct collector {
     char id[DEVICE_ID_SIZE];
     enum collector_state state;
     bool has_status;
-    bool is_heard;     /* said that it is live, at heard_ms */
+    bool is_heard; /* said that it is live, at heard_ms */
     uint64_t heard_ms;
     int64_t as_of_us;
     int64_t started_at_us;
@@ -143,10 +143,10 @@ static void take_intervals(struct boards *boards, struct collector *collector, c
         const cJSON *length = cJSON_GetObjectItemCaseSensitive(item, "lengthMs");
         size_t i = cJSON_IsString(name) ? intervals_find(&boards->intervals, name->valuestring)
                                         : boards->intervals.count;
-        int64_t length_us = cJSON_IsNumber(length) && length->valuedouble >= 0 &&
-                                    length->valuedouble < 9e15
-                                ? (int64_t)(length->valuedouble * 1000)
-                                : INTERVAL_ALL_TIME;
+        int64_t length_us =
+            cJSON_IsNumber(length) && length->valuedouble >= 0 && length->valuedouble < 9e15
+                ? (int64_t)(length->valuedouble * 1000)
+                : INTERVAL_ALL_TIME;
 
         if (i < boards->intervals.count)
             collector->has_interval[i] = boards->intervals.items[i].length_us == length_us;
@@ -178,11 +178,10 @@ static bool take_status(struct boards *boards, struct collector *collector, cons
     take_intervals(boards, collector, cJSON_GetObjectItemCaseSensitive(root, "intervals"));
     /* A retained one may be of a collector that died without its will being sent. */
     age_us = is_retained ? now_us - collector->as_of_us : 0;
-    collector->is_heard = age_us > -BOARDS_LIVE_MS * INT64_C(1000) &&
-                          age_us < BOARDS_LIVE_MS * INT64_C(1000);
-    collector->heard_ms = age_us > 0 && (uint64_t)age_us / 1000 < now_ms
-                              ? now_ms - (uint64_t)age_us / 1000
-                              : now_ms;
+    collector->is_heard =
+        age_us > -BOARDS_LIVE_MS * INT64_C(1000) && age_us < BOARDS_LIVE_MS * INT64_C(1000);
+    collector->heard_ms =
+        age_us > 0 && (uint64_t)age_us / 1000 < now_ms ? now_ms - (uint64_t)age_us / 1000 : now_ms;
     cJSON_DeleteItemFromObjectCaseSensitive(root, "collectorId"); /* the topic says who it is */
     cJSON_DeleteItemFromObjectCaseSensitive(root, "isLive");
     free(collector->status);
@@ -346,8 +345,8 @@ static void gather(struct boards *boards, const struct board *board, size_t feat
 {
     if (boards->scratch_capacity < *count + board->count) {
         boards->scratch_capacity = mem_grown(boards->scratch_capacity, *count + board->count);
-        boards->scratch = mem_realloc(boards->scratch,
-                                      boards->scratch_capacity * sizeof(boards->scratch[0]));
+        boards->scratch =
+            mem_realloc(boards->scratch, boards->scratch_capacity * sizeof(boards->scratch[0]));
     }
     for (size_t i = 0; i < board->count; i++) {
         const struct reading *reading = board->entries[i].reading;

@@ -155,7 +155,7 @@ void dashboard_fall_back(struct api *api, struct server_request *request,
     struct params params;
     struct problem parsing;
     struct server_answer *answer;
-    int64_t as_of_us;
+    int64_t as_of_us = 0;
 
     if (problem->status != 503 || !routes_parse(api, request, &params, &parsing) ||
         !write_boards(api, &params, false, &body, &as_of_us)) {

@@ -26,7 +26,7 @@ struct event {
 };
 
 struct slot {
-    uint64_t number;        /* of the event below; 0 = there is none yet */
+    uint64_t number; /* of the event below; 0 = there is none yet */
     struct event *event;
     struct buffer readings; /* as JSON, to see what changed */
     unsigned listeners;
@@ -99,8 +99,8 @@ static void publish(struct events *events, struct slot *slot, const char *name,
 static struct slot *slot_at(struct events *events, size_t feature, size_t interval,
                             enum sort_order order)
 {
-    return &events->slots[(feature * events->api->intervals.count + interval) * ORDER_COUNT +
-                          order];
+    return &events
+                ->slots[(feature * events->api->intervals.count + interval) * ORDER_COUNT + order];
 }
 
 static void locate(const struct events *events, size_t index, size_t *feature, size_t *interval,
@@ -184,9 +184,9 @@ static void publish_status(struct events *events)
 
     timestamp_format(when, verdict == BOARDS_EXACT ? as_of_us : timestamp_now());
     buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
-                  verdict == BOARDS_EXACT           ? "boards"
+                  verdict == BOARDS_EXACT        ? "boards"
                   : pool_up_count(api->pool) > 0 ? "database"
-                                                    : "none",
+                                                 : "none",
                   when, boards_verdict_text(verdict));
     boards_write_collectors(api->boards, &data, uv_now(api->loop));
     buffer_put_text(&data, "}");
@@ -339,8 +339,8 @@ static void ask_database(struct events *events)
     params_init(&params, &api->rules);
     params.feature_count = 1;
     params.features[0] = feature;
-    params.intervals[0] = (struct interval_choice){
-        .index = interval, .interval = api->intervals.items[interval]};
+    params.intervals[0] =
+        (struct interval_choice){.index = interval, .interval = api->intervals.items[interval]};
     params.order = order;
     query_init(&events->query, &query_dashboard, &params, &api->features, timestamp_now());
     events->job = (struct pool_job){.sql = buffer_text(&events->query.sql),

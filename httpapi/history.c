@@ -12,7 +12,8 @@
 
 enum { JSON_ROWS = 1000, JSON_ROWS_MAX = 10000 };
 
-struct export {
+struct export
+{
     struct api *api;
     struct server_request *request; /* NULL once the client is gone */
     struct params params;
@@ -79,8 +80,7 @@ static void on_stream_closed(void *user)
 static void start_stream(struct export *export)
 {
     struct reply_headers headers;
-    struct server_source source = {
-        .user = export, .read = on_read, .on_closed = on_stream_closed};
+    struct server_source source = {.user = export, .read = on_read, .on_closed = on_stream_closed};
     char when[TIMESTAMP_TEXT_SIZE];
 
     reply_headers_init(&headers, export->api, REPLY_CSV, "no-store", REPLY_CSP_DATA);
@@ -171,8 +171,7 @@ static bool ask_page(struct export *export, enum pool_refusal *refusal)
     return false;
 }
 
-static void answer_csv(struct api *api, struct server_request *request,
-                       const struct params *params)
+static void answer_csv(struct api *api, struct server_request *request, const struct params *params)
 {
     struct export *export;
     struct problem problem;

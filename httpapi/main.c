@@ -24,11 +24,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-    STOP_GRACE_MS = 5000,
-    MQTT_KEEPALIVE_S = 10,
-    FDS_BESIDES_CLIENTS = 64
-};
+enum { STOP_GRACE_MS = 5000, MQTT_KEEPALIVE_S = 10, FDS_BESIDES_CLIENTS = 64 };
 
 struct settings {
     const char *database_url;
@@ -66,8 +62,9 @@ struct app {
 static const struct program program = {
     .name = "httpapi",
     .summary = "Serves the boards, histograms and history of all readings over HTTP.",
-    .epilogue = "Boards come from the collectors over MQTT, or from the database while no collector is "
-                "live.\nSIGTERM: finishes running answers, ends streams, exits with 0.",
+    .epilogue =
+        "Boards come from the collectors over MQTT, or from the database while no collector is "
+        "live.\nSIGTERM: finishes running answers, ends streams, exits with 0.",
 };
 
 /* ---- the broker ----------------------------------------------------------------------------- */
@@ -167,9 +164,8 @@ static void fit_descriptors(struct settings *settings)
         getrlimit(RLIMIT_NOFILE, &limit);
     }
     if (limit.rlim_cur < wanted) {
-        uint64_t left = limit.rlim_cur > FDS_BESIDES_CLIENTS + 8
-                            ? limit.rlim_cur - FDS_BESIDES_CLIENTS
-                            : 8;
+        uint64_t left =
+            limit.rlim_cur > FDS_BESIDES_CLIENTS + 8 ? limit.rlim_cur - FDS_BESIDES_CLIENTS : 8;
 
         log_warning("only %llu of %llu connections: the limit of open files is %llu",
                     (unsigned long long)left, (unsigned long long)settings->max_connections,
@@ -220,8 +216,8 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
          "for which a client may take nothing of its answer", false},
         {"cors-origin", OPTION_TEXT, &s->cors_origin, "", 0, 0, "ORIGIN",
          "which other origin's pages may read the answers, or *; none when empty", false},
-        {"access-log", OPTION_SWITCH, &s->access_log, "0", 0, 0, NULL,
-         "a line for each request", false},
+        {"access-log", OPTION_SWITCH, &s->access_log, "0", 0, 0, NULL, "a line for each request",
+         false},
         {0}};
     char error[400];
     int status = options_parse(&program, options, argc, argv);
@@ -262,18 +258,18 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
                        size_t error_bytes)
 {
     static char client_id[64];
-    struct mqtt_link_config config = {
-        .name = "broker",
-        .url = settings->mqtt_url,
-        .client_id = client_id,
-        .keepalive_s = MQTT_KEEPALIVE_S,
-        .ca_file = settings->mqtt_ca[0] ? settings->mqtt_ca : NULL,
-        .cert_file = settings->mqtt_cert[0] ? settings->mqtt_cert : NULL,
-        .key_file = settings->mqtt_key[0] ? settings->mqtt_key : NULL,
-        .user = app,
-        .on_up = on_mqtt_up,
-        .on_message = on_mqtt_message,
-        .on_read = on_mqtt_read};
+    struct mqtt_link_config config = {.name = "broker",
+                                      .url = settings->mqtt_url,
+                                      .client_id = client_id,
+                                      .keepalive_s = MQTT_KEEPALIVE_S,
+                                      .ca_file = settings->mqtt_ca[0] ? settings->mqtt_ca : NULL,
+                                      .cert_file =
+                                          settings->mqtt_cert[0] ? settings->mqtt_cert : NULL,
+                                      .key_file = settings->mqtt_key[0] ? settings->mqtt_key : NULL,
+                                      .user = app,
+                                      .on_up = on_mqtt_up,
+                                      .on_message = on_mqtt_message,
+                                      .on_read = on_mqtt_read};
 
     /* Two clients of one name would throw each other out. */
     snprintf(client_id, sizeof(client_id), "highwater-httpapi-%d-%llx", (int)getpid(),

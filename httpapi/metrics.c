@@ -65,10 +65,9 @@ static void write_requests(struct buffer *out, const struct metrics *metrics)
                 continue;
             if (statuses[j] > 0)
                 snprintf(code, sizeof(code), "%d", statuses[j]);
-            buffer_printf(out,
-                          "highwater_httpapi_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64
-                          "\n",
-                          route_name(i), code, metrics->routes[i].answers[j]);
+            buffer_printf(
+                out, "highwater_httpapi_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n",
+                route_name(i), code, metrics->routes[i].answers[j]);
         }
     }
     head(out, "sent_bytes_total", "counter", "Bytes of bodies sent, by route.");
@@ -103,10 +102,9 @@ static void write_durations(struct buffer *out, const struct metrics *metrics)
         buffer_printf(out, "highwater_httpapi_request_duration_seconds_sum{route=\"%s\"} ",
                       route_name(i));
         buffer_put_json_double(out, metrics->routes[i].duration_sum_s);
-        buffer_printf(out,
-                      "\nhighwater_httpapi_request_duration_seconds_count{route=\"%s\"} %" PRIu64
-                      "\n",
-                      route_name(i), total);
+        buffer_printf(
+            out, "\nhighwater_httpapi_request_duration_seconds_count{route=\"%s\"} %" PRIu64 "\n",
+            route_name(i), total);
     }
 }
 
@@ -169,12 +167,11 @@ static void write_process(struct buffer *out, const struct api *api)
     if (statm)
         fclose(statm);
     getrusage(RUSAGE_SELF, &usage);
-    buffer_printf(out,
-                  "# HELP process_cpu_seconds_total User and system time.\n"
-                  "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total ");
-    buffer_put_json_double(out, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                                    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) /
-                                        1e6);
+    buffer_printf(out, "# HELP process_cpu_seconds_total User and system time.\n"
+                       "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total ");
+    buffer_put_json_double(out,
+                           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
     buffer_printf(out,
                   "\n# HELP process_resident_memory_bytes Resident memory.\n"
                   "# TYPE process_resident_memory_bytes gauge\n"

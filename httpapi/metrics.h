@@ -16,11 +16,7 @@
 
 struct api;
 
-enum {
-    METRICS_ROUTES_MAX = 32,
-    METRICS_STATUSES = 11,
-    METRICS_BUCKETS = 12
-};
+enum { METRICS_ROUTES_MAX = 32, METRICS_STATUSES = 11, METRICS_BUCKETS = 12 };
 
 struct metrics {
     struct {
@@ -30,7 +26,7 @@ struct metrics {
         uint64_t sent_bytes;
     } routes[METRICS_ROUTES_MAX];
     uint64_t not_modified;
-    uint64_t cached;       /* dashboards answered from the last rendering */
+    uint64_t cached; /* dashboards answered from the last rendering */
     uint64_t from_boards;
     uint64_t from_database;
     uint64_t from_old_boards; /* neither was there: what was last known */

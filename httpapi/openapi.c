@@ -31,9 +31,8 @@ static const struct {
      "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
      "\"parameter\":{\"type\":\"string\"},\"value\":{\"type\":\"string\"},"
      "\"legal\":{\"type\":\"string\"}}}"},
-    {"Health",
-     "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{"
-     "\"status\":{\"enum\":[\"ok\",\"ready\"]},\"version\":{\"type\":\"string\"}}}"},
+    {"Health", "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{"
+               "\"status\":{\"enum\":[\"ok\",\"ready\"]},\"version\":{\"type\":\"string\"}}}"},
     {"Statuses", OBJECT("\"ON\",\"OFF\",\"ACTIVE\",\"INACTIVE\"",
                         "\"ON\":" COUNT ",\"OFF\":" COUNT ",\"ACTIVE\":" COUNT
                         ",\"INACTIVE\":" COUNT ",\"none\":" COUNT)},
@@ -44,12 +43,11 @@ static const struct {
                        "\"devices\":" ARRAY(REF("DeviceEntry")) ",\"next\":{\"type\":[\"string\","
                                                                 "\"null\"]}")},
     {"DeviceEntry",
-     OBJECT("\"deviceId\",\"firstSeenAt\",\"firstReadingAt\",\"lastReadingAt\","
-            "\"readingsPastHour\"",
-            "\"deviceId\":" REF("DeviceId") ",\"firstSeenAt\":" MOMENT
-                                            ",\"firstReadingAt\":" OR_NULL(MOMENT)
-                                                ",\"lastReadingAt\":" OR_NULL(MOMENT)
-                                                    ",\"readingsPastHour\":" COUNT)},
+     OBJECT(
+         "\"deviceId\",\"firstSeenAt\",\"firstReadingAt\",\"lastReadingAt\","
+         "\"readingsPastHour\"",
+         "\"deviceId\":" REF("DeviceId") ",\"firstSeenAt\":" MOMENT ",\"firstReadingAt\":" OR_NULL(
+             MOMENT) ",\"lastReadingAt\":" OR_NULL(MOMENT) ",\"readingsPastHour\":" COUNT)},
     {"DeviceId", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,"
                  "\"pattern\":\"^[^/+#\\\\u0000-\\\\u001f\\\\u007f]+$\"}"},
     {"Readings", "{\"oneOf\":[" REF("ReadingPage") "," REF("ReadingPoints") "]}"},
@@ -93,8 +91,11 @@ static void put_setting_schemas(struct buffer *out, const struct features *featu
     buffer_put_text(out, ",\"Reading\":{\"type\":\"object\",\"additionalProperties\":false,"
                          "\"required\":[");
     put_names(out, features, "\"deviceId\",\"timestamp\",\"status\"");
-    buffer_put_text(out, "],\"properties\":{\"deviceId\":" REF("DeviceId") ",\"timestamp\":" MOMENT
-                         ",\"status\":{\"enum\":[\"ON\",\"OFF\",\"ACTIVE\",\"INACTIVE\",null]}");
+    buffer_put_text(
+        out,
+        "],\"properties\":{\"deviceId\":" REF(
+            "DeviceId") ",\"timestamp\":" MOMENT
+                        ",\"status\":{\"enum\":[\"ON\",\"OFF\",\"ACTIVE\",\"INACTIVE\",null]}");
     put_properties(out, features, false, "{\"type\":[\"number\",\"null\"]}");
     buffer_put_text(out, "}},\"Dashboard\":{\"type\":\"object\",\"additionalProperties\":false,"
                          "\"minProperties\":1,\"properties\":{");
@@ -111,17 +112,19 @@ static void put_setting_schemas(struct buffer *out, const struct features *featu
     put_names(out, features, "");
     buffer_put_text(out, "]},\"count\":" COUNT ",\"edges\":" ARRAY(
                              "{\"type\":\"number\"}") ",\"counts\":" ARRAY(COUNT) "}}");
-    buffer_put_text(out, ",\"Device\":{\"type\":\"object\",\"additionalProperties\":false,"
-                         "\"required\":[\"deviceId\",\"firstSeenAt\",\"latest\",\"peaks\","
-                         "\"statuses\"],\"properties\":{\"deviceId\":" REF(
-                             "DeviceId") ",\"firstSeenAt\":" MOMENT ",\"latest\":" OR_NULL(
-                             REF("Reading")) ",\"statuses\":" REF("Statuses") ",\"peaks\":{"
-                                                                              "\"type\":\"object\","
-                                                                              "\"properties\":{");
-    put_properties(out, features, true,
-                   OBJECT("\"highest\",\"lowest\"", "\"highest\":" OR_NULL(
-                                                        REF("Reading")) ",\"lowest\":" OR_NULL(
-                                                        REF("Reading"))));
+    buffer_put_text(out,
+                    ",\"Device\":{\"type\":\"object\",\"additionalProperties\":false,"
+                    "\"required\":[\"deviceId\",\"firstSeenAt\",\"latest\",\"peaks\","
+                    "\"statuses\"],\"properties\":{\"deviceId\":" REF(
+                        "DeviceId") ",\"firstSeenAt\":" MOMENT
+                                    ",\"latest\":" OR_NULL(REF("Reading")) ",\"statuses\":" REF(
+                                        "Statuses") ",\"peaks\":{"
+                                                    "\"type\":\"object\","
+                                                    "\"properties\":{");
+    put_properties(
+        out, features, true,
+        OBJECT("\"highest\",\"lowest\"",
+               "\"highest\":" OR_NULL(REF("Reading")) ",\"lowest\":" OR_NULL(REF("Reading"))));
     buffer_put_text(out, "}}}}");
 }
 
@@ -192,14 +195,15 @@ static void put_params(struct buffer *out, const struct route *route,
 
     buffer_put_text(out, ",\"parameters\":[");
     if (strchr(route->path, '{')) {
-        buffer_put_text(out, "{\"name\":\"deviceId\",\"in\":\"path\",\"required\":true,"
-                             "\"description\":\"the device, percent-encoded\",\"schema\":" REF(
-                                 "DeviceId") "}");
+        buffer_put_text(
+            out, "{\"name\":\"deviceId\",\"in\":\"path\",\"required\":true,"
+                 "\"description\":\"the device, percent-encoded\",\"schema\":" REF("DeviceId") "}");
         is_first = false;
     }
     for (const struct param *param = route->params; param->name; param++) {
-        buffer_printf(out, "%s{\"name\":\"%s\",\"in\":\"query\",\"description\":",
-                      is_first ? "" : ",", param->name);
+        buffer_printf(out,
+                      "%s{\"name\":\"%s\",\"in\":\"query\",\"description\":", is_first ? "" : ",",
+                      param->name);
         buffer_put_json_string(out, param->help);
         if (param->kind == PARAM_FEATURES || param->kind == PARAM_INTERVALS)
             buffer_put_text(out, ",\"style\":\"form\",\"explode\":false");
@@ -239,12 +243,11 @@ static void put_route(struct buffer *out, const struct route *route,
     put_params(out, route, rules);
     buffer_put_text(out, ",\"responses\":{\"200\":{\"description\":\"the answer\"");
     if (route->query)
-        buffer_put_text(out,
-                        ",\"headers\":{"
-                        "\"X-Data-As-Of\":{\"schema\":" MOMENT
-                        ",\"description\":\"the moment that the answer is about\"},"
-                        "\"X-Data-Source\":{\"schema\":{\"enum\":[\"boards\",\"database\"]}},"
-                        "\"ETag\":{\"schema\":{\"type\":\"string\"}}}");
+        buffer_put_text(out, ",\"headers\":{"
+                             "\"X-Data-As-Of\":{\"schema\":" MOMENT
+                             ",\"description\":\"the moment that the answer is about\"},"
+                             "\"X-Data-Source\":{\"schema\":{\"enum\":[\"boards\",\"database\"]}},"
+                             "\"ETag\":{\"schema\":{\"type\":\"string\"}}}");
     buffer_put_text(out, ",\"content\":{");
     put_content(out, route);
     buffer_put_text(out, "}},\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}}");

@@ -324,8 +324,8 @@ static void set_fallbacks(struct params *out, const struct param *params,
         if (param->kind == PARAM_INTERVALS) {
             out->interval_count = 0;
             for (size_t i = 0; i < rules->intervals->count; i++)
-                out->intervals[out->interval_count++] = (struct interval_choice){
-                    .index = i, .interval = rules->intervals->items[i]};
+                out->intervals[out->interval_count++] =
+                    (struct interval_choice){.index = i, .interval = rules->intervals->items[i]};
         }
     }
 }

@@ -71,15 +71,15 @@ static struct pool_slot *free_slot(struct pool *pool)
 
 static void start(struct pool_slot *slot, struct pool_job *job)
 {
-    job->query = (struct pg_query){.sql = job->sql,
-                                   .param_count = job->param_count,
-                                   .params = job->params,
-                                   .wants_binary = true,
-                                   .timeout_ms =
-                                       slot->pool->config.statement_timeout_ms + WATCHDOG_EXTRA_MS,
-                                   .user = job,
-                                   .on_result = on_result,
-                                   .on_done = on_done};
+    job->query =
+        (struct pg_query){.sql = job->sql,
+                          .param_count = job->param_count,
+                          .params = job->params,
+                          .wants_binary = true,
+                          .timeout_ms = slot->pool->config.statement_timeout_ms + WATCHDOG_EXTRA_MS,
+                          .user = job,
+                          .on_result = on_result,
+                          .on_done = on_done};
     job->slot = slot;
     slot->job = job;
     pg_link_submit(&slot->link, &job->query);

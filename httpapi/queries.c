@@ -1,6 +1,7 @@
-/* Rows come in PostgreSQL's binary format, so that a double is the same double and no text has to be
- * parsed. Names of features stand in the SQL itself: features.h lets nothing but lower-case letters,
- * digits and underscores into one. Everything else that comes from a request is a parameter. */
+/* Rows come in PostgreSQL's binary format, so that a double is the same double and no text has to
+ * be parsed. Names of features stand in the SQL itself: features.h lets nothing but lower-case
+ * letters, digits and underscores into one. Everything else that comes from a request is a
+ * parameter. */
 #include "httpapi/queries.h"
 
 #include "shared/mem.h"
@@ -130,10 +131,10 @@ static void bind_moment(struct query *query, int64_t us)
 
     timestamp_format(text, us);
     bind_text(query,
-         us == INT64_MIN   ? "-infinity"
-         : us == INT64_MAX ? "infinity"
-                           : text,
-         "timestamptz");
+              us == INT64_MIN   ? "-infinity"
+              : us == INT64_MAX ? "infinity"
+                                : text,
+              "timestamptz");
 }
 
 /* AND r.recorded_at >= $2 AND r.recorded_at < $3, where a bound was given. */
@@ -211,7 +212,8 @@ static void build_dashboard(struct query *query)
     for (size_t i = 0; i < params->feature_count; i++) {
         const char *feature = query->features->names[params->features[i]];
 
-        buffer_printf(&query->sql, "%s(SELECT %zu, d.device_id, b.recorded_at, b.content_hash, b.status",
+        buffer_printf(&query->sql,
+                      "%s(SELECT %zu, d.device_id, b.recorded_at, b.content_hash, b.status",
                       i > 0 ? " UNION ALL " : "", i);
         sql_features(query, "b");
         sql(query, " FROM (");
@@ -264,8 +266,9 @@ const struct query_kind query_dashboard = {build_dashboard, take_dashboard};
 
 static void build_devices(struct query *query)
 {
-    sql(query, "SELECT d.device_id, d.first_seen_at, first.recorded_at, last.recorded_at, hour.count"
-               " FROM (SELECT id, device_id, first_seen_at FROM devices WHERE device_id > ");
+    sql(query,
+        "SELECT d.device_id, d.first_seen_at, first.recorded_at, last.recorded_at, hour.count"
+        " FROM (SELECT id, device_id, first_seen_at FROM devices WHERE device_id > ");
     bind_text(query, query->params.after, "text");
     if (query->params.q[0]) {
         sql(query, " AND strpos(lower(device_id), lower(");
@@ -353,8 +356,9 @@ static void build_device(struct query *query)
     sql_device_part(query, DEVICE_LATEST, "NULL", "r.recorded_at", "r", "NULL");
     sql(query, "FROM readings r WHERE r.device = (SELECT id FROM d)"
                " ORDER BY r.recorded_at DESC, r.content_hash DESC LIMIT 1) UNION ALL (");
-    buffer_printf(&query->sql, "SELECT CASE p.sort_order WHEN 'desc' THEN %d ELSE %d END, p.feature, "
-                               "p.recorded_at, p.content_hash, p.status",
+    buffer_printf(&query->sql,
+                  "SELECT CASE p.sort_order WHEN 'desc' THEN %d ELSE %d END, p.feature, "
+                  "p.recorded_at, p.content_hash, p.status",
                   DEVICE_HIGHEST, DEVICE_LOWEST);
     sql_features(query, "p");
     sql(query, ", NULL::bigint FROM peaks p WHERE p.device = (SELECT id FROM d)) UNION ALL (");
@@ -448,7 +452,8 @@ static void apply_interval(struct query *query)
     int64_t length_us = query->params.intervals[0].interval.length_us;
 
     if (length_us != INTERVAL_ALL_TIME && query->params.from_us == INT64_MIN)
-        query->params.from_us = query->as_of_us - length_us + 1; /* an interval excludes its start */
+        query->params.from_us =
+            query->as_of_us - length_us + 1; /* an interval excludes its start */
 }
 
 /* Devices that are asked about: one, which must exist, or all. */
@@ -476,8 +481,9 @@ static void build_value_histogram(struct query *query)
     snprintf(what, sizeof(what), "r.\"%s\" AS value", feature);
     sql(query, "WITH v AS NOT MATERIALIZED (");
     sql_whose(query, what);
-    sql(query, "), s AS MATERIALIZED (SELECT count(*) AS rows, min(value) AS low, max(value) AS high"
-               " FROM v), n AS (SELECT CASE WHEN low < high THEN ");
+    sql(query,
+        "), s AS MATERIALIZED (SELECT count(*) AS rows, min(value) AS low, max(value) AS high"
+        " FROM v), n AS (SELECT CASE WHEN low < high THEN ");
     bind_count(query, query->params.bins);
     sql(query, " ELSE 1 END AS bins FROM s),"
                " e AS MATERIALIZED (SELECT ARRAY(SELECT s.low * ((n.bins - i)::float8 / n.bins)"
@@ -494,8 +500,8 @@ static void build_histogram(struct query *query)
     if (is_of_values(query)) {
         build_value_histogram(query);
     } else {
-        sql_whose(query, query->params.device_id[0] ? "r.status, count(r.device)"
-                                                    : "r.status, count(*)");
+        sql_whose(query,
+                  query->params.device_id[0] ? "r.status, count(r.device)" : "r.status, count(*)");
         sql(query, " GROUP BY r.status");
     }
 }
@@ -545,8 +551,8 @@ static void take_histogram(struct query *query, const PGresult *result)
     bool is_of_device = query->params.device_id[0];
 
     /* a device that exists has at least the row of its outer join */
-    query->is_found = !is_of_device || (is_of_values(query) ? get_integer(result, 0, 0) > 0
-                                                            : PQntuples(result) > 0);
+    query->is_found = !is_of_device ||
+                      (is_of_values(query) ? get_integer(result, 0, 0) > 0 : PQntuples(result) > 0);
     if (!query->is_found)
         return;
     if (is_of_device) {
@@ -585,8 +591,7 @@ static void build_page(struct query *query, uint64_t rows)
         /* the time alone as well, which is what picks the partitions */
         buffer_printf(&query->sql, " AND r.recorded_at %s ", is_desc ? "<=" : ">=");
         bind_moment(query, cursor->recorded_at_us);
-        buffer_printf(&query->sql,
-                      " AND (r.recorded_at, r.content_hash) %s ($%d::timestamptz, ",
+        buffer_printf(&query->sql, " AND (r.recorded_at, r.content_hash) %s ($%d::timestamptz, ",
                       is_desc ? "<" : ">", query->bound_count);
         snprintf(hash, sizeof(hash), "%d", (int)cursor->content_hash);
         bind_text(query, hash, "integer");
@@ -694,10 +699,10 @@ static int page_rows(struct query *query, const PGresult *result, uint64_t limit
     if (query->has_more)
         rows = (int)limit;
     if (rows > 0)
-        query->last = (struct params_cursor){
-            .is_given = true,
-            .recorded_at_us = get_moment(result, rows - 1, 0),
-            .content_hash = (int32_t)get_integer(result, rows - 1, 1)};
+        query->last =
+            (struct params_cursor){.is_given = true,
+                                   .recorded_at_us = get_moment(result, rows - 1, 0),
+                                   .content_hash = (int32_t)get_integer(result, rows - 1, 1)};
     if (query->has_more)
         snprintf(query->next, sizeof(query->next), "%" PRId64 "_%" PRId32,
                  query->last.recorded_at_us, query->last.content_hash);

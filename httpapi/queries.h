@@ -40,9 +40,9 @@ struct query {
 
     struct buffer body;
     bool is_found;
-    bool has_more;               /* a page: more follows behind `last` */
+    bool has_more; /* a page: more follows behind `last` */
     struct params_cursor last;
-    char next[PARAM_TEXT_SIZE];  /* cursor of the following page, "" = none */
+    char next[PARAM_TEXT_SIZE]; /* cursor of the following page, "" = none */
 };
 
 /* What each connection is told first. Appends SQL. */

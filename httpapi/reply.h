@@ -8,8 +8,8 @@
 
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
-#include "shared/http_server.h"
 #include "shared/buffer.h"
+#include "shared/http_server.h"
 
 #include <stdint.h>
 

@@ -158,10 +158,10 @@ static const struct param device_params[] = {
      .kind = PARAM_MOMENT,                                                                         \
      .offset = AT(from_us),                                                                        \
      .help = "the first moment; from the first reading when not given"},                           \
-        {.name = "to",                                                                             \
-         .kind = PARAM_MOMENT,                                                                     \
-         .offset = AT(to_us),                                                                      \
-         .help = "the moment before which it ends; to the last reading when not given"}
+    {                                                                                              \
+        .name = "to", .kind = PARAM_MOMENT, .offset = AT(to_us),                                   \
+        .help = "the moment before which it ends; to the last reading when not given"              \
+    }
 
 static const struct param histogram_params[] = {
     {.name = "feature",
@@ -431,8 +431,7 @@ static void refuse_method(struct api *api, struct server_request *request)
     reply_problem(api, request, &problem, "GET, HEAD");
 }
 
-static void refuse_types(struct api *api, struct server_request *request,
-                         const struct route *route)
+static void refuse_types(struct api *api, struct server_request *request, const struct route *route)
 {
     struct problem problem;
 

@@ -21,8 +21,8 @@ struct route {
     const char *name; /* label of the metrics and operationId */
     void (*handle)(struct api *api, struct server_request *request, const struct route *route,
                    struct params *params);
-    const struct query_kind *query; /* what the database is asked, NULL where it is not */
-    const struct param *params;     /* ended by {0} */
+    const struct query_kind *query;         /* what the database is asked, NULL where it is not */
+    const struct param *params;             /* ended by {0} */
     const char *types[ROUTE_TYPES_MAX + 1]; /* media types on offer, the preferred one first */
     const char *schema;                     /* of the JSON, among those of openapi.c */
     const char *summary;

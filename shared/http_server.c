@@ -1,8 +1,8 @@
-/* libmicrohttpd owns the sockets and an epoll set of its own; the loop watches that one descriptor and
- * calls MHD_run() when something is in it. It knows only one deadline, of inactivity, which a client
- * feeds one byte at a time, so the deadlines are kept here: a sweep a few times a second looks
- * through all connections (some thousand at most) and shuts down the socket of whoever is late; the
- * library then finds its end and tidies up.
+/* libmicrohttpd owns the sockets and an epoll set of its own; the loop watches that one descriptor
+ * and calls MHD_run() when something is in it. It knows only one deadline, of inactivity, which a
+ * client feeds one byte at a time, so the deadlines are kept here: a sweep a few times a second
+ * looks through all connections (some thousand at most) and shuts down the socket of whoever is
+ * late; the library then finds its end and tidies up.
  *
  * A request without its answer is suspended: its socket leaves the epoll set, so nothing is read
  * from a client that pipelines, but nobody notices either when it hangs up. The sweep asks poll()
@@ -36,8 +36,8 @@
 
 enum {
     SWEEP_MS = 250,
-    POOL_BYTES = 32 * 1024,      /* per connection: head, and answer's head or a chunk */
-    STREAM_BLOCK_BYTES = 4096,   /* HTTP/1.0 only; chunks are made in the connection's pool */
+    POOL_BYTES = 32 * 1024,       /* per connection: head, and answer's head or a chunk */
+    STREAM_BLOCK_BYTES = 4096,    /* HTTP/1.0 only; chunks are made in the connection's pool */
     STREAM_KERNEL_BYTES = 262144, /* what a slow reader of a stream may hold in the kernel */
     LISTEN_BACKLOG = 1024,
     ETAG_SIZE = 20
@@ -137,8 +137,8 @@ static struct server_answer *new_answer(int status, const struct server_header *
         struct server_header etag = {MHD_HTTP_HEADER_ETAG, answer->etag};
 
         add_headers(answer->response, &etag, 1);
-        answer->not_modified = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "",
-                                                               MHD_RESPMEM_PERSISTENT);
+        answer->not_modified =
+            MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
         assert(answer->not_modified);
         for (size_t i = 0; i < header_count; i++) {
             if (strcasecmp(headers[i].name, MHD_HTTP_HEADER_CONTENT_TYPE) != 0 &&
@@ -752,9 +752,9 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
         free(server);
         return false;
     }
-    server->watch = fd_watch_new(
-        loop, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, on_events,
-        server);
+    server->watch =
+        fd_watch_new(loop, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+                     on_events, server);
     fd_watch_want(server->watch, UV_READABLE);
     uv_timer_init(loop, &server->again);
     uv_timer_init(loop, &server->sweep);

@@ -13,7 +13,7 @@
 #include "shared/fd_watch.h"
 #include "shared/log.h"
 #include "shared/mem.h"
-#include "shared/random.h"
+#include "shared/resolve.h"
 #include "shared/timestamp.h"
 
 #include <mosquitto.h>
@@ -110,8 +110,8 @@ static void go_down(struct mqtt_link *link, const char *reason)
         if (was_up && !link->config.quiet)
             log_warning("%s: up -> down: %s", link->config.name, reason);
         else if (is_news && !link->config.quiet)
-            log_warning("%s: %s is not reachable: %s; trying again", link->config.name,
-                        link->host, reason);
+            log_warning("%s: %s is not reachable: %s; trying again", link->config.name, link->host,
+                        reason);
     }
     if (was_up && link->config.on_down)
         link->config.on_down(link, reason);
@@ -390,8 +390,8 @@ static void new_instance(struct mqtt_link *link)
         mosquitto_tls_set(link->mosq, config->ca_file, config->ca_file ? NULL : "/etc/ssl/certs",
                           config->cert_file, config->key_file, NULL);
     if (config->will_topic)
-        mosquitto_will_set(link->mosq, config->will_topic,
-                           (int)strlen(config->will_payload), config->will_payload, 1, true);
+        mosquitto_will_set(link->mosq, config->will_topic, (int)strlen(config->will_payload),
+                           config->will_payload, 1, true);
     mosquitto_connect_v5_callback_set(link->mosq, on_connect);
     mosquitto_disconnect_v5_callback_set(link->mosq, on_disconnect);
     mosquitto_message_v5_callback_set(link->mosq, on_message);
@@ -401,7 +401,8 @@ static void new_instance(struct mqtt_link *link)
 }
 
 /* The library sends its PINGREQ when this finds it due, and the broker waits for half a keepalive
- * more: a quarter of one is soon enough, and a fleet of thousands is spared a timer every second. */
+ * more: a quarter of one is soon enough, and a fleet of thousands is spared a timer every second.
+ */
 static uint64_t keepalive_ms(const struct mqtt_link *link)
 {
     return link->config.keepalive_s > 4 ? link->config.keepalive_s * UINT64_C(250) : 1000;
@@ -430,8 +431,6 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 {
     struct mqtt_link *link = request->data;
     char address[INET6_ADDRSTRLEN];
-    struct addrinfo *chosen = found;
-    size_t count = 0;
 
     free(request);
     if (link->state == MQTT_LINK_RESOLVING && !link->wants_up) {
@@ -439,29 +438,15 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     } else if (link->state == MQTT_LINK_RESOLVING && status < 0) {
         go_down(link, uv_strerror(status));
     } else if (link->state == MQTT_LINK_RESOLVING) {
-        /* A name may have several addresses, and localhost's first often has no broker behind it:
-         * each attempt takes the next. */
-        for (struct addrinfo *a = found; a; a = a->ai_next)
-            count++;
-        for (uint64_t skip = link->epoch % count; skip > 0; skip--)
-            chosen = chosen->ai_next;
-        if (getnameinfo(chosen->ai_addr, chosen->ai_addrlen, address, sizeof(address), NULL, 0,
-                        NI_NUMERICHOST) == 0) {
+        if (resolve_pick(found, link->epoch, address, sizeof(address))) {
             free(link->address);
             link->address = mem_strdup(address);
             connect_to(link, link->address);
         } else {
-            go_down(link, "its address cannot be written as a number");
+            go_down(link, "the name has no address");
         }
     }
     uv_freeaddrinfo(found);
-}
-
-static bool is_numeric(const char *host)
-{
-    unsigned char address[sizeof(struct in6_addr)];
-
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
 static void attempt(struct mqtt_link *link)
@@ -472,7 +457,7 @@ static void attempt(struct mqtt_link *link)
 
     /* TLS compares the certificate with the name it connects to, so there the library gets the
      * name, and looks it up itself, on the loop. */
-    if (link->port == 0 || link->use_tls || is_numeric(link->host)) {
+    if (link->port == 0 || link->use_tls || resolve_is_numeric(link->host)) {
         connect_to(link, link->host);
         return;
     }

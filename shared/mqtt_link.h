@@ -9,8 +9,8 @@
  *          is held, with all that were read since the last release, until mqtt_link_release() says
  *          that what was read is stored. A release frees *all* held acknowledgements, so the owner
  *          must not let more be read between the start of a commit and its release:
- *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> _resume() -> reading
- *          A release with the epoch of an older connection frees nothing: the broker will deliver
+ *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> _resume() ->
+ * reading A release with the epoch of an older connection frees nothing: the broker will deliver
  *          again what belonged to it. Everything else that this connection sends would wait behind
  *          the held acknowledgements, so a gated link only subscribes; publish on another.
  *
@@ -35,12 +35,12 @@ struct mosquitto;
 struct mqtt_link;
 
 enum mqtt_link_state {
-    MQTT_LINK_OFF,        /* not wanted: before start, after mqtt_link_leave() */
-    MQTT_LINK_WAITING,    /* for the next attempt */
+    MQTT_LINK_OFF,     /* not wanted: before start, after mqtt_link_leave() */
+    MQTT_LINK_WAITING, /* for the next attempt */
     MQTT_LINK_RESOLVING,
     MQTT_LINK_CONNECTING, /* until CONNACK */
     MQTT_LINK_UP,
-    MQTT_LINK_LEAVING,    /* DISCONNECT is on its way */
+    MQTT_LINK_LEAVING, /* DISCONNECT is on its way */
     MQTT_LINK_CLOSED
 };
 
@@ -53,15 +53,15 @@ struct mqtt_delivery {
 };
 
 struct mqtt_link_config {
-    const char *name; /* for the log: "mqtt" */
-    const char *url;  /* mqtt://[user:password@]host[:port], mqtts://..., unix:///path */
+    const char *name;     /* for the log: "mqtt" */
+    const char *url;      /* mqtt://[user:password@]host[:port], mqtts://..., unix:///path */
     const char *username; /* instead of the URL's; NULL = those */
     const char *password;
     const char *client_id;
     bool durable; /* the broker keeps the session and what arrives meanwhile, for good */
     bool gated;
     bool starts_off; /* stay away until mqtt_link_join() */
-    bool is_v311; /* MQTT 3.1.1, where the broker's limits are not known; default 5.0 */
+    bool is_v311;    /* MQTT 3.1.1, where the broker's limits are not known; default 5.0 */
     uint16_t keepalive_s;
     const char *ca_file; /* mqtts: NULL = the system's */
     const char *cert_file;
@@ -75,7 +75,7 @@ struct mqtt_link_config {
     void (*on_up)(struct mqtt_link *link, bool session_present);
     void (*on_down)(struct mqtt_link *link, const char *reason); /* only after on_up */
     void (*on_message)(struct mqtt_link *link, const struct mqtt_delivery *delivery);
-    void (*on_read)(struct mqtt_link *link); /* a run of messages was read: time to decide */
+    void (*on_read)(struct mqtt_link *link);     /* a run of messages was read: time to decide */
     void (*on_released)(struct mqtt_link *link); /* the acknowledgements have left */
     void (*on_published)(struct mqtt_link *link, int mid, int reason_code); /* PUBACK arrived */
     void (*on_subscribed)(struct mqtt_link *link, bool granted);
@@ -84,17 +84,17 @@ struct mqtt_link_config {
 struct mqtt_link {
     struct mqtt_link_config config;
     enum mqtt_link_state state;
-    uint64_t epoch;          /* of the current connection; 0 before the first */
-    uint64_t held_acks;      /* PUBACKs behind the gate */
-    uint64_t connects;       /* times it came up */
-    bool is_paused;          /* gated: nothing may be read */
-    bool is_releasing;       /* gated: held acknowledgements are being written */
+    uint64_t epoch;     /* of the current connection; 0 before the first */
+    uint64_t held_acks; /* PUBACKs behind the gate */
+    uint64_t connects;  /* times it came up */
+    bool is_paused;     /* gated: nothing may be read */
+    bool is_releasing;  /* gated: held acknowledgements are being written */
 
     uv_loop_t *loop;
     struct mosquitto *mosq;
     struct fd_watch *watch;
-    uv_timer_t timer;        /* next attempt, connect timeout */
-    uv_timer_t keepalive;    /* a few times in each keepalive while connected */
+    uv_timer_t timer;     /* next attempt, connect timeout */
+    uv_timer_t keepalive; /* a few times in each keepalive while connected */
     struct backoff backoff;
     char *host;
     char *username;

@@ -8,9 +8,9 @@
 #include "shared/fd_watch.h"
 #include "shared/log.h"
 #include "shared/mem.h"
+#include "shared/resolve.h"
 #include "shared/timestamp.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -174,8 +174,10 @@ static void note_error(struct pg_query *query, const PGresult *result)
 static bool copy_in(struct pg_link *link)
 {
     struct pg_query *query = link->running;
-    const struct pg_copy_in *copy = &query->copies[query->copies_done];
+    const struct pg_copy_in *copy;
 
+    assert(query);
+    copy = &query->copies[query->copies_done];
     while (link->is_copying_in && !link->wants_flush) {
         size_t left = copy->bytes - query->copied_bytes;
         size_t slice = left < COPY_SLICE_BYTES ? left : COPY_SLICE_BYTES;
@@ -414,22 +416,15 @@ static void connect_now(struct pg_link *link)
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct pg_link *link = request->data;
-    struct addrinfo *chosen = found;
-    uint64_t count = 0;
 
     free(request);
     if (link->on_closed) {
         go_down(link, "closing");
     } else if (status < 0) {
         go_down(link, uv_strerror(status));
+    } else if (!resolve_pick(found, link->backoff.state, link->address, sizeof(link->address))) {
+        go_down(link, "the name has no address");
     } else {
-        for (struct addrinfo *a = found; a; a = a->ai_next)
-            count++;
-        /* the draw of the backoff picks one of several addresses */
-        for (uint64_t skip = link->backoff.state % count; skip > 0; skip--)
-            chosen = chosen->ai_next;
-        getnameinfo(chosen->ai_addr, chosen->ai_addrlen, link->address, sizeof(link->address), NULL,
-                    0, NI_NUMERICHOST);
         connect_now(link);
     }
     uv_freeaddrinfo(found);
@@ -442,7 +437,6 @@ static bool host_to_resolve(const struct pg_link *link, char *out, size_t out_by
     PQconninfoOption *defaults = PQconndefaults();
     PQconninfoOption *given = PQconninfoParse(link->config.url ? link->config.url : "", NULL);
     PQconninfoOption *const lists[] = {defaults, given};
-    unsigned char address[sizeof(struct in6_addr)];
     bool has_address = false;
 
     out[0] = '\0';
@@ -459,7 +453,7 @@ static bool host_to_resolve(const struct pg_link *link, char *out, size_t out_by
     PQconninfoFree(defaults);
     PQconninfoFree(given);
     return out[0] && out[0] != '/' && out[0] != '@' && !strchr(out, ',') && !has_address &&
-           inet_pton(AF_INET, out, address) != 1 && inet_pton(AF_INET6, out, address) != 1;
+           !resolve_is_numeric(out);
 }
 
 static void attempt(struct pg_link *link)

@@ -228,8 +228,10 @@ static void test_record__many_are_found_again(void **state)
     }
     assert_int_equal(f->record.reading_count, 20000);
     for (int i = 0; i < 20000; i++) {
+        int round = i / 100;
+
         snprintf(line, sizeof(line), "d%d", i % 100);
-        assert_int_equal(find(f, line, AT_US, STATUS_ON, 0, i / 100), i);
+        assert_int_equal(find(f, line, AT_US, STATUS_ON, 0, round), i);
         snprintf(line, sizeof(line), "%08x", (unsigned)i);
         assert_int_equal(record_find_rejection(&f->record, (uint32_t)i % 100, 5, line), i);
     }
