@@ -38,7 +38,8 @@ SCHEMA    := $(wildcard schema/*.sql)
 ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
-C_FILES   := $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz,$(d)/*.c $(d)/*.h))
+BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
+C_FILES   := $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/bench,$(d)/*.c $(d)/*.h))
 PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
@@ -139,6 +140,11 @@ $(FUZZERS): $(OUT)/%: $(OUT)/obj/tests/fuzz/%.o $(ARCHIVES)
 	$(call note,LINK,$@)
 	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS))
 
+$(BENCHES): $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(ARCHIVES)
+	$(call note,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS))
+
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 
 # --- What is needed on the machine -------------------------------------------------------------
@@ -152,6 +158,7 @@ deps-%: FORCE
 # One at a time: two package managers shut each other out.
 deps-run deps-lint: | deps-build
 deps-test: | deps-run
+deps-bench: | deps-test
 
 # --- Run ----------------------------------------------------------------------------------------
 
@@ -217,11 +224,11 @@ fuzz: $(FUZZERS)
 	  else tail -60 $(OUT)/$$name.log; echo "$$f failed"; exit 1; fi; done
 endif
 
-bench: programs deps-test ## throughput, latency and cost, into docs/BENCHMARKS.md's tables
-	@$(PYTHON) tests/bench/run.py
+bench: programs $(BENCHES) deps-test deps-bench ## throughput, latency and cost, into docs/BENCHMARKS.md, in 15 minutes
+	@$(PYTHON) tests/bench/run.py $(ARGS)
 
-bench-quick: programs deps-test ## the same in a minute, to see a regression
-	@$(PYTHON) tests/bench/run.py --quick
+bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute, to see a regression; the document stays
+	@$(PYTHON) tests/bench/run.py --quick $(ARGS)
 
 # --- Look ---------------------------------------------------------------------------------------
 

@@ -124,6 +124,14 @@ void boards_changed(struct boards *boards)
     uv_timer_start(&boards->publish, on_publish, wait_ms, 0);
 }
 
+void boards_set_turn(struct boards *boards, bool is_ours)
+{
+    if (is_ours)
+        mqtt_link_join(&boards->mqtt);
+    else
+        mqtt_link_leave(&boards->mqtt);
+}
+
 void boards_set_complete(struct boards *boards, bool is_complete)
 {
     boards->is_complete = is_complete;
@@ -215,6 +223,7 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     snprintf(boards->client_id, sizeof(boards->client_id), "highwater-boards-%s",
              config->collector_id);
     mqtt.name = "mqtt boards";
+    mqtt.starts_off = true; /* until it is our turn */
     mqtt.client_id = boards->client_id;
     mqtt.will_topic = boards->status_topic;
     mqtt.will_payload = boards->will_payload;

@@ -67,6 +67,9 @@ struct boards {
 bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_config *config,
                   char *error, size_t error_bytes);
 
+/* Of several collectors with one id only the one whose turn it is speaks; at first none does. */
+void boards_set_turn(struct boards *boards, bool is_ours);
+
 /* The windows have taken new readings. */
 void boards_changed(struct boards *boards);
 

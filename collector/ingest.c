@@ -263,10 +263,24 @@ static void on_ready(struct store *store)
     uv_timer_stop(&ingest->leave);
     if (ingest->is_draining)
         return;
+    if (!ingest->has_turn) {
+        ingest->has_turn = true;
+        ingest->config.on_turn(ingest, true);
+    }
     mqtt_link_join(&ingest->mqtt);
     if (ingest->state == INGEST_WAITING)
         set_state(ingest, INGEST_READING);
     proceed(ingest);
+}
+
+static void on_locked_out(struct store *store)
+{
+    struct ingest *ingest = store->config.user;
+
+    if (ingest->has_turn) {
+        ingest->has_turn = false;
+        ingest->config.on_turn(ingest, false);
+    }
 }
 
 static void on_unready(struct store *store, const char *reason)
@@ -303,6 +317,7 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     ingest->config.store.user = ingest;
     ingest->config.store.on_ready = on_ready;
     ingest->config.store.on_unready = on_unready;
+    ingest->config.store.on_locked_out = on_locked_out;
     ingest->config.store.on_stored = on_stored;
 
     if (!mqtt_link_start(&ingest->mqtt, loop, &ingest->config.mqtt, error, error_bytes))

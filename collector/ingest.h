@@ -62,6 +62,8 @@ struct ingest_config {
     void (*on_rejected)(struct ingest *ingest, const char *topic, enum reading_error error,
                         const char *detail);
     void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
+    /* this collector is the live one of its id: at the start, or after another was; or no longer */
+    void (*on_turn)(struct ingest *ingest, bool is_ours);
 };
 
 struct ingest {
@@ -75,6 +77,7 @@ struct ingest {
     struct batch *committing; /* NULL = none */
     uint64_t committing_epoch;
     bool expects_duplicates;
+    bool has_turn;
     bool had_session; /* the broker knew us when we connected last */
     bool is_draining;
     bool drained_in_time;

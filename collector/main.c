@@ -81,6 +81,7 @@ struct collector {
     uint64_t received_before; /* at the last status, for the rate */
     double lag_ms;            /* of the last batch: from its first arrival to its commit */
     bool is_complete;         /* the windows are */
+    bool loads_again;         /* the windows, when the loader has ended */
     bool is_ingesting;
     bool is_stopping;
     int exit_status;
@@ -254,6 +255,23 @@ static void load_windows(struct collector *c)
         log_error("windows: %s", error);
 }
 
+/* What another collector with our id stores meanwhile is neither in our windows nor in our numbers.
+ */
+static void on_turn(struct ingest *ingest, bool is_ours)
+{
+    struct collector *c = ingest->config.user;
+
+    boards_set_turn(&c->boards, is_ours);
+    c->loads_again = is_ours && c->loader.is_running;
+    if (!is_ours) {
+        loader_cancel(&c->loader);
+        sequences_release(&c->sequences);
+        sequences_init(&c->sequences, &c->devices);
+    } else if (!c->loader.is_running) {
+        load_windows(c);
+    }
+}
+
 /* received = stored + duplicates + rejected + in flight. */
 static void check_law(struct collector *c)
 {
@@ -398,7 +416,8 @@ static void start_ingest(struct collector *c)
                                    .on_device = on_device,
                                    .on_committed = on_committed,
                                    .on_rejected = on_rejected,
-                                   .on_state = on_state};
+                                   .on_state = on_state,
+                                   .on_turn = on_turn};
     char error[256];
 
     c->is_ingesting = ingest_start(&c->ingest, c->loop, &config, error, sizeof(error));
@@ -482,7 +501,13 @@ static void on_loaded(struct loader *loader, bool complete)
 {
     struct collector *c = loader->config.user;
 
-    if (c->is_stopping || !complete)
+    if (c->is_stopping)
+        return;
+    if (c->loads_again) {
+        c->loads_again = false;
+        load_windows(c);
+    }
+    if (!complete || c->loader.is_running)
         return;
     c->is_complete = true;
     boards_set_complete(&c->boards, true);
@@ -515,8 +540,7 @@ static void on_migrated(struct migrate *migrate, const char *error)
         stop(c);
         return;
     }
-    start_ingest(c);
-    load_windows(c);
+    start_ingest(c); /* and with it, in on_turn(), all else */
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */

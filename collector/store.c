@@ -417,6 +417,7 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
 static void become_ready(struct store *store)
 {
     set_state(store, STORE_READY);
+    store->is_locked_out = false;
     if (store->is_held && !store->batch) {
         log_info("store: no longer on hold");
         store->is_held = false;
@@ -458,11 +459,14 @@ static void on_prepared(struct pg_query *query, const struct pg_error *error)
         return;
     }
     store->is_prepared = true;
-    if (store->state != STORE_LOCKED_OUT)
-        log_info("store: another collector with COLLECTOR_ID %s is live; waiting for it to end",
-                 store->config.collector_id);
     set_state(store, STORE_LOCKED_OUT);
     uv_timer_start(&store->timer, on_timer, LOCK_RETRY_MS, 0);
+    if (!store->is_locked_out) {
+        log_info("store: another collector with COLLECTOR_ID %s is live; waiting for it to end",
+                 store->config.collector_id);
+        store->is_locked_out = true;
+        store->config.on_locked_out(store);
+    }
 }
 
 static void prepare(struct store *store)

@@ -53,6 +53,7 @@ struct store_config {
     void *user;
     void (*on_ready)(struct store *store);                       /* connected, prepared, locked */
     void (*on_unready)(struct store *store, const char *reason); /* after on_ready */
+    void (*on_locked_out)(struct store *store); /* another collector with this id is live */
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);
 };
@@ -81,6 +82,7 @@ struct store {
     bool is_sorted;
     bool is_prepared; /* the session has its settings and staging tables */
     bool has_lock;
+    bool is_locked_out; /* another has it: said once */
     bool is_durable;
     struct pg_error failure; /* of the try that is being rolled back */
     struct pg_error refusal; /* what the database has against the row that is searched for */

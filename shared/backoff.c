@@ -22,3 +22,9 @@ void backoff_reset(struct backoff *backoff)
 {
     backoff->step_ms = backoff->least_ms;
 }
+
+void backoff_lasted(struct backoff *backoff, uint64_t lasted_ms)
+{
+    if (lasted_ms > backoff->step_ms)
+        backoff_reset(backoff);
+}

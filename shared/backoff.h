@@ -25,4 +25,9 @@ uint32_t backoff_next_ms(struct backoff *backoff);
 /* After a success: the next failure starts small again. */
 void backoff_reset(struct backoff *backoff);
 
+/* After something that succeeded and ended again. It counts as a success when it lasted longer than
+ * the wait that is next: what ends as soon as it has begun (two clients with one id throw each
+ * other out) must not go round without a pause. */
+void backoff_lasted(struct backoff *backoff, uint64_t lasted_ms);
+
 #endif

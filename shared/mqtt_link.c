@@ -99,6 +99,8 @@ static void go_down(struct mqtt_link *link, const char *reason)
     uv_timer_stop(&link->keepalive);
     link->held_acks = 0;
     link->is_releasing = false;
+    if (was_up)
+        backoff_lasted(&link->backoff, uv_now(link->loop) - link->up_at_ms);
     snprintf(link->failure, sizeof(link->failure), "%s", reason);
     if (link->state == MQTT_LINK_LEAVING || !link->wants_up) {
         set_state(link, MQTT_LINK_OFF);
@@ -258,7 +260,7 @@ static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags
         return;
     }
     uv_timer_stop(&link->timer);
-    backoff_reset(&link->backoff);
+    link->up_at_ms = uv_now(link->loop);
     link->failure[0] = '\0';
     link->connects++;
     set_state(link, MQTT_LINK_UP);

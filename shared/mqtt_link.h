@@ -87,6 +87,7 @@ struct mqtt_link {
     uint64_t epoch;     /* of the current connection; 0 before the first */
     uint64_t held_acks; /* PUBACKs behind the gate */
     uint64_t connects;  /* times it came up */
+    uint64_t up_at_ms;  /* of the loop\'s clock: when it came up last */
     bool is_paused;     /* gated: nothing may be read */
     bool is_releasing;  /* gated: held acknowledgements are being written */
 

@@ -104,6 +104,8 @@ static void go_down(struct pg_link *link, const char *text)
     uv_timer_stop(&link->timer);
     uv_timer_stop(&link->watchdog);
     link->is_copying_in = false;
+    if (was_up)
+        backoff_lasted(&link->backoff, uv_now(link->loop) - link->up_at_ms);
     if (link->on_closed) {
         set_state(link, PG_LINK_CLOSED);
     } else {
@@ -351,7 +353,7 @@ static void poll_connection(struct pg_link *link)
     }
     PQsetnonblocking(link->conn, 1);
     uv_timer_stop(&link->timer);
-    backoff_reset(&link->backoff);
+    link->up_at_ms = uv_now(link->loop);
     link->failure[0] = '\0';
     link->wants_flush = false;
     link->connects++;

@@ -90,6 +90,7 @@ struct pg_link {
     struct pg_link_config config;
     enum pg_link_state state;
     uint64_t connects;
+    uint64_t up_at_ms; /* of the loop's clock: when it came up last */
 
     uv_loop_t *loop;
     PGconn *conn;

@@ -645,3 +645,19 @@ def test_many_devices_of_their_own_and_a_broker_that_comes_back(broker):
     assert program.terminate() == 0
     report = json.loads(program.output().splitlines()[-1])
     assert report["reconnects"] >= 2000 and report["unanswered"] == 0
+
+
+@pytest.mark.faults
+def test_a_broker_that_falls_silent_is_left_and_everything_sent_again(broker, truth):
+    argv = [BUILD_DIR / "devicesim", "--mqtt-url", broker.url(), "--num-devices", "20", "--keepalive", "5", "--rate"]
+    argv += ["500", "--duration", "20s", "--truth", truth, "--json"]
+    program = Program("devicesim", argv, broker.log.parent / "devicesim.log")
+    program.start()
+    until(lambda: truth.exists() and truth.stat().st_size > 50_000, 20, "it is well under way")
+    with paused(broker.program.pid):
+        program.wait_for_line("0 of 20 connections up; the others keep trying: no answer to PINGREQ in time", 20)
+    assert program.wait(40) == 0
+    report = json.loads(program.output().splitlines()[-1])
+    assert report["reconnects"] >= 20 and report["sent"] == report["acked"]
+    numbers = Counter(line[1] for line in lines_of(truth) if line[0] == "acked")
+    assert len(numbers) == report["sent"] and set(numbers.values()) == {1}

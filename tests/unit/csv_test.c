@@ -17,6 +17,7 @@ static bool split(struct csv_row *row, char *line, const char *text)
 {
     char error[CSV_ERROR_SIZE];
 
+    *row = (struct csv_row){0};
     strcpy(line, text);
     return csv_split(row, line, error);
 }
@@ -73,7 +74,7 @@ static void test_csv__unmatched_quotes_and_too_many_fields_are_refused(void **st
 static bool columns_of(struct csv_columns *columns, const char *text)
 {
     struct csv_row row;
-    char line[1024];
+    char line[1024] = "";
     char error[CSV_ERROR_SIZE];
 
     return split(&row, line, text) && csv_columns_parse(columns, &row, error);
@@ -81,7 +82,7 @@ static bool columns_of(struct csv_columns *columns, const char *text)
 
 static void test_csv__headers_are_read(void **state)
 {
-    struct csv_columns columns;
+    struct csv_columns columns = {0};
 
     (void)state;
     assert_true(columns_of(&columns, "timestamp,deviceId,temperature,pressure"));
@@ -107,11 +108,11 @@ static void test_csv__headers_are_read(void **state)
 static bool reading_of(union reading_storage *out, char *device_id, const char *header,
                        const char *text)
 {
-    struct csv_columns columns;
+    struct csv_columns columns = {0};
     struct csv_row row;
     char line[1024];
     char error[CSV_ERROR_SIZE];
-    const char *id;
+    const char *id = "";
 
     assert_true(columns_of(&columns, header));
     if (!split(&row, line, text) || !csv_reading_parse(&out->reading, &id, &columns, &row, error))
@@ -122,9 +123,9 @@ static bool reading_of(union reading_storage *out, char *device_id, const char *
 
 static void test_csv__a_real_row_becomes_its_instant_in_utc(void **state)
 {
-    union reading_storage reading;
-    char id[64];
-    int64_t expected;
+    union reading_storage reading = {.reading = {0}};
+    char id[64] = "";
+    int64_t expected = 0;
 
     (void)state;
     assert_true(timestamp_parse(&expected, "2013-02-28T16:00:00Z"));
@@ -138,8 +139,8 @@ static void test_csv__a_real_row_becomes_its_instant_in_utc(void **state)
 
 static void test_csv__an_empty_field_is_absent(void **state)
 {
-    union reading_storage reading;
-    char id[64];
+    union reading_storage reading = {.reading = {0}};
+    char id[64] = "";
 
     (void)state;
     assert_true(

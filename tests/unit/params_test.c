@@ -60,9 +60,9 @@ static void test_params__what_is_asked_for_is_taken(void **state)
     struct problem problem;
 
     (void)state;
-    assert_true(parse(&params, "/dashboard",
-                      "features=pressure%2Ctemperature,pressure&interval=past_hour&limit=3&order=asc",
-                      &problem));
+    assert_true(parse(
+        &params, "/dashboard",
+        "features=pressure%2Ctemperature,pressure&interval=past_hour&limit=3&order=asc", &problem));
     assert_int_equal(params.feature_count, 2);
     assert_int_equal(params.features[0], 1);
     assert_int_equal(params.features[1], 0);
@@ -77,11 +77,12 @@ static void test_params__what_is_asked_for_is_taken(void **state)
     assert_int_equal(params.intervals[0].index, 0); /* as long as past_minute */
 
     assert_true(parse(&params, "/devices/{deviceId}/readings",
-                      "from=2026-11-23T12:00:00+08:00&to=2026-11-23%2012:00:00Z&points=100", &problem));
+                      "from=2026-11-23T12:00:00+08:00&to=2026-11-23%2012:00:00Z&points=100",
+                      &problem));
     assert_true(params.to_us - params.from_us == 8 * 3600 * TIMESTAMP_US_PER_S);
     assert_int_equal(params.points, 100);
-    assert_true(parse(&params, "/devices/{deviceId}/readings", "after=1795521600000000_-17",
-                      &problem));
+    assert_true(
+        parse(&params, "/devices/{deviceId}/readings", "after=1795521600000000_-17", &problem));
     assert_true(params.cursor.is_given);
     assert_true(params.cursor.recorded_at_us == INT64_C(1795521600000000));
     assert_int_equal(params.cursor.content_hash, -17);
@@ -183,8 +184,8 @@ static void test_params__a_device_is_decoded_once(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct params params;
         struct problem problem;
-        bool taken = params_parse_device(&params, cases[i].segment, strlen(cases[i].segment),
-                                         &problem);
+        bool taken =
+            params_parse_device(&params, cases[i].segment, strlen(cases[i].segment), &problem);
 
         assert_int_equal(taken, cases[i].expected != NULL);
         if (taken)

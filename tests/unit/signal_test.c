@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 static const struct signal_range range = {10, 35};
+static double nowhere; /* for the signals that do not walk */
 
 static void test_signal__every_kind_stays_in_its_range_with_two_decimals(void **state)
 {
@@ -40,7 +41,7 @@ static void test_signal__a_range_between_two_hundredths_is_kept(void **state)
 
     (void)state;
     for (int k = 0; k < 1000; k++) {
-        double value = signal_value(SIGNAL_UNIFORM, &narrow, &random, 0, NULL);
+        double value = signal_value(SIGNAL_UNIFORM, &narrow, &random, 0, &nowhere);
 
         assert_true(value >= narrow.low && value <= narrow.high);
     }
@@ -55,7 +56,7 @@ static void test_signal__uniform_reaches_both_ends_and_its_mean_is_the_middle(vo
 
     (void)state;
     for (int k = 0; k < 100000; k++) {
-        double value = signal_value(SIGNAL_UNIFORM, &range, &random, 0, NULL);
+        double value = signal_value(SIGNAL_UNIFORM, &range, &random, 0, &nowhere);
 
         least = fmin(least, value);
         most = fmax(most, value);
@@ -91,8 +92,8 @@ static void test_signal__daily_is_high_at_a_quarter_and_low_at_three(void **stat
 
     (void)state;
     for (int day = 0; day < 100; day++) {
-        assert_true(signal_value(SIGNAL_DAILY, &range, &random, day + 0.25, NULL) > 30);
-        assert_true(signal_value(SIGNAL_DAILY, &range, &random, day + 0.75, NULL) < 15);
+        assert_true(signal_value(SIGNAL_DAILY, &range, &random, day + 0.25, &nowhere) > 30);
+        assert_true(signal_value(SIGNAL_DAILY, &range, &random, day + 0.75, &nowhere) < 15);
     }
 }
 
@@ -103,7 +104,7 @@ static void test_signal__spikes_are_rare_and_stand_out(void **state)
 
     (void)state;
     for (int k = 0; k < 100000; k++) {
-        double value = signal_value(SIGNAL_SPIKE, &range, &random, 0, NULL);
+        double value = signal_value(SIGNAL_SPIKE, &range, &random, 0, &nowhere);
 
         assert_true(value <= 15.01 || value >= 33.74);
         spikes += value > 30;

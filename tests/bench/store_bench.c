@@ -1,0 +1,412 @@
+/* store_bench: the collector's way from a payload to the database, in parts, without the broker.
+ *
+ *   store   batches of made readings go through store.h into PostgreSQL: sorting, registering,
+ *           encoding, the transaction. Each batch is made before its time starts, and taken into
+ * the windows after it ended, as the collector does while it lets the acknowledgements out.
+ *           --dump writes what was sent by COPY to DIR/<n>.copy, so that psql can send the same.
+ *   path    payload -> topic -> reading -> batch -> sorted -> COPY rows -> windows, no database:
+ * what a reading costs in this program alone. The same readings each time, so that the instructions
+ *           can be compared between versions: valgrind --tool=callgrind
+ *           --toggle-collect=measured_path counts those, and nothing else.
+ *
+ * The fleet: --devices devices send once each in a shuffled order, then again; features are even
+ * random numbers, times advance by 100 us a reading. Windows start as those of a fleet that has
+ * been up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it
+ * then is.
+ */
+#include "collector/batch.h"
+#include "collector/peaks.h"
+#include "collector/pg_binary.h"
+#include "collector/store.h"
+#include "shared/mem.h"
+#include "shared/random.h"
+#include "shared/reading_json.h"
+#include "shared/timestamp.h"
+#include "shared/topic.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define SECOND_US INT64_C(1000000)
+#define HOUR_READINGS 3600.0
+
+enum { STEP_US = 100, PAYLOAD_BYTES = 192, TOPIC_BYTES = 64, INTERVALS = 3 };
+
+struct settings {
+    const char *database_url; /* NULL: path */
+    const char *dump;
+    size_t devices;
+    size_t batches;
+    size_t batch_size;
+    uint64_t seed;
+};
+
+struct message {
+    char topic[TOPIC_BYTES];
+    char payload[PAYLOAD_BYTES];
+    size_t bytes;
+};
+
+struct bench {
+    struct settings settings;
+    uv_loop_t *loop;
+    struct features features;
+    struct reading_rules rules;
+    struct topic_filter filter;
+    struct devices devices;
+    struct windows windows;
+    struct store store;
+    struct batch batch;
+    struct buffer rows;
+    struct message *messages; /* one batch of them */
+    uint64_t random;
+    int64_t start_us;
+    int64_t now_us;
+    uint32_t *order; /* in which devices send */
+    size_t next_device;
+    uint32_t sender;
+    size_t batches_done;
+    uint64_t stored;
+    double batch_began_s;
+    double busy_s;
+    double cpu_s;
+    double batch_cpu_s;
+    bool is_started;
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double cpu_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- the fleet ------------------------------------------------------------------------------ */
+
+static double hundredths(double value)
+{
+    return round(value * 100) / 100;
+}
+
+static void make_message(struct bench *bench, struct message *message)
+{
+    static const char *const statuses[] = {"ON", "OFF", "ACTIVE", "INACTIVE"};
+    uint32_t device = bench->order[bench->next_device++ % bench->settings.devices] + 1;
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    bench->now_us += STEP_US;
+    timestamp_format(when, bench->now_us);
+    snprintf(message->topic, sizeof(message->topic), "devices/device_%" PRIu32 "/readings", device);
+    message->bytes = (size_t)snprintf(message->payload, sizeof(message->payload),
+                                      "{\"deviceId\":\"device_%" PRIu32
+                                      "\",\"timestamp\":\"%s\",\"status\":\"%s\",\"pressure\":%g,"
+                                      "\"temperature\":%g}",
+                                      device, when, statuses[random_below(&bench->random, 4)],
+                                      hundredths(random_unit(&bench->random) * 25),
+                                      hundredths(random_unit(&bench->random) * 200));
+}
+
+static void make_order(struct bench *bench)
+{
+    bench->order = mem_calloc(bench->settings.devices, sizeof(*bench->order));
+    for (size_t i = 0; i < bench->settings.devices; i++)
+        bench->order[i] = (uint32_t)i;
+    for (size_t i = bench->settings.devices; i > 1; i--) {
+        size_t other = (size_t)random_below(&bench->random, i);
+        uint32_t device = bench->order[i - 1];
+
+        bench->order[i - 1] = bench->order[other];
+        bench->order[other] = device;
+    }
+}
+
+/* Windows know all devices, each with the peak of an hour at one reading a second. */
+static void make_windows(struct bench *bench)
+{
+    static const int64_t lengths_us[INTERVALS] = {60 * SECOND_US, 3600 * SECOND_US,
+                                                  INTERVAL_ALL_TIME};
+    static const double highest[] = {200, 25}; /* of temperature, pressure */
+    union reading_storage storage = {.reading = {.status = STATUS_ON}};
+    char id[DEVICE_ID_SIZE];
+
+    windows_init(&bench->windows, bench->features.count, WINDOWS_HIGHEST, lengths_us, INTERVALS, 10,
+                 0);
+    for (size_t i = 0; i < bench->settings.devices; i++) {
+        bool is_new;
+        uint32_t device;
+
+        snprintf(id, sizeof(id), "device_%zu", i + 1);
+        device = devices_find_or_add(&bench->devices, id, &is_new);
+        windows_add_device(&bench->windows, bench->devices.items[device].id);
+        storage.reading.recorded_at_us = bench->start_us - 60 * SECOND_US;
+        for (uint32_t f = 0; f < bench->features.count; f++) {
+            /* the highest of n even numbers */
+            double best = pow(random_unit(&bench->random), 1 / HOUR_READINGS);
+
+            for (size_t other = 0; other < bench->features.count; other++)
+                storage.reading.values[other] = 0;
+            storage.reading.values[f] = hundredths(best * highest[f % 2]);
+            windows_insert_peak(&bench->windows, device, f, &storage.reading);
+        }
+        if (!bench->settings.database_url)
+            devices_set_database_id(&bench->devices, device, (int32_t)device + 1);
+    }
+}
+
+static void on_item(void *user, const struct reading_item *item)
+{
+    struct bench *bench = user;
+
+    if (item->error) {
+        fprintf(stderr, "store_bench: %s\n", item->detail);
+        exit(1);
+    }
+    batch_push(&bench->batch, bench->sender, item->reading, item->seq, bench->now_us, item->bytes,
+               item->length);
+}
+
+/* What ingest.c does with each message. */
+static void parse_messages(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->settings.batch_size; i++) {
+        const struct message *message = &bench->messages[i];
+        char id[DEVICE_ID_SIZE];
+        bool is_new;
+
+        if (!topic_device_id(id, &bench->filter, message->topic))
+            abort();
+        bench->sender = devices_find_or_add(&bench->devices, id, &is_new);
+        reading_json_parse(&bench->rules, id, message->payload, message->bytes, bench->now_us,
+                           on_item, bench);
+    }
+}
+
+static void make_messages(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->settings.batch_size; i++)
+        make_message(bench, &bench->messages[i]);
+}
+
+static void take_into_windows(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->batch.sorted_count; i++) {
+        const struct batch_row *row = batch_row(&bench->batch, bench->batch.order[i]);
+
+        windows_insert(&bench->windows, row->device, batch_reading(row), bench->now_us);
+    }
+}
+
+/* ---- path ----------------------------------------------------------------------------------- */
+
+/* Its name is known to callgrind. */
+__attribute__((noinline)) static void measured_path(struct bench *bench)
+{
+    parse_messages(bench);
+    batch_sort(&bench->batch, &bench->devices);
+    buffer_clear(&bench->rows);
+    batch_encode(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, &bench->rows);
+    peaks_encode(&bench->batch, &bench->devices, &bench->windows, &bench->features, &bench->rows);
+    take_into_windows(bench);
+    batch_clear(&bench->batch);
+}
+
+static void run_path(struct bench *bench)
+{
+    size_t readings = bench->settings.batches * bench->settings.batch_size;
+    double took = 0;
+
+    for (size_t i = 0; i < bench->settings.batches; i++) {
+        double began;
+
+        make_messages(bench);
+        began = cpu_s();
+        measured_path(bench);
+        took += cpu_s() - began;
+    }
+    printf("{\"bench\":\"path\",\"readings\":%zu,\"ns_per_reading\":%.1f}\n", readings,
+           took * 1e9 / (double)(readings ? readings : 1));
+}
+
+/* ---- store ---------------------------------------------------------------------------------- */
+
+static void dump_rows(struct bench *bench)
+{
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%zu.copy", bench->settings.dump, bench->batches_done);
+    file = fopen(path, "wb");
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    fwrite(bench->store.rows.data, 1, bench->store.rows.bytes, file);
+    fclose(file);
+}
+
+static void next_batch(struct bench *bench)
+{
+    make_messages(bench);
+    parse_messages(bench);
+    bench->batch_began_s = now_s();
+    bench->batch_cpu_s = cpu_s();
+    store_begin(&bench->store, &bench->batch, false);
+}
+
+static void on_store_closed(struct store *store)
+{
+    (void)store;
+}
+
+static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
+{
+    struct bench *bench = store->config.user;
+
+    bench->busy_s += now_s() - bench->batch_began_s;
+    bench->cpu_s += cpu_s() - bench->batch_cpu_s;
+    bench->stored += outcome->stored;
+    if (bench->settings.dump)
+        dump_rows(bench);
+    take_into_windows(bench);
+    batch_clear(batch);
+    if (++bench->batches_done < bench->settings.batches) {
+        next_batch(bench);
+        return;
+    }
+    printf("{\"bench\":\"store\",\"stored\":%llu,\"seconds\":%.4f,\"per_second\":%.1f,"
+           "\"cpu_us\":%.4f,\"retries\":%llu}\n",
+           (unsigned long long)bench->stored, bench->busy_s, (double)bench->stored / bench->busy_s,
+           bench->cpu_s * 1e6 / (double)bench->stored, (unsigned long long)store->retries);
+    fflush(stdout);
+    getchar(); /* whoever measures looks at the backend before it goes */
+    store_close(store, on_store_closed);
+}
+
+static void on_ready(struct store *store)
+{
+    struct bench *bench = store->config.user;
+
+    if (bench->is_started)
+        return;
+    bench->is_started = true;
+    puts("ready");
+    fflush(stdout);
+    getchar();
+    next_batch(bench);
+}
+
+static void on_unready(struct store *store, const char *reason)
+{
+    (void)store;
+    fprintf(stderr, "store_bench: %s\n", reason);
+    exit(1);
+}
+
+static void run_store(struct bench *bench)
+{
+    struct store_config config = {.database_url = bench->settings.database_url,
+                                  .collector_id = "store_bench",
+                                  .subscribe = "devices/+/readings",
+                                  .features = &bench->features,
+                                  .devices = &bench->devices,
+                                  .windows = &bench->windows,
+                                  .watchdog_ms = 60000,
+                                  .user = bench,
+                                  .on_ready = on_ready,
+                                  .on_unready = on_unready,
+                                  .on_stored = on_stored};
+    char error[256];
+
+    if (!store_start(&bench->store, bench->loop, &config, error, sizeof(error))) {
+        fprintf(stderr, "store_bench: %s\n", error);
+        exit(1);
+    }
+    uv_run(bench->loop, UV_RUN_DEFAULT);
+}
+
+/* ---- start ---------------------------------------------------------------------------------- */
+
+static const char usage[] =
+    "usage: store_bench [options]\n"
+    "  --database-url URL  a migrated database; without it the path alone is measured\n"
+    "  --batches N         (100)\n"
+    "  --batch-size N      readings in each (10000)\n"
+    "  --devices N         (10000)\n"
+    "  --dump DIR          writes each batch's COPY data there\n"
+    "  --seed N            of all random numbers (1)\n"
+    "With a database it says \"ready\" and waits for a line of input before it starts, and\n"
+    "again, when it has printed its figures, before it ends.\n";
+
+static bool parse_settings(struct settings *settings, int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const char *name = argv[i], *value = argv[i + 1];
+        size_t number = strtoull(value, NULL, 10);
+
+        if (strcmp(name, "--database-url") == 0)
+            settings->database_url = value;
+        else if (strcmp(name, "--dump") == 0)
+            settings->dump = value;
+        else if (strcmp(name, "--batches") == 0)
+            settings->batches = number;
+        else if (strcmp(name, "--batch-size") == 0 && number > 0)
+            settings->batch_size = number;
+        else if (strcmp(name, "--devices") == 0 && number > 0)
+            settings->devices = number;
+        else if (strcmp(name, "--seed") == 0)
+            settings->seed = number;
+        else
+            return false;
+    }
+    return argc % 2 == 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {
+        .settings = {.devices = 10000, .batches = 100, .batch_size = 10000, .seed = 1}};
+    char error[256];
+
+    if (!parse_settings(&bench.settings, argc, argv)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    features_parse(&bench.features, FEATURES_DEFAULT, error, sizeof(error));
+    topic_filter_parse(&bench.filter, "devices/+/readings");
+    bench.random = bench.settings.seed;
+    /* The path is the same each time; the store needs a day that has its partition. */
+    bench.start_us = bench.settings.database_url ? timestamp_now() : 1700000000 * SECOND_US;
+    bench.now_us = bench.start_us;
+    bench.rules =
+        (struct reading_rules){.features = &bench.features, .future_tolerance_us = 60 * SECOND_US};
+    bench.messages = mem_calloc(bench.settings.batch_size, sizeof(*bench.messages));
+    bench.loop = uv_default_loop();
+    batch_init(&bench.batch, bench.features.count);
+    make_order(&bench);
+    make_windows(&bench);
+    if (bench.settings.database_url)
+        run_store(&bench);
+    else
+        run_path(&bench);
+    batch_release(&bench.batch);
+    buffer_release(&bench.rows);
+    windows_release(&bench.windows);
+    devices_release(&bench.devices);
+    free(bench.order);
+    free(bench.messages);
+    return 0;
+}
