@@ -289,6 +289,23 @@ static void check_law(struct collector *c)
     c->was_lawful = is_lawful;
 }
 
+/* {"not_json":3}: the reasons that there were. */
+static void put_rejected_by_reason(struct buffer *out, const struct ingest_counters *n)
+{
+    const char *before = "";
+
+    buffer_put_text(out, ",\"rejectedByReason\":{");
+    for (int reason = READING_OK + 1; reason < READING_ERROR_COUNT; reason++) {
+        if (n->rejected_by_reason[reason] == 0)
+            continue;
+        buffer_printf(out, "%s\"%s\":%" PRIu64, before,
+                      reading_error_text((enum reading_error)reason),
+                      n->rejected_by_reason[reason]);
+        before = ",";
+    }
+    buffer_put_text(out, "}");
+}
+
 /* Once a second: the status, and what is due about as often. */
 static void put_status(void *user, struct buffer *out, int64_t now_us)
 {
@@ -338,6 +355,9 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
                   ",\"inFlight\":%" PRIu64 ",\"ratePerSecond\":%" PRIu64 ",\"lagMs\":%.1f",
                   c->devices.count, n->messages, n->received, n->stored, n->duplicates, n->rejected,
                   ingest_in_flight(&c->ingest), n->received - c->received_before, c->lag_ms);
+    put_rejected_by_reason(out, n);
+    if (c->knows_broker_dropped)
+        buffer_printf(out, ",\"brokerDropped\":%" PRIu64, c->broker_dropped);
     c->received_before = n->received;
 }
 

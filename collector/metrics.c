@@ -47,6 +47,8 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
         {"highwater_batches_stale_total", "counter",
          "Batches committed after their connection had ended; the broker delivers them again.",
          (double)n->stale_batches},
+        {"highwater_store_copies_total", "counter", "COPYs of readings tried.",
+         (double)ingest->store.copies_done},
         {"highwater_store_retries_total", "counter", "Tries of a batch that were rolled back.",
          (double)ingest->store.retries},
         {"highwater_store_on_hold", "gauge", "1 while somebody has to mend the database.",

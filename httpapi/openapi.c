@@ -43,11 +43,16 @@ static const struct {
                        "\"devices\":" ARRAY(REF("DeviceEntry")) ",\"next\":{\"type\":[\"string\","
                                                                 "\"null\"]}")},
     {"DeviceEntry",
-     OBJECT(
-         "\"deviceId\",\"firstSeenAt\",\"firstReadingAt\",\"lastReadingAt\","
-         "\"readingsPastHour\"",
-         "\"deviceId\":" REF("DeviceId") ",\"firstSeenAt\":" MOMENT ",\"firstReadingAt\":" OR_NULL(
-             MOMENT) ",\"lastReadingAt\":" OR_NULL(MOMENT) ",\"readingsPastHour\":" COUNT)},
+     OBJECT("\"deviceId\",\"firstSeenAt\",\"firstReadingAt\",\"lastReadingAt\","
+            "\"readingsPastHour\",\"sequence\"",
+            "\"deviceId\":" REF(
+                "DeviceId") ",\"firstSeenAt\":" MOMENT
+                            ",\"firstReadingAt\":" OR_NULL(MOMENT) ",\"lastReadingAt\":" OR_NULL(
+                                MOMENT) ",\"readingsPastHour\":" COUNT
+                                        ",\"sequence\":" OR_NULL(REF("Sequence")))},
+    {"Sequence", OBJECT("\"highest\",\"missing\",\"repeats\",\"restarts\"",
+                        "\"highest\":" COUNT ",\"missing\":" COUNT ",\"repeats\":" COUNT
+                        ",\"restarts\":" COUNT)},
     {"DeviceId", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,"
                  "\"pattern\":\"^[^/+#\\\\u0000-\\\\u001f\\\\u007f]+$\"}"},
     {"Readings", "{\"oneOf\":[" REF("ReadingPage") "," REF("ReadingPoints") "]}"},
@@ -112,15 +117,16 @@ static void put_setting_schemas(struct buffer *out, const struct features *featu
     put_names(out, features, "");
     buffer_put_text(out, "]},\"count\":" COUNT ",\"edges\":" ARRAY(
                              "{\"type\":\"number\"}") ",\"counts\":" ARRAY(COUNT) "}}");
-    buffer_put_text(out,
-                    ",\"Device\":{\"type\":\"object\",\"additionalProperties\":false,"
-                    "\"required\":[\"deviceId\",\"firstSeenAt\",\"latest\",\"peaks\","
-                    "\"statuses\"],\"properties\":{\"deviceId\":" REF(
-                        "DeviceId") ",\"firstSeenAt\":" MOMENT
-                                    ",\"latest\":" OR_NULL(REF("Reading")) ",\"statuses\":" REF(
-                                        "Statuses") ",\"peaks\":{"
-                                                    "\"type\":\"object\","
-                                                    "\"properties\":{");
+    buffer_put_text(
+        out,
+        ",\"Device\":{\"type\":\"object\",\"additionalProperties\":false,"
+        "\"required\":[\"deviceId\",\"firstSeenAt\",\"latest\",\"peaks\","
+        "\"statuses\",\"sequence\"],\"properties\":{\"deviceId\":" REF(
+            "DeviceId") ",\"firstSeenAt\":" MOMENT
+                        ",\"latest\":" OR_NULL(REF("Reading")) ",\"sequence\":" OR_NULL(
+                            REF("Sequence")) ",\"statuses\":" REF("Statuses") ",\"peaks\":{"
+                                                                              "\"type\":\"object\","
+                                                                              "\"properties\":{");
     put_properties(
         out, features, true,
         OBJECT("\"highest\",\"lowest\"",

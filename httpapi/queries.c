@@ -262,12 +262,18 @@ static void take_dashboard(struct query *query, const PGresult *result)
 
 const struct query_kind query_dashboard = {build_dashboard, take_dashboard};
 
+/* What a device's own numbering says, as JSON; NULL when it does not number its readings. */
+#define SEQUENCE_JSON                                                                              \
+    "json_build_object('highest', s.highest, 'missing', s.missing, 'repeats', s.repeats,"          \
+    " 'restarts', s.restarts)::text"
+
 /* ---- devices -------------------------------------------------------------------------------- */
 
 static void build_devices(struct query *query)
 {
     sql(query,
-        "SELECT d.device_id, d.first_seen_at, first.recorded_at, last.recorded_at, hour.count"
+        "SELECT d.device_id, d.first_seen_at, first.recorded_at, last.recorded_at, hour.count,"
+        " CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END"
         " FROM (SELECT id, device_id, first_seen_at FROM devices WHERE device_id > ");
     bind_text(query, query->params.after, "text");
     if (query->params.q[0]) {
@@ -285,7 +291,8 @@ static void build_devices(struct query *query)
                " LEFT JOIN LATERAL (SELECT count(*) FROM readings r WHERE r.device = d.id"
                " AND r.recorded_at > ");
     bind_moment(query, query->as_of_us - 3600 * TIMESTAMP_US_PER_S);
-    sql(query, ") hour ON true ORDER BY d.device_id");
+    sql(query, ") hour ON true LEFT JOIN device_sequences s ON s.device = d.id"
+               " ORDER BY d.device_id");
 }
 
 static void put_moment_or_null(struct buffer *out, const PGresult *result, int row, int column)
@@ -314,7 +321,9 @@ static void take_devices(struct query *query, const PGresult *result)
         put_moment_or_null(out, result, row, 2);
         buffer_put_text(out, ",\"lastReadingAt\":");
         put_moment_or_null(out, result, row, 3);
-        buffer_printf(out, ",\"readingsPastHour\":%" PRId64 "}", get_integer(result, row, 4));
+        buffer_printf(out, ",\"readingsPastHour\":%" PRId64 ",\"sequence\":%s}",
+                      get_integer(result, row, 4),
+                      PQgetisnull(result, row, 5) ? "null" : PQgetvalue(result, row, 5));
     }
     buffer_put_text(out, "],\"next\":");
     if (query->has_more) {
@@ -329,7 +338,14 @@ static void take_devices(struct query *query, const PGresult *result)
 const struct query_kind query_devices = {build_devices, take_devices};
 
 /* Rows of one device: what it is about, a feature, a reading, a count. */
-enum { DEVICE_SELF, DEVICE_LATEST, DEVICE_HIGHEST, DEVICE_LOWEST, DEVICE_STATUS };
+enum {
+    DEVICE_SELF,
+    DEVICE_LATEST,
+    DEVICE_HIGHEST,
+    DEVICE_LOWEST,
+    DEVICE_STATUS,
+    DEVICE_SEQUENCE /* its numbering, in the place of the feature */
+};
 
 static void sql_device_part(struct query *query, int what, const char *feature,
                             const char *recorded_at, const char *table, const char *count)
@@ -363,7 +379,10 @@ static void build_device(struct query *query)
     sql_features(query, "p");
     sql(query, ", NULL::bigint FROM peaks p WHERE p.device = (SELECT id FROM d)) UNION ALL (");
     sql_device_part(query, DEVICE_STATUS, "NULL", "NULL::timestamptz", NULL, "count(*)");
-    sql(query, "FROM readings r WHERE r.device = (SELECT id FROM d) GROUP BY r.status)");
+    sql(query,
+        "FROM readings r WHERE r.device = (SELECT id FROM d) GROUP BY r.status) UNION ALL (");
+    sql_device_part(query, DEVICE_SEQUENCE, SEQUENCE_JSON, "s.highest_at", NULL, "NULL");
+    sql(query, "FROM device_sequences s WHERE s.device = (SELECT id FROM d))");
 }
 
 /* {"ON":3,...}: the four always, "none" where readings came without a status. */
@@ -406,6 +425,7 @@ static void take_device(struct query *query, const PGresult *result)
     struct buffer *out = &query->body;
     int64_t counts[STATUS_COUNT] = {0};
     int self = find_row(result, DEVICE_SELF, NULL);
+    int sequence = find_row(result, DEVICE_SEQUENCE, NULL);
     int count_column = 5 + (int)query->features->count;
 
     query->is_found = self >= 0;
@@ -434,7 +454,8 @@ static void take_device(struct query *query, const PGresult *result)
     }
     buffer_put_text(out, "},\"statuses\":");
     put_statuses(out, counts);
-    buffer_put_text(out, "}");
+    buffer_printf(out, ",\"sequence\":%s}",
+                  sequence < 0 ? "null" : PQgetvalue(result, sequence, 1));
 }
 
 const struct query_kind query_device = {build_device, take_device};

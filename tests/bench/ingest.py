@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 import re
 import subprocess
 import time
@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import visible
 from rig import (
-    BUILD,
+    BENCH,
     CONNECTIONS,
     DEVICES,
     Collector,
@@ -206,8 +206,6 @@ def flood_section(floods: Floods, store: dict[str, dict[str, Figure]], instructi
 
 
 def store(rig: Rig, runs: int, batches: int) -> dict[str, dict[str, Figure]]:
-    from rig import BENCH
-
     dump = rig.area / "dump"
     dump.mkdir(exist_ok=True)
 
@@ -221,7 +219,7 @@ def store(rig: Rig, runs: int, batches: int) -> dict[str, dict[str, Figure]]:
                 backends = rig.postgres.backends(database)
                 before = cpu_s(*backends)
                 print("go", file=bench.stdin, flush=True)
-                figures = __import__("json").loads(bench.stdout.readline())
+                figures = json.loads(bench.stdout.readline())
                 spent = cpu_s(*backends) - before
             finally:
                 bench.kill()
@@ -561,10 +559,3 @@ def backlog_section(figures: dict[str, Figure], count: int, floods: Floods, runs
         "readings waiting that takes it the better part of a second each time."
     )
     return section
-
-
-def nothing() -> float:
-    return math.nan
-
-
-__all__ = ["BUILD"]

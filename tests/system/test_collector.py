@@ -250,6 +250,12 @@ def test_numbered_readings_show_what_is_missing(stack):
     live_collector(stack)
     send(9)
     until(lambda: counts() == (9, 4, 1, 0), 15)
+    assert stack.metrics()["highwater_sequence_missing"] == 4
+
+    stack.start_httpapi()
+    expected = {"highest": 9, "missing": 4, "repeats": 1, "restarts": 0}
+    assert until(lambda: stack.get("/devices/d")[0] == 200) and stack.get_json("/devices/d")["sequence"] == expected
+    assert stack.get_json("/devices")["devices"][0]["sequence"] == expected
 
 
 def test_metrics_obey_the_law_and_readiness_follows_the_servers(stack, postgres):
@@ -278,3 +284,22 @@ def test_metrics_obey_the_law_and_readiness_follows_the_servers(stack, postgres)
     assert stack.get("/healthz", stack.metrics_port)[0] == 200
     postgres.start()
     until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200, 20)
+
+
+def test_a_refused_row_costs_at_most_log2_n_plus_1_further_copies(stack, rng):
+    """One batch of 1,024 rows, the culprit at a random place: the COPY that fails, 10 halves, the rest."""
+    live_collector(stack, linger="2s", batch_size="1024")
+    stack.publish(reading("warm", now_us(), temperature=1.0))
+    until(lambda: stack.database.count() == 1)
+    stack.database.rows("ALTER TABLE readings ADD CONSTRAINT poison CHECK (temperature <> 666)")
+    at = now_us()
+    for repetition in range(3):
+        before = stack.metrics()["highwater_store_copies_total"]
+        culprit = rng.randrange(1024)
+        publisher = stack.publisher()
+        for i in range(1024):
+            value = 666.0 if i == culprit else i / 10
+            publisher.send(reading(f"device_{i % 7}", at + repetition * 2000 + i, temperature=value))
+        publisher.wait()
+        until(lambda n=repetition + 1: stack.database.count() == 1 + 1023 * n and stack.database.count("rejected_messages") == n, 20)
+        assert stack.metrics()["highwater_store_copies_total"] - before <= 1 + 10 + 1

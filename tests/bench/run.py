@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""make bench, make bench-quick: Highwater beside what its parts can do at most, in the same run.
+
+    --quick         a minute: fewer and shorter runs; docs/BENCHMARKS.md stays as it is
+    --only NAME     one part of it (may be repeated); docs/BENCHMARKS.md stays as it is
+    --runs N        of each comparison, instead of 5
+    --output FILE   instead of docs/BENCHMARKS.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import front
+import ingest
+import parts
+import peer_bench
+from report import Section, document
+from rig import CLONE, DEVICES, Figure, Rig, rig, say
+from servers import ServerError
+
+PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "backlog", "http", "fleet", "windows", "peers"]
+
+
+def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
+    quick, only, runs = options.quick, options.only, options.runs
+    seconds = 2.0 if quick else 4.0
+    wanted = only or (["flood", "store", "instructions", "latency", "idle"] if quick else PARTS)
+    sections: list[Section] = []
+
+    floods = ingest.flood(on, runs, seconds) if {"flood", "http", "backlog"} & set(wanted) else {}
+    store = ingest.store(on, runs, 20 if quick else 100) if "store" in wanted else {}
+    instructions = parts.instructions(on, 2 if quick else 5) if "instructions" in wanted else {}
+    if floods:
+        sections.append(ingest.flood_section(floods, store, instructions))
+    elif store or instructions:
+        say(f"store {store}, instructions {instructions}")
+    if "profile" in wanted:
+        profiled = ingest.profile(on, 5)
+        if profiled:
+            sections.append(profiled[0])
+    slow = ingest.latency(on, runs, seconds, [10000] if quick else [1000, 10000]) if "latency" in wanted else {}
+    if slow:
+        sections.append(ingest.latency_section(slow))
+    idle = ingest.idle(on, 2 if quick else 5, 2 if quick else 4) if "idle" in wanted else {}
+    if idle or slow:
+        sections.append(ingest.rest_section(idle, slow, floods))
+    if "backlog" in wanted:
+        count, times = (100_000, 1) if quick else (1_000_000, min(runs, 3))
+        figures = []
+        for at in range(times):
+            figures.append(ingest.backlog(on, count))
+            say(f"backlog {at + 1}/{times}: {figures[-1]}")
+        by_name = {name: Figure(one[name] for one in figures) for name in figures[0]}
+        sections.append(ingest.backlog_section(by_name, count, floods, times))
+    if "http" in wanted and front.is_here():
+        served = front.http(on, runs, 2 if quick else 3, floods["collector"]["per second"].median / 2)
+        clients = 1000
+        fan = front.streams(on, clients, 5 if quick else 20)
+        sections.append(front.http_section(served, fan, clients))
+    if "fleet" in wanted or (floods and not quick):
+        sections.append(front.fleet_section(floods, front.fleet(on, 5 if quick else 10)))
+    if "windows" in wanted:
+        sizes = [DEVICES] if quick else [DEVICES, 1_000_000]
+        ours = parts.windows(sizes, 5, *(["--history", "survivors"] if quick else []))
+        sections.append(parts.windows_section(ours, parts.redis(on, 5), parts.sql(on, 5)))
+    if "peers" in wanted:
+        section = peer_bench.section(on, min(runs, 3), seconds, floods)
+        if section:
+            sections.append(section)
+    return sections
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME")
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    options.runs = options.runs or (2 if options.quick else 5)
+    began = time.monotonic()
+    try:
+        with rig() as on:
+            sections = measure(on, options)
+    except (ServerError, AssertionError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    command = "make bench-quick" if options.quick else "make bench"
+    text = document(sections, command, options.runs, (CLONE / "VERSION").read_text().strip())
+    print(f"\n{text}")
+    output = options.output or (None if options.quick or options.only else CLONE / "docs" / "BENCHMARKS.md")
+    if output:
+        output.write_text(text)
+        print(f"written to {output}")
+    say(f"took {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
