@@ -8,11 +8,10 @@
 #include "httpapi/routes.h"
 #include "shared/http_server.h"
 #include "shared/mqtt_link.h"
+#include "shared/prometheus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 404, 405, 406, 414, 431, 503, 0};
 static const double bounds_s[METRICS_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
@@ -36,17 +35,19 @@ void metrics_note(struct metrics *metrics, size_t route, int status, double dura
 
 static void head(struct buffer *out, const char *name, const char *type, const char *help)
 {
-    buffer_printf(out, "# HELP highwater_httpapi_%s %s\n# TYPE highwater_httpapi_%s %s\n", name,
-                  help, name, type);
+    char full[96];
+
+    snprintf(full, sizeof(full), "highwater_httpapi_%s", name);
+    prometheus_head(out, full, type, help);
 }
 
 static void number(struct buffer *out, const char *name, const char *type, const char *help,
                    double value)
 {
-    head(out, name, type, help);
-    buffer_printf(out, "highwater_httpapi_%s ", name);
-    buffer_put_json_double(out, value);
-    buffer_put_text(out, "\n");
+    char full[96];
+
+    snprintf(full, sizeof(full), "highwater_httpapi_%s", name);
+    prometheus_number(out, full, type, help, value);
 }
 
 static const char *route_name(size_t route)
@@ -157,30 +158,9 @@ static void write_database(struct buffer *out, struct api *api)
 
 static void write_process(struct buffer *out, const struct api *api)
 {
-    struct rusage usage;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    unsigned long size = 0;
-    unsigned long resident = 0;
-
-    if (statm && fscanf(statm, "%lu %lu", &size, &resident) != 2)
-        resident = 0;
-    if (statm)
-        fclose(statm);
-    getrusage(RUSAGE_SELF, &usage);
-    buffer_printf(out, "# HELP process_cpu_seconds_total User and system time.\n"
-                       "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total ");
-    buffer_put_json_double(out,
-                           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-    buffer_printf(out,
-                  "\n# HELP process_resident_memory_bytes Resident memory.\n"
-                  "# TYPE process_resident_memory_bytes gauge\n"
-                  "process_resident_memory_bytes %llu\n"
-                  "# HELP process_start_time_seconds When it started, since 1970.\n"
-                  "# TYPE process_start_time_seconds gauge\n"
-                  "process_start_time_seconds %lld\n",
-                  (unsigned long long)resident * (unsigned long long)sysconf(_SC_PAGESIZE),
-                  (long long)(api->started_us / 1000000));
+    prometheus_process(out);
+    prometheus_number(out, "process_start_time_seconds", "gauge", "When it started, since 1970.",
+                      (double)(api->started_us / 1000000));
     head(out, "build_info", "gauge", "Its version.");
     buffer_put_text(out, "highwater_httpapi_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }
