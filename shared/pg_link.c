@@ -208,6 +208,12 @@ static void finish_query(struct pg_link *link)
 {
     struct pg_query *query = link->running;
 
+    if (query->failed && query->error.is_connection) {
+        /* An error of libpq's own, which perhaps had no memory for the result. The connection may
+         * still be there; but who asked has to be told that it is not, so it must not. */
+        go_down(link, query->error.text);
+        return;
+    }
     uv_timer_stop(&link->watchdog);
     link->running = NULL;
     query->on_done(query, query->failed ? &query->error : NULL);

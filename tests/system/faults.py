@@ -261,9 +261,10 @@ class Books:
         self._listener = stack.listen(self._topic)
 
     def now(self) -> dict[str, Any]:
-        """The latest; {} before the first."""
+        """The latest; {} before the first, and while the last will stands in for it."""
         received = self._listener.latest(self._topic)
-        return received.json() if received else {}
+        status = received.json() if received else {}
+        return status if "received" in status else {}
 
     def until(self, fact: Callable[[dict[str, Any]], bool], timeout: float = 10.0, what: str = "") -> dict[str, Any]:
         def seen() -> dict[str, Any]:
