@@ -453,7 +453,8 @@ static void start_migrating(struct collector *c)
 
     if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features, c,
                        on_migrated, error, sizeof(error))) {
-        options_reject(&program, "database-url", c->settings.database_url, error);
+        options_reject(&program, "database-url", c->settings.database_url,
+                       "a connection string such as postgresql://user@host/database");
         exit(2);
     }
 }

@@ -610,9 +610,7 @@ static int simulate(struct run *run)
         print_report(run);
         status = report_outstanding(&run->report) == 0 && !run->has_failed ? 0 : 1;
     } else {
-        fprintf(stderr, "devicesim: mqtt-url: \"%s\" is not legal: %s\n", settings->mqtt_url,
-                error);
-        status = 2;
+        status = settings_reject("mqtt-url", settings->mqtt_url, error);
     }
     uv_loop_close(&run->loop);
     emitter_release(&run->emitter);

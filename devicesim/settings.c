@@ -25,7 +25,7 @@ static struct program program = {
                "and keeps the\nrecord to hold a store to.",
 };
 
-static int reject(const char *name, const char *value, const char *legal)
+int settings_reject(const char *name, const char *value, const char *legal)
 {
     return options_reject(&program, name, value, legal);
 }
@@ -76,15 +76,15 @@ static int read_signals(struct settings *settings)
 
     settings->rules = (struct device_rules){.ranges = &settings->ranges};
     if (!signal_ranges_parse(&settings->ranges, settings->features_text, error, sizeof(error)))
-        return reject("features", settings->features_text, error);
+        return settings_reject("features", settings->features_text, error);
     if (settings->ranges.features.count == 0)
-        return reject("features", settings->features_text, "at least one name=low..high");
+        return settings_reject("features", settings->features_text, "at least one name=low..high");
     if (!signal_kind_parse(&settings->rules.signal, settings->signal_text))
-        return reject("signal", settings->signal_text, SIGNAL_LEGAL);
+        return settings_reject("signal", settings->signal_text, SIGNAL_LEGAL);
     if (!settings->seed_text)
         settings->rules.seed = (uint64_t)timestamp_now() & UINT32_MAX;
     else if (!parse_seed(&settings->rules.seed, settings->seed_text))
-        return reject("seed", settings->seed_text, SEED_LEGAL);
+        return settings_reject("seed", settings->seed_text, SEED_LEGAL);
     settings->rules.day_us = (double)settings->day_us;
     return -1;
 }
@@ -95,7 +95,7 @@ static int read_pacing(struct settings *settings)
 
     if (!parse_interval(&rules->interval_least_us, &rules->interval_most_us,
                         settings->interval_text))
-        return reject("interval", settings->interval_text, INTERVAL_LEGAL);
+        return settings_reject("interval", settings->interval_text, INTERVAL_LEGAL);
     rules->period_us = ((double)rules->interval_least_us + (double)rules->interval_most_us) / 2;
     settings->pacing = FLEET_INTERVAL;
     if (settings->rate_text && strcmp(settings->rate_text, "max") == 0) {
@@ -103,14 +103,14 @@ static int read_pacing(struct settings *settings)
         rules->period_us = 1e6; /* there is no telling */
     } else if (settings->rate_text) {
         if (!parse_positive(&settings->rate, settings->rate_text, "/s", 1e7))
-            return reject("rate", settings->rate_text, RATE_LEGAL);
+            return settings_reject("rate", settings->rate_text, RATE_LEGAL);
         settings->pacing = FLEET_RATE;
         rules->period_us = (double)settings->devices * 1e6 / settings->rate;
     }
     if (settings->start_time_text) {
         if (!timestamp_parse(&settings->fixed_clock_us, settings->start_time_text))
-            return reject("start-time", settings->start_time_text,
-                          "RFC 3339 such as 2026-11-23T12:00:00Z");
+            return settings_reject("start-time", settings->start_time_text,
+                                   "RFC 3339 such as 2026-11-23T12:00:00Z");
         settings->has_fixed_clock = true;
     }
     return -1;
@@ -126,7 +126,7 @@ static int read_mishaps(struct settings *settings)
     if (!malformed_set_parse(&settings->mishaps.classes, settings->classes_text)) {
         malformed_list(&list);
         snprintf(legal, sizeof(legal), "all, light, or names out of %s", buffer_text(&list));
-        status = reject("malformed-classes", settings->classes_text, legal);
+        status = settings_reject("malformed-classes", settings->classes_text, legal);
         buffer_release(&list);
     }
     return status;
@@ -138,23 +138,24 @@ static int read_replay(struct settings *settings)
 
     if (settings->speed_text && strcmp(settings->speed_text, "max") != 0 &&
         !parse_positive(&settings->speed, settings->speed_text, "x", 1e9))
-        return reject("speed", settings->speed_text, SPEED_LEGAL);
+        return settings_reject("speed", settings->speed_text, SPEED_LEGAL);
     if (settings->shift_text && strcmp(settings->shift_text, "now") != 0)
-        return reject("shift", settings->shift_text, "now");
+        return settings_reject("shift", settings->shift_text, "now");
     settings->shift_to_now = settings->shift_text != NULL;
     if (!settings->replay_path) {
         if (settings->speed_text || settings->shift_text)
-            return reject(settings->speed_text ? "speed" : "shift",
-                          settings->speed_text ? settings->speed_text : settings->shift_text,
-                          "only with --replay");
+            return settings_reject(settings->speed_text ? "speed" : "shift",
+                                   settings->speed_text ? settings->speed_text
+                                                        : settings->shift_text,
+                                   "only with --replay");
         return -1;
     }
     if (settings->rate_text)
-        return reject("rate", settings->rate_text, "not with --replay, which has --speed");
+        return settings_reject("rate", settings->rate_text, "not with --replay, which has --speed");
     for (size_t i = 0; i < sizeof(of_the_clock) / sizeof(of_the_clock[0]); i++) {
         if (settings->mishaps.shares[of_the_clock[i]] > 0)
-            return reject(mishap_name(of_the_clock[i]), "",
-                          "not with --replay, whose readings have their own times");
+            return settings_reject(mishap_name(of_the_clock[i]), "",
+                                   "not with --replay, whose readings have their own times");
     }
     return -1;
 }
@@ -166,12 +167,13 @@ static int read_connections(struct settings *settings)
 
     snprintf(id, sizeof(id), "%.*s%d", DEVICE_ID_SIZE, settings->device_prefix, DEVICES_MAX);
     if (!device_id_is_legal(id, strlen(id)))
-        return reject("device-prefix", settings->device_prefix,
-                      "what with a number behind it makes an id of " DEVICE_ID_LEGAL);
+        return settings_reject("device-prefix", settings->device_prefix,
+                               "what with a number behind it makes an id of " DEVICE_ID_LEGAL);
     if (!topic_filter_parse(&settings->topic, settings->topic_text) ||
         settings->topic.text != settings->topic.prefix)
-        return reject("topic", settings->topic_text,
-                      "a topic with exactly one '+', where the device id goes, and no '#'");
+        return settings_reject(
+            "topic", settings->topic_text,
+            "a topic with exactly one '+', where the device id goes, and no '#'");
     settings->has_own_connections = settings->connections == 0 && !settings->replay_path;
     if (settings->has_own_connections)
         settings->connections = settings->devices;
@@ -181,16 +183,17 @@ static int read_connections(struct settings *settings)
         settings->connections = settings->devices;
     if (settings->connections > CONNECTIONS_MAX) {
         snprintf(id, sizeof(id), "%" PRIu64, settings->devices);
-        return reject("num-devices", id,
-                      "at most 60000 with a connection each; share some with --connections");
+        return settings_reject(
+            "num-devices", id,
+            "at most 60000 with a connection each; share some with --connections");
     }
     if (settings->credentials_file) {
         if (!settings->has_own_connections)
-            return reject("credentials", settings->credentials_file,
-                          "only where each device has a connection of its own");
+            return settings_reject("credentials", settings->credentials_file,
+                                   "only where each device has a connection of its own");
         if (!credentials_read(&settings->credentials, settings->credentials_file, error,
                               sizeof(error)))
-            return reject("credentials", settings->credentials_file, error);
+            return settings_reject("credentials", settings->credentials_file, error);
     }
     return -1;
 }
@@ -556,7 +559,7 @@ int settings_read(struct settings *settings, int argc, char **argv)
     program.epilogue = buffer_text(&epilogue);
     status = parse_table(settings, argc, argv);
     if (status < 0 && settings->verify_url && !settings->truth_path)
-        status = reject("verify", settings->verify_url, "only with --truth FILE");
+        status = settings_reject("verify", settings->verify_url, "only with --truth FILE");
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status < 0; i++)
         status = steps[i](settings);
     program.epilogue = NULL;

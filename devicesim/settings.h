@@ -75,4 +75,7 @@ struct settings {
 int settings_read(struct settings *settings, int argc, char **argv);
 void settings_release(struct settings *settings);
 
+/* Says that a setting is not legal; returns the exit status for it. */
+int settings_reject(const char *name, const char *value, const char *legal);
+
 #endif

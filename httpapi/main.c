@@ -337,7 +337,8 @@ int main(int argc, char **argv)
 
     api->pool = pool_start(api->loop, &pool, error, sizeof(error));
     if (!api->pool)
-        return options_reject(&program, "DATABASE_URL", "...", error);
+        return options_reject(&program, "DATABASE_URL", settings.database_url,
+                              "a connection string such as postgresql://user@host/database");
     make_parts(&app);
     if (!start_mqtt(&app, &settings, error, sizeof(error)))
         return options_reject(&program, "MQTT_URL", settings.mqtt_url, error);

@@ -17,10 +17,26 @@
 
 enum { NAME_MAX_BYTES = 64, HELP_COLUMN = 34 };
 
+/* The bytes [*from, *to) of a URL that are its password; none when both are equal. */
+static void find_password(const char *text, size_t *from, size_t *to)
+{
+    const char *authority = strstr(text, "://");
+    const char *at = authority ? strrchr(authority, '@') : NULL;
+    const char *colon = at ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
+
+    *from = colon ? (size_t)(colon + 1 - text) : 0;
+    *to = colon ? (size_t)(at - text) : 0;
+}
+
 int options_reject(const struct program *program, const char *name, const char *value,
                    const char *legal)
 {
-    fprintf(stderr, "%s: %s: \"%s\" is not legal: %s\n", program->name, name, value, legal);
+    size_t from;
+    size_t to;
+
+    find_password(value, &from, &to);
+    fprintf(stderr, "%s: %s: \"%.*s%s%s\" is not legal: %s\n", program->name, name, (int)from,
+            value, to > from ? "***" : "", value + to, legal);
     return 2;
 }
 

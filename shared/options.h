@@ -45,7 +45,8 @@ struct program {
 int options_parse(const struct program *program, const struct option *options, int argc,
                   char **argv);
 
-/* Says on standard error that a setting is wrong, in the one form all programs use. Returns 2. */
+/* Says on standard error that a setting is wrong, in the one form all programs use. A password in a
+ * URL is not shown. Returns 2. */
 int options_reject(const struct program *program, const char *name, const char *value,
                    const char *legal);
 
