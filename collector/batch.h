@@ -1,11 +1,12 @@
 /* batch.h: what was read from the broker and waits for the database.
  *
  * Shape    rows in order of arrival, each a reading with its device, arrival and the bytes it came
- *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`:
- * rows by (database id, recorded_at, content_hash), repetitions left out. Units    arrival in
- * microseconds since 1970. Errors   none: it grows. How much may gather is for the one who reads.
- * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory
- * for the next round, so a steady load allocates nothing.
+ *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`: rows
+ *          by (database id, recorded_at, content_hash), repetitions left out.
+ * Units    arrival in microseconds since 1970.
+ * Errors   none: it grows. How much may gather is for the one who reads.
+ * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory for
+ *          the next round, so a steady load allocates nothing.
  */
 #ifndef HIGHWATER_BATCH_H
 #define HIGHWATER_BATCH_H

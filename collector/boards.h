@@ -1,11 +1,12 @@
 /* boards.h: publishes the boards when they change, and says how this collector is.
  *
- * Shape    owns the ordinary (ungated) MQTT connection. Each board goes out retained, on the topic
- * of board.h, when it changes: at once when the last one is a while ago, at most every `throttle`
- * otherwise, and at the moment an entry expires, for which there is a timer. A status goes out
- * retained every second; its `asOf` says up to which moment the boards are current, so that an
- * unchanged board is known to be fresh and a hung collector is noticed. The last will replaces it
- * with "lost". Source   status fields: docs/ARCHITECTURE.md.
+ * Shape    owns the ordinary (ungated) MQTT connection. Each board goes out retained, on the topic of
+ *          board.h, when it changes: at once when the last one is a while ago, at most every
+ *          `throttle` otherwise, and at the moment an entry expires, for which there is a timer.
+ *          A status goes out retained every second; its `asOf` says up to which moment the boards
+ *          are current, so that an unchanged board is known to be fresh and a hung collector is
+ *          noticed. The last will replaces it with "lost".
+ * Source   status fields: docs/ARCHITECTURE.md.
  */
 #ifndef HIGHWATER_BOARDS_H
 #define HIGHWATER_BOARDS_H

@@ -118,6 +118,8 @@ static void set_state(struct ingest *ingest, enum ingest_state state)
         ingest->config.on_state(ingest);
 }
 
+static void on_leave(uv_timer_t *timer);
+
 static void commit(struct ingest *ingest)
 {
     mqtt_link_pause(&ingest->mqtt);
@@ -127,6 +129,8 @@ static void commit(struct ingest *ingest)
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
     set_state(ingest, INGEST_COMMITTING);
+    uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms,
+                   ingest->config.leave_after_ms + 1);
     store_begin(&ingest->store, ingest->committing, ingest->expects_duplicates);
 }
 
@@ -206,6 +210,9 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     counters->rejected += batch->rejected_count;
     counters->rejected_by_reason[READING_REFUSED_BY_DATABASE] += outcome->refused;
     ingest->expects_duplicates = outcome->duplicates > 0;
+    uv_timer_stop(&ingest->leave);
+    if (!ingest->is_draining)
+        mqtt_link_join(&ingest->mqtt); /* it was left while the store was on hold */
     ingest->config.on_committed(ingest, batch);
     FAILPOINT("window_apply");
     batch_clear(batch);
@@ -252,6 +259,9 @@ static void on_leave(uv_timer_t *timer)
 {
     struct ingest *ingest = timer->data;
 
+    if (store_is_ready(&ingest->store) && !ingest->store.is_held)
+        return; /* a commit that takes its time: look again later */
+    uv_timer_stop(timer);
     log_info("mqtt: leaving the broker until the database is back; it keeps what arrives");
     mqtt_link_leave(&ingest->mqtt);
 }
@@ -290,7 +300,8 @@ static void on_unready(struct store *store, const char *reason)
     (void)reason;
     if (ingest->is_draining)
         return;
-    uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms, 0);
+    uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms,
+                   ingest->config.leave_after_ms + 1);
     if (ingest->state == INGEST_READING)
         set_state(ingest, INGEST_WAITING);
     else

@@ -7,10 +7,11 @@
  *          Meanwhile at most one further batch gathers what the library had read ahead.
  * Promise  an acknowledgement leaves only after the tag COMMIT for its reading, and only on the
  *          connection it belongs to (each batch carries its epoch).
- * Absence  when the database stays away for `leave_after_ms`, or another collector holds this id,
- * the broker is left on purpose: its queue is the buffer. It is joined again with the database. Law
- * received = stored + duplicates + rejected + in flight, in readings, at every moment. Owner
- * embedded. ingest_stop() drains: commit, release, disconnect, close.
+ * Absence  when the database stays away or on hold for `leave_after_ms`, or another collector has
+ *          this id, the broker is left on purpose: its queue is the buffer. It is joined again with
+ *          the database.
+ * Law      received = stored + duplicates + rejected + in flight, in readings, at every moment.
+ * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close.
  */
 #ifndef HIGHWATER_INGEST_H
 #define HIGHWATER_INGEST_H

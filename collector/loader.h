@@ -1,10 +1,9 @@
 /* loader.h: fills the windows from the database, while live readings flow into them.
  *
- * Shape    one run: in one snapshot, the devices, their peaks, what is known of their numbering,
- * and every reading of the longest finite interval, by binary COPY. Inserting into the windows is
- * commutative and idempotent, so what arrives meanwhile needs no care. A run that loses its
- * connection starts again. Owner    embedded; on_done comes once per run, after the connection is
- * closed; a run may follow.
+ * Shape    one run: in one snapshot, the devices, their peaks, what is known of their numbering, and
+ *          every reading of the longest finite interval, by binary COPY. Inserting into the windows is commutative and idempotent,
+ *          so what arrives meanwhile needs no care. A run that loses its connection starts again.
+ * Owner    embedded; on_done comes once per run, after the connection is closed; a run may follow.
  */
 #ifndef HIGHWATER_LOADER_H
 #define HIGHWATER_LOADER_H

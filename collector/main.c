@@ -1,8 +1,7 @@
 /* collector: reads from the broker, stores in PostgreSQL, publishes the boards.
  *
- * Wiring only. Start: settings, schema (migrate), then at once ingest and the loading of the
- * windows. End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal
- * hurries. */
+ * Wiring only. Start: settings, schema (migrate), then at once ingest and the loading of the windows.
+ * End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal hurries. */
 #include "collector/boards.h"
 #include "collector/ingest.h"
 #include "collector/loader.h"

@@ -1,7 +1,8 @@
 /* metrics.h: everything the collector counts, as Prometheus text, and whether it is ready.
  *
- * Shape    a view: pointers to the parts, read when somebody asks. Labels are reasons and states,
- * never devices, so the number of series is bounded. Owner    nothing is kept.
+ * Shape    a view: pointers to the parts, read when somebody asks. Labels are reasons and states, never
+ *          devices, so the number of series is bounded.
+ * Owner    nothing is kept.
  */
 #ifndef HIGHWATER_COLLECTOR_METRICS_H
 #define HIGHWATER_COLLECTOR_METRICS_H

@@ -1,11 +1,12 @@
 /* migrate.h: brings the database to the schema this program knows, and keeps its partitions ahead.
  *
  * Shape    one run: connect, take the advisory lock, apply the files of schema/ that
- *          schema_migrations does not list (each in a transaction of its own), add a column for
- * each configured feature, make the partitions of the days around now, disconnect. Every step does
- * nothing where it is done already, so any number of collectors may run it. Errors   what passes
- * (no connection, a lock) is tried again; what a person must mend ends the run with its text. Owner
- * embedded; on_done comes once per run, after the connection is closed.
+ *          schema_migrations does not list (each in a transaction of its own), add a column for each
+ *          configured feature, make the partitions of the days around now, disconnect. Every step
+ *          does nothing where it is done already, so any number of collectors may run it.
+ * Errors   what passes (no connection, a lock) is tried again; what a person must mend ends the run
+ *          with its text.
+ * Owner    embedded; on_done comes once per run, after the connection is closed.
  */
 #ifndef HIGHWATER_MIGRATE_H
 #define HIGHWATER_MIGRATE_H

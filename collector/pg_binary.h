@@ -4,8 +4,7 @@
  *          trailer. Written into a struct buffer, read from what PQgetCopyData() returns.
  * Units    moments as int64_t microseconds since 1970; PostgreSQL's epoch is 2000.
  * Errors   pg_row_* readers set `failed` on a row that does not have the field as asked.
- * Source   PostgreSQL 15 manual, COPY, "Binary Format"; the send functions of
- * src/backend/utils/adt.
+ * Source   PostgreSQL 15 manual, COPY, "Binary Format"; the send functions of src/backend/utils/adt.
  */
 #ifndef HIGHWATER_PG_BINARY_H
 #define HIGHWATER_PG_BINARY_H

@@ -1,11 +1,12 @@
 /* rejected.h: what people do with rejected messages: look, take away, send again.
  *
  * Shape    `collector --rejected`: counts by reason and the newest, as text on standard output.
- *          With export: one JSON object per line: id, receivedAt, topic, reason, detail, and
- * payload (a string when it is UTF-8 without NUL) or payloadBase64. With resubmit: each is
- * published again to its topic; what the broker acknowledges leaves the table, for the collector
- * has it now, as a reading or rejected anew. Errors   a sentence on standard error and exit
- * status 1. Note     a command of its own, not part of the running collector, so it may block.
+ *          With export: one JSON object per line: id, receivedAt, topic, reason, detail, and payload
+ *          (a string when it is UTF-8 without NUL) or payloadBase64.
+ *          With resubmit: each is published again to its topic; what the broker acknowledges leaves
+ *          the table, for the collector has it now, as a reading or rejected anew.
+ * Errors   a sentence on standard error and exit status 1.
+ * Note     a command of its own, not part of the running collector, so it may block.
  */
 #ifndef HIGHWATER_REJECTED_H
 #define HIGHWATER_REJECTED_H

@@ -6,10 +6,10 @@
  *                      one takes its place and is no longer missing
  *            repeats   numbers that came again: a retry of the device, or a second delivery
  *            restarts  a newer reading with a lower number: the device began anew
- *          A late number that fell out of the bitmap cannot be told from a repeat and counts as
- * one. Units    recorded_at in microseconds; it tells a restart from a late reading. Owner    plain
- * value; all zero has seen nothing. Source   the anti-replay window of RFC 4303, section 3.4.3,
- * with counts.
+ *          A late number that fell out of the bitmap cannot be told from a repeat and counts as one.
+ * Units    recorded_at in microseconds; it tells a restart from a late reading.
+ * Owner    plain value; all zero has seen nothing.
+ * Source   the anti-replay window of RFC 4303, section 3.4.3, with counts.
  */
 #ifndef HIGHWATER_SEQUENCE_H
 #define HIGHWATER_SEQUENCE_H

@@ -1,10 +1,11 @@
 /* sequences.h: the numbering of all devices that number their readings, kept across restarts.
  *
- * Shape    one struct sequence per device that ever sent a "seq" (others cost a pointer). Changed
- * ones are written to device_sequences every few seconds, for people and for the next start. Until
- * the earlier state is loaded, what arrives is kept aside and taken in afterwards. Limits   with a
- * shared subscription each collector sees a part of a device's numbers, so the counts mean nothing
- * there. Owner    embedded; sequences_release() frees all.
+ * Shape    one struct sequence per device that ever sent a "seq" (others cost a pointer). Changed ones
+ *          are written to device_sequences every few seconds, for people and for the next start.
+ *          Until the earlier state is loaded, what arrives is kept aside and taken in afterwards.
+ * Limits   with a shared subscription each collector sees a part of a device's numbers, so the
+ *          counts mean nothing there.
+ * Owner    embedded; sequences_release() frees all.
  */
 #ifndef HIGHWATER_SEQUENCES_H
 #define HIGHWATER_SEQUENCES_H

@@ -4,19 +4,20 @@
  *          time strictly rises and the value strictly worsens. So the best reading since any moment
  *          is the first step after that moment. Random values leave about ln(n) steps of n
  *          readings: nine for an hour at one reading a second. Steps are whole readings in one
- *          array with little slack; inserting in any order, any number of times, gives the same
- * steps. "Better" is: better value, then later recorded_at, then larger content_hash. Units
- * recorded_at and every moment in microseconds, as in reading.h. Nothing here has a clock. Limit a
- * slowly worsening value makes every reading a step. At `step_limit` steps an insert first halves
- * the older half: every second step goes, the oldest stays; `coarsened` counts those that went.
- * From then on the best reading since a moment M may be wrong in one way only: it is a true reading
- * after M, but a worse and later one than the best. It is so only while M lies between two
- * neighbouring steps from between which steps were removed, and the best was worse than the older
- * of the two. Moments in the newer half stay exact. Errors   none. No memory: mem.h. Owner    the
- * struct is embedded; staircase_release() frees the one array. Pointers to steps are good until the
- * next call that takes the staircase without const. Source   the monotonic queue of sliding window
- * maxima: Lemire, Streaming Maximum-Minimum Filter Using No More than Three Comparisons per
- * Element, 2006; here for any order of arrival.
+ *          array with little slack; inserting in any order, any number of times, gives the same steps.
+ *          "Better" is: better value, then later recorded_at, then larger content_hash.
+ * Units    recorded_at and every moment in microseconds, as in reading.h. Nothing here has a clock.
+ * Limit    a slowly worsening value makes every reading a step. At `step_limit` steps an insert first
+ *          halves the older half: every second step goes, the oldest stays; `coarsened` counts those
+ *          that went. From then on the best reading since a moment M may be wrong in one way only:
+ *          it is a true reading after M, but a worse and later one than the best. It is so only
+ *          while M lies between two neighbouring steps from between which steps were removed, and the
+ *          best was worse than the older of the two. Moments in the newer half stay exact.
+ * Errors   none. No memory: mem.h.
+ * Owner    the struct is embedded; staircase_release() frees the one array. Pointers to steps are
+ *          good until the next call that takes the staircase without const.
+ * Source   the monotonic queue of sliding window maxima: Lemire, Streaming Maximum-Minimum Filter
+ *          Using No More than Three Comparisons per Element, 2006; here for any order of arrival.
  */
 #ifndef HIGHWATER_STAIRCASE_H
 #define HIGHWATER_STAIRCASE_H

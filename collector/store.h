@@ -1,14 +1,16 @@
 /* store.h: puts batches into PostgreSQL, one at a time, until each is committed.
  *
- * Shape    owns the connection that writes. A batch is one transaction: the readings by binary
- * COPY, the peaks they improve, the rejected messages. States: away -> preparing -> (locked_out) ->
- * ready -> writing -> ready writing <-> pausing (before another try) Promise  on_stored comes after
- * the tag COMMIT was seen, and not before. Until then the batch is tried again for as long as it
- * takes; rows are idempotent, so trying again is safe when it is not known whether a try succeeded.
- * Errors   transient ones: again, with backoff. A key that is there already: again through a
- * staging table that skips those. A row that the database refuses (SQLSTATE 22, 23): found by
- *          bisection in at most log2(n)+1 further COPYs and kept among the rejected messages. A
- * schema that does not fit, or a server that does not keep what it commits: hold, and say so.
+ * Shape    owns the connection that writes. A batch is one transaction: the readings by binary COPY,
+ *          the peaks they improve, the rejected messages. States:
+ *          away -> preparing -> (locked_out) -> ready -> writing -> ready
+ *                                                 writing <-> pausing (before another try)
+ * Promise  on_stored comes after the tag COMMIT was seen, and not before. Until then the batch
+ *          is tried again for as long as it takes; rows are idempotent, so trying again is safe when
+ *          it is not known whether a try succeeded.
+ * Errors   transient ones: again, with backoff. A key that is there already: again through a staging
+ *          table that skips those. A row that the database refuses (SQLSTATE 22, 23): found by
+ *          bisection in at most log2(n)+1 further COPYs and kept among the rejected messages. A schema
+ *          that does not fit, or a server that does not keep what it commits: hold, and say so.
  * Limits   one live collector per id: the session holds an advisory lock, a second one waits.
  * Owner    embedded; the batch belongs to the caller and must not change while it is written.
  */

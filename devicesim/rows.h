@@ -2,7 +2,8 @@
  *
  * Errors   rows_open() is false, rows_next() ends early; rows_failure() then says why.
  * Owner    embedded; rows_close() frees the buffer. A line is the caller's to change until the
- * next. Source   zlib's gzread(), which passes through what is not gzip.
+ * next.
+ * Source   zlib's gzread(), which passes through what is not gzip.
  */
 #ifndef HIGHWATER_ROWS_H
 #define HIGHWATER_ROWS_H

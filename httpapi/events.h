@@ -1,13 +1,16 @@
 /* events.h: boards as server-sent events, to every client that listens.
  *
- * Shape    one slot per board that anybody listens to. A slot that changes gets the next number,
- * and its event is rendered once, whoever takes it. A client is only a position in these numbers:
- * it is sent every slot above it, lowest first. So a client that cannot keep up skips to the
- * present on its own, none has a queue, and Last-Event-ID is nothing but a position. event: board
- * {"feature","interval","order","asOf","source","readings":[...]} event: status
- * {"source","asOf","reason","collectors":[...]}, every second, which is the heartbeat too Limits
- * api->max_event_streams; a client that takes nothing is cut by the server's deadline. Owner
- * events_new(); events_close() when no request is left. Source   HTML Living Standard, section 9.2.
+ * Shape    one slot per board that anybody listens to. A slot that changes gets the next number, and
+ *          its event is rendered once, whoever takes it. A client is only a position in these
+ *          numbers: it is sent every slot above it, lowest first. So a client that cannot keep up
+ *          skips to the present on its own, none has a queue, and Last-Event-ID is nothing but a
+ *          position.
+ *          event: board   {"feature","interval","order","asOf","source","readings":[...]}
+ *          event: status  {"source","asOf","reason","collectors":[...]}, every second, which is the
+ *                         heartbeat too
+ * Limits   api->max_event_streams; a client that takes nothing is cut by the server's deadline.
+ * Owner    events_new(); events_close() when no request is left.
+ * Source   HTML Living Standard, section 9.2.
  */
 #ifndef HIGHWATER_EVENTS_H
 #define HIGHWATER_EVENTS_H

@@ -1,11 +1,12 @@
 /* params.h: what a request asks for, out of its target.
  *
  * Shape    a route names its parameters in a table; params_parse() reads a query string against it,
- *          strictly: an unknown, repeated or ill-formed parameter is a problem. An empty value
- * counts as not given. Units    moments in microseconds since 1970, lengths in microseconds. Errors
- * false, with a struct problem that names the parameter, the value and what is legal. Owner plain
- * values; the tables are constant. Source   RFC 3986 sections 2.1 and 3.4; `+` is a space, except
- * in moments, whose offset it begins.
+ *          strictly: an unknown, repeated or ill-formed parameter is a problem. An empty value counts
+ *          as not given.
+ * Units    moments in microseconds since 1970, lengths in microseconds.
+ * Errors   false, with a struct problem that names the parameter, the value and what is legal.
+ * Owner    plain values; the tables are constant.
+ * Source   RFC 3986 sections 2.1 and 3.4; `+` is a space, except in moments, whose offset it begins.
  */
 #ifndef HIGHWATER_PARAMS_H
 #define HIGHWATER_PARAMS_H

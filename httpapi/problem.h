@@ -1,8 +1,10 @@
 /* problem.h: what was wrong, as people and programs can read it.
  *
- * Shape    application/problem+json: type, title, status, detail; for a parameter also its name,
- * the value that came and what is legal. Errors   none; texts that do not fit are cut. Owner plain
- * value. Source   RFC 9457.
+ * Shape    application/problem+json: type, title, status, detail; for a parameter also its name, the
+ *          value that came and what is legal.
+ * Errors   none; texts that do not fit are cut.
+ * Owner    plain value.
+ * Source   RFC 9457.
  */
 #ifndef HIGHWATER_PROBLEM_H
 #define HIGHWATER_PROBLEM_H

@@ -1,7 +1,6 @@
-/* Rows come in PostgreSQL's binary format, so that a double is the same double and no text has to
- * be parsed. Names of features stand in the SQL itself: features.h lets nothing but lower-case
- * letters, digits and underscores into one. Everything else that comes from a request is a
- * parameter. */
+/* Rows come in PostgreSQL's binary format, so that a double is the same double and no text has to be
+ * parsed. Names of features stand in the SQL itself: features.h lets nothing but lower-case letters,
+ * digits and underscores into one. Everything else that comes from a request is a parameter. */
 #include "httpapi/queries.h"
 
 #include "shared/mem.h"

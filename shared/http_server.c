@@ -1,8 +1,8 @@
-/* libmicrohttpd owns the sockets and an epoll set of its own; the loop watches that one descriptor
- * and calls MHD_run() when something is in it. It knows only one deadline, of inactivity, which a
- * client feeds one byte at a time, so the deadlines are kept here: a sweep a few times a second
- * looks through all connections (some thousand at most) and shuts down the socket of whoever is
- * late; the library then finds its end and tidies up.
+/* libmicrohttpd owns the sockets and an epoll set of its own; the loop watches that one descriptor and
+ * calls MHD_run() when something is in it. It knows only one deadline, of inactivity, which a client
+ * feeds one byte at a time, so the deadlines are kept here: a sweep a few times a second looks
+ * through all connections (some thousand at most) and shuts down the socket of whoever is late; the
+ * library then finds its end and tidies up.
  *
  * A request without its answer is suspended: its socket leaves the epoll set, so nothing is read
  * from a client that pipelines, but nobody notices either when it hangs up. The sweep asks poll()

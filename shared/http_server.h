@@ -1,7 +1,7 @@
 /* http_server.h: HTTP/1.1 on the loop, with libmicrohttpd for sockets and parsing.
  *
- * Shape    every request whose head has arrived comes to on_request(), the flawed ones too, and
- * gets exactly one answer: at once, or later, from wherever the loop is then. An answer is made
+ * Shape    every request whose head has arrived comes to on_request(), the flawed ones too, and gets
+ *          exactly one answer: at once, or later, from wherever the loop is then. An answer is made
  *          once and may be given to any number of requests. A stream is an answer without a known
  *          end, pulled from a source as the client takes it.
  * Limits   the client has header_deadline_ms from connecting, or idle_deadline_ms from its last

@@ -339,6 +339,16 @@ static void on_subscribe(struct mosquitto *mosq, void *user, int mid, int count,
 
 /* ---- connecting ----------------------------------------------------------------------------- */
 
+/* What is left out for want of memory would change what we ask of the broker: without its expiry
+ * the session, and what is queued for it, ends with the connection. */
+static void require_memory(int rc)
+{
+    if (rc == MOSQ_ERR_NOMEM) {
+        fprintf(stderr, "out of memory: no MQTT client can be made\n");
+        abort();
+    }
+}
+
 /* The CONNECT properties can only be given to the blocking connect call. It keeps them even when it
  * fails, and connecting to "/" as a socket fails at once without leaving the machine; after that
  * the non-blocking call sends them. */
@@ -347,8 +357,10 @@ static void set_connect_properties(struct mqtt_link *link)
     mosquitto_property *properties = NULL;
 
     if (link->config.durable)
-        mosquitto_property_add_int32(&properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX);
-    mosquitto_connect_bind_v5(link->mosq, "/", 0, link->config.keepalive_s, NULL, properties);
+        require_memory(mosquitto_property_add_int32(
+            &properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX));
+    require_memory(mosquitto_connect_bind_v5(link->mosq, "/", 0, link->config.keepalive_s, NULL,
+                                             properties));
     mosquitto_property_free_all(&properties);
 }
 
@@ -369,10 +381,13 @@ static struct mosquitto *new_without_socketpair(const struct mqtt_link_config *c
     return mosq;
 }
 
-static void new_instance(struct mqtt_link *link)
+/* False when the files for TLS are of no use. Such an instance must not connect, for it would do so
+ * in the clear. */
+static bool new_instance(struct mqtt_link *link)
 {
     const struct mqtt_link_config *config = &link->config;
     uint16_t inflight = config->inflight ? config->inflight : UINT16_MAX;
+    int tls = MOSQ_ERR_SUCCESS;
 
     link->mosq = new_without_socketpair(config, link);
     if (!link->mosq) {
@@ -387,19 +402,23 @@ static void new_instance(struct mqtt_link *link)
     mosquitto_int_option(link->mosq, MOSQ_OPT_SEND_MAXIMUM, inflight);
     mosquitto_int_option(link->mosq, MOSQ_OPT_TCP_NODELAY, 1);
     if (link->username)
-        mosquitto_username_pw_set(link->mosq, link->username, link->password);
+        require_memory(mosquitto_username_pw_set(link->mosq, link->username, link->password));
     if (link->use_tls)
-        mosquitto_tls_set(link->mosq, config->ca_file, config->ca_file ? NULL : "/etc/ssl/certs",
-                          config->cert_file, config->key_file, NULL);
+        tls = mosquitto_tls_set(link->mosq, config->ca_file,
+                                config->ca_file ? NULL : "/etc/ssl/certs", config->cert_file,
+                                config->key_file, NULL);
+    require_memory(tls);
     if (config->will_topic)
-        mosquitto_will_set(link->mosq, config->will_topic, (int)strlen(config->will_payload),
-                           config->will_payload, 1, true);
+        require_memory(mosquitto_will_set(link->mosq, config->will_topic,
+                                          (int)strlen(config->will_payload), config->will_payload,
+                                          1, true));
     mosquitto_connect_v5_callback_set(link->mosq, on_connect);
     mosquitto_disconnect_v5_callback_set(link->mosq, on_disconnect);
     mosquitto_message_v5_callback_set(link->mosq, on_message);
     mosquitto_publish_v5_callback_set(link->mosq, on_publish);
     mosquitto_subscribe_v5_callback_set(link->mosq, on_subscribe);
     set_connect_properties(link);
+    return tls == MOSQ_ERR_SUCCESS;
 }
 
 /* The library sends its PINGREQ when this finds it due, and the broker waits for half a keepalive
@@ -486,7 +505,10 @@ static void abandon(struct mqtt_link *link, const char *reason)
     if (link->state == MQTT_LINK_WAITING && !link->config.gated)
         return;
     mosquitto_destroy(link->mosq);
-    new_instance(link);
+    if (!new_instance(link)) {
+        log_error("%s: the certificates can no longer be read", link->config.name);
+        abort();
+    }
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -604,7 +626,19 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
     }
     signal(SIGPIPE, SIG_IGN); /* the library writes without MSG_NOSIGNAL */
     mosquitto_lib_init();
-    new_instance(link);
+    if (!new_instance(link)) {
+        snprintf(error, error_bytes, "mqtts needs files that can be read: CA %s, certificate %s, key %s",
+                 config->ca_file ? config->ca_file : "/etc/ssl/certs",
+                 config->cert_file ? config->cert_file : "none",
+                 config->key_file ? config->key_file : "none");
+        mosquitto_destroy(link->mosq);
+        link->mosq = NULL;
+        mosquitto_lib_cleanup();
+        free(link->host);
+        free(link->username);
+        free(link->password);
+        return false;
+    }
     backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
                  (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
     uv_timer_init(loop, &link->timer);

@@ -9,8 +9,8 @@
  *          is held, with all that were read since the last release, until mqtt_link_release() says
  *          that what was read is stored. A release frees *all* held acknowledgements, so the owner
  *          must not let more be read between the start of a commit and its release:
- *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> _resume() ->
- * reading A release with the epoch of an older connection frees nothing: the broker will deliver
+ *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> _resume() -> reading
+ *          A release with the epoch of an older connection frees nothing: the broker will deliver
  *          again what belonged to it. Everything else that this connection sends would wait behind
  *          the held acknowledgements, so a gated link only subscribes; publish on another.
  *

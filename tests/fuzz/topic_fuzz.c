@@ -1,5 +1,5 @@
-/* A filter and a topic, separated by a line break: a device id that comes out is legal, and put
- * back into the filter it gives the topic. */
+/* A filter and a topic, separated by a line break: a device id that comes out is legal, and put back
+ * into the filter it gives the topic. */
 #include "shared/mem.h"
 #include "shared/topic.h"
 

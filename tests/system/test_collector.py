@@ -303,3 +303,22 @@ def test_a_refused_row_costs_at_most_log2_n_plus_1_further_copies(stack, rng):
         publisher.wait()
         until(lambda n=repetition + 1: stack.database.count() == 1 + 1023 * n and stack.database.count("rejected_messages") == n, 20)
         assert stack.metrics()["highwater_store_copies_total"] - before <= 1 + 10 + 1
+
+
+def test_a_schema_that_does_not_fit_holds_everything_until_it_is_mended(stack):
+    collector = live_collector(stack, leave_after="1s")
+    stack.publish(reading("d", now_us(), temperature=1.0))
+    until(lambda: stack.database.count() == 1)
+    stack.database.rows("ALTER TABLE readings RENAME COLUMN temperature TO warmth")
+    at = now_us()
+    stack.publish(*[reading("d", at + i, temperature=float(i)) for i in range(100)])
+    until(lambda: "on hold" in collector.output())
+    status, _, body = stack.get("/readyz", stack.metrics_port)
+    assert status == 503 and b"on hold" in body and b"warmth" not in body
+    until(lambda: "leaving the broker" in collector.output())
+    stack.publish(*[reading("d", at + 1000 + i, temperature=float(i)) for i in range(50)])
+    assert collector.output().count("on hold:") == 1  # said once
+    stack.database.rows("ALTER TABLE readings RENAME COLUMN warmth TO temperature")
+    until(lambda: stack.database.count() == 151, 15)
+    until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200, 15)
+    assert stack.database.count("rejected_messages") == 0

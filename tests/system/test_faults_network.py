@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ from faults import (
 )
 from oracle import now_us, reading
 from proxy import DOWN, UP
-from servers import until
+from servers import LOOPBACK, until
 
 PUBACK_BYTES = 4
 BATCH = 8
@@ -268,3 +270,26 @@ def test_a_link_refused_for_a_while(stack, rng, broker_link, database_link):
             until(lambda line=line: line in collector.output(), 5, f'it says "{line}"')
             link.listen()
     assert_all_well(stack, fleet.publisher, collector)
+
+
+# --- Certificates ----------------------------------------------------------------------------------
+
+
+def test_without_its_certificates_nothing_is_said_in_the_clear(stack):
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port = listener.getsockname()[1]
+        collector = stack.start_collector(
+            mqtt_url=f"mqtts://user:secret@{LOOPBACK}:{port}", mqtt_ca_file="/nonexistent/ca.pem"
+        )
+        listener.settimeout(0.1)
+        for _ in range(100):
+            if not collector.is_running():
+                break
+            with contextlib.suppress(TimeoutError):
+                link, _ = listener.accept()
+                link.settimeout(5)
+                heard = link.recv(1000)
+                link.close()
+                assert b"secret" not in heard and b"MQTT" not in heard, heard
+    assert collector.wait(5) == 2
+    assert "/nonexistent/ca.pem" in collector.output()

@@ -1,10 +1,9 @@
-/* windows_property_test: boards against brute force over a plain array of everything that was
- * inserted.
+/* windows_property_test: boards against brute force over a plain array of everything that was inserted.
  *
- * Part 1  small random histories with few devices, values and moments, so that ties and
- * coincidences abound: late, future and repeated readings, absent features, loaded peaks, sweeps, a
- * clock that goes back. One set of windows is asked for every board at every event and at every
- * expiry, another, fed alike, only now and then, because asking repairs. In the end a third takes
+ * Part 1  small random histories with few devices, values and moments, so that ties and coincidences
+ *         abound: late, future and repeated readings, absent features, loaded peaks, sweeps, a clock that
+ *         goes back. One set of windows is asked for every board at every event and at every expiry,
+ *         another, fed alike, only now and then, because asking repairs. In the end a third takes
  *         everything again in another order, with repetitions, and a sweep finds nothing left.
  * Part 2  the same with a limit of steps so low that it is always reached: what is shown may then
  *         be worse than the best, never anything else.

@@ -1,0 +1,460 @@
+"""For the tests of httpapi: a raw client, rows without a collector, a collector that is only played,
+and the contract (/openapi.json) that every good answer is held against."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from psycopg2.extras import execute_values
+
+from oracle import FEATURES, Database, Reading, now_us, to_text
+from servers import LOOPBACK, until
+
+STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE")
+INTERVALS = [("past_minute", 60000), ("past_hour", 3600000), ("all_time", None)]
+
+
+# --- Rows ----------------------------------------------------------------------------------------
+
+
+def migrate(stack) -> None:
+    """The tables, by the collector, which then ends."""
+    program = stack.program("collector", ["--migrate"], log_name="migrate")
+    program.start()
+    assert program.wait(30) == 0, program.tail()
+
+
+def insert(database: Database, readings: Iterable[Reading]) -> None:
+    """Readings as a collector would have stored them, all in one statement."""
+    readings = list(readings)
+    connection = database.connect()
+    with connection, connection.cursor() as cursor:
+        devices = sorted({r.device_id for r in readings})
+        execute_values(
+            cursor, "INSERT INTO devices (device_id) VALUES %s ON CONFLICT DO NOTHING", [(d,) for d in devices]
+        )
+        cursor.execute("SELECT device_id, id FROM devices")
+        ids = dict(cursor.fetchall())
+        rows = [
+            (
+                ids[r.device_id],
+                number,
+                to_text(r.recorded_at_us),
+                STATUSES.index(r.status) + 1 if r.status else None,
+                *(dict(r.values).get(feature) for feature in FEATURES),
+            )
+            for number, r in enumerate(readings)
+        ]
+        execute_values(
+            cursor,
+            "INSERT INTO readings (device, content_hash, recorded_at, received_at, status, temperature, pressure)"
+            " VALUES %s",
+            rows,
+            "(%s, %s, %s, now(), %s, %s, %s)",
+            page_size=1000,
+        )
+    connection.close()
+
+
+# --- A collector that is only played -------------------------------------------------------------
+
+
+class PlayedCollector:
+    """Publishes what a collector would, as the test says; its status every half second once live."""
+
+    def __init__(self, port: int, collector_id: str = "played", limit: int = 10) -> None:
+        self.collector_id = collector_id
+        self.limit = limit
+        self.started_at_us = now_us() - 60_000_000
+        self.as_of_us: int | None = None  # None: now
+        self._client = mqtt.Client(f"played-{collector_id}-{time.monotonic_ns()}", protocol=mqtt.MQTTv5)
+        self._client.connect(LOOPBACK, port)
+        self._client.loop_start()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def publish(self, topic: str, document: Any) -> None:
+        payload = document if isinstance(document, (bytes, str)) else json.dumps(document)
+        self._client.publish(f"collectors/{self.collector_id}/{topic}", payload, qos=1, retain=True).wait_for_publish()
+
+    def status(self, state: str, **more: Any) -> None:
+        document = {
+            "collectorId": self.collector_id,
+            "state": state,
+            "asOf": to_text(self.as_of_us or now_us()),
+            "startedAt": to_text(self.started_at_us),
+            "limit": self.limit,
+            "features": list(FEATURES),
+            "intervals": [{"name": name, "lengthMs": length} for name, length in INTERVALS],
+            **more,
+        }
+        self.publish("status", document)
+
+    def board(self, feature: str, interval: str, readings: Sequence[Reading], lowest: bool = False) -> None:
+        document = {
+            "feature": feature,
+            "interval": interval,
+            "order": "asc" if lowest else "desc",
+            "asOf": to_text(now_us()),
+            "readings": [entry(r) for r in readings],
+        }
+        self.publish(f"boards/{feature}/{interval}{'/lowest' if lowest else ''}", document)
+
+    def boards(self, readings: Sequence[Reading] = ()) -> None:
+        """Every highest board with the same readings, already ranked."""
+        for feature in FEATURES:
+            for interval, _ in INTERVALS:
+                self.board(feature, interval, readings)
+
+    def go_live(self) -> None:
+        def live() -> None:
+            while not self._stop.wait(0.5):
+                self.status("live")
+
+        self.status("live")
+        self._thread = threading.Thread(target=live, daemon=True)
+        self._thread.start()
+
+    def fall_silent(self) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+        self._stop = threading.Event()
+
+    def close(self) -> None:
+        self.fall_silent()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def entry(r: Reading) -> dict[str, Any]:
+    """A reading as an entry of a board."""
+    values = dict(r.values)
+    return {
+        "deviceId": r.device_id,
+        "timestamp": to_text(r.recorded_at_us),
+        "status": r.status,
+        **{feature: values.get(feature) for feature in FEATURES},
+    }
+
+
+# --- A raw client --------------------------------------------------------------------------------
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Raw:
+    """A socket that speaks whatever the test writes."""
+
+    def __init__(self, port: int, timeout: float = 10.0, source: str = "") -> None:
+        address = (source, 0) if source else None
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=timeout, source_address=address)
+        self.buffered = b""
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
+        self.send("\r\n".join([*lines, "", ""]).encode())
+        return self.answer()
+
+    def _more(self) -> bool:
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        self.buffered += data
+        return bool(data)
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self.buffered:
+            if not self._more():
+                raise EOFError(f"closed before {mark!r}: {self.buffered[:200]!r}")
+        head, _, self.buffered = self.buffered.partition(mark)
+        return head
+
+    def _take(self, count: int) -> bytes:
+        while len(self.buffered) < count:
+            if not self._more():
+                raise EOFError(f"closed {count - len(self.buffered)} bytes early")
+        data, self.buffered = self.buffered[:count], self.buffered[count:]
+        return data
+
+    def head(self) -> Answer:
+        lines = self._until(b"\r\n\r\n").decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        return Answer(int(lines[0].split()[1]), headers, b"")
+
+    def chunk(self) -> bytes:
+        """One chunk; b"" is the last one."""
+        size = int(self._until(b"\r\n"), 16)
+        data = self._take(size)
+        assert self._take(2) == b"\r\n"
+        return data
+
+    def answer(self, has_body: bool = True) -> Answer:
+        """One whole answer. EOFError when the server closes first."""
+        answer = self.head()
+        if not has_body or answer.status in (204, 304):
+            return answer
+        if answer.headers.get("transfer-encoding") == "chunked":
+            while data := self.chunk():
+                answer.body += data
+        elif "content-length" in answer.headers:
+            answer.body = self._take(int(answer.headers["content-length"]))
+        else:
+            while self._more():
+                pass
+            answer.body, self.buffered = self.buffered, b""
+        return answer
+
+    def is_closed(self, timeout: float = 0.0) -> bool:
+        """Whether the server closes within the time, whatever it still says."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                data = self.socket.recv(65536)
+            except (TimeoutError, socket.timeout):
+                return False
+            except ConnectionError:
+                return True
+            if not data:
+                return True
+            self.buffered += data
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Stream:
+    """A client of /events, read in a thread."""
+
+    def __init__(self, port: int, path: str = "/events", last_event_id: str | None = None) -> None:
+        self.events: list[dict[str, Any]] = []  # {"event", "id", "data", "at"}
+        self.is_over = False
+        self.ended_well = False
+        self._raw = Raw(port, timeout=60)
+        extra = {"Last_Event_ID": last_event_id} if last_event_id else {}
+        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k.replace('_', '-')}: {v}" for k, v in extra.items())]
+        self._raw.send("\r\n".join([*lines, "", ""]).encode())
+        self.head = self._raw.head()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        text = b""
+        try:
+            while data := self._raw.chunk():
+                text += data
+                while b"\n\n" in text:
+                    block, _, text = text.partition(b"\n\n")
+                    fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
+                    fields["data"] = json.loads(fields["data"])
+                    fields["at"] = time.monotonic()
+                    self.events.append(fields)
+            self.ended_well = text == b""
+        except (EOFError, OSError):
+            pass
+        self.is_over = True
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [e for e in list(self.events) if e["event"] == kind]
+
+    def boards(self) -> dict[tuple[str, str, str], list[str]]:
+        """What a screen would show now: the devices of the latest board of each kind."""
+        shown = {}
+        for event in self.of("board"):
+            data = event["data"]
+            shown[data["feature"], data["interval"], data["order"]] = [r["deviceId"] for r in data["readings"]]
+        return shown
+
+    def close(self) -> None:
+        with_shutdown = self._raw.socket
+        try:
+            with_shutdown.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._thread.join(5)
+        self._raw.close()
+
+
+# --- The contract --------------------------------------------------------------------------------
+
+
+class Contract:
+    """/openapi.json, and whether an answer keeps to it. Knows the keywords that the document uses and
+    fails on any other, so that nothing in there goes unchecked."""
+
+    _ANNOTATIONS = {"description", "default", "format"}
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+
+    def resolve(self, schema: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in schema:
+            assert set(schema) == {"$ref"}
+            target: Any = self.document
+            for part in schema["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            schema = target
+        return schema
+
+    def errors(self, schema: dict[str, Any], value: Any, at: str = "$") -> list[str]:
+        found: list[str] = []
+        schema = self.resolve(schema)
+        for keyword, rule in schema.items():
+            check = getattr(self, f"_{keyword}", None)
+            if check is not None:
+                found += [f"{at}: {text}" if not text.startswith("$") else text for text in check(rule, value, at)]
+            else:
+                assert keyword in self._ANNOTATIONS | {"additionalProperties"}, f"{at}: keyword {keyword}?"
+        if isinstance(value, dict) and "additionalProperties" in schema:
+            rest = {k: v for k, v in value.items() if k not in schema.get("properties", {})}
+            rule = schema["additionalProperties"]
+            if rule is False and rest:
+                found.append(f"{at}: has {sorted(rest)}")
+            elif isinstance(rule, dict):
+                for k, v in rest.items():
+                    found += self.errors(rule, v, f"{at}.{k}")
+        return found
+
+    def _type(self, rule: Any, value: Any, at: str) -> list[str]:
+        kinds = {
+            "object": lambda v: isinstance(v, dict),
+            "array": lambda v: isinstance(v, list),
+            "string": lambda v: isinstance(v, str),
+            "boolean": lambda v: isinstance(v, bool),
+            "null": lambda v: v is None,
+            "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
+            "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
+        }
+        allowed = [rule] if isinstance(rule, str) else rule
+        return [] if any(kinds[k](value) for k in allowed) else [f"is no {rule}: {value!r}"]
+
+    def _enum(self, rule: Any, value: Any, at: str) -> list[str]:
+        return [] if value in rule else [f"{value!r} is none of {rule}"]
+
+    def _required(self, rule: Any, value: Any, at: str) -> list[str]:
+        return [f"lacks {name}" for name in rule if isinstance(value, dict) and name not in value]
+
+    def _properties(self, rule: Any, value: Any, at: str) -> list[str]:
+        if not isinstance(value, dict):
+            return []
+        return [e for name, s in rule.items() if name in value for e in self.errors(s, value[name], f"{at}.{name}")]
+
+    def _items(self, rule: Any, value: Any, at: str) -> list[str]:
+        if not isinstance(value, list):
+            return []
+        return [e for i, v in enumerate(value) for e in self.errors(rule, v, f"{at}[{i}]")]
+
+    def _oneOf(self, rule: Any, value: Any, at: str) -> list[str]:
+        results = [self.errors(s, value, at) for s in rule]
+        return [] if sum(not r for r in results) == 1 else [f"fits not exactly one of several: {results}"]
+
+    def _anyOf(self, rule: Any, value: Any, at: str) -> list[str]:
+        return [] if any(not self.errors(s, value, at) for s in rule) else [f"fits none of several: {value!r}"]
+
+    def _pattern(self, rule: str, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, str) or re.search(rule, value) else [f"{value!r} is not like {rule}"]
+
+    def _minimum(self, rule: Any, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, (int, float)) or value >= rule else [f"{value} < {rule}"]
+
+    def _maximum(self, rule: Any, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, (int, float)) or value <= rule else [f"{value} > {rule}"]
+
+    def _minLength(self, rule: int, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, str) or len(value) >= rule else ["is too short"]
+
+    def _maxLength(self, rule: int, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, str) or len(value) <= rule else ["is too long"]
+
+    def _minProperties(self, rule: int, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, dict) or len(value) >= rule else ["has too few members"]
+
+    def _maxProperties(self, rule: int, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, dict) or len(value) <= rule else ["has too many members"]
+
+    def _operation(self, path: str) -> dict[str, Any]:
+        path = path.partition("?")[0]
+        for template, operations in self.document["paths"].items():
+            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+                return operations["get"]
+        raise AssertionError(f"{path} is not in the contract")
+
+    def check(self, path: str, status: int, headers: Any, body: bytes) -> None:
+        """AssertionError when the answer is not what the contract says."""
+        kind = headers.get("Content-Type") or headers.get("content-type")
+        bare = kind.partition(";")[0]
+        if status != 200:
+            assert bare == "application/problem+json", f"{path}: {status} as {kind}"
+            problem = json.loads(body)
+            found = self.errors({"$ref": "#/components/schemas/Problem"}, problem)
+            assert not found and problem["status"] == status, f"{path}: {found} {problem}"
+            return
+        content = self._operation(path)["responses"]["200"]["content"]
+        assert bare in content, f"{path}: {bare} is none of {list(content)}"
+        value = json.loads(body) if bare == "application/json" else body.decode()
+        found = self.errors(content[bare]["schema"], value)
+        assert not found, f"{path}: {found}"
+
+
+class Api:
+    """httpapi of a stack, with tables, and every answer held against the contract."""
+
+    def __init__(self, stack, **settings: Any) -> None:
+        migrate(stack)
+        self.stack = stack
+        self.port = stack.http_port
+        self.database = stack.database
+        self.program = stack.start_httpapi(**settings)
+        until(lambda: "database_connections_up 3" in self.text("/metrics"), 10, "the pool is up")
+        self.contract = Contract(stack.get_json("/openapi.json"))
+
+    def text(self, path: str) -> str:
+        return self.stack.get(path)[2].decode()
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        status, found, body = self.stack.get(path, headers=headers)
+        if status != 304:
+            self.contract.check(path, status, found, body)
+        return Answer(status, {k.lower(): v for k, v in found.items()}, body)
+
+    def json(self, path: str) -> Any:
+        answer = self.get(path)
+        assert answer.status == 200, f"{path}: {answer.status} {answer.body!r}"
+        return answer.json()
+
+    def metric(self, name: str) -> float:
+        for line in self.text("/metrics").splitlines():
+            if line.startswith(f"highwater_httpapi_{name} ") or line.startswith(f"highwater_httpapi_{name}{{"):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+    def source(self, path: str = "/dashboard") -> str | None:
+        return self.get(path).headers.get("x-data-source")
