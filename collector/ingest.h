@@ -1,9 +1,11 @@
 /* ingest.h: the ack gate: a device's reading is acknowledged once it is stored, and not before.
  *
  * Shape    owns the connection that reads (gated, mqtt_link.h) and the one that writes (store.h),
- * and goes round: reading     messages fill a batch, until it is full or `linger` old committing
- * the batch is being written; nothing is read, because a later release would let those
- * acknowledgements out too releasing   committed: the acknowledgements leave, and reading goes on
+ *          and goes round:
+ *            reading     messages fill a batch, until it is full or `linger` old
+ *            committing  the batch is being written; nothing is read, because a later release
+ *                        would let those acknowledgements out too
+ *            releasing   committed: the acknowledgements leave, and reading goes on
  *          Meanwhile at most one further batch gathers what the library had read ahead.
  * Promise  an acknowledgement leaves only after the tag COMMIT for its reading, and only on the
  *          connection it belongs to (each batch carries its epoch).

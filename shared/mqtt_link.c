@@ -357,10 +357,10 @@ static void set_connect_properties(struct mqtt_link *link)
     mosquitto_property *properties = NULL;
 
     if (link->config.durable)
-        require_memory(mosquitto_property_add_int32(
-            &properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX));
-    require_memory(mosquitto_connect_bind_v5(link->mosq, "/", 0, link->config.keepalive_s, NULL,
-                                             properties));
+        require_memory(mosquitto_property_add_int32(&properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
+                                                    UINT32_MAX));
+    require_memory(
+        mosquitto_connect_bind_v5(link->mosq, "/", 0, link->config.keepalive_s, NULL, properties));
     mosquitto_property_free_all(&properties);
 }
 
@@ -627,7 +627,8 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
     signal(SIGPIPE, SIG_IGN); /* the library writes without MSG_NOSIGNAL */
     mosquitto_lib_init();
     if (!new_instance(link)) {
-        snprintf(error, error_bytes, "mqtts needs files that can be read: CA %s, certificate %s, key %s",
+        snprintf(error, error_bytes,
+                 "mqtts needs files that can be read: CA %s, certificate %s, key %s",
                  config->ca_file ? config->ca_file : "/etc/ssl/certs",
                  config->cert_file ? config->cert_file : "none",
                  config->key_file ? config->key_file : "none");
