@@ -4,6 +4,7 @@
 #   CC=clang         another compiler; CFLAGS, CPPFLAGS and LDFLAGS are added to ours
 #   FLAVOUR=asan     release (default), asan, test (with failpoints) or fuzz; objects stay apart
 #   CI=true          a warning is an error
+#   PAGE=no          httpapi without the page, as where there is no Node.js
 
 VERSION := $(file < VERSION)
 PYTHON  := /usr/bin/python3
@@ -40,7 +41,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_tes
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
 C_FILES   := $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/bench,$(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py)
+PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
@@ -73,8 +74,9 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs deps run run-clean page test test-unit test-system test-faults chaos lint \
-        lint-format lint-cppcheck lint-tidy lint-scripts format asan fuzz bench bench-quick install clean help FORCE
+.PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-page \
+        run-test-page screenshots run-screenshots chaos lint lint-format lint-cppcheck lint-tidy \
+        lint-scripts lint-page format asan fuzz bench bench-quick install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
@@ -118,6 +120,38 @@ $(OUT)/schema_sql.c: $(SCHEMA) $(wildcard schema) $(OUT)/flags
 	  echo "{\"$$(basename $$f .sql)\", sql_$$n, sizeof sql_$$n - 1},"; done; \
 	echo '{0, 0, 0}};'; echo "const size_t schema_file_count = $$n;"; } > $@
 
+# So does the page inside httpapi: struct page_file of httpapi/page_files.h. Without node httpapi has
+# no page, and answers / with a list of its routes.
+PAGE ?= $(if $(shell command -v npm > /dev/null && \
+  node -p 'parseInt(process.versions.node) >= 18 || ""' 2> /dev/null),yes,no)
+
+ifeq ($(PAGE),yes)
+httpapi_OBJECTS := $(OUT)/obj/page_files.o
+
+page: build/page/index.html ## build the page into build/page
+else
+page:
+	@echo 'page: left out, since there is no Node.js (18 or newer, with npm) here'
+endif
+
+# What npm itself writes last.
+NODE_MODULES := dashboard/node_modules/.package-lock.json
+
+$(NODE_MODULES): dashboard/package-lock.json dashboard/.npmrc
+	$(call note,NPM,dashboard)
+	$(Q)cd dashboard && npm ci --no-audit --no-fund --loglevel=error > /dev/null || \
+	  { echo 'page: npm cannot install what it is built with; PAGE=no builds the rest' >&2; exit 1; }
+	@touch $@
+
+build/page/index.html: $(shell find dashboard/src dashboard/public) dashboard/index.html \
+                       dashboard/vite.config.ts $(NODE_MODULES)
+	$(call note,PAGE,$(@D))
+	$(Q)cd dashboard && npm run --silent build
+
+$(OUT)/page_files.c: build/page/index.html dashboard/embed.mjs $(OUT)/flags
+	$(call note,GEN,$@)
+	$(Q)node dashboard/embed.mjs $(<D) > $@
+
 # Tests link a folder's archive, which has everything but main(). It is made afresh, so that an
 # object whose source is gone goes too.
 collector_EXTRA := $(OUT)/obj/schema_sql.o
@@ -127,7 +161,7 @@ $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXT
 	@rm -f $@
 	$(Q)ar rcs $@ $(filter %.o,$^)
 
-$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $(OUT)/%.a $(OUT)/shared.a
+$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $$($$*_OBJECTS) $(OUT)/%.a $(OUT)/shared.a
 	$(call note,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(call libs,$($*_LIBS))
 
@@ -150,7 +184,7 @@ $(BENCHES): $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(ARCHIVES)
 # --- What is needed on the machine -------------------------------------------------------------
 
 deps: ## install what this machine lacks (Debian packages), of everything below
-	@deploy/deps build run test lint
+	@deploy/deps build run test lint page
 
 deps-%: FORCE
 	@deploy/deps $*
@@ -158,6 +192,8 @@ deps-%: FORCE
 # One at a time: two package managers shut each other out.
 deps-run deps-lint: | deps-build
 deps-test: | deps-run
+deps-page: | deps-test
+deps-screenshots: | deps-page
 deps-bench: | deps-test
 
 # --- Run ----------------------------------------------------------------------------------------
@@ -168,15 +204,6 @@ run: all deps-run ## start everything on this machine, with 15 simulated devices
 run-clean: ## forget what `make run` keeps between runs
 	@$(PYTHON) deploy/local/run.py --clean
 
-page: ## build the dashboard page into build/page
-ifneq ($(wildcard dashboard/package.json),)
-page: build/page/index.html
-build/page/index.html: $(shell find dashboard -name node_modules -prune -o -type f -print)
-	@if command -v npm > /dev/null; then \
-	  cd dashboard && npm ci --no-audit --no-fund && npm run build -- --outDir ../build/page --emptyOutDir; \
-	else echo 'page: left out, since there is no node here'; fi
-endif
-
 # --- Test ---------------------------------------------------------------------------------------
 
 # A session of pytest against the programs in $(BIN); failpoints are in build/test only. One file:
@@ -185,8 +212,8 @@ TESTS ?= tests/system
 PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
          $(PYTHON) -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
 
-test: ## unit tests and the short system tests, under 5 minutes
-	@failed=0; for t in test-unit test-system; do \
+test: ## unit tests, the short system tests, the page's; under 8 minutes
+	@failed=0; for t in test-unit test-system test-page; do \
 	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
 
 test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<flavour>/unit/*.log
@@ -204,6 +231,27 @@ test-system: test-programs ## the short system tests, with a private PostgreSQL 
 
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
 	@$(PYTEST) -m 'faults and not chaos'
+
+# A make of its own finds node even when it came only now.
+test-page: deps-page ## the page: its components, and all of it in Chromium against real servers
+	@$(MAKE) --no-print-directory run-test-page
+
+screenshots: deps-screenshots ## pictures of each view into build/screenshots, two of them into docs
+	@$(MAKE) --no-print-directory run-screenshots
+
+VITEST = --reporter=default --reporter=json --outputFile.json=$(CURDIR)/$(OUT)/page-$(1).json
+
+ifeq ($(PAGE),yes)
+run-test-page: programs page
+	@rm -f $(OUT)/page-*.json
+	@cd dashboard && npm run --silent test -- $(call VITEST,components)
+	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent test:e2e -- $(call VITEST,e2e)
+
+run-screenshots: programs page
+	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent screenshots
+else
+run-test-page run-screenshots: page
+endif
 
 chaos: test-programs ## faults at random: SECONDS=120 SEED=n
 	@CHAOS_SECONDS=$(or $(SECONDS),120) SEED=$(SEED) $(PYTEST) -m chaos -s
@@ -232,7 +280,7 @@ bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute,
 
 # --- Look ---------------------------------------------------------------------------------------
 
-lint: lint-format lint-cppcheck lint-tidy lint-scripts ## formatting, cppcheck, clang-tidy, syntax of scripts
+lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-page ## formatting, cppcheck, clang-tidy, syntax of scripts, types of the page
 
 lint-format: deps-lint
 	$(call note,LINT,clang-format)
@@ -258,6 +306,14 @@ lint-scripts: deps-lint
 	$(call note,LINT,scripts)
 	$(Q)sh -n deploy/deps && bash -n .ci/run
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
+
+ifeq ($(PAGE),yes)
+lint-page: $(NODE_MODULES)
+	$(call note,LINT,page)
+	$(Q)cd dashboard && npm run --silent lint
+else
+lint-page: page
+endif
 
 format: deps-lint ## lay out the C files with clang-format
 	$(Q)clang-format -i $(C_FILES)

@@ -3,6 +3,7 @@
 #include "shared/mem.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -147,7 +148,9 @@ void buffer_put_json_double(struct buffer *buffer, double value)
     }
     if (put_hundredths(buffer, value))
         return;
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits without their trailing zeros are the shortest where they suffice, except below the
+     * normal numbers, where there are fewer to begin with */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;

@@ -308,6 +308,10 @@ void server_respond_stream(struct server_request *request, int status,
     request->on_gone = NULL;
     request->answer = answer;
     if (strcmp(request->method, "HEAD") == 0) {
+        /* The library would end the body that HEAD does not have with a last chunk, which a client
+         * would take for the next answer. So: no chunks, and the connection ends here. */
+        MHD_set_response_options(answer->response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT,
+                                 MHD_RO_END);
         source->on_closed(source->user);
     } else {
         request->is_stream = true;
@@ -633,7 +637,7 @@ static void on_sweep(uv_timer_t *timer)
         if (now_ms >= c->deadline_ms) {
             server->cut++;
             cut(c);
-        } else if (is_over || (server->is_stopping && !c->request)) {
+        } else if (is_over || (server->is_stopping && (!c->request || !c->request->was_dispatched))) {
             cut(c);
         } else if (server->is_stopping && c->request->is_stream) {
             server_wake(c->request);

@@ -247,14 +247,29 @@ static void on_keepalive(uv_timer_t *timer)
 
 /* ---- callbacks of the library --------------------------------------------------------------- */
 
+/* What is left out for want of memory would change what we ask of the broker: without its expiry
+ * the session, and what is queued for it, ends with the connection. */
+static void require_memory(int rc)
+{
+    if (rc == MOSQ_ERR_NOMEM) {
+        fprintf(stderr, "out of memory: no MQTT client can be made\n");
+        abort();
+    }
+}
+
 static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags,
                        const mosquitto_property *properties)
 {
     struct mqtt_link *link = user;
+    char *assigned;
 
     (void)mosq;
-    (void)properties;
     link->read_something = true;
+    /* The library forgets an id that it has no memory for, and the broker makes one up. */
+    if (link->config.client_id &&
+        mosquitto_property_read_string(properties, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER, &assigned,
+                                       false))
+        require_memory(MOSQ_ERR_NOMEM);
     if (reason != 0) {
         go_down(link, mosquitto_reason_string(reason));
         return;
@@ -338,16 +353,6 @@ static void on_subscribe(struct mosquitto *mosq, void *user, int mid, int count,
 }
 
 /* ---- connecting ----------------------------------------------------------------------------- */
-
-/* What is left out for want of memory would change what we ask of the broker: without its expiry
- * the session, and what is queued for it, ends with the connection. */
-static void require_memory(int rc)
-{
-    if (rc == MOSQ_ERR_NOMEM) {
-        fprintf(stderr, "out of memory: no MQTT client can be made\n");
-        abort();
-    }
-}
 
 /* The CONNECT properties can only be given to the blocking connect call. It keeps them even when it
  * fails, and connecting to "/" as a socket fails at once without leaving the machine; after that

@@ -28,6 +28,7 @@ from servers import CLONE, LOOPBACK, PrivateBroker, PrivatePostgres, Program, Se
 DEVICES = 15
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+HURRIED_STOP_SECONDS = 2.0
 
 
 def say(text: str) -> None:
@@ -101,6 +102,7 @@ class Run:
         self.home = home
         self.interrupts = interrupts
         self.http_port = port_setting("HTTP_PORT", 5000)
+        self.metrics_port = port_setting("METRICS_PORT", 5001)
         self.postgres: PrivatePostgres | None = None
         self.broker: PrivateBroker | None = None
         self.programs: list[Program] = []
@@ -108,6 +110,7 @@ class Run:
         self.mqtt_url = os.environ.get("MQTT_URL") or ""
 
         require_free(self.http_port, "HTTP_PORT")
+        require_free(self.metrics_port, "METRICS_PORT")
         if not self.database_url:
             port = port_setting("PGPORT_PRIVATE", 15432)
             require_free(port, "PGPORT_PRIVATE")
@@ -139,6 +142,7 @@ class Run:
             "DATABASE_URL": self.database_url,
             "MQTT_URL": self.mqtt_url,
             "HTTP_LISTEN": f"{LOOPBACK}:{self.http_port}",
+            "METRICS_LISTEN": f"{LOOPBACK}:{self.metrics_port}",
         }
         log = self.home / "log" / f"{name}.log"
         say(f"{name}: log in {log}")
@@ -198,8 +202,8 @@ class Run:
             say(f"{program.name}: stopping")
             fast = signal.SIGINT if self.postgres and program is self.postgres.program else signal.SIGTERM
             program.signal(fast)
-            deadline = time.monotonic() + STOP_SECONDS
-            while program.is_running() and time.monotonic() < deadline and self.interrupts.count < 2:
+            since = time.monotonic()
+            while program.is_running() and time.monotonic() < since + self._patience():
                 time.sleep(0.02)
             if program.is_running():
                 say(f"{program.name}: killed")
@@ -212,6 +216,9 @@ class Run:
                 say(f"{program.name}: exit code {program.exit_code}, the end of {program.log}:\n{program.tail(5)}")
                 clean_end = False
         return clean_end
+
+    def _patience(self) -> float:
+        return HURRIED_STOP_SECONDS if self.interrupts.count >= 2 else STOP_SECONDS
 
     def where_to_look(self) -> str:
         if self.broker:

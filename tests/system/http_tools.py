@@ -3,6 +3,7 @@ and the contract (/openapi.json) that every good answer is held against."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -76,6 +77,7 @@ class PlayedCollector:
         self.started_at_us = now_us() - 60_000_000
         self.as_of_us: int | None = None  # None: now
         self._client = mqtt.Client(f"played-{collector_id}-{time.monotonic_ns()}", protocol=mqtt.MQTTv5)
+        self._client.reconnect_delay_set(0.1, 0.5)
         self._client.connect(LOOPBACK, port)
         self._client.loop_start()
         self._stop = threading.Event()
@@ -83,6 +85,7 @@ class PlayedCollector:
 
     def publish(self, topic: str, document: Any) -> None:
         payload = document if isinstance(document, (bytes, str)) else json.dumps(document)
+        until(self._client.is_connected, 10, "the played collector is connected")
         self._client.publish(f"collectors/{self.collector_id}/{topic}", payload, qos=1, retain=True).wait_for_publish()
 
     def status(self, state: str, **more: Any) -> None:
@@ -117,7 +120,8 @@ class PlayedCollector:
     def go_live(self) -> None:
         def live() -> None:
             while not self._stop.wait(0.5):
-                self.status("live")
+                with contextlib.suppress(RuntimeError, AssertionError):  # the broker is away
+                    self.status("live")
 
         self.status("live")
         self._thread = threading.Thread(target=live, daemon=True)
@@ -294,11 +298,8 @@ class Stream:
         return shown
 
     def close(self) -> None:
-        with_shutdown = self._raw.socket
-        try:
-            with_shutdown.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            self._raw.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
         self._raw.close()
 

@@ -29,7 +29,7 @@ class Copy:
         self.path = path
         self.logs = logs
         self.owner = owner
-        self.ports = {name: free_port() for name in ("HTTP_PORT", "MQTT_PORT", "PGPORT_PRIVATE")}
+        self.ports = {name: free_port() for name in ("HTTP_PORT", "METRICS_PORT", "MQTT_PORT", "PGPORT_PRIVATE")}
         listed = ["git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0"):
             if name and (CLONE / name).is_file():
@@ -41,7 +41,8 @@ class Copy:
             subprocess.run(["chown", "-R", owner, path], check=True)
 
     def program(self, log_name: str, *argv: str | Path, **variables: str) -> Program:
-        env = {**os.environ, **{name: str(port) for name, port in self.ports.items()}, **variables}
+        # The page is in the copied httpapi; building it again would ask the network.
+        env = {**os.environ, "PAGE": "no", **{name: str(port) for name, port in self.ports.items()}, **variables}
         program = Program("make run", argv, self.logs / f"{log_name}.log", env=env, user=self.owner)
         program.start()
         return program

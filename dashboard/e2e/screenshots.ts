@@ -1,0 +1,85 @@
+/* Pictures of each view and state, to be looked at: build/screenshots. Two of them are in README. */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'vitest';
+import { desktop, launch, open, phone } from './browser';
+import { sendPast } from './past';
+import { Stack } from './stack';
+
+const OUT = fileURLToPath(new URL('../../build/screenshots/', import.meta.url));
+const DOCS = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
+const PUMPS = 24;
+const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
+const devices = {
+  desktop,
+  phone,
+  wall: { viewport: { width: 3840, height: 2160 } },
+  readme: { viewport: { width: 1200, height: 620 } },
+};
+
+/* Debian's own system-ui is made for other things than looking good in a picture: Inter, where it is. */
+const fonts = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<include>/etc/fonts/fonts.conf</include>
+<match target="pattern"><test name="family"><string>system-ui</string></test>
+<edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
+<alias binding="strong"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias></fontconfig>`;
+
+test('screenshots', async () => {
+  const temporary = mkdtempSync(join(tmpdir(), 'highwater-fonts-'));
+  mkdirSync(OUT, { recursive: true });
+  mkdirSync(DOCS, { recursive: true });
+  writeFileSync(join(temporary, 'fonts.conf'), fonts);
+  const [stack, browser] = await Promise.all([
+    Stack.open(),
+    launch({ FONTCONFIG_FILE: join(temporary, 'fonts.conf') }),
+  ]);
+
+  const shoot = async (name: string, hash: string, device: keyof typeof devices, colorScheme: 'light' | 'dark', waitMs = 1500, ready = 'h1') => {
+    const { page } = await open(browser, { ...devices[device], colorScheme });
+    await page.goto(`${stack.url}${hash}`);
+    await page.locator(ready).first().waitFor();
+    await page.waitForTimeout(waitMs);
+    const path = join(OUT, `${name}-${colorScheme}-${device}.png`);
+    await page.screenshot({ path, fullPage: device === 'phone' || device === 'desktop' });
+    await page.context().close();
+    return path;
+  };
+
+  try {
+    await stack.start('httpapi', { settings });
+    await stack.start('collector', { settings });
+    await stack.ready();
+    await shoot('empty', '#/', 'desktop', 'light');
+    const fleet = await sendPast(stack, PUMPS);
+
+    for (const device of ['desktop', 'phone'] as const) {
+      for (const scheme of ['light', 'dark'] as const) {
+        await shoot('boards', '#/', device, scheme, 2500, 'tbody tr');
+        await shoot('device', '#/device/pump-1', device, scheme, 2000, '.history canvas');
+        await shoot('devices', '#/devices', device, scheme, 500, 'tbody tr');
+        await shoot('system', '#/system', device, scheme, 6500, 'tbody tr');
+      }
+    }
+    await shoot('boards', '#/boards/past_hour', 'wall', 'dark', 1500, 'tbody tr');
+    await shoot('nobody', '#/device/nobody', 'desktop', 'light');
+    copyFileSync(await shoot('boards', '#/', 'readme', 'light', 4000, 'tbody tr'), join(DOCS, 'boards.png'));
+    copyFileSync(await shoot('device', '#/device/pump-1?span=all', 'readme', 'dark', 2500, '.history canvas'), join(DOCS, 'device.png'));
+    fleet.stop();
+    await stack.stop('collector');
+    await shoot('no-collector', '#/', 'desktop', 'light', 4500);
+    await shoot('no-collector', '#/system', 'phone', 'dark', 2500);
+
+    const { page } = await open(browser, { ...desktop, colorScheme: 'dark' });
+    await page.goto(`${stack.url}#/boards/past_hour`);
+    await page.locator('tbody tr').first().waitFor();
+    await stack.stop('httpapi');
+    await page.waitForTimeout(2500);
+    await page.screenshot({ path: join(OUT, 'lost-dark-desktop.png') });
+  } finally {
+    await browser.close();
+    await stack.close();
+    rmSync(temporary, { recursive: true });
+  }
+}, 300_000);

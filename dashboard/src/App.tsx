@@ -1,0 +1,137 @@
+/* The frame around the views: where one is, and whether the page hears the server. */
+import { useEffect, useRef, type ReactNode } from 'react';
+import { useNow } from './clock';
+import { formatAge, formatClock } from './format';
+import { live, useLive } from './live';
+import { useRoute, type Route } from './router';
+import { Notice } from './parts/Notice';
+import { Boards } from './views/Boards';
+import { Device } from './views/Device';
+import { Devices } from './views/Devices';
+import { System } from './views/System';
+
+export function App() {
+  const route = useRoute();
+  const main = useRef<HTMLElement>(null);
+  const place = placeOf(route);
+  const shown = useRef(place);
+
+  useEffect(() => {
+    document.title = `${titleOf(route)} · Highwater`;
+  }, [route]);
+
+  /* Whoever does not see the page hears where they are now. */
+  useEffect(() => {
+    if (shown.current === place) return;
+    shown.current = place;
+    window.scrollTo(0, 0);
+    main.current?.querySelector('h1')?.focus({ preventScroll: true });
+  }, [place]);
+
+  /* Views without boards listen, too: for the state of things, and to be up to date at once later. */
+  useEffect(() => {
+    if (route.view !== 'boards') live.watch(live.get().interval, live.get().order);
+  }, [route.view]);
+
+  return (
+    <>
+      <header className="top">
+        <button type="button" className="skip" onClick={() => main.current?.querySelector('h1')?.focus()}>
+          Skip to content
+        </button>
+        <a className="brand" href="#/" aria-label="Highwater: boards">
+          <Mark />
+          <span>Highwater</span>
+        </a>
+        <nav aria-label="Views">
+          <Tab href="#/" isHere={route.view === 'boards'}>
+            Boards
+          </Tab>
+          <Tab href="#/devices" isHere={route.view === 'devices' || route.view === 'device'}>
+            Devices
+          </Tab>
+          <Tab href="#/system" isHere={route.view === 'system'}>
+            System
+          </Tab>
+        </nav>
+        <Link />
+      </header>
+      <main ref={main} className={route.view === 'boards' ? 'wide' : undefined}>
+        <View route={route} />
+      </main>
+    </>
+  );
+}
+
+const Tab = ({ href, isHere, children }: { href: string; isHere: boolean; children: ReactNode }) => (
+  <a href={href} aria-current={isHere ? 'page' : undefined}>
+    {children}
+  </a>
+);
+
+function View({ route }: { route: Route }) {
+  switch (route.view) {
+    case 'boards':
+      return <Boards interval={route.interval} order={route.order} />;
+    case 'device':
+      return <Device key={route.deviceId} route={route} />;
+    case 'devices':
+      return <Devices q={route.q} after={route.after} />;
+    case 'system':
+      return <System />;
+    case 'unknown':
+      return (
+        <>
+          <div className="heading">
+            <h1 tabIndex={-1}>No such page</h1>
+          </div>
+          <Notice
+            title="There is nothing here"
+            action={
+              <a className="button" href="#/">
+                Boards
+              </a>
+            }
+          >
+            “{route.path}” is no view of this page.
+          </Notice>
+        </>
+      );
+  }
+}
+
+/** Changes when one comes to another view, rather than to another state of it. */
+const placeOf = (route: Route): string => (route.view === 'device' ? `device ${route.deviceId}` : route.view);
+
+function titleOf(route: Route): string {
+  const titles = { boards: 'Boards', devices: 'Devices', system: 'System', unknown: 'No such page' };
+  return route.view === 'device' ? route.deviceId : titles[route.view];
+}
+
+/** Whether the page hears the server. */
+function Link() {
+  const link = useLive((state) => state.link);
+  const lostAt = useLive((state) => state.lostAt);
+  const asOf = useLive((state) => state.status?.asOf);
+
+  return (
+    <p className={`link-state link-${link}`}>
+      <i aria-hidden="true" />
+      <span role="status">
+        {link === 'live' ? 'Live' : link === 'connecting' ? 'Connecting' : 'Reconnecting'}
+      </span>
+      <span className="moment">
+        {link === 'live' && asOf ? formatClock(Date.parse(asOf)) : lostAt !== null ? <LostFor since={lostAt} /> : null}
+      </span>
+    </p>
+  );
+}
+
+const LostFor = ({ since }: { since: number }) => <>{formatAge(useNow() - since)}</>;
+
+const Mark = () => (
+  <svg viewBox="0 0 32 32" aria-hidden="true">
+    <path className="line" d="M3 7h26" />
+    <path d="M3 25c5 0 5-13.5 9.5-13.5s5 8.5 9 8.5 4.5-4 7.5-4" />
+  </svg>
+);

@@ -1,0 +1,40 @@
+/* One second hand for everything that shows an age, so that they turn together and one timer does. */
+import { useSyncExternalStore } from 'react';
+
+/* How far the server's clock is ahead of ours. Small differences are the way of the message. */
+const TOLERATED_SKEW_MS = 2500;
+let skewMs = 0;
+
+let nowMs = Date.now();
+let timer: ReturnType<typeof setInterval> | null = null;
+const listeners = new Set<() => void>();
+
+/** The server's time, by what it told last. */
+export const serverNow = (): number => Date.now() + skewMs;
+
+/** An event of the server's moment `ms` has just come. */
+export function learnServerTime(ms: number): void {
+  const skew = ms - Date.now();
+  skewMs = Math.abs(skew) > TOLERATED_SKEW_MS ? skew : 0;
+}
+
+function turn(): void {
+  nowMs = serverNow();
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  nowMs = serverNow();
+  timer ??= setInterval(turn, 1000);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && timer !== null) {
+      clearInterval(timer);
+      timer = null;
+    }
+  };
+}
+
+/** The server's time, renewed every second. */
+export const useNow = (): number => useSyncExternalStore(subscribe, () => nowMs);

@@ -1,0 +1,128 @@
+/* What httpapi answers; /openapi.json is the contract in full. */
+
+export type Status = 'ON' | 'OFF' | 'ACTIVE' | 'INACTIVE';
+export type Order = 'desc' | 'asc';
+
+/** One reading, with a member per feature: null where the device did not send it. */
+export interface Reading {
+  deviceId: string;
+  timestamp: string;
+  status: Status | null;
+  [feature: string]: string | number | null;
+}
+
+export interface BoardEvent {
+  feature: string;
+  interval: string;
+  order: Order;
+  asOf: string;
+  source: 'boards' | 'database';
+  readings: Reading[];
+}
+
+export interface StatusEvent {
+  source: 'boards' | 'database' | 'none';
+  asOf: string;
+  reason: string;
+  collectors: Collector[];
+}
+
+/** A collector that is lost has said nothing but that. */
+export interface Collector {
+  collectorId: string;
+  isLive: boolean;
+  state: 'warming' | 'live' | 'degraded' | 'stopped' | 'lost' | string;
+  asOf?: string;
+  startedAt?: string;
+  version?: string;
+  features?: string[];
+  intervals?: { name: string; lengthMs: number | null }[];
+  limit?: number;
+  lowest?: boolean;
+  subscribe?: string;
+  devices?: number;
+  messages?: number;
+  received?: number;
+  stored?: number;
+  duplicates?: number;
+  rejected?: number;
+  rejectedByReason?: Record<string, number>;
+  brokerDropped?: number | null;
+  inFlight?: number;
+  ratePerSecond?: number;
+  lagMs?: number;
+}
+
+/** Of a device that numbers its readings. */
+export interface Sequence {
+  highest: number;
+  missing: number;
+  repeats: number;
+  restarts: number;
+}
+
+export interface DeviceEntry {
+  deviceId: string;
+  firstSeenAt: string;
+  firstReadingAt: string | null;
+  lastReadingAt: string | null;
+  readingsPastHour: number;
+  sequence?: Sequence | null;
+}
+
+export interface Devices {
+  devices: DeviceEntry[];
+  next: string | null;
+}
+
+export type Statuses = Record<Status, number> & { none?: number };
+
+export interface Device {
+  deviceId: string;
+  firstSeenAt: string;
+  latest: Reading | null;
+  peaks: Record<string, { highest: Reading | null; lowest: Reading | null }>;
+  statuses: Statuses;
+  sequence?: Sequence | null;
+}
+
+export interface Span {
+  min: number;
+  max: number;
+  mean: number;
+}
+
+export interface Point {
+  timestamp: string;
+  count: number;
+  [feature: string]: string | number | Span | null;
+}
+
+export interface Points {
+  deviceId: string;
+  from: string | null;
+  to: string | null;
+  stepMs: number | null;
+  points: Point[];
+}
+
+export interface ReadingPage {
+  deviceId: string;
+  readings: Reading[];
+  next: string | null;
+}
+
+export interface ValueHistogram {
+  feature: string;
+  count: number;
+  edges: number[];
+  counts: number[];
+}
+
+export interface OpenApi {
+  info: { version: string };
+  paths: Record<
+    string,
+    { get: { parameters: { name: string; schema: { enum?: string[]; items?: { enum?: string[] } } }[] } }
+  >;
+}

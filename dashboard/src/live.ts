@@ -1,0 +1,296 @@
+/* The one stream of server-sent events, and what it said last.
+ *
+ * Events change plain fields at once; readers get a new snapshot with the next frame. So however many
+ * events come, the page is drawn at most once per frame, and not at all while nobody looks. Readings
+ * that did not change keep their identity, so that their rows are not drawn again.
+ *
+ * A browser's EventSource does not come back after an error status, and does not notice a connection
+ * that is dead without a word. So it is only used to read; connecting again is done here. The server
+ * says something every second: silence means it is gone. */
+import { useSyncExternalStore } from 'react';
+import { getJson } from './api';
+import { learnServerTime, serverNow } from './clock';
+import type { BoardEvent, OpenApi, Order, Reading, StatusEvent } from './contract';
+
+const SILENCE_MS = 5000;
+const RETRY_MS = [250, 500, 1000, 2000, 3000];
+const RATES_KEPT = 300; /* one a second */
+const LAGS_KEPT = 400;
+const LAG_LONGEST_MS = 60_000;
+
+/** Where a stream is, what it is about, what came. */
+export interface LiveState {
+  link: 'connecting' | 'live' | 'lost';
+  lostAt: number | null;
+  names: Names | null;
+  interval: string | null;
+  order: Order;
+  boards: ReadonlyMap<string, BoardEvent>;
+  status: StatusEvent | null;
+  statusCount: number;
+  rates: readonly [readonly number[], readonly number[]];
+  lag: Lag | null;
+}
+
+/** What the settings of the server name. */
+export interface Names {
+  features: readonly string[];
+  intervals: readonly string[];
+  version: string;
+}
+
+/** From the moment in a reading to its being here, of readings that were new on a board. */
+export interface Lag {
+  median: number;
+  p95: number;
+  count: number;
+}
+
+/** What is used of an EventSource. */
+export interface Source extends EventTarget {
+  onerror: ((event: Event) => void) | null;
+  close(): void;
+}
+
+export interface LiveParts {
+  open: (url: string) => Source;
+  names: (signal: AbortSignal) => Promise<Names>;
+  /** Runs something before the next drawing. */
+  frame: (draw: () => void) => void;
+}
+
+export async function askNames(signal: AbortSignal): Promise<Names> {
+  const { data } = await getJson<OpenApi>('openapi.json', signal);
+  const params = data.paths['/events']?.get.parameters ?? [];
+  const list = (name: string) => params.find((param) => param.name === name)?.schema.items?.enum ?? [];
+
+  return { features: list('features'), intervals: list('interval'), version: data.info.version };
+}
+
+/** The readings of `next`, with those of `before` in the place of equal ones. */
+export function keepIdentity(before: readonly Reading[], next: Reading[]): Reading[] {
+  const known = new Map(before.map((reading) => [reading.deviceId, reading]));
+
+  return next.map((reading) => {
+    const old = known.get(reading.deviceId);
+    return old && Object.keys(reading).every((member) => old[member] === reading[member]) ? old : reading;
+  });
+}
+
+export class Live {
+  #parts: LiveParts;
+  #state: LiveState = {
+    link: 'connecting',
+    lostAt: null,
+    names: null,
+    interval: null,
+    order: 'desc',
+    boards: new Map(),
+    status: null,
+    statusCount: 0,
+    rates: [[], []],
+    lag: null,
+  };
+  #snapshot = this.#state;
+  #isDrawing = false;
+  #listeners = new Set<() => void>();
+
+  #wanted: { interval: string | null; order: Order } | null = null;
+  #source: Source | null = null;
+  #asking: AbortController | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null; /* until silence, or until the next try */
+  #tries = 0;
+  #lags: number[] = [];
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  get = (): LiveState => this.#snapshot;
+
+  /** Listens to the boards of this interval from now on; null = the first that there is. */
+  watch(interval: string | null, order: Order): void {
+    if (this.#wanted?.interval === interval && this.#wanted.order === order) return;
+    const isSame = this.#wanted !== null && this.#resolve(interval) === this.#state.interval && order === this.#state.order;
+    this.#wanted = { interval, order };
+    if (!isSame) void this.#connect();
+  }
+
+  /** Tries at once, rather than when it is time. */
+  retry = (): void => {
+    if (this.#wanted && this.#state.link !== 'live') void this.#connect();
+  };
+
+  close(): void {
+    this.#drop();
+    this.#wanted = null;
+  }
+
+  /** The first one for null, and for one that does not exist. */
+  #resolve(interval: string | null): string | null {
+    const known = this.#state.names?.intervals ?? [];
+    return known.find((name) => name === interval) ?? known[0] ?? null;
+  }
+
+  #set(change: Partial<LiveState>): void {
+    this.#state = { ...this.#state, ...change };
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    this.#parts.frame(() => {
+      this.#isDrawing = false;
+      this.#snapshot = this.#state;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  #drop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#asking?.abort();
+    this.#asking = null;
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  async #connect(): Promise<void> {
+    this.#drop();
+    const { interval, order } = this.#wanted!;
+    let names = this.#state.names;
+
+    /* The names are asked for again with every connection: the server may have come back with others.
+     * Only the first time has to wait for them. */
+    const asking = new AbortController();
+    this.#asking = asking;
+    const asked = this.#parts.names(asking.signal).then(
+      (told) => told,
+      () => null,
+    );
+    if (!names) {
+      names = await asked;
+      if (asking.signal.aborted) return;
+      if (!names) {
+        this.#lose();
+        return;
+      }
+      this.#set({ names });
+    } else {
+      void asked.then((told) => {
+        if (told && !asking.signal.aborted) this.#set({ names: told });
+      });
+    }
+    const shown = this.#resolve(interval);
+    if (shown !== this.#state.interval || order !== this.#state.order)
+      this.#set({ interval: shown, order, boards: new Map() });
+    const query = new URLSearchParams({ ...(shown ? { interval: shown } : {}), ...(order === 'asc' ? { order } : {}) });
+    this.#listen(this.#parts.open(`events?${query}`));
+  }
+
+  #listen(source: Source): void {
+    this.#source = source;
+    const on = <T>(type: string, take: (data: T) => void) =>
+      source.addEventListener(type, (event) => {
+        if (source !== this.#source) return;
+        this.#hear();
+        take(JSON.parse((event as MessageEvent<string>).data) as T);
+      });
+
+    source.onerror = () => {
+      if (source === this.#source) this.#lose();
+    };
+    on<BoardEvent>('board', (board) => this.#takeBoard(board));
+    on<StatusEvent>('status', (status) => this.#takeStatus(status));
+    this.#expectWithin(SILENCE_MS);
+  }
+
+  #expectWithin(ms: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lose(), ms);
+  }
+
+  #hear(): void {
+    this.#tries = 0;
+    this.#expectWithin(SILENCE_MS);
+    if (this.#state.link !== 'live') this.#set({ link: 'live', lostAt: null });
+  }
+
+  #lose(): void {
+    this.#drop();
+    if (this.#state.link !== 'lost') this.#set({ link: 'lost', lostAt: serverNow() });
+    const wait = RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)]!;
+    /* not all pages of a server that restarts in the same moment */
+    this.#timer = setTimeout(() => void this.#connect(), wait * (0.75 + Math.random() / 2));
+  }
+
+  #takeBoard(board: BoardEvent): void {
+    if (board.interval !== this.#state.interval || board.order !== this.#state.order) return;
+    const before = this.#state.boards.get(board.feature);
+    const readings = keepIdentity(before?.readings ?? [], board.readings);
+
+    if (before) this.#takeLags(before, readings);
+    this.#set({ boards: new Map(this.#state.boards).set(board.feature, { ...board, readings }) });
+  }
+
+  /** Readings younger than the board they came into; older ones come up when others expire. */
+  #takeLags(before: BoardEvent, readings: readonly Reading[]): void {
+    const known = new Set(before.readings);
+    const now = serverNow();
+    const since = Date.parse(before.asOf);
+
+    for (const reading of readings) {
+      const at = Date.parse(reading.timestamp);
+      const lag = now - at;
+      if (!known.has(reading) && at > since - 1000 && lag >= 0 && lag < LAG_LONGEST_MS) this.#lags.push(lag);
+    }
+    if (this.#lags.length > LAGS_KEPT) this.#lags.splice(0, this.#lags.length - LAGS_KEPT);
+  }
+
+  #takeStatus(status: StatusEvent): void {
+    const at = Date.parse(status.asOf);
+    const rate = status.collectors.reduce((sum, one) => sum + (one.isLive ? (one.ratePerSecond ?? 0) : 0), 0);
+    const [times, rates] = this.#state.rates;
+    const sorted = [...this.#lags].sort((a, b) => a - b);
+
+    learnServerTime(at);
+    this.#set({
+      status,
+      statusCount: this.#state.statusCount + 1,
+      rates: [
+        [...times.slice(1 - RATES_KEPT), Math.max(serverNow() / 1000, (times.at(-1) ?? 0) + 0.001)],
+        [...rates.slice(1 - RATES_KEPT), rate],
+      ],
+      lag: sorted.length
+        ? {
+            median: sorted[Math.floor(sorted.length / 2)]!,
+            p95: sorted[Math.floor(sorted.length * 0.95)]!,
+            count: sorted.length,
+          }
+        : null,
+    });
+  }
+}
+
+export const live = new Live({
+  open: (url) => new EventSource(url),
+  names: askNames,
+  frame: (draw) => requestAnimationFrame(draw),
+});
+
+if (typeof window !== 'undefined') {
+  window.addEventListener('online', live.retry);
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') live.retry();
+  });
+}
+
+/** `select` must return something that is the same as long as it is equal. */
+export const useLive = <T>(select: (state: LiveState) => T): T =>
+  useSyncExternalStore(live.subscribe, () => select(live.get()));
+
+/** Rises with what the stream says, but at most every `seconds`: when to look again at what is asked
+ * for over HTTP. */
+export const useTick = (seconds: number): number => useLive((state) => Math.floor(state.statusCount / seconds));

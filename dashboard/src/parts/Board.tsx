@@ -1,0 +1,127 @@
+/* One feature's ranking: rank, device, value with its bar, status, age. */
+import { memo, useMemo, useRef, type CSSProperties } from 'react';
+import type { BoardEvent, Reading } from '../contract';
+import { decimalsFor, formatValue, nameFeature, phraseInterval } from '../format';
+import { deviceHref } from '../router';
+import { Age } from './Age';
+import { Ranking } from './Ranking';
+import { StatusMark } from './StatusMark';
+
+/** Bars start at zero: a bar that starts elsewhere shows a difference that is not there. */
+export function barScale(values: readonly number[]): { low: number; high: number } {
+  const low = Math.min(0, ...values);
+  const high = Math.max(0, ...values);
+
+  return low === high ? { low: 0, high: 1 } : { low, high };
+}
+
+interface RowProps {
+  reading: Reading;
+  feature: string;
+  rank: number;
+  decimals: number;
+  unit: string;
+  low: number;
+  high: number;
+}
+
+const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, high }: RowProps) {
+  const value = reading[feature] as number;
+  const size = Math.abs(value) / (high - low);
+  const start = (Math.min(0, value) - low) / (high - low);
+
+  return (
+    <tr role="row" data-key={reading.deviceId}>
+      <td role="cell" className="rank">
+        <i className="glow" aria-hidden="true" />
+        {rank}
+      </td>
+      <th role="rowheader" scope="row" className="device">
+        <a href={deviceHref(reading.deviceId)} title={reading.deviceId}>
+          {reading.deviceId}
+        </a>
+      </th>
+      <td role="cell" className="value" title={`${value} ${unit}`.trim()}>
+        {formatValue(value, decimals)}
+        {unit ? <span className="unseen"> {unit}</span> : null}
+      </td>
+      <td role="presentation" className="bar" aria-hidden="true">
+        <i style={{ transform: `translateX(${start * 100}%) scaleX(${size})` }} />
+      </td>
+      <td role="cell" className="state">
+        <StatusMark status={reading.status} />
+      </td>
+      <td role="cell" className="age">
+        <Age at={reading.timestamp} />
+      </td>
+    </tr>
+  );
+});
+
+interface BoardProps {
+  board: BoardEvent;
+  places: number;
+}
+
+export const Board = memo(function Board({ board, places }: BoardProps) {
+  const { feature, readings } = board;
+  const ghosts = useRef<HTMLDivElement>(null);
+  const name = nameFeature(feature);
+  const scale = useMemo(() => {
+    const values = readings.map((reading) => reading[feature] as number);
+    return { ...barScale(values), decimals: decimalsFor(values) };
+  }, [readings, feature]);
+
+  return (
+    <section className="card board" aria-labelledby={`board-${feature}`}>
+      <header>
+        <h2 id={`board-${feature}`}>
+          {name.label}
+          {name.unit ? <span className="unit"> {name.unit}</span> : null}
+        </h2>
+      </header>
+      <div className="ranking" style={{ '--places': Math.max(places, readings.length) } as CSSProperties}>
+        <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phraseInterval(board.interval)}`}>
+          <thead role="rowgroup">
+            <tr role="row">
+              <th role="columnheader" scope="col" className="rank">
+                <abbr title="Rank">#</abbr>
+              </th>
+              <th role="columnheader" scope="col" className="device">
+                Device
+              </th>
+              <th role="columnheader" scope="col" className="value">
+                Value
+              </th>
+              <th role="presentation" className="bar" aria-hidden="true" />
+              <th role="columnheader" scope="col" className="state">
+                Status
+              </th>
+              <th role="columnheader" scope="col" className="age">
+                Age
+              </th>
+            </tr>
+          </thead>
+          <Ranking readings={readings} ghosts={ghosts}>
+            {readings.map((reading, i) => (
+              <Row
+                key={i}
+                reading={reading}
+                feature={feature}
+                rank={i + 1}
+                decimals={scale.decimals}
+                unit={name.unit}
+                low={scale.low}
+                high={scale.high}
+              />
+            ))}
+          </Ranking>
+        </table>
+        {readings.length === 0 ? (
+          <p className="nothing">No device sent this {phraseInterval(board.interval)}.</p>
+        ) : null}
+        <div className="ghosts" ref={ghosts} aria-hidden="true" inert />
+      </div>
+    </section>
+  );
+});

@@ -1,0 +1,92 @@
+/* How often which value: a histogram. */
+import { useMemo, useRef } from 'react';
+import uPlot from 'uplot';
+import type { ValueHistogram } from '../contract';
+import { decimalsFor, formatCount, formatLoneValue, formatShort, formatValue, nameFeature } from '../format';
+import { Plot, valueAxis, type Colors } from '../plot';
+
+export function ValueBars({ histogram }: { histogram: ValueHistogram }) {
+  const { edges, counts, count } = histogram;
+  const name = nameFeature(histogram.feature);
+  const readout = useRef<HTMLOutputElement>(null);
+  const latest = useRef(histogram);
+  latest.current = histogram;
+  const data = useMemo<uPlot.AlignedData>(() => [counts.map((_, i) => (edges[i]! + edges[i + 1]!) / 2), counts], [edges, counts]);
+  const build = useMemo(
+    () => (colors: Colors) => options(colors, (i) => readout.current && (readout.current.textContent = readAt(latest.current, i))),
+    [],
+  );
+  const range = useMemo(() => rangeOf(edges), [edges]);
+  const peak = counts.indexOf(Math.max(...counts));
+
+  return (
+    <figure>
+      <figcaption>
+        <strong>
+          {name.label}
+          {name.unit ? <span className="unit"> {name.unit}</span> : null}
+        </strong>
+        <output ref={readout} className="readout" aria-live="off" />
+      </figcaption>
+      {count === 0 ? (
+        <p className="nothing">No value yet.</p>
+      ) : (
+        <Plot
+          build={build}
+          data={data}
+          range={range}
+          height={11}
+          label={
+            `Histogram of ${name.label.toLowerCase()}: ${formatCount(count)} readings from ` +
+            `${formatLoneValue(edges[0]!)} to ${formatLoneValue(edges.at(-1)!)}, most of them ` +
+            `(${formatCount(counts[peak]!)}) between ${formatLoneValue(edges[peak]!)} and ${formatLoneValue(edges[peak + 1]!)}`
+          }
+        />
+      )}
+    </figure>
+  );
+}
+
+/** All bins, whole; some room where all values are equal. */
+function rangeOf(edges: readonly number[]): { min: number; max: number } {
+  const min = edges[0] ?? 0;
+  const max = edges.at(-1) ?? 1;
+  return min < max ? { min, max } : { min: min - 0.5, max: max + 0.5 };
+}
+
+function readAt({ edges, counts, count }: ValueHistogram, i: number | null): string {
+  const bin = i === null ? undefined : counts[i];
+  if (i === null || bin === undefined) return '';
+  const decimals = decimalsFor(edges);
+  return (
+    `${formatValue(edges[i]!, decimals)} to ${formatValue(edges[i + 1]!, decimals)}   ` +
+    `${formatCount(bin)} (${((100 * bin) / count).toFixed(1)} %)`
+  );
+}
+
+function options(colors: Colors, tell: (i: number | null) => void): Omit<uPlot.Options, 'width' | 'height'> {
+  return {
+    legend: { show: false },
+    padding: [8, 10, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: { x: { time: false }, y: { range: (_, _low, high) => [0, Math.max(1, high) * 1.05] } },
+    axes: [
+      {
+        ...valueAxis(colors),
+        grid: { show: false },
+        ticks: { stroke: colors.line, width: 1, size: 4 },
+        gap: 4,
+        space: 3.6 * colors.rem,
+        size: 1.8 * colors.rem,
+      },
+      valueAxis(colors, (value) => (Number.isInteger(value) ? formatShort(value) : '')),
+    ],
+    series: [
+      {},
+      { stroke: colors.bar, fill: colors.bar, width: 0, paths: uPlot.paths.bars!({ size: [0.9, 120], gap: 0 }), points: { show: false } },
+    ],
+    hooks: {
+      setCursor: [(plot) => tell((plot.cursor.left ?? -1) < 0 ? null : (plot.cursor.idx ?? null))],
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/* uPlot in React: made when it is first drawn, again when light turns to dark, fed after that. */
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+
+export interface Colors {
+  text: string;
+  dim: string;
+  line: string;
+  accent: string;
+  bar: string;
+  band: string;
+  font: string;
+  rem: number;
+}
+
+function readColors(): Colors {
+  const style = getComputedStyle(document.documentElement);
+  const read = (name: string) => style.getPropertyValue(name).trim();
+  const size = parseFloat(style.fontSize) || 16;
+
+  return {
+    text: read('--text'),
+    dim: read('--dim'),
+    line: read('--line'),
+    accent: read('--accent'),
+    bar: read('--bar'),
+    band: read('--band'),
+    font: `${Math.round(size * 0.8)}px ${getComputedStyle(document.body).fontFamily}`,
+    rem: size,
+  };
+}
+
+const dark = '(prefers-color-scheme: dark)';
+
+const useScheme = (): boolean =>
+  useSyncExternalStore(
+    (onChange) => {
+      const query = window.matchMedia(dark);
+      query.addEventListener('change', onChange);
+      return () => query.removeEventListener('change', onChange);
+    },
+    () => window.matchMedia(dark).matches,
+  );
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const seconds = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const month = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric' });
+
+/** Ticks of a time axis: as much of the moment as their distance calls for, the day where it changes. */
+export function timeTicks(ticks: readonly number[], distance: number): string[] {
+  let last = '';
+
+  return ticks.map((tick) => {
+    const date = new Date(tick * 1000);
+    if (distance >= 28 * 86_400) return month.format(date);
+    const today = day.format(date);
+    if (distance >= 86_400) return today;
+    const text = distance < 1 ? `${seconds.format(date)}.${String(date.getMilliseconds()).padStart(3, '0')}` : distance < 60 ? seconds.format(date) : clock.format(date);
+    const isNewDay = today !== last && last !== '';
+    last = today;
+    return isNewDay ? `${text}\n${today}` : text;
+  });
+}
+
+export function timeAxis(colors: Colors): uPlot.Axis {
+  return {
+    stroke: colors.dim,
+    font: colors.font,
+    grid: { stroke: colors.line, width: 1 },
+    ticks: { stroke: colors.line, width: 1, size: 4 },
+    gap: 4,
+    size: 2.4 * colors.rem,
+    space: 4.8 * colors.rem,
+    values: (_, ticks, _axis, _space, distance) => timeTicks(ticks, distance),
+  };
+}
+
+export function valueAxis(colors: Colors, format?: (value: number) => string): uPlot.Axis {
+  return {
+    stroke: colors.dim,
+    font: colors.font,
+    grid: { stroke: colors.line, width: 1 },
+    ticks: { show: false },
+    gap: 6,
+    space: 2.2 * colors.rem,
+    /* the same for most, so that plots below each other have their times below each other */
+    size: (_, values) => colors.rem * (1 + 0.45 * Math.max(5, ...(values ?? []).map((value) => value.length))),
+    ...(format ? { values: (_: uPlot, ticks: number[]) => ticks.map(format) } : {}),
+  };
+}
+
+interface PlotProps {
+  /** Everything but the size; called again for other colours. Must not change otherwise. */
+  build: (colors: Colors) => Omit<uPlot.Options, 'width' | 'height'>;
+  data: uPlot.AlignedData;
+  /** Of the x axis, when it is not that of the data. */
+  range?: { min: number; max: number } | null;
+  height: number; /* in rem */
+  label: string;
+}
+
+export function Plot({ build, data, range, height, label }: PlotProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const isDark = useScheme();
+
+  useLayoutEffect(() => {
+    const element = host.current!;
+    const size = () => ({
+      width: Math.max(120, element.clientWidth),
+      height: height * parseFloat(getComputedStyle(document.documentElement).fontSize),
+    });
+    const made = new uPlot({ ...build(readColors()), ...size() }, data, element);
+    const watcher = new ResizeObserver(() => made.setSize(size()));
+
+    plot.current = made;
+    if (range) made.setScale('x', range);
+    watcher.observe(element);
+    return () => {
+      watcher.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+    // The data and the range of later drawings come below.
+  }, [build, isDark, height]);
+
+  useEffect(() => {
+    plot.current?.batch(() => {
+      plot.current!.setData(data, !range);
+      if (range) plot.current!.setScale('x', range);
+    });
+  }, [data, range?.min, range?.max]);
+
+  return <div className="plot" ref={host} role="img" aria-label={label} />;
+}

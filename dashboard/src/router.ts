@@ -1,0 +1,103 @@
+/* URLs are hashes, `#/device/device_1?span=day`: so the page works behind any prefix of a proxy and
+ * the server needs no rule for it, and still back, forward, bookmarks and sharing work. */
+import { useSyncExternalStore } from 'react';
+import type { Order } from './contract';
+
+export const spans = ['hour', 'day', 'all'] as const;
+export type SpanName = (typeof spans)[number];
+
+export type Route =
+  | { view: 'boards'; interval: string | null; order: Order }
+  | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
+  | { view: 'devices'; q: string; after: string }
+  | { view: 'system' }
+  | { view: 'unknown'; path: string };
+
+const moment = (text: string | null): number | null => {
+  const ms = text === null ? NaN : Date.parse(text);
+  return Number.isFinite(ms) ? ms : null;
+};
+
+const decode = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+export function parseRoute(hash: string): Route {
+  const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split(/\?(.*)/s);
+  const [view = '', ...rest] = path.split('/').map(decode);
+  const params = new URLSearchParams(query);
+
+  if (view === '' || view === 'boards')
+    return { view: 'boards', interval: rest[0] || null, order: params.get('order') === 'asc' ? 'asc' : 'desc' };
+  if (view === 'device' && rest[0]) {
+    const span = spans.find((name) => name === params.get('span')) ?? 'hour';
+    const from = moment(params.get('from'));
+    const to = moment(params.get('to'));
+    const isRange = from !== null && to !== null && from < to;
+    return { view: 'device', deviceId: rest[0], span, from: isRange ? from : null, to: isRange ? to : null };
+  }
+  if (view === 'devices') return { view: 'devices', q: params.get('q') ?? '', after: params.get('after') ?? '' };
+  if (view === 'system') return { view: 'system' };
+  return { view: 'unknown', path };
+}
+
+function withQuery(path: string, params: Record<string, string | null>): string {
+  const given = Object.entries(params).filter((pair): pair is [string, string] => !!pair[1]);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+export function formatRoute(route: Route): string {
+  switch (route.view) {
+    case 'boards':
+      return withQuery(route.interval ? `#/boards/${encodeURIComponent(route.interval)}` : '#/boards', {
+        order: route.order === 'asc' ? 'asc' : null,
+      });
+    case 'device':
+      return withQuery(`#/device/${encodeURIComponent(route.deviceId)}`, {
+        span: route.span === 'hour' ? null : route.span,
+        from: route.from === null ? null : new Date(route.from).toISOString(),
+        to: route.to === null ? null : new Date(route.to).toISOString(),
+      });
+    case 'devices':
+      return withQuery('#/devices', { q: route.q, after: route.after });
+    case 'system':
+      return '#/system';
+    case 'unknown':
+      return `#/${route.path}`;
+  }
+}
+
+export const deviceHref = (deviceId: string): string =>
+  formatRoute({ view: 'device', deviceId, span: 'hour', from: null, to: null });
+
+/** `replace` for what is no step of its own, such as each letter of a search. */
+export function navigate(route: Route, how: 'push' | 'replace' = 'push'): void {
+  const href = formatRoute(route);
+
+  if (href === window.location.hash) return;
+  if (how === 'replace') {
+    window.history.replaceState(null, '', href);
+    window.dispatchEvent(new HashChangeEvent('hashchange'));
+  } else {
+    window.location.hash = href;
+  }
+}
+
+let parsed: { hash: string; route: Route } | null = null;
+
+function current(): Route {
+  const hash = window.location.hash;
+  if (parsed?.hash !== hash) parsed = { hash, route: parseRoute(hash) };
+  return parsed.route;
+}
+
+function subscribe(onChange: () => void): () => void {
+  window.addEventListener('hashchange', onChange);
+  return () => window.removeEventListener('hashchange', onChange);
+}
+
+export const useRoute = (): Route => useSyncExternalStore(subscribe, current);

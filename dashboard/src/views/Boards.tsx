@@ -1,0 +1,205 @@
+/* All boards of an interval, as of when and from where, and what is wrong if something is. */
+import { useEffect } from 'react';
+import { useNow } from '../clock';
+import type { Order, StatusEvent } from '../contract';
+import { formatAge, formatCount, formatNear, nameInterval, phraseInterval } from '../format';
+import { live, useLive } from '../live';
+import { navigate } from '../router';
+import { Board } from '../parts/Board';
+import { Choice } from '../parts/Choice';
+import { Loading, Notice } from '../parts/Notice';
+
+const PLACES = 10;
+
+export function Boards({ interval, order }: { interval: string | null; order: Order }) {
+  const names = useLive((state) => state.names);
+  const shown = useLive((state) => state.interval);
+  const boards = useLive((state) => state.boards);
+  const status = useLive((state) => state.status);
+  const isUnknown = interval !== null && names !== null && !names.intervals.includes(interval);
+  const chosen = interval ?? shown;
+
+  useEffect(() => {
+    if (!isUnknown) live.watch(interval, order);
+  }, [interval, order, isUnknown]);
+
+  const choose = (to: { interval?: string; order?: Order }) =>
+    navigate({ view: 'boards', interval: to.interval ?? chosen, order: to.order ?? order });
+  const features = (names?.features ?? []).filter((feature) => boards.has(feature));
+  const isEmpty = features.length > 0 && features.every((feature) => boards.get(feature)!.readings.length === 0);
+  const hasLowest = order === 'asc' || (status?.collectors.some((one) => one.lowest) ?? false);
+  const places = Math.max(...(status?.collectors ?? []).map((one) => one.limit ?? 0), 0) || PLACES;
+
+  return (
+    <>
+      <div className="heading">
+        <div>
+          <h1 tabIndex={-1}>
+            {order === 'desc' ? 'Highest' : 'Lowest'} {chosen ? phraseInterval(chosen) : ''}
+          </h1>
+          <Source />
+        </div>
+        <div className="choices">
+          {hasLowest ? (
+            <Choice
+              label="Order"
+              options={[
+                { value: 'desc', label: 'Highest' },
+                { value: 'asc', label: 'Lowest' },
+              ]}
+              value={order}
+              onChoose={(value) => choose({ order: value as Order })}
+            />
+          ) : null}
+          {names ? (
+            <Choice
+              label="Interval"
+              options={names.intervals.map((name) => ({ value: name, label: nameInterval(name) }))}
+              value={chosen}
+              onChoose={(value) => choose({ interval: value })}
+            />
+          ) : null}
+        </div>
+      </div>
+      {isUnknown ? (
+        <Notice title={`There is no interval “${interval}”.`}>
+          This Highwater keeps boards of {names.intervals.map(nameInterval).join(', ').toLowerCase()}. Choose one of
+          them above.
+        </Notice>
+      ) : (
+        <>
+          <Trouble status={status} />
+          {features.length === 0 ? <Waiting /> : null}
+          {isEmpty ? <Empty interval={chosen!} intervals={names!.intervals} onChoose={(to) => choose({ interval: to })} /> : null}
+          <Grid features={features} places={Math.min(places, isEmpty ? 3 : PLACES)} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Grid({ features, places }: { features: readonly string[]; places: number }) {
+  const boards = useLive((state) => state.boards);
+  const isOld = useLive((state) => state.link === 'lost');
+
+  return (
+    <div className={isOld ? 'boards old' : 'boards'} data-count={features.length}>
+      {features.map((feature) => (
+        <Board key={feature} board={boards.get(feature)!} places={places} />
+      ))}
+    </div>
+  );
+}
+
+/** Up to which moment, from where, how many devices. */
+function Source() {
+  const status = useLive((state) => state.status);
+  const now = useNow();
+
+  if (!status) return <p className="source">&nbsp;</p>;
+  const at = Date.parse(status.asOf);
+  const devices = status.collectors.reduce((sum, one) => sum + (one.isLive ? (one.devices ?? 0) : 0), 0);
+  const live = status.collectors.filter((one) => one.isLive).length;
+  return (
+    <p className="source">
+      As of <time dateTime={status.asOf}>{formatNear(at, now)}</time>
+      {status.source === 'boards'
+        ? `, from ${live === 1 ? 'the collector' : `${live} collectors`}: ${formatCount(devices)} ${devices === 1 ? 'device' : 'devices'}`
+        : status.source === 'database'
+          ? ', from the database'
+          : ', from memory'}
+    </p>
+  );
+}
+
+/** Why the boards may not be what they should. */
+function Trouble({ status }: { status: StatusEvent | null }) {
+  const link = useLive((state) => state.link);
+  const lostAt = useLive((state) => state.lostAt);
+
+  if (link === 'lost' && lostAt !== null && status)
+    return (
+      <Notice
+        kind="warning"
+        title="Connection lost"
+        action={
+          <button type="button" onClick={live.retry}>
+            Try now
+          </button>
+        }
+      >
+        <Since at={lostAt} /> The page tries again by itself.
+      </Notice>
+    );
+  if (link !== 'live' || !status || status.source === 'boards') return null;
+  if (status.source === 'none')
+    return (
+      <Notice kind="warning" title="Neither collector nor database">
+        {status.collectors.length ? 'No collector is live' : 'No collector was ever heard of'}, and the database does not
+        answer: what you see is the last that was known. Start PostgreSQL, and look at the{' '}
+        <a href="#/system">collectors</a>.
+      </Notice>
+    );
+  if (status.collectors.some((one) => one.state === 'warming'))
+    return (
+      <Notice title="A collector is warming up">
+        It reads its windows from the database, which takes seconds. Until then the boards come from the database, once a
+        second, and are just as right.
+      </Notice>
+    );
+  return (
+    <Notice kind="warning" title="No collector is live">
+      {status.collectors.length ? (
+        <>
+          Readings wait at the broker until one is back. See <a href="#/system">System</a> for what became of it.
+        </>
+      ) : (
+        <>None was ever heard of: start one with build/collector. </>
+      )}{' '}
+      Meanwhile the boards come from the database.
+    </Notice>
+  );
+}
+
+const Since = ({ at }: { at: number }) => <>These boards are {formatAge(useNow() - at)} old.</>;
+
+/** Nothing came yet. */
+function Waiting() {
+  const link = useLive((state) => state.link);
+
+  if (link === 'lost')
+    return (
+      <Notice
+        kind="problem"
+        title="Highwater does not answer"
+        action={
+          <button type="button" onClick={live.retry}>
+            Try now
+          </button>
+        }
+      >
+        Is httpapi running at {window.location.host}, and the network up? The page tries again by itself.
+      </Notice>
+    );
+  return <Loading what="the boards" />;
+}
+
+function Empty(props: { interval: string; intervals: readonly string[]; onChoose: (interval: string) => void }) {
+  const next = props.intervals[props.intervals.indexOf(props.interval) + 1];
+  const subscribe = useLive((state) => state.status?.collectors.find((one) => one.isLive)?.subscribe ?? 'devices/+/readings');
+
+  return (
+    <Notice
+      title={`No reading ${phraseInterval(props.interval)}`}
+      action={
+        next ? (
+          <button type="button" onClick={() => props.onChoose(next)}>
+            Look at: {nameInterval(next).toLowerCase()}
+          </button>
+        ) : null
+      }
+    >
+      Whatever a device publishes to <code>{subscribe.replace('+', '<deviceId>')}</code> shows here at once.
+    </Notice>
+  );
+}

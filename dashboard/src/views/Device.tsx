@@ -1,0 +1,339 @@
+/* One device: its latest reading and peaks, its history, how often which status and value. */
+import { useEffect, useState } from 'react';
+import { useQuery } from '../api';
+import { serverNow, useNow } from '../clock';
+import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, ValueHistogram } from '../contract';
+import { decimalsFor, formatCount, formatDay, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus } from '../format';
+import { moved, rangeOf, zoomed, type Range } from '../history';
+import { useLive, useTick } from '../live';
+import { navigate, type Route, type SpanName } from '../router';
+import { Age } from '../parts/Age';
+import { Choice } from '../parts/Choice';
+import { History } from '../parts/History';
+import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { StatusBars } from '../parts/StatusBars';
+import { StatusMark } from '../parts/StatusMark';
+import { ValueBars } from '../parts/ValueBars';
+
+type DeviceRoute = Extract<Route, { view: 'device' }>;
+
+const LOOK_AGAIN_S = 5;
+const VALUES_AGAIN_S = 30;
+const READINGS_SHOWN = 20;
+const PEAK_AROUND_MS = 150_000;
+
+export function Device({ route }: { route: DeviceRoute }) {
+  const path = `devices/${encodeURIComponent(route.deviceId)}`;
+  const tick = useTick(LOOK_AGAIN_S);
+  const query = useQuery<DeviceAnswer>(path, tick);
+  const device = query.data;
+  const features = device ? Object.keys(device.peaks) : [];
+
+  return (
+    <>
+      <div className="heading">
+        <div>
+          <h1 tabIndex={-1}>{route.deviceId}</h1>
+          <p className="source">
+            {device?.latest ? (
+              <>
+                <StatusMark status={device.latest.status} /> · last reading <Age at={device.latest.timestamp} /> ago · first
+                seen {formatDay(Date.parse(device.firstSeenAt))}
+              </>
+            ) : (
+              <>&nbsp;</>
+            )}
+          </p>
+        </div>
+      </div>
+      {query.problem?.status === 404 ? (
+        <Notice title="No such device" action={<a className="button" href={`#/devices?q=${encodeURIComponent(route.deviceId)}`}>Search</a>}>
+          “{route.deviceId}” never sent a reading. Ids are matched letter by letter.
+        </Notice>
+      ) : query.problem ? (
+        <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={device !== null} />
+      ) : null}
+      {!device && query.isLoading && !query.problem ? <Loading what="the device" /> : null}
+      {device ? (
+        <>
+          <Latest device={device} features={features} onShow={(at) => show(route, at)} />
+          <HistoryCard route={route} path={path} features={features} tick={tick} />
+          <div className="columns">
+            <section className="card" aria-labelledby="by-status">
+              <header>
+                <h2 id="by-status">Readings by status</h2>
+              </header>
+              <StatusBars statuses={device.statuses} />
+              {device.sequence ? <Numbering sequence={device.sequence} /> : null}
+            </section>
+            <Values path={path} features={features} />
+          </div>
+          <Readings path={path} features={features} tick={tick} />
+        </>
+      ) : null}
+    </>
+  );
+}
+
+/** The history around a moment. */
+function show(route: DeviceRoute, at: number): void {
+  navigate({ ...route, from: at - PEAK_AROUND_MS, to: at + PEAK_AROUND_MS });
+  document.getElementById('history')?.scrollIntoView({ block: 'nearest' });
+}
+
+interface LatestProps {
+  device: DeviceAnswer;
+  features: string[];
+  onShow: (at: number) => void;
+}
+
+function Latest({ device, features, onShow }: LatestProps) {
+  const now = useNow();
+
+  return (
+    <section className="tiles" aria-label="Latest reading and peaks">
+      {features.map((feature) => {
+        const name = nameFeature(feature);
+        const value = device.latest?.[feature];
+        const peaks = device.peaks[feature]!;
+
+        return (
+          <div className="tile" key={feature}>
+            <h2>{name.label}</h2>
+            <p className="big">
+              {typeof value === 'number' ? formatLoneValue(value) : '–'}
+              {name.unit ? <span className="unit"> {name.unit}</span> : null}
+            </p>
+            {(['highest', 'lowest'] as const).map((which) => {
+              const peak: Reading | null = peaks[which];
+              if (!peak) return null;
+              const at = Date.parse(peak.timestamp);
+              return (
+                <p key={which} className="peak">
+                  {which === 'highest' ? 'Highest' : 'Lowest'} <b>{formatLoneValue(peak[feature] as number)}</b>{' '}
+                  <button type="button" className="link" onClick={() => onShow(at)} title="Show in the history">
+                    {formatNear(at, now)}
+                  </button>
+                </p>
+              );
+            })}
+          </div>
+        );
+      })}
+    </section>
+  );
+}
+
+const POINTS = 500;
+
+function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path: string; features: string[]; tick: number }) {
+  const chosen: Range | null = route.from !== null && route.to !== null ? { from: route.from, to: route.to } : null;
+  const key = `${path} ${route.span}`;
+  const [now, setNow] = useState(serverNow);
+  const range = chosen ?? rangeOf(route.span, now);
+  const params = new URLSearchParams({
+    ...(range ? { from: new Date(range.from).toISOString(), to: new Date(range.to).toISOString() } : {}),
+    points: String(POINTS),
+  });
+  const query = useHeld(useQuery<Points>(`${path}/readings?${params}`, chosen ? 0 : tick), key);
+  const answer = query.data;
+  const { isLoading, isRested } = query;
+
+  /* A named span goes on with the time, once the question before is answered; one that was chosen
+   * stands still. */
+  useEffect(() => {
+    if (!isLoading && isRested()) setNow(serverNow());
+  }, [tick, key]);
+
+  const shown: Range | null =
+    range ?? (answer?.from && answer.to ? { from: Date.parse(answer.from), to: Date.parse(answer.to) + 1 } : null);
+  const go = (to: Range) => navigate({ ...route, from: to.from, to: to.to });
+  const reset = () => navigate({ ...route, from: null, to: null });
+
+  return (
+    <section className="card" id="history" aria-labelledby="history-title">
+      <header>
+        <h2 id="history-title">History</h2>
+        <div className="tools">
+          <div className="buttons" role="group" aria-label="Zoom">
+            <button type="button" disabled={!shown} onClick={() => go(moved(shown!, -0.5, serverNow()))} aria-label="Earlier" title="Earlier">
+              ‹
+            </button>
+            <button type="button" disabled={!shown} onClick={() => go(zoomed(shown!, 0.5, serverNow()))} aria-label="Zoom in" title="Zoom in">
+              +
+            </button>
+            <button type="button" disabled={!shown} onClick={() => go(zoomed(shown!, 2, serverNow()))} aria-label="Zoom out" title="Zoom out">
+              −
+            </button>
+            <button type="button" disabled={!shown} onClick={() => go(moved(shown!, 0.5, serverNow()))} aria-label="Later" title="Later">
+              ›
+            </button>
+          </div>
+          <Choice
+            label="Time shown"
+            options={[
+              { value: 'hour', label: 'Hour' },
+              { value: 'day', label: 'Day' },
+              { value: 'all', label: 'All' },
+            ]}
+            value={chosen ? null : route.span}
+            onChoose={(span) => navigate({ ...route, span: span as SpanName, from: null, to: null })}
+          />
+        </div>
+      </header>
+      <p className="source">
+        {shown ? (
+          <>
+            {formatRange(shown.from, shown.to)}
+            {answer?.stepMs ? `, ${nameStep(answer.stepMs)} a step` : ''}
+            {chosen ? (
+              <>
+                {' · '}
+                <button type="button" className="link" onClick={reset}>
+                  Back to {route.span === 'all' ? 'all' : `the past ${route.span}`}
+                </button>
+              </>
+            ) : (
+              <span className="hint"> · drag across the plot to zoom in</span>
+            )}
+          </>
+        ) : (
+          <>&nbsp;</>
+        )}
+      </p>
+      {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={answer !== null} /> : null}
+      {!answer && !query.problem ? <Loading what="the history" /> : null}
+      {answer && answer.points.length === 0 ? (
+        <Notice
+          title="No reading in this time"
+          action={
+            route.span !== 'all' || chosen ? (
+              <button type="button" onClick={() => navigate({ ...route, span: 'all', from: null, to: null })}>
+                Show all
+              </button>
+            ) : null
+          }
+        />
+      ) : null}
+      {answer && answer.points.length > 0
+        ? features.map((feature) => (
+            <History key={feature} answer={answer} feature={feature} range={shown} onZoom={go} onReset={reset} />
+          ))
+        : null}
+    </section>
+  );
+}
+
+/** Keeps the last answer about the same thing on the screen until the next one is there. */
+function useHeld<T extends { data: unknown }>(query: T, key: string): T {
+  const [held, setHeld] = useState<{ key: string; data: T['data'] }>({ key, data: null });
+
+  if (query.data !== null && (held.data !== query.data || held.key !== key)) setHeld({ key, data: query.data });
+  return query.data === null && held.key === key ? { ...query, data: held.data } : query;
+}
+
+function nameStep(ms: number): string {
+  if (ms < 1000) return `${Math.max(1, Math.round(ms))} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+}
+
+/** What the device's own numbers say. */
+function Numbering({ sequence }: { sequence: Sequence }) {
+  return (
+    <>
+      <h3>Numbering</h3>
+      <dl className="facts">
+        <dt>Newest number</dt>
+        <dd>{formatCount(sequence.highest)}</dd>
+        <dt>Missing</dt>
+        <dd className={sequence.missing > 0 ? 'bad' : undefined}>{formatCount(sequence.missing)}</dd>
+        <dt>Repeated</dt>
+        <dd>{formatCount(sequence.repeats)}</dd>
+        <dt>Restarts</dt>
+        <dd>{formatCount(sequence.restarts)}</dd>
+      </dl>
+    </>
+  );
+}
+
+function Values({ path, features }: { path: string; features: string[] }) {
+  return (
+    <section className="card" aria-labelledby="by-value">
+      <header>
+        <h2 id="by-value">Readings by value</h2>
+      </header>
+      <div className="small-plots">
+        {features.map((feature) => (
+          <FeatureValues key={feature} path={path} feature={feature} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function FeatureValues({ path, feature }: { path: string; feature: string }) {
+  const query = useQuery<Record<string, ValueHistogram>>(`${path}/histogram?feature=${feature}&bins=24`, useTick(VALUES_AGAIN_S));
+  const histogram = query.data ? Object.values(query.data)[0] : null;
+
+  if (query.problem) return <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={!!histogram} />;
+  return histogram ? <ValueBars histogram={histogram} /> : <Loading what={nameFeature(feature).label.toLowerCase()} />;
+}
+
+function Readings({ path, features, tick }: { path: string; features: string[]; tick: number }) {
+  const query = useQuery<ReadingPage>(`${path}/readings?limit=${READINGS_SHOWN}`, tick);
+  const now = useNow();
+  const names = useLive((state) => state.names?.features);
+  const shown = names ? features.filter((feature) => names.includes(feature)) : features;
+  const readings = query.data?.readings ?? [];
+  const decimals = shown.map((feature) =>
+    decimalsFor(readings.map((reading) => reading[feature]).filter((value): value is number => typeof value === 'number')),
+  );
+
+  return (
+    <section className="card" aria-labelledby="readings-title">
+      <header>
+        <h2 id="readings-title">Latest readings</h2>
+        <a className="button" href={`${path}/readings?format=csv`} download>
+          All as CSV
+        </a>
+      </header>
+      {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={query.data !== null} /> : null}
+      {!query.data && !query.problem ? <Loading what="readings" /> : null}
+      {query.data ? (
+        <div className="scroll" tabIndex={0} role="group" aria-labelledby="readings-title">
+          <table className="plain">
+            <thead>
+              <tr>
+                <th scope="col">Time</th>
+                <th scope="col">Status</th>
+                {shown.map((feature) => (
+                  <th scope="col" className="number" key={feature}>
+                    {nameFeature(feature).label}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {readings.map((reading, i) => (
+                <tr key={`${reading.timestamp} ${i}`}>
+                  <td>
+                    <time dateTime={reading.timestamp} title={reading.timestamp}>
+                      {formatNear(Date.parse(reading.timestamp), now)}
+                    </time>
+                  </td>
+                  <td>{nameStatus(reading.status)}</td>
+                  {shown.map((feature, j) => (
+                    <td className="number" key={feature}>
+                      {typeof reading[feature] === 'number' ? formatValue(reading[feature], decimals[j]!) : '–'}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      ) : null}
+    </section>
+  );
+}

@@ -1,0 +1,338 @@
+/* How much comes in and what becomes of it; the collectors; httpapi itself. */
+import { useMemo } from 'react';
+import uPlot from 'uplot';
+import { getText, useQuery } from '../api';
+import { useNow } from '../clock';
+import type { Collector } from '../contract';
+import { formatAge, formatBytes, formatCount, formatMs, formatShort, nameReason } from '../format';
+import { live, useLive, useTick } from '../live';
+import { parseMetrics, sumOf, type Metrics } from '../metrics';
+import { Plot, timeAxis, valueAxis, type Colors } from '../plot';
+import { Age } from '../parts/Age';
+import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+
+export function System() {
+  const status = useLive((state) => state.status);
+  const isLost = useLive((state) => state.link === 'lost');
+
+  return (
+    <>
+      <div className="heading">
+        <div>
+          <h1 tabIndex={-1}>System</h1>
+          <p className="source">{status ? sentence(status.source, status.reason) : <>&nbsp;</>}</p>
+        </div>
+      </div>
+      {isLost ? (
+        <Notice
+          kind={status ? 'warning' : 'problem'}
+          title={status ? 'Connection lost' : 'Highwater does not answer'}
+          action={
+            <button type="button" onClick={live.retry}>
+              Try now
+            </button>
+          }
+        >
+          {status
+            ? 'What you see is from before. The page tries again by itself.'
+            : `Is httpapi running at ${window.location.host}, and the network up? The page tries again by itself.`}
+        </Notice>
+      ) : null}
+      {status ? (
+        <>
+          <Tiles collectors={status.collectors} />
+          <Collectors collectors={status.collectors} />
+          <div className="columns even">
+            <Rejected collectors={status.collectors} />
+            <Front />
+          </div>
+        </>
+      ) : !isLost ? (
+        <Loading what="the state of the system" />
+      ) : null}
+    </>
+  );
+}
+
+function sentence(source: string, reason: string): string {
+  if (source === 'boards') return 'The boards are current, out of the memory of the collectors';
+  return source === 'database' ? `The boards come from the database: ${reason}` : `The boards are old: ${reason}, and there is no database`;
+}
+
+type Counter = 'received' | 'stored' | 'duplicates' | 'rejected' | 'inFlight' | 'ratePerSecond';
+
+const total = (collectors: readonly Collector[], counter: Counter): number =>
+  collectors.reduce((sum, one) => sum + (one[counter] ?? 0), 0);
+
+function Tiles({ collectors }: { collectors: readonly Collector[] }) {
+  const rates = useLive((state) => state.rates);
+  const lag = useLive((state) => state.lag);
+  const alive = collectors.filter((one) => one.isLive);
+  const commit = Math.max(0, ...alive.map((one) => one.lagMs ?? 0));
+  const dropped = collectors.map((one) => one.brokerDropped).filter((count): count is number => typeof count === 'number');
+
+  return (
+    <section className="tiles" aria-label="Totals">
+      <div className="tile double">
+        <h2>Readings per second</h2>
+        <p className="big">{alive.length ? formatCount(total(alive, 'ratePerSecond')) : '–'}</p>
+        <Rate rates={rates} />
+      </div>
+      <Tile
+        title="Publish to page"
+        value={lag ? formatMs(lag.median) : '–'}
+        more={lag ? `95 % within ${formatMs(lag.p95)}` : 'Waits for new readings on a board'}
+        help="From the moment in a reading to its being on this page, by the clocks of its device and this computer: readings that were new on a board while this page was open."
+      />
+      <Tile
+        title="Arrival to commit"
+        value={alive.length ? formatMs(commit) : '–'}
+        more="Last batch, slowest collector"
+        help="From the first arrival in a batch to the commit of its transaction."
+      />
+      <Tile title="Stored" value={formatShort(total(collectors, 'stored'))} exact={total(collectors, 'stored')} more={`of ${formatShort(total(collectors, 'received'))} received`} />
+      <Tile title="Duplicates" value={formatShort(total(collectors, 'duplicates'))} exact={total(collectors, 'duplicates')} more="Delivered twice, stored once" />
+      <Tile title="Rejected" value={formatShort(total(collectors, 'rejected'))} exact={total(collectors, 'rejected')} more="Kept with their reasons" isBad={total(collectors, 'rejected') > 0} />
+      {dropped.length ? (
+        <Tile
+          title="Dropped by the broker"
+          value={formatShort(Math.max(...dropped))}
+          exact={Math.max(...dropped)}
+          more={Math.max(...dropped) > 0 ? 'A queue was full: raise its limit' : 'None since it started'}
+          isBad={Math.max(...dropped) > 0}
+        />
+      ) : null}
+    </section>
+  );
+}
+
+interface TileProps {
+  title: string;
+  value: string;
+  exact?: number;
+  more: string;
+  help?: string;
+  isBad?: boolean;
+}
+
+function Tile({ title, value, exact, more, help, isBad }: TileProps) {
+  return (
+    <div className="tile" title={help}>
+      <h2>{title}</h2>
+      <p className={isBad ? 'big bad' : 'big'} title={exact === undefined ? undefined : formatCount(exact)}>
+        {value}
+      </p>
+      <p className="more">{more}</p>
+    </div>
+  );
+}
+
+/** The last minutes of the rate, as long as this page was open. */
+function Rate({ rates }: { rates: readonly [readonly number[], readonly number[]] }) {
+  const build = useMemo(() => rateOptions, []);
+  const data = useMemo(() => rates as unknown as uPlot.AlignedData, [rates]);
+
+  if (rates[0].length < 3) return <p className="more">Since this page was opened</p>;
+  return (
+    <Plot
+      build={build}
+      data={data}
+      height={9.6}
+      label={`Readings per second while this page was open: ${formatCount(Math.min(...rates[1]))} to ${formatCount(Math.max(...rates[1]))}`}
+    />
+  );
+}
+
+const rateOptions = (colors: Colors): Omit<uPlot.Options, 'width' | 'height'> => ({
+  legend: { show: false },
+  cursor: { show: false },
+  padding: [6, 1.4 * colors.rem, 0, 0],
+  scales: { x: { time: true }, y: { range: (_, _low, high) => [0, Math.max(1, high ?? 1) * 1.1] } },
+  axes: [
+    { ...timeAxis(colors), size: 1.7 * colors.rem, grid: { show: false } },
+    { ...valueAxis(colors, (value) => (Number.isInteger(value) ? formatShort(value) : '')), space: 1.6 * colors.rem },
+  ],
+  series: [{}, { stroke: colors.accent, width: 1.5, fill: colors.band, points: { show: false } }],
+});
+
+const states: Record<string, string> = {
+  live: 'Live',
+  warming: 'Warming up',
+  degraded: 'Degraded',
+  stopped: 'Stopped',
+  lost: 'Lost',
+};
+
+const advice: Record<string, string> = {
+  warming: 'Reads its windows from the database',
+  degraded: 'Broker or database is away: see its log',
+  stopped: 'Was stopped in order; the broker keeps what comes',
+  lost: 'Gone without a word; the broker keeps what comes',
+  live: 'Says nothing any more, though it never said goodbye',
+};
+
+function Collectors({ collectors }: { collectors: readonly Collector[] }) {
+  if (collectors.length === 0)
+    return (
+      <Notice kind="warning" title="No collector was ever heard of">
+        Start one with <code>build/collector</code>, with the same broker (MQTT_URL) as httpapi.
+      </Notice>
+    );
+  return (
+    <section className="card" aria-labelledby="collectors-title">
+      <header>
+        <h2 id="collectors-title">Collectors</h2>
+      </header>
+      <div className="scroll" tabIndex={0} role="group" aria-labelledby="collectors-title">
+        <table className="plain">
+          <thead>
+            <tr>
+              <th scope="col">Collector</th>
+              <th scope="col">State</th>
+              <th scope="col" className="number">Per second</th>
+              <th scope="col" className="number">Devices</th>
+              <th scope="col" className="number">Stored</th>
+              <th scope="col" className="number">Duplicates</th>
+              <th scope="col" className="number">Rejected</th>
+              <th scope="col" className="number">In flight</th>
+              <th scope="col" className="number">Up</th>
+              <th scope="col">Version</th>
+            </tr>
+          </thead>
+          <tbody>
+            {collectors.map((one) => (
+              <CollectorRow key={one.collectorId} collector={one} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function CollectorRow({ collector }: { collector: Collector }) {
+  const count = (value: number | undefined) => (value === undefined ? '–' : formatCount(value));
+  const isFine = collector.isLive && collector.state === 'live';
+
+  return (
+    <tr>
+      <th scope="row">{collector.collectorId}</th>
+      <td>
+        <span className={`status ${isFine ? 'status-full' : 'status-hollow bad'}`}>
+          <i aria-hidden="true" />
+          <span>{!collector.isLive && collector.state === 'live' ? 'Silent' : (states[collector.state] ?? collector.state)}</span>
+        </span>
+        {isFine ? null : <small>{advice[collector.state]}</small>}
+      </td>
+      <td className="number">{collector.isLive ? count(collector.ratePerSecond) : '–'}</td>
+      <td className="number">{count(collector.devices)}</td>
+      <td className="number">{count(collector.stored)}</td>
+      <td className="number">{count(collector.duplicates)}</td>
+      <td className="number">{count(collector.rejected)}</td>
+      <td className="number">{count(collector.inFlight)}</td>
+      <td className="number">{collector.isLive && collector.startedAt ? <Age at={collector.startedAt} /> : '–'}</td>
+      <td>{collector.version ?? '–'}</td>
+    </tr>
+  );
+}
+
+function Rejected({ collectors }: { collectors: readonly Collector[] }) {
+  const reasons = new Map<string, number>();
+  const rejected = total(collectors, 'rejected');
+
+  for (const one of collectors) {
+    for (const [reason, count] of Object.entries(one.rejectedByReason ?? {}))
+      reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+  }
+  const sorted = [...reasons].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  const most = sorted[0]?.[1] ?? 1;
+
+  return (
+    <section className="card" aria-labelledby="rejected-title">
+      <header>
+        <h2 id="rejected-title">Rejected by reason</h2>
+      </header>
+      {rejected === 0 ? (
+        <p className="nothing">Nothing was rejected since the collectors started.</p>
+      ) : sorted.length === 0 ? (
+        <p className="nothing">
+          {formatCount(rejected)} so far. The reasons: <code>collector --rejected</code>
+        </p>
+      ) : (
+        <>
+          <table className="status-bars">
+            <caption className="unseen">Rejected readings by reason</caption>
+            <tbody>
+              {sorted.map(([reason, count]) => (
+                <tr key={reason}>
+                  <th scope="row">{nameReason(reason)}</th>
+                  <td className="number">{formatCount(count)}</td>
+                  <td className="number share">
+                    <span className="track" aria-hidden="true">
+                      <i style={{ transform: `scaleX(${count / most})` }} />
+                    </span>
+                    {((100 * count) / rejected).toFixed(1)} %
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <p className="nothing">
+            The messages themselves: <code>collector --rejected</code>
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** httpapi's own metrics. */
+function Front() {
+  const query = useQuery<string>('metrics', useTick(2), getText);
+  const metrics = useMemo(() => (query.data === null ? null : parseMetrics(query.data)), [query.data]);
+  const version = useLive((state) => state.names?.version);
+
+  return (
+    <section className="card" aria-labelledby="front-title">
+      <header>
+        <h2 id="front-title">HTTP front</h2>
+      </header>
+      {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={metrics !== null} /> : null}
+      {!metrics && !query.problem ? <Loading what="metrics" /> : null}
+      {metrics ? <FrontFacts metrics={metrics} version={version} /> : null}
+    </section>
+  );
+}
+
+function FrontFacts({ metrics, version }: { metrics: Metrics; version: string | undefined }) {
+  const now = useNow();
+  const own = (name: string) => sumOf(metrics, `highwater_httpapi_${name}`);
+  const startedAt = sumOf(metrics, 'process_start_time_seconds') * 1000;
+
+  return (
+    <dl className="facts">
+      <dt>Broker</dt>
+      <dd className={own('broker_up') ? undefined : 'bad'}>{own('broker_up') ? 'Connected' : 'Away'}</dd>
+      <dt>Database connections</dt>
+      <dd className={own('database_connections_up') ? undefined : 'bad'}>
+        {own('database_connections_up') ? `${own('database_connections_busy')} busy of ${own('database_connections_up')}` : 'None'}
+      </dd>
+      <dt>Queries waiting</dt>
+      <dd>{formatCount(own('database_waiting'))}</dd>
+      <dt>Queries failed or refused</dt>
+      <dd>{formatCount(own('database_queries_failed_total') + own('database_queries_refused_total'))}</dd>
+      <dt>Pages and other streams</dt>
+      <dd>{formatCount(own('event_streams'))}</dd>
+      <dt>Connections</dt>
+      <dd>{formatCount(own('connections'))}</dd>
+      <dt>Requests answered</dt>
+      <dd>{formatCount(own('requests_total'))}</dd>
+      <dt>Memory</dt>
+      <dd>{formatBytes(sumOf(metrics, 'process_resident_memory_bytes'))}</dd>
+      <dt>Up</dt>
+      <dd>{startedAt ? formatAge(now - startedAt) : '–'}</dd>
+      <dt>Version</dt>
+      <dd>{version ?? '–'}</dd>
+    </dl>
+  );
+}

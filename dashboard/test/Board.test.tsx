@@ -1,0 +1,129 @@
+import { cleanup, render, screen, within } from '@testing-library/react';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Board, barScale } from '../src/parts/Board';
+import { board, furnish, reading } from './fakes';
+
+beforeEach(furnish);
+afterEach(cleanup);
+
+const devices = () => screen.getAllByRole('rowheader').map((cell) => cell.textContent);
+
+describe('a board', () => {
+  test('is a table that says what it is, best first, one row a device', () => {
+    render(<Board board={board([reading('b', 12.5, 3000), reading('a', 7.25, 70_000, { status: 'OFF' })])} places={10} />);
+    const table = screen.getByRole('table', { name: 'Temperature: highest in the past minute' });
+    const cells = within(within(table).getAllByRole('row')[2]!)
+      .getAllByRole('cell')
+      .map((cell) => cell.textContent);
+
+    expect(devices()).toEqual(['b', 'a']);
+    expect(cells).toEqual(['2', '7.25', 'Off', '1 min']);
+  });
+
+  test('leads to the device, whatever its id', () => {
+    render(<Board board={board([reading('a b?c', 1)])} places={10} />);
+    expect(screen.getByRole('link').getAttribute('href')).toBe('#/device/a%20b%3Fc');
+  });
+
+  test('says so when it is empty', () => {
+    render(<Board board={board([])} places={10} />);
+    expect(screen.getByText('No device sent this in the past minute.')).toBeTruthy();
+  });
+
+  test('names the unit that the feature names', () => {
+    render(
+      <Board board={board([reading('a', 1, 0, { flow_kg: 3.5 })], { feature: 'flow_kg' })} places={10} />,
+    );
+    expect(screen.getByRole('heading').textContent).toBe('Flow kg');
+    expect(screen.getByText('3.5', { exact: false })).toBeTruthy();
+  });
+
+  test('shows the exact value on hovering', () => {
+    render(<Board board={board([reading('a', 12.3456789)])} places={10} />);
+    expect(screen.getByTitle('12.3456789').textContent).toBe('12.346');
+  });
+});
+
+describe('bars', () => {
+  test.each([
+    [[10, 5], { low: 0, high: 10 }],
+    [[-5, -10], { low: -10, high: 0 }],
+    [[5, -10], { low: -10, high: 5 }],
+    [[0, 0], { low: 0, high: 1 }],
+    [[], { low: 0, high: 1 }],
+  ])('of %j begin at zero', (values, scale) => {
+    expect(barScale(values)).toEqual(scale);
+  });
+});
+
+describe('motion', () => {
+  const slides: { device: string; from: string }[] = [];
+  const ghosts = () => [...document.querySelectorAll('.ghosts tr')].map((row) => (row as HTMLElement).dataset.key);
+
+  beforeEach(() => {
+    slides.length = 0;
+    vi.stubGlobal(
+      'ResizeObserver',
+      class {
+        constructor(readonly onResize: () => void) {}
+        observe = () => this.onResize();
+        disconnect = () => undefined;
+      },
+    );
+    Object.defineProperty(HTMLElement.prototype, 'offsetHeight', { configurable: true, get: () => 40 });
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'visible' });
+    Element.prototype.animate = function (this: HTMLElement, keyframes: PropertyIndexedKeyframes) {
+      if (Array.isArray(keyframes.transform)) slides.push({ device: this.dataset.key ?? '', from: String(keyframes.transform[0]) });
+      return { cancel: () => undefined, playState: 'finished' } as unknown as Animation;
+    } as typeof Element.prototype.animate;
+  });
+
+  afterEach(() => {
+    Reflect.deleteProperty(Element.prototype, 'animate');
+    Reflect.deleteProperty(HTMLElement.prototype, 'offsetHeight');
+    Reflect.deleteProperty(document, 'visibilityState');
+  });
+
+  const [a, b, c] = ['a', 'b', 'c'].map((device, i) => reading(device, 10 - i)) as [
+    ReturnType<typeof reading>,
+    ReturnType<typeof reading>,
+    ReturnType<typeof reading>,
+  ];
+
+  test('a row slides from the rank that it had', () => {
+    const { rerender } = render(<Board board={board([a, b, c])} places={10} />);
+    rerender(<Board board={board([c, a, b])} places={10} />);
+    expect(devices()).toEqual(['c', 'a', 'b']);
+    expect(slides).toEqual([
+      { device: 'c', from: 'translateY(80px)' },
+      { device: 'a', from: 'translateY(-40px)' },
+      { device: 'b', from: 'translateY(-40px)' },
+    ]);
+  });
+
+  test('rows belong to ranks: whoever is in one with the keyboard stays there', () => {
+    const { rerender } = render(<Board board={board([a, b, c])} places={10} />);
+    const second = screen.getAllByRole('link')[1]!;
+
+    second.focus();
+    rerender(<Board board={board([b, c, a])} places={10} />);
+    expect(document.activeElement).toBe(second);
+    expect(second.textContent).toBe('c');
+  });
+
+  test('a row that left is gone from the table and fades where it stood', () => {
+    const { rerender } = render(<Board board={board([a, b, c])} places={10} />);
+    rerender(<Board board={board([a, c])} places={10} />);
+    expect(devices()).toEqual(['a', 'c']);
+    expect(ghosts()).toEqual(['b']);
+    expect((document.querySelector('.ghosts tr') as HTMLElement).style.getPropertyValue('--rank')).toBe('1');
+  });
+
+  test('nothing moves for those who want it so', () => {
+    vi.stubGlobal('matchMedia', () => ({ matches: true }));
+    const { rerender } = render(<Board board={board([a, b, c])} places={10} />);
+    rerender(<Board board={board([c, a])} places={10} />);
+    expect(slides).toEqual([]);
+    expect(ghosts()).toEqual([]);
+  });
+});

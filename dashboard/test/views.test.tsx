@@ -1,0 +1,298 @@
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Devices } from '../src/contract';
+import { FakeSource, board, collector, furnish, openapi, reading, serve, status, type Reply } from './fakes';
+
+/* The plots are for a browser; see the tests with one. */
+vi.mock('../src/plot', () => ({ Plot: ({ label }: { label: string }) => <div role="img" aria-label={label} /> }));
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'requestAnimationFrame', 'performance'] });
+  vi.resetModules();
+  furnish();
+});
+
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const settle = (ms = 50) => act(() => vi.advanceTimersByTimeAsync(ms));
+
+async function show(hash: string, replies: Record<string, Reply | (() => Reply)> = {}) {
+  const asked = serve({ 'openapi.json': { body: openapi }, metrics: { body: 'highwater_httpapi_broker_up 1\n' }, ...replies });
+  window.location.hash = hash;
+  const { App } = await import('../src/App');
+  render(<App />);
+  await settle();
+  return asked;
+}
+
+async function say(...events: ['board' | 'status', object][]) {
+  act(() => {
+    for (const [type, data] of events) FakeSource.last.say(type, data);
+  });
+  await settle();
+}
+
+describe('boards', () => {
+  const full = () => [
+    ['board', board([reading('b', 2), reading('a', 1)])] as ['board', object],
+    ['board', board([reading('a', 1)], { feature: 'pressure' })] as ['board', object],
+  ];
+
+  test('say that they load', async () => {
+    await show('#/');
+    expect(screen.getByText('Loading the boards …')).toBeTruthy();
+  });
+
+  test('say that nobody answers, and what to look at', async () => {
+    serve({});
+    const { App } = await import('../src/App');
+    render(<App />);
+    await settle();
+    expect(screen.getByRole('alert').textContent).toContain('Highwater does not answer');
+    expect(screen.getByRole('button', { name: 'Try now' })).toBeTruthy();
+  });
+
+  test('show each feature, as of when and from where', async () => {
+    await show('#/');
+    await say(['status', status()], ...full());
+    expect(screen.getAllByRole('table')).toHaveLength(2);
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Highest in the past minute');
+    expect(screen.getByText(/^As of/).textContent).toMatch(/^As of \d\d:\d\d:\d\d, from the collector: 15 devices$/);
+    expect(screen.getByText('Live')).toBeTruthy();
+  });
+
+  test('switch the interval, in the URL too', async () => {
+    await show('#/');
+    await say(['status', status()], ...full());
+    fireEvent.click(screen.getByRole('radio', { name: 'Past hour' }));
+    await settle();
+    expect(window.location.hash).toBe('#/boards/past_hour');
+    expect(FakeSource.last.url).toBe('events?interval=past_hour');
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Highest in the past hour');
+  });
+
+  test('offer the lowest where a collector keeps them', async () => {
+    await show('#/');
+    await say(['status', status()], ...full());
+    expect(screen.queryByRole('radio', { name: 'Lowest' })).toBeNull();
+    await say(['status', status({ collectors: [collector({ lowest: true })] })]);
+    fireEvent.click(screen.getByRole('radio', { name: 'Lowest' }));
+    await settle();
+    expect(FakeSource.last.url).toBe('events?interval=past_minute&order=asc');
+  });
+
+  test('stay when the connection is lost, which is said', async () => {
+    await show('#/');
+    await say(['status', status()], ...full());
+    act(() => FakeSource.last.fail());
+    await settle();
+    expect(screen.getByText('Connection lost')).toBeTruthy();
+    expect(screen.getByText('Reconnecting')).toBeTruthy();
+    expect(screen.getAllByRole('table')).toHaveLength(2);
+    await settle(400);
+    await say(['status', status()]);
+    expect(screen.queryByText('Connection lost')).toBeNull();
+  });
+
+  test.each([
+    ['A collector is warming up', status({ source: 'database', collectors: [collector({ isLive: false, state: 'warming' })] })],
+    ['No collector is live', status({ source: 'database', collectors: [collector({ isLive: false, state: 'lost' })] })],
+    ['No collector is live', status({ source: 'database', collectors: [] })],
+    ['Neither collector nor database', status({ source: 'none', collectors: [] })],
+  ])('say: %s', async (title, event) => {
+    await show('#/');
+    await say(['status', event], ...full());
+    expect(screen.getByText(title)).toBeTruthy();
+  });
+
+  test('say when nothing was sent, and offer to look further back', async () => {
+    await show('#/');
+    await say(['status', status()], ['board', board([])], ['board', board([], { feature: 'pressure' })]);
+    expect(screen.getByText('No reading in the past minute')).toBeTruthy();
+    expect(screen.getByText('devices/<deviceId>/readings')).toBeTruthy();
+    fireEvent.click(screen.getByRole('button', { name: 'Look at: past hour' }));
+    await settle();
+    expect(window.location.hash).toBe('#/boards/past_hour');
+  });
+
+  test('know that there is no such interval', async () => {
+    await show('#/boards/past_year');
+    expect(screen.getByText('There is no interval “past_year”.')).toBeTruthy();
+  });
+});
+
+describe('devices', () => {
+  const entry = (deviceId: string) => ({
+    deviceId,
+    firstSeenAt: '2026-11-01T00:00:00Z',
+    firstReadingAt: '2026-11-01T00:00:00Z',
+    lastReadingAt: new Date(Date.now() - 5000).toISOString(),
+    readingsPastHour: 1234,
+  });
+  const page = (next: string | null, ...ids: string[]): Devices => ({ devices: ids.map(entry), next });
+
+  test('are listed and paged', async () => {
+    const asked = await show('#/devices', {
+      'devices?limit=50': { body: page('b', 'a', 'b') },
+      'devices?limit=50&after=b': { body: page(null, 'c') },
+    });
+    expect(screen.getAllByRole('rowheader').map((cell) => cell.textContent)).toEqual(['a', 'b']);
+    expect(screen.getAllByText('1,234')).toHaveLength(2);
+    fireEvent.click(screen.getByRole('link', { name: 'Next 50' }));
+    await settle();
+    expect(asked.at(-1)).toBe('devices?limit=50&after=b');
+    expect(screen.getByRole('rowheader').textContent).toBe('c');
+    expect(screen.getByRole('link', { name: 'Previous 50' }).getAttribute('href')).toBe('#/devices');
+  });
+
+  test('a page that was not come to by the one before leads to the first', async () => {
+    await show('#/devices?after=x', { devices: { body: page(null, 'y') } });
+    expect(screen.getByRole('link', { name: 'First page' }).getAttribute('href')).toBe('#/devices');
+  });
+
+  test('are searched for when the typing rests', async () => {
+    const asked = await show('#/devices', { devices: { body: page(null, 'pump-1') } });
+    const before = asked.length;
+    const box = screen.getByRole('searchbox', { name: 'Search devices by id' });
+
+    for (const text of ['p', 'pu', 'pum']) {
+      fireEvent.change(box, { target: { value: text } });
+      await settle(100);
+    }
+    expect(asked).toHaveLength(before);
+    await settle(300);
+    expect(asked.slice(before)).toEqual(['devices?limit=50&q=pum']);
+    expect(window.location.hash).toBe('#/devices?q=pum');
+  });
+
+  test('say when none is found, and when there is none yet', async () => {
+    await show('#/devices?q=zzz', { devices: { body: page(null) } });
+    expect(screen.getByText('No device has “zzz” in its id')).toBeTruthy();
+    act(() => {
+      window.location.hash = '#/devices';
+    });
+    await settle();
+    expect(screen.getByText('No device yet')).toBeTruthy();
+  });
+
+  test('say what the server says when it cannot', async () => {
+    await show('#/devices', { devices: { status: 503, body: { detail: 'the database is not reachable' }, headers: { 'Retry-After': '2' } } });
+    expect(screen.getByRole('alert').textContent).toContain('The database is not reachable. Asking again every 2 s.');
+  });
+});
+
+describe('a device', () => {
+  const latest = () => reading('pump 1', 20.5, 4000);
+  const replies = (): Record<string, Reply> => ({
+    'devices/pump%201': {
+      body: {
+        deviceId: 'pump 1',
+        firstSeenAt: '2026-11-01T00:00:00Z',
+        latest: latest(),
+        peaks: { temperature: { highest: reading('pump 1', 99.5, 60_000), lowest: null }, pressure: { highest: null, lowest: null } },
+        statuses: { ON: 3, OFF: 1, ACTIVE: 0, INACTIVE: 0 },
+        sequence: { highest: 40, missing: 2, repeats: 1, restarts: 0 },
+      },
+    },
+    'devices/pump%201/histogram?feature=temperature': {
+      body: { 'pump 1': { feature: 'temperature', count: 4, edges: [0, 10, 20], counts: [1, 3] } },
+    },
+    'devices/pump%201/histogram?feature=pressure': {
+      body: { 'pump 1': { feature: 'pressure', count: 0, edges: [], counts: [] } },
+    },
+    'devices/pump%201/readings?from': {
+      body: {
+        deviceId: 'pump 1',
+        from: '2026-11-23T11:00:00Z',
+        to: '2026-11-23T12:00:00Z',
+        stepMs: 7200,
+        points: [{ timestamp: '2026-11-23T11:30:00Z', count: 4, temperature: { min: 1, max: 99.5, mean: 20 }, pressure: null }],
+      },
+    },
+    'devices/pump%201/readings?limit=20': { body: { deviceId: 'pump 1', readings: [latest()], next: null } },
+  });
+
+  test('shows its latest reading, peaks, statuses, values, history and numbering', async () => {
+    await show('#/device/pump%201', replies());
+    await settle(100);
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('pump 1');
+    expect(screen.getByText('20.5', { selector: '.big' })).toBeTruthy();
+    expect(screen.getByText('99.5', { selector: 'b' })).toBeTruthy();
+    const bars = screen.getByRole('table', { name: 'Readings by status' });
+    expect(within(bars).getAllByRole('row').slice(1).map((row) => row.textContent)).toEqual([
+      'On375.0 %',
+      'Off125.0 %',
+      'Active00.0 %',
+      'Inactive00.0 %',
+    ]);
+    expect(screen.getByRole('img', { name: /Histogram of temperature: 4 readings from 0 to 20, most of them \(3\) between 10 and 20/ })).toBeTruthy();
+    expect(screen.getByRole('img', { name: /Temperature over time. Between 1 and 99.5/ })).toBeTruthy();
+    expect(screen.getByText('No value in this time.')).toBeTruthy();
+    expect(screen.getByText('Missing').nextSibling!.textContent).toBe('2');
+    expect(screen.getByRole('link', { name: 'All as CSV' }).getAttribute('href')).toBe('devices/pump%201/readings?format=csv');
+  });
+
+  test('zooms and moves by buttons, and goes back', async () => {
+    await show('#/device/pump%201', replies());
+    await settle(100);
+    fireEvent.click(screen.getByRole('button', { name: 'Zoom in' }));
+    await settle(100);
+    expect(window.location.hash).toMatch(/from=.*&to=/);
+    fireEvent.click(screen.getByRole('button', { name: 'Back to the past hour' }));
+    await settle(100);
+    expect(window.location.hash).toBe('#/device/pump%201');
+  });
+
+  test('that does not exist is said to be none', async () => {
+    await show('#/device/nobody', { devices: { status: 404, body: { detail: 'there is no such device' } } });
+    expect(screen.getByText('No such device')).toBeTruthy();
+    expect(screen.getByRole('link', { name: 'Search' }).getAttribute('href')).toBe('#/devices?q=nobody');
+  });
+});
+
+describe('the system', () => {
+  test('shows totals, collectors, reasons and drops', async () => {
+    await show('#/system');
+    await say([
+      'status',
+      status({
+        collectors: [
+          collector({ rejectedByReason: { not_json: 1, wrong_type: 1 }, brokerDropped: 7 }),
+          { collectorId: 'other', isLive: false, state: 'lost' },
+        ],
+      }),
+    ]);
+    const rows = within(screen.getByRole('region', { name: 'Collectors' })).getAllByRole('row');
+
+    expect(rows[1]!.textContent).toContain('collectorLive8151001');
+    expect(rows[2]!.textContent).toContain('Lost');
+    expect(screen.getByText('not json')).toBeTruthy();
+    expect(screen.getByText('Dropped by the broker').nextSibling!.textContent).toBe('7');
+    expect(screen.getByText('Broker').nextSibling!.textContent).toBe('Connected');
+  });
+
+  test('says how to start a collector when there is none', async () => {
+    await show('#/system');
+    await say(['status', status({ source: 'database', reason: 'no collector is live', collectors: [] })]);
+    expect(screen.getByText('No collector was ever heard of')).toBeTruthy();
+  });
+});
+
+test('an unknown view leads back', async () => {
+  await show('#/nowhere');
+  expect(screen.getByText('There is nothing here')).toBeTruthy();
+});
+
+test('another view has its title, and the focus', async () => {
+  await show('#/');
+  act(() => {
+    window.location.hash = '#/system';
+  });
+  await settle();
+  expect(document.title).toBe('System · Highwater');
+  expect(document.activeElement).toBe(screen.getByRole('heading', { level: 1 }));
+});

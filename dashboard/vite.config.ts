@@ -1,0 +1,29 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  plugins: [react()],
+  // Relative, so that the page works behind any prefix of a proxy.
+  base: './',
+  build: {
+    target: 'es2020',
+    outDir: '../build/page',
+    emptyOutDir: true,
+    // Everything small would become a data: URL, which the policy has no place for but images.
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+  // `npm run dev` against a stack that `make run` has started.
+  server: {
+    proxy: Object.fromEntries(
+      ['/dashboard', '/events', '/devices', '/histogram', '/collectors', '/metrics', '/openapi.json'].map(
+        (path) => [path, `http://127.0.0.1:${process.env.HTTP_PORT ?? 5000}`],
+      ),
+    ),
+  },
+  test: {
+    environment: 'jsdom',
+    include: ['test/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+  },
+});

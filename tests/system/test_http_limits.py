@@ -1,0 +1,401 @@
+"""httpapi against clients that are slow, many, broken or hostile."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from http_tools import Api, Raw, insert
+
+from oracle import now_us, reading
+from servers import until
+
+GOOD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def is_well(api):
+    assert api.program.is_running(), api.program.tail()
+    with Raw(api.port) as raw:
+        assert raw.get("/healthz").status == 200
+
+
+# --- Requests that are not well-formed -----------------------------------------------------------
+
+# name: bytes, what may come of it (statuses; 0 = closed without an answer)
+MALFORMED = {
+    "not HTTP": (b"hello\r\n\r\n", {0, 400}),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 50 + b"\r\n\r\n", {0, 400}),
+    "no target": (b"GET\r\n\r\n", {0, 400}),
+    "no version": (b"GET /healthz\r\n\r\n", {0, 400, 505}),
+    "HTTP/0.9": (b"GET /healthz HTTP/0.9\r\n\r\n", {0, 400, 505}),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {0, 400, 505}),
+    "HTTP/9": (b"GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n", {0, 400, 505}),
+    "no Host": (b"GET /healthz HTTP/1.1\r\n\r\n", {400}),
+    "two Hosts": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", {400}),
+    "space before the colon": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A : 1\r\n\r\n", {400}),
+    "header without a colon": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", {0, 400}),
+    "header without a name": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n: 1\r\n\r\n", {0, 400}),
+    "control character in a header": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n", {0, 400}),
+    "NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: a\x00b\r\n\r\n", {0, 200, 400}),
+    "NUL in the target": (b"GET /health\x00z HTTP/1.1\r\nHost: x\r\n\r\n", {0, 400, 404}),
+    "space in the target": (b"GET /heal thz HTTP/1.1\r\nHost: x\r\n\r\n", {0, 400}),
+    "UTF-8 in the target": ("GET /devices/温度 HTTP/1.1\r\nHost: x\r\n\r\n".encode(), {400}),
+    "control character in the target": (b"GET /a\x07 HTTP/1.1\r\nHost: x\r\n\r\n", {400}),
+    "method that is no token": (b"G(T /healthz HTTP/1.1\r\nHost: x\r\n\r\n", {0, 400}),
+    "a target of 3 kB": (b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {414}),
+    "a target of 100 kB": (b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {0, 414}),
+    "a query of many names": (b"GET /dashboard?" + b"a&" * 1000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {0, 400, 413, 414, 431}),
+    "headers of 10 kB": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 10000 + b"\r\n\r\n", {431}),
+    "headers of 100 kB": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 100000 + b"\r\n\r\n", {0, 431}),
+    "100 headers": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X-A: 1\r\n" * 100 + b"\r\n", {431}),
+    "5000 headers": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X-A: 1\r\n" * 5000 + b"\r\n", {0, 431}),
+}
+
+# Each hides a second request, of another route, where somebody might see a body.
+HIDDEN = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = {
+    "Content-Length": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN),
+    "two Content-Lengths": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: %d\r\n\r\n"
+    % len(HIDDEN),
+    "a list of them": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0, %d\r\n\r\n" % len(HIDDEN),
+    "a signed one": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: +%d\r\n\r\n" % len(HIDDEN),
+    "a hexadecimal one": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0x26\r\n\r\n",
+    "a negative one": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "a huge one": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    "an empty one": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n",
+    "chunked": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked and Content-Length": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked, oddly": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n",
+    "chunked, folded": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "chunked with a space": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "chunked with a tab": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n",
+    "chunked in capitals": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTRANSFER-ENCODING: CHUNKED\r\n\r\n0\r\n\r\n",
+    "line feeds alone": b"GET /healthz HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n0\n\n",
+    "identity": b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n",
+    "a POST": b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN),
+    "Expect": b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN),
+}
+
+
+def first_answer(port, data):
+    """(status, raw): 0 when it was closed without one."""
+    raw = Raw(port, timeout=5)
+    try:
+        raw.send(data)
+        answer = raw.answer()
+    except (EOFError, ConnectionError):
+        return 0, None, raw
+    return answer.status, answer, raw
+
+
+def test_malformed_requests_are_refused_one_by_one(stack):
+    api = Api(stack, header_timeout="1s")
+    for name, (data, allowed) in MALFORMED.items():
+        status, answer, raw = first_answer(api.port, data)
+        assert status in allowed, f"{name}: {status} {answer}"
+        if status:
+            assert raw.is_closed(3) or status == 200, f"{name}: the connection stays open"
+            assert raw.buffered == b"", f"{name}: more than one answer"
+        if status and answer.headers.get("content-type") == "application/problem+json":
+            assert answer.json()["status"] == status and answer.headers["connection"] == "close"
+        raw.close()
+        is_well(api)
+
+
+def test_no_request_is_smuggled_behind_another(stack):
+    api = Api(stack)
+    for name, data in SMUGGLED.items():
+        status, answer, raw = first_answer(api.port, data + HIDDEN)
+        assert status in (0, 400, 413), f"{name}: {status}"
+        assert raw.is_closed(3), f"{name}: the connection stays open"
+        assert b"HTTP/1.1" not in raw.buffered, f"{name}: {raw.buffered[:100]!r}"
+        raw.close()
+    assert api.metric('requests_total{route="metrics",code="200"}') <= 3  # only ours
+    is_well(api)
+
+
+def test_odd_but_legal_requests_are_answered(stack):
+    api = Api(stack)
+    for data in (
+        b"GET http://example.org/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET HTTP://example.org:5000/healthz?  HTTP/1.1\r\nHost: x\r\n\r\n".replace(b"?  ", b"? "),
+        b"GET /healthz? HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz?& HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost:x\r\nX-Empty:\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhOsT: x\r\nContent-Length: 0\r\n\r\n",
+        b"\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+    ):
+        status, _, raw = first_answer(api.port, data)
+        assert status == 200, data
+        raw.close()
+    with Raw(api.port) as raw:
+        raw.send(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert raw.answer().status == 200 and raw.is_closed(2)
+    with Raw(api.port) as raw:
+        assert raw.get("/healthz", Connection="close").status == 200 and raw.is_closed(2)
+
+
+def test_random_bytes_and_broken_requests_do_no_harm(stack, rng):
+    api = Api(stack, header_timeout="1s")
+    seeds = [data for data, _ in MALFORMED.values() if len(data) < 4000]
+    seeds += [data + HIDDEN for data in SMUGGLED.values()] + [GOOD * 3]
+    seeds += [b"GET /devices/%E6%B8%A9/readings?from=2026-01-01T00:00:00Z&points=9 HTTP/1.1\r\nHost: x\r\nAccept: text/csv;q=0.5\r\n\r\n"]
+    for _ in range(400):
+        data = bytearray(rng.choice(seeds))
+        for _ in range(rng.randrange(1, 6)):
+            at = rng.randrange(len(data))
+            what = rng.randrange(4)
+            if what == 0:
+                data[at] = rng.randrange(256)
+            elif what == 1:
+                del data[at : at + rng.randrange(8)]
+            elif what == 2:
+                data[at:at] = rng.choice([b"\r\n", b"\0", b": ", b"%", b"%00", b" ", b"\t", b"\n", b"chunked", b"\xff"])
+            else:
+                data[at:at] = rng.choice(seeds)[: rng.randrange(60)]
+            data = data or bytearray(b"x")
+        with Raw(api.port) as raw:
+            try:
+                raw.send(bytes(data))
+                raw.socket.shutdown(socket.SHUT_WR)
+                raw.is_closed(0.02)
+            except OSError:
+                pass
+    is_well(api)
+    assert api.program.terminate() == 0, api.program.tail()
+
+
+# --- Slow clients --------------------------------------------------------------------------------
+
+
+def test_a_head_must_be_complete_by_its_deadline_however_it_is_dealt_out(stack):
+    api = Api(stack, header_timeout="1s", idle_timeout="2s")
+    began = time.monotonic()
+    slow = [Raw(api.port) for _ in range(40)]
+    heads = [GOOD, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 1000 + b"\r\n\r\n", b"\r\n" * 1000, b""]
+    closed_after = {}
+    while len(closed_after) < len(slow) and time.monotonic() - began < 5:
+        for i, raw in enumerate(slow):
+            if i in closed_after:
+                continue
+            head = heads[i % len(heads)]
+            sent = int((time.monotonic() - began) * 20)  # a byte every 50 ms
+            try:
+                if sent < len(head):
+                    raw.send(head[sent : sent + 1])
+            except OSError:
+                pass
+            if raw.is_closed():
+                closed_after[i] = time.monotonic() - began
+        with Raw(api.port) as other:
+            assert other.get("/healthz").status == 200  # nobody else notices
+        time.sleep(0.02)
+    assert len(closed_after) == len(slow) and all(0.9 < after < 2.0 for after in closed_after.values())
+    assert all(b"200 OK" not in raw.buffered for raw in slow)
+    assert api.metric("connections_cut_total") >= 40
+    for raw in slow:
+        raw.close()
+
+
+def test_an_idle_connection_is_closed_and_a_used_one_is_not(stack):
+    api = Api(stack, header_timeout="1s", idle_timeout="1500ms")
+    used, idle, dribbling = Raw(api.port), Raw(api.port), Raw(api.port)
+    began = time.monotonic()
+    for raw in (idle, dribbling, used):
+        assert raw.get("/healthz").status == 200
+    while time.monotonic() - began < 4:
+        assert used.get("/healthz").status == 200
+        try:
+            dribbling.send(b"G")
+        except OSError:
+            pass
+        time.sleep(0.2)
+    assert idle.is_closed(0.1) and dribbling.is_closed(0.1)
+    assert used.get("/healthz").status == 200
+
+
+def test_a_client_that_takes_nothing_is_cut_and_costs_little(stack):
+    api = Api(stack, stall_timeout="1s")
+    at = now_us() - 10**10
+    insert(stack.database, [reading("d", at + i, temperature=i / 7, pressure=i / 3) for i in range(60000)])
+    before = api.program.rss_kb()
+    slow = []
+    for path in ("/devices/d/readings?format=csv", "/devices/d/readings?limit=10000") * 8:
+        raw = Raw(api.port)
+        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.append(raw)
+    until(lambda: api.metric("csv_streams") > 0)
+    until(lambda: api.metric("connections_cut_total") == 16, 15)
+    assert api.metric("csv_streams") == 0
+    if "asan" not in str(api.program.argv[0]):
+        assert api.program.peak_rss_kb() - before < 64 * 1024
+    # one that reads slowly, but reads, gets it all
+    steady = Raw(api.port)
+    steady.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    steady.send(b"GET /devices/d/readings?format=csv HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert steady.answer().body.count(b"\r\n") == 60001
+    for raw in slow:
+        raw.close()
+
+
+def test_an_export_outlives_no_database(stack, postgres):
+    api = Api(stack)
+    at = now_us() - 10**10
+    insert(stack.database, [reading("d", at + i, temperature=i / 7, pressure=i / 3) for i in range(60000)])
+    raw = Raw(api.port)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.send(b"GET /devices/d/readings?format=csv HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert raw.head().status == 200
+    postgres.stop("immediate")
+    with pytest.raises(EOFError):  # the last chunk does not come: the client knows that it is not all
+        while raw.chunk():
+            pass
+    until(lambda: api.metric("csv_streams") == 0)
+    postgres.start()
+
+
+# --- Many clients --------------------------------------------------------------------------------
+
+
+def test_connections_are_capped_in_all(stack):
+    api = Api(stack, max_connections=10, idle_timeout="60s")
+    held = [Raw(api.port) for _ in range(9)]
+    for raw in held:
+        assert raw.get("/healthz").status == 200
+    waiting = [Raw(api.port) for _ in range(20)]  # the kernel takes them, httpapi does not
+    for raw in waiting:
+        raw.send(GOOD)
+    answered = until(lambda: [raw for raw in waiting if not raw.is_closed(0.001) and raw.buffered], 5)
+    assert len(answered) <= 2
+    for raw in held:
+        raw.close()
+    for raw in waiting:
+        if raw not in answered:
+            raw.socket.settimeout(10)
+            assert raw.answer().status == 200
+        raw.close()
+    is_well(api)
+
+
+def test_connections_of_one_address_are_capped(stack):
+    api = Api(stack, max_connections_per_address=5)
+    until(lambda: api.metric("connections") == 1)
+    many = []
+    for _ in range(30):
+        raw = Raw(api.port, source="127.0.0.7")
+        raw.send(GOOD)
+        many.append(raw)
+    assert sum(not raw.is_closed(0.2) for raw in many) == 5
+    with Raw(api.port, source="127.0.0.8") as other:
+        assert other.get("/healthz").status == 200
+    for raw in many:
+        raw.close()
+    with Raw(api.port, source="127.0.0.7") as again:
+        until(lambda: again.get("/healthz").status == 200)
+
+
+def test_five_thousand_connections_come_and_go(stack):
+    api = Api(stack, max_connections=2000, max_connections_per_address=0, header_timeout="2s")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = api.program.fd_count()
+    wave = min(1000, soft - 200)
+    for _ in range(5000 // wave + 1):
+        sockets = [socket.create_connection(("127.0.0.1", api.port), timeout=10) for _ in range(wave)]
+        with Raw(api.port) as raw:
+            assert raw.get("/healthz").status == 200
+        for number, one in enumerate(sockets):
+            if number % 3 == 0:  # an abrupt end
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.close()
+    until(lambda: api.metric("connections") == 1, 10)
+    assert api.program.fd_count() <= before + 3
+    assert api.metric("connections_accepted_total") >= 5000
+
+
+def test_without_descriptors_it_waits_and_recovers(stack):
+    api = Api(stack, max_connections_per_address=0)
+    limit = api.program.fd_count() + 10
+    resource.prlimit(api.program.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    many = [Raw(api.port) for _ in range(60)]
+    for raw in many:
+        raw.send(GOOD)
+    time.sleep(0.5)
+    cpu = api.program.cpu_seconds()
+    time.sleep(1)
+    assert api.program.cpu_seconds() - cpu < 0.3  # it does not spin
+    for raw in many:
+        raw.close()
+    until(lambda: stack.get("/healthz")[0] == 200, 10)
+    assert api.program.is_running()
+
+
+# --- Pipelining ----------------------------------------------------------------------------------
+
+
+def test_pipelined_requests_are_answered_in_order(stack, rng):
+    api = Api(stack)
+    insert(stack.database, [reading(f"d{i}", temperature=i) for i in range(10)])
+    paths = [rng.choice([f"/devices/d{i % 10}/histogram", "/healthz", f"/nothing/{i}", "/dashboard?limit=1"]) for i in range(300)]
+    with Raw(api.port) as raw:
+        raw.send("".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths).encode())
+        for path in paths:
+            answer = raw.answer()
+            if path.startswith("/devices"):
+                assert list(answer.json()) == [path.split("/")[2]]
+            elif path.startswith("/nothing"):
+                assert answer.status == 404 and f"{path};" in answer.json()["detail"]
+            else:
+                assert answer.status == 200
+        assert raw.buffered == b""
+
+
+def test_a_client_that_pipelines_without_reading_is_not_read_from(stack):
+    api = Api(stack, stall_timeout="2s")
+    raw = Raw(api.port, timeout=1)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sent = 0
+    with pytest.raises((TimeoutError, socket.timeout, ConnectionError)):
+        while sent < 500_000_000:
+            sent += raw.socket.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+    assert sent < 50_000_000
+    if "asan" not in str(api.program.argv[0]):
+        assert api.program.rss_kb() < 100_000
+    is_well(api)
+    until(lambda: raw.is_closed(0.1), 10)
+
+
+def test_two_hundred_slow_sockets_do_not_slow_the_others(stack):
+    api = Api(stack, header_timeout="5s", max_connections_per_address=0)
+    slow = [Raw(api.port) for _ in range(200)]
+    stop = threading.Event()
+
+    def dribble():
+        while not stop.wait(0.1):
+            for raw in slow:
+                try:
+                    raw.send(b"X")
+                except OSError:
+                    pass
+
+    for raw in slow:
+        raw.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ")
+    thread = threading.Thread(target=dribble)
+    thread.start()
+    times = []
+    with Raw(api.port) as raw:
+        for _ in range(300):
+            began = time.monotonic()
+            assert raw.get("/healthz").status == 200
+            times.append(time.monotonic() - began)
+    stop.set()
+    thread.join()
+    assert sorted(times)[len(times) // 2] < 0.01
+    for raw in slow:
+        raw.close()
