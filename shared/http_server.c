@@ -38,7 +38,7 @@ enum {
     SWEEP_MS = 250,
     POOL_BYTES = 32 * 1024,       /* per connection: head, and answer's head or a chunk */
     STREAM_BLOCK_BYTES = 4096,    /* HTTP/1.0 only; chunks are made in the connection's pool */
-    STREAM_KERNEL_BYTES = 262144, /* what a slow reader of a stream may hold in the kernel */
+    SEND_KERNEL_BYTES = 262144,  /* what a slow reader may hold in the kernel */
     LISTEN_BACKLOG = 1024,
     ETAG_SIZE = 20
 };
@@ -296,7 +296,6 @@ void server_respond_stream(struct server_request *request, int status,
                            const struct server_source *source)
 {
     struct server_answer *answer = mem_calloc(1, sizeof(*answer));
-    int bytes = STREAM_KERNEL_BYTES;
 
     assert(!request->answer);
     answer->holds = 1;
@@ -316,7 +315,6 @@ void server_respond_stream(struct server_request *request, int status,
     } else {
         request->is_stream = true;
         request->source = *source;
-        setsockopt(request->connection->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
     }
     resume(request);
 }
@@ -387,6 +385,11 @@ static bool has_control_character(const char *text, size_t bytes)
     return false;
 }
 
+static bool begins_with(const char *name, const char *head)
+{
+    return strncasecmp(name, head, strlen(head)) == 0;
+}
+
 static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char *name,
                                  size_t name_bytes, const char *value, size_t value_bytes)
 {
@@ -401,9 +404,11 @@ static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char
         find_flaw(head->request, SERVER_FLAW_MALFORMED, "a header holds a control character");
     else if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0)
         head->hosts++;
-    else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 ||
-             (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 &&
-              (!value || strcmp(value, "0") != 0)))
+    else if (begins_with(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) ||
+             (begins_with(name, MHD_HTTP_HEADER_CONTENT_LENGTH) &&
+              (name[sizeof(MHD_HTTP_HEADER_CONTENT_LENGTH) - 1] || !value ||
+               strcmp(value, "0") != 0)))
+        /* a folded line's second half is added to the name by the library, hence "begins" */
         find_flaw(head->request, SERVER_FLAW_BODY, "a request here has no body");
     return MHD_YES;
 }
@@ -432,16 +437,38 @@ static void inspect_head(struct server_request *request, const char *version)
 
 /* ---- callbacks of the library --------------------------------------------------------------- */
 
+/* The request is over, in whichever way. */
+static void finish_request(struct server_request *request, bool was_complete)
+{
+    struct server *server = request->server;
+    struct server_connection *connection = request->connection;
+
+    connection->request = NULL;
+    request->was_complete = was_complete;
+    if (request->is_stream)
+        request->source.on_closed(request->source.user);
+    else if (request->on_gone)
+        request->on_gone(request);
+    server->config.on_done(server->config.user, request);
+    server_answer_release(request->answer);
+    free(request->target_memory);
+    free(request);
+}
+
 /* The request line has been read. What is returned comes back as *context in all that follows. */
 static void *on_request_line(void *user, const char *target, struct MHD_Connection *handle)
 {
     struct server *server = user;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct server_connection *connection = info->socket_context;
     struct server_request *request = mem_calloc(1, sizeof(*request));
 
+    if (connection->request)
+        finish_request(connection->request, false);
+
     request->server = server;
-    request->connection = info->socket_context;
+    request->connection = connection;
     request->handle = handle;
     request->began_ns = uv_hrtime();
     request->method = "";
@@ -449,7 +476,7 @@ static void *on_request_line(void *user, const char *target, struct MHD_Connecti
     request->target = request->target_memory;
     if (strlen(request->target) > server->config.limits.target_bytes)
         find_flaw(request, SERVER_FLAW_TARGET_TOO_LONG, "the target is too long");
-    request->connection->request = request;
+    connection->request = request;
     return request;
 }
 
@@ -500,16 +527,7 @@ static void on_completed(void *user, struct MHD_Connection *handle, void **conte
         return;
     *context = NULL;
     connection = request->connection;
-    connection->request = NULL;
-    request->was_complete = why == MHD_REQUEST_TERMINATED_COMPLETED_OK;
-    if (request->is_stream)
-        request->source.on_closed(request->source.user);
-    else if (request->on_gone)
-        request->on_gone(request);
-    server->config.on_done(server->config.user, request);
-    server_answer_release(request->answer);
-    free(request->target_memory);
-    free(request);
+    finish_request(request, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (connection->was_cut)
         return;
     if (server->is_stopping)
@@ -541,6 +559,8 @@ static void on_connection(void *user, struct MHD_Connection *handle, void **cont
         *context = connection;
         return;
     }
+    if (connection->request)
+        finish_request(connection->request, false); /* some malformed ones never get completed */
     if (connection->previous)
         connection->previous->next = connection->next;
     else
@@ -656,11 +676,13 @@ static void on_sweep(uv_timer_t *timer)
 static int open_socket(const struct addrinfo *address)
 {
     int one = 1;
+    int send_bytes = SEND_KERNEL_BYTES;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes)); /* for each client */
     if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
         int error = errno;
 
@@ -748,7 +770,7 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
         on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
+        on_connection, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
         1, MHD_OPTION_END);
     if (!server->daemon) {
         snprintf(error, error_bytes, "libmicrohttpd did not start on %s", config->listen);

@@ -196,7 +196,8 @@ def test_a_head_must_be_complete_by_its_deadline_however_it_is_dealt_out(stack):
         with Raw(api.port) as other:
             assert other.get("/healthz").status == 200  # nobody else notices
         time.sleep(0.02)
-    assert len(closed_after) == len(slow) and all(0.9 < after < 2.0 for after in closed_after.values())
+    assert len(closed_after) == len(slow) and all(after < 2.0 for after in closed_after.values())
+    assert all(0.9 < after for i, after in closed_after.items() if i % len(heads) != 2)  # empty lines end sooner
     assert all(b"200 OK" not in raw.buffered for raw in slow)
     assert api.metric("connections_cut_total") >= 40
     for raw in slow:
@@ -221,7 +222,7 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not(stack):
 
 
 def test_a_client_that_takes_nothing_is_cut_and_costs_little(stack):
-    api = Api(stack, stall_timeout="1s")
+    api = Api(stack, stall_timeout="2s")
     at = now_us() - 10**10
     insert(stack.database, [reading("d", at + i, temperature=i / 7, pressure=i / 3) for i in range(60000)])
     before = api.program.rss_kb()
@@ -238,9 +239,13 @@ def test_a_client_that_takes_nothing_is_cut_and_costs_little(stack):
         assert api.program.peak_rss_kb() - before < 64 * 1024
     # one that reads slowly, but reads, gets it all
     steady = Raw(api.port)
-    steady.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     steady.send(b"GET /devices/d/readings?format=csv HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert steady.answer().body.count(b"\r\n") == 60001
+    assert steady.head().status == 200
+    began, lines = time.monotonic(), 0
+    while chunk := steady.chunk():
+        lines += chunk.count(b"\r\n")
+        time.sleep(0.02)
+    assert lines == 60001 and time.monotonic() - began > 2.5
     for raw in slow:
         raw.close()
 
@@ -297,8 +302,9 @@ def test_connections_of_one_address_are_capped(stack):
         assert other.get("/healthz").status == 200
     for raw in many:
         raw.close()
+    until(lambda: api.metric("connections") == 1)
     with Raw(api.port, source="127.0.0.7") as again:
-        until(lambda: again.get("/healthz").status == 200)
+        assert again.get("/healthz").status == 200
 
 
 def test_five_thousand_connections_come_and_go(stack):
