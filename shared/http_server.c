@@ -36,9 +36,9 @@
 
 enum {
     SWEEP_MS = 250,
-    POOL_BYTES = 32 * 1024,       /* per connection: head, and answer's head or a chunk */
-    STREAM_BLOCK_BYTES = 4096,    /* HTTP/1.0 only; chunks are made in the connection's pool */
-    SEND_KERNEL_BYTES = 262144,  /* what a slow reader may hold in the kernel */
+    POOL_BYTES = 32 * 1024,     /* per connection: head, and answer's head or a chunk */
+    STREAM_BLOCK_BYTES = 4096,  /* HTTP/1.0 only; chunks are made in the connection's pool */
+    SEND_KERNEL_BYTES = 262144, /* what a slow reader may hold in the kernel */
     LISTEN_BACKLOG = 1024,
     ETAG_SIZE = 20
 };
@@ -309,8 +309,7 @@ void server_respond_stream(struct server_request *request, int status,
     if (strcmp(request->method, "HEAD") == 0) {
         /* The library would end the body that HEAD does not have with a last chunk, which a client
          * would take for the next answer. So: no chunks, and the connection ends here. */
-        MHD_set_response_options(answer->response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT,
-                                 MHD_RO_END);
+        MHD_set_response_options(answer->response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
         source->on_closed(source->user);
     } else {
         request->is_stream = true;
@@ -657,7 +656,8 @@ static void on_sweep(uv_timer_t *timer)
         if (now_ms >= c->deadline_ms) {
             server->cut++;
             cut(c);
-        } else if (is_over || (server->is_stopping && (!c->request || !c->request->was_dispatched))) {
+        } else if (is_over ||
+                   (server->is_stopping && (!c->request || !c->request->was_dispatched))) {
             cut(c);
         } else if (server->is_stopping && c->request->is_stream) {
             server_wake(c->request);
@@ -770,8 +770,7 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
         on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
-        1, MHD_OPTION_END);
+        on_connection, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!server->daemon) {
         snprintf(error, error_bytes, "libmicrohttpd did not start on %s", config->listen);
         close(fd);

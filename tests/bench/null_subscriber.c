@@ -1,17 +1,16 @@
 /* null_subscriber: what libmosquitto alone takes, to hold the collector beside.
  *
- * It subscribes, takes every message and does nothing with it. Whatever it cannot do, no client of
- * this library and this broker can.
+ * It subscribes, takes every message and does nothing with it: an ordinary client of this library, as
+ * fast as one can be that keeps to its interface.
  *
  *   ack     acknowledges at once, as the library does by itself
- *   gated   holds the acknowledgements: --batch messages (or what came in --linger-ms), then a
- * pause of
- *           --pause-ms that stands for the commit and in which nothing is read, then all
- * acknowledgements together; the collector's cycle without the collector
+ *   gated   holds the acknowledgements: --batch messages (or what came in --linger-ms), then a pause
+ *           of --pause-ms that stands for the commit and in which nothing is read, then all of them
+ *           together; the collector's cycle without the collector
  *
  * Both read until the socket is dry, which is the fastest way to use the library. `gated` corks the
  * socket around the acknowledgements (--no-cork: one segment each). --no-wake leaves out the byte
- * that the library writes to its own pair of sockets with every packet, as the collector does.
+ * that the library writes to its own pair of sockets with every packet.
  *
  * It says "ready" when it is subscribed. Measured are --seconds from --warmup seconds after the
  * first message on: then it prints one JSON object and ends. --latency also reads the timestamp in

@@ -1,18 +1,17 @@
 /* store_bench: the collector's way from a payload to the database, in parts, without the broker.
  *
  *   store   batches of made readings go through store.h into PostgreSQL: sorting, registering,
- *           encoding, the transaction. Each batch is made before its time starts, and taken into
- * the windows after it ended, as the collector does while it lets the acknowledgements out.
+ *           encoding, the transaction. Each batch is made before its time starts, and taken into the
+ *           windows after it ended, as the collector does while it lets the acknowledgements out.
  *           --dump writes what was sent by COPY to DIR/<n>.copy, so that psql can send the same.
  *   path    payload -> topic -> reading -> batch -> sorted -> COPY rows -> windows, no database:
- * what a reading costs in this program alone. The same readings each time, so that the instructions
- *           can be compared between versions: valgrind --tool=callgrind
+ *           what a reading costs in this program alone. The same readings each time, so that the
+ *           instructions can be compared between versions: valgrind --tool=callgrind
  *           --toggle-collect=measured_path counts those, and nothing else.
  *
  * The fleet: --devices devices send once each in a shuffled order, then again; features are even
- * random numbers, times advance by 100 us a reading. Windows start as those of a fleet that has
- * been up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it
- * then is.
+ * random numbers, times advance by 100 us a reading. Windows start as those of a fleet that has been
+ * up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it then is.
  */
 #include "collector/batch.h"
 #include "collector/peaks.h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import struct
@@ -38,7 +39,7 @@ MALFORMED = {
     "two Hosts": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", {400}),
     "space before the colon": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A : 1\r\n\r\n", {400}),
     "header without a colon": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", {0, 400}),
-    "header without a name": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n: 1\r\n\r\n", {0, 400}),
+    "header without a name": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n: 1\r\n\r\n", {0, 200, 400}),
     "control character in a header": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n", {0, 400}),
     "NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: a\x00b\r\n\r\n", {0, 200, 400}),
     "NUL in the target": (b"GET /health\x00z HTTP/1.1\r\nHost: x\r\n\r\n", {0, 400, 404}),
@@ -99,7 +100,7 @@ def test_malformed_requests_are_refused_one_by_one(stack):
         status, answer, raw = first_answer(api.port, data)
         assert status in allowed, f"{name}: {status} {answer}"
         if status:
-            assert raw.is_closed(3) or status == 200, f"{name}: the connection stays open"
+            assert status in (200, 404) or raw.is_closed(3), f"{name}: the connection stays open"
             assert raw.buffered == b"", f"{name}: more than one answer"
         if status and answer.headers.get("content-type") == "application/problem+json":
             assert answer.json()["status"] == status and answer.headers["connection"] == "close"
@@ -178,26 +179,23 @@ def test_a_head_must_be_complete_by_its_deadline_however_it_is_dealt_out(stack):
     api = Api(stack, header_timeout="1s", idle_timeout="2s")
     began = time.monotonic()
     slow = [Raw(api.port) for _ in range(40)]
-    heads = [GOOD, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 1000 + b"\r\n\r\n", b"\r\n" * 1000, b""]
+    heads = [GOOD.replace(b"x", b"x" * 1000), b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + b"a\r\nX-A: " * 100, b"\r\n" * 1000, b""]
     closed_after = {}
+    sent = 0
     while len(closed_after) < len(slow) and time.monotonic() - began < 5:
         for i, raw in enumerate(slow):
+            head = heads[i % len(heads)]
             if i in closed_after:
                 continue
-            head = heads[i % len(heads)]
-            sent = int((time.monotonic() - began) * 20)  # a byte every 50 ms
-            try:
-                if sent < len(head):
-                    raw.send(head[sent : sent + 1])
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                raw.send(head[sent : sent + 1])
             if raw.is_closed():
                 closed_after[i] = time.monotonic() - began
+        sent += 1
         with Raw(api.port) as other:
             assert other.get("/healthz").status == 200  # nobody else notices
         time.sleep(0.02)
-    assert len(closed_after) == len(slow) and all(after < 2.0 for after in closed_after.values())
-    assert all(0.9 < after for i, after in closed_after.items() if i % len(heads) != 2)  # empty lines end sooner
+    assert len(closed_after) == len(slow) and all(0.9 < after < 2.0 for after in closed_after.values())
     assert all(b"200 OK" not in raw.buffered for raw in slow)
     assert api.metric("connections_cut_total") >= 40
     for raw in slow:

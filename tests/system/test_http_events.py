@@ -1,0 +1,267 @@
+"""/events: boards as they change, to clients that come, go, stall and return."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+
+import pytest
+from http_tools import Api, PlayedCollector, Raw, Stream, entry, insert
+
+from oracle import FEATURES, now_us, reading, to_us
+from servers import until
+
+
+@pytest.fixture
+def live(stack, broker):
+    """httpapi with one played collector that is live and has boards."""
+    api = Api(stack, max_connections_per_address=0)
+    collector = PlayedCollector(broker.port)
+    collector.boards([reading("a", temperature=1, pressure=1)])
+    collector.go_live()
+    until(lambda: api.source() == "boards")
+    yield api, collector
+    collector.close()
+
+
+def devices(*values, at=None):
+    """Already ranked: d0 has the highest value."""
+    return [reading(f"d{i}", at, temperature=v, pressure=v) for i, v in enumerate(values)]
+
+
+def test_first_all_boards_then_each_change(live):
+    api, collector = live
+    stream = Stream(api.port)
+    assert (stream.head.status, stream.head.headers["content-type"]) == (200, "text/event-stream")
+    assert stream.head.headers["cache-control"] == "no-store"
+    until(lambda: len(stream.boards()) == 6)
+    first = stream.of("board")[0]["data"]
+    assert (first["order"], first["source"]) == ("desc", "boards")
+    assert set(first["readings"][0]) == set(entry(reading("a")))
+    before = len(stream.of("board"))
+    best = devices(9, 5)
+    collector.board("temperature", "past_minute", best)
+    until(lambda: stream.boards()["temperature", "past_minute", "desc"] == ["d0", "d1"], 1)
+    changed = stream.of("board")[before:]
+    assert len(changed) == 1 and changed[0]["data"]["readings"] == [entry(r) for r in best]
+    collector.board("temperature", "past_minute", best)  # the same again is no news
+    collector.board("temperature", "past_minute", [])
+    until(lambda: stream.boards()["temperature", "past_minute", "desc"] == [], 1)
+    assert len(stream.of("board")) == before + 2
+    stream.close()
+
+
+def test_a_status_comes_every_second(live):
+    api, _ = live
+    stream = Stream(api.port, "/events?interval=past_minute")
+    statuses = until(lambda: len(s := stream.of("status")) >= 4 and s, 6)
+    gaps = [b["at"] - a["at"] for a, b in zip(statuses[1:], statuses[2:])]
+    assert all(0.8 < gap < 1.3 for gap in gaps)
+    last = statuses[-1]["data"]
+    assert last["source"] == "boards" and abs(now_us() - to_us(last["asOf"])) < 3_000_000
+    assert last["collectors"][0]["collectorId"] == "played" and last["collectors"][0]["isLive"] is True
+    stream.close()
+
+
+def test_a_client_gets_what_it_asked_for(live):
+    api, collector = live
+    narrow = Stream(api.port, "/events?features=pressure&interval=past_hour,all_time")
+    lowest = Stream(api.port, "/events?features=pressure&interval=past_minute&order=asc")
+    until(lambda: len(narrow.boards()) == 2)
+    assert set(narrow.boards()) == {("pressure", "past_hour", "desc"), ("pressure", "all_time", "desc")}
+    collector.board("temperature", "past_minute", devices(3))
+    collector.board("pressure", "past_minute", devices(1, 2), lowest=True)
+    until(lambda: lowest.boards().get(("pressure", "past_minute", "asc")) == ["d0", "d1"])
+    assert len(narrow.of("board")) == 2
+    narrow.close()
+    lowest.close()
+
+
+def test_who_returns_gets_what_changed_since(live):
+    api, collector = live
+    stream = Stream(api.port)
+    until(lambda: len(stream.boards()) == 6)
+    last = stream.events[-1]["id"]
+    stream.close()
+    collector.board("pressure", "past_hour", devices(4))
+    until(lambda: api.json("/dashboard?features=pressure&interval=past_hour")["pressure"][0]["deviceId"] == "d0")
+    back = Stream(api.port, last_event_id=last)
+    until(lambda: ("pressure", "past_hour", "desc") in back.boards())
+    until(lambda: len(back.of("status")) >= 2)
+    assert set(back.boards()) == {("pressure", "past_hour", "desc")}
+    back.close()
+    numbers = [int(e["id"].split("-")[1]) for e in back.events]
+    assert numbers == sorted(set(numbers))
+    for strange in ("0-1", "nonsense", f"{last}x", last.split("-")[0] + "-999999", "\xe4"):
+        other = Stream(api.port, last_event_id=strange)
+        until(lambda: len(other.boards()) == 6)
+        other.close()
+
+
+def test_without_a_collector_the_database_is_asked(stack):
+    api = Api(stack)
+    insert(stack.database, [reading("a", temperature=3.0)])
+    stream = Stream(api.port, "/events?features=temperature")
+    until(lambda: stream.boards().get(("temperature", "past_hour", "desc")) == ["a"], 3)
+    assert stream.of("status")[-1]["data"]["source"] == "database"
+    insert(stack.database, [reading("b", temperature=4.0)])
+    until(lambda: stream.boards().get(("temperature", "past_minute", "desc")) == ["b", "a"], 3)
+    # a second client costs no further question
+    before = api.metric("database_queries_total")
+    other = Stream(api.port, "/events?features=temperature")
+    until(lambda: len(other.boards()) == 3, 3)
+    until(lambda: len(other.of("status")) >= 3, 5)
+    assert api.metric("database_queries_total") - before <= 3 * 6
+    other.close()
+    stream.close()
+    until(lambda: api.metric("event_streams") == 0)
+    asked = api.metric("database_queries_total")
+    time.sleep(1.5)
+    assert api.metric("database_queries_total") == asked  # nobody listens, nobody asks
+
+
+def test_from_boards_to_the_database_and_back(stack, live):
+    api, collector = live
+    insert(stack.database, [reading("sql", temperature=7.0, pressure=7.0)])
+    stream = Stream(api.port, "/events?features=temperature&interval=past_hour")
+    key = ("temperature", "past_hour", "desc")
+    until(lambda: stream.boards().get(key) == ["a"])
+    collector.fall_silent()
+    until(lambda: stream.boards()[key] == ["sql"], 8)
+    assert stream.of("board")[-1]["data"]["source"] == "database"
+    collector.go_live()
+    until(lambda: stream.boards()[key] == ["a"], 3)
+    assert stream.of("board")[-1]["data"]["source"] == "boards"
+    stream.close()
+
+
+def test_streams_are_capped(stack):
+    api = Api(stack, max_event_streams=3)
+    streams = [Stream(api.port) for _ in range(3)]
+    answer = api.get("/events")
+    assert answer.status == 503 and "retry-after" in answer.headers
+    streams.pop().close()
+    until(lambda: api.metric("event_streams") == 2)
+    streams.append(Stream(api.port))
+    assert streams[-1].head.status == 200
+    for stream in streams:
+        stream.close()
+    until(lambda: api.metric("event_streams") == 0, 3)  # hang-ups are noticed
+
+
+def test_a_client_that_half_closes_is_gone(live):
+    api, _ = live
+    raw = Raw(api.port)
+    raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert raw.head().status == 200
+    until(lambda: api.metric("event_streams") == 1)
+    raw.socket.shutdown(socket.SHUT_WR)
+    until(lambda: api.metric("event_streams") == 0, 3)
+
+
+def test_a_client_that_does_not_read_holds_nobody_up(stack, broker):
+    api = Api(stack, stall_timeout="2s", num_top_devices=100, max_connections_per_address=0)
+    collector = PlayedCollector(broker.port, limit=100)
+    many = [reading(f"device_{i:04}", temperature=1000 - i, pressure=1) for i in range(100)]
+    collector.boards(many)
+    collector.go_live()
+    until(lambda: api.source() == "boards")
+    stalled = []
+    for _ in range(20):
+        raw = Raw(api.port)
+        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        stalled.append(raw)
+    reader = Stream(api.port)
+    until(lambda: api.metric("event_streams") == 21)
+    before = api.program.rss_kb()
+    late, number = [], 0
+    deadline = time.monotonic() + 20
+    while api.metric("event_streams") > 1 and time.monotonic() < deadline:
+        number += 1
+        began = time.monotonic()
+        collector.board("temperature", "past_minute", [reading("new", temperature=10000 + number, pressure=1), *many[:99]])
+        until(
+            lambda: (b := [e for e in reader.of("board") if e["data"]["interval"] == "past_minute" and e["data"]["feature"] == "temperature"])
+            and b[-1]["data"]["readings"][0]["temperature"] == 10000 + number,
+            2,
+            pause=0.002,
+        )
+        late.append(time.monotonic() - began)
+    assert api.metric("event_streams") == 1, "the stalled clients were not cut"
+    assert sorted(late)[len(late) // 2] < 0.1
+    if "asan" not in str(api.program.argv[0]):
+        assert api.program.peak_rss_kb() - before < 32 * 1024
+    assert not reader.is_over
+    reader.close()
+    collector.close()
+    for raw in stalled:
+        raw.close()
+
+
+def test_a_slow_reader_skips_to_the_present(live):
+    api, collector = live
+    raw = Raw(api.port)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.send(b"GET /events?features=temperature&interval=past_minute HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert raw.head().status == 200
+    for number in range(3000):
+        collector._client.publish(
+            "collectors/played/boards/temperature/past_minute",
+            '{"feature":"temperature","interval":"past_minute","order":"desc","asOf":"2026-11-24T00:00:00Z","readings":['
+            + ",".join(
+                f'{{"deviceId":"d{i}","timestamp":"2099-01-01T00:00:00Z","status":"ON","temperature":{number * 10 - i},"pressure":1}}'
+                for i in range(10)
+            )
+            + "]}",
+            qos=1,
+        )
+    until(lambda: api.json("/dashboard?features=temperature")["temperature"][0]["temperature"] == 29990, 30)
+    text = b""
+    while b'"temperature":29990,' not in text:
+        text += raw.chunk()
+    assert text.count(b"event: board") < 3000  # it was spared most of what happened meanwhile
+    raw.close()
+
+
+def test_two_hundred_clients_see_a_change_within_250_ms(live):
+    api, collector = live
+    streams = [Stream(api.port, "/events?interval=past_minute") for _ in range(200)]
+    for stream in streams:
+        until(lambda: len(stream.boards()) == 2)
+    worst = 0.0
+    for number in range(5):
+        began = time.monotonic()
+        collector.board("temperature", "past_minute", [reading("x", temperature=100 + number, pressure=0)])
+        for stream in streams:
+            until(lambda: stream.of("board")[-1]["data"]["readings"][0].get("temperature") == 100 + number, 5, pause=0.005)
+        worst = max(worst, *(stream.of("board")[-1]["at"] - began for stream in streams))
+    assert worst < 0.25 or "asan" in str(api.program.argv[0])
+    for stream in streams:
+        stream.close()
+    until(lambda: api.metric("event_streams") == 0, 5)
+
+
+def test_sigterm_ends_streams_as_streams_end(live):
+    api, _ = live
+    streams = [Stream(api.port) for _ in range(5)]
+    for stream in streams:
+        until(lambda: len(stream.boards()) == 6)
+    api.program.signal(signal.SIGTERM)
+    assert api.program.wait(5) == 0, api.program.tail()
+    for stream in streams:
+        until(lambda: stream.is_over, 2)
+        assert stream.ended_well
+
+
+def test_features_of_the_page_and_of_the_board_are_the_same(live):
+    api, _ = live
+    stream = Stream(api.port)
+    until(lambda: len(stream.boards()) == 6)
+    for event in stream.of("board"):
+        data = event["data"]
+        board = api.json(f"/dashboard?features={data['feature']}&interval={data['interval']}")
+        assert data["readings"] == board[data["feature"]]
+        assert list(data["readings"][0]) == ["deviceId", "timestamp", "status", *FEATURES]
+    stream.close()
