@@ -34,7 +34,7 @@ bool credentials_add(struct credentials *credentials, char *line)
 bool credentials_read(struct credentials *credentials, const char *path, char *error,
                       size_t error_bytes)
 {
-    struct rows rows;
+    struct rows rows = {0};
     const char *failure;
     char *line;
 

@@ -353,7 +353,7 @@ static bool read_lines(struct verify *verify, struct rows *rows)
 static bool read_truth(struct verify *verify)
 {
     const char *path = verify->config.truth_path;
-    struct rows rows;
+    struct rows rows = {0};
     bool good;
 
     if (!rows_open(&rows, path)) {

@@ -323,18 +323,22 @@ const char *boards_verdict_text(enum boards_verdict verdict)
     return texts[verdict];
 }
 
-/* Does a collector that is not live hold readings of the interval that no live one has loaded? */
+/* Does a collector that is not live hold readings of the interval that no live one has loaded? One
+ * that was lost may have stored some after its last status; one that stopped has said its last. */
 static bool still_matters(const struct boards *boards, const struct collector *gone,
                           int64_t length_us, int64_t as_of_us, uint64_t now_ms)
 {
+    int64_t last_us =
+        gone->as_of_us + (gone->state == COLLECTOR_STOPPED ? 0 : BOARDS_LIVE_MS * INT64_C(1000));
+
     if (!gone->has_status || gone->as_of_us == 0)
         return false;
-    if (length_us != INTERVAL_ALL_TIME && gone->as_of_us <= as_of_us - length_us)
+    if (length_us != INTERVAL_ALL_TIME && last_us <= as_of_us - length_us)
         return false;
     for (size_t i = 0; i < boards->count; i++) {
         const struct collector *collector = boards->collectors[i];
 
-        if (is_live(collector, now_ms) && collector->started_at_us > gone->as_of_us)
+        if (is_live(collector, now_ms) && collector->started_at_us > last_us)
             return false;
     }
     return true;

@@ -160,7 +160,7 @@ static void write_process(struct buffer *out, const struct api *api)
 {
     prometheus_process(out);
     prometheus_number(out, "process_start_time_seconds", "gauge", "When it started, since 1970.",
-                      (double)(api->started_us / 1000000));
+                      (double)api->started_us / 1e6);
     head(out, "build_info", "gauge", "Its version.");
     buffer_put_text(out, "highwater_httpapi_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }

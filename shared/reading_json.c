@@ -5,6 +5,7 @@
 
 #include "shared/json_scan.h"
 #include "shared/log.h"
+#include "shared/mem.h"
 #include "shared/timestamp.h"
 #include "shared/topic.h"
 
@@ -13,6 +14,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const error_texts[READING_ERROR_COUNT] = {
@@ -258,10 +260,22 @@ static bool take_object(struct parse *parse, const cJSON *object)
     return true;
 }
 
+/* Without memory cJSON would say that the text is no JSON, and a good reading would be rejected. */
+static cJSON *parse_json(const char *text, size_t bytes)
+{
+    static cJSON_Hooks hooks = {.malloc_fn = mem_alloc, .free_fn = free};
+    static bool has_hooks;
+
+    if (!has_hooks)
+        cJSON_InitHooks(&hooks);
+    has_hooks = true;
+    return cJSON_ParseWithLength(text, bytes);
+}
+
 static void parse_object(struct parse *parse, reading_item_fn on_item, void *user)
 {
     struct reading_item *item = parse->item;
-    cJSON *root = cJSON_ParseWithLength(item->bytes, item->length);
+    cJSON *root = parse_json(item->bytes, item->length);
 
     item->seq = -1;
     if (!root)

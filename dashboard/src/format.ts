@@ -23,11 +23,14 @@ export function formatShort(count: number): string {
   return counts.format(count);
 }
 
-/** How many decimals a column of values needs: four significant digits of the largest, three at
- * most, and none that are zero in every row. */
+const MOST_DECIMALS = 8;
+
+/** How many decimals a column of values needs: some four or five significant digits of the largest, and
+ * none that are zero in every row. */
 export function decimalsFor(values: readonly number[]): number {
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  let decimals = largest >= 1000 ? 1 : largest >= 100 ? 2 : 3;
+  const zeros = largest > 0 && largest < 1 ? Math.floor(-Math.log10(largest)) : 0;
+  let decimals = largest >= 1000 ? 1 : largest >= 100 ? 2 : Math.min(MOST_DECIMALS, 3 + zeros);
 
   while (decimals > 0 && values.every((value) => isWhole(value * 10 ** (decimals - 1)))) decimals--;
   return decimals;
@@ -38,7 +41,7 @@ const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) 
 export function formatValue(value: number, decimals: number): string {
   const size = Math.abs(value);
 
-  if (size >= 1e9 || (size > 0 && size < 5e-4)) return value.toExponential(3).replace('e+', 'e').replaceAll('-', '−');
+  if (size >= 1e9 || (size > 0 && size < 0.5 * 10 ** -decimals)) return value.toExponential(3).replace('e+', 'e').replaceAll('-', '−');
   return value
     .toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
     .replace('-', '−');

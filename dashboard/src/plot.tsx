@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { formatShort } from './format';
 
 export interface Colors {
   text: string;
@@ -90,6 +91,12 @@ export function valueAxis(colors: Colors, format?: (value: number) => string): u
     ...(format ? { values: (_: uPlot, ticks: number[]) => ticks.map(format) } : {}),
   };
 }
+
+/** Of things that are counted: no ticks between whole numbers. */
+export const countAxis = (colors: Colors): uPlot.Axis => ({
+  ...valueAxis(colors, formatShort),
+  incrs: Array.from({ length: 12 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat(),
+});
 
 interface PlotProps {
   /** Everything but the size; called again for other colours. Must not change otherwise. */

@@ -12,6 +12,9 @@ describe('values', () => {
     [[1013.26, 998.1], 1],
     [[-273.15], 2],
     [[0.1 + 0.2], 1],
+    [[0.00123, 0.0009], 5],
+    [[3e-6, 1e-6], 6],
+    [[1e-12], 8],
   ])('%j needs %i decimals', (values, decimals) => {
     expect(format.decimalsFor(values)).toBe(decimals);
   });
@@ -22,6 +25,7 @@ describe('values', () => {
     [-3.5, 1, '−3.5'],
     [4.2e12, 1, '4.200e12'],
     [-2.5e-7, 3, '−2.500e−7'],
+    [0.0003, 4, '0.0003'],
   ])('%d with %i decimals reads %s', (value, decimals, text) => {
     expect(format.formatValue(value, decimals)).toBe(text);
   });

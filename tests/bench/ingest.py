@@ -18,6 +18,7 @@ from rig import (
     Program,
     Rig,
     ServerError,
+    children,
     cpu_s,
     has,
     last_json,
@@ -271,8 +272,8 @@ def _expect(process: subprocess.Popen[str], line: str) -> None:
 # --- Where the time goes -------------------------------------------------------------------------
 
 
-def profile(rig: Rig, seconds: float) -> tuple[Section, dict[str, float]] | None:
-    """One flood under perf, which samples all of the machine; by program and library."""
+def profile(rig: Rig, seconds: float) -> Section | None:
+    """One flood under perf, which samples the programs of this run; by program and library."""
     hertz = 997
     if not has("perf"):
         return None
@@ -280,14 +281,23 @@ def profile(rig: Rig, seconds: float) -> tuple[Section, dict[str, float]] | None
     with rig.database() as database, rig.broker() as broker, rig.collector(broker, database) as collector:
         with rig.running(rig.flood(broker, WARMUP_S + seconds + 1)) as sim:
             sleep_until(time.monotonic() + WARMUP_S)
+            assert broker.program is not None and rig.postgres.program is not None
+            postgres = rig.postgres.program.pid
+            programs = {
+                "broker": [broker.program.pid],
+                "devicesim": [sim.pid],
+                "collector": [collector.pid],
+                "PostgreSQL": [postgres, *children(postgres)],
+            }
+            pids = ",".join(str(pid) for group in programs.values() for pid in group)
+            options = ["-F", str(hertz), "-e", "cpu-clock", "-o", str(data), "-p", pids]
             stored = collector.stored()
-            began = time.monotonic()
+            window = _Window(**programs)
             recorded = subprocess.run(
-                ["perf", "record", "-q", "-a", "-F", str(hertz), "-e", "cpu-clock", "-o", data, "--", "sleep", str(seconds)],
-                capture_output=True,
-                text=True,
+                ["perf", "record", "-q", *options, "--", "sleep", str(seconds)], capture_output=True, text=True
             )
-            per_second = (collector.stored() - stored) / (time.monotonic() - began)
+            stored = collector.stored() - stored
+            window.close()
             sim.wait(60)
     if recorded.returncode != 0:
         say(f"perf: {recorded.stderr.strip()}")
@@ -300,7 +310,7 @@ def profile(rig: Rig, seconds: float) -> tuple[Section, dict[str, float]] | None
         match = re.match(r"\s*[\d.]+%\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$", line)
         if match:
             samples[(match.group(2), match.group(3))] += int(match.group(1))
-    return _profile_section(samples, per_second * seconds * hertz / 1e6)
+    return _profile_section(samples, {name: cpu / stored * 1e6 for name, cpu in window.cpu.items()})
 
 
 def _part(program: str, library: str) -> tuple[str, str] | None:
@@ -312,28 +322,31 @@ def _part(program: str, library: str) -> tuple[str, str] | None:
     for name in ("libmosquitto", "libcjson", "libpq", "libuv", "libc.so"):
         if library.startswith(name):
             return programs[program], {"libc.so": "libc", "libcjson": "cJSON"}.get(name, name)
-    return programs[program], "own code" if program == library else "own code and other libraries"
+    return programs[program], "own code" if program == library else "other libraries"
 
 
-def _profile_section(samples: dict[tuple[str, str], int], per_us: float) -> tuple[Section, dict[str, float]]:
-    parts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+def _profile_section(samples: dict[tuple[str, str], int], cpu_us: dict[str, float]) -> Section:
+    """perf says how a program's time is shared, the scheduler how much it is."""
+    parts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for (program, library), count in samples.items():
         part = _part(program, library)
         if part:
-            parts[part[0]][part[1]] += count / per_us
+            parts[part[0]][part[1]] += count
+    columns = ["kernel", "own code", "libc", "libmosquitto", "libpq", "libuv", "cJSON", "other libraries"]
     section = Section(
         "Where the time goes",
-        ["program", "all", "kernel", "own code", "libc", "libmosquitto", "libpq", "libuv", "cJSON"],
-        "CPU per reading in microseconds during one flood, sampled over all cores with perf. libc is mostly "
-        "malloc() and memcpy(), called by the libraries and by our code. PostgreSQL is all of its processes: the "
-        "backend, the WAL writer, checkpoints.",
+        ["program", "all", *columns],
+        "CPU per reading in microseconds during one flood: how much by the scheduler's count, where by perf. libc is "
+        "mostly malloc() and memcpy(), called by the libraries and by our code. PostgreSQL is all of its processes: the "
+        "backend, the WAL writer, the checkpointer.",
     )
-    for program in ("broker", "devicesim", "collector", "PostgreSQL"):
-        found = parts.get(program, {})
-        own = found.get("own code", 0) + found.get("own code and other libraries", 0)
-        cells = [found.get("kernel", 0), own, *(found.get(name, 0) for name in section.head[4:])]
-        section.add(program, f"{sum(found.values()):.2f}", *(f"{cell:.2f}" if cell else "" for cell in cells))
-    return section, {program: sum(found.values()) for program, found in parts.items()}
+    for program, total in cpu_us.items():
+        found = parts[program]
+        unit = total / max(1, sum(found.values()))
+        cells = [f"{found[name] * unit:.2f}" if found[name] else "" for name in columns]
+        section.add(program, f"{total:.2f}", *cells)
+    section.add("together", f"{sum(cpu_us.values()):.2f}", *("" for _ in columns))
+    return section
 
 
 # --- Latency and memory --------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from servers import (  # noqa: E402
     PrivatePostgres,
     Program,
     ServerError,
+    children,
     free_port,
     until,
 )

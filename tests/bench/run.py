@@ -41,8 +41,9 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
     if "profile" in wanted:
         profiled = ingest.profile(on, 5)
         if profiled:
-            sections.append(profiled[0])
-    slow = ingest.latency(on, runs, seconds, [10000] if quick else [1000, 10000]) if "latency" in wanted else {}
+            sections.append(profiled)
+    rates = [10000] if quick else [1000, 10000]
+    slow = ingest.latency(on, 1 if quick else runs, seconds, rates) if "latency" in wanted else {}
     if slow:
         sections.append(ingest.latency_section(slow))
     idle = ingest.idle(on, 2 if quick else 5, 2 if quick else 4) if "idle" in wanted else {}

@@ -65,6 +65,17 @@ def insert(database: Database, readings: Iterable[Reading]) -> None:
     connection.close()
 
 
+def insert_many(database: Database, device_id: str, count: int) -> None:
+    """`count` readings of one device, a microsecond apart, made by the server itself."""
+    database.rows("INSERT INTO devices (device_id) VALUES (%s)", (device_id,))
+    database.rows(
+        "INSERT INTO readings (device, content_hash, recorded_at, received_at, status, temperature, pressure)"
+        " SELECT d.id, i, now() - interval '1 day' + i * interval '1 microsecond', now(), 1 + i %% 4, i / 7.0, i / 3.0"
+        " FROM devices d, generate_series(1, %s) i WHERE d.device_id = %s",
+        (count, device_id),
+    )
+
+
 # --- A collector that is only played -------------------------------------------------------------
 
 

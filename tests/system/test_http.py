@@ -725,9 +725,8 @@ def test_sigterm_while_nothing_is_reachable(stack, postgres):
     assert program.terminate(10) == 0
 
 
-@pytest.mark.parametrize(
-    "setting, value, said",
-    [
+def test_a_wrong_setting_ends_it_with_one_line(stack):
+    for setting, value, said in [
         ("http_listen", "nonsense", "host:port"),
         ("http_listen", "127.0.0.1:99999", "host:port"),
         ("http_listen", "192.0.2.1:5000", "cannot listen"),
@@ -739,14 +738,12 @@ def test_sigterm_while_nothing_is_reachable(stack, postgres):
         ("max_connections", "none", "whole number"),
         ("statement_timeout", "soon", "duration"),
         ("cors_origin", "a, b", "origin"),
-    ],
-)
-def test_a_wrong_setting_ends_it_with_one_line(stack, setting, value, said):
-    program = stack.program("httpapi", **{"http_listen": "127.0.0.1:0", setting: value})
-    program.start()
-    assert program.wait(10) in (1, 2)
-    lines = [line for line in program.output().splitlines() if "httpapi info" not in line]
-    assert len(lines) == 1 and said in lines[0], lines
+    ]:
+        program = stack.program("httpapi", **{"http_listen": "127.0.0.1:0", setting: value})
+        program.start()
+        assert program.wait(10) in (1, 2)
+        lines = [line for line in program.output().splitlines() if "httpapi info" not in line]
+        assert len(lines) == 1 and said in lines[0], lines
 
 
 def test_a_port_that_is_taken_is_said(stack):

@@ -242,6 +242,11 @@ static void test_boards__a_collector_that_is_gone_matters_until_its_readings_hav
     take_status(f, "a", "live", f->now_us, T0 + S, 10);
     assert_int_equal(merge(f, HOUR, 10, &merged), BOARDS_EXACT);
     assert_int_equal(merge(f, ALL_TIME, 10, &merged), BOARDS_EXACT);
+    /* unless b was lost, and stored something after it last spoke */
+    assert_true(take(f, "collectors/b/status", "{\"state\":\"lost\"}", true));
+    assert_int_equal(merge(f, ALL_TIME, 10, &merged), BOARDS_INCOMPLETE);
+    take_status(f, "a", "live", f->now_us, T0 + 4 * S, 10);
+    assert_int_equal(merge(f, ALL_TIME, 10, &merged), BOARDS_EXACT);
 }
 
 static void test_boards__an_interval_of_another_length_is_not_ours(void **state)

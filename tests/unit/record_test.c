@@ -240,7 +240,7 @@ static void test_record__many_are_found_again(void **state)
 static void read_file(struct fixture *f)
 {
     char error[RECORD_ERROR_SIZE];
-    struct rows rows;
+    struct rows rows = {0};
     char *line;
 
     assert_true(rows_open(&rows, f->path));
@@ -289,7 +289,7 @@ static void test_truth__a_torn_line_is_closed_before_the_next_run(void **state)
     struct fixture *f = *state;
     struct truth truth;
     FILE *file = fopen(f->path, "w");
-    struct rows rows;
+    struct rows rows = {0};
     unsigned lines = 0;
 
     assert_non_null(file);
@@ -326,7 +326,7 @@ static void test_rows__lines_of_any_length_plain_and_gzip(void **state)
     memset(long_line, 'x', sizeof(long_line) - 1);
     for (int zipped = 0; zipped < 2; zipped++) {
         gzFile file = gzopen(f->path, zipped ? "wb" : "wbT");
-        struct rows rows;
+        struct rows rows = {0};
 
         assert_non_null(file);
         gzprintf(file, "first\n\nthird\r\n");
@@ -352,7 +352,7 @@ static void test_rows__a_gzip_file_that_was_cut_off_is_told(void **state)
 {
     struct fixture *f = *state;
     gzFile file = gzopen(f->path, "wb");
-    struct rows rows;
+    struct rows rows = {0};
 
     for (int i = 0; i < 10000; i++)
         gzprintf(file, "line %d of many\n", i * 7919);

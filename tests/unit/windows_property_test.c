@@ -87,7 +87,7 @@ struct history {
     size_t interval_count;
     int64_t lengths_us[INTERVALS_OF_TEST_MOST];
     uint32_t device_count;
-    char ids[DEVICES_MOST][8];
+    char ids[DEVICES_MOST][16];
     size_t top_n;
     size_t step_limit;
     uint32_t value_count;
@@ -293,7 +293,6 @@ static void history_init(struct history *h, uint64_t seed)
     static const int64_t lengths[] = {1, 3, 7, 10, 20, 40, INTERVAL_ALL_TIME};
 
     *h = (struct history){.random = seed};
-    /* The generator's first numbers of neighbouring seeds are unrelated, no warming needed. */
     h->feature_count = 1 + below(h, FEATURES_OF_TEST_MOST);
     h->orders = 1 + (unsigned)below(h, 3);
     h->ranking_count = (uint32_t)(h->feature_count * (h->orders == 3 ? 2 : 1));
@@ -519,6 +518,7 @@ static bool play_coarse_history(struct history *h, uint64_t *coarsened)
 {
     struct windows windows;
     size_t events = 60 + below(h, 200);
+    double slope = one_in(h, 2) ? 1 : -1; /* the worst there is for one of the orders */
     bool right = true;
 
     h->step_limit = STAIRCASE_STEP_LIMIT_LEAST + below(h, 4);
@@ -529,10 +529,9 @@ static bool play_coarse_history(struct history *h, uint64_t *coarsened)
         struct fact *fact = add_fact(h);
         struct reading *reading = (void *)fact->reading;
 
-        /* Mostly falling for highest and rising for lowest boards, or the other way. */
         for (size_t f = 0; f < h->feature_count; f++)
             if (!one_in(h, 10))
-                reading->values[f] = (double)i * (h->random & 16 ? 1 : -1);
+                reading->values[f] = slope * (double)i;
         reading->content_hash = (int32_t)i;
         tell(h, &windows, fact);
         if (one_in(h, 2))
@@ -570,14 +569,18 @@ struct fleet_reading {
     double values[FLEET_FEATURES];
 };
 
-/* All that a device ever sent, in order of arrival. */
+/* All that a device ever sent, in order of arrival, and which of it is best. */
 struct fleet_device {
     char id[16];
     struct fleet_reading *readings;
     size_t count;
     size_t capacity;
+    size_t considered;                            /* readings that `best` knows */
+    size_t best[FLEET_INTERVALS][FLEET_RANKINGS]; /* index, or FLEET_NONE */
     bool is_silent;
 };
+
+#define FLEET_NONE SIZE_MAX
 
 static bool fleet_is_better(const struct fleet_reading *a, const struct fleet_reading *b,
                             uint32_t ranking)
@@ -591,21 +594,24 @@ static bool fleet_is_better(const struct fleet_reading *a, const struct fleet_re
     return a->content_hash > b->content_hash;
 }
 
-/* The device's best of each ranking after a moment: one pass over all that it ever sent. */
-static void fleet_find_best(const struct fleet_device *device, int64_t after_us,
-                            const struct fleet_reading *best[FLEET_RANKINGS])
+/* Brings best[interval][ranking] up to date: the best of all is the best so far or one of those that came
+ * since; unless the best so far has left the interval, then everything is looked at again. */
+static void fleet_find_best(struct fleet_device *device, uint32_t interval, uint32_t ranking,
+                            int64_t after_us)
 {
-    for (uint32_t r = 0; r < FLEET_RANKINGS; r++)
-        best[r] = NULL;
-    for (size_t i = 0; i < device->count; i++) {
+    size_t *best = &device->best[interval][ranking];
+    size_t i = device->considered;
+
+    if (i == 0 || (*best != FLEET_NONE && device->readings[*best].recorded_at_us <= after_us)) {
+        *best = FLEET_NONE;
+        i = 0;
+    }
+    for (; i < device->count; i++) {
         const struct fleet_reading *reading = &device->readings[i];
 
-        if (reading->recorded_at_us <= after_us)
-            continue;
-        for (uint32_t r = 0; r < FLEET_RANKINGS; r++)
-            if (!isnan(reading->values[r / 2]) &&
-                (!best[r] || fleet_is_better(reading, best[r], r)))
-                best[r] = reading;
+        if (reading->recorded_at_us > after_us && !isnan(reading->values[ranking / 2]) &&
+            (*best == FLEET_NONE || fleet_is_better(reading, &device->readings[*best], ranking)))
+            *best = i;
     }
 }
 
@@ -639,41 +645,46 @@ static void fleet_put(struct fleet_entry *board, size_t *count, struct fleet_ent
         ++*count;
 }
 
-static bool fleet_boards_are_right(struct windows *windows, const struct fleet_device *fleet,
+static bool fleet_board_is_right(struct windows *windows, struct fleet_device *fleet,
+                                 uint32_t ranking, uint32_t interval, int64_t now_us)
+{
+    struct fleet_entry board[FLEET_TOP_N];
+    struct windows_entry shown[FLEET_TOP_N];
+    size_t expected_count = 0;
+    size_t count = windows_board(windows, ranking, interval, now_us, shown);
+    int64_t after_us = interval == FLEET_ALL_TIME ? INT64_MIN : now_us - fleet_lengths_us[interval];
+
+    for (struct fleet_device *device = fleet; device < fleet + FLEET; device++) {
+        size_t best;
+
+        fleet_find_best(device, interval, ranking, after_us);
+        best = device->best[interval][ranking];
+        if (best != FLEET_NONE)
+            fleet_put(board, &expected_count, (struct fleet_entry){device, &device->readings[best]},
+                      ranking);
+    }
+    if (count != expected_count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (&fleet[shown[i].device] != board[i].device ||
+            /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): whole, padding is zero */
+            memcmp(shown[i].reading, board[i].reading, sizeof(struct fleet_reading)) != 0)
+            return false;
+    return true;
+}
+
+static bool fleet_boards_are_right(struct windows *windows, struct fleet_device *fleet,
                                    int64_t now_us)
 {
-    for (uint32_t interval = 0; interval < FLEET_INTERVALS; interval++) {
-        struct fleet_entry boards[FLEET_RANKINGS][FLEET_TOP_N];
-        size_t counts_of[FLEET_RANKINGS] = {0};
-        int64_t after_us =
-            interval == FLEET_ALL_TIME ? INT64_MIN : now_us - fleet_lengths_us[interval];
-
-        for (uint32_t device = 0; device < FLEET; device++) {
-            const struct fleet_reading *best[FLEET_RANKINGS];
-
-            fleet_find_best(&fleet[device], after_us, best);
-            for (uint32_t r = 0; r < FLEET_RANKINGS; r++)
-                if (best[r])
-                    fleet_put(boards[r], &counts_of[r],
-                              (struct fleet_entry){&fleet[device], best[r]}, r);
-        }
-        for (uint32_t r = 0; r < FLEET_RANKINGS; r++) {
-            struct windows_entry shown[FLEET_TOP_N];
-            size_t count = windows_board(windows, r, interval, now_us, shown);
-            bool right = count == counts_of[r];
-
-            for (size_t i = 0; i < count && right; i++)
-                right = &fleet[shown[i].device] == boards[r][i].device &&
-                        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): padding is zero */
-                        memcmp(shown[i].reading, boards[r][i].reading,
-                               sizeof(struct fleet_reading)) == 0;
-            if (!right) {
-                print_error("fleet: ranking %u, interval %u differs at %lld us\n", (unsigned)r,
-                            (unsigned)interval, (long long)now_us);
+    for (uint32_t ranking = 0; ranking < FLEET_RANKINGS; ranking++)
+        for (uint32_t interval = 0; interval < FLEET_INTERVALS; interval++)
+            if (!fleet_board_is_right(windows, fleet, ranking, interval, now_us)) {
+                print_error("fleet: ranking %u, interval %u differs at %lld us\n",
+                            (unsigned)ranking, (unsigned)interval, (long long)now_us);
                 return false;
             }
-        }
-    }
+    for (uint32_t i = 0; i < FLEET; i++)
+        fleet[i].considered = fleet[i].count;
     return true;
 }
 

@@ -4,6 +4,7 @@ import type { BoardEvent, Reading } from '../contract';
 import { decimalsFor, formatValue, nameFeature, phraseInterval } from '../format';
 import { deviceHref } from '../router';
 import { Age } from './Age';
+import { DeviceId } from './DeviceId';
 import { Ranking } from './Ranking';
 import { StatusMark } from './StatusMark';
 
@@ -37,8 +38,8 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
         {rank}
       </td>
       <th role="rowheader" scope="row" className="device">
-        <a href={deviceHref(reading.deviceId)} title={reading.deviceId}>
-          {reading.deviceId}
+        <a href={deviceHref(reading.deviceId)} title={reading.deviceId} aria-label={reading.deviceId}>
+          <DeviceId id={reading.deviceId} />
         </a>
       </th>
       <td role="cell" className="value" title={`${value} ${unit}`.trim()}>
@@ -69,7 +70,9 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
   const name = nameFeature(feature);
   const scale = useMemo(() => {
     const values = readings.map((reading) => reading[feature] as number);
-    return { ...barScale(values), decimals: decimalsFor(values) };
+    const decimals = decimalsFor(values);
+    const digits = Math.max(6, ...values.map((value) => formatValue(value, decimals).length));
+    return { ...barScale(values), decimals, digits };
   }, [readings, feature]);
 
   return (
@@ -80,7 +83,7 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
           {name.unit ? <span className="unit"> {name.unit}</span> : null}
         </h2>
       </header>
-      <div className="ranking" style={{ '--places': Math.max(places, readings.length) } as CSSProperties}>
+      <div className="ranking" style={{ '--places': Math.max(places, readings.length), '--digits': scale.digits } as CSSProperties}>
         <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phraseInterval(board.interval)}`}>
           <thead role="rowgroup">
             <tr role="row">
@@ -88,17 +91,17 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
                 <abbr title="Rank">#</abbr>
               </th>
               <th role="columnheader" scope="col" className="device">
-                Device
+                <span>Device</span>
               </th>
               <th role="columnheader" scope="col" className="value">
-                Value
+                <span>Value</span>
               </th>
               <th role="presentation" className="bar" aria-hidden="true" />
               <th role="columnheader" scope="col" className="state">
-                Status
+                <span>Status</span>
               </th>
               <th role="columnheader" scope="col" className="age">
-                Age
+                <span>Age</span>
               </th>
             </tr>
           </thead>

@@ -99,6 +99,13 @@ function readAt(columns: Columns, i: number): string {
   );
 }
 
+/** Some air above and below, also of values that are all the same. */
+function valueRange(low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const air = high > low ? 0.08 * (high - low) : 0.05 * Math.abs(low) || 0.5;
+  return [low - air, high + air];
+}
+
 function options(
   colors: Colors,
   handlers: MutableRefObject<Handlers>,
@@ -121,7 +128,7 @@ function options(
         },
       },
     },
-    scales: { x: { time: true }, y: { range: (_, low, high) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true) } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high) } },
     axes: [timeAxis(colors), valueAxis(colors)],
     series: [
       {},

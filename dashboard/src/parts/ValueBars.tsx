@@ -2,8 +2,8 @@
 import { useMemo, useRef } from 'react';
 import uPlot from 'uplot';
 import type { ValueHistogram } from '../contract';
-import { decimalsFor, formatCount, formatLoneValue, formatShort, formatValue, nameFeature } from '../format';
-import { Plot, valueAxis, type Colors } from '../plot';
+import { decimalsFor, formatCount, formatLoneValue, formatValue, nameFeature } from '../format';
+import { Plot, countAxis, valueAxis, type Colors } from '../plot';
 
 export function ValueBars({ histogram }: { histogram: ValueHistogram }) {
   const { edges, counts, count } = histogram;
@@ -54,6 +54,8 @@ function rangeOf(edges: readonly number[]): { min: number; max: number } {
   return min < max ? { min, max } : { min: min - 0.5, max: max + 0.5 };
 }
 
+const longest = (...values: number[]): number => Math.max(...values.map((value) => String(Math.round(value)).length));
+
 function readAt({ edges, counts, count }: ValueHistogram, i: number | null): string {
   const bin = i === null ? undefined : counts[i];
   if (i === null || bin === undefined) return '';
@@ -76,10 +78,10 @@ function options(colors: Colors, tell: (i: number | null) => void): Omit<uPlot.O
         grid: { show: false },
         ticks: { stroke: colors.line, width: 1, size: 4 },
         gap: 4,
-        space: 3.6 * colors.rem,
+        space: (_, _axis, low, high) => colors.rem * Math.max(3.6, 1 + 0.6 * (longest(low, high) + 2)),
         size: 1.8 * colors.rem,
       },
-      valueAxis(colors, (value) => (Number.isInteger(value) ? formatShort(value) : '')),
+      countAxis(colors),
     ],
     series: [
       {},

@@ -28,7 +28,10 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
   const features = (names?.features ?? []).filter((feature) => boards.has(feature));
   const isEmpty = features.length > 0 && features.every((feature) => boards.get(feature)!.readings.length === 0);
   const hasLowest = order === 'asc' || (status?.collectors.some((one) => one.lowest) ?? false);
-  const places = Math.max(...(status?.collectors ?? []).map((one) => one.limit ?? 0), 0) || PLACES;
+  /* room for as many as there can be */
+  const most = (counts: (number | undefined)[]) => Math.max(0, ...counts.map((count) => count ?? 0)) || PLACES;
+  const collectors = status?.collectors ?? [];
+  const places = Math.min(PLACES, most(collectors.map((one) => one.limit)), most(collectors.map((one) => one.devices)));
 
   return (
     <>
@@ -71,7 +74,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
           <Trouble status={status} />
           {features.length === 0 ? <Waiting /> : null}
           {isEmpty ? <Empty interval={chosen!} intervals={names!.intervals} onChoose={(to) => choose({ interval: to })} /> : null}
-          <Grid features={features} places={Math.min(places, isEmpty ? 3 : PLACES)} />
+          <Grid features={features} places={isEmpty ? 2 : places} />
         </>
       )}
     </>

@@ -37,8 +37,12 @@ export function Device({ route }: { route: DeviceRoute }) {
           <p className="source">
             {device?.latest ? (
               <>
-                <StatusMark status={device.latest.status} /> · last reading <Age at={device.latest.timestamp} /> ago · first
-                seen {formatDay(Date.parse(device.firstSeenAt))}
+                {device.latest.status ? (
+                  <>
+                    <StatusMark status={device.latest.status} /> ·{' '}
+                  </>
+                ) : null}
+                last reading <Age at={device.latest.timestamp} /> ago · first seen {formatDay(Date.parse(device.firstSeenAt))}
               </>
             ) : (
               <>&nbsp;</>

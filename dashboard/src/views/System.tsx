@@ -7,7 +7,7 @@ import type { Collector } from '../contract';
 import { formatAge, formatBytes, formatCount, formatMs, formatShort, nameReason } from '../format';
 import { live, useLive, useTick } from '../live';
 import { parseMetrics, sumOf, type Metrics } from '../metrics';
-import { Plot, timeAxis, valueAxis, type Colors } from '../plot';
+import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 
@@ -150,7 +150,7 @@ const rateOptions = (colors: Colors): Omit<uPlot.Options, 'width' | 'height'> =>
   scales: { x: { time: true }, y: { range: (_, _low, high) => [0, Math.max(1, high ?? 1) * 1.1] } },
   axes: [
     { ...timeAxis(colors), size: 1.7 * colors.rem, grid: { show: false } },
-    { ...valueAxis(colors, (value) => (Number.isInteger(value) ? formatShort(value) : '')), space: 1.6 * colors.rem },
+    { ...countAxis(colors), space: 1.6 * colors.rem },
   ],
   series: [{}, { stroke: colors.accent, width: 1.5, fill: colors.band, points: { show: false } }],
 });

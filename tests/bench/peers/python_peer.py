@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 import psycopg2
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from psycopg2.extras import execute_values
 
 BATCH = 5000
@@ -66,7 +68,7 @@ def main() -> None:
     broker = urlsplit(os.environ["MQTT_URL"])
     client = mqtt.Client("python_peer", protocol=mqtt.MQTTv5)
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
-    properties = mqtt.Properties(mqtt.PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)
     properties.ReceiveMaximum = 65535
     client.connect(broker.hostname, broker.port, properties=properties)
     client.loop_start()
