@@ -33,22 +33,7 @@ void metrics_note(struct metrics *metrics, size_t route, int status, double dura
     metrics->routes[route].sent_bytes += sent_bytes;
 }
 
-static void head(struct buffer *out, const char *name, const char *type, const char *help)
-{
-    char full[96];
-
-    snprintf(full, sizeof(full), "highwater_httpapi_%s", name);
-    prometheus_head(out, full, type, help);
-}
-
-static void number(struct buffer *out, const char *name, const char *type, const char *help,
-                   double value)
-{
-    char full[96];
-
-    snprintf(full, sizeof(full), "highwater_httpapi_%s", name);
-    prometheus_number(out, full, type, help, value);
-}
+#define PREFIX "highwater_httpapi_"
 
 static const char *route_name(size_t route)
 {
@@ -57,7 +42,7 @@ static const char *route_name(size_t route)
 
 static void write_requests(struct buffer *out, const struct metrics *metrics)
 {
-    head(out, "requests_total", "counter", "Requests by route and status.");
+    prometheus_head(out, PREFIX "requests_total", "counter", "Requests by route and status.");
     for (size_t i = 0; i <= routes_count; i++) {
         for (size_t j = 0; j < METRICS_STATUSES; j++) {
             char code[16] = "other";
@@ -66,21 +51,21 @@ static void write_requests(struct buffer *out, const struct metrics *metrics)
                 continue;
             if (statuses[j] > 0)
                 snprintf(code, sizeof(code), "%d", statuses[j]);
-            buffer_printf(
-                out, "highwater_httpapi_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n",
-                route_name(i), code, metrics->routes[i].answers[j]);
+            buffer_printf(out, PREFIX "requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n",
+                          route_name(i), code, metrics->routes[i].answers[j]);
         }
     }
-    head(out, "sent_bytes_total", "counter", "Bytes of bodies sent, by route.");
+    prometheus_head(out, PREFIX "sent_bytes_total", "counter", "Bytes of bodies sent, by route.");
     for (size_t i = 0; i <= routes_count; i++)
-        buffer_printf(out, "highwater_httpapi_sent_bytes_total{route=\"%s\"} %" PRIu64 "\n",
-                      route_name(i), metrics->routes[i].sent_bytes);
+        buffer_printf(out, PREFIX "sent_bytes_total{route=\"%s\"} %" PRIu64 "\n", route_name(i),
+                      metrics->routes[i].sent_bytes);
 }
 
 static void write_durations(struct buffer *out, const struct metrics *metrics)
 {
-    head(out, "request_duration_seconds", "histogram",
-         "From the request line to the end of the answer; streams last as long as they do.");
+    prometheus_head(
+        out, PREFIX "request_duration_seconds", "histogram",
+        "From the request line to the end of the answer; streams last as long as they do.");
     for (size_t i = 0; i <= routes_count; i++) {
         uint64_t total = 0;
 
@@ -96,16 +81,14 @@ static void write_durations(struct buffer *out, const struct metrics *metrics)
             if (j < METRICS_BUCKETS)
                 snprintf(bound, sizeof(bound), "%g", bounds_s[j]);
             buffer_printf(out,
-                          "highwater_httpapi_request_duration_seconds_bucket{route=\"%s\",le=\"%s\""
-                          "} %" PRIu64 "\n",
+                          PREFIX "request_duration_seconds_bucket{route=\"%s\",le=\"%s\""
+                                 "} %" PRIu64 "\n",
                           route_name(i), bound, total);
         }
-        buffer_printf(out, "highwater_httpapi_request_duration_seconds_sum{route=\"%s\"} ",
-                      route_name(i));
+        buffer_printf(out, PREFIX "request_duration_seconds_sum{route=\"%s\"} ", route_name(i));
         buffer_put_json_double(out, metrics->routes[i].duration_sum_s);
-        buffer_printf(
-            out, "\nhighwater_httpapi_request_duration_seconds_count{route=\"%s\"} %" PRIu64 "\n",
-            route_name(i), total);
+        buffer_printf(out, "\n" PREFIX "request_duration_seconds_count{route=\"%s\"} %" PRIu64 "\n",
+                      route_name(i), total);
     }
 }
 
@@ -114,73 +97,79 @@ static void write_data(struct buffer *out, struct api *api)
     const struct metrics *metrics = &api->metrics;
     uint64_t now_ms = uv_now(api->loop);
 
-    head(out, "answers_total", "counter", "Dashboards and other data by where they came from.");
+    prometheus_head(out, PREFIX "answers_total", "counter",
+                    "Dashboards and other data by where they came from.");
     buffer_printf(out,
-                  "highwater_httpapi_answers_total{source=\"boards\"} %" PRIu64 "\n"
-                  "highwater_httpapi_answers_total{source=\"rendered_before\"} %" PRIu64 "\n"
-                  "highwater_httpapi_answers_total{source=\"old_boards\"} %" PRIu64 "\n"
-                  "highwater_httpapi_answers_total{source=\"database\"} %" PRIu64 "\n",
+                  PREFIX "answers_total{source=\"boards\"} %" PRIu64 "\n" PREFIX
+                         "answers_total{source=\"rendered_before\"} %" PRIu64 "\n" PREFIX
+                         "answers_total{source=\"old_boards\"} %" PRIu64 "\n" PREFIX
+                         "answers_total{source=\"database\"} %" PRIu64 "\n",
                   metrics->from_boards, metrics->cached, metrics->from_old_boards,
                   metrics->from_database);
-    number(out, "broker_up", "gauge", "1 while the broker is connected.",
-           api->broker->state == MQTT_LINK_UP);
-    number(out, "broker_connects_total", "counter", "Times the broker was connected to.",
-           (double)api->broker->connects);
-    number(out, "board_messages_total", "counter", "Boards and statuses taken.",
-           (double)boards_message_count(api->boards, false));
-    number(out, "board_messages_unreadable_total", "counter", "Those that could not be read.",
-           (double)boards_message_count(api->boards, true));
-    number(out, "collectors_live", "gauge", "Collectors whose boards are current.",
-           (double)boards_collector_count(api->boards, COLLECTOR_LIVE, now_ms));
-    number(out, "collectors_warming", "gauge", "Collectors that load their windows.",
-           (double)boards_collector_count(api->boards, COLLECTOR_WARMING, now_ms));
+    prometheus_number(out, PREFIX "broker_up", "gauge", "1 while the broker is connected.",
+                      api->broker->state == MQTT_LINK_UP);
+    prometheus_number(out, PREFIX "broker_connects_total", "counter",
+                      "Times the broker was connected to.", (double)api->broker->connects);
+    prometheus_number(out, PREFIX "board_messages_total", "counter", "Boards and statuses taken.",
+                      (double)boards_message_count(api->boards, false));
+    prometheus_number(out, PREFIX "board_messages_unreadable_total", "counter",
+                      "Those that could not be read.",
+                      (double)boards_message_count(api->boards, true));
+    prometheus_number(out, PREFIX "collectors_live", "gauge",
+                      "Collectors whose boards are current.",
+                      (double)boards_collector_count(api->boards, COLLECTOR_LIVE, now_ms));
+    prometheus_number(out, PREFIX "collectors_warming", "gauge",
+                      "Collectors that load their windows.",
+                      (double)boards_collector_count(api->boards, COLLECTOR_WARMING, now_ms));
 }
 
 static void write_database(struct buffer *out, struct api *api)
 {
-    number(out, "database_connections_up", "gauge", "Connections to the database that are up.",
-           (double)pool_up_count(api->pool));
-    number(out, "database_connections_busy", "gauge", "Connections with a query under way.",
-           (double)pool_busy_count(api->pool));
-    number(out, "database_waiting", "gauge", "Queries that wait for a connection.",
-           (double)pool_waiting_count(api->pool));
-    number(out, "database_queries_total", "counter", "Queries run.",
-           (double)pool_job_count(api->pool));
-    number(out, "database_queries_failed_total", "counter", "Queries that failed.",
-           (double)pool_failed_count(api->pool));
-    number(out, "database_queries_refused_total", "counter",
-           "Queries turned away, since too many waited or the database was not there.",
-           (double)pool_refused_count(api->pool));
-    number(out, "database_queries_shared_total", "counter",
-           "Requests that joined a query under way.",
-           (double)questions_shared_count(api->questions));
+    prometheus_number(out, PREFIX "database_connections_up", "gauge",
+                      "Connections to the database that are up.", (double)pool_up_count(api->pool));
+    prometheus_number(out, PREFIX "database_connections_busy", "gauge",
+                      "Connections with a query under way.", (double)pool_busy_count(api->pool));
+    prometheus_number(out, PREFIX "database_waiting", "gauge",
+                      "Queries that wait for a connection.", (double)pool_waiting_count(api->pool));
+    prometheus_number(out, PREFIX "database_queries_total", "counter", "Queries run.",
+                      (double)pool_job_count(api->pool));
+    prometheus_number(out, PREFIX "database_queries_failed_total", "counter",
+                      "Queries that failed.", (double)pool_failed_count(api->pool));
+    prometheus_number(out, PREFIX "database_queries_refused_total", "counter",
+                      "Queries turned away, since too many waited or the database was not there.",
+                      (double)pool_refused_count(api->pool));
+    prometheus_number(out, PREFIX "database_queries_shared_total", "counter",
+                      "Requests that joined a query under way.",
+                      (double)questions_shared_count(api->questions));
 }
 
-static void write_process(struct buffer *out, const struct api *api)
+static void write_build(struct buffer *out, const struct api *api)
 {
-    prometheus_process(out);
     prometheus_number(out, "process_start_time_seconds", "gauge", "When it started, since 1970.",
-                      (double)api->started_us / 1e6);
-    head(out, "build_info", "gauge", "Its version.");
-    buffer_put_text(out, "highwater_httpapi_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
+                      (double)(api->started_us / 1000) / 1e3);
+    prometheus_head(out, PREFIX "build_info", "gauge", "Its version.");
+    buffer_put_text(out, PREFIX "build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }
 
 void metrics_write(struct buffer *out, struct api *api)
 {
     write_requests(out, &api->metrics);
     write_durations(out, &api->metrics);
-    number(out, "connections", "gauge", "Connections of clients.",
-           (double)server_connection_count(api->server));
-    number(out, "connections_accepted_total", "counter", "Connections taken in.",
-           (double)server_accepted_count(api->server));
-    number(out, "connections_cut_total", "counter", "Connections ended for being too slow.",
-           (double)server_cut_count(api->server));
-    number(out, "event_streams", "gauge", "Streams of events.",
-           (double)events_stream_count(api->events));
-    number(out, "events_sent_total", "counter", "Events sent, to each client.",
-           (double)events_sent_count(api->events));
-    number(out, "csv_streams", "gauge", "Exports under way.", (double)api->csv_streams);
+    prometheus_number(out, PREFIX "connections", "gauge", "Connections of clients.",
+                      (double)server_connection_count(api->server));
+    prometheus_number(out, PREFIX "connections_accepted_total", "counter", "Connections taken in.",
+                      (double)server_accepted_count(api->server));
+    prometheus_number(out, PREFIX "connections_cut_total", "counter",
+                      "Connections ended for being too slow.",
+                      (double)server_cut_count(api->server));
+    prometheus_number(out, PREFIX "event_streams", "gauge", "Streams of events.",
+                      (double)events_stream_count(api->events));
+    prometheus_number(out, PREFIX "events_sent_total", "counter", "Events sent, to each client.",
+                      (double)events_sent_count(api->events));
+    prometheus_number(out, PREFIX "csv_streams", "gauge", "Exports under way.",
+                      (double)api->csv_streams);
     write_data(out, api);
     write_database(out, api);
-    write_process(out, api);
+    prometheus_process(out);
+    write_build(out, api);
 }

@@ -19,7 +19,6 @@
 #define REPLY_EVENTS "text/event-stream"
 #define REPLY_TEXT "text/plain; charset=utf-8"
 #define REPLY_HTML "text/html; charset=utf-8"
-#define REPLY_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 /* Nothing may be loaded or run: an answer of the API is data. */
 #define REPLY_CSP_DATA "default-src 'none'; frame-ancestors 'none'"

@@ -10,6 +10,7 @@
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "shared/log.h"
+#include "shared/prometheus.h"
 #include "shared/timestamp.h"
 
 #include <assert.h>
@@ -91,7 +92,7 @@ static void answer_metrics(struct api *api, struct server_request *request,
     (void)route;
     (void)params;
     metrics_write(&body, api);
-    respond_live(api, request, REPLY_METRICS, &body);
+    respond_live(api, request, PROMETHEUS_CONTENT_TYPE, &body);
 }
 
 static void answer_openapi(struct api *api, struct server_request *request,
@@ -291,7 +292,7 @@ const struct route routes[] = {
      .name = "metrics",
      .handle = answer_metrics,
      .params = no_params,
-     .types = {REPLY_METRICS},
+     .types = {PROMETHEUS_CONTENT_TYPE},
      .summary = "Metrics of this program, for Prometheus",
      .help = "Text format 0.0.4."},
     {.path = "/healthz",

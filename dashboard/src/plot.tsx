@@ -11,6 +11,7 @@ export interface Colors {
   accent: string;
   bar: string;
   band: string;
+  fill: string;
   font: string;
   rem: number;
 }
@@ -27,6 +28,7 @@ function readColors(): Colors {
     accent: read('--accent'),
     bar: read('--bar'),
     band: read('--band'),
+    fill: read('--fill'),
     font: `${Math.round(size * 0.8)}px ${getComputedStyle(document.body).fontFamily}`,
     rem: size,
   };

@@ -229,7 +229,11 @@ def fleet_section(floods: Floods, figures: dict[str, Figure]) -> Section:
             at_most(figures["share"].median, 50),
         )
         section.add(
-            "resident memory meanwhile, MB", figures["RSS MB"].text(), "", "", "<= 200 MB",
+            "resident memory meanwhile, MB",
+            figures["RSS MB"].text(),
+            "",
+            "",
+            "<= 200 MB",
             at_most(figures["RSS MB"].median, 200),
         )
     return section

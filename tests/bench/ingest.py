@@ -18,7 +18,6 @@ from rig import (
     Program,
     Rig,
     ServerError,
-    children,
     cpu_s,
     has,
     last_json,
@@ -29,6 +28,7 @@ from rig import (
     until,
     voluntary_switches,
 )
+from servers import children
 from report import Section, at_least, at_most, verdict
 
 WARMUP_S = 1.5
@@ -68,9 +68,7 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
                 sleep_until(time.monotonic() + WARMUP_S)
                 backends = collector.backends()
                 stored = collector.stored()
-                window = _Window(
-                    broker=broker.program.pid, sim=sim.pid, collector=collector.pid, postgres=backends
-                )
+                window = _Window(broker=broker.program.pid, sim=sim.pid, collector=collector.pid, postgres=backends)
                 sleep_until(time.monotonic() + seconds)
                 stored = collector.stored() - stored
                 window.close()
@@ -192,7 +190,9 @@ def flood_section(floods: Floods, store: dict[str, dict[str, Figure]], instructi
     if instructions:
         total = sum(instructions.values())
         parts = ", ".join(f"{name} {number(count)}" for name, count in instructions.items())
-        section.add("instructions per reading, without the broker and the database", number(total, 4), parts, "", "", "")
+        section.add(
+            "instructions per reading, without the broker and the database", number(total, 4), parts, "", "", ""
+        )
     section.notes.append(
         "Each run ends with a count: every reading that a device had an acknowledgement for is in the table. Store "
         "alone: batches of 10,000 made in memory, through the collector's own code; psql sends the same rows, sorted, "
@@ -213,7 +213,9 @@ def store(rig: Rig, runs: int, batches: int) -> dict[str, dict[str, Figure]]:
     def run_store(*args: str) -> dict[str, float]:
         with rig.database() as database:
             argv = [BENCH / "store_bench", "--database-url", rig.postgres.url(database), "--batches", batches, *args]
-            bench = subprocess.Popen([str(arg) for arg in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            bench = subprocess.Popen(
+                [str(arg) for arg in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
             assert bench.stdin is not None and bench.stdout is not None
             try:
                 _expect(bench, "ready")
@@ -303,7 +305,9 @@ def profile(rig: Rig, seconds: float) -> Section | None:
         say(f"perf: {recorded.stderr.strip()}")
         return None
     listed = subprocess.run(
-        ["perf", "report", "-i", data, "--sort", "comm,dso", "-n", "--stdio", "-g", "none"], capture_output=True, text=True
+        ["perf", "report", "-i", data, "--sort", "comm,dso", "-n", "--stdio", "-g", "none"],
+        capture_output=True,
+        text=True,
     )
     samples: dict[tuple[str, str], int] = defaultdict(int)
     for line in listed.stdout.splitlines():
@@ -337,8 +341,8 @@ def _profile_section(samples: dict[tuple[str, str], int], cpu_us: dict[str, floa
         "Where the time goes",
         ["program", "all", *columns],
         "CPU per reading in microseconds during one flood: how much by the scheduler's count, where by perf. libc is "
-        "mostly malloc() and memcpy(), called by the libraries and by our code. PostgreSQL is all of its processes: the "
-        "backend, the WAL writer, the checkpointer.",
+        "mostly malloc() and memcpy(), called by the libraries and by our code. PostgreSQL is all of its processes: "
+        "the backend, the WAL writer, the checkpointer.",
     )
     for program, total in cpu_us.items():
         found = parts[program]
@@ -414,8 +418,8 @@ def latency_section(results: dict[int, dict[str, dict[str, Figure]]]) -> Section
         "Latency",
         TARGETS,
         "From the timestamp in the reading, which is when the device publishes it. Committed is when PostgreSQL wrote "
-        "the commit (track_commit_timestamp, for this alone), of every reading. Visible is when a client of /events has the "
-        "board with the reading on it, of readings that lead their board; boards change at most every 150 ms.",
+        "the commit (track_commit_timestamp, for this alone), of every reading. Visible is when a client of /events has "
+        "the board with the reading on it, of readings that lead their board; boards change at most every 150 ms.",
     )
     for rate, result in results.items():
         ours, broker = result["collector"], result["subscriber"]
@@ -467,7 +471,9 @@ def idle(rig: Rig, windows: int, seconds: float) -> dict[str, Figure]:
     }
 
 
-def rest_section(idle_figures: dict[str, Figure], results: dict[int, dict[str, dict[str, Figure]]], floods: Floods) -> Section:
+def rest_section(
+    idle_figures: dict[str, Figure], results: dict[int, dict[str, dict[str, Figure]]], floods: Floods
+) -> Section:
     section = Section("At rest, and memory", TARGETS)
     if results:
         memory = results[max(results)]["collector"]["RSS MB"]
@@ -504,7 +510,9 @@ def rest_section(idle_figures: dict[str, Figure], results: dict[int, dict[str, d
             "",
             "",
         )
-        section.add("wake-ups per second, no devices", idle_figures["silent wake-ups"].text(), "a status a second", "", "", "")
+        section.add(
+            "wake-ups per second, no devices", idle_figures["silent wake-ups"].text(), "a status a second", "", "", ""
+        )
         section.notes.append(
             "A wake-up is a voluntary context switch. A reading costs several: it arrives, its batch has lingered, the "
             "database answers each statement, the board goes out and is acknowledged."

@@ -151,8 +151,8 @@ def windows_section(ours: dict[int, dict[str, float]], beside: dict[str, float],
     section = Section(
         "Windows",
         ["devices", "insert, per reading", "board of 10", "bytes per device", "to reach", "met"],
-        "Two features, three intervals, random values, one reading per device per second, an hour's steady state; boards "
-        "after 1 % of the devices have changed. One core.",
+        "Two features, three intervals, random values, one reading per device per second, an hour's steady state; "
+        "boards after 1 % of the devices have changed. One core.",
     )
     bounds = {10000: (150, 20, 1024), 1000000: (500, 50, 1024)}
     for devices, figures in ours.items():
@@ -178,15 +178,22 @@ def windows_section(ours: dict[int, dict[str, float]], beside: dict[str, float],
             "",
         )
         section.notes.append(
-            "Redis has no rolling window. Beside stands the usual way: sorted sets with each device's best of all time and of "
-            "each minute, an insert into both, and the past hour as the union of 60 of those. It moves by whole minutes, knows "
-            "one feature and the value alone, not the reading. CPU is the server's."
+            "Redis has no rolling window. Beside stands the usual way: sorted sets with each device's best of all time and "
+            "of each minute, an insert into both, and the past hour as the union of 60 of those. It moves by whole minutes, "
+            "knows one feature and the value alone, not the reading. CPU is the server's."
         )
     if sql_us and DEVICES in ours:
         section.add(
-            f"{DEVICES:,}, SQL", "", f"past minute {number(sql_us)} us, {number(sql_us / ours[DEVICES]['board_us'])} x", "", "", ""
+            f"{DEVICES:,}, SQL",
+            "",
+            f"past minute {number(sql_us)} us, {number(sql_us / ours[DEVICES]['board_us'])} x",
+            "",
+            "",
+            "",
         )
-        section.notes.append("SQL is asked over the readings of one minute, 600,000 rows; an hour has sixty times as many.")
+        section.notes.append(
+            "SQL is asked over the readings of one minute, 600,000 rows; an hour has sixty times as many."
+        )
     return section
 
 
@@ -238,5 +245,3 @@ def _library(path: str) -> str:
         if name in path:
             return shown
     return "other"
-
-

@@ -73,7 +73,9 @@ def _flood(rig: Rig, name: str, argv: list[str], seconds: float) -> dict[str, fl
 
 def section(rig: Rig, runs: int, seconds: float, floods: Floods) -> Section:
     node = _node_modules(rig)
-    variants = {"Python": lambda: _flood(rig, "python_peer", ["/usr/bin/python3", str(PEERS / "python_peer.py")], seconds)}
+    variants = {
+        "Python": lambda: _flood(rig, "python_peer", ["/usr/bin/python3", str(PEERS / "python_peer.py")], seconds)
+    }
     if node:
         variants["Node.js"] = lambda: _flood(rig, "node_peer", ["node", str(node / "node_peer.js")], seconds)
     results = rounds("peers", runs, variants)
@@ -85,15 +87,23 @@ def section(rig: Rig, runs: int, seconds: float, floods: Floods) -> Section:
     if floods:
         ours = floods["collector"]
         made.add(
-            "Highwater", ours["per second"].text(), ours["CPU us"].text(), ours["PostgreSQL us"].text(),
+            "Highwater",
+            ours["per second"].text(),
+            ours["CPU us"].text(),
+            ours["PostgreSQL us"].text(),
             ours["peak MB"].text(),
         )
-    names = {"Node.js": "Node.js: mqtt, pg, INSERT from arrays", "Python": "Python: paho-mqtt, psycopg2, execute_values"}
+    names = {
+        "Node.js": "Node.js: mqtt, pg, INSERT from arrays",
+        "Python": "Python: paho-mqtt, psycopg2, execute_values",
+    }
     for variant, figures in results.items():
-        made.add(names[variant], *(figures[name].text() for name in ("per second", "CPU us", "PostgreSQL us", "RSS MB")))
+        made.add(
+            names[variant], *(figures[name].text() for name in ("per second", "CPU us", "PostgreSQL us", "RSS MB"))
+        )
     made.notes.append(
         f"Medians of {runs}. Both acknowledge a message before it is stored: a crash loses what they hold, and here, "
-        "where they are slower than the broker, that is everything that piled up in their memory. Neither keeps boards, "
-        "checks what it is sent, or survives a row that the database refuses."
+        "where they are slower than the broker, that is everything that piled up in their memory. Neither keeps "
+        "boards, checks what it is sent, or survives a row that the database refuses."
     )
     return made

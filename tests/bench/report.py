@@ -73,9 +73,7 @@ def machine() -> str:
 
 
 def _system() -> str:
-    fields = dict(
-        line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
-    )
+    fields = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     return fields.get("PRETTY_NAME", "Linux").strip('"')
 
 
@@ -110,10 +108,11 @@ Versions: {", ".join(versions())}.
 
 Everything runs on this one machine: publishers, broker, program and database share its cores. So figures are
 those of the machine; the ratios, to what stands beside in the same run, carry the meaning. A figure is the
-median of {runs} runs where nothing else is said, in brackets the least and the most; the variants of a comparison take turns,
-and ratios are made within a round. Unless a section says otherwise: 10,000 devices, payloads of about 120 bytes,
-QoS 1, 4 publishing connections, PostgreSQL with its default durability (fsync and synchronous_commit on), Mosquitto with
-the repository's mosquitto.conf, and a database in the state after an hour of one reading per device and second.
+median of {runs} runs where nothing else is said, in brackets the least and the most; the variants of a comparison
+take turns, and ratios are made within a round. Unless a section says otherwise: 10,000 devices, payloads of about
+120 bytes, QoS 1, 4 publishing connections, PostgreSQL with its default durability (fsync and synchronous_commit on),
+Mosquitto with the repository's mosquitto.conf, and a database in the state after an hour of one reading per device
+and second.
 
 """
     return head + "\n".join(section.text() for section in sections)

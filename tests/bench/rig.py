@@ -33,7 +33,6 @@ from servers import (  # noqa: E402
     PrivatePostgres,
     Program,
     ServerError,
-    children,
     free_port,
     until,
 )
@@ -313,7 +312,9 @@ def _write_history(url: str) -> None:
                 hash_of_it = chance.randrange(-(2**31), 2**31)
                 rows.append(f"{device}\t{hash_of_it}\t{when}\t{when}\t1\t{columns[0]}\t{columns[1]}")
                 if at == len(steps) - 1:
-                    peaks.append(f"{device}\t{hash_of_it}\t{when}\t{value}\t1\t{feature}\tdesc\t{columns[0]}\t{columns[1]}")
+                    peaks.append(
+                        f"{device}\t{hash_of_it}\t{when}\t{value}\t1\t{feature}\tdesc\t{columns[0]}\t{columns[1]}"
+                    )
     names = ", ".join(sorted(HIGHEST))
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """make bench, make bench-quick: Highwater beside what its parts can do at most, in the same run.
 
-    --quick         a minute: fewer and shorter runs; docs/BENCHMARKS.md stays as it is
-    --only NAME     one part of it (may be repeated); docs/BENCHMARKS.md stays as it is
-    --runs N        of each comparison, instead of 5
-    --output FILE   instead of docs/BENCHMARKS.md
+--quick         a minute: fewer and shorter runs; docs/BENCHMARKS.md stays as it is
+--only NAME     one part of it (may be repeated); docs/BENCHMARKS.md stays as it is
+--runs N        of each comparison, instead of 5
+--output FILE   instead of docs/BENCHMARKS.md
 """
 
 from __future__ import annotations

@@ -260,6 +260,19 @@ static void test_windows__late_reading_counts_in_the_intervals_it_is_in(void **s
     assert_int_equal(windows_stats(&f->windows).steps, 2);
 }
 
+static void test_windows__late_reading_claims_no_place_in_intervals_it_is_not_in(void **state)
+{
+    struct fixture *f = *state;
+
+    add_devices(f);
+    insert(f, 0, 1500, 2, 2000);
+    assert_int_equal(f->windows.heaps[SHORT].count, 0);
+    assert_int_equal(f->windows.heaps[LONG].count, 1);
+    insert(f, 1, 900, 2, 2000);
+    assert_int_equal(f->windows.heaps[LONG].count, 1);
+    assert_int_equal(f->windows.heaps[ALL_TIME].count, 2);
+}
+
 static void test_windows__absent_feature_is_on_no_board(void **state)
 {
     struct fixture *f = *state;
@@ -598,6 +611,7 @@ int main(void)
         TEST(test_windows__when_the_best_leaves_the_next_best_is_shown),
         TEST(test_windows__reading_from_the_future_counts),
         TEST(test_windows__late_reading_counts_in_the_intervals_it_is_in),
+        TEST(test_windows__late_reading_claims_no_place_in_intervals_it_is_not_in),
         TEST(test_windows__absent_feature_is_on_no_board),
         TEST(test_windows__same_reading_again_changes_nothing),
         cmocka_unit_test_setup_teardown(test_windows__lowest_ranks_the_other_way_but_ties_alike,

@@ -152,7 +152,7 @@ const rateOptions = (colors: Colors): Omit<uPlot.Options, 'width' | 'height'> =>
     { ...timeAxis(colors), size: 1.7 * colors.rem, grid: { show: false } },
     { ...countAxis(colors), space: 1.6 * colors.rem },
   ],
-  series: [{}, { stroke: colors.accent, width: 1.5, fill: colors.band, points: { show: false } }],
+  series: [{}, { stroke: colors.accent, width: 1.5, fill: colors.fill, points: { show: false } }],
 });
 
 const states: Record<string, string> = {

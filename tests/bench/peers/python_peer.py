@@ -62,9 +62,7 @@ def main() -> None:
     with database, database.cursor() as cursor:
         cursor.execute("SELECT device_id, id FROM devices")
         devices = dict(cursor.fetchall())
-    signal.signal(
-        signal.SIGUSR2, lambda *_: print(json.dumps({"stored": stored, "at": time.time()}), flush=True)
-    )
+    signal.signal(signal.SIGUSR2, lambda *_: print(json.dumps({"stored": stored, "at": time.time()}), flush=True))
     broker = urlsplit(os.environ["MQTT_URL"])
     client = mqtt.Client("python_peer", protocol=mqtt.MQTTv5)
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
@@ -80,8 +78,15 @@ def main() -> None:
             temperature, pressure = reading["temperature"], reading["pressure"]
             content = hash((temperature, pressure)) & 0x7FFFFFFF
             rows.append(
-                (devices[reading["deviceId"]], content, reading["timestamp"], now, STATUSES[reading["status"]],
-                 temperature, pressure)
+                (
+                    devices[reading["deviceId"]],
+                    content,
+                    reading["timestamp"],
+                    now,
+                    STATUSES[reading["status"]],
+                    temperature,
+                    pressure,
+                )
             )
         with database, database.cursor() as cursor:
             execute_values(cursor, INSERT, rows, page_size=1000)
