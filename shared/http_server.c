@@ -239,12 +239,6 @@ static void cut(struct server_connection *connection)
         resume(request);
 }
 
-void server_cut(struct server_request *request)
-{
-    if (!request->connection->was_cut)
-        cut(request->connection);
-}
-
 static enum MHD_Result queue_answer(struct server_request *request)
 {
     struct server_answer *answer = request->answer;
@@ -844,9 +838,4 @@ uint64_t server_accepted_count(const struct server *server)
 uint64_t server_cut_count(const struct server *server)
 {
     return server->cut;
-}
-
-bool server_is_stopping(const struct server *server)
-{
-    return server->is_stopping;
 }

@@ -115,7 +115,6 @@ const char *server_address(const struct server *server);
 size_t server_connection_count(const struct server *server);
 uint64_t server_accepted_count(const struct server *server);
 uint64_t server_cut_count(const struct server *server); /* connections past a deadline */
-bool server_is_stopping(const struct server *server);
 
 /* The value of a header, NULL when the request has none. */
 const char *server_request_header(const struct server_request *request, const char *name);
@@ -145,8 +144,5 @@ void server_respond_stream(struct server_request *request, int status,
 
 /* The source has something again. */
 void server_wake(struct server_request *request);
-
-/* Ends the connection without a further word. */
-void server_cut(struct server_request *request);
 
 #endif

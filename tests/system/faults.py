@@ -28,7 +28,7 @@ from oracle import (
     to_us,
 )
 from proxy import Proxy
-from servers import Program, until
+from servers import PrivatePostgres, Program, ServerError, until
 
 # Who is who on a proxied link: MQTT client ids with their length, and PostgreSQL application names.
 INGEST = b"\x00\x09collector"
@@ -50,9 +50,10 @@ class Fleet:
     microsecond, late ones, whole arrays, and payloads that are to be rejected.
     """
 
-    def __init__(self, rng: random.Random, publisher: Publisher, devices: int = 20) -> None:
+    def __init__(self, rng: random.Random, publisher: Publisher, devices: int = 20, per_message: int = 1) -> None:
         self.rng = rng
         self.publisher = publisher
+        self.per_message = per_message  # readings, mostly
         self.devices = [f"device_{i}" for i in range(devices)]
         self.readings = 0
         self._clock_us = 0
@@ -83,7 +84,9 @@ class Fleet:
         if chance < 0.05:  # twins
             several.append(self.make(first.device_id, first.recorded_at_us))
         elif chance < 0.08:
-            several += [self.make(first.device_id) for _ in range(3)]
+            several += [self.make(first.device_id) for _ in range(self.per_message + 2)]
+        else:
+            several += [self.make(first.device_id) for _ in range(self.per_message - 1)]
         self.readings += len(several)
         return self.publisher.send(several if len(several) > 1 else first)
 
@@ -241,9 +244,11 @@ def assert_bounded(collector: Program) -> None:
     assert collector.peak_rss_kb() <= MOST_RSS_KB, f"{collector.peak_rss_kb()} kB"
 
 
-def assert_all_well(stack: Any, publishers: Publisher | Sequence[Publisher], collector: Program) -> None:
+def assert_all_well(
+    stack: Any, publishers: Publisher | Sequence[Publisher], collector: Program, timeout: float = 30.0
+) -> None:
     """The promise, the boards, the bounds; and the collector's own books balance."""
-    assert_kept(stack, publishers)
+    assert_kept(stack, publishers, timeout)
     assert_boards(stack)
     assert collector.is_running(), f"the collector ended with {collector.exit_code}:\n{collector.tail()}"
     assert_bounded(collector)
@@ -275,6 +280,17 @@ class Books:
             return until(seen, timeout, what)
         except AssertionError as failure:
             raise AssertionError(f"{failure}; last status: {self.now()}") from None
+
+
+def answers(postgres: PrivatePostgres) -> None:
+    """Waits until PostgreSQL, which ended a session of its own accord and recovers, takes connections again."""
+
+    def does() -> bool:
+        with contextlib.suppress(ServerError):
+            return postgres.sql("SELECT 1") == "1"
+        return False
+
+    until(does, 30, "PostgreSQL answers")
 
 
 def waits_for_lock(stack: Any) -> bool:

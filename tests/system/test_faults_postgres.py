@@ -14,12 +14,10 @@ import pytest
 from conftest import Stack
 from faults import (
     STORE,
+    answers,
     Books,
     arrived,
     assert_all_well,
-    assert_boards,
-    assert_bounded,
-    assert_kept,
     commits_held,
     count_lines,
     database_through,
@@ -28,7 +26,7 @@ from faults import (
     waits_for_lock,
 )
 from oracle import Database
-from servers import PrivatePostgres, ServerError, free_port, paused, until
+from servers import PrivatePostgres, is_alive, paused, until
 
 faults = pytest.mark.faults
 
@@ -64,9 +62,11 @@ def backend_ended_politely(stack, postgres):
 
 
 def backend_killed(stack, postgres):
-    os.kill(until(lambda: store_backend(stack), 10), signal.SIGKILL)
+    pid = until(lambda: store_backend(stack), 10)
+    os.kill(pid, signal.SIGKILL)
     # PostgreSQL ends all its other sessions, too, and recovers.
-    postgres.wait_until_ready()
+    until(lambda: not is_alive(pid))
+    answers(postgres)
 
 
 def postmaster_killed(stack, postgres):
