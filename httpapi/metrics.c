@@ -146,7 +146,7 @@ static void write_database(struct buffer *out, struct api *api)
 static void write_build(struct buffer *out, const struct api *api)
 {
     prometheus_number(out, "process_start_time_seconds", "gauge", "When it started, since 1970.",
-                      (double)(api->started_us / 1000) / 1e3);
+                      (double)api->started_us / 1e6);
     prometheus_head(out, PREFIX "build_info", "gauge", "Its version.");
     buffer_put_text(out, PREFIX "build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }

@@ -10,7 +10,7 @@
  * Part 3  a fleet of 1,000 devices, a reading a second each, compared each simulated second.
  *
  * Two readings are equal if all their bytes are. Everything follows from a seed; a failure prints
- * the one that repeats it.
+ * the one that repeats it (with sanitizers: under ASAN_OPTIONS=abort_on_error=1).
  *
  *     SEED=n       the first history's seed, counted up from there (1); 0 takes one from the clock
  *     HISTORIES=n  how many (10000)
