@@ -11,11 +11,11 @@
  * it equals or beats and stands there. Expired steps at the front are left alone until room is
  * needed, because looking at the front would cost every insert a cache line.
  *
- * The array grows by one slot and shrinks to three spare ones when five are. A staircase of random
- * values is nine steps on average, but swings: without shrinking it comes to hold room for eighteen;
- * so it holds room for ten, at one reallocation in eight inserts. A slot less costs twice as many of
- * them, half as many cost a slot more. Large arrays do both in eighths, so that a staircase that
- * grows to its limit is not copied all the time. */
+ * The array grows by one slot and shrinks to three spare ones when five are. A staircase of
+ * random values is nine steps on average, but swings: without shrinking it comes to hold room for
+ * eighteen; so it holds room for ten, at one reallocation in eight inserts. A slot less costs
+ * twice as many of them, half as many cost a slot more. Large arrays do both in eighths, so that
+ * a staircase that grows to its limit is not copied all the time. */
 #include "collector/staircase.h"
 
 #include "shared/mem.h"

@@ -1,18 +1,19 @@
 /* staircase.h: what is left of one device's readings when only maxima will be asked for.
  *
  * Shape    the readings that no later reading equals or beats, oldest first: from step to step
- *          time strictly rises and the value strictly worsens. So the best reading since any moment
- *          is the first step after that moment. Random values leave about ln(n) steps of n
+ *          time strictly rises and the value strictly worsens. So the best reading since any
+ *          moment is the first step after that moment. Random values leave about ln(n) steps of n
  *          readings: nine for an hour at one reading a second. Steps are whole readings in one
- *          array with little slack; inserting in any order, any number of times, gives the same steps.
- *          "Better" is: better value, then later recorded_at, then larger content_hash.
+ *          array with little slack; inserting in any order, any number of times, gives the same
+ *          steps. "Better" is: better value, then later recorded_at, then larger content_hash.
  * Units    recorded_at and every moment in microseconds, as in reading.h. Nothing here has a clock.
- * Limit    a slowly worsening value makes every reading a step. At `step_limit` steps an insert first
- *          halves the older half: every second step goes, the oldest stays; `coarsened` counts those
- *          that went. From then on the best reading since a moment M may be wrong in one way only:
- *          it is a true reading after M, but a worse and later one than the best. It is so only
- *          while M lies between two neighbouring steps from between which steps were removed, and the
- *          best was worse than the older of the two. Moments in the newer half stay exact.
+ * Limit    a slowly worsening value makes every reading a step. At `step_limit` steps an insert
+ *          first halves the older half: every second step goes, the oldest stays; `coarsened`
+ *          counts those that went. From then on the best reading since a moment M may be wrong in
+ *          one way only: it is a true reading after M, but a worse and later one than the best.
+ *          It is so only while M lies between two neighbouring steps from between which steps
+ *          were removed, and the best was worse than the older of the two. Moments in the newer
+ *          half stay exact.
  * Errors   none. No memory: mem.h.
  * Owner    the struct is embedded; staircase_release() frees the one array. Pointers to steps are
  *          good until the next call that takes the staircase without const.

@@ -1,19 +1,20 @@
 /* A board is asked for far less often than a reading arrives, and nearly no reading changes one.
  * So an insert does the least that keeps boards cheap, and a board repairs what it meets.
  *
- * Each (ranking, interval) has a heap with one key per device. One thing holds at all times: a key is
- * never worse than the best reading of its device in the interval, only better, namely when the
- * reading it was taken from has expired meanwhile. A new reading can beat its device's key only if it
- * leads the interval, that is if no earlier step of the staircase is inside; that takes a look at one
- * neighbouring step, in the cache line next to the tail. All other readings leave the heaps
- * alone. The board walks the heap best first and asks each key's staircase for the truth: if it agrees
- * the device is on the board, if not the key is lowered and sinks. What comes out in order is
- * exact, since every key below is no better than what its device claims at most.
+ * Each (ranking, interval) has a heap with one key per device. One thing holds at all times: a
+ * key is never worse than the best reading of its device in the interval, only better, namely
+ * when the reading it was taken from has expired meanwhile. A new reading can beat its device's
+ * key only if it leads the interval, that is if no earlier step of the staircase is inside; that
+ * takes a look at one neighbouring step, in the cache line next to the tail. All other readings
+ * leave the heaps alone. The board walks the heap best first and asks each key's staircase for
+ * the truth: if it agrees the device is on the board, if not the key is lowered and sinks. What
+ * comes out in order is exact, since every key below is no better than what its device claims at
+ * most.
  *
- * Rejected: a sorted set per board (every reading of a falling device would move its entry, and every
- * expiry); expiry queues or timing wheels (an event per step, for devices that no board will ever
- * show); keeping only the top N and recomputing when one leaves (a pass over all devices, at the
- * worst moment); buckets of seconds (not exact between two seconds).
+ * Rejected: a sorted set per board (every reading of a falling device would move its entry, and
+ * every expiry); expiry queues or timing wheels (an event per step, for devices that no board
+ * will ever show); keeping only the top N and recomputing when one leaves (a pass over all
+ * devices, at the worst moment); buckets of seconds (not exact between two seconds).
  *
  * All time is an interval like the others, of infinite length, whose truth is the device's peak
  * instead of its staircase.
@@ -24,8 +25,8 @@
  *
  *     id | staircases, 16 each | heap positions, 4 each | peaks, one reading each
  *
- * and beside it only the steps themselves and a key in each heap. Blocks are in chunks that never move,
- * so that growing costs no copy and no second copy's memory. */
+ * and beside it only the steps themselves and a key in each heap. Blocks are in chunks that never
+ * move, so that growing costs no copy and no second copy's memory. */
 #include "collector/windows.h"
 
 #include "shared/mem.h"
@@ -423,12 +424,12 @@ static void prefetch_steps(const struct windows *w, unsigned char *block)
  * device's block and for the steps of the device that was announced half the way ago. */
 void windows_prefetch(struct windows *w, uint32_t device)
 {
-    uint32_t *place = &w->announced[w->announced_count % (WINDOWS_AHEAD / 2)];
+    uint32_t *earlier = &w->announced[w->announced_count % (WINDOWS_AHEAD / 2)];
     const unsigned char *block = block_of(w, device);
 
     if (w->announced_count >= WINDOWS_AHEAD / 2)
-        prefetch_steps(w, block_of(w, *place));
-    *place = device;
+        prefetch_steps(w, block_of(w, *earlier));
+    *earlier = device;
     w->announced_count++;
     for (size_t i = 0; i < w->block_size; i += CACHE_LINE)
         __builtin_prefetch(block + i);

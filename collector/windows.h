@@ -1,28 +1,28 @@
 /* windows.h: which devices have had the best value of each feature, over any of several spans.
  *
- * Shape    a ranking is a feature with a direction, highest or lowest. Each device has a staircase
- *          per ranking and, inline, the best reading it ever had (its peak). Each (ranking, interval)
- *          has a heap of the devices that have something in it. A board is the best `top_n` devices,
- *          each with its whole best reading of the interval.
- *          A reading is in an interval at `now` when recorded_at > now - length: readings from the
- *          future count, and a reading leaves at exactly recorded_at + length.
- *          Devices are ranked by value, then later recorded_at, then smaller id (bytes); a
+ * Shape    a ranking is a feature with a direction, highest or lowest. Each device has a
+ *          staircase per ranking and, inline, the best reading it ever had (its peak). Each
+ *          (ranking, interval) has a heap of the devices that have something in it. A board is
+ *          the best `top_n` devices, each with its whole best reading of the interval.
+ * Order    devices are ranked by value, then later recorded_at, then smaller id (bytes); a
  *          device's own readings by value, then later recorded_at, then larger content_hash.
- *          Inserting is commutative and idempotent, so live, late, redelivered and reloaded
- *          readings need no distinction. A feature that is NAN is not there. -0.0 and infinite
- *          values never arrive.
+ * Meaning  a reading is in an interval at `now` when recorded_at > now - length: readings from the
+ *          future count, and a reading leaves at exactly recorded_at + length. Inserting is
+ *          commutative and idempotent, so live, late, redelivered and reloaded readings need no
+ *          distinction. A feature that is NAN is not there. -0.0 and infinite values never arrive.
  * Units    microseconds. `now` comes from the caller, from one clock for all calls. It may stand
  *          still. If it goes back, the boards are at once exact for what is still kept, at the
  *          price of one pass over all devices; what is then missing are readings not after
  *          stats.dropped_until_us, which the caller inserts again.
- * Errors   none; memory as in mem.h. A staircase beyond its limit is coarsened: staircase.h says what
- *          a board can then be wrong about, stats.coarsened whether it may be.
- * Cost     an insert is one device block and the tails of its staircases; a heap is touched only by a
- *          reading that leads its device's interval. A board is the devices it shows and those whose
- *          time has run out above them; each such repair was paid for by one insert. A device that
- *          went silent costs its block and its all-time entries, once windows_sweep() came by.
- * Owner    the caller of windows_init(); ids are borrowed and outlive the windows. Readings are copied
- *          in. Readings in entries are good until the next call without const.
+ * Errors   none; memory as in mem.h. A staircase beyond its limit is coarsened: staircase.h says
+ *          what a board can then be wrong about, stats.coarsened whether it may be.
+ * Cost     an insert is one device block and the tails of its staircases; a heap is touched only
+ *          by a reading that leads its device's interval. A board is the devices it shows and
+ *          those whose time has run out above them; each such repair was paid for by one insert.
+ *          A device that went silent costs its block and its all-time entries, once
+ *          windows_sweep() came by.
+ * Owner    the caller of windows_init(); ids are borrowed and outlive the windows. Readings are
+ *          copied in. Readings in entries are good until the next call without const.
  */
 #ifndef HIGHWATER_WINDOWS_H
 #define HIGHWATER_WINDOWS_H

@@ -1,30 +1,32 @@
 /* windows_bench: what an insert, a board and a device cost, in the steady state of an hour.
  *
- * The fleet: every device sends one reading a second, at its own phase of the second; phases are shuffled,
- * so that neighbours in time are strangers in memory, as the order of messages from a broker is
- * (--sorted is the other end: each batch by device). Values are even random numbers, which give ln(n)
- * steps per staircase. Boards: past minute, past hour, all time, highest, of each feature.
+ * The fleet: every device sends one reading a second, at its own phase of the second; phases are
+ * shuffled, so that neighbours in time are strangers in memory, as the order of messages from a
+ * broker is (--sorted is the other end: each batch by device). Values are even random numbers,
+ * which give ln(n) steps per staircase. Boards: past minute, past hour, all time, highest, of
+ * each feature.
  *
  * The steady state is reached in one of two ways.
- *   full       simulates --seconds of it, every reading. 5,400 s by default: all staircases are an hour
- *              long and the hour's heaps have had half an hour of expiries.
- *   survivors  draws for each device and feature only the readings of an hour that are steps at its end, from
- *              their exact distribution: going back in time from the newest reading, a value m is first
- *              beaten after a geometric wait with chance 1 - m, and by a value even in (m, 1). Each is
- *              inserted as a reading with that feature only; then --seconds of the full fleet are
- *              simulated (70 by default, more than the minute), so that arrays have their slack, the
- *              minute's heaps their expired keys, and the allocator its holes. The one thing that is then not
- *              an hour old are the keys of the hour's heaps, which start exact; run both ways at 10,000
- *              devices to see that it makes no difference.
+ *   full       simulates --seconds of it, every reading. 5,400 s by default: all staircases are
+ *              an hour long and the hour's heaps have had half an hour of expiries.
+ *   survivors  draws for each device and feature only the readings of an hour that are steps at
+ *              its end, from their exact distribution: going back in time from the newest
+ *              reading, a value m is first beaten after a geometric wait with chance 1 - m, and
+ *              by a value even in (m, 1). Each is inserted as a reading with that feature only;
+ *              then --seconds of the full fleet are simulated (70 by default, more than the
+ *              minute), so that arrays have their slack, the minute's heaps their expired keys,
+ *              and the allocator its holes. The one thing that is then not an hour old are the
+ *              keys of the hour's heaps, which start exact; run both ways at 10,000 devices to
+ *              see that it makes no difference.
  * Fleets of more than 50,000 use survivors unless told otherwise.
  *
- * Measured on that structure, while it goes on: rounds of 1 % of the fleet. A round's readings are made first, then
- * inserted (timed), then a sixtieth of the round's devices are swept (timed: it frees what expired, so
- * that the whole fleet is seen once a minute), then each board is asked for once (timed one by one). A sample is
- * --rounds rounds; shown are medians of --samples samples, and the slowest kind of board beside the mean of
- * all. Bytes are what the allocator has in use more than before windows_init(), its own headers and
- * rounding included (mallinfo2); rss is the same difference as the kernel sees it. Ids are not
- * included: windows borrow them.
+ * Measured on that structure, while it goes on: rounds of 1 % of the fleet. A round's readings
+ * are made first, then inserted (timed), then a sixtieth of the round's devices are swept (timed:
+ * it frees what expired, so that the whole fleet is seen once a minute), then each board is asked
+ * for once (timed one by one). A sample is --rounds rounds; shown are medians of --samples
+ * samples, and the slowest kind of board beside the mean of all. Bytes are what the allocator has
+ * in use more than before windows_init(), its own headers and rounding included (mallinfo2); rss
+ * is the same difference as the kernel sees it. Ids are not included: windows borrow them.
  */
 #include "collector/windows.h"
 
@@ -67,8 +69,7 @@ struct bench {
     size_t stride;
     uint32_t *order;      /* devices by phase */
     unsigned char *batch; /* one round's readings, in that order */
-    size_t batch_count;
-    size_t round; /* since the start */
+    size_t round;         /* since the start */
     size_t sweep_debt;
     int64_t now_us;
     uint64_t random;

@@ -1,10 +1,12 @@
-/* windows_property_test: boards against brute force over a plain array of everything that was inserted.
+/* windows_property_test: boards against brute force over a plain array of everything that was
+ * inserted.
  *
- * Part 1  small random histories with few devices, values and moments, so that ties and coincidences
- *         abound: late, future and repeated readings, absent features, loaded peaks, sweeps, a clock that
- *         goes back. One set of windows is asked for every board at every event and at every expiry,
- *         another, fed alike, only now and then, because asking repairs. In the end a third takes
- *         everything again in another order, with repetitions, and a sweep finds nothing left.
+ * Part 1  small random histories with few devices, values and moments, so that ties and
+ *         coincidences abound: late, future and repeated readings, absent features, loaded peaks,
+ *         sweeps, a clock that goes back. One set of windows is asked for every board at every
+ *         event and at every expiry, another, fed alike, only now and then, because asking
+ *         repairs. In the end a third takes everything again in another order, with repetitions,
+ *         and a sweep finds nothing left.
  * Part 2  the same with a limit of steps so low that it is always reached: what is shown may then
  *         be worse than the best, never anything else.
  * Part 3  a fleet of 1,000 devices, a reading a second each, compared each simulated second.
@@ -594,8 +596,9 @@ static bool fleet_is_better(const struct fleet_reading *a, const struct fleet_re
     return a->content_hash > b->content_hash;
 }
 
-/* Brings best[interval][ranking] up to date: the best of all is the best so far or one of those that came
- * since; unless the best so far has left the interval, then everything is looked at again. */
+/* Brings best[interval][ranking] up to date: the best of all is the best so far or one of those
+ * that came since; unless the best so far has left the interval, then everything is looked at
+ * again. */
 static void fleet_find_best(struct fleet_device *device, uint32_t interval, uint32_t ranking,
                             int64_t after_us)
 {

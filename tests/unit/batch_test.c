@@ -1,0 +1,293 @@
+#include "collector/batch.h"
+
+#include "collector/pg_binary.h"
+#include "shared/random.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { FEATURES = 2 };
+
+/* Devices 0, 1, 2 with the database ids 30, 20, 10: the order in the table is the other way round. */
+struct fixture {
+    struct batch batch;
+    struct devices devices;
+};
+
+static int set_up(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c"};
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    batch_init(&f->batch, FEATURES);
+    for (uint32_t i = 0; i < 3; i++) {
+        bool is_new;
+
+        devices_find_or_add(&f->devices, ids[i], &is_new);
+        devices_set_database_id(&f->devices, i, (int32_t)(30 - i * 10));
+    }
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    batch_release(&f->batch);
+    devices_release(&f->devices);
+    free(f);
+    return 0;
+}
+
+static void push(struct fixture *f, uint32_t device, int64_t recorded_at_us, int32_t hash)
+{
+    union reading_storage storage = {{0}};
+    char payload[32];
+
+    storage.reading.recorded_at_us = recorded_at_us;
+    storage.reading.content_hash = hash;
+    storage.reading.status = STATUS_ON;
+    storage.reading.values[0] = (double)f->batch.count;
+    storage.reading.values[1] = (double)NAN;
+    snprintf(payload, sizeof(payload), "payload %zu", f->batch.count);
+    batch_push(&f->batch, device, &storage.reading, (int64_t)f->batch.count,
+               1000 + (int64_t)f->batch.count, payload, strlen(payload));
+}
+
+static void test_batch__rows_are_sorted_as_the_index_is(void **state)
+{
+    struct fixture *f = *state;
+    static const uint32_t expected[] = {3, 4, 2, 5, 1, 0};
+
+    push(f, 0, 7, 1);
+    push(f, 0, 5, 9);
+    push(f, 1, 6, -1);
+    push(f, 2, 9, -5);
+    push(f, 2, 9, 5);
+    push(f, 1, 6, 0);
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(f->batch.sorted_count, 6);
+    assert_memory_equal(f->batch.order, expected, sizeof(expected));
+}
+
+static void test_batch__of_repetitions_the_first_stays(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, 1, 5, 3);
+    push(f, 0, 5, 3);
+    push(f, 1, 5, 3);
+    push(f, 1, 5, 4);
+    push(f, 1, 5, 3);
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(f->batch.count, 5);
+    assert_int_equal(f->batch.sorted_count, 3);
+    assert_int_equal(f->batch.order[0], 0);
+    assert_int_equal(f->batch.order[1], 3);
+    assert_int_equal(f->batch.order[2], 1);
+}
+
+static void test_batch__random_rows_are_each_once_and_in_order(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t seed = 42;
+
+    for (int i = 0; i < 5000; i++)
+        push(f, (uint32_t)random_below(&seed, 3), (int64_t)random_below(&seed, 50),
+             (int32_t)random_below(&seed, 4) - 2);
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(f->batch.sorted_count, 3 * 50 * 4); /* nearly surely: 8 draws for each key */
+    for (size_t i = 1; i < f->batch.sorted_count; i++) {
+        const struct batch_row *a = batch_row(&f->batch, f->batch.order[i - 1]);
+        const struct batch_row *b = batch_row(&f->batch, f->batch.order[i]);
+        int32_t id_a = f->devices.items[a->device].database_id;
+        int32_t id_b = f->devices.items[b->device].database_id;
+        const struct reading *ra = batch_reading(a);
+        const struct reading *rb = batch_reading(b);
+
+        assert_true(id_a < id_b || (id_a == id_b && (ra->recorded_at_us < rb->recorded_at_us ||
+                                                     (ra->recorded_at_us == rb->recorded_at_us &&
+                                                      ra->content_hash < rb->content_hash))));
+    }
+}
+
+static void test_batch__an_encoded_row_reads_back(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out = {0};
+    struct pg_row row;
+
+    push(f, 1, 1234567890, -7);
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 0, 1, &out), 1);
+    assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
+    assert_int_equal(pg_row_int4(&row), 20);
+    assert_int_equal(pg_row_int4(&row), -7);
+    assert_int_equal(pg_row_moment(&row), 1234567890);
+    assert_int_equal(pg_row_moment(&row), 1000);
+    assert_int_equal(pg_row_int2(&row, 0), STATUS_ON);
+    assert_int_equal(pg_row_int8(&row), 0);
+    assert_true(pg_row_double(&row) == 0.0);
+    assert_true(isnan(pg_row_double(&row)));
+    assert_false(row.failed);
+    assert_ptr_equal(row.at, row.end);
+    buffer_release(&out);
+}
+
+static void test_batch__what_is_refused_or_stored_is_not_encoded(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out = {0};
+    struct pg_row row;
+
+    for (int i = 0; i < 4; i++)
+        push(f, 0, i, 0);
+    batch_sort(&f->batch, &f->devices);
+    batch_row(&f->batch, 1)->is_refused = true;
+    batch_row(&f->batch, 2)->is_stored = true;
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 0, 4, &out), 2);
+    buffer_clear(&out);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 1, 3, &out), 0);
+    assert_int_equal(out.bytes, 0);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 2, 4, &out), 1);
+    assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
+    pg_row_int4(&row);
+    pg_row_int4(&row);
+    assert_int_equal(pg_row_moment(&row), 3);
+    buffer_release(&out);
+}
+
+static void test_batch__a_row_knows_the_bytes_it_came_from(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 100; i++)
+        push(f, 0, i, 0);
+    for (size_t i = 0; i < 100; i++) {
+        const struct batch_row *row = batch_row(&f->batch, i);
+        char expected[32];
+
+        snprintf(expected, sizeof(expected), "payload %zu", i);
+        assert_int_equal(row->payload_bytes, strlen(expected));
+        assert_memory_equal(f->batch.payloads.data + row->payload_at, expected, strlen(expected));
+    }
+}
+
+static void test_batch__the_oldest_arrival_is_that_of_the_first_of_all(void **state)
+{
+    struct fixture *f = *state;
+
+    batch_reject(&f->batch, "t", "p", 1, 500, "reason", "detail");
+    push(f, 0, 1, 1);
+    assert_int_equal(f->batch.oldest_received_at_us, 500);
+    batch_clear(&f->batch);
+    assert_true(batch_is_empty(&f->batch));
+    push(f, 0, 1, 1);
+    batch_reject(&f->batch, "t", "p", 1, 5000, "reason", "detail");
+    assert_int_equal(f->batch.oldest_received_at_us, 1000);
+}
+
+/* Reads one rejected row and returns the bytes of its payload. */
+static size_t read_rejected(struct fixture *f, char *topic, size_t topic_bytes, char *detail,
+                            size_t detail_bytes)
+{
+    struct pg_row row;
+    char payload[64];
+    char reason[64];
+
+    assert_true(pg_row_start(&row, (const char *)f->batch.rejected_rows.data,
+                             f->batch.rejected_rows.bytes, false));
+    assert_int_equal(pg_row_moment(&row), 77);
+    pg_row_text(&row, topic, topic_bytes);
+    pg_row_text(&row, payload, sizeof(payload));
+    pg_row_text(&row, reason, sizeof(reason));
+    pg_row_text(&row, detail, detail_bytes);
+    assert_string_equal(reason, "not_json");
+    assert_false(row.failed);
+    assert_ptr_equal(row.at, row.end);
+    return strlen(payload);
+}
+
+static void test_batch__a_rejected_message_keeps_its_bytes_and_a_legal_topic(void **state)
+{
+    static const struct {
+        const char *topic;
+        const char *kept;
+    } cases[] = {{"devices/a/readings", "devices/a/readings"},
+                 {"devices/\xc3\xbc/readings", "devices/\xc3\xbc/readings"},
+                 {"devices/\xff/readings", "devices/?/readings"},
+                 {"\xc3", "?"},
+                 {"\xed\xa0\x80", "???"},
+                 {"a\xf0\x9f\x94\xa5z\xf0\x9f", "a\xf0\x9f\x94\xa5z??"},
+                 {"", ""}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture *f = *state;
+        char topic[64];
+        char detail[64];
+
+        batch_clear(&f->batch);
+        batch_reject(&f->batch, cases[i].topic, "p\xffq", 3, 77, "not_json", "d\xc0x");
+        assert_int_equal(f->batch.rejected_count, 1);
+        assert_int_equal(read_rejected(f, topic, sizeof(topic), detail, sizeof(detail)), 3);
+        assert_string_equal(topic, cases[i].kept);
+        assert_string_equal(detail, "d?x");
+    }
+}
+
+static void test_batch__cleared_it_takes_the_next_round(void **state)
+{
+    struct fixture *f = *state;
+    size_t capacity;
+
+    for (int i = 0; i < 1000; i++)
+        push(f, 0, i, 0);
+    batch_sort(&f->batch, &f->devices);
+    batch_row(&f->batch, 0)->is_refused = true;
+    capacity = f->batch.capacity;
+    batch_clear(&f->batch);
+    push(f, 0, 1, 0);
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(f->batch.sorted_count, 1);
+    assert_false(batch_row(&f->batch, 0)->is_refused);
+    assert_int_equal(f->batch.capacity, capacity);
+}
+
+static void test_batch__an_empty_one_can_be_sorted(void **state)
+{
+    struct fixture *f = *state;
+
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(f->batch.sorted_count, 0);
+    batch_reject(&f->batch, "t", "", 0, 77, "not_json", "");
+    batch_sort(&f->batch, &f->devices);
+    assert_int_equal(f->batch.sorted_count, 0);
+    assert_false(batch_is_empty(&f->batch));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_batch__rows_are_sorted_as_the_index_is),
+        TEST(test_batch__of_repetitions_the_first_stays),
+        TEST(test_batch__random_rows_are_each_once_and_in_order),
+        TEST(test_batch__an_encoded_row_reads_back),
+        TEST(test_batch__what_is_refused_or_stored_is_not_encoded),
+        TEST(test_batch__a_row_knows_the_bytes_it_came_from),
+        TEST(test_batch__the_oldest_arrival_is_that_of_the_first_of_all),
+        TEST(test_batch__a_rejected_message_keeps_its_bytes_and_a_legal_topic),
+        TEST(test_batch__cleared_it_takes_the_next_round),
+        TEST(test_batch__an_empty_one_can_be_sorted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
