@@ -9,7 +9,8 @@
  *         and a sweep finds nothing left.
  * Part 2  the same with a limit of steps so low that it is always reached: what is shown may then
  *         be worse than the best, never anything else.
- * Part 3  a fleet of 1,000 devices, a reading a second each, compared each simulated second.
+ * Part 3  a fleet of 1,000 devices, a reading a second each, compared each simulated second,
+ *         with silences of most of a minute, after which nearly every key has run out at once.
  *
  * Two readings are equal if all their bytes are. Everything follows from a seed; a failure prints
  * the one that repeats it (with sanitizers: under ASAN_OPTIONS=abort_on_error=1).
@@ -752,6 +753,9 @@ static bool play_fleet(uint64_t seed, uint64_t reading_count)
                        fleet[i].is_silent ? (uint32_t)random_below(&random, FLEET) : i,
                        now_us + (int64_t)i * 900, &random, (int32_t)sent++);
         }
+        /* Now and then nobody is heard for most of a minute, and nobody asks. */
+        if (random_below(&random, 50) == 0)
+            now_us += (int64_t)random_below(&random, 62) * SECOND_US;
         windows_sweep(&windows, now_us + SECOND_US, FLEET / 60);
         right = fleet_boards_are_right(&windows, fleet, now_us + SECOND_US);
     }

@@ -564,6 +564,29 @@ static void test_windows__bytes_come_back_when_a_fleet_goes_silent(void **state)
                 empty + FLEET * sizeof(struct windows_key) * 5 / 4);
 }
 
+static void test_windows__board_is_right_when_nearly_all_keys_run_out_at_once(void **state)
+{
+    enum { FLEET = 3000 };
+    static char ids[FLEET][16];
+    struct fixture *f = *state;
+
+    for (uint32_t device = 0; device < FLEET; device++) {
+        snprintf(ids[device], sizeof(ids[device]), "%u", (unsigned)device);
+        windows_add_device(&f->windows, ids[device]);
+        insert(f, device, 10, 10000.0 + device, 10);
+        if (device % 3 == 0)
+            insert(f, device, 50, device * 7 % FLEET, 50);
+    }
+    /* 7 * 2571 = 6 * 3000 - 3, and so on: the largest of the later values. */
+    ASSERT_BOARD(f, 0, SHORT, 110, {2571, 50}, {2142, 50}, {1713, 50});
+    assert_int_equal(f->windows.heaps[SHORT].count, FLEET / 3);
+    ASSERT_BOARD(f, 0, LONG, 110, {2999, 10}, {2998, 10}, {2997, 10});
+    assert_empty(f, 0, SHORT, 150);
+    assert_int_equal(f->windows.heaps[SHORT].count, 0);
+    insert(f, 7, 151, 1, 151);
+    ASSERT_BOARD(f, 0, SHORT, 151, {7, 151});
+}
+
 static void test_windows__many_equal_devices_are_ranked_by_id(void **state)
 {
     enum { FLEET = 1000 };
@@ -634,6 +657,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_windows__coarsened_key_sinks_to_what_is_left,
                                         setup_limited, teardown),
         TEST(test_windows__bytes_come_back_when_a_fleet_goes_silent),
+        TEST(test_windows__board_is_right_when_nearly_all_keys_run_out_at_once),
         TEST(test_windows__many_equal_devices_are_ranked_by_id),
         TEST(test_windows__prefetch_changes_nothing),
     };
