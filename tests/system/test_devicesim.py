@@ -186,7 +186,14 @@ def test_sigterm_waits_for_acknowledgements(stack, truth):
     )
     until(lambda: truth.exists() and truth.stat().st_size > 500_000, 20, "it is well under way")
     with paused(stack.broker.program.pid):
-        until(lambda: outstanding(truth) > 100, 10, "both windows are more than half full")
+        sizes = [0]
+
+        def stands_still() -> bool:
+            """What the broker had answered before it stopped has been read, and the windows are full again."""
+            sizes.append(truth.stat().st_size)
+            return sizes[-1] == sizes[-2] and outstanding(truth) > 100
+
+        until(stands_still, 10, "both windows are more than half full", pause=0.5)
         program.signal(signal.SIGTERM)
         program.wait_for_line(r"ending, after the acknowledgement of \d+ messages", 10)
         assert program.is_running()
