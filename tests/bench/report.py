@@ -97,13 +97,13 @@ def versions() -> list[str]:
     return found
 
 
-def document(sections: list[Section], command: str, runs: int, version: str) -> str:
+def document(sections: list[Section], command: str, runs: int, version: str, busy: float) -> str:
     head = f"""# Benchmarks
 
 <!-- Written by `make bench`; changes made by hand are overwritten. -->
 
 Highwater {version}, {time.strftime("%Y-%m-%d", time.gmtime())}, `{command}`.
-Machine: {machine()}.
+Machine: {machine()}; {busy:.0f} % of it was in use by others before this began.
 Versions: {", ".join(versions())}.
 
 Everything runs on this one machine: publishers, broker, program and database share its cores. So figures are

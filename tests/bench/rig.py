@@ -142,6 +142,19 @@ def voluntary_switches(pid: int) -> int:
     raise ServerError(f"no voluntary_ctxt_switches in /proc/{pid}/status")
 
 
+def busy_share(seconds: float = 2.0) -> float:
+    """How much of all cores is in use now, by anybody, in percent."""
+
+    def times() -> tuple[int, int]:
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # all; idle and waiting for a disk
+
+    total, idle = times()
+    time.sleep(seconds)
+    total_then, idle_then = times()
+    return 100 * (1 - (idle_then - idle) / max(1, total_then - total))
+
+
 def sleep_until(moment: float) -> None:
     """`moment` of time.monotonic()."""
     delay = moment - time.monotonic()

@@ -19,7 +19,7 @@ import ingest
 import parts
 import peer_bench
 from report import Section, document
-from rig import CLONE, DEVICES, Figure, Rig, rig, say
+from rig import CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
 PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "backlog", "http", "fleet", "windows", "peers"]
@@ -84,6 +84,9 @@ def main() -> int:
     options = parser.parse_args()
     options.runs = options.runs or (2 if options.quick else 5)
     began = time.monotonic()
+    busy = busy_share()
+    if busy > 10:
+        say(f"the machine is {busy:.0f} % busy with other things: figures will be noise")
     try:
         with rig() as on:
             sections = measure(on, options)
@@ -93,7 +96,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     command = "make bench-quick" if options.quick else "make bench"
-    text = document(sections, command, options.runs, (CLONE / "VERSION").read_text().strip())
+    text = document(sections, command, options.runs, (CLONE / "VERSION").read_text().strip(), busy)
     print(f"\n{text}")
     output = options.output or (None if options.quick or options.only else CLONE / "docs" / "BENCHMARKS.md")
     if output:
