@@ -272,7 +272,7 @@ fuzz: $(FUZZERS)
 	  else tail -60 $(OUT)/$$name.log; echo "$$f failed"; exit 1; fi; done
 endif
 
-bench: programs $(BENCHES) deps-test deps-bench ## throughput, latency and cost, into docs/BENCHMARKS.md, in 15 minutes
+bench: programs $(BENCHES) deps-test deps-bench ## throughput, latency and cost, into docs/BENCHMARKS.md, in about 13 minutes
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute, to see a regression; the document stays

@@ -147,8 +147,17 @@ void batch_sort(struct batch *batch, const struct devices *devices)
     }
 }
 
-size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
-                    size_t to, struct buffer *out)
+bool batch_row_is_due(const struct batch_row *row, const struct batch_span *span)
+{
+    int64_t at_us = batch_reading(row)->recorded_at_us;
+
+    if (row->is_refused || row->is_stored)
+        return false;
+    return !span || (at_us >= span->from_us && at_us < span->until_us) != span->is_outside;
+}
+
+size_t batch_encode_span(const struct batch *batch, const struct devices *devices, size_t from,
+                         size_t to, const struct batch_span *span, struct buffer *out)
 {
     size_t encoded = 0;
 
@@ -156,7 +165,7 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
         const struct batch_row *row = batch_row(batch, batch->order[i]);
         const struct reading *reading = batch_reading(row);
 
-        if (row->is_refused || row->is_stored)
+        if (!batch_row_is_due(row, span))
             continue;
         pg_put_row(out, (uint16_t)(6 + batch->feature_count));
         pg_put_int4(out, devices->items[row->device].database_id);
@@ -176,4 +185,10 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
         encoded++;
     }
     return encoded;
+}
+
+size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
+                    size_t to, struct buffer *out)
+{
+    return batch_encode_span(batch, devices, from, to, NULL, out);
 }

@@ -72,9 +72,22 @@ void batch_reject(struct batch *batch, const char *topic, const char *payload, s
 /* Needs the database id of every device in the batch. */
 void batch_sort(struct batch *batch, const struct devices *devices);
 
-/* Appends the sorted rows [from, to) that are neither refused nor stored, as binary COPY rows of
- * readings: device, content_hash, recorded_at, received_at, status, seq, features. Returns how
- * many. */
+/* A span of recorded_at, the end excluded, or what is not in it. */
+struct batch_span {
+    int64_t from_us;
+    int64_t until_us;
+    bool is_outside;
+};
+
+/* True when the row is still to be stored and its reading belongs to the span; NULL = any time. */
+bool batch_row_is_due(const struct batch_row *row, const struct batch_span *span);
+
+/* Appends those of the sorted rows [from, to) that are due, as binary COPY rows of readings:
+ * device, content_hash, recorded_at, received_at, status, seq, features. Returns how many. */
+size_t batch_encode_span(const struct batch *batch, const struct devices *devices, size_t from,
+                         size_t to, const struct batch_span *span, struct buffer *out);
+
+/* The same of any time. */
 size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
                     size_t to, struct buffer *out);
 

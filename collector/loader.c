@@ -1,3 +1,10 @@
+/* Of the readings of an hour nearly all are beaten by a later one of their device, and never
+ * matter. So they are read in three layers, latest first: a sixtieth of them whole, and of what is
+ * older only what beats every later reading of its device in some ranking. PostgreSQL decides that,
+ * with an array of the devices' best values: ten million rows become half a million, and it reads
+ * the rest about as fast as it can read a table. Where the layers end comes from the fleet's
+ * rollups. Rejected: all rows (three times as slow, and most of that time is this loop's), and
+ * checkpoints of the windows, which need care for every other writer. */
 #include "collector/loader.h"
 
 #include "shared/log.h"
@@ -13,13 +20,33 @@
 /* Read further back than the interval by what clocks may differ. */
 #define MARGIN_US (INT64_C(5) * 1000000)
 
+/* No parallel plan: the other core is for who stores. */
+#define BEGIN_SQL                                                                                  \
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off;"                        \
+    "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB'"
+
+/* Numbers that device_sequences does not know yet are younger than this. Devices that were silent
+ * for a day before the last of its writes are left out, or one broken clock would cost a look at
+ * all partitions. */
+#define SINCE_SQL                                                                                  \
+    "COPY (SELECT min(highest_at) FROM device_sequences WHERE updated_at >"                        \
+    " (SELECT max(updated_at) - interval '1 day' FROM device_sequences)) TO STDOUT (FORMAT "       \
+    "binary)"
+
+/* The latest layers end before so many parts of the readings of the interval. */
+enum { LATEST_SHARE = 60, LATER_SHARE = 10 };
+
 enum step {
     STEP_BEGIN,
     STEP_DEVICES,
     STEP_PEAKS,
     STEP_SEQUENCES,
+    STEP_SINCE,
     STEP_NUMBERS,
-    STEP_READINGS,
+    STEP_SLOTS,
+    STEP_LATEST,
+    STEP_LATER,
+    STEP_REST,
     STEP_END
 };
 
@@ -123,6 +150,28 @@ static void load_number(struct loader *loader, struct pg_row *row)
         sequences_load_number(loader->config.sequences, device, number, recorded_at_us);
 }
 
+static void load_since(struct loader *loader, struct pg_row *row)
+{
+    loader->numbers_since_us = pg_row_moment(row);
+    if (row->failed)
+        loader->numbers_since_us = INT64_MAX; /* NULL: nobody numbers */
+}
+
+/* The slots come latest first; the cuts go in front of those where a share is reached. */
+static void load_slot(struct loader *loader, struct pg_row *row)
+{
+    int64_t start_us = pg_row_moment(row);
+    int64_t before = pg_row_int8(row); /* readings of this slot and all later ones */
+    int64_t all = pg_row_int8(row);
+
+    if (row->failed)
+        return;
+    if (before <= all / LATEST_SHARE + 1)
+        loader->latest_from_us = start_us;
+    if (before <= all / LATER_SHARE + 1)
+        loader->later_from_us = start_us;
+}
+
 static void load_reading(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
@@ -151,8 +200,12 @@ static void on_copy_row(struct pg_query *query, const char *data, size_t bytes)
         load_peak(loader, &row);
     else if (loader->step == STEP_SEQUENCES)
         load_sequence(loader, &row);
+    else if (loader->step == STEP_SINCE)
+        load_since(loader, &row);
     else if (loader->step == STEP_NUMBERS)
         load_number(loader, &row);
+    else if (loader->step == STEP_SLOTS)
+        load_slot(loader, &row);
     else
         load_reading(loader, &row);
 }
@@ -182,15 +235,82 @@ static void put_value_columns(struct buffer *sql, const struct features *feature
         buffer_printf(sql, ", %s", features->names[i]);
 }
 
+/* Calls `put` for each ranking: a feature, and which way. */
+static void put_rankings(const struct loader *loader, struct buffer *sql,
+                         void (*put)(struct buffer *sql, const char *feature, size_t number,
+                                     bool is_highest))
+{
+    for (size_t i = 0; i < loader->config.features->count; i++) {
+        if (loader->config.windows->orders & WINDOWS_HIGHEST)
+            put(sql, loader->config.features->names[i], i, true);
+        if (loader->config.windows->orders & WINDOWS_LOWEST)
+            put(sql, loader->config.features->names[i], i, false);
+    }
+}
+
+static void put_best(struct buffer *sql, const char *feature, size_t number, bool is_highest)
+{
+    buffer_printf(sql, ", %s(%s) AS %s%zu", is_highest ? "max" : "min", feature,
+                  is_highest ? "h" : "l", number);
+}
+
+/* An element for every device there is, and no NULL: PostgreSQL finds one at once only in an array
+ * that has none. */
+static void put_array(struct buffer *sql, const char *feature, size_t number, bool is_highest)
+{
+    const char *name = is_highest ? "h" : "l";
+
+    (void)feature;
+    buffer_printf(sql, ", array_agg(coalesce(%s%zu, '%sInfinity') ORDER BY i) AS %s%zu", name,
+                  number, is_highest ? "-" : "", name, number);
+}
+
+static void put_beats(struct buffer *sql, const char *feature, size_t number, bool is_highest)
+{
+    buffer_printf(sql, " OR %s %s (SELECT %s%zu FROM a)[device]", feature, is_highest ? ">" : "<",
+                  is_highest ? "h" : "l", number);
+}
+
+/* The readings recorded in (from, until] that beat all later ones of their device. */
+static void put_layer(struct loader *loader, int64_t from_us, int64_t until_us)
+{
+    struct buffer *sql = &loader->sql;
+    char from[TIMESTAMP_TEXT_SIZE];
+    char until[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(from, from_us);
+    timestamp_format(until, until_us);
+    buffer_put_text(sql, "COPY (WITH b AS MATERIALIZED (SELECT device");
+    put_rankings(loader, sql, put_best);
+    buffer_printf(sql,
+                  " FROM readings WHERE recorded_at > '%s' GROUP BY device),"
+                  " a AS MATERIALIZED (SELECT count(*)",
+                  until);
+    put_rankings(loader, sql, put_array);
+    buffer_put_text(sql, " FROM generate_series(1, (SELECT max(id) FROM devices)) i"
+                         " LEFT JOIN b ON b.device = i) SELECT ");
+    put_value_columns(sql, loader->config.features);
+    buffer_printf(sql, " FROM readings WHERE recorded_at > '%s' AND recorded_at <= '%s' AND (false",
+                  from, until);
+    put_rankings(loader, sql, put_beats);
+    buffer_put_text(sql, ")) TO STDOUT (FORMAT binary)");
+}
+
 static void submit_step(struct loader *loader)
 {
     struct buffer *sql = &loader->sql;
+    int64_t now_us = loader->now_us;
+    int64_t longest_us = loader->config.longest_us;
     char since[TIMESTAMP_TEXT_SIZE];
 
+    if (loader->step == STEP_NUMBERS && loader->numbers_since_us == INT64_MAX) {
+        sequences_loaded(loader->config.sequences);
+        loader->step++;
+    }
     buffer_clear(sql);
     switch (loader->step) {
     case STEP_BEGIN:
-        buffer_put_text(sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        buffer_put_text(sql, BEGIN_SQL);
         break;
     case STEP_DEVICES:
         buffer_put_text(sql, "COPY (SELECT id, device_id FROM devices) TO STDOUT (FORMAT binary)");
@@ -204,18 +324,42 @@ static void submit_step(struct loader *loader)
         buffer_put_text(sql, "COPY (SELECT device, highest, highest_at, missing, repeats, restarts"
                              " FROM device_sequences) TO STDOUT (FORMAT binary)");
         break;
-    case STEP_NUMBERS:
-        buffer_put_text(sql, "COPY (SELECT r.device, r.seq, r.recorded_at"
-                             " FROM device_sequences s JOIN readings r ON r.device = s.device"
-                             " AND r.recorded_at > s.highest_at WHERE r.seq IS NOT NULL"
-                             " ORDER BY r.device, r.recorded_at) TO STDOUT (FORMAT binary)");
+    case STEP_SINCE:
+        buffer_put_text(sql, SINCE_SQL);
         break;
-    case STEP_READINGS:
-        timestamp_format(since, timestamp_now() - loader->config.longest_us - MARGIN_US);
+    case STEP_NUMBERS:
+        timestamp_format(since, loader->numbers_since_us);
+        buffer_printf(sql,
+                      "COPY (SELECT r.device, r.seq, r.recorded_at"
+                      " FROM device_sequences s JOIN readings r ON r.device = s.device"
+                      " AND r.recorded_at > s.highest_at WHERE r.seq IS NOT NULL"
+                      " AND r.recorded_at > '%s'"
+                      " ORDER BY r.device, r.recorded_at) TO STDOUT (FORMAT binary)",
+                      since);
+        break;
+    case STEP_SLOTS:
+        timestamp_format(since, now_us - longest_us - MARGIN_US);
+        buffer_printf(
+            sql,
+            "COPY (SELECT bucket, (sum(sum(readings)) OVER (ORDER BY bucket DESC))::bigint,"
+            " (sum(sum(readings)) OVER ())::bigint FROM ("
+            "SELECT bucket, readings FROM rollup_fleet WHERE bucket > '%s' UNION ALL "
+            "SELECT bucket, readings FROM rollup_fleet_log WHERE bucket > '%s') s"
+            " GROUP BY bucket ORDER BY bucket DESC) TO STDOUT (FORMAT binary)",
+            since, since);
+        break;
+    case STEP_LATEST:
+        timestamp_format(since, loader->latest_from_us);
         buffer_put_text(sql, "COPY (SELECT ");
         put_value_columns(sql, loader->config.features);
         buffer_printf(sql, " FROM readings WHERE recorded_at > '%s') TO STDOUT (FORMAT binary)",
                       since);
+        break;
+    case STEP_LATER:
+        put_layer(loader, loader->later_from_us, loader->latest_from_us);
+        break;
+    case STEP_REST:
+        put_layer(loader, now_us - longest_us - MARGIN_US, loader->later_from_us);
         break;
     default:
         loader->is_complete = true;
@@ -237,6 +381,11 @@ static void on_up(struct pg_link *link)
     struct loader *loader = link->config.user;
 
     loader->step = STEP_BEGIN;
+    loader->now_us = timestamp_now();
+    loader->numbers_since_us = INT64_MAX;
+    /* unless the rollups say more */
+    loader->latest_from_us = loader->now_us - loader->config.longest_us / LATEST_SHARE;
+    loader->later_from_us = loader->now_us - loader->config.longest_us / LATER_SHARE;
     loader->devices_loaded = loader->peaks_loaded = loader->readings_loaded = 0;
     submit_step(loader);
 }

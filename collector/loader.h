@@ -1,8 +1,9 @@
 /* loader.h: fills the windows from the database, while live readings flow into them.
  *
  * Shape    one run: in one snapshot, the devices, their peaks, what is known of their numbering, and
- *          every reading of the longest finite interval, by binary COPY. Inserting into the windows is commutative and idempotent,
- *          so what arrives meanwhile needs no care. A run that loses its connection starts again.
+ *          every reading of the longest finite interval that can matter, by binary COPY. Inserting
+ *          into the windows is commutative and idempotent, so what arrives meanwhile needs no care.
+ *          A run that loses its connection starts again.
  * Owner    embedded; on_done comes once per run, after the connection is closed; a run may follow.
  */
 #ifndef HIGHWATER_LOADER_H
@@ -36,6 +37,10 @@ struct loader {
     struct buffer sql;
     struct reading *reading; /* the one being loaded */
     int64_t started_at_us;
+    int64_t now_us; /* the layers of a run are cut from one moment */
+    int64_t numbers_since_us;
+    int64_t latest_from_us; /* where the layers end */
+    int64_t later_from_us;
     int step;
     bool is_first_row;
     bool is_running;

@@ -8,6 +8,7 @@
 #include "collector/migrate.h"
 #include "collector/monitor.h"
 #include "collector/rejected.h"
+#include "collector/upkeep.h"
 #include "shared/log.h"
 #include "shared/options.h"
 #include "shared/timestamp.h"
@@ -22,7 +23,7 @@
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-enum { HOUR_MS = 3600 * 1000, THROTTLE_MS = 150 };
+enum { THROTTLE_MS = 150 };
 
 struct settings {
     const char *database_url;
@@ -36,6 +37,7 @@ struct settings {
     const char *intervals_text;
     const char *earliest_text;
     const char *metrics_listen;
+    const char *partition;
     uint64_t num_top_devices;
     uint64_t batch_size;
     uint64_t keepalive_s;
@@ -43,6 +45,9 @@ struct settings {
     int64_t leave_after_us;
     int64_t drain_us;
     int64_t watchdog_us;
+    int64_t partition_span_us;
+    int64_t retention_us;
+    int64_t rollup_delay_us;
     int64_t future_tolerance_us;
     bool lowest;
     bool migrate_only;
@@ -67,10 +72,10 @@ struct collector {
     struct ingest ingest;
     struct boards boards;
     struct loader loader;
+    struct upkeep upkeep;
     struct monitor *monitor;
     uv_signal_t sigterm;
     uv_signal_t sigint;
-    uv_timer_t hourly;
     int64_t started_at_us;
     uint64_t rewinds_seen;
     bool was_lawful; /* as of the last check */
@@ -82,6 +87,7 @@ struct collector {
     bool is_complete;         /* the windows are */
     bool loads_again;         /* the windows, when the loader has ended */
     bool is_ingesting;
+    bool has_upkeep;
     bool is_stopping;
     int exit_status;
 };
@@ -137,6 +143,15 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "how long the end may take", false},
         {"watchdog", OPTION_DURATION, &s->watchdog_us, "30s", 1e6, 3600e6, "TIME",
          "a transaction that takes longer costs the connection\nand is done again", false},
+        {"partition", OPTION_TEXT, &s->partition, "day", 0, 0, "UNIT",
+         "readings lie in one partition per day, week or month", false},
+        {"partition-span", OPTION_DURATION, &s->partition_span_us, "400d", 86400e6, 36500 * 86400e6,
+         "TIME", "older readings get no partition of their own", false},
+        {"retention", OPTION_DURATION, &s->retention_us, "0", 0, 36500 * 86400e6, "TIME",
+         "drop partitions of readings that are older, such as 90d;\n0 = keep all", false},
+        {"rollup-delay", OPTION_DURATION, &s->rollup_delay_us, "2m", 10e6, 3600e6, "TIME",
+         "count readings for good when they are so old; raise it where\nmost come later than that",
+         false},
         {"metrics-listen", OPTION_TEXT, &s->metrics_listen, "127.0.0.1:5001", 0, 0, "ADDRESS",
          "serve /metrics, /healthz and /readyz here;\n- = nowhere", false},
         {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS", "MQTT keepalive",
@@ -166,6 +181,11 @@ static int read_settings(struct settings *s, int argc, char **argv)
     if (!timestamp_parse(&s->earliest_us, s->earliest_text))
         return options_reject(&program, "earliest", s->earliest_text,
                               "a time such as 2000-01-01T00:00:00Z");
+    if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
+        strcmp(s->partition, "month") != 0)
+        return options_reject(&program, "partition", s->partition, "day, week or month");
+    if (s->retention_us > 0 && s->retention_us < TIMESTAMP_US_PER_DAY)
+        return options_reject(&program, "retention", "less than a day", "0, or 1d and more");
     if (!*s->collector_id || strlen(s->collector_id) > 64 ||
         s->collector_id[strspn(s->collector_id, "abcdefghijklmnopqrstuvwxyz"
                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
@@ -220,6 +240,8 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
     c->lag_ms = (double)(now_us - batch->oldest_received_at_us) / 1e3;
     if (batch->sorted_count > 0)
         boards_changed(&c->boards);
+    if (c->ingest.store.outcome.was_staged)
+        upkeep_poke(&c->upkeep);
 }
 
 static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
@@ -399,6 +421,7 @@ static void get_view(void *user, struct metrics_view *view)
                                   .windows = &c->windows,
                                   .boards = &c->boards,
                                   .sequences = &c->sequences,
+                                  .upkeep = &c->upkeep,
                                   .started_at_us = c->started_at_us,
                                   .law_breaches = c->law_breaches,
                                   .broker_dropped = c->broker_dropped,
@@ -422,7 +445,10 @@ static void start_ingest(struct collector *c)
                                              .features = &s->features,
                                              .devices = &c->devices,
                                              .windows = &c->windows,
-                                             .watchdog_ms = (uint64_t)s->watchdog_us / 1000},
+                                             .watchdog_ms = (uint64_t)s->watchdog_us / 1000,
+                                             /* a quarter of the delay for clocks that differ */
+                                             .fresh_us = s->rollup_delay_us / 4 * 3,
+                                             .ahead_us = s->future_tolerance_us + 1},
                                    .rules = {.features = &s->features,
                                              .earliest_us = s->earliest_us,
                                              .future_tolerance_us = s->future_tolerance_us},
@@ -450,30 +476,44 @@ static void start_migrating(struct collector *c)
 {
     char error[256];
 
-    if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features, c,
-                       on_migrated, error, sizeof(error))) {
+    if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features,
+                       c->settings.partition, c, on_migrated, error, sizeof(error))) {
         options_reject(&program, "database-url", c->settings.database_url,
                        "a connection string such as postgresql://user@host/database");
         exit(2);
     }
 }
 
-static void on_hour(uv_timer_t *timer)
+static void start_upkeep(struct collector *c)
 {
-    struct collector *c = timer->data;
+    const struct settings *s = &c->settings;
+    struct upkeep_config config = {.database_url = s->database_url,
+                                   .partition = s->partition,
+                                   .span_us = s->partition_span_us,
+                                   .retention_us = s->retention_us,
+                                   .delay_us = s->rollup_delay_us,
+                                   .user = c};
+    char error[256];
 
-    if (!c->migrate.is_running)
-        start_migrating(c); /* the partitions of the days ahead */
+    c->has_upkeep = upkeep_start(&c->upkeep, c->loop, &config, error, sizeof(error));
+    if (!c->has_upkeep)
+        log_error("upkeep: %s", error);
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
+static void on_upkeep_closed(struct upkeep *upkeep)
+{
+    (void)upkeep;
+}
+
 static void close_rest(struct collector *c)
 {
+    if (c->has_upkeep)
+        upkeep_close(&c->upkeep, on_upkeep_closed);
     monitor_stop(c->monitor);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
     uv_close((uv_handle_t *)&c->sigint, NULL);
-    uv_close((uv_handle_t *)&c->hourly, NULL);
 }
 
 static void on_boards_closed(struct boards *boards)
@@ -560,6 +600,7 @@ static void on_migrated(struct migrate *migrate, const char *error)
         stop(c);
         return;
     }
+    start_upkeep(c);
     start_ingest(c); /* and with it, in on_turn(), all else */
 }
 
@@ -627,12 +668,10 @@ int main(int argc, char **argv)
 
     uv_signal_init(c->loop, &c->sigterm);
     uv_signal_init(c->loop, &c->sigint);
-    uv_timer_init(c->loop, &c->hourly);
-    c->sigterm.data = c->sigint.data = c->hourly.data = c;
+    c->sigterm.data = c->sigint.data = c;
     uv_signal_start(&c->sigterm, on_signal, SIGTERM);
     uv_signal_start(&c->sigint, on_signal, SIGINT);
     if (!c->settings.migrate_only) {
-        uv_timer_start(&c->hourly, on_hour, HOUR_MS, HOUR_MS);
         start_boards(c);
         if (strcmp(c->settings.metrics_listen, "-") != 0)
             c->monitor = monitor_start(c->loop, c->settings.metrics_listen, c, get_view);

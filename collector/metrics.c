@@ -123,10 +123,48 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
     buffer_put_text(out, "highwater_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }
 
+static void write_storage(struct buffer *out, const struct metrics_view *view)
+{
+    const struct upkeep_stats *stats = &view->upkeep->stats;
+    const struct number known[] = {
+        {"highwater_partitions", "gauge", "Partitions of readings.", (double)stats->partitions},
+        {"highwater_default_readings", "gauge",
+         "Readings of days that have no partition; partition_requests says why.",
+         (double)stats->default_rows},
+        {"highwater_partition_requests_open", "gauge", "Days that wait for their partition.",
+         (double)stats->requests_open},
+        {"highwater_partition_requests_answered", "gauge", "Days that stay without a partition.",
+         (double)stats->requests_answered},
+        {"highwater_rollup_late_rows", "gauge", "Sums of late readings to be folded in.",
+         (double)stats->late_rows},
+        {"highwater_rollup_fleet_log_rows", "gauge", "Sums of transactions to be folded in.",
+         (double)stats->fleet_log_rows},
+        {"highwater_rollup_timestamp_seconds", "gauge",
+         "Up to when readings are rolled up, since 1970.", (double)stats->rolled_until_us / 1e6},
+    };
+    const struct number own[] = {
+        {"highwater_upkeep_holder", "gauge", "1 while this collector looks after storage.",
+         stats->is_holder},
+        {"highwater_partition_requests_total", "counter", "Requests for partitions answered.",
+         (double)stats->partitions_made},
+        {"highwater_partitions_dropped_total", "counter", "Partitions dropped by retention.",
+         (double)stats->partitions_dropped},
+        {"highwater_rollup_slices_total", "counter", "Slices of rollups done.",
+         (double)stats->slices},
+        {"highwater_upkeep_failures_total", "counter", "Jobs that failed and are tried again.",
+         (double)stats->failures},
+    };
+
+    WRITE_NUMBERS(out, own);
+    if (stats->is_known)
+        WRITE_NUMBERS(out, known);
+}
+
 void metrics_write(struct buffer *out, const struct metrics_view *view)
 {
     write_ingest(out, view);
     write_rest(out, view);
+    write_storage(out, view);
     prometheus_process(out);
 }
 

@@ -10,6 +10,7 @@
 #include "collector/boards.h"
 #include "collector/ingest.h"
 #include "collector/sequences.h"
+#include "collector/upkeep.h"
 #include "collector/windows.h"
 #include "shared/buffer.h"
 
@@ -18,6 +19,7 @@ struct metrics_view {
     const struct windows *windows;
     const struct boards *boards;
     const struct sequences *sequences;
+    const struct upkeep *upkeep;
     int64_t started_at_us;
     uint64_t law_breaches;
     uint64_t broker_dropped;

@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Partitions are made from yesterday on, so that readings around midnight find theirs. */
-#define DAYS_BEHIND "1"
-#define DAYS_AHEAD "7"
-
 #define LOCK_SQL                                                                                   \
     "SET statement_timeout = 0; SET client_min_messages = warning;"                                \
     "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                            \
@@ -130,10 +126,8 @@ static void submit_step(struct migrate *migrate)
         buffer_put_text(sql, "COMMIT");
         submit(migrate, buffer_text(sql));
     } else if (migrate->step == STEP_PARTITIONS) {
-        submit(migrate,
-               "SELECT make_day_partition(day::date) FROM generate_series("
-               "(now() AT TIME ZONE 'UTC')::date - " DAYS_BEHIND
-               ", (now() AT TIME ZONE 'UTC')::date + " DAYS_AHEAD ", interval '1 day') AS day");
+        buffer_printf(sql, MAKE_PARTITIONS_SQL, migrate->partition);
+        submit(migrate, buffer_text(sql));
     } else {
         pg_link_close(&migrate->link, on_closed);
     }
@@ -148,7 +142,7 @@ static void on_up(struct pg_link *link)
 }
 
 bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *database_url,
-                   const struct features *features, void *user,
+                   const struct features *features, const char *partition, void *user,
                    void (*on_finished)(struct migrate *migrate, const char *error), char *error,
                    size_t error_bytes)
 {
@@ -158,7 +152,8 @@ bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *databas
                                     .user = migrate,
                                     .on_up = on_up};
 
-    *migrate = (struct migrate){.features = features, .user = user, .on_done = on_finished};
+    *migrate = (struct migrate){
+        .features = features, .partition = partition, .user = user, .on_done = on_finished};
     migrate->is_running = pg_link_start(&migrate->link, loop, &config, error, error_bytes);
     return migrate->is_running;
 }

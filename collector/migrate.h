@@ -15,10 +15,17 @@
 #include "shared/features.h"
 #include "shared/pg_link.h"
 
+/* From yesterday on, so that readings around midnight find theirs, to a week ahead. What somebody
+ * holds a lock on is left to the next time. The answer is how many those are. */
+#define MAKE_PARTITIONS_SQL                                                                        \
+    "SELECT make_partitions(date_trunc('day', now(), 'UTC') - interval '24 hours',"                \
+    " date_trunc('day', now(), 'UTC') + interval '192 hours', '%s')"
+
 struct migrate {
     struct pg_link link;
     struct pg_query query;
     const struct features *features;
+    const char *partition; /* day, week or month */
     void *user;
     void (*on_done)(struct migrate *migrate, const char *error); /* NULL = all is as it should be */
     int step;
@@ -32,7 +39,7 @@ struct migrate {
 
 /* False when the URL is no connection string. */
 bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *database_url,
-                   const struct features *features, void *user,
+                   const struct features *features, const char *partition, void *user,
                    void (*on_done)(struct migrate *migrate, const char *error), char *error,
                    size_t error_bytes);
 

@@ -1,10 +1,16 @@
 /* One simple-protocol string holds the whole transaction, so a batch costs one round trip however
  * many statements it has:
- *     BEGIN; COPY readings ...; [COPY peaks_stage ...; INSERT INTO peaks ...;]
- *     [COPY rejected_messages ...;] COMMIT
+ *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;]
+ *     [COPY readings_stage ...; INSERT INTO readings ...;]
+ *     [COPY peaks_stage ...; INSERT INTO peaks ...;] [COPY rejected_messages ...;] COMMIT
  * Plain COPY is two to three times as fast as a staging table with ON CONFLICT, and duplicates are
  * rare, so COPY goes first and staging is the answer to 23505 (and to what is probably delivered
  * again: after a reconnect, or while the last batch had duplicates).
+ *
+ * What is fresh, as nearly all is, goes straight into the partition of today, with its sums beside it
+ * (tally.h). A COPY into readings would fire the trigger that does this in SQL, which costs two thirds
+ * of the COPY itself; what is older, or of another day, takes that way. ingest_enter() makes sure that
+ * nothing fresh is late (schema/003_rollups.sql); when it refuses, the batch is staged.
  *
  * A refused row is searched for by halves, each half in a transaction of its own: that part of a
  * batch is committed early is no harm, for nothing is acknowledged before all of it is. When a half
@@ -17,6 +23,7 @@
 #include "shared/failpoint.h"
 #include "shared/log.h"
 #include "shared/random.h"
+#include "shared/timestamp.h"
 #include "shared/topic.h"
 
 #include <assert.h>
@@ -32,6 +39,9 @@ enum {
     HOLD_RETRY_MS = 2000,
     REGISTER_MOST = 10000 /* devices in one statement */
 };
+
+#define LATE_SQLSTATE "HW001"         /* ingest_enter(): what was to be fresh is late */
+#define NO_PARTITION_SQLSTATE "42P01" /* it was dropped */
 
 #define REJECTED_COLUMNS "received_at, topic, payload, reason, detail"
 
@@ -192,6 +202,13 @@ static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
 
     if (error)
         return; /* the link went down; on_up goes on */
+    if (store->plan == STORE_PLAIN && (strcmp(cause.sqlstate, LATE_SQLSTATE) == 0 ||
+                                       strcmp(cause.sqlstate, NO_PARTITION_SQLSTATE) == 0)) {
+        store->partition[0] = '\0';
+        store->plan = STORE_STAGED;
+        next_try(store);
+        return;
+    }
     switch (pg_error_class(&cause)) {
     case PG_ERROR_DUPLICATE:
         if (store->plan == STORE_PLAIN) {
@@ -201,7 +218,7 @@ static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
         }
         break;
     case PG_ERROR_DATA:
-        if (!store->rows_taken) {
+        if (store->rows_due > 0) {
             on_refused(store, &cause);
             return;
         }
@@ -217,17 +234,47 @@ static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
     pause_for(store, HOLD_RETRY_MS);
 }
 
+static int64_t moment_of(const PGresult *result, int column, int64_t when_null)
+{
+    int64_t us;
+
+    if (PQgetisnull(result, 0, column) || !timestamp_parse(&us, PQgetvalue(result, 0, column)))
+        return when_null;
+    return us;
+}
+
+/* late_before, partition, starts_at, ends_at */
+static void on_entered(struct store *store, const PGresult *result)
+{
+    if (PQntuples(result) != 1 || PQnfields(result) != 4)
+        return;
+    store->late_before_us = moment_of(result, 0, INT64_MAX);
+    snprintf(store->partition, sizeof(store->partition), "%s", PQgetvalue(result, 0, 1));
+    store->partition_from_us = moment_of(result, 2, INT64_MAX);
+    store->partition_until_us = moment_of(result, 3, INT64_MIN);
+}
+
 static void on_batch_result(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
     const char *tag = PQcmdStatus((PGresult *)result);
-    const char *rows_tag = store->plan == STORE_PLAIN ? "COPY " : "INSERT 0 ";
+    const char *number = strrchr(tag, ' ');
 
-    if (!store->rows_taken && strncmp(tag, rows_tag, strlen(rows_tag)) == 0) {
-        store->rows_taken = true;
-        store->inserted = strtoull(tag + strlen(rows_tag), NULL, 10);
+    assert(store->results_seen < store->statement_count);
+    switch (store->statements[store->results_seen++]) {
+    case STORE_ENTER:
+        on_entered(store, result);
+        break;
+    case STORE_ROWS: /* "COPY 3", "INSERT 0 3" */
+        store->rows_due--;
+        store->inserted += number ? strtoull(number, NULL, 10) : 0;
+        break;
+    case STORE_COMMIT:
+        store->committed = strcmp(tag, "COMMIT") == 0;
+        break;
+    case STORE_OTHER:
+        break;
     }
-    store->committed = strcmp(tag, "COMMIT") == 0;
 }
 
 static void on_batch_done(struct pg_query *query, const struct pg_error *error)
@@ -252,67 +299,162 @@ static void on_batch_done(struct pg_query *query, const struct pg_error *error)
     finish_batch(store);
 }
 
-static void put_rows(struct store *store, size_t from, size_t to)
-{
-    buffer_clear(&store->rows);
-    pg_put_header(&store->rows);
-    store->rows_sent = batch_encode(store->batch, store->config.devices, from, to, &store->rows);
-    pg_put_trailer(&store->rows);
-}
-
 static void add_copy(struct store *store, size_t *count, const struct buffer *data)
 {
     store->copies[(*count)++] = (struct pg_copy_in){.data = data->data, .bytes = data->bytes};
 }
 
+/* Says that a statement was added to the string. */
+static void note_statement(struct store *store, enum store_statement what)
+{
+    assert(store->statement_count < STORE_STATEMENTS_MAX);
+    store->statements[store->statement_count++] = what;
+    if (what == STORE_ROWS)
+        store->rows_due++;
+}
+
+/* Encodes what is due of the part that is being tried; how many rows. */
+static size_t put_rows(struct store *store, const struct batch_span *span, struct buffer *out)
+{
+    bool is_part = store->plan == STORE_PART;
+    size_t rows;
+
+    buffer_clear(out);
+    pg_put_header(out);
+    rows =
+        batch_encode_span(store->batch, store->config.devices, is_part ? store->suspect_from : 0,
+                          is_part ? suspect_middle(store) : store->batch->sorted_count, span, out);
+    pg_put_trailer(out);
+    return rows;
+}
+
+/* Which readings go straight to the partition: an empty span when none do. */
+static struct batch_span fresh_span(const struct store *store)
+{
+    int64_t now_us = timestamp_now();
+    int64_t from_us = now_us - store->config.fresh_us;
+    int64_t until_us = now_us + store->config.ahead_us;
+
+    if (store->plan != STORE_PLAIN || !store->partition[0])
+        return (struct batch_span){0};
+    if (from_us < store->late_before_us)
+        from_us = store->late_before_us;
+    if (from_us < store->partition_from_us)
+        from_us = store->partition_from_us;
+    if (until_us > store->partition_until_us)
+        until_us = store->partition_until_us;
+    return from_us < until_us ? (struct batch_span){from_us, until_us, false}
+                              : (struct batch_span){0};
+}
+
+/* Enters before anything is stored, even when nothing is fresh: to know what will be. */
+static void put_enter(struct store *store)
+{
+    char since[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(since, store->fresh.from_us);
+    buffer_printf(&store->sql, "SELECT * FROM ingest_enter('%s');",
+                  store->fresh.until_us > 0 ? since : "infinity");
+    note_statement(store, STORE_ENTER);
+}
+
+static void put_fresh(struct store *store, size_t *copies)
+{
+    const struct batch *batch = store->batch;
+
+    if (store->fresh.until_us == 0 || put_rows(store, &store->fresh, &store->fresh_rows) == 0)
+        return;
+    add_copy(store, copies, &store->fresh_rows);
+    buffer_printf(&store->sql, "COPY %s (%s) FROM STDIN (FORMAT binary);", store->partition,
+                  buffer_text(&store->columns));
+    note_statement(store, STORE_ROWS);
+    tally_reset(&store->tally, store->config.features->count, store->fresh.from_us,
+                store->fresh.until_us);
+    for (size_t i = 0; i < batch->sorted_count; i++) {
+        const struct batch_row *row = batch_row(batch, batch->order[i]);
+
+        if (batch_row_is_due(row, &store->fresh))
+            tally_add(&store->tally, batch_reading(row));
+    }
+    if (tally_put_sql(&store->tally, store->config.features, &store->sql))
+        note_statement(store, STORE_OTHER);
+}
+
+static void put_staged(struct store *store, size_t *copies)
+{
+    const struct batch_span rest = {store->fresh.from_us, store->fresh.until_us, true};
+    const char *columns = buffer_text(&store->columns);
+
+    if (put_rows(store, &rest, &store->rows) == 0)
+        return;
+    store->outcome.was_staged = true;
+    add_copy(store, copies, &store->rows);
+    buffer_printf(&store->sql, "COPY readings_stage (%s) FROM STDIN (FORMAT binary);", columns);
+    note_statement(store, STORE_OTHER);
+    buffer_printf(&store->sql,
+                  "INSERT INTO readings (%s) SELECT %s FROM readings_stage"
+                  " ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING;",
+                  columns, columns);
+    note_statement(store, STORE_ROWS);
+}
+
+static void put_peaks(struct store *store, size_t *copies)
+{
+    buffer_clear(&store->peaks);
+    if (!peaks_encode(store->batch, store->config.devices, store->config.windows,
+                      store->config.features, &store->peaks))
+        return;
+    add_copy(store, copies, &store->peaks);
+    buffer_put_text(&store->sql, "COPY peaks_stage (");
+    peaks_columns(&store->sql, store->config.features);
+    buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary);");
+    note_statement(store, STORE_OTHER);
+    peaks_merge_sql(&store->sql, store->config.features);
+    note_statement(store, STORE_OTHER);
+}
+
+static void put_rejected(struct store *store, size_t *copies)
+{
+    const struct batch *batch = store->batch;
+
+    if (batch->rejected_count == 0)
+        return;
+    buffer_clear(&store->rejected);
+    pg_put_header(&store->rejected);
+    buffer_put(&store->rejected, batch->rejected_rows.data, batch->rejected_rows.bytes);
+    pg_put_trailer(&store->rejected);
+    add_copy(store, copies, &store->rejected);
+    buffer_put_text(&store->sql,
+                    "COPY rejected_messages (" REJECTED_COLUMNS ") FROM STDIN (FORMAT binary);");
+    note_statement(store, STORE_OTHER);
+}
+
 static void write_batch(struct store *store)
 {
-    const struct features *features = store->config.features;
-    struct batch *batch = store->batch;
-    struct buffer *sql = &store->sql;
-    const char *columns = buffer_text(&store->columns);
-    bool is_part = store->plan == STORE_PART;
     size_t copies = 0;
 
-    buffer_clear(sql);
-    buffer_put_text(sql, "BEGIN;");
-    put_rows(store, is_part ? store->suspect_from : 0,
-             is_part ? suspect_middle(store) : batch->sorted_count);
     store->inserted = 0;
     store->committed = false;
-    store->rows_taken = store->rows_sent == 0;
-    if (store->rows_sent > 0) {
+    store->rows_due = 0;
+    store->statement_count = 0;
+    store->results_seen = 0;
+    store->fresh = fresh_span(store);
+    buffer_clear(&store->sql);
+    buffer_put_text(&store->sql, "BEGIN;");
+    note_statement(store, STORE_OTHER);
+    put_enter(store);
+    put_fresh(store, &copies);
+    put_staged(store, &copies);
+    if (store->rows_due > 0)
         store->copies_done++;
-        add_copy(store, &copies, &store->rows);
-        buffer_printf(sql, "COPY %s (%s) FROM STDIN (FORMAT binary);",
-                      store->plan == STORE_PLAIN ? "readings" : "readings_stage", columns);
-        if (store->plan != STORE_PLAIN)
-            buffer_printf(sql,
-                          "INSERT INTO readings (%s) SELECT %s FROM readings_stage"
-                          " ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING;",
-                          columns, columns);
+    if (store->plan != STORE_PART) {
+        put_peaks(store, &copies);
+        put_rejected(store, &copies);
     }
-    buffer_clear(&store->peaks);
-    if (!is_part && peaks_encode(batch, store->config.devices, store->config.windows, features,
-                                 &store->peaks)) {
-        add_copy(store, &copies, &store->peaks);
-        buffer_put_text(sql, "COPY peaks_stage (");
-        peaks_columns(sql, features);
-        buffer_put_text(sql, ") FROM STDIN (FORMAT binary);");
-        peaks_merge_sql(sql, features);
-    }
-    if (!is_part && batch->rejected_count > 0) {
-        buffer_clear(&store->rejected);
-        pg_put_header(&store->rejected);
-        buffer_put(&store->rejected, batch->rejected_rows.data, batch->rejected_rows.bytes);
-        pg_put_trailer(&store->rejected);
-        add_copy(store, &copies, &store->rejected);
-        buffer_put_text(sql, "COPY rejected_messages (" REJECTED_COLUMNS
-                             ") FROM STDIN (FORMAT binary);");
-    }
-    buffer_put_text(sql, "COMMIT");
+    buffer_put_text(&store->sql, "COMMIT");
+    note_statement(store, STORE_COMMIT);
     FAILPOINT("copy_begin");
-    submit(store, buffer_text(sql), copies, on_batch_result, on_batch_done);
+    submit(store, buffer_text(&store->sql), copies, on_batch_result, on_batch_done);
 }
 
 /* ---- devices on first sight ----------------------------------------------------------------- */
@@ -550,9 +692,11 @@ static void on_timer_closed(uv_handle_t *handle)
 
     buffer_release(&store->sql);
     buffer_release(&store->rows);
+    buffer_release(&store->fresh_rows);
     buffer_release(&store->peaks);
     buffer_release(&store->rejected);
     buffer_release(&store->columns);
+    tally_release(&store->tally);
     store->on_closed(store);
 }
 

@@ -18,6 +18,7 @@
 #define HIGHWATER_STORE_H
 
 #include "collector/batch.h"
+#include "collector/tally.h"
 #include "collector/windows.h"
 #include "shared/pg_link.h"
 
@@ -33,15 +34,21 @@ enum store_state {
 };
 
 enum store_plan {
-    STORE_PLAIN,  /* COPY into readings */
-    STORE_STAGED, /* COPY beside it, then insert what is not there */
+    STORE_PLAIN,  /* COPY what is fresh into the partition of today; the rest as follows */
+    STORE_STAGED, /* COPY beside it, then insert into readings what is not there */
     STORE_PART    /* the same for a part of the batch that may hold a refused row */
 };
+
+/* What the results of a try's statements are good for, in their order. */
+enum store_statement { STORE_ENTER, STORE_ROWS, STORE_COMMIT, STORE_OTHER };
+
+enum { STORE_STATEMENTS_MAX = 16 };
 
 struct store_outcome {
     uint64_t stored;
     uint64_t duplicates;
     uint64_t refused; /* rows that became rejected messages */
+    bool was_staged;  /* some rows went through the staging table: they may lack a partition */
 };
 
 struct store_config {
@@ -52,6 +59,8 @@ struct store_config {
     struct devices *devices;
     const struct windows *windows; /* their peaks say which of a batch's are news */
     uint64_t watchdog_ms;          /* a transaction that takes longer costs the connection */
+    int64_t fresh_us;              /* readings of the last so long, */
+    int64_t ahead_us;              /* and of the next, go straight to their partition */
     void *user;
     void (*on_ready)(struct store *store);                       /* connected, prepared, locked */
     void (*on_unready)(struct store *store, const char *reason); /* after on_ready */
@@ -65,11 +74,12 @@ struct store {
     enum store_state state;
     struct pg_link link;
     struct pg_query query;
-    struct pg_copy_in copies[3];
+    struct pg_copy_in copies[4];
     uv_timer_t timer; /* before another try */
     struct backoff backoff;
     struct buffer sql;
     struct buffer rows;
+    struct buffer fresh_rows;
     struct buffer peaks;
     struct buffer rejected;
     struct buffer columns;
@@ -77,10 +87,18 @@ struct store {
     enum store_plan plan;
     size_t suspect_from; /* STORE_PART: sorted rows that hold a refused one */
     size_t suspect_to;
-    size_t rows_sent;  /* of the current try */
     uint64_t inserted; /* by the current try */
-    bool rows_taken;   /* the statement with the readings succeeded */
+    size_t rows_due;   /* statements with readings whose result is not there yet */
     bool committed;
+    enum store_statement statements[STORE_STATEMENTS_MAX]; /* of the current try */
+    size_t statement_count;
+    size_t results_seen;
+    struct batch_span fresh; /* of the current try: what goes straight to the partition */
+    struct tally tally;
+    char partition[64]; /* of the present, "" = not known */
+    int64_t partition_from_us;
+    int64_t partition_until_us;
+    int64_t late_before_us; /* as of the last try: nothing older is fresh */
     bool is_sorted;
     bool is_prepared; /* the session has its settings and staging tables */
     bool has_lock;

@@ -40,7 +40,7 @@ COMMENT ON COLUMN readings.seq IS 'The device''s own number for the reading, if 
 CREATE INDEX readings_received_at ON readings USING brin (received_at) WITH (pages_per_range = 32);
 CREATE INDEX readings_recorded_at ON readings USING brin (recorded_at) WITH (pages_per_range = 32);
 
-CREATE TABLE readings_default PARTITION OF readings DEFAULT;
+CREATE TABLE readings_default PARTITION OF readings DEFAULT PARTITION BY RANGE (recorded_at);
 COMMENT ON TABLE readings_default IS 'Readings of days that have no partition of their own.';
 
 CREATE TABLE peaks (
@@ -82,42 +82,3 @@ CREATE TABLE rejected_messages (
 );
 CREATE INDEX rejected_messages_reason ON rejected_messages (reason, id);
 COMMENT ON TABLE rejected_messages IS 'What arrived and cannot be a reading, byte for byte, with the reason.';
-
--- Adds a feature: its column, and the view with it. Nothing happens when it is there.
-CREATE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    columns text;
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'readings'::regclass
-                   AND attname = feature AND NOT attisdropped) THEN
-        EXECUTE format('ALTER TABLE readings ADD COLUMN %I double precision', feature);
-        EXECUTE format('ALTER TABLE peaks ADD COLUMN %I double precision', feature);
-    END IF;
-    SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum) INTO columns
-    FROM pg_attribute
-    WHERE attrelid = 'readings'::regclass AND NOT attisdropped AND attnum > 6;
-    EXECUTE format(
-        'CREATE OR REPLACE VIEW device_readings AS
-         SELECT d.device_id, r.recorded_at, r.received_at,
-                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%s
-         FROM readings r JOIN devices d ON d.id = r.device', columns);
-    COMMENT ON VIEW device_readings IS 'Every reading with the name of its device and status.';
-END $$;
-
--- Makes the partition of one UTC day. False when it is there, or when readings of that day already
--- lie in the default partition, where they are found just as well.
-CREATE FUNCTION make_day_partition(day date) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    partition_name text := 'readings_' || to_char(day, 'YYYY_MM_DD');
-    starts timestamptz := day::timestamp AT TIME ZONE 'UTC';
-    ends   timestamptz := (day + 1)::timestamp AT TIME ZONE 'UTC';
-BEGIN
-    IF to_regclass(partition_name) IS NOT NULL
-       OR EXISTS (SELECT FROM readings_default WHERE recorded_at >= starts AND recorded_at < ends) THEN
-        RETURN false;
-    END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition_name);
-    EXECUTE format('ALTER TABLE readings ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-                   partition_name, starts, ends);
-    RETURN true;
-END $$;

@@ -1,0 +1,408 @@
+-- 003_rollups: sums of readings per device and hour, day and all time, exact at every moment.
+--
+-- Whoever asks adds up whole buckets and counts the rest from readings. What makes that exact:
+--   storage_state.rolled_until is a moment, a whole minute. Of a device, the rollups hold every
+--   reading recorded before it, and readings is asked about what was recorded since.
+--   A reading that comes later than that (recorded before late_before) is added to rollup_late in
+--   its own transaction, by the trigger below. It counts from there until rollup_late is folded in.
+-- The moment moves on in two steps. rollup_announce() sets late_before, for which it shuts out, for
+-- an instant, every transaction that is storing (they share a lock, it wants that lock alone): from
+-- its commit on, everybody who stores something older than that moment puts it into rollup_late,
+-- and what others stored before it is committed. So rollup_until() can add up what lies between the
+-- two moments from one snapshot: what of that is in rollup_late is in readings too, and is taken out.
+-- Rejected: marking buckets as stale and counting them again, which needs the rows, and those of a
+-- dropped partition are gone; and a trigger for each row, which halves the speed of storing.
+--
+-- Of the fleet as a whole (device 0) no row is ever counted: each transaction that stores also adds
+-- the sums of what it stored, per ten seconds, to rollup_fleet_log. So the answer over any number of
+-- rows is as fast as over none.
+--
+-- Sums of a feature take values beyond 1e290 as 1e290, so that no sum ever overflows.
+
+-- What all rollups have in common. Features add <feature>_count, _sum, _min and _max.
+CREATE TABLE rollup_hours (
+    device          integer NOT NULL,
+    bucket          timestamptz NOT NULL,
+    readings        bigint NOT NULL DEFAULT 0,
+    status_on       bigint NOT NULL DEFAULT 0,
+    status_off      bigint NOT NULL DEFAULT 0,
+    status_active   bigint NOT NULL DEFAULT 0,
+    status_inactive bigint NOT NULL DEFAULT 0,
+    first_at        timestamptz,
+    last_at         timestamptz,
+    PRIMARY KEY (device, bucket)
+);
+COMMENT ON COLUMN rollup_hours.device IS 'devices.id; 0: all devices together';
+COMMENT ON COLUMN rollup_hours.bucket IS 'The start of the span, in UTC.';
+COMMENT ON COLUMN rollup_hours.readings IS 'How many; those that are none of the four have no status.';
+COMMENT ON COLUMN rollup_hours.first_at IS 'recorded_at of the oldest one';
+COMMENT ON COLUMN rollup_hours.last_at IS 'recorded_at of the newest one';
+
+CREATE TABLE rollup_days (LIKE rollup_hours INCLUDING ALL);
+CREATE TABLE rollup_open (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS) WITH (fillfactor = 40);
+ALTER TABLE rollup_open ADD COLUMN unit text COLLATE "C" NOT NULL, ADD PRIMARY KEY (device, unit);
+CREATE TABLE rollup_totals (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS) WITH (fillfactor = 50);
+ALTER TABLE rollup_totals DROP COLUMN bucket, ADD PRIMARY KEY (device);
+CREATE TABLE rollup_late (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS);
+CREATE INDEX rollup_late_device ON rollup_late (device, bucket);
+CREATE TABLE rollup_fleet (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS);
+ALTER TABLE rollup_fleet DROP COLUMN device, ADD PRIMARY KEY (bucket);
+CREATE TABLE rollup_fleet_log (LIKE rollup_fleet INCLUDING DEFAULTS INCLUDING COMMENTS);
+COMMENT ON TABLE rollup_hours IS 'Sums of the readings of each device and hour that is over. People query device_hours.';
+COMMENT ON TABLE rollup_days IS 'The same per day. People query device_days.';
+COMMENT ON TABLE rollup_open IS 'The same of the hour, and of the full hours of the day, that storage_state.rolled_until lies in.';
+COMMENT ON TABLE rollup_totals IS 'The same of all days that are over.';
+COMMENT ON TABLE rollup_late IS 'Sums of readings that came after their hour or minute was rolled up; folded in every minute.';
+COMMENT ON TABLE rollup_fleet IS 'Sums of the readings of all devices per ten seconds, as far back as readings go.';
+COMMENT ON TABLE rollup_fleet_log IS 'The same as each transaction left it; folded in every minute.';
+COMMENT ON COLUMN rollup_open.unit IS 'hour or day';
+
+-- These live for a minute at a time, and are read often.
+ALTER TABLE rollup_late SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+ALTER TABLE rollup_fleet_log SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE rollup_open SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- The columns of a rollup as SQL: their names; made of readings; made of rollups; and one rollup
+-- added to the row that is there.
+CREATE FUNCTION rollup_sql(OUT names text, OUT of_readings text, OUT of_rollups text, OUT added text)
+LANGUAGE sql STABLE AS $$
+    SELECT 'readings, status_on, status_off, status_active, status_inactive, first_at, last_at'
+           || coalesce(string_agg(format(', %I, %I, %I, %I', f || '_count', f || '_sum', f || '_min', f || '_max'), ''
+                                  ORDER BY n), ''),
+           'count(*), count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2),'
+           ' count(*) FILTER (WHERE status = 3), count(*) FILTER (WHERE status = 4),'
+           ' min(recorded_at), max(recorded_at)'
+           || coalesce(string_agg(format(', count(%1$I), coalesce(sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END), 0),'
+                                         ' min(%1$I), max(%1$I)', f), '' ORDER BY n), ''),
+           'coalesce(sum(readings)::bigint, 0), coalesce(sum(status_on)::bigint, 0), coalesce(sum(status_off)::bigint, 0),'
+           ' coalesce(sum(status_active)::bigint, 0), coalesce(sum(status_inactive)::bigint, 0),'
+           ' min(first_at), max(last_at)'
+           || coalesce(string_agg(format(', coalesce(sum(%I)::bigint, 0), coalesce(sum(%I), 0), min(%I), max(%I)',
+                                         f || '_count', f || '_sum', f || '_min', f || '_max'), '' ORDER BY n), ''),
+           'readings = t.readings + excluded.readings, status_on = t.status_on + excluded.status_on,'
+           ' status_off = t.status_off + excluded.status_off, status_active = t.status_active + excluded.status_active,'
+           ' status_inactive = t.status_inactive + excluded.status_inactive,'
+           ' first_at = least(t.first_at, excluded.first_at), last_at = greatest(t.last_at, excluded.last_at)'
+           || coalesce(string_agg(format(', %1$I = t.%1$I + excluded.%1$I, %2$I = t.%2$I + excluded.%2$I,'
+                                         ' %3$I = least(t.%3$I, excluded.%3$I), %4$I = greatest(t.%4$I, excluded.%4$I)',
+                                         f || '_count', f || '_sum', f || '_min', f || '_max'), '' ORDER BY n), '')
+    FROM (SELECT attname::text AS f, attnum AS n FROM pg_attribute
+          WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
+$$;
+
+-- Adds a feature: its columns, and the views with it. Nothing happens when it is there.
+CREATE OR REPLACE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    target text;
+    of_readings text;
+    of_rollups text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'readings'::regclass
+                   AND attname = feature AND NOT attisdropped) THEN
+        EXECUTE format('ALTER TABLE readings ADD COLUMN %I double precision', feature);
+        EXECUTE format('ALTER TABLE peaks ADD COLUMN %I double precision', feature);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'rollup_hours'::regclass
+                   AND attname = feature || '_count' AND NOT attisdropped) THEN
+        FOREACH target IN ARRAY ARRAY['hours', 'days', 'open', 'totals', 'late', 'fleet', 'fleet_log'] LOOP
+            EXECUTE format('ALTER TABLE %I ADD COLUMN %I bigint NOT NULL DEFAULT 0,
+                            ADD COLUMN %I double precision NOT NULL DEFAULT 0,
+                            ADD COLUMN %I double precision, ADD COLUMN %I double precision', 'rollup_' || target,
+                           feature || '_count', feature || '_sum', feature || '_min', feature || '_max');
+        END LOOP;
+    END IF;
+    SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum),
+           string_agg(format(', r.%I, r.%I / nullif(r.%I, 0) AS %I, r.%I, r.%I', attname || '_count', attname || '_sum',
+                             attname || '_count', attname || '_mean', attname || '_min', attname || '_max'),
+                      '' ORDER BY attnum)
+    INTO of_readings, of_rollups
+    FROM pg_attribute
+    WHERE attrelid = 'readings'::regclass AND NOT attisdropped AND attnum > 6;
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW device_readings AS
+         SELECT d.device_id, r.recorded_at, r.received_at,
+                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%s
+         FROM readings r JOIN devices d ON d.id = r.device', of_readings);
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW device_hours AS
+         SELECT d.device_id, r.bucket AS hour, r.readings, r.status_on, r.status_off, r.status_active,
+                r.status_inactive, r.first_at, r.last_at%s
+         FROM rollup_hours r JOIN devices d ON d.id = r.device', of_rollups);
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW device_days AS
+         SELECT d.device_id, r.bucket AS day, r.readings, r.status_on, r.status_off, r.status_active,
+                r.status_inactive, r.first_at, r.last_at%s
+         FROM rollup_days r JOIN devices d ON d.id = r.device', of_rollups);
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW fleet_hours AS
+         SELECT r.bucket AS hour, r.readings, r.status_on, r.status_off, r.status_active,
+                r.status_inactive, r.first_at, r.last_at%s
+         FROM rollup_hours r WHERE r.device = 0', of_rollups);
+    COMMENT ON VIEW device_readings IS 'Every reading with the name of its device and status.';
+    COMMENT ON VIEW device_hours IS 'Sums per device and full hour. Late readings are in it after a minute or so.';
+    COMMENT ON VIEW device_days IS 'Sums per device and full UTC day. Late readings are in it after a minute or so.';
+    COMMENT ON VIEW fleet_hours IS 'Sums over all devices per hour, up to a minute or so ago.';
+END $$;
+
+-- ---- storing ------------------------------------------------------------------------------------
+
+-- What a collector asks before it stores readings recorded since `fresh_from` straight into the
+-- partition of today, whose name it is told, and adds their sums to rollup_fleet_log itself, which
+-- spares it the trigger. Until its transaction ends, nothing fresher than that becomes late.
+CREATE FUNCTION ingest_enter(fresh_from timestamptz, OUT late_before timestamptz, OUT partition text,
+                             OUT starts_at timestamptz, OUT ends_at timestamptz)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0));
+    SELECT s.late_before INTO ingest_enter.late_before FROM storage_state s;
+    IF late_before > fresh_from THEN
+        RAISE EXCEPTION 'readings recorded before % are late', late_before USING ERRCODE = 'HW001';
+    END IF;
+    SELECT p.name, p.starts_at, p.ends_at INTO partition, ingest_enter.starts_at, ingest_enter.ends_at
+    FROM reading_partitions p JOIN pg_class c ON c.oid = to_regclass(p.name) AND c.relispartition
+    WHERE p.starts_at <= now() AND p.ends_at > now();
+END $$;
+
+-- Everybody else who stores into readings is taken care of here, once per statement.
+CREATE FUNCTION readings_were_added() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    q     record;
+    state storage_state;
+BEGIN
+    IF NOT EXISTS (SELECT FROM added) THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0));
+    IF current_setting('transaction_isolation') = 'read committed' THEN
+        SELECT * INTO state FROM storage_state;
+    ELSE -- its snapshot may be older than the lock; this fails when it is
+        SELECT * INTO state FROM storage_state FOR SHARE;
+    END IF;
+    SELECT * INTO q FROM rollup_sql();
+    -- By the minute, unless the whole hour is rolled up: no bucket may lie on both sides of rolled_until.
+    EXECUTE format('INSERT INTO rollup_late (device, bucket, %s)
+                    SELECT device, date_bin(CASE WHEN recorded_at < %L THEN interval ''1 hour'' ELSE ''1 minute'' END,
+                                            recorded_at, ''epoch'') AS at, %s
+                    FROM added WHERE recorded_at < %L GROUP BY device, at', q.names,
+                   date_bin('1 hour', state.rolled_until, 'epoch'), q.of_readings, state.late_before);
+    EXECUTE format('INSERT INTO rollup_fleet_log (bucket, %s)
+                    SELECT date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %s FROM added GROUP BY at',
+                   q.names, q.of_readings);
+    INSERT INTO partition_requests (day)
+    SELECT day FROM (SELECT DISTINCT date_trunc('day', recorded_at, 'UTC') AS day FROM added) d
+    WHERE NOT EXISTS (SELECT FROM reading_partitions p WHERE p.starts_at <= d.day AND p.ends_at > d.day)
+      AND NOT EXISTS (SELECT FROM partition_requests r WHERE r.day = d.day);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER readings_were_added AFTER INSERT ON readings REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION readings_were_added();
+
+-- ---- folding, by one collector at a time --------------------------------------------------------
+
+-- Says that readings recorded more than `delay` ago are late from now on. Returns that moment; NULL:
+-- not for now, since somebody is storing.
+CREATE FUNCTION rollup_announce(delay interval) RETURNS timestamptz
+LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+DECLARE
+    moment timestamptz := date_bin('1 minute', now() - delay, 'epoch');
+    before timestamptz := (SELECT late_before FROM storage_state);
+BEGIN
+    IF moment <= before THEN
+        RETURN before;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater late', 0));
+    UPDATE storage_state SET late_before = moment;
+    RETURN moment;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN NULL;
+END $$;
+
+-- Rolls up the devices' readings to a moment that was announced, but one hour at most: one slice.
+-- Returns rolled_until.
+CREATE FUNCTION rollup_until(upto timestamptz) RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE
+    q     record;
+    state storage_state;
+    hour  timestamptz;
+    day   timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+    SELECT * INTO state FROM storage_state;
+    SELECT * INTO q FROM rollup_sql();
+    hour := date_bin('1 hour', state.rolled_until, 'epoch');
+    day := date_bin('1 day', state.rolled_until, 'epoch');
+    upto := least(date_bin('1 minute', upto, 'epoch'), state.late_before, hour + interval '1 hour');
+    IF upto <= state.rolled_until THEN
+        RETURN state.rolled_until;
+    END IF;
+    -- one statement, so one snapshot
+    EXECUTE format('WITH gone AS (DELETE FROM rollup_late WHERE bucket >= %1$L AND bucket < %2$L)
+                    INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
+                    SELECT device, ''hour'', %4$L, %5$s FROM readings
+                    WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY device
+                    ON CONFLICT (device, unit) DO UPDATE SET %6$s',
+                   state.rolled_until, upto, q.names, hour, q.of_readings, q.added);
+    IF upto = hour + interval '1 hour' THEN
+        EXECUTE format('INSERT INTO rollup_hours AS t (device, bucket, %1$s)
+                        SELECT device, bucket, %1$s FROM rollup_open WHERE unit = ''hour'' ORDER BY device
+                        ON CONFLICT (device, bucket) DO UPDATE SET %2$s', q.names, q.added);
+        EXECUTE format('INSERT INTO rollup_open AS t (device, unit, bucket, %1$s)
+                        SELECT device, ''day'', %3$L, %1$s FROM rollup_open WHERE unit = ''hour''
+                        ON CONFLICT (device, unit) DO UPDATE SET %2$s', q.names, q.added, day);
+        DELETE FROM rollup_open WHERE unit = 'hour';
+    END IF;
+    IF upto = day + interval '24 hours' THEN
+        EXECUTE format('INSERT INTO rollup_days AS t (device, bucket, %1$s)
+                        SELECT device, bucket, %1$s FROM rollup_open WHERE unit = ''day'' ORDER BY device
+                        ON CONFLICT (device, bucket) DO UPDATE SET %2$s', q.names, q.added);
+        EXECUTE format('INSERT INTO rollup_totals AS t (device, %1$s)
+                        SELECT device, %1$s FROM rollup_open WHERE unit = ''day'' ORDER BY device
+                        ON CONFLICT (device) DO UPDATE SET %2$s', q.names, q.added);
+        DELETE FROM rollup_open WHERE unit = 'day';
+    END IF;
+    UPDATE storage_state SET rolled_until = upto;
+    RETURN upto;
+END $$;
+
+-- Folds in up to `most` rows of rollup_late; returns how many.
+CREATE FUNCTION rollup_fold_late(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    q     record;
+    state storage_state;
+    folded bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+    SELECT * INTO state FROM storage_state;
+    SELECT * INTO q FROM rollup_sql();
+    EXECUTE format(
+        'WITH gone AS (DELETE FROM rollup_late WHERE ctid = ANY (ARRAY(
+                           SELECT ctid FROM rollup_late WHERE bucket < %1$L LIMIT %2$s)) RETURNING *),
+         hours (device, bucket, %3$s) AS MATERIALIZED (
+             SELECT device, date_bin(''1 hour'', bucket, ''epoch'') AS at, %4$s FROM gone GROUP BY device, at),
+         open_hours AS (INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
+             SELECT device, ''hour'', bucket, %3$s FROM hours WHERE bucket >= %6$L
+             ON CONFLICT (device, unit) DO UPDATE SET %5$s),
+         full_hours AS (INSERT INTO rollup_hours AS t (device, bucket, %3$s)
+             SELECT device, bucket, %3$s FROM hours WHERE bucket < %6$L ORDER BY device, bucket
+             ON CONFLICT (device, bucket) DO UPDATE SET %5$s),
+         open_days AS (INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
+             SELECT device, ''day'', %7$L, %4$s FROM hours WHERE bucket >= %7$L AND bucket < %6$L GROUP BY device
+             ON CONFLICT (device, unit) DO UPDATE SET %5$s),
+         full_days AS (INSERT INTO rollup_days AS t (device, bucket, %3$s)
+             SELECT device, date_bin(''1 day'', bucket, ''epoch'') AS at, %4$s FROM hours WHERE bucket < %7$L
+             GROUP BY device, at ORDER BY device, at
+             ON CONFLICT (device, bucket) DO UPDATE SET %5$s),
+         totals AS (INSERT INTO rollup_totals AS t (device, %3$s)
+             SELECT device, %4$s FROM hours WHERE bucket < %7$L GROUP BY device ORDER BY device
+             ON CONFLICT (device) DO UPDATE SET %5$s)
+         SELECT count(*) FROM gone',
+        state.rolled_until, most, q.names, q.of_rollups, q.added,
+        date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch')) INTO folded;
+    RETURN folded;
+END $$;
+
+-- Folds in up to `most` rows of rollup_fleet_log; returns how many.
+CREATE FUNCTION rollup_fold_fleet(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    q record;
+    folded bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+    SELECT * INTO q FROM rollup_sql();
+    EXECUTE format(
+        'WITH gone AS (DELETE FROM rollup_fleet_log WHERE ctid = ANY (ARRAY(
+                           SELECT ctid FROM rollup_fleet_log LIMIT %1$s)) RETURNING *),
+         fleet AS (INSERT INTO rollup_fleet AS t (bucket, %2$s)
+             SELECT bucket, %3$s FROM gone GROUP BY bucket ORDER BY bucket
+             ON CONFLICT (bucket) DO UPDATE SET %4$s),
+         hours AS (INSERT INTO rollup_hours AS t (device, bucket, %2$s)
+             SELECT 0, date_bin(''1 hour'', bucket, ''epoch'') AS at, %3$s FROM gone GROUP BY at ORDER BY at
+             ON CONFLICT (device, bucket) DO UPDATE SET %4$s),
+         days AS (INSERT INTO rollup_days AS t (device, bucket, %2$s)
+             SELECT 0, date_bin(''1 day'', bucket, ''epoch'') AS at, %3$s FROM gone GROUP BY at ORDER BY at
+             ON CONFLICT (device, bucket) DO UPDATE SET %4$s),
+         totals AS (INSERT INTO rollup_totals AS t (device, %2$s)
+             SELECT 0, %3$s FROM gone HAVING count(*) > 0
+             ON CONFLICT (device) DO UPDATE SET %4$s)
+         SELECT count(*) FROM gone', most, q.names, q.of_rollups, q.added) INTO folded;
+    RETURN folded;
+END $$;
+
+-- Counts whole UTC days again, after readings were changed or deleted by hand, or stored straight
+-- into partitions. Not for days whose partition was dropped.
+CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    q      record;
+    state  storage_state;
+    starts timestamptz := date_trunc('day', first_day, 'UTC');
+    ends   timestamptz := date_trunc('day', last_day, 'UTC') + interval '24 hours';
+    hour   timestamptz;
+    day    timestamptz;
+    counted bigint;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'rollup_rebuild() needs READ COMMITTED: it looks at what others commit while it waits';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+    SELECT * INTO state FROM storage_state;
+    SELECT * INTO q FROM rollup_sql();
+    hour := date_bin('1 hour', state.rolled_until, 'epoch');
+    day := date_bin('1 day', state.rolled_until, 'epoch');
+    IF starts < state.kept_from THEN
+        RAISE EXCEPTION 'readings before % were dropped and cannot be counted again', state.kept_from;
+    END IF;
+    CREATE TEMP TABLE rebuilt (LIKE rollup_hours INCLUDING DEFAULTS) ON COMMIT DROP;
+    EXECUTE format(
+        'WITH late AS (DELETE FROM rollup_late WHERE bucket >= %1$L AND bucket < %2$L),
+         log AS (DELETE FROM rollup_fleet_log WHERE bucket >= %1$L AND bucket < %2$L)
+         INSERT INTO rebuilt (device, bucket, %3$s)
+         SELECT device, date_bin(''1 hour'', recorded_at, ''epoch'') AS at, %4$s FROM readings
+         WHERE recorded_at >= %1$L AND recorded_at < %5$L GROUP BY device, at
+         UNION ALL
+         SELECT 0, date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %4$s FROM readings
+         WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY at',
+        starts, ends, q.names, q.of_readings, least(ends, state.rolled_until));
+    DELETE FROM rollup_fleet WHERE bucket >= starts AND bucket < ends;
+    DELETE FROM rollup_hours WHERE bucket >= starts AND bucket < ends;
+    DELETE FROM rollup_days WHERE bucket >= starts AND bucket < ends;
+    DELETE FROM rollup_open WHERE bucket >= starts AND bucket < ends;
+    EXECUTE format('INSERT INTO rollup_fleet (bucket, %1$s)
+                    SELECT bucket, %1$s FROM rebuilt WHERE device = 0 ORDER BY bucket', q.names);
+    EXECUTE format('INSERT INTO rollup_hours (device, bucket, %1$s)
+                    SELECT 0, date_bin(''1 hour'', bucket, ''epoch'') AS at, %2$s FROM rebuilt WHERE device = 0 GROUP BY at
+                    UNION ALL SELECT device, bucket, %1$s FROM rebuilt WHERE device > 0 AND bucket < %3$L
+                    ORDER BY 2, 1', q.names, q.of_rollups, hour);
+    EXECUTE format('INSERT INTO rollup_days (device, bucket, %1$s)
+                    SELECT device, date_bin(''1 day'', bucket, ''epoch'') AS at, %2$s FROM rebuilt
+                    WHERE device = 0 OR bucket < %3$L GROUP BY device, at ORDER BY at, device', q.names, q.of_rollups, day);
+    EXECUTE format('INSERT INTO rollup_open (device, unit, bucket, %1$s)
+                    SELECT device, ''day'', %3$L, %2$s FROM rebuilt WHERE device > 0 AND bucket >= %3$L AND bucket < %4$L
+                    GROUP BY device
+                    UNION ALL SELECT device, ''hour'', bucket, %1$s FROM rebuilt WHERE device > 0 AND bucket >= %4$L',
+                   q.names, q.of_rollups, day, hour);
+    DELETE FROM rollup_totals;
+    EXECUTE format('INSERT INTO rollup_totals (device, %1$s)
+                    SELECT device, %2$s FROM rollup_days GROUP BY device ORDER BY device', q.names, q.of_rollups);
+    SELECT coalesce(sum(readings), 0) INTO counted FROM rebuilt WHERE device = 0;
+    DROP TABLE rebuilt;
+    RETURN counted;
+END $$;
+
+-- Forgets the ten-second sums of days whose partition was dropped: they are for the ends of spans,
+-- which need readings anyhow. Returns how many.
+CREATE FUNCTION rollup_forget() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+    DELETE FROM rollup_fleet WHERE bucket < (SELECT kept_from FROM storage_state);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN gone;
+END $$;
+
+-- What is there already.
+LOCK TABLE readings IN SHARE MODE;
+SELECT add_feature(attname) FROM pg_attribute
+WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped ORDER BY attnum;
+SELECT rollup_rebuild(min(recorded_at), max(recorded_at)) FROM readings HAVING count(*) > 0;

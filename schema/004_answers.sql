@@ -1,0 +1,258 @@
+-- 004_answers: histograms and summaries out of rollups and readings, for httpapi and for people.
+--
+-- A span of time is cut into what whole days, hours (of the fleet: ten seconds) of rollups cover and
+-- what is left, which is counted from readings. Each function is STABLE, so all its queries see the
+-- snapshot of the statement that calls it, and the parts fit together whatever is stored meanwhile.
+-- The bounds stand in the SQL as literals: that is what lets the planner leave out partitions before
+-- it looks at them, which is the difference between half a millisecond and twenty. Answers so short
+-- are worth no parallel workers, which take fifteen milliseconds to come.
+
+-- Where partitions were dropped, what is left of an hour at an end of a span cannot be told any more
+-- and is left out.
+
+-- Cuts [starts, ends) of one device (0: of the fleet). Each part is a table and a span of it.
+CREATE FUNCTION rollup_parts(of_device integer, starts timestamptz, ends timestamptz)
+RETURNS TABLE (source text, from_at timestamptz, until_at timestamptz) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    rolled timestamptz := (SELECT rolled_until FROM storage_state);
+    open_hour timestamptz := date_bin('1 hour', rolled, 'epoch');
+    open_day  timestamptz := date_bin('1 day', rolled, 'epoch');
+    -- whole hours
+    hour_from  timestamptz := date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch');
+    hour_until timestamptz := date_bin('1 hour', ends, 'epoch');
+    -- whole slots of the fleet
+    slot_from  timestamptz := date_bin('10 seconds', starts + interval '10 seconds' - interval '1 microsecond', 'epoch');
+    slot_until timestamptz := date_bin('10 seconds', ends, 'epoch');
+    day_from  timestamptz;
+    day_until timestamptz;
+BEGIN
+    IF starts >= ends THEN
+        RETURN;
+    END IF;
+    IF of_device = 0 THEN
+        IF starts = '-infinity' AND ends = 'infinity' THEN
+            RETURN QUERY VALUES ('totals', starts, ends), ('fleet_log', starts, ends);
+            RETURN;
+        ELSIF slot_from >= slot_until THEN
+            RETURN QUERY VALUES ('readings', starts, ends);
+            RETURN;
+        END IF;
+        RETURN QUERY VALUES ('readings', starts, slot_from), ('readings', slot_until, ends),
+                            ('fleet_log', slot_from, slot_until),
+                            ('fleet', slot_from, least(hour_from, slot_until)),
+                            ('fleet', greatest(hour_until, least(hour_from, slot_until)), slot_until);
+        day_until := date_bin('1 day', hour_until, 'epoch');
+    ELSE
+        IF ends > rolled THEN
+            hour_until := rolled; -- the open hour counts as whole
+        END IF;
+        IF hour_from >= hour_until THEN
+            RETURN QUERY VALUES ('readings', starts, ends);
+            RETURN;
+        END IF;
+        RETURN QUERY VALUES ('readings', starts, hour_from), ('readings', hour_until, ends),
+                            ('late', hour_from, hour_until);
+        IF starts = '-infinity' AND hour_until = rolled THEN
+            RETURN QUERY VALUES ('totals', starts, ends), ('open', starts, ends);
+            RETURN;
+        END IF;
+        IF hour_until > open_hour THEN
+            RETURN QUERY VALUES ('open', open_hour, hour_until);
+            hour_until := open_hour;
+        END IF;
+        day_until := least(date_bin('1 day', hour_until, 'epoch'), open_day);
+    END IF;
+    day_from := date_bin('1 day', hour_from + interval '24 hours' - interval '1 microsecond', 'epoch');
+    IF day_from < day_until THEN
+        RETURN QUERY VALUES ('days', day_from, day_until), ('hours', hour_from, day_from),
+                            ('hours', day_until, hour_until);
+    ELSE
+        RETURN QUERY VALUES ('hours', hour_from, hour_until);
+    END IF;
+END $$;
+
+-- The parts as one SELECT: `of_readings` is a list of aggregates, `of_rollups` the same columns of a
+-- rollup.
+CREATE FUNCTION rollup_select(of_device integer, starts timestamptz, ends timestamptz,
+                              of_readings text, of_rollups text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(string_agg(
+        CASE source
+        WHEN 'readings' THEN 'SELECT ' || of_readings || ' FROM readings WHERE true'
+        ELSE 'SELECT ' || of_rollups || ' FROM rollup_' || source || ' WHERE true' END
+        || CASE WHEN of_device = 0 AND source IN ('readings', 'fleet', 'fleet_log') THEN ''
+                ELSE ' AND device = ' || of_device END
+        || CASE WHEN source = 'open' AND from_at > '-infinity' THEN ' AND unit = ''hour''' ELSE '' END
+        || CASE WHEN source = 'totals' OR from_at = '-infinity' THEN ''
+                ELSE format(' AND %I >= %L', CASE source WHEN 'readings' THEN 'recorded_at' ELSE 'bucket' END, from_at) END
+        || CASE WHEN source = 'totals' OR until_at = 'infinity' THEN ''
+                ELSE format(' AND %I < %L', CASE source WHEN 'readings' THEN 'recorded_at' ELSE 'bucket' END, until_at) END,
+        ' UNION ALL '), 'SELECT ' || of_readings || ' FROM readings WHERE false')
+    FROM rollup_parts(of_device, starts, ends) WHERE from_at < until_at
+$$;
+
+CREATE FUNCTION status_counts(of_device integer, starts timestamptz, ends timestamptz)
+RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+    n bigint[];
+BEGIN
+    EXECUTE 'SELECT ARRAY[sum(n1), sum(n2), sum(n3), sum(n4), sum(n)] FROM ('
+            || rollup_select(of_device, starts, ends,
+                             'count(*), count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2),'
+                             ' count(*) FILTER (WHERE status = 3), count(*) FILTER (WHERE status = 4)',
+                             'readings, status_on, status_off, status_active, status_inactive')
+            || ') parts (n, n1, n2, n3, n4)' INTO n;
+    RETURN QUERY VALUES (1::smallint, coalesce(n[1], 0)), (2::smallint, coalesce(n[2], 0)), (3::smallint, coalesce(n[3], 0)),
+                        (4::smallint, coalesce(n[4], 0)), (NULL, coalesce(n[5] - n[1] - n[2] - n[3] - n[4], 0));
+END $$;
+COMMENT ON FUNCTION status_counts(integer, timestamptz, timestamptz) IS 'How many readings of each status a device (devices.id; 0: all) sent, from `starts` until before `ends`. Five rows; NULL: without a status.';
+
+CREATE FUNCTION device_histogram(of_device text, starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
+RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE AS $$
+    SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[c.status], c.readings
+    FROM devices d, status_counts(d.id, starts, ends) c WHERE d.device_id = of_device
+$$;
+COMMENT ON FUNCTION device_histogram(text, timestamptz, timestamptz) IS 'The same with names. No rows: no such device.';
+
+CREATE FUNCTION fleet_histogram(starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
+RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE AS $$
+    SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[c.status], c.readings FROM status_counts(0, starts, ends) c
+$$;
+COMMENT ON FUNCTION fleet_histogram(timestamptz, timestamptz) IS 'The same of all devices together.';
+
+CREATE FUNCTION feature_summary(of_device integer, feature text, starts timestamptz, ends timestamptz,
+                                OUT readings bigint, OUT mean double precision,
+                                OUT lowest double precision, OUT highest double precision)
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+BEGIN
+    EXECUTE 'SELECT coalesce(sum(n)::bigint, 0), sum(s) / nullif(sum(n), 0), min(l), max(h) FROM ('
+            || rollup_select(of_device, starts, ends,
+                             format('count(%1$I), sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END), min(%1$I), max(%1$I)', feature),
+                             format('%I, %I, %I, %I', feature || '_count', feature || '_sum', feature || '_min',
+                                    feature || '_max'))
+            || ') parts (n, s, l, h)' INTO readings, mean, lowest, highest;
+END $$;
+COMMENT ON FUNCTION feature_summary(integer, text, timestamptz, timestamptz) IS 'Of one feature of a device (devices.id; 0: of all), from `starts` until before `ends`.';
+
+-- Equal-width bins of the readings that are still kept. The edges come out of the rollups, so the
+-- readings are looked through once. NULL instead of a device id: of all devices.
+CREATE FUNCTION value_histogram(of_device text, feature text, bins integer,
+                                starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
+RETURNS TABLE (bin integer, low double precision, high double precision, readings bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    of_id     integer := CASE WHEN of_device IS NULL THEN 0 ELSE (SELECT id FROM devices WHERE device_id = of_device) END;
+    kept_from timestamptz := greatest(starts, (SELECT s.kept_from FROM storage_state s));
+    whose     text := CASE WHEN of_id = 0 THEN '' ELSE format(' AND device = %s', of_id) END;
+    span      text := format(' WHERE recorded_at >= %L AND recorded_at < %L', starts, ends);
+    lowest    double precision;
+    highest   double precision;
+    edges     double precision[];
+BEGIN
+    SELECT s.lowest, s.highest INTO lowest, highest FROM feature_summary(of_id, feature, kept_from, ends) s;
+    IF starts < kept_from THEN -- what came after its partition was dropped
+        EXECUTE format('SELECT least(%L, min(%3$I)), greatest(%2$L, max(%3$I)) FROM readings
+                        WHERE recorded_at >= %4$L AND recorded_at < %5$L', lowest, highest, feature, starts,
+                       least(kept_from, ends)) || whose INTO lowest, highest;
+    END IF;
+    IF lowest IS NULL THEN
+        RETURN;
+    END IF;
+    IF lowest = highest THEN
+        bins := 1;
+    END IF;
+    -- n + 1 edges; written so that the first and the last are what they should be, to the bit
+    edges := ARRAY(SELECT lowest * ((bins - i)::double precision / bins) + highest * (i::double precision / bins)
+                   FROM generate_series(0, bins) i ORDER BY i);
+    edges[1] := lowest;
+    edges[bins + 1] := highest;
+    RETURN QUERY EXECUTE format(
+        'SELECT i, $1[i + 1], $1[i + 2], coalesce(n, 0) FROM generate_series(0, $2 - 1) i
+         LEFT JOIN (SELECT width_bucket(%I, $3) AS at, count(*) AS n FROM readings %s AND %1$I IS NOT NULL GROUP BY at) b
+         ON b.at = i ORDER BY i', feature, span || whose)
+    USING edges, bins, CASE WHEN bins > 1 THEN edges[2:bins] ELSE ARRAY['Infinity'::double precision] END;
+END $$;
+COMMENT ON FUNCTION value_histogram(text, text, integer, timestamptz, timestamptz) IS 'How many readings of a device (NULL: of all) have a value in each of `bins` bins of equal width, the last with its upper edge. One bin when all values are equal; no rows when there is none.';
+
+-- The rest is about a device's readings without a look at every partition.
+CREATE FUNCTION device_spans(of_devices integer[])
+RETURNS TABLE (device integer, readings bigint, first_at timestamptz, last_at timestamptz)
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+    rolled timestamptz := (SELECT rolled_until FROM storage_state);
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT device, sum(n)::bigint, min(f), max(l) FROM (
+             SELECT device, readings AS n, first_at AS f, last_at AS l FROM rollup_totals WHERE device = ANY ($1)
+             UNION ALL SELECT device, readings, first_at, last_at FROM rollup_open WHERE device = ANY ($1)
+             UNION ALL SELECT device, readings, first_at, last_at FROM rollup_late WHERE device = ANY ($1) AND bucket < %1$L
+             UNION ALL SELECT device, count(*), min(recorded_at), max(recorded_at) FROM readings
+             WHERE device = ANY ($1) AND recorded_at >= %1$L GROUP BY device) s
+         GROUP BY device', rolled) USING of_devices;
+END $$;
+COMMENT ON FUNCTION device_spans(integer[]) IS 'How many readings each of some devices (devices.id) ever sent, and when it recorded the oldest and the newest.';
+
+-- In spans of time that double, from where the newest (or oldest) reading is, until there are enough.
+CREATE FUNCTION device_page(of_device integer, starts timestamptz, ends timestamptz, newest_first boolean, most bigint,
+                            after_at timestamptz DEFAULT NULL, after_hash integer DEFAULT NULL)
+RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+    span   record;
+    step   interval := interval '24 hours';
+    low    timestamptz;
+    high   timestamptz;
+    found  bigint;
+    cursor text := CASE WHEN after_at IS NULL THEN ''
+                        ELSE format(' AND (recorded_at, content_hash) %s (%L::timestamptz, %L::integer)',
+                                    CASE WHEN newest_first THEN '<' ELSE '>' END, after_at, after_hash) END;
+    way    text := CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END;
+BEGIN
+    SELECT * INTO span FROM device_spans(ARRAY[of_device]);
+    starts := greatest(starts, span.first_at, CASE WHEN NOT newest_first THEN after_at END);
+    ends := least(ends, span.last_at + interval '1 microsecond',
+                  CASE WHEN newest_first THEN after_at + interval '1 microsecond' END);
+    IF span.first_at IS NULL THEN
+        RETURN;
+    END IF;
+    WHILE starts < ends AND most > 0 LOOP
+        IF newest_first THEN
+            low := greatest(starts, ends - step);
+            high := ends;
+            ends := low;
+        ELSE
+            low := starts;
+            high := least(ends, starts + step);
+            starts := high;
+        END IF;
+        RETURN QUERY EXECUTE format(
+            'SELECT * FROM readings WHERE device = %s AND recorded_at >= %L AND recorded_at < %L%s
+             ORDER BY recorded_at %s, content_hash %5$s LIMIT %s', of_device, low, high, cursor, way, most);
+        GET DIAGNOSTICS found = ROW_COUNT;
+        most := most - found;
+        step := step * 2;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, integer) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, behind the one named last, if any.';
+
+-- What the collector's metrics say about storage. Rows are counted where there are few, and
+-- estimated by the statistics collector where there are many.
+CREATE FUNCTION storage_status(OUT partitions bigint, OUT default_rows bigint, OUT requests_open bigint,
+                               OUT requests_answered bigint, OUT late_rows bigint, OUT fleet_log_rows bigint,
+                               OUT rolled_until timestamptz, OUT kept_from timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    most_bytes CONSTANT bigint := 4 * 1024 * 1024;
+BEGIN
+    SELECT count(*) INTO partitions FROM reading_partitions;
+    IF (SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('readings_default') WHERE isleaf) < most_bytes THEN
+        SELECT count(*) INTO default_rows FROM readings_default;
+    ELSE
+        SELECT sum(greatest(pg_stat_get_live_tuples(relid), c.reltuples::bigint)) INTO default_rows
+        FROM pg_partition_tree('readings_default') JOIN pg_class c ON c.oid = relid WHERE isleaf;
+    END IF;
+    SELECT count(*) FILTER (WHERE answer IS NULL), count(*) FILTER (WHERE answer IS NOT NULL)
+    INTO requests_open, requests_answered FROM partition_requests;
+    late_rows := pg_stat_get_live_tuples('rollup_late'::regclass);
+    fleet_log_rows := pg_stat_get_live_tuples('rollup_fleet_log'::regclass);
+    SELECT s.rolled_until, s.kept_from INTO storage_status.rolled_until, storage_status.kept_from FROM storage_state s;
+END $$;
+COMMENT ON FUNCTION storage_status() IS 'How storage is doing: what the collector shows in its metrics.';
