@@ -136,19 +136,6 @@ static void bind_moment(struct query *query, int64_t us)
               "timestamptz");
 }
 
-/* AND r.recorded_at >= $2 AND r.recorded_at < $3, where a bound was given. */
-static void sql_range(struct query *query)
-{
-    if (query->params.from_us != INT64_MIN) {
-        sql(query, " AND r.recorded_at >= ");
-        bind_moment(query, query->params.from_us);
-    }
-    if (query->params.to_us != INT64_MAX) {
-        sql(query, " AND r.recorded_at < ");
-        bind_moment(query, query->params.to_us);
-    }
-}
-
 void query_setup(struct buffer *out, uint64_t statement_timeout_ms)
 {
     buffer_printf(out,
@@ -270,10 +257,8 @@ const struct query_kind query_dashboard = {build_dashboard, take_dashboard};
 
 static void build_devices(struct query *query)
 {
-    sql(query,
-        "SELECT d.device_id, d.first_seen_at, first.recorded_at, last.recorded_at, hour.count,"
-        " CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END"
-        " FROM (SELECT id, device_id, first_seen_at FROM devices WHERE device_id > ");
+    sql(query, "WITH d AS MATERIALIZED (SELECT id, device_id, first_seen_at FROM devices WHERE "
+               "device_id > ");
     bind_text(query, query->params.after, "text");
     if (query->params.q[0]) {
         sql(query, " AND strpos(lower(device_id), lower(");
@@ -282,11 +267,9 @@ static void build_devices(struct query *query)
     }
     sql(query, " ORDER BY device_id LIMIT ");
     bind_count(query, query->params.limit + 1);
-    sql(query, ") d"
-               " LEFT JOIN LATERAL (SELECT r.recorded_at FROM readings r WHERE r.device = d.id"
-               " ORDER BY r.recorded_at LIMIT 1) first ON true"
-               " LEFT JOIN LATERAL (SELECT r.recorded_at FROM readings r WHERE r.device = d.id"
-               " ORDER BY r.recorded_at DESC LIMIT 1) last ON true"
+    sql(query, ") SELECT d.device_id, d.first_seen_at, span.first_at, span.last_at, hour.count,"
+               " CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END"
+               " FROM d LEFT JOIN device_spans(ARRAY(SELECT id FROM d)) span ON span.device = d.id"
                " LEFT JOIN LATERAL (SELECT count(*) FROM readings r WHERE r.device = d.id"
                " AND r.recorded_at > ");
     bind_moment(query, query->as_of_us - 3600 * TIMESTAMP_US_PER_S);
@@ -369,17 +352,16 @@ static void build_device(struct query *query)
     sql_device_part(query, DEVICE_SELF, "NULL", "d.first_seen_at", NULL, "NULL");
     sql(query, "FROM d UNION ALL (");
     sql_device_part(query, DEVICE_LATEST, "NULL", "r.recorded_at", "r", "NULL");
-    sql(query, "FROM readings r WHERE r.device = (SELECT id FROM d)"
-               " ORDER BY r.recorded_at DESC, r.content_hash DESC LIMIT 1) UNION ALL (");
+    sql(query, "FROM device_page((SELECT id FROM d), '-infinity', 'infinity', true, 1) r)"
+               " UNION ALL (");
     buffer_printf(&query->sql,
                   "SELECT CASE p.sort_order WHEN 'desc' THEN %d ELSE %d END, p.feature, "
                   "p.recorded_at, p.content_hash, p.status",
                   DEVICE_HIGHEST, DEVICE_LOWEST);
     sql_features(query, "p");
     sql(query, ", NULL::bigint FROM peaks p WHERE p.device = (SELECT id FROM d)) UNION ALL (");
-    sql_device_part(query, DEVICE_STATUS, "NULL", "NULL::timestamptz", NULL, "count(*)");
-    sql(query,
-        "FROM readings r WHERE r.device = (SELECT id FROM d) GROUP BY r.status) UNION ALL (");
+    sql_device_part(query, DEVICE_STATUS, "NULL", "NULL::timestamptz", NULL, "r.readings");
+    sql(query, "FROM d, status_counts(d.id, '-infinity', 'infinity') r) UNION ALL (");
     sql_device_part(query, DEVICE_SEQUENCE, SEQUENCE_JSON, "s.highest_at", NULL, "NULL");
     sql(query, "FROM device_sequences s WHERE s.device = (SELECT id FROM d))");
 }
@@ -476,91 +458,66 @@ static void apply_interval(struct query *query)
             query->as_of_us - length_us + 1; /* an interval excludes its start */
 }
 
-/* Devices that are asked about: one, which must exist, or all. */
-static void sql_whose(struct query *query, const char *what)
+static void bind_span(struct query *query)
 {
-    buffer_printf(&query->sql, "SELECT %s FROM ", what);
-    if (!query->params.device_id[0]) {
-        sql(query, "readings r WHERE true");
-        sql_range(query);
-        return;
-    }
-    sql(query, "devices d LEFT JOIN readings r ON r.device = d.id");
-    sql_range(query);
-    sql(query, " WHERE d.device_id = ");
-    bind_text(query, query->params.device_id, "text");
+    bind_moment(query, query->params.from_us);
+    sql(query, ", ");
+    bind_moment(query, query->params.to_us);
 }
 
-static void build_value_histogram(struct query *query)
-{
-    const char *feature = query->features->names[query->params.feature];
-    char what[128];
-
-    /* The edges are made first and values are compared with them, so the counts agree with the
-     * edges that are shown, to the last bit. */
-    snprintf(what, sizeof(what), "r.\"%s\" AS value", feature);
-    sql(query, "WITH v AS NOT MATERIALIZED (");
-    sql_whose(query, what);
-    sql(query,
-        "), s AS MATERIALIZED (SELECT count(*) AS rows, min(value) AS low, max(value) AS high"
-        " FROM v), n AS (SELECT CASE WHEN low < high THEN ");
-    bind_count(query, query->params.bins);
-    sql(query, " ELSE 1 END AS bins FROM s),"
-               " e AS MATERIALIZED (SELECT ARRAY(SELECT s.low * ((n.bins - i)::float8 / n.bins)"
-               " + s.high * (i::float8 / n.bins)"
-               " FROM s, n, generate_series(1, n.bins - 1) i ORDER BY i) AS edges)"
-               " SELECT s.rows, s.low, s.high, n.bins, b.bin, b.count FROM s CROSS JOIN n"
-               " LEFT JOIN (SELECT width_bucket(value, (SELECT edges FROM e)) AS bin, count(*)"
-               " FROM v WHERE value IS NOT NULL GROUP BY 1) b ON true ORDER BY b.bin");
-}
-
+/* The sums are the database's (schema/004_answers.sql): one row, or rows, of the device that is
+ * asked about, which must exist, or of all. */
 static void build_histogram(struct query *query)
 {
+    bool is_of_device = query->params.device_id[0];
+
     apply_interval(query);
     if (is_of_values(query)) {
-        build_value_histogram(query);
+        sql(query, is_of_device ? "SELECT h.bin, h.low, h.high, h.readings FROM devices d"
+                                  " LEFT JOIN LATERAL value_histogram(d.device_id, "
+                                : "SELECT h.bin, h.low, h.high, h.readings FROM"
+                                  " value_histogram(NULL, ");
+        bind_text(query, query->features->names[query->params.feature], "text");
+        sql(query, ", ");
+        bind_count(query, query->params.bins);
+        sql(query, "::integer, ");
+        bind_span(query);
+        sql(query, is_of_device ? ") h ON true" : ") h");
     } else {
-        sql_whose(query,
-                  query->params.device_id[0] ? "r.status, count(r.device)" : "r.status, count(*)");
-        sql(query, " GROUP BY r.status");
+        sql(query, is_of_device ? "SELECT h.status, h.readings FROM devices d, status_counts(d.id, "
+                                : "SELECT h.status, h.readings FROM status_counts(0, ");
+        bind_span(query);
+        sql(query, ") h");
     }
+    if (is_of_device) {
+        sql(query, " WHERE d.device_id = ");
+        bind_text(query, query->params.device_id, "text");
+    }
+    if (is_of_values(query))
+        sql(query, " ORDER BY h.bin");
 }
 
-static double edge_at(double low, double high, int64_t bins, int64_t i)
-{
-    if (i == 0)
-        return low;
-    if (i == bins)
-        return high;
-    return low * ((double)(bins - i) / (double)bins) + high * ((double)i / (double)bins);
-}
-
+/* A row per bin; none, or one of NULLs, when there is no value. */
 static void put_value_histogram(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
-    bool is_empty = PQgetisnull(result, 0, 1);
-    int64_t bins = is_empty ? 0 : get_integer(result, 0, 3);
-    double low = get_double(result, 0, 1);
-    double high = get_double(result, 0, 2);
+    int rows = PQntuples(result);
+    int bins = rows > 0 && PQgetisnull(result, 0, 0) ? 0 : rows;
     int64_t total = 0;
-    int row = 0;
 
-    for (int i = 0; i < PQntuples(result); i++)
-        total += get_integer(result, i, 5);
+    for (int i = 0; i < bins; i++)
+        total += get_integer(result, i, 3);
     buffer_printf(out, "{\"feature\":\"%s\",\"count\":%" PRId64 ",\"edges\":[",
                   query->features->names[query->params.feature], total);
-    for (int64_t i = 0; i <= bins && !is_empty; i++) {
-        buffer_put_text(out, i > 0 ? "," : "");
-        buffer_put_json_double(out, edge_at(low, high, bins, i));
+    for (int i = 0; i < bins; i++) {
+        buffer_put_json_double(out, get_double(result, i, 1));
+        buffer_put_text(out, ",");
     }
+    if (bins > 0)
+        buffer_put_json_double(out, get_double(result, bins - 1, 2));
     buffer_put_text(out, "],\"counts\":[");
-    for (int64_t i = 0; i < bins; i++) {
-        int64_t count = 0;
-
-        if (row < PQntuples(result) && get_integer(result, row, 4) == i)
-            count = get_integer(result, row++, 5);
-        buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "", count);
-    }
+    for (int i = 0; i < bins; i++)
+        buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "", get_integer(result, i, 3));
     buffer_put_text(out, "]}");
 }
 
@@ -570,9 +527,7 @@ static void take_histogram(struct query *query, const PGresult *result)
     int64_t counts[STATUS_COUNT] = {0};
     bool is_of_device = query->params.device_id[0];
 
-    /* a device that exists has at least the row of its outer join */
-    query->is_found = !is_of_device ||
-                      (is_of_values(query) ? get_integer(result, 0, 0) > 0 : PQntuples(result) > 0);
+    query->is_found = !is_of_device || PQntuples(result) > 0;
     if (!query->is_found)
         return;
     if (is_of_device) {
@@ -603,24 +558,19 @@ static void build_page(struct query *query, uint64_t rows)
 
     sql(query, "SELECT p.recorded_at, p.content_hash, p.status");
     sql_features(query, "p");
-    sql(query, " FROM devices d LEFT JOIN LATERAL (SELECT * FROM readings r WHERE r.device = d.id");
-    sql_range(query);
+    sql(query, " FROM devices d LEFT JOIN LATERAL device_page(d.id, ");
+    bind_span(query);
+    buffer_printf(&query->sql, ", %s, %" PRIu64, is_desc ? "true" : "false", rows);
     if (cursor->is_given) {
         char hash[16];
 
-        /* the time alone as well, which is what picks the partitions */
-        buffer_printf(&query->sql, " AND r.recorded_at %s ", is_desc ? "<=" : ">=");
+        sql(query, ", ");
         bind_moment(query, cursor->recorded_at_us);
-        buffer_printf(&query->sql, " AND (r.recorded_at, r.content_hash) %s ($%d::timestamptz, ",
-                      is_desc ? "<" : ">", query->bound_count);
         snprintf(hash, sizeof(hash), "%d", (int)cursor->content_hash);
+        sql(query, ", ");
         bind_text(query, hash, "integer");
-        sql(query, ")");
     }
-    buffer_printf(&query->sql,
-                  " ORDER BY r.recorded_at %s, r.content_hash %s LIMIT %" PRIu64
-                  ") p ON true WHERE d.device_id = ",
-                  is_desc ? "DESC" : "ASC", is_desc ? "DESC" : "ASC", rows);
+    sql(query, ") p ON true WHERE d.device_id = ");
     bind_text(query, query->params.device_id, "text");
     buffer_printf(&query->sql, " ORDER BY p.recorded_at %s, p.content_hash %s",
                   is_desc ? "DESC" : "ASC", is_desc ? "DESC" : "ASC");
@@ -636,12 +586,12 @@ static void build_points(struct query *query)
     if (query->params.from_us != INT64_MIN)
         bind_moment(query, query->params.from_us);
     else
-        sql(query, "(SELECT min(recorded_at) FROM readings WHERE device = d.id)");
+        sql(query, "(SELECT first_at FROM device_spans(ARRAY[d.id]))");
     sql(query, " AS low, ");
     if (query->params.to_us != INT64_MAX)
         bind_moment(query, query->params.to_us);
     else
-        sql(query, "(SELECT max(recorded_at) FROM readings WHERE device = d.id)");
+        sql(query, "(SELECT last_at FROM device_spans(ARRAY[d.id]))");
     sql(query, " AS high FROM d), w AS MATERIALIZED (SELECT low, high,"
                " (high - low) / ");
     bind_count(query, query->params.points);
