@@ -178,9 +178,9 @@ def windows_section(ours: dict[int, dict[str, float]], beside: dict[str, float],
             "",
         )
         section.notes.append(
-            "Redis has no rolling window. Beside stands the usual way: sorted sets with each device's best of all time and "
-            "of each minute, an insert into both, and the past hour as the union of 60 of those. It moves by whole minutes, "
-            "knows one feature and the value alone, not the reading. CPU is the server's."
+            "Redis has no rolling window. Beside stands the usual way: sorted sets with each device's best of all time "
+            "and of each minute, an insert into both, and the past hour as the union of 60 of those. It moves by whole "
+            "minutes, knows one feature and the value alone, not the reading. CPU is the server's."
         )
     if sql_us and DEVICES in ours:
         section.add(

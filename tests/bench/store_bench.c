@@ -324,6 +324,8 @@ static void run_store(struct bench *bench)
                                   .devices = &bench->devices,
                                   .windows = &bench->windows,
                                   .watchdog_ms = 60000,
+                                  .fresh_us = 3600 * SECOND_US,
+                                  .ahead_us = 3600 * SECOND_US,
                                   .user = bench,
                                   .on_ready = on_ready,
                                   .on_unready = on_unready,

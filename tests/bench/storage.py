@@ -1,0 +1,584 @@
+#!/usr/bin/env python3
+"""What storage costs and how quick its answers are, with a private PostgreSQL. Each part runs alone:
+
+    tests/bench/storage.py restart [--rows 10e6]          a start with an hour of readings in the database
+    tests/bench/storage.py histograms [--rows 1e6,1e7,1e8] histograms over HTTP and their plans
+    tests/bench/storage.py bytes [--rows 2e6]             bytes on disk and of WAL per reading
+    tests/bench/storage.py settings                       what checkpoints, compression and freezing do to the WAL
+    tests/bench/storage.py upkeep [--rate 10000]          what rollups cost while readings flow
+    tests/bench/storage.py planning                       what many partitions cost a question
+    tests/bench/storage.py replay                         four years of hourly readings at once
+
+Rows are made by SQL, straight into the table without its trigger, in the order in which they would
+arrive; while that lasts fsync is off, and on again for what is measured. 100 million rows take a
+quarter of an hour and 20 GB in $TMPDIR. PostgreSQL runs with its own settings otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import io
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+CLONE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CLONE / "deploy" / "local"))
+
+from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, until  # noqa: E402
+
+BUILD = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+class Rig:
+    """A database with the schema; programs around it."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.settings = settings
+        self.postgres = PrivatePostgres(home / "postgres", settings={**settings, "fsync": "off"}, log=home / "postgres.log")
+        self.broker = PrivateBroker(home / "broker", log=home / "broker.log")
+        self._programs: list[Program] = []
+        self.postgres.start()
+        assert self.program("collector", "--migrate").wait(120) == 0
+
+    def program(self, name: str, *args: str, **settings: str) -> Program:
+        env = {**os.environ, "DATABASE_URL": self.postgres.url(), "MQTT_URL": self.broker.url()}
+        env.update({key.upper(): value for key, value in settings.items()})
+        program = Program(name, [BUILD / name, *args], self.home / f"{name}.log", env=env)
+        self._programs.append(program)
+        program.start()
+        return program
+
+    def durable(self) -> None:
+        """From here on as it would run."""
+        self.run("CHECKPOINT", superuser=True)
+        self.postgres.stop()
+        self.postgres.settings = dict(self.settings)
+        self.postgres.start()
+
+    def run(self, *statements: str, superuser: bool = False, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """Each statement on its own; the rows of the last one."""
+        url = self.postgres.url(user="postgres") if superuser else self.postgres.url()
+        connection = psycopg2.connect(url)
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement, parameters)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        for program in reversed(self._programs):
+            program.kill9()
+        if self.broker.is_running():
+            self.broker.kill9()
+        self.postgres.stop("immediate")
+
+
+@contextlib.contextmanager
+def rig(**settings: str) -> Iterator[Rig]:
+    home = Path(tempfile.mkdtemp(prefix="highwater-storage-"))
+    home.chmod(0o755)
+    made = Rig(home, **settings)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def make_devices(rig: Rig, count: int) -> None:
+    rig.run(
+        "INSERT INTO devices (device_id) SELECT 'device_' || i FROM generate_series("
+        f"(SELECT count(*) FROM devices) + 1, {count}) i"
+    )
+
+
+def make_rows(rig: Rig, rows: int, devices: int, seconds: float, first_device: int = 1) -> None:
+    """`rows` readings of `devices` devices, evenly over the last `seconds`, as they would arrive: rounds in which
+    each device sends once, sorted by device as a batch of the collector is."""
+    rounds = max(rows // devices, 1)
+    slice_rounds = max(2_000_000 // devices, 1)
+    for first in range(0, rounds, slice_rounds):
+        rig.run(
+            "SET synchronous_commit = off",
+            f"""INSERT INTO readings (device, content_hash, recorded_at, received_at, status, temperature, pressure)
+            SELECT d, hashint8(r::bigint << 24 | d), at, at + interval '40 ms', 1 + (hashint8(r + d) & 3),
+                   random() * 200, random() * 25
+            FROM (SELECT r, d, now() - {seconds} * interval '1 second'
+                         + (r + (hashint4(d) & 1023) / 1024.0) * interval '{seconds / rounds} seconds' AS at
+                  FROM generate_series({first}, {min(first + slice_rounds, rounds) - 1}) r,
+                       generate_series({first_device}, {first_device + devices - 1}) d) x""",
+        )
+
+
+@contextlib.contextmanager
+def bulk_load(rig: Rig) -> Iterator[None]:
+    """Without the trigger, which is for what comes while others look; the rollups are made afterwards."""
+    rig.run("ALTER TABLE readings DISABLE TRIGGER readings_were_added")
+    yield
+    rig.run("ALTER TABLE readings ENABLE TRIGGER readings_were_added", "VACUUM ANALYZE readings")
+
+
+# --- restart -------------------------------------------------------------------------------------
+
+
+def restart(args: argparse.Namespace) -> None:
+    """How long until the windows are complete, and what ingest notices of it."""
+    rows = int(float(args.rows))
+    with rig() as r:
+        make_devices(r, 10_000)
+        with bulk_load(r):
+            make_rows(r, rows, 10_000, 3500)
+        r.run("SELECT rollup_rebuild(now() - interval '1 day', now())")
+        # the peaks that a collector would have left
+        for feature in ("temperature", "pressure"):
+            r.run(
+                "INSERT INTO peaks (device, content_hash, recorded_at, value, status, feature, sort_order, temperature, pressure)"
+                f" SELECT DISTINCT ON (device) device, content_hash, recorded_at, {feature}, status, '{feature}', 'desc',"
+                f" temperature, pressure FROM readings ORDER BY device, {feature} DESC"
+            )
+        r.durable()
+        r.broker.start()
+        for load in (0, args.rate):
+            for _ in range(args.rounds):
+                port = free_port()
+                # ingest runs from the first second on, so the fleet waits for a session that is there
+                began = time.monotonic()
+                collector = r.program("collector", metrics_listen=f"{LOOPBACK}:{port}")
+                fleet = None
+                if load:
+                    collector.wait_for_line(r"mqtt: connecting -> up|preflight", 20)
+                    fleet = r.program(
+                        "devicesim", "--num-devices", "10000", "--connections", "4", "--rate", str(load), "--duration", "60s"
+                    )
+                lags = []
+
+                def complete() -> bool:
+                    with contextlib.suppress(OSError, KeyError):
+                        lags.append(metric(port, "highwater_lag_seconds"))
+                    return "windows: complete" in collector.output()
+
+                until(complete, 120, "the windows are complete", pause=0.1)
+                took = time.monotonic() - began
+                line = next(line for line in collector.output().splitlines() if "windows: complete" in line)
+                say(
+                    f"load {load}/s: complete {took:.2f} s after the start"
+                    f" ({line.partition('complete: ')[2]}); lag of batches up to {max(lags or [0]) * 1e3:.0f} ms;"
+                    f" {collector.cpu_seconds():.2f} s CPU, {collector.peak_rss_kb() // 1024} MB"
+                )
+                if fleet:
+                    time.sleep(3)
+                    say(f"    afterwards: lag {metric(port, 'highwater_lag_seconds') * 1e3:.0f} ms")
+                    fleet.terminate()
+                collector.terminate()
+
+
+def metric(port: int, name: str) -> float:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
+    connection.request("GET", "/metrics")
+    for line in connection.getresponse().read().decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.rpartition(" ")[2])
+    raise KeyError(name)
+
+
+# --- histograms ----------------------------------------------------------------------------------
+
+DAY_ROWS = 1_000_000
+
+
+def make_day(rig: Rig, back: int) -> None:
+    """A million readings of one day: a tenth of them of device 1, the rest of 9,999 others."""
+    day = f"(date_trunc('day', now(), 'UTC') - {back} * interval '24 hours')"
+    rig.run(f"SELECT make_partition({day})")
+    name = rig.run(f"SELECT name FROM reading_partitions WHERE starts_at <= {day} AND ends_at > {day}")[0][0]
+    # today only what is past
+    rig.run(
+        "SET synchronous_commit = off",
+        f"""INSERT INTO {name} (device, content_hash, recorded_at, received_at, status, temperature, pressure)
+        SELECT CASE WHEN i % 10 = 0 THEN 1 ELSE 2 + (i * 7919::bigint) % 9999 END, i, at, at + interval '40 ms',
+               1 + (hashint4(i) & 3), random() * 200, random() * 25
+        FROM (SELECT i, {day} + i * interval '{86400 / DAY_ROWS} seconds' AS at FROM generate_series(0, {DAY_ROWS - 1}) i) x
+        WHERE at < now()""",
+    )
+
+
+def percentiles(seconds: list[float]) -> str:
+    seconds = sorted(seconds)
+    return f"p50 {seconds[len(seconds) // 2] * 1e3:.2f} ms, p99 {seconds[int(len(seconds) * 0.99)] * 1e3:.2f} ms"
+
+
+def ask(port: int, path: str, times: int) -> list[float]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=600)
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        took.append(time.perf_counter() - began)
+        assert answer.status == 200, body[:300]
+    return took
+
+
+def iso(rig: Rig, expression: str) -> str:
+    return rig.run(f"SELECT to_char(({expression}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")[0][0]
+
+
+def show_plan(rig: Rig, device: int) -> None:
+    query = rig.run(
+        f"SELECT rollup_select({device}, '-infinity', 'infinity', 'count(*), count(*) FILTER (WHERE status = 1)',"
+        " 'readings, status_on')"
+    )[0][0]
+    for (line,) in rig.run(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS, SUMMARY) {query}"):
+        say(f"        {line}")
+
+
+def histograms(args: argparse.Namespace) -> None:
+    """Rows of more and more days, and what is asked about them, over HTTP."""
+    days_there = 0
+    with rig(max_wal_size="8GB") as r:
+        make_devices(r, 10_000)
+        r.broker.start()
+        for rows in (int(float(text)) for text in args.rows.split(",")):
+            r.postgres.stop()
+            r.postgres.settings = {**r.settings, "fsync": "off"}
+            r.postgres.start()
+            began = time.monotonic()
+            days = max(rows // DAY_ROWS, 1)
+            for back in range(days_there, days):
+                make_day(r, back)
+            for back in range(days_there, days, 10):
+                r.run(
+                    "SET work_mem = '256MB'",
+                    f"SELECT rollup_rebuild(now() - {min(back + 9, days - 1)} * interval '24 hours', now() - {back} * interval '24 hours')",
+                )
+            days_there = days
+            r.run("VACUUM ANALYZE")
+            r.durable()
+            say(f"{r.run('SELECT count(*) FROM readings')[0][0]} rows in {days} days, made in {time.monotonic() - began:.0f} s")
+            port = free_port()
+            collector = r.program("collector", metrics_listen="-")
+            api = r.program("httpapi", http_listen=f"{LOOPBACK}:{port}", statement_timeout="600s")
+            collector.wait_for_line("windows: complete", 120)
+            until(lambda: r.run("SELECT now() - rolled_until < interval '3 minutes 10 seconds' FROM storage_state")[0][0], 600)
+            api.wait_for_line("listening|http", 20)
+            fleet = None
+            if args.rate:
+                fleet = r.program(
+                    "devicesim", "--num-devices", "10000", "--connections", "4", "--rate", str(args.rate), "--duration", "3000s"
+                )
+                time.sleep(5)
+            from_ = iso(r, f"now() - {days / 2} * interval '24 hours'")
+            to = iso(r, f"now() - {days / 2} * interval '24 hours' + interval '5 hours 17 minutes'")
+            for path, times in (
+                ("/devices/device_1/histogram", 500),
+                ("/devices/device_77/histogram", 500),
+                ("/devices/device_1/histogram?interval=past_hour", 200),
+                (f"/devices/device_1/histogram?from={from_}", 200),
+                (f"/devices/device_1/histogram?from={from_}&to={to}", 200),
+                ("/histogram", 500),
+                ("/histogram?interval=past_hour", 200),
+                (f"/histogram?from={from_}&to={to}", 200),
+                ("/devices/device_1", 200),
+                ("/devices?limit=50", 50),
+                ("/devices/device_1/readings?limit=100", 200),
+                ("/devices/device_1/histogram?feature=temperature&bins=20&interval=past_hour", 50),
+                ("/devices/device_1/histogram?feature=temperature&bins=20", 3),
+                ("/histogram?feature=temperature&bins=20", 2),
+            ):
+                ask(port, path, min(times, 20) if times > 20 else 1)
+                say(f"    {path.replace(from_, 'T1').replace(to, 'T2'):<72} {percentiles(ask(port, path, times))}")
+            show_plan(r, 1)
+            show_plan(r, 0)
+            if fleet:
+                fleet.terminate()
+            api.terminate()
+            collector.terminate()
+
+
+# --- bytes and settings ---------------------------------------------------------------------------
+
+
+def store_batches(rig: Rig, batches: int, first: int = 0, checkpoint_every: int = 0, devices: int = 10_000) -> float:
+    """Batches of 10,000 readings into today's partition by COPY, sorted, as a collector stores them; bytes of WAL."""
+    name = rig.run("SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()")[0][0]
+    columns = "device, content_hash, recorded_at, received_at, status, temperature, pressure"
+    connection = psycopg2.connect(rig.postgres.url(user="postgres"))
+    connection.autocommit = True
+    rng = random.Random(first)
+    start = int(time.time()) // 86400 * 86400
+    with connection.cursor() as cursor:
+        cursor.execute("SET timezone = 'UTC'")
+        cursor.execute("SELECT pg_current_wal_lsn()")
+        before = cursor.fetchone()[0]
+        for batch in range(first, first + batches):
+            # the readings of one second, each of another device
+            rows = []
+            for i in range(10_000):
+                device = 1 + i * devices // 10_000
+                at = start + batch + rng.random()
+                rows.append((device, at, rng.getrandbits(31), rng.randrange(1, 5), rng.random() * 200, rng.random() * 25))
+            text = "".join(
+                f"{d}\t{h}\t{when(at)}\t{when(at + 0.05)}\t{s}\t{t!r}\t{p!r}\n"
+                for d, at, h, s, t, p in rows
+            )
+            cursor.copy_expert(f"COPY {name} ({columns}) FROM STDIN", io.StringIO(text))
+            if checkpoint_every and (batch + 1) % checkpoint_every == 0:
+                cursor.execute("CHECKPOINT")
+        cursor.execute("SELECT pg_current_wal_lsn() - %s::pg_lsn", (before,))
+        wal = float(cursor.fetchone()[0])
+    connection.close()
+    return wal
+
+
+def when(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+
+
+def sizes(rig: Rig, name: str) -> dict[str, int]:
+    found = {"heap": rig.run(f"SELECT pg_table_size('{name}')")[0][0]}
+    for index, size in rig.run(
+        "SELECT c.relname, pg_relation_size(c.oid) FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid"
+        f" WHERE x.indrelid = '{name}'::regclass"
+    ):
+        found[index.removeprefix(name + "_")] = size
+    return found
+
+
+def bytes_per_reading(args: argparse.Namespace) -> None:
+    rows = int(float(args.rows))
+    with rig(fsync="off", max_wal_size="16GB", checkpoint_timeout="1h", autovacuum="off") as r:
+        make_devices(r, 10_000)
+        name = r.run("SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()")[0][0]
+        r.run("CHECKPOINT", superuser=True)
+        wal = store_batches(r, rows // 10_000)
+        r.run("VACUUM ANALYZE")
+        found = sizes(r, name)
+        say(f"{rows} readings with two features: WAL {wal / rows:.0f} bytes each")
+        for part, size in found.items():
+            say(f"    {part:<24} {size / rows:8.1f} bytes")
+        say(f"    {'all':<24} {sum(found.values()) / rows:8.1f} bytes")
+        # an hour's and a day's sums of each device, and the fleet's per ten seconds
+        r.run("SELECT rollup_rebuild(now(), now())")
+        for table in ("rollup_hours", "rollup_fleet", "rollup_open"):
+            count = r.run(f"SELECT count(*) FROM {table}")[0][0]
+            if count > 1000:
+                say(f"    a row of {table:<14} {sum(sizes(r, table).values()) / count:8.0f} bytes")
+
+
+def settings(args: argparse.Namespace) -> None:
+    batches = 200
+    rows = batches * 10_000
+    for name, configuration, every in (
+        ("one checkpoint", {}, 0),
+        ("a checkpoint each 1,000,000 readings", {}, 100),
+        ("a checkpoint each 300,000 readings", {}, 30),
+        ("the same, wal_compression = lz4", {"wal_compression": "lz4"}, 30),
+        ("the same, wal_compression = pglz", {"wal_compression": "pglz"}, 30),
+    ):
+        with rig(fsync="off", max_wal_size="16GB", checkpoint_timeout="1h", autovacuum="off", **configuration) as r:
+            make_devices(r, 10_000)
+            # the index has a page or more per device before it is measured
+            store_batches(r, 50)
+            r.run("CHECKPOINT", superuser=True)
+            wal = store_batches(r, batches, 50, every)
+            say(f"{name:<40} {wal / rows:6.0f} bytes of WAL a reading")
+        if name == "one checkpoint":
+            for what, first in (("VACUUM", "VACUUM"), ("VACUUM (FREEZE)", "VACUUM (FREEZE)")):
+                with rig(fsync="off", max_wal_size="16GB", checkpoint_timeout="1h", autovacuum="off") as r:
+                    make_devices(r, 10_000)
+                    store_batches(r, batches)
+                    partition = r.run("SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()")[0][0]
+                    vacuum(r, f"{what} of a partition", f"{first} {partition}", rows)
+
+
+def vacuum(rig: Rig, what: str, statement: str, rows: int) -> None:
+    rig.run("CHECKPOINT", superuser=True)
+    before = rig.run("SELECT pg_current_wal_lsn()", superuser=True)[0][0]
+    began = time.monotonic()
+    rig.run(statement, superuser=True)
+    took = time.monotonic() - began
+    wal = float(rig.run(f"SELECT pg_current_wal_lsn() - '{before}'::pg_lsn", superuser=True)[0][0])
+    say(f"    {what:<46} {took * 1e6 / rows:6.2f} us, {wal / rows:6.1f} bytes of WAL a reading")
+
+
+# --- upkeep --------------------------------------------------------------------------------------
+
+
+def backend_seconds(rig: Rig, application: str) -> float:
+    """CPU of the backends of an application so far."""
+    total = 0.0
+    for (pid,) in rig.run("SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s", parameters=(application,)):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def upkeep(args: argparse.Namespace) -> None:
+    with rig() as r:
+        r.durable()
+        r.broker.start()
+        port = free_port()
+        collector = r.program("collector", metrics_listen=f"{LOOPBACK}:{port}", rollup_delay="30s")
+        collector.wait_for_line("windows: complete", 60)
+        late = ["--late", str(args.late), "--late-by", "1h"] if args.late else []
+        r.program("devicesim", "--num-devices", "10000", "--connections", "4", "--rate", str(args.rate), *late)
+        time.sleep(30)
+        stored = metric(port, "highwater_readings_stored_total")
+        before = {name: backend_seconds(r, name) for name in ("highwater upkeep", "highwater collector%")}
+        began = time.monotonic()
+        lags, behind = [], []
+        while time.monotonic() < began + args.seconds:
+            lags.append(metric(port, "highwater_lag_seconds") * 1e3)
+            behind.append(time.time() - metric(port, "highwater_rollup_timestamp_seconds"))
+            time.sleep(0.1)
+        rows = metric(port, "highwater_readings_stored_total") - stored
+        took = time.monotonic() - began
+        lags.sort()
+        say(
+            f"{rows / took:.0f} readings/s, {args.late:.0%} late: upkeep"
+            f" {(backend_seconds(r, 'highwater upkeep') - before['highwater upkeep']) * 1e6 / rows:.2f} us of CPU a reading,"
+            f" the storing backend {(backend_seconds(r, 'highwater collector%') - before['highwater collector%']) * 1e6 / rows:.2f};"
+            f" lag of batches p50 {lags[len(lags) // 2]:.0f} ms, p99 {lags[int(len(lags) * 0.99)]:.0f} ms, most {lags[-1]:.0f} ms;"
+            f" rolled up until {min(behind):.0f} to {max(behind):.0f} s ago"
+        )
+
+
+# --- planning ------------------------------------------------------------------------------------
+
+
+def planning(args: argparse.Namespace) -> None:
+    queries = {
+        "the status histogram of a device": "SELECT * FROM status_counts(1, '-infinity', 'infinity')",
+        "its newest 100 readings, device_page()": "SELECT * FROM device_page(1, '-infinity', 'infinity', true, 100)",
+        "the same as plain SQL": "SELECT * FROM readings WHERE device = 1 ORDER BY recorded_at DESC LIMIT 100",
+        "a literal span of an hour": "SELECT count(*) FROM readings WHERE device = 1 AND recorded_at > '{hour}'",
+        "all time": "SELECT count(*) FROM readings WHERE device = 1",
+    }
+    with rig() as r:
+        r.run("INSERT INTO devices (device_id) VALUES ('d')")
+        there = 0
+        for count in (10, 100, 408):
+            began = time.monotonic()
+            r.run(f"SELECT make_partitions(now() - {max(count - 8, 1)} * interval '24 hours', now())")
+            made = r.run("SELECT count(*) FROM reading_partitions")[0][0]
+            say(f"{made} partitions, made in {(time.monotonic() - began) * 1e3 / max(made - there, 1):.1f} ms each")
+            there = made
+            r.run(
+                "INSERT INTO readings (device, content_hash, recorded_at, received_at, status, temperature)"
+                f" SELECT 1, i, now() - i * interval '1 hour', now(), 1, i FROM generate_series(1, {count} * 24) i ON CONFLICT DO NOTHING",
+                "SELECT rollup_fold_late(1000000), rollup_fold_fleet(1000000)",
+                "VACUUM ANALYZE",
+            )
+            connection = psycopg2.connect(r.postgres.url())
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SET jit = off")
+                for name, query in queries.items():
+                    query = query.format(hour=iso(r, "now() - interval '1 hour'"))
+                    took = []
+                    for _ in range(12):
+                        began = time.perf_counter()
+                        cursor.execute(query)
+                        cursor.fetchall()
+                        took.append((time.perf_counter() - began) * 1e3)
+                    say(f"    {name:<42} first {took[0]:6.1f} ms, then {statistics.median(took[2:]):6.2f} ms")
+            connection.close()
+
+
+# --- replay --------------------------------------------------------------------------------------
+
+
+def replay(args: argparse.Namespace) -> None:
+    """Twelve stations, an hour apart, March 2013 to February 2017, as fast as they are acknowledged."""
+    for name, options in (
+        ("default settings", {}),
+        ("partitions by day over all of it", {"partition_span": "9000d"}),
+        ("partitions by month over all of it", {"partition": "month", "partition_span": "9000d"}),
+    ):
+        with rig() as r:
+            r.durable()
+            r.broker.start()
+            path = r.home / "replay.csv"
+            start = datetime(2013, 3, 1, tzinfo=timezone.utc)
+            rng = random.Random(1)
+            with path.open("w") as out:
+                out.write("timestamp,deviceId,temperature,pressure\n")
+                for hour in range(35064):
+                    at = (start + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ")
+                    for station in range(12):
+                        out.write(f"{at},station_{station},{rng.randrange(-200, 400) / 10},{rng.randrange(9900, 10400) / 10}\n")
+            rows = 35064 * 12
+            collector = r.program("collector", metrics_listen="-", **options)
+            collector.wait_for_line("windows: complete", 60)
+            began = time.monotonic()
+            fleet = r.program("devicesim", "--replay", str(path))
+            assert fleet.wait(600) == 0
+            until(lambda: r.run("SELECT count(*) FROM readings")[0][0] == rows, 600)
+            took = time.monotonic() - began
+            until(lambda: r.run("SELECT count(*) FROM rollup_late")[0][0] == 0, 600)
+            folded = time.monotonic() - began
+            counted = r.run("SELECT sum(readings) FROM fleet_histogram()")[0][0]
+            each = r.run("SELECT sum(h.readings) FROM devices d, device_histogram(d.device_id) h")[0][0]
+            assert counted == each == rows, (counted, each, rows)
+            partitions, in_default = r.run("SELECT partitions, default_rows FROM storage_status()")[0]
+            say(
+                f"{name}: {rows} readings in {took:.1f} s ({rows / took:.0f}/s), rolled up after {folded:.0f} s;"
+                f" {partitions} partitions, {in_default} readings in the default one"
+            )
+            collector.terminate()
+
+
+# --- main ----------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    part = parts.add_parser("restart")
+    part.add_argument("--rows", default="10e6")
+    part.add_argument("--rounds", type=int, default=3)
+    part.add_argument("--rate", type=int, default=5000, help="readings a second that come meanwhile")
+    part.set_defaults(run=restart)
+    part = parts.add_parser("histograms")
+    part.add_argument("--rows", default="1e6,1e7,1e8")
+    part.add_argument("--rate", type=int, default=1000, help="readings a second that come meanwhile")
+    part.set_defaults(run=histograms)
+    part = parts.add_parser("bytes")
+    part.add_argument("--rows", default="2e6")
+    part.set_defaults(run=bytes_per_reading)
+    parts.add_parser("settings").set_defaults(run=settings)
+    part = parts.add_parser("upkeep")
+    part.add_argument("--rate", type=int, default=10_000)
+    part.add_argument("--late", type=float, default=0.0, help="share of readings that are up to an hour old")
+    part.add_argument("--seconds", type=int, default=125)
+    part.set_defaults(run=upkeep)
+    parts.add_parser("planning").set_defaults(run=planning)
+    parts.add_parser("replay").set_defaults(run=replay)
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What the rollups should say, by GROUP BY over the readings, and how that differs from what they say.
+
+Each comparison is one statement, so both sides are of one snapshot however much is being stored.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from oracle import Database, to_text
+from servers import Program, until
+
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+
+# What a row made by hand is made of.
+COLUMNS = "device, content_hash, recorded_at, received_at, status, temperature, pressure"
+
+
+def migrated(stack: Any, **settings: Any) -> Database:
+    """The stack's database with the schema."""
+    program = stack.program("collector", ["--migrate"], log_name="migrate", **settings)
+    program.start()
+    assert program.wait() == 0, program.tail()
+    return stack.database  # type: ignore[no-any-return]
+
+
+def live(stack: Any, collector_id: str = "collector", **settings: Any) -> Program:
+    """A collector that is subscribed."""
+    topic = f"collectors/{collector_id}/status"
+    listener = stack.listen(topic)
+    program = stack.start_collector(collector_id=collector_id, **settings)
+    until(lambda: (s := listener.latest(topic)) and s.json()["state"] == "live", 20, "the collector is live")
+    return program  # type: ignore[no-any-return]
+
+
+_STATUSES = """
+    WITH span AS (SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends),
+    counted AS (
+        SELECT device, status, count(*) AS n FROM (
+            SELECT device, status FROM readings, span
+            WHERE recorded_at >= starts AND recorded_at < ends
+            UNION ALL
+            SELECT 0, status FROM readings, span
+            WHERE recorded_at >= starts AND recorded_at < ends) r
+        GROUP BY device, status),
+    said AS (
+        SELECT d.id AS device, c.status, c.readings AS n
+        FROM (SELECT id FROM devices UNION SELECT 0) d, span, status_counts(d.id, starts, ends) c
+        WHERE c.readings <> 0)
+    SELECT device, status, counted.n, said.n
+    FROM counted FULL JOIN said USING (device, status)
+    WHERE counted.n IS DISTINCT FROM said.n AND status IS NOT NULL
+    UNION ALL
+    SELECT device, NULL, counted.n, said.n
+    FROM (SELECT device, n FROM counted WHERE status IS NULL) counted
+    FULL JOIN (SELECT device, n FROM said WHERE status IS NULL) said USING (device)
+    WHERE counted.n IS DISTINCT FROM said.n
+"""
+
+_SUMMARIES = """
+    WITH span AS (SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends),
+    counted AS (
+        SELECT device, count({0}) AS n, sum({0}) AS s, min({0}) AS l, max({0}) AS h FROM (
+            SELECT device, {0} FROM readings, span WHERE recorded_at >= starts AND recorded_at < ends
+            UNION ALL
+            SELECT 0, {0} FROM readings, span WHERE recorded_at >= starts AND recorded_at < ends) r
+        GROUP BY device)
+    SELECT d.id, n, readings, s / nullif(n, 0), mean, l, lowest, h, highest
+    FROM (SELECT id FROM devices UNION SELECT 0) d CROSS JOIN span
+    CROSS JOIN LATERAL feature_summary(d.id, '{0}', starts, ends) said
+    LEFT JOIN counted ON counted.device = d.id
+    WHERE coalesce(n, 0) <> readings OR l IS DISTINCT FROM lowest OR h IS DISTINCT FROM highest
+       OR abs(s / nullif(n, 0) - mean) > 1e-9 * greatest(abs(l), abs(h))
+"""
+
+
+def differences(
+    database: Database, since: str = "-infinity", until: str = "infinity", features: Sequence[str] = ("temperature",)
+) -> list[Any]:
+    """Where status_counts() and feature_summary() of any device, or of all (0), are not what is in readings."""
+    span = {"from": since, "to": until}
+    found: list[Any] = database.rows(_STATUSES, span)
+    for feature in features:
+        found += database.rows(_SUMMARIES.format(feature), span)
+    return [(since, until, *row) for row in found]
+
+
+def random_span(rng: random.Random, now_us: int, past_us: int) -> tuple[str, str]:
+    """A span in the past, with bounds of every kind: whole hours, whole days, anything, none."""
+
+    def bound(otherwise: str) -> str:
+        at = now_us - rng.randrange(-60_000_000, past_us)
+        kind = rng.randrange(8)
+        if kind == 0:
+            return otherwise
+        if kind <= 4:
+            at -= at % (DAY_US, HOUR_US, 60_000_000, 10_000_000)[kind - 1]
+        return to_text(at)
+
+    return bound("-infinity"), bound("infinity")

@@ -1,0 +1,51 @@
+"""A dump and its restoration, as docs/OPERATIONS.md has them, while readings come in."""
+
+from __future__ import annotations
+
+import subprocess
+
+from oracle import Database, compare, now_us, reading
+from servers import until
+from storage import DAY_US, differences, live
+
+
+def test_a_dump_made_while_readings_come_is_one_moment_and_a_collector_goes_on_with_it(stack, postgres, rng):
+    live(stack)
+    publisher = stack.publisher()
+
+    def send(count):
+        for i in range(count):
+            at = now_us() - rng.choice([0, 0, rng.randrange(40 * DAY_US), 900 * DAY_US])
+            publisher.send(reading(f"device_{i % 9}", at + i, rng.choice([None, "ON", "OFF"]), temperature=rng.random()))
+
+    send(500)
+    publisher.wait()
+    until(lambda: stack.database.count() == 500, 20)
+    dump = stack.logs / "highwater.dump"
+    send(300)  # while it is being made
+    subprocess.run([postgres.bin / "pg_dump", "-Fc", "-f", dump, stack.database.url], check=True)
+    publisher.wait()
+    until(lambda: stack.database.count() == 800, 20)
+
+    name = f"{stack.database.name}_restored"
+    url = postgres.create_database(name)
+    try:
+        subprocess.run(
+            [postgres.bin / "pg_restore", "--no-owner", "--role=highwater", "--exit-on-error", "-j", "2", "-d", postgres.url(name, "postgres"), dump],
+            check=True,
+        )
+        restored = Database(url, postgres.url(name, "postgres"), name)
+        assert 500 <= restored.count() <= 800
+        assert not differences(restored)
+        # another collector, on its own session, continues there; the broker's clients do not notice
+        before = restored.count()
+        live(stack, collector_id="restored", database_url=url, metrics_listen="-")
+        later = stack.publish(reading("device_1", now_us(), "ON", temperature=5.0), reading("new", now_us() - 41 * DAY_US, temperature=6.0))
+        until(lambda: restored.count() == before + 2, 20)
+        assert not compare(later.messages, restored).lost
+        until(lambda: restored.count("readings_default") == restored.count("readings WHERE recorded_at < now() - interval '400 days'"), 10)
+        assert not differences(restored)
+    finally:
+        for program in stack._programs:
+            program.kill9()
+        postgres.drop_database(name)
