@@ -138,7 +138,8 @@ def test_a_payload_that_is_too_large_costs_nobody_else_anything(stack, rng):
     rss_kb = collector.rss_kb()
     with fleet.load(200):
         for i in range(10):
-            assert RawDevice(stack.broker.port, f"large-{i}").publish(b"devices/large/readings", bytes(10_000_000)) is None
+            device = RawDevice(stack.broker.port, f"large-{i}")
+            assert device.publish(b"devices/large/readings", bytes(10_000_000)) is None
     assert_all_well(stack, fleet.publisher, collector)
     assert collector.rss_kb() < rss_kb + 20_000
 

@@ -28,6 +28,7 @@ from servers import LOOPBACK, until
 
 PUBACK_BYTES = 4
 BATCH = 8
+LIFE_S = 0.25  # of a connection between two cuts: one that ends sooner is followed by a longer wait
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def sweep_flush(stack, rng, broker_link, cuts):
         with commits_held(stack):
             sent(fleet, BATCH)
             until(lambda: waits_for_lock(stack), what="the batch is being committed")
+            time.sleep(LIFE_S)
             cut = broker_link.cut_after(UP, after, only=INGEST)
         cut.wait()
         # What was not acknowledged comes again, the next ones complete its batch, and one more batch
@@ -127,6 +129,7 @@ class Transactions:
     def sweep(self, direction, cuts):
         for after in cuts:
             self.plain()
+            time.sleep(LIFE_S)
             cut = self.link.cut_after(direction, after, only=STORE)
             self.send()
             assert cut.has_happened, f"nothing was cut {direction} at byte {after}"
@@ -264,7 +267,8 @@ def test_a_link_refused_for_a_while(stack, rng, broker_link, database_link):
         stack, rng, mqtt_url=mqtt_through(broker_link), database_url=database_through(database_link, stack)
     )
     with fleet.load(200):
-        for link, line in ((broker_link, "mqtt: 127.0.0.1 is not reachable"), (database_link, "database: not reachable")):
+        links = ((broker_link, "mqtt: 127.0.0.1 is not reachable"), (database_link, "database: not reachable"))
+        for link, line in links:
             link.refuse()
             link.reset()
             until(lambda line=line: line in collector.output(), 5, f'it says "{line}"')

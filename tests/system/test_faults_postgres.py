@@ -134,8 +134,11 @@ def test_postgres_absent_for_longer_than_the_keepalive(stack, postgres, rng):
 
 def assert_in_order(stack, fleet):
     """The rows came in as their messages were sent."""
-    place = {one: i for i, m in enumerate(fleet.publisher.messages) for one in m.readings or ()}
-    key = {(one.device_id, one.recorded_at_us, one.status, dict(one.values).get("temperature")): i for one, i in place.items()}
+    key = {
+        (one.device_id, one.recorded_at_us, one.status, dict(one.values).get("temperature")): i
+        for i, message in enumerate(fleet.publisher.messages)
+        for one in message.readings or ()
+    }
     rows = stack.database.rows(
         "SELECT received_at, device_id, (extract(epoch FROM recorded_at) * 1000000)::bigint, status, temperature"
         " FROM device_readings"
@@ -193,7 +196,8 @@ def small_disk(area):
     """A file system of 128 MB of its own."""
     place = area / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128M", "tmpfs", place], capture_output=True, text=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128M", "tmpfs", place]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
     if mounted.returncode != 0:
         place.rmdir()
         pytest.skip(f"a small disk cannot be made here: {mounted.stderr.strip()}")
@@ -252,9 +256,8 @@ def test_a_commit_of_unknown_outcome_is_one_copy(stack, postgres, rng):
         until(lambda: postgres.sql("SHOW synchronous_standby_names") == "ghost", 5)
         # From a device that is registered: to register one is a commit of its own.
         fleet.publisher.send(fleet.make("marker"))
-        waiting = until(
-            lambda: postgres.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), 10, "it is committing"
-        )
+        who_waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        waiting = until(lambda: postgres.sql(who_waits), 10, "it is committing")
         assert stack.database.count() == before
         postgres.sql(f"SELECT pg_terminate_backend({waiting})")
         until(lambda: stack.database.count() == before + 1, 10, "it was committed all the same")
@@ -315,3 +318,16 @@ def test_a_column_of_another_type_holds_the_stream_until_it_is_mended(stack, rng
         "ALTER TABLE readings ALTER COLUMN pressure TYPE double precision; SELECT add_feature('pressure')",
     )
     assert "22P03" in line and "pressure" in line
+
+
+@faults
+def test_a_hold_longer_than_the_keepalive_ends_well(stack, rng):
+    """With acknowledgements held nothing can be sent, no ping either: the broker ends the connection."""
+    collector, fleet = start_fleet(stack, rng, keepalive=5)
+    with fleet.load(100):
+        with commits_held(stack):
+            until(lambda: waits_for_lock(stack), 5)
+            time.sleep(25)  # the length of the fault
+        arrived(stack, fleet.publisher)
+    assert_all_well(stack, fleet.publisher, collector)
+    assert count_lines(collector, "mqtt: connecting -> up") <= 5
