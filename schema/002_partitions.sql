@@ -122,13 +122,16 @@ BEGIN
 END $$;
 
 -- Makes what is missing from one moment up to another; returns how many partitions could not be
--- made for now, because somebody holds a lock.
+-- made for now, because somebody holds a lock. What somebody dropped or detached by hand is missing.
 CREATE FUNCTION make_partitions(starts timestamptz, ends timestamptz, unit text DEFAULT 'day') RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     moment  timestamptz := starts;
     missing integer := 0;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater partitions', 0));
+    DELETE FROM reading_partitions p WHERE NOT EXISTS (
+        SELECT FROM pg_inherits i WHERE i.inhparent = 'readings'::regclass AND i.inhrelid = to_regclass(p.name));
     WHILE moment < ends LOOP
         BEGIN
             PERFORM make_partition(moment, unit);

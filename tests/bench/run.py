@@ -67,7 +67,8 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
     if "windows" in wanted:
         sizes = [DEVICES] if quick else [DEVICES, 1_000_000]
         ours = parts.windows(sizes, 5, *(["--history", "survivors"] if quick else []))
-        sections.append(parts.windows_section(ours, parts.redis(on, 5), parts.sql(on, 5)))
+        huge = {} if quick else parts.windows(sizes[-1:], 5, env=parts.HUGE_PAGES)
+        sections.append(parts.windows_section(ours, huge, parts.redis(on, 5), parts.sql(on, 5)))
     if "peers" in wanted:
         section = peer_bench.section(on, min(runs, 3), seconds, floods)
         if section:

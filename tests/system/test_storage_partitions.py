@@ -132,7 +132,7 @@ def test_a_change_of_the_unit_fills_what_is_left(stack):
     before = partitions(stack.database)
     live(stack, partition="month")
     stack.publish(reading("d", now_us() - 3 * DAY_US, temperature=1.0), reading("d", now_us() - 70 * DAY_US, temperature=2.0))
-    until(lambda: stack.database.count("readings_default") == 0 and stack.database.count() == 2, 10)
+    until(lambda: stack.database.count() == 2 and stack.database.count("readings_default") == 0, 10)
     after = partitions(stack.database)
     assert before.items() <= after.items()
     bounds = sorted(after.values())
