@@ -32,7 +32,6 @@ COMMENT ON COLUMN readings.content_hash IS 'Tells apart two readings of one devi
 COMMENT ON COLUMN readings.recorded_at IS 'The timestamp the device gave, or its arrival when it gave none.';
 COMMENT ON COLUMN readings.received_at IS 'When the collector received it first.';
 COMMENT ON COLUMN readings.status IS '1 ON, 2 OFF, 3 ACTIVE, 4 INACTIVE, NULL when the reading has none.';
-
 COMMENT ON COLUMN readings.seq IS 'The device''s own number for the reading, if it gives one.';
 
 -- Rows arrive nearly in time order, so block ranges find a window of time across all devices at a
@@ -54,6 +53,11 @@ CREATE TABLE peaks (
     PRIMARY KEY (device, feature, sort_order)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE peaks IS 'The all-time best reading of each device and feature, whole; it outlives the readings table.';
+COMMENT ON COLUMN peaks.device IS 'devices.id';
+COMMENT ON COLUMN peaks.content_hash IS 'As in readings.';
+COMMENT ON COLUMN peaks.recorded_at IS 'The timestamp of the reading.';
+COMMENT ON COLUMN peaks.status IS 'As in readings.';
+COMMENT ON COLUMN peaks.feature IS 'Which of its values is the best one.';
 COMMENT ON COLUMN peaks.value IS 'The value of the feature that the row is about.';
 COMMENT ON COLUMN peaks.sort_order IS 'desc: the highest value, asc: the lowest.';
 
@@ -67,10 +71,13 @@ CREATE TABLE device_sequences (
     updated_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE device_sequences IS 'Of devices that number their readings: what the numbers say. Written every few seconds.';
+COMMENT ON COLUMN device_sequences.device IS 'devices.id';
 COMMENT ON COLUMN device_sequences.highest IS 'The number of the newest reading.';
+COMMENT ON COLUMN device_sequences.highest_at IS 'recorded_at of the newest reading.';
 COMMENT ON COLUMN device_sequences.missing IS 'Numbers below it that never came.';
 COMMENT ON COLUMN device_sequences.repeats IS 'Numbers that came again.';
 COMMENT ON COLUMN device_sequences.restarts IS 'Times the device began its numbering anew.';
+COMMENT ON COLUMN device_sequences.updated_at IS 'When this row was written.';
 
 CREATE TABLE rejected_messages (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -82,3 +89,13 @@ CREATE TABLE rejected_messages (
 );
 CREATE INDEX rejected_messages_reason ON rejected_messages (reason, id);
 COMMENT ON TABLE rejected_messages IS 'What arrived and cannot be a reading, byte for byte, with the reason.';
+COMMENT ON COLUMN rejected_messages.id IS 'In the order of arrival.';
+COMMENT ON COLUMN rejected_messages.received_at IS 'When the collector received it.';
+COMMENT ON COLUMN rejected_messages.topic IS 'The topic it was published to.';
+COMMENT ON COLUMN rejected_messages.payload IS 'All of it; of a message with several readings, all of the message.';
+COMMENT ON COLUMN rejected_messages.reason IS 'One word, for counting.';
+COMMENT ON COLUMN rejected_messages.detail IS 'What exactly, and what is legal.';
+
+COMMENT ON TABLE schema_migrations IS 'The files of schema/ that were applied.';
+COMMENT ON COLUMN schema_migrations.name IS 'The file, without its extension.';
+COMMENT ON COLUMN schema_migrations.applied_at IS 'When it was applied.';

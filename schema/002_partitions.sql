@@ -18,6 +18,7 @@ CREATE TABLE storage_state (
     CHECK (rolled_until <= late_before)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE storage_state IS 'One row: how far partitions are dropped, and how far readings are rolled up.';
+COMMENT ON COLUMN storage_state.is_only IS 'Always true: there is one row.';
 COMMENT ON COLUMN storage_state.kept_from IS 'Partitions before this were dropped; their sums live on in the rollups.';
 COMMENT ON COLUMN storage_state.old_before IS 'The border between the two parts of readings_default.';
 COMMENT ON COLUMN storage_state.rolled_until IS 'The rollups of devices hold every reading recorded before this, those in rollup_late aside.';
@@ -32,6 +33,9 @@ CREATE TABLE reading_partitions (
     CHECK (starts_at < ends_at)
 );
 COMMENT ON TABLE reading_partitions IS 'The partitions of readings and the time each is for, the end excluded.';
+COMMENT ON COLUMN reading_partitions.name IS 'The table.';
+COMMENT ON COLUMN reading_partitions.starts_at IS 'recorded_at of its readings is not before this,';
+COMMENT ON COLUMN reading_partitions.ends_at IS 'and before this.';
 
 CREATE TABLE partition_requests (
     day          timestamptz NOT NULL,
@@ -40,6 +44,8 @@ CREATE TABLE partition_requests (
 );
 CREATE INDEX partition_requests_day ON partition_requests (day);
 COMMENT ON TABLE partition_requests IS 'UTC days of which readings came that had no partition.';
+COMMENT ON COLUMN partition_requests.day IS 'The start of the day.';
+COMMENT ON COLUMN partition_requests.requested_at IS 'When its first reading was stored.';
 COMMENT ON COLUMN partition_requests.answer IS 'Why those readings stay in readings_default; NULL: not decided yet.';
 
 -- What earlier versions made.

@@ -90,6 +90,47 @@ LANGUAGE sql STABLE AS $$
           WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
 $$;
 
+-- Comments on the columns of features, of rollups and of views, so that \d+ explains them.
+CREATE FUNCTION describe_columns() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    col  record;
+    word text;
+BEGIN
+    FOR col IN
+        SELECT c.oid::regclass AS of_table, c.relkind, a.attname AS name,
+               (SELECT f.attname FROM pg_attribute f
+                WHERE f.attrelid = 'readings'::regclass AND f.attnum > 6 AND NOT f.attisdropped
+                  AND a.attname ~ ('^' || f.attname || '(_count|_sum|_mean|_min|_max)?$')
+                ORDER BY length(f.attname) DESC LIMIT 1) AS feature
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relnamespace = current_schema()::regnamespace AND col_description(c.oid, a.attnum) IS NULL
+          AND (c.relname IN ('readings', 'peaks', 'device_readings', 'device_hours', 'device_days', 'fleet_hours')
+               OR c.relname LIKE 'rollup\_%' AND c.relkind = 'r')
+    LOOP
+        word := CASE
+            WHEN col.feature IS NOT NULL THEN CASE substr(col.name, length(col.feature) + 1)
+                WHEN '_count' THEN 'How many of the readings have ' || col.feature || '.'
+                WHEN '_sum' THEN 'The sum of ' || col.feature || ', values beyond 1e290 taken as that.'
+                WHEN '_mean' THEN 'The mean of ' || col.feature || '.'
+                WHEN '_min' THEN 'The lowest ' || col.feature || '.'
+                WHEN '_max' THEN 'The highest ' || col.feature || '.'
+                ELSE col.feature || ' as the device sent it, NULL when it did not.' END
+            WHEN col.name LIKE 'status\_%' THEN 'How many of them have the status ' || upper(substr(col.name, 8)) || '.'
+            ELSE (SELECT said FROM (VALUES
+                ('device_id', 'The id in the topic the device publishes to.'),
+                ('recorded_at', 'The timestamp the device gave, or its arrival when it gave none.'),
+                ('received_at', 'When the collector received it first.'),
+                ('status', 'ON, OFF, ACTIVE or INACTIVE, NULL when the reading has none.'),
+                ('seq', 'The device''s own number for the reading, if it gives one.'),
+                ('hour', 'The start of the hour, in UTC.'),
+                ('day', 'The start of the UTC day.'),
+                ('readings', 'How many; those that are none of the four have no status.'),
+                ('first_at', 'recorded_at of the oldest one'),
+                ('last_at', 'recorded_at of the newest one')) AS known (name, said) WHERE known.name = col.name) END;
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', col.of_table, col.name, word);
+    END LOOP;
+END $$;
+
 -- Adds a feature: its columns, and the views with it. Nothing happens when it is there.
 CREATE OR REPLACE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -142,6 +183,7 @@ BEGIN
     COMMENT ON VIEW device_hours IS 'Sums per device and full hour. Late readings are in it after a minute or so.';
     COMMENT ON VIEW device_days IS 'Sums per device and full UTC day. Late readings are in it after a minute or so.';
     COMMENT ON VIEW fleet_hours IS 'Sums over all devices per hour, up to a minute or so ago.';
+    PERFORM describe_columns();
 END $$;
 
 -- ---- storing ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 
+import pytest
 from oracle import FEATURES, board_by_sql, board_of_json, compare, now_us, reading, to_text, to_us
 from servers import until
 
@@ -286,6 +287,7 @@ def test_metrics_obey_the_law_and_readiness_follows_the_servers(stack, postgres)
     until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200, 20)
 
 
+@pytest.mark.faults
 def test_a_refused_row_costs_at_most_log2_n_plus_1_further_copies(stack, rng):
     """One batch of 1,024 rows, the culprit at a random place: the COPY that fails, 10 halves, the rest."""
     live_collector(stack, linger="2s", batch_size="1024")

@@ -96,6 +96,7 @@ def test_the_fleet_sends_what_the_sample_sent(stack):
     until(lambda: listener.latest("devices/device_12/status").payload == b"offline", 10)
 
 
+@pytest.mark.faults
 def test_the_fleet_has_ten_devices_that_send_every_1_to_10_seconds(stack):
     report = simulate(stack.broker, "--duration", "5s")
     assert report["connections"] == 10
@@ -139,6 +140,7 @@ def test_mishaps_leave_the_other_readings_as_they_are(stack):
     assert sum(bent.values()) > 260
 
 
+@pytest.mark.faults
 def test_a_steady_rate_is_kept_without_bursts(stack):
     listener = stack.listen("devices/+/readings")
     simulate(stack.broker, "--num-devices", 40, "--rate", 400, "--duration", "3s")
@@ -280,6 +282,7 @@ def test_replay_stops_at_a_line_that_is_none(stack, truth):
 # --- What goes wrong on purpose ------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_every_mishap_is_sent_counted_and_told_apart(stack, truth):
     live_collector(stack)
     shares = {"late": 0.05, "out-of-order": 0.1, "repeated": 0.05, "malformed": 0.05, "oversized": 0.002}
@@ -317,6 +320,7 @@ def test_forty_malformed_ones_among_four_thousand(stack, truth):
     assert result["readings"]["rows"] == 4000 and result["rejected"]["rows"] == bad
 
 
+@pytest.mark.faults
 def test_an_oversized_message_is_refused_and_nobody_else_notices(stack, truth):
     live_collector(stack)
     report = simulate(
@@ -328,6 +332,7 @@ def test_an_oversized_message_is_refused_and_nobody_else_notices(stack, truth):
     assert assert_verified(stack.database, truth)["readings"]["rows"] == 300
 
 
+@pytest.mark.faults
 def test_an_oversized_message_that_fits_is_stored_once(stack, truth):
     live_collector(stack)
     report = simulate(
@@ -427,6 +432,7 @@ def test_the_record_survives_a_kill(stack, truth):
     assert_verified(stack.database, truth)
 
 
+@pytest.mark.faults
 def test_nothing_is_lost_or_doubled_when_the_broker_restarts_under_load(stack, truth):
     live_collector(stack)
     program = stack.start_devicesim(
@@ -452,6 +458,7 @@ def test_what_nobody_subscribed_to_is_no_loss(stack, truth):
 # --- The report ----------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_until_stored_measures_how_long_a_reading_takes_to_show(stack):
     live_collector(stack)
     report = simulate(stack.broker, "--num-devices", 5, "--interval", "200ms", "--duration", "3s", "--until-stored")
@@ -481,6 +488,7 @@ def on_a_terminal(*args, columns=100):
     return written.decode()
 
 
+@pytest.mark.faults
 def test_a_terminal_gets_one_live_line_with_a_bar_when_the_end_is_known(stack):
     url = stack.broker.url()
     seen = on_a_terminal("--mqtt-url", url, "--rate", 500, "--count", 800, columns=120)

@@ -182,6 +182,7 @@ def test_what_a_full_queue_dropped_is_in_the_metrics(stack, rng):
 # --- It mistakes others for the collector -----------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_of_two_collectors_with_one_id_the_second_waits(stack, rng):
     first, fleet = start_fleet(stack, rng)
     second = stack.start_collector(log_name="second", metrics_listen="-")

@@ -84,7 +84,9 @@ def goes_away_three_times(stack, postgres, rng, how):
     assert_all_well(stack, fleet.publisher, collector)
 
 
-@pytest.mark.parametrize("how", [fast_restart, backend_killed], ids=lambda how: how.__name__)
+@pytest.mark.parametrize(
+    "how", [fast_restart, pytest.param(backend_killed, marks=faults)], ids=lambda how: how.__name__
+)
 def test_postgres_goes_away_under_load(stack, postgres, rng, how):
     goes_away_three_times(stack, postgres, rng, how)
 

@@ -124,6 +124,7 @@ def test_boards_of_two_collectors_are_merged(stack, played):
     assert limited.headers["x-data-source"] == "boards"
 
 
+@pytest.mark.faults
 def test_boards_that_cannot_answer_leave_it_to_sql(stack, played):
     api = Api(stack)
     at = now_us()
@@ -565,6 +566,7 @@ def test_without_database_and_broker_it_starts_and_says_what_is_missing(stack, p
     assert program.is_running()
 
 
+@pytest.mark.faults
 def test_a_database_that_restarts_is_missed_only_while_it_is_away(stack, postgres, played):
     api = Api(stack)
     insert(stack.database, [reading("d", temperature=1)])
@@ -588,6 +590,7 @@ def test_a_database_that_restarts_is_missed_only_while_it_is_away(stack, postgre
     assert api.source() == "database"
 
 
+@pytest.mark.faults
 def test_a_broker_that_restarts_is_missed_only_while_it_is_away(stack, played):
     api = Api(stack)
     insert(stack.database, [reading("d", temperature=1)])
@@ -700,6 +703,7 @@ def test_sigterm_finishes_answers_ends_streams_and_exits_with_0(stack):
     assert "stopped" in api.program.tail(3)
 
 
+@pytest.mark.faults
 def test_sigterm_does_not_wait_for_ever(stack):
     api = Api(stack)
     insert(stack.database, [reading("d", temperature=1)])

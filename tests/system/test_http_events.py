@@ -121,6 +121,7 @@ def test_without_a_collector_the_database_is_asked(stack):
     assert api.metric("database_queries_total") == asked  # nobody listens, nobody asks
 
 
+@pytest.mark.faults
 def test_from_boards_to_the_database_and_back(stack, live):
     api, collector = live
     insert(stack.database, [reading("sql", temperature=7.0, pressure=7.0)])
@@ -160,6 +161,7 @@ def test_a_client_that_half_closes_is_gone(live):
     until(lambda: api.metric("event_streams") == 0, 3)
 
 
+@pytest.mark.faults
 def test_a_client_that_does_not_read_holds_nobody_up(stack, broker):
     api = Api(stack, stall_timeout="2s", num_top_devices=100, max_connections_per_address=0)
     collector = PlayedCollector(broker.port, limit=100)
@@ -200,6 +202,7 @@ def test_a_client_that_does_not_read_holds_nobody_up(stack, broker):
         raw.close()
 
 
+@pytest.mark.faults
 def test_a_slow_reader_skips_to_the_present(live):
     api, collector = live
     raw = Raw(api.port)

@@ -202,6 +202,7 @@ def test_a_head_must_be_complete_by_its_deadline_however_it_is_dealt_out(stack):
         raw.close()
 
 
+@pytest.mark.faults
 def test_an_idle_connection_is_closed_and_a_used_one_is_not(stack):
     api = Api(stack, header_timeout="1s", idle_timeout="1500ms")
     used, idle, dribbling = Raw(api.port), Raw(api.port), Raw(api.port)
@@ -219,6 +220,7 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not(stack):
     assert used.get("/healthz").status == 200
 
 
+@pytest.mark.faults
 def test_a_client_that_takes_nothing_is_cut_and_costs_little(stack):
     api = Api(stack, stall_timeout="2s")
     insert_many(stack.database, "d", 60000)
@@ -247,6 +249,7 @@ def test_a_client_that_takes_nothing_is_cut_and_costs_little(stack):
         raw.close()
 
 
+@pytest.mark.faults
 def test_an_export_outlives_no_database(stack, postgres):
     api = Api(stack)
     insert_many(stack.database, "d", 60000)
@@ -321,6 +324,7 @@ def test_five_thousand_connections_come_and_go(stack):
     assert api.metric("connections_accepted_total") >= 5000
 
 
+@pytest.mark.faults
 def test_without_descriptors_it_waits_and_recovers(stack):
     api = Api(stack, max_connections_per_address=0)
     limit = api.program.fd_count() + 10
@@ -358,6 +362,7 @@ def test_pipelined_requests_are_answered_in_order(stack, rng):
         assert raw.buffered == b""
 
 
+@pytest.mark.faults
 def test_a_client_that_pipelines_without_reading_is_not_read_from(stack):
     api = Api(stack, stall_timeout="2s")
     raw = Raw(api.port, timeout=1)

@@ -48,7 +48,7 @@ class Copy:
         return program
 
     def make(self, target: str, log_name: str = "make", **variables: str) -> Program:
-        return self.program(log_name, "make", "-C", self.path, target, **variables)
+        return self.program(log_name, "make", "--no-print-directory", "-C", self.path, target, **variables)
 
     def run_py(self, log_name: str = "run", **variables: str) -> Program:
         """What `make run` starts, without make, so with an exit code of its own."""
@@ -143,6 +143,7 @@ def test_a_taken_port_is_named_with_its_owner_and_the_variable_to_change(copy: C
     copy.assert_nothing_runs()
 
 
+@pytest.mark.faults
 def test_a_program_that_dies_is_reported_and_ends_the_run(copy: Copy) -> None:
     run = copy.run_py()
     copy.wait_until_up(run)
@@ -171,6 +172,7 @@ def test_servers_of_ones_own_are_used_instead_of_private_ones(
     copy.assert_nothing_runs()
 
 
+@pytest.mark.faults
 def test_a_run_that_is_killed_takes_everything_with_it(copy: Copy) -> None:
     run = copy.run_py()
     copy.wait_until_up(run)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
 from oracle import Database, compare, now_us, reading
 from servers import until
 from storage import DAY_US, differences, live
 
 
+@pytest.mark.faults
 def test_a_dump_made_while_readings_come_is_one_moment_and_a_collector_goes_on_with_it(stack, postgres, rng):
     live(stack)
     publisher = stack.publisher()

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 import psycopg2
+import pytest
 from conftest import FAILPOINT_DIR
 from oracle import compare, now_us, reading, to_text, to_us
 from servers import until
@@ -201,6 +202,7 @@ def test_at_every_moment_rollups_and_readings_are_what_group_by_says(stack, rng)
     )
 
 
+@pytest.mark.faults
 def test_two_collectors_one_of_them_killed_amid_a_rollup(stack, rng):
     hours = 250
     database = migrated(stack)
