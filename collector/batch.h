@@ -39,7 +39,7 @@ struct batch {
     uint32_t *order; /* rows, sorted; batch->sorted_count of them */
     size_t sorted_count;
     size_t order_capacity;
-    void *keys; /* scratch of batch_sort() */
+    void *keys; /* scratch of batch_sort(), twice order_capacity */
 };
 
 void batch_init(struct batch *batch, size_t feature_count);

@@ -32,36 +32,37 @@ void pg_put_null(struct buffer *out)
 
 void pg_put_int2(struct buffer *out, int16_t value)
 {
-    buffer_put_be32(out, 2);
-    buffer_put_be16(out, (uint16_t)value);
+    write_be16(write_be32(buffer_reserve(out, 6), 2), (uint16_t)value);
+    out->bytes += 6;
 }
 
 void pg_put_int4(struct buffer *out, int32_t value)
 {
-    buffer_put_be32(out, 4);
-    buffer_put_be32(out, (uint32_t)value);
+    write_be32(write_be32(buffer_reserve(out, 8), 4), (uint32_t)value);
+    out->bytes += 8;
 }
 
 void pg_put_int8(struct buffer *out, int64_t value)
 {
-    buffer_put_be32(out, 8);
-    buffer_put_be64(out, (uint64_t)value);
+    write_be64(write_be32(buffer_reserve(out, 12), 8), (uint64_t)value);
+    out->bytes += 12;
 }
 
 void pg_put_double(struct buffer *out, double value)
 {
+    uint64_t bits;
+
     if (isnan(value)) {
         pg_put_null(out);
         return;
     }
-    buffer_put_be32(out, 8);
-    buffer_put_double_be(out, value);
+    memcpy(&bits, &value, sizeof(bits));
+    pg_put_int8(out, (int64_t)bits);
 }
 
 void pg_put_moment(struct buffer *out, int64_t us)
 {
-    buffer_put_be32(out, 8);
-    buffer_put_be64(out, (uint64_t)(us - POSTGRES_EPOCH_US));
+    pg_put_int8(out, us - POSTGRES_EPOCH_US);
 }
 
 void pg_put_bytes(struct buffer *out, const void *data, size_t bytes)

@@ -61,28 +61,22 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     buffer->bytes += (size_t)length;
 }
 
-static void put_be(struct buffer *buffer, uint64_t value, size_t bytes)
-{
-    unsigned char *out = buffer_reserve(buffer, bytes);
-
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = (unsigned char)(value >> (8 * (bytes - 1 - i)));
-    buffer->bytes += bytes;
-}
-
 void buffer_put_be16(struct buffer *buffer, uint16_t value)
 {
-    put_be(buffer, value, 2);
+    write_be16(buffer_reserve(buffer, 2), value);
+    buffer->bytes += 2;
 }
 
 void buffer_put_be32(struct buffer *buffer, uint32_t value)
 {
-    put_be(buffer, value, 4);
+    write_be32(buffer_reserve(buffer, 4), value);
+    buffer->bytes += 4;
 }
 
 void buffer_put_be64(struct buffer *buffer, uint64_t value)
 {
-    put_be(buffer, value, 8);
+    write_be64(buffer_reserve(buffer, 8), value);
+    buffer->bytes += 8;
 }
 
 void buffer_put_double_be(struct buffer *buffer, double value)

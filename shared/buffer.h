@@ -34,6 +34,28 @@ void buffer_put_be32(struct buffer *buffer, uint32_t value);
 void buffer_put_be64(struct buffer *buffer, uint64_t value);
 void buffer_put_double_be(struct buffer *buffer, double value);
 
+/* Big-endian too, at a place that buffer_reserve() gave; what is behind it comes back. */
+static inline unsigned char *write_be16(unsigned char *at, uint16_t value)
+{
+    at[0] = (unsigned char)(value >> 8);
+    at[1] = (unsigned char)value;
+    return at + 2;
+}
+
+static inline unsigned char *write_be32(unsigned char *at, uint32_t value)
+{
+    at[0] = (unsigned char)(value >> 24);
+    at[1] = (unsigned char)(value >> 16);
+    at[2] = (unsigned char)(value >> 8);
+    at[3] = (unsigned char)value;
+    return at + 4;
+}
+
+static inline unsigned char *write_be64(unsigned char *at, uint64_t value)
+{
+    return write_be32(write_be32(at, (uint32_t)(value >> 32)), (uint32_t)value);
+}
+
 /* A JSON string with its quotes: escapes ", \ and control characters, leaves UTF-8 as it is. */
 void buffer_put_json_string(struct buffer *buffer, const char *text);
 

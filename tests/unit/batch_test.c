@@ -119,6 +119,104 @@ static void test_batch__random_rows_are_each_once_and_in_order(void **state)
     }
 }
 
+/* Ids of one, two and three digits of the counting sort, in rising order of the devices. */
+static void add_devices(struct fixture *f, uint32_t count, int32_t spread)
+{
+    for (uint32_t i = f->devices.count; i < count; i++) {
+        char id[32];
+        bool is_new;
+
+        snprintf(id, sizeof(id), "device_%u", (unsigned)i);
+        devices_find_or_add(&f->devices, id, &is_new);
+    }
+    for (uint32_t i = 0; i < count; i++) /* the table by database id is not asked here */
+        f->devices.items[i].database_id = (int32_t)(count - i) * spread;
+}
+
+static int compare_rows(const struct fixture *f, uint32_t left, uint32_t right)
+{
+    const struct batch_row *a = batch_row(&f->batch, left);
+    const struct batch_row *b = batch_row(&f->batch, right);
+    int32_t id_a = f->devices.items[a->device].database_id;
+    int32_t id_b = f->devices.items[b->device].database_id;
+    const struct reading *ra = batch_reading(a);
+    const struct reading *rb = batch_reading(b);
+
+    if (id_a != id_b)
+        return id_a < id_b ? -1 : 1;
+    if (ra->recorded_at_us != rb->recorded_at_us)
+        return ra->recorded_at_us < rb->recorded_at_us ? -1 : 1;
+    return (ra->content_hash > rb->content_hash) - (ra->content_hash < rb->content_hash);
+}
+
+/* Rows rise, and each row of the batch is there, by itself or by its first repetition. */
+static void check_order(const struct fixture *f)
+{
+    const uint32_t *order = f->batch.order;
+    size_t kept = 0;
+
+    for (size_t i = 1; i < f->batch.sorted_count; i++)
+        assert_true(compare_rows(f, order[i - 1], order[i]) < 0);
+    for (uint32_t row = 0; row < f->batch.count; row++) {
+        size_t low = 0;
+        size_t high = f->batch.sorted_count;
+
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+
+            if (compare_rows(f, order[middle], row) < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        assert_true(low < f->batch.sorted_count && compare_rows(f, order[low], row) == 0);
+        assert_true(order[low] <= row);
+        kept += order[low] == row;
+    }
+    assert_int_equal(kept, f->batch.sorted_count);
+}
+
+static void test_batch__rows_of_any_device_and_time_are_in_order(void **state)
+{
+    static const struct {
+        uint32_t devices;
+        int32_t spread; /* between two database ids */
+        uint64_t times; /* distinct ones */
+        size_t rows;
+    } cases[] = {{5, 1, 3, 200},          {5, 1, 100000, 2000},    {3000, 1, 10, 5000},
+                 {3000, 700000, 2, 5000}, {3, 700000000, 5, 50},   {2049, 1, 4, 1},
+                 {7, 2048, 2, 300},       {50, 4194304, 100, 300}, {2047, 1, 1000000, 4000}};
+    struct fixture *f = *state;
+    uint64_t seed = 3;
+
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        add_devices(f, cases[c].devices, cases[c].spread);
+        batch_clear(&f->batch);
+        for (size_t i = 0; i < cases[c].rows; i++)
+            push(f, (uint32_t)random_below(&seed, cases[c].devices),
+                 (int64_t)random_below(&seed, cases[c].times), (int32_t)random_below(&seed, 3) - 1);
+        batch_sort(&f->batch, &f->devices);
+        check_order(f);
+    }
+}
+
+static void test_batch__one_that_grew_unsorted_meanwhile_is_sorted(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 600; i++)
+        push(f, (uint32_t)i % 3, i, 0);
+    batch_sort(&f->batch, &f->devices);
+    batch_clear(&f->batch);
+    for (int i = 0; i < 5000; i++)
+        push(f, (uint32_t)i % 3, i, 0);
+    batch_clear(&f->batch);
+    for (int i = 0; i < 600; i++)
+        push(f, (uint32_t)i % 3, 600 - i, 0);
+    batch_sort(&f->batch, &f->devices);
+    check_order(f);
+}
+
 static void test_batch__an_encoded_row_reads_back(void **state)
 {
     struct fixture *f = *state;
@@ -280,6 +378,8 @@ int main(void)
         TEST(test_batch__rows_are_sorted_as_the_index_is),
         TEST(test_batch__of_repetitions_the_first_stays),
         TEST(test_batch__random_rows_are_each_once_and_in_order),
+        TEST(test_batch__rows_of_any_device_and_time_are_in_order),
+        TEST(test_batch__one_that_grew_unsorted_meanwhile_is_sorted),
         TEST(test_batch__an_encoded_row_reads_back),
         TEST(test_batch__what_is_refused_or_stored_is_not_encoded),
         TEST(test_batch__a_row_knows_the_bytes_it_came_from),
