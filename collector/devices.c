@@ -18,22 +18,35 @@ void devices_release(struct devices *devices)
     *devices = (struct devices){0};
 }
 
-static uint64_t hash(const char *id)
+static uint32_t hash(const char *id, size_t bytes)
 {
     uint64_t sum = UINT64_C(0xcbf29ce484222325);
 
-    for (; *id; id++)
-        sum = (sum ^ (unsigned char)*id) * UINT64_C(0x100000001b3);
-    return sum ^ (sum >> 29);
+    for (size_t i = 0; i < bytes; i++)
+        sum = (sum ^ (unsigned char)id[i]) * UINT64_C(0x100000001b3);
+    return (uint32_t)(sum ^ (sum >> 32));
+}
+
+static bool is_in_slot(const struct devices *devices, const struct devices_slot *slot,
+                       const char *id, size_t bytes, uint32_t id_hash)
+{
+    const char *kept;
+
+    if (slot->hash != id_hash)
+        return false;
+    kept = devices->items[slot->index - 1].id;
+    return strncmp(kept, id, bytes) == 0 && kept[bytes] == '\0';
 }
 
 /* The slot of an id: its own, or the empty one where it belongs. */
-static uint32_t *find_slot(const struct devices *devices, const char *id)
+static struct devices_slot *find_slot(const struct devices *devices, const char *id, size_t bytes,
+                                      uint32_t id_hash)
 {
     uint32_t mask = devices->slot_count - 1;
-    uint32_t at = (uint32_t)hash(id) & mask;
+    uint32_t at = id_hash & mask;
 
-    while (devices->slots[at] && strcmp(devices->items[devices->slots[at] - 1].id, id) != 0)
+    while (devices->slots[at].index &&
+           !is_in_slot(devices, &devices->slots[at], id, bytes, id_hash))
         at = (at + 1) & mask;
     return &devices->slots[at];
 }
@@ -43,8 +56,13 @@ static void grow_slots(struct devices *devices)
     devices->slot_count = devices->slot_count ? devices->slot_count * 2 : SLOTS_LEAST;
     free(devices->slots);
     devices->slots = mem_calloc(devices->slot_count, sizeof(devices->slots[0]));
-    for (uint32_t i = 0; i < devices->count; i++)
-        *find_slot(devices, devices->items[i].id) = i + 1;
+    for (uint32_t i = 0; i < devices->count; i++) {
+        const char *id = devices->items[i].id;
+        size_t bytes = strlen(id);
+        uint32_t id_hash = hash(id, bytes);
+
+        *find_slot(devices, id, bytes, id_hash) = (struct devices_slot){i + 1, id_hash};
+    }
 }
 
 /* Ids lie one behind the other in large blocks, which never move. */
@@ -67,12 +85,14 @@ static const char *keep_text(struct devices *devices, const char *text)
 
 uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_new)
 {
-    uint32_t *slot;
+    size_t bytes = strlen(id);
+    uint32_t id_hash = hash(id, bytes);
+    struct devices_slot *slot;
 
     if ((devices->count + 1) * 2 > devices->slot_count)
         grow_slots(devices);
-    slot = find_slot(devices, id);
-    *is_new = *slot == 0;
+    slot = find_slot(devices, id, bytes, id_hash);
+    *is_new = slot->index == 0;
     if (*is_new) {
         if (devices->count == devices->capacity) {
             devices->capacity = (uint32_t)mem_grown(devices->capacity, devices->count + 1);
@@ -80,9 +100,22 @@ uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_n
                 mem_realloc(devices->items, devices->capacity * sizeof(devices->items[0]));
         }
         devices->items[devices->count] = (struct device){.id = keep_text(devices, id)};
-        *slot = ++devices->count;
+        *slot = (struct devices_slot){++devices->count, id_hash};
     }
-    return *slot - 1;
+    return slot->index - 1;
+}
+
+bool devices_find(const struct devices *devices, const char *id, size_t bytes, uint32_t *index)
+{
+    const struct devices_slot *slot;
+
+    if (devices->count == 0)
+        return false;
+    slot = find_slot(devices, id, bytes, hash(id, bytes));
+    if (slot->index == 0)
+        return false;
+    *index = slot->index - 1;
+    return true;
 }
 
 void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id)

@@ -17,11 +17,17 @@ struct device {
     int32_t database_id;
 };
 
+/* Part of the hash lies in the slot, so that a probe that does not match touches nothing else. */
+struct devices_slot {
+    uint32_t index; /* + 1, 0 = empty */
+    uint32_t hash;
+};
+
 struct devices {
     struct device *items;
     uint32_t count;
     uint32_t capacity;
-    uint32_t *slots; /* index + 1, 0 = empty; a power of two of them */
+    struct devices_slot *slots; /* a power of two of them */
     uint32_t slot_count;
     char **blocks; /* the texts of the ids */
     size_t block_count;
@@ -34,6 +40,9 @@ void devices_release(struct devices *devices);
 
 /* The index of a device; a new one is added and *is_new set. */
 uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_new);
+
+/* The same for the first `bytes` bytes of a text; false when there is no such device. */
+bool devices_find(const struct devices *devices, const char *id, size_t bytes, uint32_t *index);
 
 void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id);
 

@@ -48,11 +48,29 @@ static void on_item(void *user, const struct reading_item *item)
                ingest->arrival_us, item->bytes, item->length);
 }
 
-static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)
+/* The device of a topic; a new one is added. False when the topic has no legal id. */
+static bool find_device(struct ingest *ingest, const char *topic, uint32_t *device)
 {
+    const struct topic_filter *filter = &ingest->config.filter;
     char id[DEVICE_ID_SIZE];
+    const char *start;
+    size_t bytes;
     bool is_new;
 
+    /* Nearly always it is known, and then it was judged when it was new. */
+    if (topic_find_id(filter, topic, &start, &bytes) &&
+        devices_find(ingest->devices, start, bytes, device))
+        return true;
+    if (!topic_device_id(id, filter, topic))
+        return false;
+    *device = devices_find_or_add(ingest->devices, id, &is_new);
+    if (is_new)
+        ingest->config.on_device(ingest, *device);
+    return true;
+}
+
+static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)
+{
     ingest->counters.messages++;
     if (delivery->qos == 0)
         ingest->counters.qos0++;
@@ -62,16 +80,13 @@ static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *del
                delivery->payload, delivery->bytes);
         return;
     }
-    if (!topic_device_id(id, &ingest->config.filter, delivery->topic)) {
+    if (!find_device(ingest, delivery->topic, &ingest->delivery_device)) {
         reject(ingest, READING_BAD_DEVICE_ID, "the topic's device id is not " DEVICE_ID_LEGAL,
                delivery->payload, delivery->bytes);
         return;
     }
-    ingest->delivery_device = devices_find_or_add(ingest->devices, id, &is_new);
-    if (is_new)
-        ingest->config.on_device(ingest, ingest->delivery_device);
-    reading_json_parse(&ingest->config.rules, id, delivery->payload, delivery->bytes,
-                       ingest->arrival_us, on_item, ingest);
+    reading_json_parse(&ingest->config.rules, ingest->devices->items[ingest->delivery_device].id,
+                       delivery->payload, delivery->bytes, ingest->arrival_us, on_item, ingest);
 }
 
 static void on_linger(uv_timer_t *timer)

@@ -59,24 +59,33 @@ bool topic_filter_parse(struct topic_filter *out, const char *text)
     out->prefix = matched;
     out->prefix_bytes = (size_t)(plus - matched);
     out->suffix = plus + 1;
+    out->suffix_bytes = strlen(plus + 1);
+    return true;
+}
+
+bool topic_find_id(const struct topic_filter *filter, const char *topic, const char **start,
+                   size_t *bytes)
+{
+    size_t topic_bytes = strlen(topic);
+
+    if (topic_bytes < filter->prefix_bytes + filter->suffix_bytes ||
+        memcmp(topic, filter->prefix, filter->prefix_bytes) != 0 ||
+        memcmp(topic + topic_bytes - filter->suffix_bytes, filter->suffix, filter->suffix_bytes) !=
+            0)
+        return false;
+    *start = topic + filter->prefix_bytes;
+    *bytes = topic_bytes - filter->prefix_bytes - filter->suffix_bytes;
     return true;
 }
 
 bool topic_device_id(char *id, const struct topic_filter *filter, const char *topic)
 {
-    size_t bytes = strlen(topic);
-    size_t suffix_bytes = strlen(filter->suffix);
-    const char *start = topic + filter->prefix_bytes;
-    size_t id_bytes;
+    const char *start;
+    size_t bytes;
 
-    if (bytes < filter->prefix_bytes + suffix_bytes ||
-        strncmp(topic, filter->prefix, filter->prefix_bytes) != 0 ||
-        strcmp(topic + bytes - suffix_bytes, filter->suffix) != 0)
+    if (!topic_find_id(filter, topic, &start, &bytes) || !device_id_is_legal(start, bytes))
         return false;
-    id_bytes = bytes - filter->prefix_bytes - suffix_bytes;
-    if (!device_id_is_legal(start, id_bytes))
-        return false;
-    memcpy(id, start, id_bytes);
-    id[id_bytes] = '\0';
+    memcpy(id, start, bytes);
+    id[bytes] = '\0';
     return true;
 }

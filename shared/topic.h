@@ -21,9 +21,15 @@ struct topic_filter {
     const char *prefix; /* what stands before the device id, without $share/group/ */
     size_t prefix_bytes;
     const char *suffix; /* what stands behind it */
+    size_t suffix_bytes;
 };
 
 bool topic_filter_parse(struct topic_filter *out, const char *text);
+
+/* Where in a topic the device id stands; false when it does not match the filter. Whether the id is
+ * legal is another question. */
+bool topic_find_id(const struct topic_filter *filter, const char *topic, const char **start,
+                   size_t *bytes);
 
 /* Copies the device id of a topic into `id` (DEVICE_ID_SIZE bytes). False when the topic does
  * not match the filter or its id is not legal. */

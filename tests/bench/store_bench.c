@@ -183,14 +183,14 @@ static void parse_messages(struct bench *bench)
 {
     for (size_t i = 0; i < bench->settings.batch_size; i++) {
         const struct message *message = &bench->messages[i];
-        char id[DEVICE_ID_SIZE];
-        bool is_new;
+        const char *start;
+        size_t bytes;
 
-        if (!topic_device_id(id, &bench->filter, message->topic))
+        if (!topic_find_id(&bench->filter, message->topic, &start, &bytes) ||
+            !devices_find(&bench->devices, start, bytes, &bench->sender))
             abort();
-        bench->sender = devices_find_or_add(&bench->devices, id, &is_new);
-        reading_json_parse(&bench->rules, id, message->payload, message->bytes, bench->now_us,
-                           on_item, bench);
+        reading_json_parse(&bench->rules, bench->devices.items[bench->sender].id, message->payload,
+                           message->bytes, bench->now_us, on_item, bench);
     }
 }
 

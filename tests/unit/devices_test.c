@@ -109,6 +109,34 @@ static void test_devices__an_unknown_database_id_is_not_found(void **state)
     devices_release(&devices);
 }
 
+static void test_devices__one_is_found_by_a_part_of_a_text(void **state)
+{
+    struct devices devices = {0};
+    uint32_t index = 77;
+    char id[32];
+    bool is_new;
+
+    (void)state;
+    assert_false(devices_find(&devices, "device_1", 8, &index));
+    for (uint32_t i = 0; i < 5000; i++) {
+        snprintf(id, sizeof(id), "device_%u", i);
+        devices_find_or_add(&devices, id, &is_new);
+    }
+    assert_false(devices_find(&devices, "device_5000", 11, &index));
+    assert_false(devices_find(&devices, "device_", 7, &index));
+    assert_false(devices_find(&devices, "", 0, &index));
+    assert_int_equal(index, 77);
+    for (uint32_t i = 0; i < 5000; i++) {
+        char topic[48];
+        int bytes = snprintf(topic, sizeof(topic), "device_%u", i);
+
+        snprintf(topic + bytes, sizeof(topic) - (size_t)bytes, "/readings");
+        assert_true(devices_find(&devices, topic, (size_t)bytes, &index));
+        assert_int_equal(index, i);
+    }
+    devices_release(&devices);
+}
+
 static void test_devices__released_it_can_be_used_again(void **state)
 {
     struct devices devices = {0};
@@ -131,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_devices__the_longest_ids_fill_blocks_to_the_edge),
         cmocka_unit_test(test_devices__a_database_id_leads_back_to_its_device),
         cmocka_unit_test(test_devices__an_unknown_database_id_is_not_found),
+        cmocka_unit_test(test_devices__one_is_found_by_a_part_of_a_text),
         cmocka_unit_test(test_devices__released_it_can_be_used_again),
     };
 
