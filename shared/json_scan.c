@@ -1,26 +1,25 @@
-/* A stack of at most JSON_MAX_DEPTH brackets and one state: what may come next. */
+/* A stack of at most JSON_MAX_DEPTH brackets and one state: what may come next. Members are noted
+ * of the outermost object only. */
 #include "shared/json_scan.h"
 
 #include "shared/topic.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 struct scan {
-    const unsigned char *text;
-    size_t bytes;
-    size_t at;
+    const unsigned char *at;
+    const unsigned char *end;
 };
 
 static int peek(const struct scan *scan)
 {
-    return scan->at < scan->bytes ? scan->text[scan->at] : -1;
+    return scan->at < scan->end ? *scan->at : -1;
 }
 
 static void skip_space(struct scan *scan)
 {
-    while (scan->at < scan->bytes && (scan->text[scan->at] == ' ' || scan->text[scan->at] == '\n' ||
-                                      scan->text[scan->at] == '\t' || scan->text[scan->at] == '\r'))
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\t' || *scan->at == '\r'))
         scan->at++;
 }
 
@@ -31,16 +30,24 @@ static bool is_digit(int c)
 
 static size_t skip_digits(struct scan *scan)
 {
-    size_t start = scan->at;
+    const unsigned char *start = scan->at;
 
     while (is_digit(peek(scan)))
         scan->at++;
-    return scan->at - start;
+    return (size_t)(scan->at - start);
 }
 
-static enum json_error scan_number(struct scan *scan)
+static void note(struct json_token *token, enum json_kind kind, const unsigned char *start,
+                 const unsigned char *end)
 {
-    size_t start = scan->at;
+    token->kind = kind;
+    token->text = (const char *)start;
+    token->bytes = (size_t)(end - start);
+}
+
+static enum json_error scan_number(struct scan *scan, struct json_token *token)
+{
+    const unsigned char *start = scan->at;
 
     if (peek(scan) == '-')
         scan->at++;
@@ -60,7 +67,8 @@ static enum json_error scan_number(struct scan *scan)
         if (skip_digits(scan) == 0)
             return JSON_MALFORMED;
     }
-    return scan->at - start > JSON_NUMBER_MAX_BYTES ? JSON_NUMBER_TOO_LONG : JSON_OK;
+    note(token, JSON_NUMBER, start, scan->at);
+    return token->bytes > JSON_NUMBER_MAX_BYTES ? JSON_NUMBER_TOO_LONG : JSON_OK;
 }
 
 static int hex_value(int c)
@@ -109,8 +117,7 @@ static enum json_error scan_escape(struct scan *scan)
     if (code >= 0xdc00 && code <= 0xdfff)
         return JSON_INVALID_UTF8;
     if (code >= 0xd800 && code <= 0xdbff) {
-        if (scan->bytes - scan->at < 6 || scan->text[scan->at] != '\\' ||
-            scan->text[scan->at + 1] != 'u')
+        if (scan->end - scan->at < 6 || scan->at[0] != '\\' || scan->at[1] != 'u')
             return JSON_INVALID_UTF8;
         scan->at += 2;
         code = scan_hex4(scan);
@@ -120,14 +127,27 @@ static enum json_error scan_escape(struct scan *scan)
     return JSON_OK;
 }
 
-static enum json_error scan_string(struct scan *scan)
+/* Whether a character is ASCII that means itself in a string. */
+static bool is_plain(unsigned char c)
 {
-    scan->at++;
-    while (scan->at < scan->bytes) {
-        unsigned char c = scan->text[scan->at];
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+static enum json_error scan_string(struct scan *scan, struct json_token *token)
+{
+    const unsigned char *start = ++scan->at;
+
+    token->has_escapes = false;
+    while (scan->at < scan->end) {
+        unsigned char c = *scan->at;
         size_t length;
 
+        if (is_plain(c)) {
+            scan->at++;
+            continue;
+        }
         if (c == '"') {
+            note(token, JSON_STRING, start, scan->at);
             scan->at++;
             return JSON_OK;
         }
@@ -135,6 +155,7 @@ static enum json_error scan_string(struct scan *scan)
             enum json_error error;
 
             scan->at++;
+            token->has_escapes = true;
             error = scan_escape(scan);
             if (error)
                 return error;
@@ -144,7 +165,7 @@ static enum json_error scan_string(struct scan *scan)
             return JSON_NUL_CHARACTER;
         if (c < 0x20)
             return JSON_MALFORMED;
-        length = utf8_length(scan->text + scan->at, scan->bytes - scan->at);
+        length = utf8_length(scan->at, (size_t)(scan->end - scan->at));
         if (length == 0)
             return JSON_INVALID_UTF8;
         scan->at += length;
@@ -152,15 +173,19 @@ static enum json_error scan_string(struct scan *scan)
     return JSON_MALFORMED;
 }
 
-static enum json_error scan_word(struct scan *scan)
+static enum json_error scan_word(struct scan *scan, struct json_token *token)
 {
-    static const char *const words[] = {"true", "false", "null"};
+    static const struct {
+        const char *text;
+        enum json_kind kind;
+    } words[] = {{"true", JSON_BOOLEAN}, {"false", JSON_BOOLEAN}, {"null", JSON_NULL}};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        size_t length = strlen(words[i]);
+        size_t length = strlen(words[i].text);
 
-        if (scan->bytes - scan->at >= length &&
-            memcmp(scan->text + scan->at, words[i], length) == 0) {
+        if ((size_t)(scan->end - scan->at) >= length &&
+            memcmp(scan->at, words[i].text, length) == 0) {
+            note(token, words[i].kind, scan->at, scan->at + length);
             scan->at += length;
             return JSON_OK;
         }
@@ -168,26 +193,26 @@ static enum json_error scan_word(struct scan *scan)
     return peek(scan) == 0 ? JSON_NUL_CHARACTER : JSON_MALFORMED;
 }
 
-static enum json_error scan_scalar(struct scan *scan)
+static enum json_error scan_scalar(struct scan *scan, struct json_token *token)
 {
     int c = peek(scan);
 
     if (c == '"')
-        return scan_string(scan);
+        return scan_string(scan, token);
     if (c == '-' || is_digit(c))
-        return scan_number(scan);
-    return scan_word(scan);
+        return scan_number(scan, token);
+    return scan_word(scan, token);
 }
 
 /* A member's name and its colon. */
-static enum json_error scan_name(struct scan *scan)
+static enum json_error scan_name(struct scan *scan, struct json_token *token)
 {
     enum json_error error;
 
     skip_space(scan);
     if (peek(scan) != '"')
         return JSON_MALFORMED;
-    error = scan_string(scan);
+    error = scan_string(scan, token);
     if (error)
         return error;
     skip_space(scan);
@@ -198,12 +223,27 @@ static enum json_error scan_name(struct scan *scan)
     return JSON_OK;
 }
 
-static enum json_error scan_value(struct scan *scan)
+static enum json_kind kind_of(int c)
 {
-    char closers[JSON_MAX_DEPTH];
-    size_t depth = 0;
-    enum json_error error;
+    return c == '{'               ? JSON_OBJECT
+           : c == '['             ? JSON_ARRAY
+           : c == '"'             ? JSON_STRING
+           : c == 'n'             ? JSON_NULL
+           : c == 't' || c == 'f' ? JSON_BOOLEAN
+                                  : JSON_NUMBER;
+}
 
+static enum json_error scan_value(struct scan *scan, struct json_value *out)
+{
+    char closers[JSON_MAX_DEPTH] = {0};
+    size_t depth = 0;
+    struct json_member spare; /* for what is not asked for */
+    struct json_member *member = &spare;
+    enum json_error error;
+    bool is_object = peek(scan) == '{';
+
+    out->kind = kind_of(peek(scan));
+    out->member_count = 0;
     for (;;) {
         int c = peek(scan);
 
@@ -211,16 +251,22 @@ static enum json_error scan_value(struct scan *scan)
         if (c == '{' || c == '[') {
             if (depth == JSON_MAX_DEPTH)
                 return JSON_TOO_DEEP;
+            if (depth == 1)
+                member->value.kind = kind_of(c);
             closers[depth++] = c == '{' ? '}' : ']';
             scan->at++;
             skip_space(scan);
             if (peek(scan) != closers[depth - 1]) {
-                if (c == '{' && (error = scan_name(scan)))
+                if (depth > 1)
+                    member = &spare;
+                else if (is_object)
+                    member = &out->members[out->member_count++];
+                if (c == '{' && (error = scan_name(scan, &member->name)))
                     return error;
                 continue;
             }
         } else {
-            error = scan_scalar(scan);
+            error = scan_scalar(scan, &member->value);
             if (error)
                 return error;
             skip_space(scan);
@@ -237,28 +283,36 @@ static enum json_error scan_value(struct scan *scan)
             return JSON_MALFORMED;
         scan->at++;
         skip_space(scan);
-        if (closers[depth - 1] == '}' && (error = scan_name(scan)))
+        member = &spare;
+        if (is_object && depth == 1) {
+            if (out->member_count < JSON_MEMBERS_MAX)
+                member = &out->members[out->member_count];
+            out->member_count++;
+        }
+        if (closers[depth - 1] == '}' && (error = scan_name(scan, &member->name)))
             return error;
     }
 }
 
-enum json_error json_scan_value(const char *text, size_t bytes, size_t *at)
+enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, struct json_value *out)
 {
-    struct scan scan = {.text = (const unsigned char *)text, .bytes = bytes, .at = *at};
+    const unsigned char *start = (const unsigned char *)text;
+    struct scan scan = {.at = start + *at, .end = start + bytes};
     enum json_error error;
 
     skip_space(&scan);
-    error = scan.at == bytes ? JSON_EMPTY : scan_value(&scan);
-    *at = scan.at;
+    error = scan.at == scan.end ? JSON_EMPTY : scan_value(&scan, out);
+    *at = (size_t)(scan.at - start);
     return error;
 }
 
-enum json_error json_scan_document(const char *text, size_t bytes, size_t *at)
+enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,
+                                   struct json_value *out)
 {
     enum json_error error;
 
     *at = 0;
-    error = json_scan_value(text, bytes, at);
+    error = json_scan_value(text, bytes, at, out);
     if (!error && *at < bytes)
         error = text[*at] == '\0' ? JSON_NUL_CHARACTER : JSON_TRAILING_BYTES;
     return error;

@@ -1,18 +1,21 @@
-/* json_scan.h: is this strictly JSON, and where do its parts end?
+/* json_scan.h: is this strictly JSON, and where do its parts stand?
  *
  * Why      cJSON is lenient: it takes trailing bytes, raw control characters, numbers such as 01
  *          and 1., invalid UTF-8, a thousand levels, and turns \u0000 into the end of a string.
- *          What is stored must not depend on that, so bytes from outside pass here first.
+ *          What is stored must not depend on that, so bytes from outside pass here. Whoever has
+ *          looked at every byte knows where the members stand: json_token.h reads them there.
  * Shape    one forward scan, no memory, no recursion.
  * Errors   enum json_error with the position of the offending byte.
+ * Owner    tokens point into the text.
  * Source   RFC 8259; RFC 3629 for UTF-8.
  */
 #ifndef HIGHWATER_JSON_SCAN_H
 #define HIGHWATER_JSON_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-enum { JSON_NUMBER_MAX_BYTES = 63, JSON_MAX_DEPTH = 8 };
+enum { JSON_NUMBER_MAX_BYTES = 63, JSON_MAX_DEPTH = 8, JSON_MEMBERS_MAX = 64 };
 
 enum json_error {
     JSON_OK,
@@ -25,11 +28,33 @@ enum json_error {
     JSON_NUMBER_TOO_LONG /* more than JSON_NUMBER_MAX_BYTES bytes */
 };
 
+enum json_kind { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_BOOLEAN, JSON_NULL };
+
+struct json_token {
+    const char *text; /* of a string what stands between the quotes, as it stands there */
+    size_t bytes;
+    enum json_kind kind;
+    bool has_escapes; /* a string that does not mean what stands there */
+};
+
+struct json_member {
+    struct json_token name;
+    struct json_token value; /* of an object or array only the kind */
+};
+
+/* What a scanned value is, and its members when it is an object. */
+struct json_value {
+    enum json_kind kind;
+    size_t member_count; /* may be more than are kept */
+    struct json_member members[JSON_MEMBERS_MAX];
+};
+
 /* Scans one value at `*at` with white space around it, and moves `*at` behind it, or to the
- * offending byte. */
-enum json_error json_scan_value(const char *text, size_t bytes, size_t *at);
+ * offending byte. What `out` says is good when the value is. */
+enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, struct json_value *out);
 
 /* Scans a whole document: one value and nothing else. */
-enum json_error json_scan_document(const char *text, size_t bytes, size_t *at);
+enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,
+                                   struct json_value *out);
 
 #endif

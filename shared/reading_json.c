@@ -1,21 +1,22 @@
-/* Three steps, each with its own reasons to refuse: json_scan.h checks the bytes, cJSON makes the
- * tree, and one walk over the members of the object fills the reading. Members that the settings
- * do not name are counted and ignored, so devices may send more than Highwater keeps. */
+/* One scan (json_scan.h) checks every byte and notes where the members stand; one walk over them
+ * fills the reading. Members that the settings do not name are counted and ignored, so devices may
+ * send more than Highwater keeps. Rejected: a tree of cJSON's between the two. It was half of all
+ * that a reading cost in this program, most of it in malloc() and free(). */
 #include "shared/reading_json.h"
 
-#include "shared/json_scan.h"
+#include "shared/json_token.h"
 #include "shared/log.h"
-#include "shared/mem.h"
 #include "shared/timestamp.h"
 #include "shared/topic.h"
-
-#include <cjson/cJSON.h>
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert((int)READING_MEMBERS_MAX <= (int)JSON_MEMBERS_MAX,
+               "what is not noted cannot be read");
 
 static const char *const error_texts[READING_ERROR_COUNT] = {
     [READING_OK] = "ok",
@@ -65,6 +66,7 @@ struct parse {
     int64_t now_us;
     struct reading_item *item;
     struct reading *reading;
+    uint64_t known_seen; /* bits of the members that have come, by enum member and feature */
 };
 
 __attribute__((format(printf, 3, 4))) static bool
@@ -79,7 +81,7 @@ reject(struct parse *parse, enum reading_error error, const char *format, ...)
     return false;
 }
 
-/* A member's text for a sentence: short, and safe to print. */
+/* A text for a sentence: short, and safe to print. */
 struct shown {
     char text[72];
 };
@@ -92,18 +94,34 @@ static struct shown shown(const char *text)
     return short_text;
 }
 
-static bool take_device_id(struct parse *parse, const cJSON *member)
+static struct shown shown_token(const struct json_token *token)
 {
-    if (!cJSON_IsString(member))
+    struct json_text text;
+    struct shown short_text;
+
+    json_text_init(&text, token);
+    short_text = shown(text.chars);
+    json_text_release(&text);
+    return short_text;
+}
+
+static bool take_device_id(struct parse *parse, const struct json_token *value)
+{
+    struct json_text id;
+
+    if (value->kind != JSON_STRING)
         return reject(parse, READING_WRONG_TYPE, "deviceId is not a string");
-    if (!device_id_is_legal(member->valuestring, strlen(member->valuestring)))
-        return reject(parse, READING_BAD_DEVICE_ID, "deviceId \"%s\" is not " DEVICE_ID_LEGAL,
-                      shown(member->valuestring).text);
-    if (strcmp(member->valuestring, parse->device_id) != 0)
-        return reject(parse, READING_DEVICE_ID_MISMATCH,
-                      "deviceId \"%s\" is not the topic's \"%s\"", shown(member->valuestring).text,
-                      shown(parse->device_id).text);
-    return true;
+    if (json_token_is(value, parse->device_id, strlen(parse->device_id)))
+        return true; /* so it is legal */
+    json_text_init(&id, value);
+    if (!device_id_is_legal(id.chars, strlen(id.chars)))
+        reject(parse, READING_BAD_DEVICE_ID, "deviceId \"%s\" is not " DEVICE_ID_LEGAL,
+               shown(id.chars).text);
+    else
+        reject(parse, READING_DEVICE_ID_MISMATCH, "deviceId \"%s\" is not the topic's \"%s\"",
+               shown(id.chars).text, shown(parse->device_id).text);
+    json_text_release(&id);
+    return false;
 }
 
 /* A clock reads today between 1e9 and 1e10 in seconds, and each finer unit is a thousand times
@@ -122,20 +140,31 @@ static bool epoch_us(double number, int64_t *out_us)
     return true;
 }
 
-static bool take_timestamp(struct parse *parse, const cJSON *member)
+static bool parse_time_token(int64_t *out_us, const struct json_token *value)
+{
+    struct json_text text;
+    bool is_legal;
+
+    json_text_init(&text, value);
+    is_legal = timestamp_parse(out_us, text.chars);
+    json_text_release(&text);
+    return is_legal;
+}
+
+static bool take_timestamp(struct parse *parse, const struct json_token *value)
 {
     int64_t us;
 
-    if (cJSON_IsString(member)) {
-        if (!timestamp_parse(&us, member->valuestring))
+    if (value->kind == JSON_STRING) {
+        if (!parse_time_token(&us, value))
             return reject(parse, READING_BAD_TIMESTAMP,
                           "timestamp \"%s\" is not RFC 3339 such as 2026-11-23T12:00:00.123Z",
-                          shown(member->valuestring).text);
-    } else if (cJSON_IsNumber(member)) {
-        if (!epoch_us(member->valuedouble, &us))
+                          shown_token(value).text);
+    } else if (value->kind == JSON_NUMBER) {
+        if (!epoch_us(json_token_number(value), &us))
             return reject(parse, READING_BAD_TIMESTAMP,
                           "timestamp %g is not a number of s, ms, us or ns since 1970",
-                          member->valuedouble);
+                          json_token_number(value));
     } else {
         return reject(parse, READING_WRONG_TYPE, "timestamp is neither a string nor a number");
     }
@@ -144,71 +173,116 @@ static bool take_timestamp(struct parse *parse, const cJSON *member)
     return true;
 }
 
-static bool take_status(struct parse *parse, const cJSON *member)
+static bool take_status(struct parse *parse, const struct json_token *value)
 {
-    enum reading_status status;
+    enum reading_status status = STATUS_COUNT;
+    struct json_text text;
 
-    if (!cJSON_IsString(member))
+    if (value->kind != JSON_STRING)
         return reject(parse, READING_WRONG_TYPE, "status is not a string");
-    status = reading_status_parse(member->valuestring);
+    json_text_init(&text, value);
+    status = reading_status_parse(text.chars);
+    json_text_release(&text);
     if (status == STATUS_COUNT)
         return reject(parse, READING_UNKNOWN_STATUS,
                       "status \"%s\" is not one of ON, OFF, ACTIVE, INACTIVE",
-                      shown(member->valuestring).text);
+                      shown_token(value).text);
     parse->reading->status = (uint8_t)status;
     return true;
 }
 
-static bool take_seq(struct parse *parse, const cJSON *member)
+static bool take_seq(struct parse *parse, const struct json_token *value)
 {
-    double number = member->valuedouble;
+    double number = value->kind == JSON_NUMBER ? json_token_number(value) : -1;
 
-    if (!cJSON_IsNumber(member) || !(number >= 0 && number <= 9007199254740992.0) ||
-        number != floor(number))
+    if (!(number >= 0 && number <= 9007199254740992.0) || number != floor(number))
         return reject(parse, READING_WRONG_TYPE, "seq is not a whole number from 0 to 2^53");
     parse->item->seq = (int64_t)number;
     return true;
 }
 
-static bool take_feature(struct parse *parse, const cJSON *member, size_t feature)
+static bool take_feature(struct parse *parse, const struct json_token *value, size_t feature)
 {
-    if (!cJSON_IsNumber(member))
-        return reject(parse, READING_WRONG_TYPE, "%s is not a number", member->string);
-    if (!isfinite(member->valuedouble))
-        return reject(parse, READING_NOT_FINITE, "%s is not finite", member->string);
+    const char *name = parse->rules->features->names[feature];
+    double number;
+
+    if (value->kind != JSON_NUMBER)
+        return reject(parse, READING_WRONG_TYPE, "%s is not a number", name);
+    number = json_token_number(value);
+    if (!isfinite(number))
+        return reject(parse, READING_NOT_FINITE, "%s is not finite", name);
     /* Adding zero makes -0 a 0: the two are equal, so they must be stored alike. */
-    parse->reading->values[feature] = member->valuedouble + 0.0;
+    parse->reading->values[feature] = number + 0.0;
     return true;
 }
 
-static bool has_twin(const cJSON *object, const cJSON *member)
+enum member { MEMBER_DEVICE_ID, MEMBER_TIMESTAMP, MEMBER_STATUS, MEMBER_SEQ, MEMBER_FEATURES };
+
+/* Which member the name is of; MEMBER_FEATURES + n for the features, behind them: unknown. */
+static size_t find_member(const struct features *features, const struct json_token *name)
 {
-    for (const cJSON *other = object->child; other != member; other = other->next) {
-        if (strcmp(other->string, member->string) == 0)
-            return true;
+    static const struct {
+        const char *text;
+        size_t bytes;
+    } names[] = {[MEMBER_DEVICE_ID] = {"deviceId", 8},
+                 [MEMBER_TIMESTAMP] = {"timestamp", 9},
+                 [MEMBER_STATUS] = {"status", 6},
+                 [MEMBER_SEQ] = {"seq", 3}};
+    size_t i;
+
+    for (i = 0; i < MEMBER_FEATURES; i++) {
+        if (json_token_is(name, names[i].text, names[i].bytes))
+            return i;
     }
-    return false;
+    for (i = 0; i < features->count; i++) {
+        if (json_token_is(name, features->names[i], strlen(features->names[i])))
+            break;
+    }
+    return MEMBER_FEATURES + i;
 }
 
-static bool take_member(struct parse *parse, const cJSON *member)
+/* Of an unknown member: whether one before it has the same name. */
+static bool has_twin(const struct json_value *object, size_t index)
 {
-    const char *name = member->string;
-    size_t feature;
+    const struct json_token *name = &object->members[index].name;
+    bool found = false;
 
-    /* null is how some devices write "absent" */
-    if (strcmp(name, "deviceId") == 0)
-        return take_device_id(parse, member);
-    if (strcmp(name, "timestamp") == 0)
-        return cJSON_IsNull(member) || take_timestamp(parse, member);
-    if (strcmp(name, "status") == 0)
-        return cJSON_IsNull(member) || take_status(parse, member);
-    if (strcmp(name, "seq") == 0)
-        return cJSON_IsNull(member) || take_seq(parse, member);
-    feature = features_find(parse->rules->features, name);
-    if (feature < parse->rules->features->count)
-        return cJSON_IsNull(member) || take_feature(parse, member, feature);
-    parse->item->unknown_members++;
-    return true;
+    for (size_t i = 0; i < index && !found; i++)
+        found = json_token_is(&object->members[i].name, name->text, name->bytes);
+    return found;
+}
+
+static bool take_known(struct parse *parse, size_t which, const struct json_token *value)
+{
+    if (which == MEMBER_DEVICE_ID)
+        return take_device_id(parse, value);
+    if (value->kind == JSON_NULL) /* is how some devices write "absent" */
+        return true;
+    if (which == MEMBER_TIMESTAMP)
+        return take_timestamp(parse, value);
+    if (which == MEMBER_STATUS)
+        return take_status(parse, value);
+    if (which == MEMBER_SEQ)
+        return take_seq(parse, value);
+    return take_feature(parse, value, which - MEMBER_FEATURES);
+}
+
+static bool take_member(struct parse *parse, const struct json_value *object, size_t index)
+{
+    const struct json_member *member = &object->members[index];
+    size_t which = find_member(parse->rules->features, &member->name);
+    bool is_known = which < MEMBER_FEATURES + parse->rules->features->count;
+    uint64_t bit = UINT64_C(1) << which;
+
+    if (is_known ? (parse->known_seen & bit) != 0 : has_twin(object, index))
+        return reject(parse, READING_DUPLICATE_MEMBER, "\"%s\" stands there twice",
+                      shown_token(&member->name).text);
+    if (!is_known) {
+        parse->item->unknown_members++;
+        return true;
+    }
+    parse->known_seen |= bit;
+    return take_known(parse, which, &member->value);
 }
 
 static bool check_time(struct parse *parse)
@@ -217,12 +291,13 @@ static bool check_time(struct parse *parse)
     char when[TIMESTAMP_TEXT_SIZE];
     char limit[TIMESTAMP_TEXT_SIZE];
 
-    timestamp_format(when, us);
     if (us < parse->rules->earliest_us) {
+        timestamp_format(when, us);
         timestamp_format(limit, parse->rules->earliest_us);
         return reject(parse, READING_TIMESTAMP_TOO_OLD, "timestamp %s is before %s", when, limit);
     }
     if (us > parse->now_us + parse->rules->future_tolerance_us) {
+        timestamp_format(when, us);
         timestamp_format(limit, parse->now_us);
         return reject(parse, READING_TIMESTAMP_IN_FUTURE,
                       "timestamp %s is more than %g s after its arrival at %s", when,
@@ -231,22 +306,18 @@ static bool check_time(struct parse *parse)
     return true;
 }
 
-static bool take_object(struct parse *parse, const cJSON *object)
+static bool take_object(struct parse *parse, const struct json_value *object)
 {
     const struct features *features = parse->rules->features;
-    size_t members = 0;
     bool has_value = false;
 
-    if (!cJSON_IsObject(object))
+    if (object->kind != JSON_OBJECT)
         return reject(parse, READING_NOT_AN_OBJECT, "a reading is a JSON object");
-    for (const cJSON *member = object->child; member; member = member->next) {
-        if (++members > READING_MEMBERS_MAX)
+    for (size_t i = 0; i < object->member_count; i++) {
+        if (i == READING_MEMBERS_MAX)
             return reject(parse, READING_TOO_MANY_MEMBERS, "more than %d members",
                           READING_MEMBERS_MAX);
-        if (has_twin(object, member))
-            return reject(parse, READING_DUPLICATE_MEMBER, "\"%s\" stands there twice",
-                          shown(member->string).text);
-        if (!take_member(parse, member))
+        if (!take_member(parse, object, i))
             return false;
     }
     if (!check_time(parse))
@@ -260,46 +331,40 @@ static bool take_object(struct parse *parse, const cJSON *object)
     return true;
 }
 
-/* Without memory cJSON would say that the text is no JSON, and a good reading would be rejected. */
-static cJSON *parse_json(const char *text, size_t bytes)
+/* So that each name is decoded once, however often it is compared. Returns how many are to be freed. */
+static size_t decode_names(struct json_value *object, char **decoded)
 {
-    static cJSON_Hooks hooks = {.malloc_fn = mem_alloc, .free_fn = free};
-    static bool has_hooks;
+    size_t count = 0;
 
-    if (!has_hooks)
-        cJSON_InitHooks(&hooks);
-    has_hooks = true;
-    return cJSON_ParseWithLength(text, bytes);
+    for (size_t i = 0; i < object->member_count && i < JSON_MEMBERS_MAX; i++) {
+        if (object->members[i].name.has_escapes)
+            decoded[count++] = json_token_decode(&object->members[i].name);
+    }
+    return count;
 }
 
-static void parse_object(struct parse *parse, reading_item_fn on_item, void *user)
+static void take_item(const struct reading_rules *rules, const char *device_id,
+                      struct json_value *value, const char *bytes, size_t length, int64_t now_us,
+                      reading_item_fn on_item, void *user)
 {
-    struct reading_item *item = parse->item;
-    cJSON *root = parse_json(item->bytes, item->length);
-
-    item->seq = -1;
-    if (!root)
-        reject(parse, READING_NOT_JSON, "cJSON cannot read it");
-    else if (take_object(parse, root))
-        item->reading = parse->reading;
-    cJSON_Delete(root);
-    on_item(user, item);
-}
-
-static void parse_one(const struct reading_rules *rules, const char *device_id, const char *bytes,
-                      size_t length, int64_t now_us, reading_item_fn on_item, void *user)
-{
-    union reading_storage storage = {.reading = {.recorded_at_us = now_us}};
-    struct reading_item item = {.bytes = bytes, .length = length};
+    char *decoded[JSON_MEMBERS_MAX];
+    size_t decoded_count = decode_names(value, decoded);
+    union reading_storage storage;
+    struct reading_item item = {.bytes = bytes, .length = length, .seq = -1};
     struct parse parse = {.rules = rules,
                           .device_id = device_id,
                           .now_us = now_us,
                           .item = &item,
                           .reading = &storage.reading};
 
+    storage.reading = (struct reading){.recorded_at_us = now_us};
     for (size_t i = 0; i < rules->features->count; i++)
         storage.reading.values[i] = (double)NAN;
-    parse_object(&parse, on_item, user);
+    if (take_object(&parse, value))
+        item.reading = &storage.reading;
+    while (decoded_count > 0)
+        free(decoded[--decoded_count]);
+    on_item(user, &item);
 }
 
 static void reject_payload(enum reading_error error, size_t at, const char *payload, size_t bytes,
@@ -315,28 +380,28 @@ void reading_json_parse(const struct reading_rules *rules, const char *device_id
                         const char *payload, size_t bytes, int64_t now_us, reading_item_fn on_item,
                         void *user)
 {
+    struct json_value value;
     size_t at;
-    enum json_error error = json_scan_document(payload, bytes, &at);
+    enum json_error error = json_scan_document(payload, bytes, &at, &value);
     size_t start = 0;
 
     if (error) {
         reject_payload(scan_errors[error], at, payload, bytes, on_item, user);
         return;
     }
-    while (strchr(" \t\r\n", payload[start]))
-        start++;
-    if (payload[start] != '[') {
-        parse_one(rules, device_id, payload, bytes, now_us, on_item, user);
+    if (value.kind != JSON_ARRAY) {
+        take_item(rules, device_id, &value, payload, bytes, now_us, on_item, user);
         return;
     }
+    start = (size_t)((const char *)memchr(payload, '[', bytes) - payload);
     /* The document is known to be good, so each element ends at a comma or at the bracket. */
     do {
         at = ++start;
-        if (json_scan_value(payload, bytes, &at) != JSON_OK) {
+        if (json_scan_value(payload, bytes, &at, &value) != JSON_OK) {
             reject_payload(READING_EMPTY, at, payload, bytes, on_item, user); /* [] */
             return;
         }
-        parse_one(rules, device_id, payload + start, at - start, now_us, on_item, user);
+        take_item(rules, device_id, &value, payload + start, at - start, now_us, on_item, user);
         start = at;
     } while (payload[at] == ',');
 }

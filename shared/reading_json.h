@@ -6,7 +6,7 @@
  * Errors   enum reading_error, whose text goes into rejected_messages.reason, and a sentence in
  *          `detail` that names the value and what is legal.
  * Owner    an item and all it points to is valid during the callback only.
- * Source   RFC 8259 (checked by json_scan.h, read by cJSON), RFC 3339.
+ * Source   RFC 8259 (json_scan.h), RFC 3339.
  */
 #ifndef HIGHWATER_READING_JSON_H
 #define HIGHWATER_READING_JSON_H

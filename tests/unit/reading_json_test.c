@@ -103,6 +103,33 @@ static void test_reading_json__what_is_absent_is_absent(void **state)
     assert_int_equal(seen.unknown[0], 2);
 }
 
+static void test_reading_json__an_escape_is_what_it_stands_for(void **state)
+{
+    static const struct {
+        const char *json;
+        enum reading_error error;
+    } cases[] = {
+        {"{\"d\\u0065viceId\":\"\\u0064\",\"status\":\"O\\u004e\"}", READING_OK},
+        {"{\"t\\u0065mperature\":1,\"timestamp\":\"2026\\u002d11-23T12:00:00Z\"}", READING_OK},
+        {"{\"temperature\":1,\"\\u0078\":1,\"\\u0079\":1,\"xy\":1}", READING_OK},
+        {"{\"deviceId\":\"\\u0065\",\"temperature\":1}", READING_DEVICE_ID_MISMATCH},
+        {"{\"deviceId\":\"\\u002f\",\"temperature\":1}", READING_BAD_DEVICE_ID},
+        {"{\"temperature\":1,\"t\\u0065mperature\":2}", READING_DUPLICATE_MEMBER},
+        {"{\"temperature\":1,\"x\":1,\"\\u0078\":2}", READING_DUPLICATE_MEMBER},
+        {"{\"temperature\":1,\"\\u0078\":1,\"x\":2}", READING_DUPLICATE_MEMBER},
+        {"{\"temperature\":1,\"\\u0078\":1,\"\\u0078\":2}", READING_DUPLICATE_MEMBER},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct seen seen = parse(cases[i].json);
+
+        assert_int_equal(seen.count, 1);
+        if (seen.errors[0] != cases[i].error)
+            fail_msg("%s: %s", cases[i].json, reading_error_text(seen.errors[0]));
+    }
+}
+
 static void test_reading_json__each_element_of_an_array_for_itself(void **state)
 {
     struct seen seen =
@@ -219,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_reading_json__a_whole_reading),
         cmocka_unit_test(test_reading_json__a_number_is_a_time_by_its_size),
         cmocka_unit_test(test_reading_json__what_is_absent_is_absent),
+        cmocka_unit_test(test_reading_json__an_escape_is_what_it_stands_for),
         cmocka_unit_test(test_reading_json__each_element_of_an_array_for_itself),
         cmocka_unit_test(test_reading_json__times_outside_the_bounds),
         cmocka_unit_test(test_reading_json__minus_zero_is_zero),
