@@ -37,7 +37,9 @@ enum {
     LEAVE_TIMEOUT_MS = 2000,
     BACKOFF_LEAST_MS = 100,
     BACKOFF_MOST_MS = 5000,
-    READS_PER_EVENT = 512 /* then the other handles of the loop have their turn */
+    READS_PER_EVENT = 512, /* then the other handles of the loop have their turn */
+    BUSY_MESSAGES = 8,     /* in one millisecond */
+    REST_MS = 1
 };
 
 static const char *const state_names[] = {"off", "waiting", "resolving", "connecting",
@@ -80,6 +82,7 @@ static void finish_close(struct mqtt_link *link)
     set_state(link, MQTT_LINK_CLOSED);
     uv_close((uv_handle_t *)&link->timer, on_handle_closed);
     uv_close((uv_handle_t *)&link->keepalive, on_handle_closed);
+    uv_close((uv_handle_t *)&link->rest, on_handle_closed);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -97,6 +100,8 @@ static void go_down(struct mqtt_link *link, const char *reason)
     link->watch = NULL;
     uv_timer_stop(&link->timer);
     uv_timer_stop(&link->keepalive);
+    uv_timer_stop(&link->rest);
+    link->is_resting = false;
     link->held_acks = 0;
     link->is_releasing = false;
     if (was_up)
@@ -138,7 +143,8 @@ static bool may_write(const struct mqtt_link *link)
 
 static bool may_read(const struct mqtt_link *link)
 {
-    return link->state == MQTT_LINK_CONNECTING || (!link->is_paused && !link->is_releasing);
+    return link->state == MQTT_LINK_CONNECTING ||
+           (!link->is_paused && !link->is_releasing && !link->is_resting);
 }
 
 static bool is_connected(const struct mqtt_link *link)
@@ -186,6 +192,29 @@ static void write_queued(struct mqtt_link *link)
     }
 }
 
+static void on_rest(uv_timer_t *timer);
+
+/* At thousands a second each message wakes us alone, and that costs more than the message does. A
+ * millisecond later there are some to read together. Only reading rests: what may be written is. */
+static void rest_when_busy(struct mqtt_link *link)
+{
+    if (!link->config.gated || link->busy_count < BUSY_MESSAGES || !may_read(link))
+        return;
+    link->busy_count = 0;
+    link->is_resting = true;
+    uv_timer_start(&link->rest, on_rest, REST_MS, 0);
+}
+
+static void note_message(struct mqtt_link *link)
+{
+    uint64_t now_ms = uv_now(link->loop);
+
+    if (link->busy_ms != now_ms)
+        link->busy_count = 0;
+    link->busy_ms = now_ms;
+    link->busy_count++;
+}
+
 /* One packet per call of loop_read(). The library does not say when the socket is dry, but a call
  * that led to no callback has found nothing whole. */
 static void read_available(struct mqtt_link *link)
@@ -194,8 +223,10 @@ static void read_available(struct mqtt_link *link)
         link->read_something = false;
         if (!checked(link, mosquitto_loop_read(link->mosq, 1)))
             break;
-        if (!link->read_something)
+        if (!link->read_something) {
+            rest_when_busy(link);
             break;
+        }
         if (link->held_acks == 0)
             write_queued(link); /* the SUBSCRIBE after a CONNACK must not queue behind a PUBACK */
         if (!is_connected(link))
@@ -203,6 +234,16 @@ static void read_available(struct mqtt_link *link)
     }
     if (link->config.on_read)
         link->config.on_read(link);
+}
+
+static void on_rest(uv_timer_t *timer)
+{
+    struct mqtt_link *link = timer->data;
+
+    link->is_resting = false;
+    if (is_connected(link) && may_read(link))
+        read_available(link);
+    rearm(link);
 }
 
 static void on_events(void *user, int events)
@@ -313,6 +354,7 @@ static void on_message(struct mosquitto *mosq, void *user, const struct mosquitt
     link->read_something = true;
     if (link->config.gated && message->qos > 0)
         link->held_acks++;
+    note_message(link);
     link->in_callback = true;
     if (link->config.on_message)
         link->config.on_message(link, &delivery);
@@ -649,8 +691,9 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
                  (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
     uv_timer_init(loop, &link->timer);
     uv_timer_init(loop, &link->keepalive);
-    link->timer.data = link->keepalive.data = link;
-    link->open_handles = 2;
+    uv_timer_init(loop, &link->rest);
+    link->timer.data = link->keepalive.data = link->rest.data = link;
+    link->open_handles = 3;
     if (link->wants_up)
         attempt(link);
     return true;

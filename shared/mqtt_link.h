@@ -96,6 +96,7 @@ struct mqtt_link {
     struct fd_watch *watch;
     uv_timer_t timer;     /* next attempt, connect timeout */
     uv_timer_t keepalive; /* a few times in each keepalive while connected */
+    uv_timer_t rest;      /* gated and busy: until it is read again */
     struct backoff backoff;
     char *host;
     char *username;
@@ -106,6 +107,9 @@ struct mqtt_link {
     bool read_something;
     bool in_callback; /* of the library, which then must not be asked to write */
     bool is_holding;  /* publications are collected */
+    bool is_resting;  /* the socket is dry, and more is worth waiting for */
+    uint64_t busy_ms; /* of the loop's clock: when these messages were read */
+    unsigned busy_count;
     unsigned queued;  /* publications not yet written, to know whether a cork is worth it */
     bool tcp_is_open; /* the first writable event of the connection has come */
     bool wants_up;

@@ -359,6 +359,41 @@ static void test_mqtt_link__nothing_is_read_while_paused_across_a_reconnect_too(
     until(f, &f->messages, 2);
 }
 
+/* So many at once that the link rests before it reads again. */
+static void publish_many(struct fixture *f, uint16_t first)
+{
+    unsigned before = f->messages;
+
+    for (uint16_t mid = first; mid < first + 20; mid++)
+        broker_publish(&f->broker, mid);
+    until(f, &f->messages, before + 20);
+}
+
+static void test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    publish_many(f, 1);
+    mqtt_link_pause(&f->link);
+    broker_publish(&f->broker, 21);
+    settle(f);
+    assert_int_equal(f->messages, 20);
+    assert_int_equal(f->broker.puback_count, 0);
+    mqtt_link_release(&f->link, f->link.epoch);
+    until_pubacks(f, 20);
+    mqtt_link_resume(&f->link);
+    until(f, &f->messages, 21);
+    publish_many(f, 22);
+    mqtt_link_release(&f->link, f->link.epoch); /* at once, while it may be resting */
+    until_pubacks(f, 41);
+    publish_many(f, 42);
+    broker_cut(&f->broker);
+    until(f, &f->ups, 2);
+    broker_publish(&f->broker, 62);
+    until(f, &f->messages, 62);
+    assert_int_equal(f->link.held_acks, 1);
+}
+
 static void test_mqtt_link__leaving_with_acknowledgements_held_says_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -420,6 +455,7 @@ int main(void)
         TEST(test_mqtt_link__acknowledgements_wait_for_the_release_and_leave_in_order),
         TEST(test_mqtt_link__the_release_of_an_earlier_epoch_frees_nothing),
         TEST(test_mqtt_link__nothing_is_read_while_paused_across_a_reconnect_too),
+        TEST(test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing),
         TEST(test_mqtt_link__leaving_with_acknowledgements_held_says_nothing),
         TEST(test_mqtt_link__leaving_with_nothing_held_is_polite),
         TEST(test_mqtt_link__closing_with_acknowledgements_held_says_nothing),
