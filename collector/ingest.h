@@ -85,6 +85,8 @@ struct ingest {
     bool is_draining;
     bool drained_in_time;
     uv_timer_t linger;
+    uint64_t filling_since_ms; /* the first of the batch that is filling */
+    size_t lingered_count;     /* how many it had when the timer last ran out */
     uv_timer_t leave;
     uv_timer_t deadline;
     struct ingest_counters counters;

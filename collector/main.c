@@ -132,7 +132,7 @@ static int read_settings(struct settings *s, int argc, char **argv)
         {"batch-size", OPTION_COUNT, &s->batch_size, "10000", 1, 1000000, "N",
          "readings after which a batch is committed", false},
         {"linger", OPTION_DURATION, &s->linger_us, "10ms", 0, 10e6, "TIME",
-         "age after which a batch is committed", false},
+         "age after which a batch is committed; up to 50ms above\n20,000 readings a second", false},
         {"future-tolerance", OPTION_DURATION, &s->future_tolerance_us, "60s", 0, 86400e6, "TIME",
          "how far ahead a device's clock may be", false},
         {"earliest", OPTION_TEXT, &s->earliest_text, "2000-01-01T00:00:00Z", 0, 0, "TIME",
