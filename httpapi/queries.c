@@ -576,41 +576,22 @@ static void build_page(struct query *query, uint64_t rows)
                   is_desc ? "DESC" : "ASC", is_desc ? "DESC" : "ASC");
 }
 
+/* A row per step (schema/004_answers.sql); one of NULLs when the device has no readings there. */
 static void build_points(struct query *query)
 {
-    char what[256] = "";
-
-    sql(query, "WITH d AS MATERIALIZED (SELECT id FROM devices WHERE device_id = ");
-    bind_text(query, query->params.device_id, "text");
-    sql(query, "), s AS MATERIALIZED (SELECT ");
-    if (query->params.from_us != INT64_MIN)
-        bind_moment(query, query->params.from_us);
-    else
-        sql(query, "(SELECT first_at FROM device_spans(ARRAY[d.id]))");
-    sql(query, " AS low, ");
-    if (query->params.to_us != INT64_MAX)
-        bind_moment(query, query->params.to_us);
-    else
-        sql(query, "(SELECT last_at FROM device_spans(ARRAY[d.id]))");
-    sql(query, " AS high FROM d), w AS MATERIALIZED (SELECT low, high,"
-               " (high - low) / ");
+    sql(query, "SELECT p.first_at, p.last_at, p.step_ms, p.at, p.readings");
+    for (size_t i = 1; i <= query->features->count; i++)
+        buffer_printf(&query->sql, ", p.lowest[%zu], p.highest[%zu], p.mean[%zu]", i, i, i);
+    sql(query, " FROM devices d, device_points(d.id, ");
+    bind_span(query);
+    sql(query, ", ");
     bind_count(query, query->params.points);
-    sql(query, "::float8 + interval '1 microsecond' AS step FROM s)"
-               " SELECT w.low, w.high, (extract(epoch FROM w.step) * 1000)::float8,"
-               " b.at, b.count");
+    sql(query, ", ARRAY[");
     for (size_t i = 0; i < query->features->count; i++)
-        buffer_printf(&query->sql, ", b.min%zu, b.max%zu, b.avg%zu", i, i, i);
-    sql(query, " FROM w LEFT JOIN LATERAL (SELECT date_bin(w.step, r.recorded_at, w.low) AS at,"
-               " count(*)");
-    for (size_t i = 0; i < query->features->count; i++) {
-        snprintf(what, sizeof(what), "r.\"%s\"", query->features->names[i]);
-        buffer_printf(&query->sql, ", min(%s) AS min%zu, max(%s) AS max%zu, avg(%s) AS avg%zu",
-                      what, i, what, i, what, i);
-    }
-    buffer_printf(&query->sql,
-                  " FROM readings r WHERE r.device = (SELECT id FROM d) AND r.recorded_at >= w.low"
-                  " AND r.recorded_at %s w.high GROUP BY 1) b ON true ORDER BY b.at",
-                  query->params.to_us != INT64_MAX ? "<" : "<=");
+        buffer_printf(&query->sql, "%s'%s'", i > 0 ? ", " : "", query->features->names[i]);
+    sql(query, "]) p WHERE d.device_id = ");
+    bind_text(query, query->params.device_id, "text");
+    sql(query, " ORDER BY p.at");
 }
 
 static void build_readings(struct query *query)

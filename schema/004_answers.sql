@@ -233,6 +233,72 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, integer) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, behind the one named last, if any.';
 
+-- Readings in `most` steps of equal length at most, each with the lowest, highest and mean value of
+-- each feature, so that a plot of any span shows every peak. Steps of an hour or more begin at whole
+-- hours and come out of the rollups. `ends` of infinity is the newest reading, which then belongs to
+-- them. Steps without readings are left out; without any there is one row, whose `at` is NULL.
+CREATE FUNCTION device_points(of_device integer, starts timestamptz, ends timestamptz, most bigint, features text[])
+RETURNS TABLE (first_at timestamptz, last_at timestamptz, step_ms double precision, at timestamptz, readings bigint,
+               lowest double precision[], highest double precision[], mean double precision[])
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+    span        record;
+    until       timestamptz := ends;
+    origin      timestamptz;
+    step        interval;
+    of_readings text;
+    of_rollups  text;
+    names       text;
+    results     text;
+    parts       text;
+BEGIN
+    SELECT * INTO span FROM device_spans(ARRAY[of_device]);
+    first_at := CASE WHEN starts = '-infinity' THEN span.first_at ELSE starts END;
+    last_at := CASE WHEN ends = 'infinity' THEN span.last_at ELSE ends END;
+    IF ends = 'infinity' THEN
+        until := last_at + interval '1 microsecond';
+    END IF;
+    IF first_at < until THEN
+        origin := first_at;
+        step := (until - origin) / most + interval '1 microsecond';
+        IF step > interval '1 hour' THEN
+            origin := date_bin('1 hour', first_at, 'epoch');
+            step := ceil(extract(epoch FROM (until - origin) / most) / 3600) * interval '1 hour';
+        END IF;
+        step_ms := extract(epoch FROM step) * 1000;
+        SELECT string_agg(format(', count(%1$I), sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END),'
+                                 ' min(%1$I), max(%1$I)', f), '' ORDER BY n),
+               string_agg(format(', sum(%I)::bigint, sum(%I), min(%I), max(%I)',
+                                 f || '_count', f || '_sum', f || '_min', f || '_max'), '' ORDER BY n),
+               string_agg(format(', n%s, s%1$s, l%1$s, h%1$s', n), '' ORDER BY n),
+               format('ARRAY[%s], ARRAY[%s], ARRAY[%s]', string_agg('min(l' || n || ')', ', ' ORDER BY n),
+                      string_agg('max(h' || n || ')', ', ' ORDER BY n),
+                      string_agg('sum(s' || n || ') / nullif(sum(n' || n || '), 0)', ', ' ORDER BY n))
+        INTO of_readings, of_rollups, names, results FROM unnest(features) WITH ORDINALITY AS feature (f, n);
+        SELECT string_agg(format(
+                   CASE source
+                   WHEN 'readings' THEN 'SELECT date_bin(%L, recorded_at, %L) AS at, count(*)' || of_readings
+                        || ' FROM readings WHERE device = %s AND recorded_at >= %L AND recorded_at < %L GROUP BY 1'
+                   ELSE 'SELECT date_bin(%L, bucket, %L) AS at, sum(readings)' || of_rollups
+                        || ' FROM rollup_' || CASE source WHEN 'days' THEN 'hours' ELSE source END
+                        || ' WHERE device = %s AND bucket >= %L AND bucket < %L'
+                        || CASE source WHEN 'open' THEN ' AND unit = ''hour''' ELSE '' END || ' GROUP BY 1'
+                   END, step, origin, of_device, from_at, until_at), ' UNION ALL ')
+        INTO parts
+        FROM (SELECT 'readings' AS source, first_at AS from_at, until AS until_at WHERE step < interval '1 hour'
+              UNION ALL SELECT * FROM rollup_parts(of_device, first_at, until) WHERE step >= interval '1 hour') p
+        WHERE from_at < until_at;
+        RETURN QUERY EXECUTE format('SELECT %L::timestamptz, %L::timestamptz, %L::double precision, at, sum(readings)::bigint, ',
+                                    first_at, last_at, step_ms)
+                             || results || ' FROM (' || parts || ') parts (at, readings' || names || ') GROUP BY at ORDER BY at';
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, text[]) IS 'The readings of a device (devices.id) in at most so many steps, each with the lowest, highest and mean value of each feature.';
+
 -- What the collector's metrics say about storage. Rows are counted where there are few, and
 -- estimated by the statistics collector where there are many.
 CREATE FUNCTION storage_status(OUT partitions bigint, OUT default_rows bigint, OUT requests_open bigint,

@@ -347,6 +347,39 @@ def test_a_plot_loses_no_peak(stack, rng):
     assert api.get("/devices/e/readings?points=10").status == 404
 
 
+def test_a_plot_over_years_is_made_of_rollups_and_loses_nothing(stack, rng):
+    api = Api(stack)
+    end = now_us()
+    readings = [
+        reading("d", end - rng.randrange(3 * 365 * 86400) * 10**6, pressure=i, **({"temperature": rng.gauss(0, 1)} if i % 2 else {}))
+        for i in range(3000)
+    ]
+    readings[7] = reading("d", end, temperature=1e6)
+    insert(stack.database, readings[:2000])
+    stack.database.rows("SELECT rollup_announce('0 s'), rollup_until(now()), rollup_fold_late(100000)")
+    insert(stack.database, readings[2000:])  # late: in rollup_late until they are folded in
+    for folds in (False, True):
+        if folds:
+            stack.database.rows("SELECT rollup_fold_late(500)")
+        for query in ("points=1", "points=7", "points=500", f"points=40&from={to_text(end - 400 * 86400 * 10**6 - 7)}"):
+            plot = api.json(f"/devices/d/readings?{query}")
+            low, high = to_us(plot["from"]), to_us(plot["to"])
+            inside = [r for r in readings if low <= r.recorded_at_us <= high]
+            steps = {to_us(p["timestamp"]): p for p in plot["points"]}
+            step_us = round(plot["stepMs"] * 1000)
+            assert step_us % (3600 * 10**6) == 0 and len(steps) <= int(query.split("=")[1].split("&")[0])
+            assert sum(p["count"] for p in steps.values()) == len(inside)
+            for start, p in steps.items():
+                values = [dict(r.values) for r in inside if start <= r.recorded_at_us < start + step_us]
+                assert len(values) == p["count"]
+                temperatures = [v["temperature"] for v in values if "temperature" in v]
+                if temperatures:
+                    assert (p["temperature"]["min"], p["temperature"]["max"]) == (min(temperatures), max(temperatures))
+                    assert p["temperature"]["mean"] == pytest.approx(sum(temperatures) / len(temperatures))
+                else:
+                    assert p["temperature"] is None
+
+
 def test_csv_has_everything_and_streams(stack, rng):
     api = Api(stack)
     at = now_us() - 10**10
