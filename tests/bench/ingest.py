@@ -90,16 +90,23 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
 
 
 class _Window:
-    """CPU seconds of processes from here to close()."""
+    """CPU seconds of processes from here to close(); what has ended by then counts nothing."""
 
     def __init__(self, **pids: int | list[int]) -> None:
-        self._pids = {name: pid if isinstance(pid, list) else [pid] for name, pid in pids.items()}
-        self._before = {name: cpu_s(*pid) for name, pid in self._pids.items()}
+        groups = {name: pid if isinstance(pid, list) else [pid] for name, pid in pids.items()}
+        self._before = {name: {pid: cpu_s(pid) for pid in group} for name, group in groups.items()}
         self._began = time.monotonic()
 
     def close(self) -> None:
-        self.cpu = {name: cpu_s(*pid) - self._before[name] for name, pid in self._pids.items()}
+        self.cpu = {name: sum(self._since(*one) for one in group.items()) for name, group in self._before.items()}
         self.seconds = time.monotonic() - self._began
+
+    @staticmethod
+    def _since(pid: int, before: float) -> float:
+        try:
+            return cpu_s(pid) - before
+        except FileNotFoundError:
+            return 0.0
 
 
 def _rows(rig: Rig, database: str) -> int:
@@ -196,7 +203,7 @@ def flood_section(floods: Floods, store: dict[str, dict[str, Figure]], instructi
     section.notes.append(
         "Each run ends with a count: every reading that a device had an acknowledgement for is in the table. Store "
         "alone: batches of 10,000 made in memory, through the collector's own code; psql sends the same rows, sorted, "
-        "in transactions of the same size, into a copy of the same database, which is a COPY and nothing else: no "
+        "in transactions of the same size, into today's partition of a copy of the same database, which is a COPY and nothing else: no "
         "peaks, no duplicates to look for. Instructions are callgrind's, from the payload to the sorted COPY rows and "
         "the windows; they repeat to the last digit or so, whatever else the machine does."
     )
@@ -213,9 +220,10 @@ def store(rig: Rig, runs: int, batches: int) -> dict[str, dict[str, Figure]]:
     def run_store(*args: str) -> dict[str, float]:
         with rig.database() as database:
             argv = [BENCH / "store_bench", "--database-url", rig.postgres.url(database), "--batches", batches, *args]
-            bench = subprocess.Popen(
-                [str(arg) for arg in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            with (rig.area / "log" / "store_bench.log").open("a") as log:
+                bench = subprocess.Popen(
+                    [str(arg) for arg in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                )
             assert bench.stdin is not None and bench.stdout is not None
             try:
                 _expect(bench, "ready")
@@ -246,8 +254,12 @@ def store(rig: Rig, runs: int, batches: int) -> dict[str, dict[str, Figure]]:
             backend = int(psql.stdout.readline())
             features = "temperature, pressure"
             columns = f"device, content_hash, recorded_at, received_at, status, seq, {features}"
+            # past the trigger of readings, as the store goes
+            today = rig.postgres.sql(
+                "SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()", database
+            )
             script = "".join(
-                f"BEGIN;\n\\copy readings ({columns}) from '{dump}/{batch}.copy' (format binary)\nCOMMIT;\n"
+                f"BEGIN;\n\\copy {today} ({columns}) from '{dump}/{batch}.copy' (format binary)\nCOMMIT;\n"
                 for batch in range(batches)
             )
             before, began = cpu_s(backend), time.monotonic()
