@@ -25,18 +25,22 @@ MINUTES = 60
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-def windows(sizes: list[int], samples: int, *args: str, env: dict[str, str] | None = None) -> dict[int, dict[str, float]]:
-    found = {}
-    for devices in sizes:
-        say(f"windows: {devices:,} devices{', ' + ' '.join(env) if env else ''}")
-        argv = [BENCH / "windows_bench", "--json", "--samples", samples, "--devices", devices, *args]
-        done = subprocess.run(
-            [str(arg) for arg in argv], capture_output=True, text=True, env={**os.environ, **(env or {})}
-        )
-        if done.returncode != 0:
-            raise ServerError(f"windows_bench: {done.stderr}")
-        found[devices] = json.loads(done.stdout)
-    return found
+def windows(sizes: list[int], runs: int, *args: str, env: dict[str, str] | None = None) -> dict[int, dict[str, float]]:
+    """Of each size the median run of several, which take turns, of five samples each."""
+    found: dict[int, list[dict[str, float]]] = {devices: [] for devices in sizes}
+    for run in range(runs):
+        for devices in sizes:
+            say(f"windows {run + 1}/{runs}: {devices:,} devices{', ' + ' '.join(env) if env else ''}")
+            done = subprocess.run(
+                [str(arg) for arg in (BENCH / "windows_bench", "--json", "--devices", devices, *args)],
+                capture_output=True,
+                text=True,
+                env={**os.environ, **(env or {})},
+            )
+            if done.returncode != 0:
+                raise ServerError(f"windows_bench: {done.stderr}")
+            found[devices].append(json.loads(done.stdout))
+    return {devices: sorted(each, key=lambda one: one["insert_ns"])[runs // 2] for devices, each in found.items()}
 
 
 class _Redis:

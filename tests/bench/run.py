@@ -66,8 +66,9 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         sections.append(front.fleet_section(floods, front.fleet(on, 5 if quick else 10)))
     if "windows" in wanted:
         sizes = [DEVICES] if quick else [DEVICES, 1_000_000]
-        ours = parts.windows(sizes, 5, *(["--history", "survivors"] if quick else []))
-        huge = {} if quick else parts.windows(sizes[-1:], 5, env=parts.HUGE_PAGES)
+        times = 1 if quick else 3
+        ours = parts.windows(sizes, times, *(["--history", "survivors"] if quick else []))
+        huge = {} if quick else parts.windows(sizes[-1:], times, env=parts.HUGE_PAGES)
         sections.append(parts.windows_section(ours, huge, parts.redis(on, 5), parts.sql(on, 5)))
     if "peers" in wanted:
         section = peer_bench.section(on, min(runs, 3), seconds, floods)
