@@ -252,6 +252,10 @@ class Program:
         """Resident memory now."""
         return self._status_kb("VmRSS")
 
+    def anonymous_kb(self) -> int:
+        """Of it, what is the process's own; the rest are pages of files, such as libraries, that others share."""
+        return self._status_kb("RssAnon")
+
     def peak_rss_kb(self) -> int:
         return self._status_kb("VmHWM")
 

@@ -472,7 +472,7 @@ def idle(rig: Rig, windows: int, seconds: float) -> dict[str, Figure]:
                 wakeups.append((voluntary_switches(collector.pid) - before) / seconds)
                 shares.append((cpu_s(collector.pid) - cpu) / seconds * 100)
                 readings.append((collector.stored() - stored) / seconds)
-        rss = collector.program.rss_kb() / 1024
+        rss, own = collector.program.rss_kb() / 1024, collector.program.anonymous_kb() / 1024
     say(f"idle: {number(shares[0])} % of a core, {number(wakeups[0])} wake-ups/s, {number(rss)} MB")
     return {
         "silent wake-ups": Figure(silent),
@@ -480,6 +480,7 @@ def idle(rig: Rig, windows: int, seconds: float) -> dict[str, Figure]:
         "share": Figure(shares),
         "readings": Figure(readings),
         "RSS MB": Figure([rss]),
+        "own MB": Figure([own]),
     }
 
 
@@ -501,7 +502,7 @@ def rest_section(
         section.add(
             "resident memory, 15 devices, MB",
             idle_figures["RSS MB"].text(),
-            "",
+            f"of it its own: {idle_figures['own MB'].text()}; the rest are pages of shared libraries",
             "",
             "<= 8 MB",
             at_most(idle_figures["RSS MB"].median, 8),
