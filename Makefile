@@ -212,7 +212,7 @@ TESTS ?= tests/system
 PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
          $(PYTHON) -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
 
-test: ## unit tests, the short system tests, the page's; under 8 minutes
+test: ## unit tests, the short system tests, the page's; about 5 minutes
 	@failed=0; for t in test-unit test-system test-page; do \
 	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
 
@@ -272,7 +272,7 @@ fuzz: $(FUZZERS)
 	  else tail -60 $(OUT)/$$name.log; echo "$$f failed"; exit 1; fi; done
 endif
 
-bench: programs $(BENCHES) deps-test deps-bench ## throughput, latency and cost, into docs/BENCHMARKS.md, in about 13 minutes
+bench: programs $(BENCHES) deps-test deps-bench ## throughput, latency and cost, into docs/BENCHMARKS.md, in 11 minutes
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute, to see a regression; the document stays
