@@ -62,6 +62,11 @@ ALTER TABLE rollup_late SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacu
 ALTER TABLE rollup_fleet_log SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE rollup_open SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
+-- The sum of a feature's readings as SQL, bounded as above; NULL of none.
+CREATE FUNCTION rollup_sum_sql(feature text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END)', feature)
+$$;
+
 -- The columns of a rollup as SQL: their names; made of readings; made of rollups; and one rollup
 -- added to the row that is there.
 CREATE FUNCTION rollup_sql(OUT names text, OUT of_readings text, OUT of_rollups text, OUT added text)
@@ -72,8 +77,8 @@ LANGUAGE sql STABLE AS $$
            'count(*), count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2),'
            ' count(*) FILTER (WHERE status = 3), count(*) FILTER (WHERE status = 4),'
            ' min(recorded_at), max(recorded_at)'
-           || coalesce(string_agg(format(', count(%1$I), coalesce(sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END), 0),'
-                                         ' min(%1$I), max(%1$I)', f), '' ORDER BY n), ''),
+           || coalesce(string_agg(format(', count(%1$I), coalesce(%2$s, 0), min(%1$I), max(%1$I)',
+                                         f, rollup_sum_sql(f)), '' ORDER BY n), ''),
            'coalesce(sum(readings)::bigint, 0), coalesce(sum(status_on)::bigint, 0), coalesce(sum(status_off)::bigint, 0),'
            ' coalesce(sum(status_active)::bigint, 0), coalesce(sum(status_inactive)::bigint, 0),'
            ' min(first_at), max(last_at)'

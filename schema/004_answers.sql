@@ -126,7 +126,7 @@ LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
 BEGIN
     EXECUTE 'SELECT coalesce(sum(n)::bigint, 0), sum(s) / nullif(sum(n), 0), min(l), max(h) FROM ('
             || rollup_select(of_device, starts, ends,
-                             format('count(%1$I), sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END), min(%1$I), max(%1$I)', feature),
+                             format('count(%1$I), %2$s, min(%1$I), max(%1$I)', feature, rollup_sum_sql(feature)),
                              format('%I, %I, %I, %I', feature || '_count', feature || '_sum', feature || '_min',
                                     feature || '_max'))
             || ') parts (n, s, l, h)' INTO readings, mean, lowest, highest;
@@ -266,8 +266,7 @@ BEGIN
             step := ceil(extract(epoch FROM (until - origin) / most) / 3600) * interval '1 hour';
         END IF;
         step_ms := extract(epoch FROM step) * 1000;
-        SELECT string_agg(format(', count(%1$I), sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END),'
-                                 ' min(%1$I), max(%1$I)', f), '' ORDER BY n),
+        SELECT string_agg(format(', count(%1$I), %2$s, min(%1$I), max(%1$I)', f, rollup_sum_sql(f)), '' ORDER BY n),
                string_agg(format(', sum(%I)::bigint, sum(%I), min(%I), max(%I)',
                                  f || '_count', f || '_sum', f || '_min', f || '_max'), '' ORDER BY n),
                string_agg(format(', n%s, s%1$s, l%1$s, h%1$s', n), '' ORDER BY n),
