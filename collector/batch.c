@@ -213,8 +213,8 @@ bool batch_row_is_due(const struct batch_row *row, const struct batch_span *span
     return !span || (at_us >= span->from_us && at_us < span->until_us) != span->is_outside;
 }
 
-size_t batch_encode_span(const struct batch *batch, const struct devices *devices, size_t from,
-                         size_t to, const struct batch_span *span, struct buffer *out)
+size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
+                    size_t to, const struct batch_span *span, struct buffer *out)
 {
     size_t encoded = 0;
 
@@ -242,10 +242,4 @@ size_t batch_encode_span(const struct batch *batch, const struct devices *device
         encoded++;
     }
     return encoded;
-}
-
-size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
-                    size_t to, struct buffer *out)
-{
-    return batch_encode_span(batch, devices, from, to, NULL, out);
 }

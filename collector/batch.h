@@ -84,11 +84,7 @@ bool batch_row_is_due(const struct batch_row *row, const struct batch_span *span
 
 /* Appends those of the sorted rows [from, to) that are due, as binary COPY rows of readings:
  * device, content_hash, recorded_at, received_at, status, seq, features. Returns how many. */
-size_t batch_encode_span(const struct batch *batch, const struct devices *devices, size_t from,
-                         size_t to, const struct batch_span *span, struct buffer *out);
-
-/* The same of any time. */
 size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
-                    size_t to, struct buffer *out);
+                    size_t to, const struct batch_span *span, struct buffer *out);
 
 #endif

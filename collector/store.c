@@ -321,9 +321,8 @@ static size_t put_rows(struct store *store, const struct batch_span *span, struc
 
     buffer_clear(out);
     pg_put_header(out);
-    rows =
-        batch_encode_span(store->batch, store->config.devices, is_part ? store->suspect_from : 0,
-                          is_part ? suspect_middle(store) : store->batch->sorted_count, span, out);
+    rows = batch_encode(store->batch, store->config.devices, is_part ? store->suspect_from : 0,
+                        is_part ? suspect_middle(store) : store->batch->sorted_count, span, out);
     pg_put_trailer(out);
     return rows;
 }

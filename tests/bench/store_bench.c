@@ -217,7 +217,7 @@ __attribute__((noinline)) static void measured_path(struct bench *bench)
     parse_messages(bench);
     batch_sort(&bench->batch, &bench->devices);
     buffer_clear(&bench->rows);
-    batch_encode(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, &bench->rows);
+    batch_encode(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, NULL, &bench->rows);
     peaks_encode(&bench->batch, &bench->devices, &bench->windows, &bench->features, &bench->rows);
     take_into_windows(bench);
     batch_clear(&bench->batch);

@@ -225,7 +225,7 @@ static void test_batch__an_encoded_row_reads_back(void **state)
 
     push(f, 1, 1234567890, -7);
     batch_sort(&f->batch, &f->devices);
-    assert_int_equal(batch_encode(&f->batch, &f->devices, 0, 1, &out), 1);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 0, 1, NULL, &out), 1);
     assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
     assert_int_equal(pg_row_int4(&row), 20);
     assert_int_equal(pg_row_int4(&row), -7);
@@ -251,11 +251,11 @@ static void test_batch__what_is_refused_or_stored_is_not_encoded(void **state)
     batch_sort(&f->batch, &f->devices);
     batch_row(&f->batch, 1)->is_refused = true;
     batch_row(&f->batch, 2)->is_stored = true;
-    assert_int_equal(batch_encode(&f->batch, &f->devices, 0, 4, &out), 2);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 0, 4, NULL, &out), 2);
     buffer_clear(&out);
-    assert_int_equal(batch_encode(&f->batch, &f->devices, 1, 3, &out), 0);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 1, 3, NULL, &out), 0);
     assert_int_equal(out.bytes, 0);
-    assert_int_equal(batch_encode(&f->batch, &f->devices, 2, 4, &out), 1);
+    assert_int_equal(batch_encode(&f->batch, &f->devices, 2, 4, NULL, &out), 1);
     assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
     pg_row_int4(&row);
     pg_row_int4(&row);
