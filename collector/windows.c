@@ -78,6 +78,11 @@ static struct reading *block_peak(const struct windows *w, unsigned char *block,
     return (void *)(block + w->peaks_offset + ranking * w->kinds->stride);
 }
 
+static void clear_peak(const struct windows *w, unsigned char *block, uint32_t ranking)
+{
+    block_peak(w, block, ranking)->values[w->kinds[ranking].feature] = NAN;
+}
+
 static bool has_feature(const struct reading *reading, const struct staircase_kind *kind)
 {
     return !isnan(reading->values[kind->feature]);
@@ -368,13 +373,26 @@ uint32_t windows_add_device(struct windows *w, const char *id)
     for (size_t i = 0; i < (size_t)w->ranking_count * w->interval_count; i++)
         *block_position(w, block, i) = NOWHERE;
     for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++)
-        block_peak(w, block, ranking)->values[w->kinds[ranking].feature] = NAN;
+        clear_peak(w, block, ranking);
     return device;
 }
 
 const char *windows_device_id(const struct windows *w, uint32_t device)
 {
     return *block_id(block_of(w, device));
+}
+
+void windows_clear_device(struct windows *w, uint32_t device)
+{
+    unsigned char *block = block_of(w, device);
+
+    for (size_t i = 0; i < (size_t)w->ranking_count * w->interval_count; i++)
+        if (*block_position(w, block, i) != NOWHERE)
+            heap_remove(w, i, *block_position(w, block, i));
+    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++) {
+        staircase_release(block_staircase(block, ranking), &w->kinds[ranking]);
+        clear_peak(w, block, ranking);
+    }
 }
 
 static void insert_peak(struct windows *w, uint32_t device, unsigned char *block, uint32_t ranking,

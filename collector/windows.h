@@ -128,6 +128,10 @@ void windows_insert(struct windows *windows, uint32_t device, const struct readi
 void windows_insert_peak(struct windows *windows, uint32_t device, uint32_t ranking,
                          const struct reading *reading);
 
+/* Forgets all readings of one device, its peaks included: when some of them are gone from the
+ * database, the caller then inserts those that are left. Until it has, boards lack the device. */
+void windows_clear_device(struct windows *windows, uint32_t device);
+
 /* Announces an insert, WINDOWS_AHEAD inserts before it: fetches what it will touch. For batches
  * whose devices are in no particular order and do not fit the caches. Costs nothing but time when
  * left out or wrong. */

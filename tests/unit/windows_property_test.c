@@ -3,7 +3,7 @@
  *
  * Part 1  small random histories with few devices, values and moments, so that ties and
  *         coincidences abound: late, future and repeated readings, absent features, loaded peaks,
- *         sweeps, a clock that goes back. One set of windows is asked for every board at every
+ *         sweeps, readings taken out again, a clock that goes back. One set of windows is asked for every board at every
  *         event and at every expiry, another, fed alike, only now and then, because asking
  *         repairs. In the end a third takes everything again in another order, with repetitions,
  *         and a sweep finds nothing left.
@@ -43,6 +43,7 @@ enum {
     INTERVALS_OF_TEST_MOST = 5,
     FACTS_MOST = 400,
     ENTRIES_MOST = 16,
+    LONGEST_US = 40, /* of the finite intervals */
 };
 
 #define SECOND_US INT64_C(1000000)
@@ -293,7 +294,7 @@ static bool next_expiry(const struct history *h, struct windows *windows, int64_
 
 static void history_init(struct history *h, uint64_t seed)
 {
-    static const int64_t lengths[] = {1, 3, 7, 10, 20, 40, INTERVAL_ALL_TIME};
+    static const int64_t lengths[] = {1, 3, 7, 10, 20, LONGEST_US, INTERVAL_ALL_TIME};
 
     *h = (struct history){.random = seed};
     h->feature_count = 1 + below(h, FEATURES_OF_TEST_MOST);
@@ -404,6 +405,32 @@ static bool pass_time(struct history *h, struct windows *eager, int64_t until_us
     return true;
 }
 
+static void tell_all_of(const struct history *h, struct windows *windows, uint32_t device)
+{
+    for (size_t i = 0; i < h->fact_count; i++)
+        if (h->facts[i].device == device)
+            tell(h, windows, &h->facts[i]);
+}
+
+/* Some readings of a device never were. */
+static void take_out(struct history *h, struct windows *eager, struct windows *lazy)
+{
+    uint32_t device = (uint32_t)below(h, h->device_count);
+    size_t share = 1 + below(h, 4);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->fact_count; i++)
+        if (h->facts[i].device != device || !one_in(h, share))
+            h->facts[kept++] = h->facts[i];
+    h->fact_count = kept;
+    windows_clear_device(eager, device);
+    windows_clear_device(lazy, device);
+    if (one_in(h, 2))
+        windows_sweep(lazy, h->now_us, below(h, 10));
+    tell_all_of(h, eager, device);
+    tell_all_of(h, lazy, device);
+}
+
 static bool play_event(struct history *h, struct windows *eager, struct windows *lazy)
 {
     const struct fact *fact = NULL;
@@ -438,9 +465,22 @@ static bool play_event(struct history *h, struct windows *eager, struct windows 
         tell_in_any_order(h, eager, windows_stats(eager).dropped_until_us, 1);
         tell_in_any_order(h, lazy, windows_stats(lazy).dropped_until_us, 1);
     }
+    if (one_in(h, 20))
+        take_out(h, eager, lazy);
     if (!boards_are_right(h, eager, "eager"))
         return false;
     return !one_in(h, 8) || boards_are_right(h, lazy, "lazy");
+}
+
+/* When no reading is in any finite interval any more. */
+static int64_t all_expired_us(const struct history *h)
+{
+    int64_t until_us = h->now_us;
+
+    for (size_t i = 0; i < h->fact_count; i++)
+        if (fact_reading(&h->facts[i])->recorded_at_us + LONGEST_US > until_us)
+            until_us = fact_reading(&h->facts[i])->recorded_at_us + LONGEST_US;
+    return until_us;
 }
 
 static bool play_history(struct history *h)
@@ -459,7 +499,7 @@ static bool play_history(struct history *h)
         tell_in_any_order(h, &again, INT64_MAX, 3);
         right = boards_are_right(h, &again, "shuffled");
     }
-    right = right && pass_time(h, &eager, h->now_us + 100) && boards_are_right(h, &lazy, "lazy");
+    right = right && pass_time(h, &eager, all_expired_us(h)) && boards_are_right(h, &lazy, "lazy");
     if (right) {
         windows_sweep(&lazy, h->now_us, h->device_count);
         if (windows_stats(&lazy).steps != 0) {

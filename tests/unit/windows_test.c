@@ -606,6 +606,25 @@ static void test_windows__many_equal_devices_are_ranked_by_id(void **state)
     }
 }
 
+static void test_windows__cleared_device_is_on_no_board_and_can_come_back(void **state)
+{
+    struct fixture *f = *state;
+
+    add_devices(f);
+    insert(f, 0, 10, 85, 12);
+    insert(f, 0, 11, 21, 12);
+    insert(f, 1, 12, 5, 12);
+    windows_clear_device(&f->windows, 0);
+    assert_null(windows_peak(&f->windows, 0, 0));
+    assert_int_equal(windows_stats(&f->windows).steps, 1);
+    for (uint32_t interval = 0; interval < INTERVALS; interval++)
+        ASSERT_BOARD(f, 0, interval, 12, {1, 12});
+    windows_clear_device(&f->windows, 0);
+    insert(f, 0, 11, 21, 12);
+    for (uint32_t interval = 0; interval < INTERVALS; interval++)
+        ASSERT_BOARD(f, 0, interval, 12, {0, 11}, {1, 12});
+}
+
 static void test_windows__prefetch_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -659,6 +678,7 @@ int main(void)
         TEST(test_windows__bytes_come_back_when_a_fleet_goes_silent),
         TEST(test_windows__board_is_right_when_nearly_all_keys_run_out_at_once),
         TEST(test_windows__many_equal_devices_are_ranked_by_id),
+        TEST(test_windows__cleared_device_is_on_no_board_and_can_come_back),
         TEST(test_windows__prefetch_changes_nothing),
     };
 
