@@ -76,7 +76,7 @@ endif
 
 .PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-page \
         run-test-page screenshots run-screenshots chaos lint lint-format lint-cppcheck lint-tidy \
-        lint-scripts lint-page format asan fuzz bench bench-quick install clean help FORCE
+        lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
@@ -95,7 +95,11 @@ $(OUT)/flags: FORCE | $(OUT)
 $(OUT):
 	@mkdir -p $@
 
-$(OUT)/obj/tests/unit/%.o: test_libs := cmocka
+# cmocka.h comes with what the tests need.
+UNIT_OBJECTS := $(UNIT:$(OUT)/%=$(OUT)/obj/tests/%.o)
+$(UNIT_OBJECTS): test_libs := cmocka
+$(UNIT_OBJECTS): | deps-test
+
 $(OUT)/obj/%.o: %.c $(OUT)/flags | $(compiler)
 	$(call note,CC,$<)
 	@mkdir -p $(@D)
@@ -121,7 +125,10 @@ $(OUT)/schema_sql.c: $(SCHEMA) $(wildcard schema) $(OUT)/flags
 	echo '{0, 0, 0}};'; echo "const size_t schema_file_count = $$n;"; } > $@
 
 # So does the page inside httpapi: struct page_file of httpapi/page_files.h. Without node httpapi has
-# no page, and answers / with a list of its routes.
+# no page, and answers / with a list of its routes. Who says PAGE=no is not given a node either.
+ifneq ($(PAGE),no)
+with_page = | $(1)
+endif
 PAGE ?= $(if $(shell command -v npm > /dev/null && \
   node -p 'parseInt(process.versions.node) >= 18 || ""' 2> /dev/null),yes,no)
 
@@ -165,7 +172,7 @@ $(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $$($$*_OBJECTS) $(OUT)/%.a
 	$(call note,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(call libs,$($*_LIBS))
 
-$(UNIT): $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(ARCHIVES) | deps-test
+$(UNIT): $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(ARCHIVES)
 	$(call note,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS) cmocka)
@@ -184,16 +191,16 @@ $(BENCHES): $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(ARCHIVES)
 # --- What is needed on the machine -------------------------------------------------------------
 
 deps: ## install what this machine lacks (Debian packages), of everything below
-	@deploy/deps build run test lint page
+	@deploy/deps build run test lint page browser
 
 deps-%: FORCE
 	@deploy/deps $*
 
-# One at a time: two package managers shut each other out.
+# What comes with what.
 deps-run deps-lint: | deps-build
 deps-test: | deps-run
-deps-page: | deps-test
-deps-screenshots: | deps-page
+deps-browser: | deps-test deps-page
+deps-screenshots: | deps-browser
 deps-bench: | deps-test
 
 # --- Run ----------------------------------------------------------------------------------------
@@ -233,10 +240,10 @@ test-faults: test-programs ## the long system tests: every fault of the matrix, 
 	@$(PYTEST) -m 'faults and not chaos'
 
 # A make of its own finds node even when it came only now.
-test-page: deps-page ## the page: its components, and all of it in Chromium against real servers
+test-page: $(call with_page,deps-browser) ## the page: its components, and all of it in Chromium against real servers
 	@$(MAKE) --no-print-directory run-test-page
 
-screenshots: deps-screenshots ## pictures of each view into build/screenshots, two of them into docs
+screenshots: $(call with_page,deps-screenshots) ## pictures of each view into build/screenshots, two of them into docs
 	@$(MAKE) --no-print-directory run-screenshots
 
 VITEST = --reporter=default --reporter=json --outputFile.json=$(CURDIR)/$(OUT)/page-$(1).json
@@ -304,15 +311,18 @@ lint-tidy: deps-lint
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
-	$(Q)sh -n deploy/deps && bash -n .ci/run
+	$(Q)sh -n deploy/deps && bash -n .ci/run && bash -n tests/fresh
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
+lint-page: $(call with_page,deps-page)
+	@$(MAKE) --no-print-directory run-lint-page
+
 ifeq ($(PAGE),yes)
-lint-page: $(NODE_MODULES)
+run-lint-page: $(NODE_MODULES)
 	$(call note,LINT,page)
 	$(Q)cd dashboard && npm run --silent lint
 else
-lint-page: page
+run-lint-page: page
 endif
 
 format: deps-lint ## lay out the C files with clang-format
