@@ -178,8 +178,6 @@ static void on_part_closed(struct ingest *ingest)
 {
     if (--ingest->open_parts > 0)
         return;
-    batch_release(&ingest->batches[0]);
-    batch_release(&ingest->batches[1]);
     ingest->on_stopped(ingest, ingest->drained_in_time);
 }
 
@@ -237,29 +235,36 @@ static void proceed(struct ingest *ingest)
     }
 }
 
-static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
+/* What was in flight is counted as what became of it, in one step, so that the law always holds. */
+static void settle(struct ingest *ingest, const struct store_outcome *outcome)
 {
-    struct ingest *ingest = store->config.user;
     struct ingest_counters *counters = &ingest->counters;
 
-    FAILPOINT("commit_ok_before_flush");
-    assert(batch == ingest->committing);
     counters->batches++;
     counters->stored += outcome->stored;
     counters->duplicates += outcome->duplicates;
-    counters->rejected += batch->rejected_count;
+    counters->rejected += ingest->committing->rejected_count;
     counters->rejected_by_reason[READING_REFUSED_BY_DATABASE] += outcome->refused;
+    batch_clear(ingest->committing);
+    ingest->committing = NULL;
+}
+
+static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
+{
+    struct ingest *ingest = store->config.user;
+
+    FAILPOINT("commit_ok_before_flush");
+    assert(batch == ingest->committing);
     ingest->expects_duplicates = outcome->duplicates > 0;
     uv_timer_stop(&ingest->leave);
     if (!ingest->is_draining)
         mqtt_link_join(&ingest->mqtt); /* it was left while the store was on hold */
     ingest->config.on_committed(ingest, batch);
     FAILPOINT("window_apply");
-    batch_clear(batch);
-    ingest->committing = NULL;
+    settle(ingest, outcome);
     set_state(ingest, INGEST_RELEASING);
     if (ingest->committing_epoch != ingest->mqtt.epoch)
-        counters->stale_batches++;
+        ingest->counters.stale_batches++;
     mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
     proceed(ingest);
 }
@@ -400,6 +405,12 @@ void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest
     proceed(ingest);
 }
 
+void ingest_release(struct ingest *ingest)
+{
+    batch_release(&ingest->batches[0]);
+    batch_release(&ingest->batches[1]);
+}
+
 int64_t ingest_current_until_us(const struct ingest *ingest, int64_t now_us)
 {
     if (!ingest->filling)
@@ -416,7 +427,10 @@ static uint64_t unsettled(const struct batch *batch)
 
 uint64_t ingest_in_flight(const struct ingest *ingest)
 {
-    return unsettled(ingest->filling) + unsettled(ingest->committing);
+    /* A row that was refused is in the batch and, from then on, among its rejected messages. */
+    uint64_t twice = ingest->committing ? ingest->store.outcome.refused : 0;
+
+    return unsettled(ingest->filling) + unsettled(ingest->committing) - twice;
 }
 
 bool ingest_is_live(const struct ingest *ingest)

@@ -13,7 +13,8 @@
  *          this id, the broker is left on purpose: its queue is the buffer. It is joined again with
  *          the database.
  * Law      received = stored + duplicates + rejected + in flight, in readings, at every moment.
- * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close.
+ * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close. What is in flight
+ *          then stays so, for the last status, until ingest_release() frees it.
  */
 #ifndef HIGHWATER_INGEST_H
 #define HIGHWATER_INGEST_H
@@ -103,6 +104,9 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
 /* Ends in order, or, when that takes longer than drain_ms or it is called again, at once: what was
  * not committed was not acknowledged either, and the broker keeps it. `drained` says which. */
 void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest, bool drained));
+
+/* Once it has stopped, or never started. */
+void ingest_release(struct ingest *ingest);
 
 /* Everything that arrived before this moment is in the windows. */
 int64_t ingest_current_until_us(const struct ingest *ingest, int64_t now_us);

@@ -679,6 +679,7 @@ int main(int argc, char **argv)
     start_migrating(c);
     uv_run(c->loop, UV_RUN_DEFAULT);
     uv_loop_close(c->loop);
+    ingest_release(&c->ingest);
     windows_release(&c->windows);
     sequences_release(&c->sequences);
     devices_release(&c->devices);

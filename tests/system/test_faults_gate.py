@@ -149,10 +149,13 @@ def test_a_second_sigterm_ends_it_at_once(stack, rng):
     assert_all_well(stack, fleet.publisher, collector)
 
 
-@faults
+LAW = ("received", "stored", "duplicates", "rejected", "inFlight")
+
+
 @pytest.mark.parametrize("how", ["nothing in hand", "a batch in hand"])
 def test_sigterm_while_postgres_is_away(stack, postgres, rng, how):
     collector, fleet = start_fleet(stack, rng, drain_timeout="1s", leave_after="60s")
+    statuses = stack.listen("collectors/+/status")
     postgres.stop()
     until(lambda: "not reachable" in collector.output())
     if how == "a batch in hand":
@@ -160,6 +163,12 @@ def test_sigterm_while_postgres_is_away(stack, postgres, rng, how):
         until(lambda: stack.metrics()["highwater_readings_in_flight"] > 0)
     status = collector.terminate(5)
     assert status == (1 if how == "a batch in hand" else 0), collector.tail()
+    assert "please report" not in collector.output()
+    until(lambda: statuses.received[-1].json()["state"] == "stopped", what="it says goodbye")
+    for one in statuses.received:
+        received, *settled = (one.json().get(member, 0) for member in LAW)
+        assert received == sum(settled), one.payload
+    assert (statuses.received[-1].json()["inFlight"] > 0) == (how == "a batch in hand")
     fleet.send(30)
     postgres.start()
     collector = stack.start_collector()
