@@ -28,9 +28,9 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 # on a new machine pkg-config comes only with `make deps`.
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
-collector_LIBS := libmosquitto libpq libcjson libuv libmicrohttpd
-devicesim_LIBS := libmosquitto libpq libcjson libuv zlib
-httpapi_LIBS   := libmosquitto libpq libcjson libuv libmicrohttpd
+collector_LIBS := libmosquitto libpq libcjson libuv libmicrohttpd libxxhash
+devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib
+httpapi_LIBS   := libmosquitto libpq libcjson libuv libmicrohttpd libxxhash
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
 sources    = $(wildcard $(1)/*.c)

@@ -15,8 +15,8 @@
 
 struct sort_key {
     int64_t recorded_at_us;
+    int64_t content_hash;
     int32_t database_id;
-    int32_t content_hash;
     uint32_t row;
 };
 
@@ -192,8 +192,8 @@ void batch_sort(struct batch *batch, const struct devices *devices)
         const struct reading *reading = batch_reading(row);
 
         keys[i] = (struct sort_key){.recorded_at_us = reading->recorded_at_us,
-                                    .database_id = devices->items[row->device].database_id,
                                     .content_hash = reading->content_hash,
+                                    .database_id = devices->items[row->device].database_id,
                                     .row = (uint32_t)i};
     }
     keys = sort_by_device(keys, keys + batch->order_capacity, batch->count);
@@ -226,7 +226,7 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
             continue;
         pg_put_row(out, (uint16_t)(6 + batch->feature_count));
         pg_put_int4(out, devices->items[row->device].database_id);
-        pg_put_int4(out, reading->content_hash);
+        pg_put_int8(out, reading->content_hash);
         pg_put_moment(out, reading->recorded_at_us);
         pg_put_moment(out, row->received_at_us);
         if (reading->status == STATUS_ABSENT)

@@ -90,7 +90,7 @@ static void read_reading(struct loader *loader, struct pg_row *row)
     struct reading *reading = loader->reading;
 
     memset(reading, 0, sizeof(*reading));
-    reading->content_hash = pg_row_int4(row);
+    reading->content_hash = pg_row_int8(row);
     reading->recorded_at_us = pg_row_moment(row);
     reading->status = (uint8_t)pg_row_int2(row, STATUS_ABSENT);
     for (size_t i = 0; i < loader->config.features->count; i++)

@@ -3,8 +3,10 @@
 #include "shared/duration.h"
 #include "shared/timestamp.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- decoding ------------------------------------------------------------------------------- */
@@ -212,16 +214,24 @@ static bool take_list(struct params *out, const struct param *param, const char 
     }
 }
 
+/* The last moment of the year 9999, and no database keeps one that is as far before 1970. */
+#define CURSOR_MOST_US INT64_C(253402300799999999)
+
 static bool take_cursor(struct params_cursor *out, const char *text)
 {
-    struct params_cursor cursor = {.is_given = true};
+    char *end;
     long long us;
-    int end = 0;
+    long long hash;
 
-    if (sscanf(text, "%18lld_%11" SCNd32 "%n", &us, &cursor.content_hash, &end) != 2 || text[end])
+    errno = 0;
+    us = strtoll(text, &end, 10);
+    if (end == text || *end != '_' || us < -CURSOR_MOST_US || us > CURSOR_MOST_US)
         return false;
-    cursor.recorded_at_us = us;
-    *out = cursor;
+    text = end + 1;
+    hash = strtoll(text, &end, 10);
+    if (end == text || *end || errno)
+        return false;
+    *out = (struct params_cursor){.is_given = true, .recorded_at_us = us, .content_hash = hash};
     return true;
 }
 
@@ -420,8 +430,8 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
             break;
         case PARAM_CURSOR:
             if (((const struct params_cursor *)value)->is_given)
-                buffer_printf(out, "%lld_%d", (long long)params->cursor.recorded_at_us,
-                              (int)params->cursor.content_hash);
+                buffer_printf(out, "%" PRId64 "_%" PRId64, params->cursor.recorded_at_us,
+                              params->cursor.content_hash);
             break;
         case PARAM_FORMAT:
             buffer_printf(out, "%d", params->format);

@@ -63,7 +63,7 @@ struct interval_choice {
 struct params_cursor {
     bool is_given;
     int64_t recorded_at_us;
-    int32_t content_hash;
+    int64_t content_hash;
 };
 
 struct params {

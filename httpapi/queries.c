@@ -68,7 +68,7 @@ static void get_reading(const struct query *query, const PGresult *result, int r
 
     memset(out, 0, sizeof(*out));
     reading->recorded_at_us = get_moment(result, row, column);
-    reading->content_hash = (int32_t)get_integer(result, row, column + 1);
+    reading->content_hash = get_integer(result, row, column + 1);
     reading->status = (uint8_t)get_integer(result, row, column + 2);
     if (reading->status >= STATUS_COUNT)
         reading->status = STATUS_ABSENT;
@@ -562,13 +562,13 @@ static void build_page(struct query *query, uint64_t rows)
     bind_span(query);
     buffer_printf(&query->sql, ", %s, %" PRIu64, is_desc ? "true" : "false", rows);
     if (cursor->is_given) {
-        char hash[16];
+        char hash[24];
 
         sql(query, ", ");
         bind_moment(query, cursor->recorded_at_us);
-        snprintf(hash, sizeof(hash), "%d", (int)cursor->content_hash);
+        snprintf(hash, sizeof(hash), "%" PRId64, cursor->content_hash);
         sql(query, ", ");
-        bind_text(query, hash, "integer");
+        bind_text(query, hash, "bigint");
     }
     sql(query, ") p ON true WHERE d.device_id = ");
     bind_text(query, query->params.device_id, "text");
@@ -650,12 +650,11 @@ static int page_rows(struct query *query, const PGresult *result, uint64_t limit
     if (query->has_more)
         rows = (int)limit;
     if (rows > 0)
-        query->last =
-            (struct params_cursor){.is_given = true,
-                                   .recorded_at_us = get_moment(result, rows - 1, 0),
-                                   .content_hash = (int32_t)get_integer(result, rows - 1, 1)};
+        query->last = (struct params_cursor){.is_given = true,
+                                             .recorded_at_us = get_moment(result, rows - 1, 0),
+                                             .content_hash = get_integer(result, rows - 1, 1)};
     if (query->has_more)
-        snprintf(query->next, sizeof(query->next), "%" PRId64 "_%" PRId32,
+        snprintf(query->next, sizeof(query->next), "%" PRId64 "_%" PRId64,
                  query->last.recorded_at_us, query->last.content_hash);
     return rows;
 }

@@ -2,7 +2,8 @@
 --
 -- A reading is found again by (device, recorded_at, content_hash), all three of which come from the
 -- message itself. So a message that is delivered twice makes the same row, whichever collector
--- stores it and whenever; and partitioning by recorded_at cannot tear the two apart.
+-- stores it and whenever; and partitioning by recorded_at cannot tear the two apart. Two messages
+-- that differ in anything are two rows, because the hash is of their bytes.
 
 CREATE TABLE devices (
     id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -16,19 +17,19 @@ COMMENT ON COLUMN devices.first_seen_at IS 'When a collector first heard of it.'
 
 -- No foreign key to devices: the collector registers a device before it stores its first reading,
 -- devices are never deleted, and the check would cost as much as the insert. Columns are ordered so
--- that no alignment gap is left; each feature is a further double precision column.
+-- that few alignment gaps are left; each feature is a further double precision column.
 CREATE TABLE readings (
-    device       integer NOT NULL,
-    content_hash integer NOT NULL,
+    content_hash bigint NOT NULL,
     recorded_at  timestamptz NOT NULL,
     received_at  timestamptz NOT NULL,
+    device       integer NOT NULL,
     status       smallint,
     seq          bigint,
     PRIMARY KEY (device, recorded_at, content_hash)
 ) PARTITION BY RANGE (recorded_at);
 COMMENT ON TABLE readings IS 'Every reading once. People query the view device_readings.';
 COMMENT ON COLUMN readings.device IS 'devices.id';
-COMMENT ON COLUMN readings.content_hash IS 'Tells apart two readings of one device in one microsecond.';
+COMMENT ON COLUMN readings.content_hash IS 'XXH3 (64 bits) of the bytes the reading came in: tells apart what a device recorded in one microsecond.';
 COMMENT ON COLUMN readings.recorded_at IS 'The timestamp the device gave, or its arrival when it gave none.';
 COMMENT ON COLUMN readings.received_at IS 'When the collector received it first.';
 COMMENT ON COLUMN readings.status IS '1 ON, 2 OFF, 3 ACTIVE, 4 INACTIVE, NULL when the reading has none.';
@@ -43,10 +44,10 @@ CREATE TABLE readings_default PARTITION OF readings DEFAULT PARTITION BY RANGE (
 COMMENT ON TABLE readings_default IS 'Readings of days that have no partition of their own.';
 
 CREATE TABLE peaks (
-    device       integer NOT NULL,
-    content_hash integer NOT NULL,
+    content_hash bigint NOT NULL,
     recorded_at  timestamptz NOT NULL,
     value        double precision NOT NULL,
+    device       integer NOT NULL,
     status       smallint,
     feature      text COLLATE "C" NOT NULL,
     sort_order   text COLLATE "C" NOT NULL CHECK (sort_order IN ('desc', 'asc')),

@@ -193,7 +193,7 @@ COMMENT ON FUNCTION device_spans(integer[]) IS 'How many readings each of some d
 
 -- In spans of time that double, from where the newest (or oldest) reading is, until there are enough.
 CREATE FUNCTION device_page(of_device integer, starts timestamptz, ends timestamptz, newest_first boolean, most bigint,
-                            after_at timestamptz DEFAULT NULL, after_hash integer DEFAULT NULL)
+                            after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL)
 RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     span   record;
@@ -202,7 +202,7 @@ DECLARE
     high   timestamptz;
     found  bigint;
     cursor text := CASE WHEN after_at IS NULL THEN ''
-                        ELSE format(' AND (recorded_at, content_hash) %s (%L::timestamptz, %L::integer)',
+                        ELSE format(' AND (recorded_at, content_hash) %s (%L::timestamptz, %L::bigint)',
                                     CASE WHEN newest_first THEN '<' ELSE '>' END, after_at, after_hash) END;
     way    text := CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END;
 BEGIN
@@ -231,7 +231,7 @@ BEGIN
         step := step * 2;
     END LOOP;
 END $$;
-COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, integer) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, behind the one named last, if any.';
+COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, bigint) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, behind the one named last, if any.';
 
 -- Readings in `most` steps of equal length at most, each with the lowest, highest and mean value of
 -- each feature, so that a plot of any span shows every peak. Steps of an hour or more begin at whole

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,10 @@ void board_write(struct buffer *out, const struct features *features, const char
             buffer_put_text(out, ",");
         reading_json_write(out, entries[i].device_id, entries[i].reading, features);
     }
+    buffer_put_text(out, "],\"hashes\":[");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "%s\"%016" PRIx64 "\"", i > 0 ? "," : "",
+                      (uint64_t)entries[i].reading->content_hash);
     buffer_put_text(out, "]}");
 }
 
@@ -146,20 +151,34 @@ static bool parse_reading(struct reading *out, const struct features *features, 
 
         out->values[i] = cJSON_IsNumber(value) ? value->valuedouble : (double)NAN;
     }
-    out->content_hash = reading_content_hash(out, features);
+    return true;
+}
+
+/* Sixteen digits; nothing at all is 0. */
+static bool parse_hash(int64_t *out, const cJSON *hash)
+{
+    const char *text = cJSON_IsString(hash) ? hash->valuestring : "";
+
+    *out = 0;
+    if (!hash)
+        return true;
+    if (strspn(text, "0123456789abcdef") != 16 || text[16])
+        return false;
+    *out = (int64_t)strtoull(text, NULL, 16);
     return true;
 }
 
 static bool parse_entries(struct board *board, const struct features *features,
-                          const cJSON *readings)
+                          const cJSON *readings, const cJSON *hashes)
 {
     size_t stride = reading_size(features->count);
     size_t slot = stride + DEVICE_ID_SIZE + 7; /* a reading and its device id, aligned */
     size_t count = (size_t)cJSON_GetArraySize(readings);
+    const cJSON *hash = hashes ? hashes->child : NULL;
     const cJSON *item;
 
     slot -= slot % 8;
-    if (count > BOARD_ENTRIES_MAX)
+    if (count > BOARD_ENTRIES_MAX || (hashes && (size_t)cJSON_GetArraySize(hashes) != count))
         return false;
     board->entries = mem_calloc(count + 1, sizeof(board->entries[0]));
     board->memory = mem_alloc(count * slot + 1);
@@ -171,8 +190,9 @@ static bool parse_entries(struct board *board, const struct features *features,
 
         if (!copy_member(device_id, DEVICE_ID_SIZE, item, "deviceId") ||
             !device_id_is_legal(device_id, strlen(device_id)) ||
-            !parse_reading(reading, features, item))
+            !parse_reading(reading, features, item) || !parse_hash(&reading->content_hash, hash))
             return false;
+        hash = hash ? hash->next : NULL;
         board->entries[board->count++] =
             (struct board_entry){.device_id = device_id, .reading = reading};
     }
@@ -186,11 +206,12 @@ bool board_parse(struct board *out, const struct features *features, const char 
     const cJSON *readings = cJSON_GetObjectItemCaseSensitive(root, "readings");
     const char *as_of = string_member(root, "asOf");
     const char *order = string_member(root, "order");
-    bool parsed = copy_member(board.feature, sizeof(board.feature), root, "feature") &&
-                  copy_member(board.interval, sizeof(board.interval), root, "interval") && as_of &&
-                  timestamp_parse(&board.as_of_us, as_of) && order &&
-                  sort_order_parse(&board.order, order) && cJSON_IsArray(readings) &&
-                  parse_entries(&board, features, readings);
+    bool parsed =
+        copy_member(board.feature, sizeof(board.feature), root, "feature") &&
+        copy_member(board.interval, sizeof(board.interval), root, "interval") && as_of &&
+        timestamp_parse(&board.as_of_us, as_of) && order && sort_order_parse(&board.order, order) &&
+        cJSON_IsArray(readings) &&
+        parse_entries(&board, features, readings, cJSON_GetObjectItemCaseSensitive(root, "hashes"));
 
     cJSON_Delete(root);
     if (parsed)

@@ -3,7 +3,9 @@
  * Shape    at most N entries, best first, never two of one device, each with its whole reading.
  *          As JSON, retained on collectors/<id>/boards/<feature>/<interval> (lowest boards on
  *          .../<interval>/lowest):
- *          {"feature","interval","order":"desc"|"asc","asOf","readings":[{"deviceId",...},...]}
+ *          {"feature","interval","order":"desc"|"asc","asOf","readings":[{"deviceId",...},...],
+ *          "hashes":["0123456789abcdef",...]}, the content hashes of the readings, for whoever
+ *          merges boards; where there are none they count as equal.
  * Order    better value first, then the later time, then the smaller device id. Of two readings of
  *          one device with equal value and time the larger content hash wins, so that the answer
  *          never depends on the order of arrival.

@@ -34,15 +34,6 @@ static bool next_item(const char **text, const char **item, size_t *bytes)
     return true;
 }
 
-static uint64_t name_hash(const char *name)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes)
 {
     struct features parsed = {0};
@@ -76,7 +67,6 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
             snprintf(error, error_bytes, "feature \"%s\" is named twice", name);
             return false;
         }
-        parsed.name_hashes[parsed.count] = name_hash(name);
         parsed.count++;
     }
     *out = parsed;

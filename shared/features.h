@@ -28,7 +28,6 @@ enum {
 struct features {
     size_t count;
     char names[FEATURES_MAX][FEATURE_NAME_MAX + 1];
-    uint64_t name_hashes[FEATURES_MAX]; /* FNV-1a of the name, for reading_content_hash() */
 };
 
 struct interval {

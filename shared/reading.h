@@ -1,12 +1,18 @@
 /* reading.h: one reading, the value everything here is about.
  *
- * Shape    a head of 16 bytes, then one double per configured feature, in the order of the
+ * Shape    a head of 24 bytes, then one double per configured feature, in the order of the
  *          FEATURES setting; NAN = the reading has no such feature. reading_size() gives the
  *          stride of an array of them. Which device it belongs to is kept beside it.
  * Units    recorded_at_us: microseconds since 1970-01-01T00:00:00Z, as the device gave it.
  *          Values in whatever unit the device uses; Highwater compares them, no more.
- * Identity (device, recorded_at_us, content_hash). Two readings of one device with the same time
- *          and hash are the same reading, delivered twice.
+ * Identity (device, recorded_at_us, content_hash), the hash being of the bytes that the reading
+ *          came in: of an array those of its element, of a single object those of the object, in
+ *          both cases from its `{` to its `}`. What stands around it (white space, commas, a byte
+ *          order mark) is no part of it. So a message that is delivered again, or sent again out of
+ *          rejected_messages, is the same reading; two messages that differ in anything, be it a
+ *          member that Highwater does not keep, are two; and no setting changes what they are.
+ *          64 bits, because 32 are too few: a fleet whose clocks tick seconds makes billions of
+ *          pairs of equal time a day.
  * Errors   none here; reading_json.h makes readings out of bytes and says what was wrong.
  */
 #ifndef HIGHWATER_READING_H
@@ -29,9 +35,9 @@ enum reading_status {
 
 struct reading {
     int64_t recorded_at_us;
-    int32_t content_hash; /* as in the database, so that both compare it alike */
+    int64_t content_hash; /* signed as in the database, so that both compare it alike */
     uint8_t status;       /* enum reading_status */
-    uint8_t reserved[3];
+    uint8_t reserved[7];
     double values[];
 };
 
@@ -52,10 +58,9 @@ const char *reading_status_text(enum reading_status status);
 /* STATUS_COUNT when the text is no status. */
 enum reading_status reading_status_parse(const char *text);
 
-/* The hash that goes into content_hash: of the status and of every feature present, by name, so
- * that neither the order of FEATURES nor features that a reading does not have change it. It is
- * stored in the primary key: changing it doubles every reading that is delivered twice. */
-int32_t reading_content_hash(const struct reading *reading, const struct features *features);
+/* The hash that goes into content_hash: XXH3 (64 bits) of the bytes of one reading. It is stored in
+ * the primary key: changing it doubles every reading that is delivered twice. */
+int64_t reading_content_hash(const char *json, size_t bytes);
 
 /* True when the two are the same reading, values compared bit for bit. */
 bool reading_equals(const struct reading *a, const struct reading *b, size_t feature_count);

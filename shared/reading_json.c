@@ -327,7 +327,7 @@ static bool take_object(struct parse *parse, const struct json_value *object)
         has_value = !isnan(parse->reading->values[i]);
     if (!has_value)
         return reject(parse, READING_NO_VALUE, "neither a status nor one of the features");
-    parse->reading->content_hash = reading_content_hash(parse->reading, features);
+    parse->reading->content_hash = reading_content_hash(parse->item->bytes, parse->item->length);
     return true;
 }
 
@@ -376,6 +376,20 @@ static void reject_payload(enum reading_error error, size_t at, const char *payl
     on_item(user, &item);
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+/* Narrows [*from, *to) to what is not white space. */
+static void trim(const char *text, size_t *from, size_t *to)
+{
+    while (*from < *to && is_space(text[*from]))
+        ++*from;
+    while (*to > *from && is_space(text[*to - 1]))
+        --*to;
+}
+
 void reading_json_parse(const struct reading_rules *rules, const char *device_id,
                         const char *payload, size_t bytes, int64_t now_us, reading_item_fn on_item,
                         void *user)
@@ -384,25 +398,28 @@ void reading_json_parse(const struct reading_rules *rules, const char *device_id
     size_t at;
     enum json_error error = json_scan_document(payload, bytes, &at, &value);
     size_t start = 0;
+    size_t end = bytes;
 
     if (error) {
         reject_payload(scan_errors[error], at, payload, bytes, on_item, user);
         return;
     }
     if (value.kind != JSON_ARRAY) {
-        take_item(rules, device_id, &value, payload, bytes, now_us, on_item, user);
+        trim(payload, &start, &end);
+        take_item(rules, device_id, &value, payload + start, end - start, now_us, on_item, user);
         return;
     }
-    start = (size_t)((const char *)memchr(payload, '[', bytes) - payload);
+    at = (size_t)((const char *)memchr(payload, '[', bytes) - payload);
     /* The document is known to be good, so each element ends at a comma or at the bracket. */
     do {
-        at = ++start;
+        start = ++at;
         if (json_scan_value(payload, bytes, &at, &value) != JSON_OK) {
             reject_payload(READING_EMPTY, at, payload, bytes, on_item, user); /* [] */
             return;
         }
-        take_item(rules, device_id, &value, payload + start, at - start, now_us, on_item, user);
-        start = at;
+        end = at;
+        trim(payload, &start, &end);
+        take_item(rules, device_id, &value, payload + start, end - start, now_us, on_item, user);
     } while (payload[at] == ',');
 }
 

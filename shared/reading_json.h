@@ -53,7 +53,7 @@ struct reading_item {
     enum reading_error error;
     const struct reading *reading; /* NULL when error */
     char detail[READING_DETAIL_SIZE];
-    const char *bytes; /* the part of the payload this item came from */
+    const char *bytes; /* the part of the payload this item came from, no white space around it */
     size_t length;
     int64_t seq;              /* the device's own number for it, -1 when it gave none */
     bool has_timestamp;       /* false: the arrival time stands in, and duplicates cannot be told */

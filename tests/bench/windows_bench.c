@@ -141,7 +141,7 @@ static void make_batch(struct bench *bench)
 
         reading->recorded_at_us =
             bench->now_us + (int64_t)(i * (SECOND_US / ROUNDS_A_SECOND) / count);
-        reading->content_hash = (int32_t)random_next(&bench->random);
+        reading->content_hash = (int64_t)random_next(&bench->random);
         reading->status = STATUS_ON;
         for (size_t f = 0; f < bench->settings->features; f++)
             reading->values[f] = random_unit(&bench->random);
@@ -205,7 +205,7 @@ static void insert_survivors(struct bench *bench, size_t place, size_t feature)
     }
     while (count-- > 0) {
         reading->recorded_at_us = bench->now_us - (int64_t)ages[count] * SECOND_US + phase_us;
-        reading->content_hash = (int32_t)random_next(&bench->random);
+        reading->content_hash = (int64_t)random_next(&bench->random);
         reading->status = STATUS_ON;
         for (size_t f = 0; f < bench->settings->features; f++)
             reading->values[f] = f == feature ? values[count] : NAN;

@@ -30,7 +30,7 @@ static void fill(struct fixture *fixture, uint64_t *random)
         struct reading *reading = (void *)fixture->readings[i];
 
         reading->recorded_at_us = (int64_t)random_below(random, 4);
-        reading->content_hash = (int32_t)random_below(random, 3) - 1;
+        reading->content_hash = ((int64_t)random_below(random, 3) - 1) * INT64_C(0x100000000);
         reading->values[0] = (double)random_below(random, 5);
         reading->values[1] = (double)NAN;
         fixture->entries[i] =
@@ -103,7 +103,7 @@ static void test_board__json_there_and_back(void **state)
     (void)state;
     storage.reading.values[0] = 199.99;
     storage.reading.values[1] = (double)NAN;
-    storage.reading.content_hash = reading_content_hash(&storage.reading, &features);
+    storage.reading.content_hash = INT64_C(-0x123456789abcdef);
     board_write(&json, &features, "temperature", "past_minute", ORDER_LOWEST, 1795435201000000,
                 &entry, 1);
     assert_true(board_parse(&board, &features, (const char *)json.data, json.bytes));
@@ -113,7 +113,7 @@ static void test_board__json_there_and_back(void **state)
     assert_int_equal(board.as_of_us, 1795435201000000);
     assert_int_equal(board.count, 1);
     assert_string_equal(board.entries[0].device_id, "d \"1\"");
-    assert_int_equal(board.entries[0].reading->content_hash, storage.reading.content_hash);
+    assert_true(board.entries[0].reading->content_hash == storage.reading.content_hash);
     assert_true(board.entries[0].reading->values[0] == 199.99);
     assert_true(isnan(board.entries[0].reading->values[1]));
     board_release(&board);
@@ -136,6 +136,11 @@ static void test_board__what_is_no_board_is_refused(void **state)
         "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"
         "00Z\","
         "\"readings\":[{\"deviceId\":\"a/b\",\"timestamp\":\"2026-11-23T12:00:00Z\"}]}",
+        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"
+        "00Z\",\"readings\":[],\"hashes\":[\"0123456789abcdef\"]}",
+        "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"
+        "00Z\",\"readings\":[{\"deviceId\":\"a\",\"timestamp\":\"2026-11-23T12:00:00Z\"}],"
+        "\"hashes\":[\"0123456789abcde\"]}",
     };
 
     (void)state;

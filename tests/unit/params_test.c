@@ -81,11 +81,11 @@ static void test_params__what_is_asked_for_is_taken(void **state)
                       &problem));
     assert_true(params.to_us - params.from_us == 8 * 3600 * TIMESTAMP_US_PER_S);
     assert_int_equal(params.points, 100);
-    assert_true(
-        parse(&params, "/devices/{deviceId}/readings", "after=1795521600000000_-17", &problem));
+    assert_true(parse(&params, "/devices/{deviceId}/readings",
+                      "after=1795521600000000_-9223372036854775808", &problem));
     assert_true(params.cursor.is_given);
     assert_true(params.cursor.recorded_at_us == INT64_C(1795521600000000));
-    assert_int_equal(params.cursor.content_hash, -17);
+    assert_true(params.cursor.content_hash == INT64_MIN);
     assert_true(parse(&params, "/devices", "q=a+b%2bc", &problem));
     assert_string_equal(params.q, "a b+c");
     assert_true(parse(&params, "/dashboard", "&&limit=7&", &problem));

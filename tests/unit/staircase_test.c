@@ -50,7 +50,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void fill(union reading_storage *out, int64_t at_us, double value, int32_t hash)
+static void fill(union reading_storage *out, int64_t at_us, double value, int64_t hash)
 {
     memset(out, 0, sizeof(*out));
     out->reading.recorded_at_us = at_us;
@@ -60,7 +60,7 @@ static void fill(union reading_storage *out, int64_t at_us, double value, int32_
     out->reading.values[1] = NAN;
 }
 
-static size_t insert(struct fixture *f, int64_t at_us, double value, int32_t hash)
+static size_t insert(struct fixture *f, int64_t at_us, double value, int64_t hash)
 {
     union reading_storage storage;
 

@@ -216,10 +216,10 @@ static void print_board(const struct history *h, const char *name, uint32_t rank
 {
     print_error("  %s:", name);
     for (size_t i = 0; i < count; i++)
-        print_error(" %s=%g@%lld#%d", h->ids[entries[i].device],
+        print_error(" %s=%g@%lld#%lld", h->ids[entries[i].device],
                     entries[i].reading->values[ranking_feature(h, ranking)],
                     (long long)entries[i].reading->recorded_at_us,
-                    (int)entries[i].reading->content_hash);
+                    (long long)entries[i].reading->content_hash);
     print_error("\n");
 }
 
@@ -344,7 +344,7 @@ static struct fact *add_fact(struct history *h)
         reading->values[i] = value == h->value_count ? NAN : (double)value - 1;
         content = content * (h->value_count + 1) + value;
     }
-    reading->content_hash = (int32_t)(content * UINT32_C(2654435761));
+    reading->content_hash = (int64_t)(content * UINT64_C(0x9e3779b97f4a7c15));
     return fact;
 }
 
@@ -575,7 +575,7 @@ static bool play_coarse_history(struct history *h, uint64_t *coarsened)
         for (size_t f = 0; f < h->feature_count; f++)
             if (!one_in(h, 10))
                 reading->values[f] = slope * (double)i;
-        reading->content_hash = (int32_t)i;
+        reading->content_hash = (int64_t)i;
         tell(h, &windows, fact);
         if (one_in(h, 2))
             h->now_us += (int64_t)below(h, 3);
@@ -606,7 +606,7 @@ static const int64_t fleet_lengths_us[FLEET_INTERVALS] = {60 * SECOND_US, 600 * 
 /* A reading of the fleet, with the layout of struct reading. */
 struct fleet_reading {
     int64_t recorded_at_us;
-    int32_t content_hash;
+    int64_t content_hash;
     uint8_t status;
     uint8_t reserved[3];
     double values[FLEET_FEATURES];
@@ -745,7 +745,7 @@ static struct fleet_reading *fleet_new_reading(struct fleet_device *device)
 
 /* What one device does in one second. Hashes are numbered, so no two readings share one. */
 static void fleet_send(struct windows *windows, struct fleet_device *fleet, uint32_t number,
-                       int64_t now_us, uint64_t *random, int32_t hash)
+                       int64_t now_us, uint64_t *random, int64_t hash)
 {
     struct fleet_device *device = &fleet[number];
     struct fleet_reading *reading;
@@ -791,7 +791,7 @@ static bool play_fleet(uint64_t seed, uint64_t reading_count)
                 fleet[i].is_silent = !fleet[i].is_silent;
             fleet_send(&windows, fleet,
                        fleet[i].is_silent ? (uint32_t)random_below(&random, FLEET) : i,
-                       now_us + (int64_t)i * 900, &random, (int32_t)sent++);
+                       now_us + (int64_t)i * 900, &random, (int64_t)sent++);
         }
         /* Now and then nobody is heard for most of a minute, and nobody asks. */
         if (random_below(&random, 50) == 0)

@@ -67,7 +67,7 @@ static void fill(union reading_storage *out, int64_t at_us, double first, double
 {
     memset(out, 0, sizeof(*out));
     out->reading.recorded_at_us = at_us;
-    out->reading.content_hash = isnan(first) ? 1 : (int32_t)(first * 16);
+    out->reading.content_hash = isnan(first) ? 1 : (int64_t)(first * 16);
     out->reading.status = STATUS_ACTIVE;
     out->reading.values[0] = first;
     out->reading.values[1] = second;
