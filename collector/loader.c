@@ -232,7 +232,7 @@ static void put_value_columns(struct buffer *sql, const struct features *feature
 {
     buffer_put_text(sql, "device, content_hash, recorded_at, status");
     for (size_t i = 0; i < features->count; i++)
-        buffer_printf(sql, ", %s", features->names[i]);
+        buffer_printf(sql, ", \"%s\"", features->names[i]);
 }
 
 /* Calls `put` for each ranking: a feature, and which way. */
@@ -250,7 +250,7 @@ static void put_rankings(const struct loader *loader, struct buffer *sql,
 
 static void put_best(struct buffer *sql, const char *feature, size_t number, bool is_highest)
 {
-    buffer_printf(sql, ", %s(%s) AS %s%zu", is_highest ? "max" : "min", feature,
+    buffer_printf(sql, ", %s(\"%s\") AS %s%zu", is_highest ? "max" : "min", feature,
                   is_highest ? "h" : "l", number);
 }
 
@@ -267,8 +267,8 @@ static void put_array(struct buffer *sql, const char *feature, size_t number, bo
 
 static void put_beats(struct buffer *sql, const char *feature, size_t number, bool is_highest)
 {
-    buffer_printf(sql, " OR %s %s (SELECT %s%zu FROM a)[device]", feature, is_highest ? ">" : "<",
-                  is_highest ? "h" : "l", number);
+    buffer_printf(sql, " OR \"%s\" %s (SELECT %s%zu FROM a)[device]", feature,
+                  is_highest ? ">" : "<", is_highest ? "h" : "l", number);
 }
 
 /* The readings recorded in (from, until] that beat all later ones of their device. */

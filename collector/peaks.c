@@ -78,7 +78,7 @@ void peaks_columns(struct buffer *out, const struct features *features)
 {
     buffer_put_text(out, "device, content_hash, recorded_at, value, status, feature, sort_order");
     for (size_t i = 0; i < features->count; i++)
-        buffer_printf(out, ", %s", features->names[i]);
+        buffer_printf(out, ", \"%s\"", features->names[i]);
 }
 
 void peaks_merge_sql(struct buffer *out, const struct features *features)
@@ -93,7 +93,7 @@ void peaks_merge_sql(struct buffer *out, const struct features *features)
                     " content_hash = EXCLUDED.content_hash, recorded_at = EXCLUDED.recorded_at,"
                     " value = EXCLUDED.value, status = EXCLUDED.status");
     for (size_t i = 0; i < features->count; i++)
-        buffer_printf(out, ", %s = EXCLUDED.%s", features->names[i], features->names[i]);
+        buffer_printf(out, ", \"%s\" = EXCLUDED.\"%s\"", features->names[i], features->names[i]);
     buffer_put_text(
         out, " WHERE (CASE p.sort_order WHEN 'desc' THEN EXCLUDED.value ELSE -EXCLUDED.value END,"
              " EXCLUDED.recorded_at, EXCLUDED.content_hash)"

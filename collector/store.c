@@ -679,7 +679,7 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
     backoff_init(&store->backoff, RETRY_LEAST_MS, RETRY_MOST_MS, (uint64_t)(uintptr_t)store);
     buffer_put_text(&store->columns, "device, content_hash, recorded_at, received_at, status, seq");
     for (size_t i = 0; i < config->features->count; i++)
-        buffer_printf(&store->columns, ", %s", config->features->names[i]);
+        buffer_printf(&store->columns, ", \"%s\"", config->features->names[i]);
     uv_timer_init(loop, &store->timer);
     store->timer.data = store;
     return true;

@@ -114,7 +114,8 @@ bool tally_put_sql(const struct tally *tally, const struct features *features, s
             for (size_t i = 0; i < tally->feature_count; i++) {
                 const char *name = features->names[i];
 
-                buffer_printf(out, ", %s_count, %s_sum, %s_min, %s_max", name, name, name, name);
+                buffer_printf(out, ", \"%s_count\", \"%s_sum\", \"%s_min\", \"%s_max\"", name, name,
+                              name, name);
             }
             buffer_put_text(out, ") VALUES ");
         }

@@ -80,6 +80,7 @@ END $$;
 -- its readings lie in readings_default, where they are found just as well.
 CREATE FUNCTION make_partition(moment timestamptz, unit text DEFAULT 'day') RETURNS text
 LANGUAGE plpgsql SET lock_timeout = '200ms' SET client_min_messages = warning AS $$
+#variable_conflict use_variable -- a feature may be called `starts`
 DECLARE
     most_rows  CONSTANT integer := 20000;             -- to be moved: a tenth of a second
     most_bytes CONSTANT bigint  := 64 * 1024 * 1024;  -- to be looked through: as long

@@ -17,6 +17,10 @@
 -- the sums of what it stored, per ten seconds, to rollup_fleet_log. So the answer over any number of
 -- rows is as fast as over none.
 --
+-- A feature may have any name that shared/features.c takes. So where readings, or their transition
+-- table, are asked, every other name is one of their fixed columns: no alias of the result (ordinals
+-- in GROUP BY), and in PL/pgSQL no variable (the statement is a text, or the variable is qualified).
+--
 -- Sums of a feature take values beyond 1e290 as 1e290, so that no sum ever overflows.
 
 -- What all rollups have in common. Features add <feature>_count, _sum, _min and _max.
@@ -105,8 +109,9 @@ BEGIN
         SELECT c.oid::regclass AS of_table, c.relkind, a.attname AS name,
                (SELECT f.attname FROM pg_attribute f
                 WHERE f.attrelid = 'readings'::regclass AND f.attnum > 6 AND NOT f.attisdropped
-                  AND a.attname ~ ('^' || f.attname || '(_count|_sum|_mean|_min|_max)?$')
-                ORDER BY length(f.attname) DESC LIMIT 1) AS feature
+                  AND CASE WHEN c.relname IN ('readings', 'peaks', 'device_readings') THEN a.attname = f.attname
+                           ELSE a.attname IN (f.attname || '_count', f.attname || '_sum', f.attname || '_mean',
+                                              f.attname || '_min', f.attname || '_max') END) AS feature
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE c.relnamespace = current_schema()::regnamespace AND col_description(c.oid, a.attnum) IS NULL
           AND (c.relname IN ('readings', 'peaks', 'device_readings', 'device_hours', 'device_days', 'fleet_hours')
@@ -231,10 +236,10 @@ BEGIN
     EXECUTE format('INSERT INTO rollup_late (device, bucket, %s)
                     SELECT device, date_bin(CASE WHEN recorded_at < %L THEN interval ''1 hour'' ELSE ''1 minute'' END,
                                             recorded_at, ''epoch'') AS at, %s
-                    FROM added WHERE recorded_at < %L GROUP BY device, at', q.names,
+                    FROM added WHERE recorded_at < %L GROUP BY 1, 2', q.names,
                    date_bin('1 hour', state.rolled_until, 'epoch'), q.of_readings, state.late_before);
     EXECUTE format('INSERT INTO rollup_fleet_log (bucket, %s)
-                    SELECT date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %s FROM added GROUP BY at',
+                    SELECT date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %s FROM added GROUP BY 1',
                    q.names, q.of_readings);
     INSERT INTO partition_requests (day)
     SELECT day FROM (SELECT DISTINCT date_trunc('day', recorded_at, 'UTC') AS day FROM added) d
@@ -405,10 +410,10 @@ BEGIN
          log AS (DELETE FROM rollup_fleet_log WHERE bucket >= %1$L AND bucket < %2$L)
          INSERT INTO rebuilt (device, bucket, %3$s)
          SELECT device, date_bin(''1 hour'', recorded_at, ''epoch'') AS at, %4$s FROM readings
-         WHERE recorded_at >= %1$L AND recorded_at < %5$L GROUP BY device, at
+         WHERE recorded_at >= %1$L AND recorded_at < %5$L GROUP BY 1, 2
          UNION ALL
          SELECT 0, date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %4$s FROM readings
-         WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY at',
+         WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY 1, 2',
         starts, ends, q.names, q.of_readings, least(ends, state.rolled_until));
     DELETE FROM rollup_fleet WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_hours WHERE bucket >= starts AND bucket < ends;

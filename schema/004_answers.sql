@@ -167,7 +167,7 @@ BEGIN
     edges[bins + 1] := highest;
     RETURN QUERY EXECUTE format(
         'SELECT i, $1[i + 1], $1[i + 2], coalesce(n, 0) FROM generate_series(0, $2 - 1) i
-         LEFT JOIN (SELECT width_bucket(%I, $3) AS at, count(*) AS n FROM readings %s AND %1$I IS NOT NULL GROUP BY at) b
+         LEFT JOIN (SELECT width_bucket(%I, $3) AS at, count(*) AS n FROM readings %s AND %1$I IS NOT NULL GROUP BY 1) b
          ON b.at = i ORDER BY i', feature, span || whose)
     USING edges, bins, CASE WHEN bins > 1 THEN edges[2:bins] ELSE ARRAY['Infinity'::double precision] END;
 END $$;

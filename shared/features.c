@@ -5,10 +5,27 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Columns and JSON members that every reading has: a feature cannot take their names. */
-static const char *const taken_names[] = {
-    "device", "deviceid",  "device_id", "recorded_at", "received_at", "content_hash",
-    "status", "timestamp", "seq",       "feature",     "sort_order",  "value"};
+#define OF_READINGS "a column of every reading"
+#define OF_JSON "a member that answers have beside the features"
+#define OF_PEAKS "a column of every peak"
+#define OF_POSTGRES "a column that PostgreSQL gives every table"
+
+/* What has a place of its own where features have theirs. Any other name will do: it is quoted in
+ * SQL, where no alias depends on it, and what the rollups add to it (_count, _sum, _min, _max,
+ * _mean) ends no fixed column's name, and makes two features' columns equal only when they are one. */
+static const struct taken {
+    const char *name;
+    const char *is_what;
+} taken[] = {{"device", OF_READINGS},      {"device_id", OF_READINGS},
+             {"deviceid", OF_READINGS},    {"content_hash", OF_READINGS},
+             {"recorded_at", OF_READINGS}, {"received_at", OF_READINGS},
+             {"status", OF_READINGS},      {"seq", OF_READINGS},
+             {"timestamp", OF_JSON},       {"count", OF_JSON},
+             {"feature", OF_PEAKS},        {"sort_order", OF_PEAKS},
+             {"value", OF_PEAKS},          {"tableoid", OF_POSTGRES},
+             {"ctid", OF_POSTGRES},        {"xmin", OF_POSTGRES},
+             {"xmax", OF_POSTGRES},        {"cmin", OF_POSTGRES},
+             {"cmax", OF_POSTGRES}};
 
 static bool is_name(const char *text, size_t bytes, size_t most)
 {
@@ -56,10 +73,12 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
         name = parsed.names[parsed.count];
         memcpy(name, item, bytes);
         name[bytes] = '\0';
-        for (size_t i = 0; i < sizeof(taken_names) / sizeof(taken_names[0]); i++) {
-            if (strcmp(name, taken_names[i]) == 0) {
-                snprintf(error, error_bytes, "\"%s\" is a column of every reading, not a feature",
-                         name);
+        for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+            if (strcmp(name, taken[i].name) == 0) {
+                snprintf(error, error_bytes,
+                         "\"%s\" is %s, so no feature can have that name; any other of 1 to %d of "
+                         "a-z, 0-9 and _ will do",
+                         name, taken[i].is_what, FEATURE_NAME_MAX);
                 return false;
             }
         }

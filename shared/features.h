@@ -16,7 +16,7 @@
 
 enum {
     FEATURES_MAX = 32,
-    FEATURE_NAME_MAX = 31, /* bytes; with its prefix still a legal PostgreSQL column name */
+    FEATURE_NAME_MAX = 31, /* bytes; with what rollups add to it still a legal PostgreSQL name */
     INTERVALS_MAX = 16,
     INTERVAL_NAME_MAX = 31
 };
@@ -40,8 +40,8 @@ struct intervals {
     struct interval items[INTERVALS_MAX];
 };
 
-/* Lower-case names of letters, digits and underscores, none twice, none of the columns that
- * every reading has. */
+/* Lower-case names of letters, digits and underscores, none twice, none that stands for something
+ * else in tables or answers. */
 bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes);
 
 /* The position of a feature, or features->count. */

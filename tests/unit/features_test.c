@@ -38,6 +38,37 @@ static void test_features__names_that_are_no_columns_are_refused(void **state)
     }
 }
 
+static void test_features__a_refusal_names_the_reason(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *reason;
+    } cases[] = {{"a,xmin", "\"xmin\" is a column that PostgreSQL gives every table"},
+                 {"count", "\"count\" is a member that answers have beside the features"},
+                 {"deviceid", "\"deviceid\" is a column of every reading"},
+                 {"sort_order", "\"sort_order\" is a column of every peak"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct features features;
+        char error[200] = "";
+
+        assert_false(features_parse(&features, cases[i].text, error, sizeof(error)));
+        assert_memory_equal(error, cases[i].reason, strlen(cases[i].reason));
+    }
+}
+
+static void test_features__words_of_sql_and_of_rollups_are_names_too(void **state)
+{
+    struct features features;
+    char error[200];
+
+    (void)state;
+    assert_true(features_parse(&features, "offset,order,user,a,a_count,a_count_max,status_on,at",
+                               error, sizeof(error)));
+    assert_int_equal(features.count, 8);
+}
+
 static void test_features__intervals_have_a_name_and_a_length(void **state)
 {
     struct intervals intervals;
@@ -100,6 +131,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_features__a_list_keeps_its_order),
         cmocka_unit_test(test_features__names_that_are_no_columns_are_refused),
+        cmocka_unit_test(test_features__a_refusal_names_the_reason),
+        cmocka_unit_test(test_features__words_of_sql_and_of_rollups_are_names_too),
         cmocka_unit_test(test_features__intervals_have_a_name_and_a_length),
         cmocka_unit_test(test_features__intervals_without_a_length_are_refused),
         cmocka_unit_test(test_features__durations),

@@ -13,8 +13,9 @@
 #define SECOND_US INT64_C(1000000)
 #define HEAD                                                                                       \
     "INSERT INTO rollup_fleet_log (bucket, readings, status_on, status_off, status_active,"        \
-    " status_inactive, first_at, last_at, temperature_count, temperature_sum, temperature_min,"    \
-    " temperature_max, pressure_count, pressure_sum, pressure_min, pressure_max) VALUES "
+    " status_inactive, first_at, last_at, \"temperature_count\", \"temperature_sum\","             \
+    " \"temperature_min\", \"temperature_max\", \"pressure_count\", \"pressure_sum\","             \
+    " \"pressure_min\", \"pressure_max\") VALUES "
 
 static struct features features;
 static int64_t noon_us;
