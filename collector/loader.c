@@ -20,10 +20,13 @@
 /* Read further back than the interval by what clocks may differ. */
 #define MARGIN_US (INT64_C(5) * 1000000)
 
-/* No parallel plan: the other core is for who stores. */
+/* No parallel plan: the other core is for who stores. The lock comes before the snapshot, which the
+ * first COPY takes: readings that move into a new partition (schema/002_partitions.sql) after the
+ * snapshot would be seen neither there nor where they were. */
 #define BEGIN_SQL                                                                                  \
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off;"                        \
-    "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB'"
+    "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB';"                  \
+    "LOCK TABLE ONLY readings IN ACCESS SHARE MODE"
 
 /* Numbers that device_sequences does not know yet are younger than this. Devices that were silent
  * for a day before the last of its writes are left out, or one broken clock would cost a look at

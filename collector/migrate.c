@@ -43,8 +43,11 @@ static void on_result(struct pg_query *query, const PGresult *result)
 {
     struct migrate *migrate = query->user;
 
-    if (migrate->step != STEP_LOCK || PQresultStatus(result) != PGRES_TUPLES_OK ||
-        strcmp(PQfname(result, 0), "name") != 0)
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return;
+    if (migrate->step == STEP_PARTITIONS)
+        migrate->wants_more = *PQgetvalue(result, 0, 1) == 't';
+    if (migrate->step != STEP_LOCK || strcmp(PQfname(result, 0), "name") != 0)
         return;
     migrate->applied_count = 0;
     for (int row = 0; row < PQntuples(result) && migrate->applied_count < 64; row++)
@@ -74,7 +77,7 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
     if (migrate->step == STEP_FILES) {
         log_info("schema: applied %s", schema_files[migrate->next_file].name);
         migrate->next_file++;
-    } else {
+    } else if (!migrate->wants_more) {
         migrate->step++;
     }
     submit_step(migrate);
@@ -82,6 +85,7 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
 
 static void submit(struct migrate *migrate, const char *sql)
 {
+    migrate->wants_more = false;
     migrate->query =
         (struct pg_query){.sql = sql, .user = migrate, .on_result = on_result, .on_done = on_done};
     pg_link_submit(&migrate->link, &migrate->query);

@@ -16,9 +16,11 @@
 #include "shared/pg_link.h"
 
 /* From yesterday on, so that readings around midnight find theirs, to a week ahead. What somebody
- * holds a lock on is left to the next time. The answer is how many those are. */
+ * holds a lock on is left to the next time. The answer is how many those are, and whether there is
+ * more to do at once. */
 #define MAKE_PARTITIONS_SQL                                                                        \
-    "SELECT make_partitions(date_trunc('day', now(), 'UTC') - interval '24 hours',"                \
+    "SELECT missing, wants_more FROM make_partitions("                                             \
+    "date_trunc('day', now(), 'UTC') - interval '24 hours',"                                       \
     " date_trunc('day', now(), 'UTC') + interval '192 hours', '%s')"
 
 struct migrate {
@@ -34,6 +36,7 @@ struct migrate {
     size_t next_file;
     struct buffer sql;
     char error[400];
+    bool wants_more; /* the step is to be done again */
     bool is_running;
 };
 

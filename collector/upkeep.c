@@ -73,9 +73,9 @@ static int64_t number_of(const PGresult *result, int column)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
-static bool is_true(const PGresult *result)
+static bool is_true(const PGresult *result, int column)
 {
-    const char *text = text_of(result, 0);
+    const char *text = text_of(result, column);
 
     return text && *text == 't';
 }
@@ -99,7 +99,7 @@ static void put_lock(struct upkeep *upkeep, struct buffer *sql)
 
 static void take_lock(struct upkeep *upkeep, const PGresult *result)
 {
-    upkeep->stats.is_holder = is_true(result);
+    upkeep->stats.is_holder = is_true(result, 0);
     if (!upkeep->stats.is_holder)
         return;
     log_info("upkeep: this collector looks after storage");
@@ -119,7 +119,7 @@ static void put_requests(struct upkeep *upkeep, struct buffer *sql)
 
 static void take_requests(struct upkeep *upkeep, const PGresult *result)
 {
-    upkeep->wants_more = is_true(result);
+    upkeep->wants_more = is_true(result, 0);
     upkeep->stats.partitions_made += upkeep->wants_more;
 }
 
@@ -130,6 +130,7 @@ static void put_partitions(struct upkeep *upkeep, struct buffer *sql)
 
 static void take_partitions(struct upkeep *upkeep, const PGresult *result)
 {
+    upkeep->wants_more = is_true(result, 1);
     if (number_of(result, 0) > 0)
         upkeep->again_ms = 10 * SECOND_MS;
 }

@@ -15,6 +15,7 @@ CREATE TABLE storage_state (
     old_before   timestamptz NOT NULL DEFAULT '-infinity',
     rolled_until timestamptz NOT NULL,
     late_before  timestamptz NOT NULL,
+    moves        bigint NOT NULL DEFAULT 0,
     CHECK (rolled_until <= late_before)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE storage_state IS 'One row: how far partitions are dropped, and how far readings are rolled up.';
@@ -23,8 +24,15 @@ COMMENT ON COLUMN storage_state.kept_from IS 'Partitions before this were droppe
 COMMENT ON COLUMN storage_state.old_before IS 'The border between the two parts of readings_default.';
 COMMENT ON COLUMN storage_state.rolled_until IS 'The rollups of devices hold every reading recorded before this, those in rollup_late aside.';
 COMMENT ON COLUMN storage_state.late_before IS 'A reading recorded before this is put into rollup_late by whoever stores it.';
+COMMENT ON COLUMN storage_state.moves IS 'How often readings moved from readings_default into a new partition.';
 INSERT INTO storage_state (rolled_until, late_before)
 VALUES (date_bin('1 minute', now(), 'epoch'), date_bin('1 minute', now(), 'epoch'));
+
+-- The same number in the name of a view. A snapshot says how many moves it knows of; a name is always
+-- looked up in the latest catalogue, which is what plans are made from. Both on a standby, too, and
+-- both are undone with a move that fails. See readings_settle().
+CREATE VIEW readings_moves_0 AS SELECT;
+COMMENT ON VIEW readings_moves_0 IS 'Empty; its name ends in storage_state.moves.';
 
 CREATE TABLE reading_partitions (
     name      text COLLATE "C" PRIMARY KEY,
@@ -79,7 +87,7 @@ END $$;
 -- neighbours leave of it. 'made'; 'there', when it is there already; or why it is not made: then
 -- its readings lie in readings_default, where they are found just as well.
 CREATE FUNCTION make_partition(moment timestamptz, unit text DEFAULT 'day') RETURNS text
-LANGUAGE plpgsql SET lock_timeout = '200ms' SET client_min_messages = warning AS $$
+LANGUAGE plpgsql SET lock_timeout = '50ms' SET client_min_messages = warning AS $$
 #variable_conflict use_variable -- a feature may be called `starts`
 DECLARE
     most_rows  CONSTANT integer := 20000;             -- to be moved: a tenth of a second
@@ -112,7 +120,8 @@ BEGIN
     partition := 'readings_' || to_char(starts AT TIME ZONE 'UTC', 'YYYY_MM_DD');
     EXECUTE format('CREATE TABLE %I (LIKE readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition);
     -- Who looks at readings while rows move could miss them: it may know the old partitions and a
-    -- new snapshot. So nobody looks meanwhile. Storing into other partitions goes on.
+    -- new snapshot. So nobody looks meanwhile; and whoever has an older snapshot and comes later
+    -- finds the marker renamed. Storing into other partitions goes on.
     IF here > 0 THEN
         LOCK TABLE ONLY readings IN ACCESS EXCLUSIVE MODE;
     END IF;
@@ -120,6 +129,8 @@ BEGIN
     IF here > 0 THEN
         EXECUTE format('WITH moved AS (DELETE FROM readings_default WHERE recorded_at >= %L AND recorded_at < %L RETURNING *)
                         INSERT INTO %I SELECT * FROM moved', starts, ends, partition);
+        EXECUTE format('ALTER VIEW %I RENAME TO %I', 'readings_moves_' || state.moves, 'readings_moves_' || state.moves + 1);
+        UPDATE storage_state SET moves = moves + 1;
     ELSIF EXISTS (SELECT FROM readings_default WHERE recorded_at >= starts AND recorded_at < ends) THEN
         RAISE lock_not_available USING MESSAGE = 'a reading of ' || starts || ' came just now';
     END IF;
@@ -128,18 +139,24 @@ BEGIN
     RETURN 'made';
 END $$;
 
--- Makes what is missing from one moment up to another; returns how many partitions could not be
--- made for now, because somebody holds a lock. What somebody dropped or detached by hand is missing.
-CREATE FUNCTION make_partitions(starts timestamptz, ends timestamptz, unit text DEFAULT 'day') RETURNS integer
+-- Makes what is missing from one moment up to another. `missing` is how many partitions could not be
+-- made for now, because somebody holds a lock. It ends early after a day whose readings moved, since
+-- everybody is locked out of readings until this transaction ends: `wants_more` says to call it again.
+-- What somebody dropped or detached by hand is missing.
+CREATE FUNCTION make_partitions(starts timestamptz, ends timestamptz, unit text DEFAULT 'day',
+                                OUT missing integer, OUT wants_more boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
-    moment  timestamptz := starts;
-    missing integer := 0;
+    moment timestamptz := starts;
+    before bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater partitions', 0));
     DELETE FROM reading_partitions p WHERE NOT EXISTS (
         SELECT FROM pg_inherits i WHERE i.inhparent = 'readings'::regclass AND i.inhrelid = to_regclass(p.name));
-    WHILE moment < ends LOOP
+    SELECT moves INTO before FROM storage_state;
+    missing := 0;
+    wants_more := false;
+    WHILE moment < ends AND NOT wants_more LOOP
         BEGIN
             PERFORM make_partition(moment, unit);
         EXCEPTION WHEN lock_not_available THEN
@@ -147,8 +164,8 @@ BEGIN
         END;
         moment := coalesce((SELECT ends_at FROM reading_partitions WHERE starts_at <= moment AND ends_at > moment),
                            moment + interval '24 hours');
+        wants_more := moment < ends AND before < (SELECT moves FROM storage_state);
     END LOOP;
-    RETURN missing;
 END $$;
 
 -- Answers one of the days that are asked for; false when there is none left, or not for now.

@@ -10,6 +10,22 @@
 -- Where partitions were dropped, what is left of an hour at an end of a span cannot be told any more
 -- and is left out.
 
+-- Every function that looks at readings calls this first, or one that does. The snapshot it has may be older than a move
+-- of readings into a new partition, while its plans are made from the latest catalogue: asked about
+-- a span, they would look into the new partition alone, where that snapshot sees nothing, and leave
+-- out the default one, where it sees them. So no more moves from here to the end of the transaction;
+-- and if one happened since the snapshot was taken, plans leave nothing out.
+-- Rejected: an advisory lock (a standby does not know it, and a REPEATABLE READ transaction has its
+-- snapshot before it has the lock); to compare all partitions (a millisecond where there are 400).
+CREATE FUNCTION readings_settle() RETURNS void LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM FROM readings WHERE false; -- LOCK TABLE, but allowed in a STABLE function
+    IF to_regclass('readings_moves_' || (SELECT moves FROM storage_state)) IS NULL THEN
+        PERFORM set_config('enable_partition_pruning', 'off', true);
+    END IF;
+END $$;
+COMMENT ON FUNCTION readings_settle() IS 'For STABLE functions: makes what they read next complete, even where readings are just moving into another partition.';
+
 -- Cuts [starts, ends) of one device (0: of the fleet). Each part is a table and a span of it.
 CREATE FUNCTION rollup_parts(of_device integer, starts timestamptz, ends timestamptz)
 RETURNS TABLE (source text, from_at timestamptz, until_at timestamptz) LANGUAGE plpgsql STABLE AS $$
@@ -95,6 +111,7 @@ RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max
 DECLARE
     n bigint[];
 BEGIN
+    PERFORM readings_settle();
     EXECUTE 'SELECT ARRAY[sum(n1), sum(n2), sum(n3), sum(n4), sum(n)] FROM ('
             || rollup_select(of_device, starts, ends,
                              'count(*), count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2),'
@@ -124,6 +141,7 @@ CREATE FUNCTION feature_summary(of_device integer, feature text, starts timestam
                                 OUT lowest double precision, OUT highest double precision)
 LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
 BEGIN
+    PERFORM readings_settle();
     EXECUTE 'SELECT coalesce(sum(n)::bigint, 0), sum(s) / nullif(sum(n), 0), min(l), max(h) FROM ('
             || rollup_select(of_device, starts, ends,
                              format('count(%1$I), %2$s, min(%1$I), max(%1$I)', feature, rollup_sum_sql(feature)),
@@ -180,6 +198,7 @@ LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     rolled timestamptz := (SELECT rolled_until FROM storage_state);
 BEGIN
+    PERFORM readings_settle();
     RETURN QUERY EXECUTE format(
         'SELECT device, sum(n)::bigint, min(f), max(l) FROM (
              SELECT device, readings AS n, first_at AS f, last_at AS l FROM rollup_totals WHERE device = ANY ($1)

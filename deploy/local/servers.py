@@ -383,6 +383,16 @@ class PrivatePostgres:
             raise ServerError(f"initdb failed:\n{done.stdout}{done.stderr}")
         new.rename(self.data)
 
+    def standby(self, home: Path, log: Path) -> PrivatePostgres:
+        """A hot standby in `home` that follows this one; not started."""
+        server = PrivatePostgres(home, log=log)
+        _make_home(home, self.USER)
+        argv = [self.bin / "pg_basebackup", "-D", server.data, "-R", "-c", "fast", "-d", self.url("postgres", "postgres")]
+        done = _run(argv, self.USER)
+        if done.returncode != 0:
+            raise ServerError(f"pg_basebackup failed:\n{done.stderr}")
+        return server
+
     def wait_until_ready(self, timeout: float = 60.0) -> None:
         """Waits until it takes connections, as pg_ctl does: by what the postmaster writes about itself."""
         assert self.program is not None
@@ -393,7 +403,7 @@ class PrivatePostgres:
                 raise ServerError(f"postgres ended with {program.exit_code} at start ({self.log}):\n{program.tail()}")
             with contextlib.suppress(OSError):
                 lines = (self.data / "postmaster.pid").read_text().split("\n")
-                return len(lines) > 7 and lines[0] == str(program.pid) and lines[7].strip() == "ready"
+                return len(lines) > 7 and lines[0] == str(program.pid) and lines[7].strip() in ("ready", "standby")
             return False
 
         until(is_ready, timeout, "postgres takes connections")
