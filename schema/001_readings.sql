@@ -93,7 +93,7 @@ COMMENT ON TABLE rejected_messages IS 'What arrived and cannot be a reading, byt
 COMMENT ON COLUMN rejected_messages.id IS 'In the order of arrival.';
 COMMENT ON COLUMN rejected_messages.received_at IS 'When the collector received it.';
 COMMENT ON COLUMN rejected_messages.topic IS 'The topic it was published to.';
-COMMENT ON COLUMN rejected_messages.payload IS 'All of it; of a message with several readings, all of the message.';
+COMMENT ON COLUMN rejected_messages.payload IS 'All of it; of an array with several readings, the one.';
 COMMENT ON COLUMN rejected_messages.reason IS 'One word, for counting.';
 COMMENT ON COLUMN rejected_messages.detail IS 'What exactly, and what is legal.';
 

@@ -173,6 +173,7 @@ class Received:
     payload: bytes
     retain: bool
     at: float  # time.monotonic()
+    at_us: int  # the clock
 
     def json(self) -> Any:
         return json.loads(self.payload)
@@ -198,7 +199,8 @@ class Listener:
         self._is_subscribed = True
 
     def _on_message(self, _client: object, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        self.received.append(Received(message.topic, message.payload, bool(message.retain), time.monotonic()))
+        now = (time.monotonic(), now_us())
+        self.received.append(Received(message.topic, message.payload, bool(message.retain), *now))
 
     def latest(self, topic: str) -> Received | None:
         return next((r for r in reversed(self.received) if r.topic == topic), None)
