@@ -22,7 +22,6 @@
 #include "collector/pg_binary.h"
 #include "shared/failpoint.h"
 #include "shared/log.h"
-#include "shared/random.h"
 #include "shared/timestamp.h"
 #include "shared/topic.h"
 
@@ -625,7 +624,8 @@ static void prepare(struct store *store)
                  "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
                  "SET tcp_keepalives_count = 3;"
                  /* an earlier connection of this process whose end the server has not
-                  * noticed still holds the lock, and perhaps half a batch */
+                  * noticed still holds the lock, and perhaps half a batch; nobody else's
+                  * has this name, which is random and not the URL's to choose */
                  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
                  " pg_backend_pid() AND application_name = current_setting('application_name');"
                  "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
@@ -663,17 +663,20 @@ static void on_down(struct pg_link *link, const char *reason)
 bool store_start(struct store *store, uv_loop_t *loop, const struct store_config *config,
                  char *error, size_t error_bytes)
 {
-    uint64_t instance = uv_hrtime() ^ (uint64_t)uv_os_getpid() << 40;
+    uint64_t instance = 0;
     struct pg_link_config link_config = {.name = "database",
                                          .url = config->database_url,
                                          .application_name = store->application_name,
+                                         .keeps_name = true,
                                          .user = store,
                                          .on_up = on_up,
                                          .on_down = on_down};
 
+    if (uv_random(NULL, NULL, &instance, sizeof(instance), 0, NULL) != 0)
+        instance = uv_hrtime() ^ (uint64_t)uv_os_getpid() << 40;
     *store = (struct store){.config = *config};
     snprintf(store->application_name, sizeof(store->application_name),
-             "highwater collector %016" PRIx64, random_next(&instance));
+             "highwater collector %016" PRIx64, instance);
     if (!pg_link_start(&store->link, loop, &link_config, error, error_bytes))
         return false;
     backoff_init(&store->backoff, RETRY_LEAST_MS, RETRY_MOST_MS, (uint64_t)(uintptr_t)store);

@@ -107,7 +107,7 @@ struct store {
     struct pg_error failure; /* of the try that is being rolled back */
     struct pg_error refusal; /* what the database has against the row that is searched for */
     const char *params[1];
-    char application_name[48]; /* of this process alone */
+    char application_name[48]; /* of this process alone, whatever the URL says */
     bool is_held;              /* for a person: said once */
     char hold_reason[400];
     struct store_outcome outcome;

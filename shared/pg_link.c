@@ -398,6 +398,7 @@ static void connect_now(struct pg_link *link)
                            "tcp_user_timeout",
                            "application_name",
                            "dbname",
+                           "application_name",
                            link->address[0] ? "hostaddr" : NULL,
                            NULL};
     const char *values[] = {"10",
@@ -406,6 +407,7 @@ static void connect_now(struct pg_link *link)
                             "15000",
                             link->config.application_name,
                             link->config.url && *link->config.url ? link->config.url : NULL,
+                            link->config.keeps_name ? link->config.application_name : NULL,
                             link->address,
                             NULL};
 

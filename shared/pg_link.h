@@ -80,7 +80,8 @@ struct pg_query {
 struct pg_link_config {
     const char *name;             /* for the log: "database" */
     const char *url;              /* a libpq connection string; NULL or "" = the PG* variables */
-    const char *application_name; /* shown in pg_stat_activity */
+    const char *application_name; /* shown in pg_stat_activity, unless the URL has another */
+    bool keeps_name;              /* the URL's does not count */
     void *user;
     void (*on_up)(struct pg_link *link);
     void (*on_down)(struct pg_link *link, const char *reason); /* only after on_up */
