@@ -9,6 +9,7 @@
 #include "collector/monitor.h"
 #include "collector/rejected.h"
 #include "collector/upkeep.h"
+#include "shared/duration.h"
 #include "shared/log.h"
 #include "shared/options.h"
 #include "shared/timestamp.h"
@@ -102,6 +103,27 @@ static const struct program program = {
         "with status 0.\nA second signal ends it at once; the broker keeps what was not "
         "acknowledged."};
 
+/* Whether what boards are made of is there for as long as they want it; `legal` says what is. */
+static bool is_kept_long_enough(const struct settings *s, char *legal, size_t legal_bytes)
+{
+    int64_t longest_us = intervals_longest_us(&s->intervals);
+    char length[DURATION_TEXT_SIZE];
+
+    if (s->retention_us == 0)
+        return true;
+    snprintf(legal, legal_bytes, "0, or 1d and more");
+    for (size_t i = 0; i < s->intervals.count && longest_us > TIMESTAMP_US_PER_DAY; i++) {
+        const struct interval *interval = &s->intervals.items[i];
+
+        if (interval->length_us == longest_us)
+            snprintf(legal, legal_bytes,
+                     "0, or as long as the longest of INTERVALS, %s=%s, or longer: its boards are "
+                     "made of readings that old",
+                     interval->name, duration_format(length, longest_us));
+    }
+    return s->retention_us >= TIMESTAMP_US_PER_DAY && s->retention_us >= longest_us;
+}
+
 static int read_settings(struct settings *s, int argc, char **argv)
 {
     const struct option options[] = {
@@ -148,7 +170,9 @@ static int read_settings(struct settings *s, int argc, char **argv)
         {"partition-span", OPTION_DURATION, &s->partition_span_us, "400d", 86400e6, 36500 * 86400e6,
          "TIME", "older readings get no partition of their own", false},
         {"retention", OPTION_DURATION, &s->retention_us, "0", 0, 36500 * 86400e6, "TIME",
-         "drop partitions of readings that are older, such as 90d;\n0 = keep all", false},
+         "drop partitions of readings that are older, such as 90d, at\nleast the longest interval; "
+         "0 = keep all",
+         false},
         {"rollup-delay", OPTION_DURATION, &s->rollup_delay_us, "2m", 10e6, 3600e6, "TIME",
          "count readings for good when they are so old; raise it where\nmost come later than that",
          false},
@@ -168,6 +192,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
          true},
         {0}};
     char error[256];
+    char legal[256];
+    char retention[DURATION_TEXT_SIZE];
     int status = options_parse(&program, options, argc, argv);
 
     if (status >= 0)
@@ -184,8 +210,9 @@ static int read_settings(struct settings *s, int argc, char **argv)
     if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
         strcmp(s->partition, "month") != 0)
         return options_reject(&program, "partition", s->partition, "day, week or month");
-    if (s->retention_us > 0 && s->retention_us < TIMESTAMP_US_PER_DAY)
-        return options_reject(&program, "retention", "less than a day", "0, or 1d and more");
+    if (!is_kept_long_enough(s, legal, sizeof(legal)))
+        return options_reject(&program, "retention", duration_format(retention, s->retention_us),
+                              legal);
     if (!*s->collector_id || strlen(s->collector_id) > 64 ||
         s->collector_id[strspn(s->collector_id, "abcdefghijklmnopqrstuvwxyz"
                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])

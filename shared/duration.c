@@ -1,7 +1,9 @@
 #include "shared/duration.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,4 +50,24 @@ bool duration_parse(int64_t *out_us, const char *text)
         return false;
     *out_us = llround(total);
     return true;
+}
+
+const char *duration_format(char out[DURATION_TEXT_SIZE], int64_t us)
+{
+    static const struct {
+        const char *name;
+        int64_t us;
+    } units[] = {{"d", INT64_C(86400000000)},
+                 {"h", INT64_C(3600000000)},
+                 {"m", 60000000},
+                 {"s", 1000000},
+                 {"ms", 1000},
+                 {"us", 1}};
+    size_t i = 0;
+
+    while (us % units[i].us != 0)
+        i++;
+    snprintf(out, DURATION_TEXT_SIZE, "%" PRId64 "%s", us / units[i].us,
+             us == 0 ? "" : units[i].name);
+    return out;
 }

@@ -9,6 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { DURATION_TEXT_SIZE = 24 };
+
 bool duration_parse(int64_t *out_us, const char *text);
+
+/* In the largest unit that it is a whole number of: 36h, 7d, 250ms. Returns `out`. */
+const char *duration_format(char out[DURATION_TEXT_SIZE], int64_t us);
 
 #endif

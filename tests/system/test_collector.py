@@ -6,6 +6,7 @@ import base64
 import json
 import time
 
+import psycopg2
 import pytest
 from oracle import FEATURES, board_by_sql, board_of_json, compare, now_us, reading, to_text, to_us
 from servers import until
@@ -324,3 +325,46 @@ def test_a_schema_that_does_not_fit_holds_everything_until_it_is_mended(stack):
     until(lambda: stack.database.count() == 151, 15)
     until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200, 15)
     assert stack.database.count("rejected_messages") == 0
+
+
+# --- Settings that do not go together --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("retention", "intervals", "said"),
+    [
+        ("1d", "past_minute=60s,past_5_days=5d,all_time", ('"1d"', "past_5_days=5d")),
+        ("36h", "two_days=48h,past_hour=1h", ('"36h"', "two_days=2d")),
+        ("1h", "past_minute=60s", ('"1h"', "1d and more")),
+    ],
+)
+def test_a_retention_shorter_than_an_interval_is_refused(stack, retention, intervals, said):
+    refused = stack.start_collector(retention=retention, intervals=intervals)
+    assert refused.wait() == 2
+    assert "retention" in refused.output()
+    for words in said:
+        assert words in refused.output()
+
+
+def test_a_retention_as_long_as_the_longest_interval_is_taken(stack):
+    live_collector(stack, retention="2d", intervals="two_days=48h,all_time")
+
+
+@pytest.mark.parametrize("named", ["application_name=x", "options=-capplication_name%3Dx"])
+def test_a_name_in_the_url_is_no_reason_to_end_a_session(stack, named):
+    url = f"{stack.database.url}?{named}"
+    bystander = psycopg2.connect(url)
+    first = live_collector(stack, database_url=url)
+    second = stack.start_collector(
+        log_name="second", database_url=url, collector_id="second", subscribe="others/+/readings", metrics_listen="-"
+    )
+    second.wait_for_line("preflight: in-flight window")
+    stack.publish(reading("d", temperature=1.0))
+    publisher = stack.publisher()
+    publisher.send(reading("e", temperature=2.0), topic="others/e/readings")
+    until(lambda: stack.database.count() == 2)
+    for collector in (first, second):
+        assert "up -> down" not in collector.output() and collector.terminate() == 0
+    with bystander.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    bystander.close()

@@ -126,6 +126,20 @@ static void test_features__durations(void **state)
     }
 }
 
+static void test_features__durations_are_written_in_their_largest_unit(void **state)
+{
+    static const char *const cases[] = {"0", "1us", "1500us", "250ms", "90s", "90m", "36h", "366d"};
+    char text[DURATION_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t us;
+
+        assert_true(duration_parse(&us, cases[i]));
+        assert_string_equal(duration_format(text, us), cases[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_features__intervals_have_a_name_and_a_length),
         cmocka_unit_test(test_features__intervals_without_a_length_are_refused),
         cmocka_unit_test(test_features__durations),
+        cmocka_unit_test(test_features__durations_are_written_in_their_largest_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
