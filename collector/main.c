@@ -42,6 +42,7 @@ struct settings {
     uint64_t num_top_devices;
     uint64_t batch_size;
     uint64_t keepalive_s;
+    uint64_t windows_memory;
     int64_t linger_us;
     int64_t leave_after_us;
     int64_t drain_us;
@@ -151,6 +152,11 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "devices on a board", false},
         {"lowest", OPTION_SWITCH, &s->lowest, "0", 0, 0, NULL,
          "keep boards of the lowest values, too", false},
+        {"windows-memory", OPTION_BYTES, &s->windows_memory, "256MB", 65536, 1099511627776.0,
+         "SIZE",
+         "for boards, beyond about 1 kB a device: what values that fall\nall the time may take; "
+         "what needs more comes from the database",
+         false},
         {"batch-size", OPTION_COUNT, &s->batch_size, "10000", 1, 1000000, "N",
          "readings after which a batch is committed", false},
         {"linger", OPTION_DURATION, &s->linger_us, "10ms", 0, 10e6, "TIME",
@@ -691,7 +697,8 @@ int main(int argc, char **argv)
     sequences_init(&c->sequences, &c->devices);
     windows_init(&c->windows, c->settings.features.count,
                  WINDOWS_HIGHEST | (c->settings.lowest ? WINDOWS_LOWEST : 0), lengths_us,
-                 c->settings.intervals.count, c->settings.num_top_devices, 0);
+                 c->settings.intervals.count, c->settings.num_top_devices,
+                 c->settings.windows_memory);
 
     uv_signal_init(c->loop, &c->sigterm);
     uv_signal_init(c->loop, &c->sigint);

@@ -218,14 +218,7 @@ __attribute__((always_inline)) static inline void prefetch_steps(const struct wi
                                                                  unsigned char *block)
 {
     for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++) {
-        const struct staircase *staircase = block_staircase(block, ranking);
-        const struct staircase_kind *kind = &w->kinds[ranking];
-
-        if (staircase->count == 0)
-            continue;
-        /* The last step, which is compared, and the slot behind it, which is written. */
-        __builtin_prefetch(staircase_step(staircase, kind, staircase->count - 1u));
-        __builtin_prefetch(staircase_step(staircase, kind, staircase->count));
+        staircase_prefetch(block_staircase(block, ranking), &w->kinds[ranking]);
     }
 }
 
@@ -285,7 +278,8 @@ static void advance(struct windows *w, int64_t now_us)
 /* ---- the calls ---- */
 
 void windows_init(struct windows *w, size_t feature_count, unsigned orders,
-                  const int64_t *lengths_us, size_t interval_count, size_t top_n, size_t step_limit)
+                  const int64_t *lengths_us, size_t interval_count, size_t top_n,
+                  uint64_t memory_limit)
 {
     size_t order_count = orders == (WINDOWS_HIGHEST | WINDOWS_LOWEST) ? 2 : 1;
     size_t heap_count, staircases_end;
@@ -300,6 +294,7 @@ void windows_init(struct windows *w, size_t feature_count, unsigned orders,
         .top_n = top_n,
         .ranking_count = (uint32_t)(feature_count * order_count),
         .interval_count = (uint32_t)interval_count,
+        .budget = {.limit_bytes = memory_limit ? memory_limit : WINDOWS_MEMORY_LIMIT},
         .now_us = INT64_MIN,
         .dropped_until_us = INT64_MIN,
     };
@@ -313,7 +308,7 @@ void windows_init(struct windows *w, size_t feature_count, unsigned orders,
     for (uint32_t i = 0; i < w->ranking_count; i++)
         staircase_kind_init(&w->kinds[i], feature_count, i / order_count,
                             orders == WINDOWS_LOWEST || (order_count == 2 && i % 2 == 1),
-                            step_limit ? step_limit : STAIRCASE_STEP_LIMIT);
+                            &w->budget);
     heap_count = w->ranking_count * interval_count;
     w->heaps = mem_calloc(heap_count, sizeof(*w->heaps));
     w->frontier = mem_calloc(top_n + 1, sizeof(*w->frontier));
@@ -414,12 +409,10 @@ static void insert_step(struct windows *w, uint32_t device, unsigned char *block
 {
     struct staircase_kind *kind = &w->kinds[ranking];
     struct staircase *staircase = block_staircase(block, ranking);
-    size_t index = staircase_insert(staircase, kind, reading, w->expired_us);
     int64_t earlier_us;
 
-    if (index == STAIRCASE_UNCHANGED)
+    if (!staircase_insert(staircase, kind, reading, w->expired_us, &earlier_us))
         return;
-    earlier_us = index > 0 ? staircase_step(staircase, kind, index - 1)->recorded_at_us : INT64_MIN;
     for (uint32_t i = 0; i < w->interval_count; i++)
         if (w->lengths_us[i] != INTERVAL_ALL_TIME && earlier_us <= w->starts_us[i] &&
             reading->recorded_at_us > w->starts_us[i])
@@ -613,6 +606,22 @@ size_t windows_board(struct windows *w, uint32_t ranking, uint32_t interval, int
     return count;
 }
 
+int64_t windows_exact_from(const struct windows *w, uint32_t ranking, uint32_t interval,
+                           const struct windows_entry *entries, size_t count)
+{
+    const struct staircase_kind *kind = &w->kinds[ranking];
+    int64_t length_us = w->lengths_us[interval];
+
+    if (length_us == INTERVAL_ALL_TIME || kind->coarse_until_us <= w->starts_us[interval])
+        return INT64_MIN;
+    /* Nothing that is missing reaches the board's last entry. */
+    if (count == w->top_n &&
+        staircase_height(kind, entries[count - 1].reading) > kind->coarse_height)
+        return INT64_MIN;
+    return kind->coarse_until_us > INT64_MAX - length_us ? INT64_MAX
+                                                         : kind->coarse_until_us + length_us;
+}
+
 int64_t windows_next_expiry(const struct windows *w, uint32_t interval,
                             const struct windows_entry *entries, size_t count)
 {
@@ -642,15 +651,14 @@ static void sweep_device(struct windows *w, uint32_t device, uint32_t ranking)
     struct staircase_kind *kind = &w->kinds[ranking];
     unsigned char *block = block_of(w, device);
     struct staircase *staircase = block_staircase(block, ranking);
-    int64_t newest_us;
+    const struct reading *newest = staircase_newest(staircase, kind);
 
-    if (staircase->count == 0)
+    if (!newest)
         return;
-    newest_us = staircase_step(staircase, kind, staircase->count - 1u)->recorded_at_us;
     for (uint32_t i = 0; i < w->interval_count; i++) {
         size_t heap = heap_index(w, ranking, i);
 
-        if (w->lengths_us[i] != INTERVAL_ALL_TIME && newest_us <= w->starts_us[i] &&
+        if (w->lengths_us[i] != INTERVAL_ALL_TIME && newest->recorded_at_us <= w->starts_us[i] &&
             *block_position(w, block, heap) != NOWHERE) {
             w->repairs++;
             heap_remove(w, heap, *block_position(w, block, heap));
@@ -679,11 +687,14 @@ struct windows_stats windows_stats(const struct windows *w)
         .repairs = w->repairs,
         .rewinds = w->rewinds,
         .dropped_until_us = w->dropped_until_us,
+        .tower_bytes = w->budget.bytes,
+        .tower_limit_bytes = w->budget.limit_bytes,
         .bytes = w->chunk_count * (CHUNK_DEVICES * w->block_size + CACHE_LINE - 1 +
                                    sizeof(struct windows_chunk)) +
                  (w->top_n + 1) * sizeof(*w->frontier) + heap_count * sizeof(*w->heaps) +
                  w->ranking_count * sizeof(*w->kinds) +
-                 w->interval_count * (sizeof(*w->starts_us) + sizeof(*w->lengths_us)),
+                 w->interval_count * (sizeof(*w->starts_us) + sizeof(*w->lengths_us)) +
+                 w->budget.table_bytes,
     };
 
     for (uint32_t i = 0; i < w->ranking_count; i++) {

@@ -14,14 +14,17 @@
  *          still. If it goes back, the boards are at once exact for what is still kept, at the
  *          price of one pass over all devices; what is then missing are readings not after
  *          stats.dropped_until_us, which the caller inserts again.
- * Errors   none; memory as in mem.h. A staircase beyond its limit is coarsened: staircase.h says
- *          what a board can then be wrong about, stats.coarsened whether it may be.
+ * Memory   per device a block, a key in each heap, and up to STAIRCASE_LOW_STEPS steps for each
+ *          ranking: about 1 kB. What devices with more steps take, because their values worsen all
+ *          the time, is limited. Beyond the limit their staircases are coarsened (staircase.h), and
+ *          windows_exact_from() says of a board whether it may suffer from that, and until when.
+ * Errors   none; memory as in mem.h.
  * Cost     an insert is one device block and the tails of its staircases; a heap is touched only
  *          by a reading that leads its device's interval. A board is the devices it shows and
  *          those whose time has run out above them; each such repair was paid for by one insert.
  *          A device that went silent costs its block and its all-time entries, once
  *          windows_sweep() came by.
- * Owner    the caller of windows_init(); ids are borrowed and outlive the windows. Readings are
+ * Owner    the caller of windows_init(), who leaves the struct where it is; ids are borrowed and outlive the windows. Readings are
  *          copied in. Readings in entries are good until the next call without const.
  */
 #ifndef HIGHWATER_WINDOWS_H
@@ -41,6 +44,9 @@ enum windows_order { WINDOWS_HIGHEST = 1, WINDOWS_LOWEST = 2 };
  * other half what the device refers to. */
 enum { WINDOWS_AHEAD = 8 };
 
+/* What windows_init() takes for 0. */
+#define WINDOWS_MEMORY_LIMIT (UINT64_C(256) << 20)
+
 struct windows_entry {
     uint32_t device;
     const struct reading *reading;
@@ -48,9 +54,11 @@ struct windows_entry {
 
 struct windows_stats {
     uint64_t devices;
-    uint64_t steps;           /* readings kept in staircases */
-    uint64_t bytes;           /* asked of the allocator and not given back */
-    uint64_t repairs;         /* heap entries lowered or removed because their time had run out */
+    uint64_t steps;       /* readings kept in staircases */
+    uint64_t bytes;       /* asked of the allocator and not given back */
+    uint64_t repairs;     /* heap entries lowered or removed because their time had run out */
+    uint64_t tower_bytes; /* of those: what the memory limit is about */
+    uint64_t tower_limit_bytes;
     uint64_t coarsened;       /* steps given up to the limit */
     uint64_t rewinds;         /* times that `now` went back */
     int64_t dropped_until_us; /* readings not after this moment may be gone */
@@ -89,6 +97,7 @@ struct windows {
     int64_t dropped_until_us;              /* the highest expired_us there ever was */
     int64_t *lengths_us;                   /* per interval */
     int64_t *starts_us;                    /* per interval: now - length */
+    struct staircase_budget budget;        /* of all staircases */
     struct staircase_kind *kinds;          /* per ranking */
     struct windows_heap *heaps;            /* per ranking, per interval */
     uint32_t *frontier;                    /* scratch of windows_board() */
@@ -104,10 +113,11 @@ struct windows {
 };
 
 /* `orders` is WINDOWS_HIGHEST, WINDOWS_LOWEST or both, for every feature. Lengths are positive,
- * INTERVAL_ALL_TIME is the one without an end. step_limit 0 is STAIRCASE_STEP_LIMIT. */
+ * INTERVAL_ALL_TIME is the one without an end. Staircases of many steps may take `memory_limit`
+ * bytes together; 0 is WINDOWS_MEMORY_LIMIT. */
 void windows_init(struct windows *windows, size_t feature_count, unsigned orders,
                   const int64_t *lengths_us, size_t interval_count, size_t top_n,
-                  size_t step_limit);
+                  uint64_t memory_limit);
 
 void windows_release(struct windows *windows);
 
@@ -140,6 +150,12 @@ void windows_prefetch(struct windows *windows, uint32_t device);
 /* Writes the board at `now_us`, best first, and returns how many entries it has, at most top_n. */
 size_t windows_board(struct windows *windows, uint32_t ranking, uint32_t interval, int64_t now_us,
                      struct windows_entry *entries);
+
+/* INT64_MIN when the board that windows_board() has just given for these is exact. Otherwise some
+ * of its entries may be true readings but not the best, because staircases were coarsened, and it
+ * is exact from the returned moment on, unless they are coarsened again: make it again then. */
+int64_t windows_exact_from(const struct windows *windows, uint32_t ranking, uint32_t interval,
+                           const struct windows_entry *entries, size_t count);
 
 /* The earliest moment at which one of a board's entries leaves its interval, INT64_MAX if none ever
  * does. Until then only an insert can change the board. */

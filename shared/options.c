@@ -61,17 +61,32 @@ static const char *kind_text(enum option_kind kind)
     case OPTION_DURATION:
         return "a duration such as 10ms, 5s, 1h";
     case OPTION_BYTES:
-        return "a size in bytes such as 65536, 64k, 10M";
+        return "a size such as 65536, 64k, 256MB, 1G";
     case OPTION_SWITCH:
         return "one of 1, 0, true, false, yes, no, on, off";
     }
     return "";
 }
 
+/* In the largest unit that leaves a whole number. */
+static void bytes_text(char *out, size_t bytes, double bound)
+{
+    static const char *const units[] = {"", "k", "M", "G"};
+    size_t unit = 0;
+
+    while (unit < 3 && bound >= 1024 && fmod(bound, 1024) == 0) {
+        bound /= 1024;
+        unit++;
+    }
+    snprintf(out, bytes, "%.15g%s", bound, units[unit]);
+}
+
 static void bound_text(char *out, size_t bytes, enum option_kind kind, double bound)
 {
     if (kind == OPTION_DURATION)
         snprintf(out, bytes, "%.15gs", bound / 1e6);
+    else if (kind == OPTION_BYTES)
+        bytes_text(out, bytes, bound);
     else
         snprintf(out, bytes, "%.15g", bound);
 }
@@ -102,6 +117,31 @@ static bool parse_whole(uint64_t *out, const char *text, char **end)
         return false;
     *out = strtoull(text, end, 10);
     return *out < (UINT64_C(1) << 53);
+}
+
+/* 65536, 64k, 64kB, 64KiB; a k is always 1024. */
+static bool parse_bytes(uint64_t *out, const char *text)
+{
+    static const char units[] = "kMG";
+    uint64_t factor = 1;
+    const char *unit;
+    char *end;
+
+    if (!parse_whole(out, text, &end))
+        return false;
+    unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
+    if (unit) {
+        factor <<= 10 * (unit - units + 1);
+        end++;
+        if (strncmp(end, "iB", 2) == 0)
+            end++;
+    }
+    if (*end == 'B')
+        end++;
+    if (*end || *out > UINT64_MAX / factor)
+        return false;
+    *out *= factor;
+    return true;
 }
 
 static bool parse_switch(bool *out, const char *text)
@@ -146,16 +186,7 @@ static bool set_value(const struct option *option, const char *text)
         *(int64_t *)option->target = duration;
         return true;
     case OPTION_BYTES:
-        if (!parse_whole(&count, text, &end))
-            return false;
-        for (const char *unit = "kMG"; *end && *unit; unit++) {
-            count *= 1024;
-            if (*end == *unit) {
-                end++;
-                break;
-            }
-        }
-        if (*end || !in_range(option, (double)count))
+        if (!parse_bytes(&count, text) || !in_range(option, (double)count))
             return false;
         *(uint64_t *)option->target = count;
         return true;

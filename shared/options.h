@@ -18,7 +18,7 @@ enum option_kind {
     OPTION_COUNT,    /* uint64_t */
     OPTION_NUMBER,   /* double */
     OPTION_DURATION, /* int64_t, microseconds */
-    OPTION_BYTES,    /* uint64_t; takes k, M, G */
+    OPTION_BYTES,    /* uint64_t; takes k, M, G, with or without B */
     OPTION_SWITCH    /* bool; the flag alone, or 1/0, true/false, yes/no, on/off */
 };
 

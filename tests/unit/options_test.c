@@ -76,6 +76,36 @@ static void test_options__what_is_not_legal_ends_with_status_2(void **state)
     unsetenv("NUM_THINGS");
 }
 
+static void test_options__sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } legal[] = {{"0", 0},
+                 {"1000", 1000},
+                 {"7B", 7},
+                 {"64k", 65536},
+                 {"64K", 65536},
+                 {"64kB", 65536},
+                 {"256MB", 1 << 28},
+                 {"256MiB", 1 << 28},
+                 {"3G", UINT64_C(3) << 30},
+                 {"1GB", 1 << 30},
+                 {"17179869183G", UINT64_C(17179869183) << 30}};
+    static const char *const illegal[] = {"",     "k",     "-1",           "1.5M", "1T",
+                                          "64m",  "64kBB", "6ki",          "6iB",  "64 k",
+                                          "64kk", "MB1",   "17179869184G", "1e6"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
+        assert_int_equal(parse("--buffer", legal[i].text), -1);
+        assert_int_equal(bytes, legal[i].bytes);
+    }
+    for (size_t i = 0; i < sizeof(illegal) / sizeof(illegal[0]); i++)
+        if (parse("--buffer", illegal[i]) != 2)
+            fail_msg("%s was taken", illegal[i]);
+}
+
 static void test_options__switches(void **state)
 {
     (void)state;
@@ -96,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__defaults_then_environment_then_flag),
         cmocka_unit_test(test_options__what_is_not_legal_ends_with_status_2),
+        cmocka_unit_test(test_options__sizes),
         cmocka_unit_test(test_options__switches),
     };
 

@@ -24,12 +24,12 @@ struct fixture {
     size_t count;
 };
 
-static int setup_with(void **state, unsigned orders, size_t step_limit)
+static int setup_with(void **state, unsigned orders, uint64_t memory_limit)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
     assert_non_null(f);
-    windows_init(&f->windows, FEATURES, orders, lengths_us, INTERVALS, TOP_N, step_limit);
+    windows_init(&f->windows, FEATURES, orders, lengths_us, INTERVALS, TOP_N, memory_limit);
     *state = f;
     return 0;
 }
@@ -49,9 +49,16 @@ static int setup_lowest(void **state)
     return setup_with(state, WINDOWS_LOWEST, 0);
 }
 
+/* The ninth step of a staircase is too much. */
 static int setup_limited(void **state)
 {
-    return setup_with(state, WINDOWS_HIGHEST, 8);
+    struct fixture *f;
+
+    setup_with(state, WINDOWS_HIGHEST, 1);
+    f = *state;
+    for (uint32_t ranking = 0; ranking < f->windows.ranking_count; ranking++)
+        f->windows.kinds[ranking].low_steps = f->windows.kinds[ranking].flight_steps = 8;
+    return 0;
 }
 
 static int teardown(void **state)
@@ -513,18 +520,73 @@ static void test_windows__repairs_are_counted_once_each(void **state)
     assert_int_equal(windows_stats(&f->windows).repairs, 4);
 }
 
-static void test_windows__coarsening_is_counted_and_the_board_stays_true(void **state)
+static int64_t exact_from(struct fixture *f, uint32_t interval)
+{
+    return windows_exact_from(&f->windows, 0, interval, f->entries, f->count);
+}
+
+static void test_windows__coarsened_board_is_true_and_said_not_to_be_exact(void **state)
 {
     struct fixture *f = *state;
 
     add_devices(f);
     for (int i = 0; i < 9; i++)
         insert(f, 0, i, -i, 0);
-    assert_int_equal(windows_stats(&f->windows).coarsened, 2);
-    assert_int_equal(windows_stats(&f->windows).steps, 7);
+    assert_int_equal(windows_stats(&f->windows).coarsened, 5);
+    assert_int_equal(windows_stats(&f->windows).steps, 4);
     ASSERT_BOARD(f, 0, SHORT, 0, {0, 0});
     /* The step at 1 is gone; the key that was taken from it must not be shown. */
-    ASSERT_BOARD(f, 0, SHORT, 100, {0, 2});
+    ASSERT_BOARD(f, 0, SHORT, 100, {0, 4});
+    assert_int_equal(exact_from(f, SHORT), 107);
+    ASSERT_BOARD(f, 0, LONG, 100, {0, 0});
+    assert_int_equal(exact_from(f, LONG), 1007);
+    ASSERT_BOARD(f, 0, ALL_TIME, 100, {0, 0});
+    assert_int_equal(exact_from(f, ALL_TIME), INT64_MIN);
+}
+
+static void test_windows__coarsened_board_is_exact_again_when_what_is_gone_would_be(void **state)
+{
+    struct fixture *f = *state;
+
+    add_devices(f);
+    for (int i = 0; i < 9; i++)
+        insert(f, 0, i, -i, 0);
+    ASSERT_BOARD(f, 0, SHORT, 106, {0, 8});
+    assert_int_equal(exact_from(f, SHORT), 107);
+    ASSERT_BOARD(f, 0, SHORT, 107, {0, 8});
+    assert_int_equal(exact_from(f, SHORT), INT64_MIN);
+}
+
+static void test_windows__full_board_above_all_that_is_gone_is_exact(void **state)
+{
+    struct fixture *f = *state;
+
+    add_devices(f);
+    for (int i = 0; i < 9; i++)
+        insert(f, 0, i, -i, 10);
+    insert(f, 1, 10, 5, 10);
+    insert(f, 2, 10, 4, 10);
+    insert(f, 3, 10, -1, 10); /* as good as the step at 1 */
+    ASSERT_BOARD(f, 0, SHORT, 100, {1, 10}, {2, 10}, {3, 10});
+    assert_int_equal(exact_from(f, SHORT), 107);
+    insert(f, 3, 11, -0.5, 100);
+    ASSERT_BOARD(f, 0, SHORT, 100, {1, 10}, {2, 10}, {3, 11});
+    assert_int_equal(exact_from(f, SHORT), INT64_MIN);
+}
+
+static void test_windows__what_is_gone_and_expired_makes_no_later_board_inexact(void **state)
+{
+    struct fixture *f = *state;
+
+    add_devices(f);
+    for (int i = 0; i < 9; i++)
+        insert(f, 0, i, 100 - i, 0);
+    for (int i = 0; i < 9; i++)
+        insert(f, 0, 2000 + i, -i, 2000);
+    for (uint32_t device = 1; device < 4; device++)
+        insert(f, device, 2000, 50, 2000);
+    ASSERT_BOARD(f, 0, LONG, 2010, {1, 2000}, {2, 2000}, {3, 2000});
+    assert_int_equal(exact_from(f, LONG), INT64_MIN);
 }
 
 static void test_windows__coarsened_key_sinks_to_what_is_left(void **state)
@@ -537,7 +599,27 @@ static void test_windows__coarsened_key_sinks_to_what_is_left(void **state)
     insert(f, 1, 50, -1.5, 80);
     ASSERT_BOARD(f, 0, SHORT, 100, {0, 10}, {1, 50});
     insert(f, 0, 80, -8, 100); /* takes the step at 10, though its time has not run out */
-    ASSERT_BOARD(f, 0, SHORT, 101, {1, 50}, {0, 20});
+    ASSERT_BOARD(f, 0, SHORT, 101, {1, 50}, {0, 40});
+}
+
+static void test_windows__only_the_largest_staircase_is_coarsened(void **state)
+{
+    struct fixture *f = *state;
+
+    add_devices(f);
+    f->windows.budget.limit_bytes = 100000;
+    for (int i = 0; i < 400; i++) {
+        insert2(f, 0, i, -i, NAN, 400);
+        if (i < 30)
+            insert2(f, 1, i, NAN, -i, 400);
+    }
+    assert_int_equal(windows_stats(&f->windows).coarsened, 0);
+    f->windows.budget.limit_bytes = windows_stats(&f->windows).tower_bytes;
+    for (int i = 30; i < 60; i++)
+        insert2(f, 1, i, NAN, -i, 400);
+    assert_true(f->windows.kinds[0].coarsened > 0);
+    assert_int_equal(f->windows.kinds[1].coarsened, 0);
+    assert_true(windows_stats(&f->windows).tower_bytes <= f->windows.budget.limit_bytes);
 }
 
 static void test_windows__bytes_come_back_when_a_fleet_goes_silent(void **state)
@@ -642,6 +724,7 @@ static void test_windows__prefetch_changes_nothing(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_LIMITED(name) cmocka_unit_test_setup_teardown(name, setup_limited, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_windows__board_of_nothing_is_empty),
         TEST(test_windows__devices_are_ranked_by_value),
@@ -671,10 +754,12 @@ int main(void)
         TEST(test_windows__clock_gone_back_shows_what_is_kept_again),
         TEST(test_windows__clock_gone_back_says_what_to_insert_again),
         TEST(test_windows__repairs_are_counted_once_each),
-        cmocka_unit_test_setup_teardown(
-            test_windows__coarsening_is_counted_and_the_board_stays_true, setup_limited, teardown),
-        cmocka_unit_test_setup_teardown(test_windows__coarsened_key_sinks_to_what_is_left,
-                                        setup_limited, teardown),
+        TEST_LIMITED(test_windows__coarsened_board_is_true_and_said_not_to_be_exact),
+        TEST_LIMITED(test_windows__coarsened_board_is_exact_again_when_what_is_gone_would_be),
+        TEST_LIMITED(test_windows__full_board_above_all_that_is_gone_is_exact),
+        TEST_LIMITED(test_windows__what_is_gone_and_expired_makes_no_later_board_inexact),
+        TEST_LIMITED(test_windows__coarsened_key_sinks_to_what_is_left),
+        TEST_LIMITED(test_windows__only_the_largest_staircase_is_coarsened),
         TEST(test_windows__bytes_come_back_when_a_fleet_goes_silent),
         TEST(test_windows__board_is_right_when_nearly_all_keys_run_out_at_once),
         TEST(test_windows__many_equal_devices_are_ranked_by_id),
