@@ -20,6 +20,7 @@ from oracle import to_text, to_us
 from published import STATUSES, UNKNOWN, Fact
 
 HIGHEST, LOWEST = "desc", "asc"
+_MOST_IN_SUM = 1e290  # sums take what is beyond as this, so that none overflows
 _NEVER = -(2**62)
 _FOR_EVER = 2**62
 
@@ -339,7 +340,8 @@ def _step_errors(point: dict[str, Any], features: Sequence[str], must: list[Fact
             continue
         if (span["min"], span["max"]) != (min(values), max(values)):
             errors.append(f"{name}: {span['min']!r} to {span['max']!r}, must be {min(values)!r} to {max(values)!r}")
-        mean, size = math.fsum(values) / len(values), max(map(abs, values))
+        bounded = [max(-_MOST_IN_SUM, min(_MOST_IN_SUM, v)) for v in values]
+        mean, size = math.fsum(bounded) / len(values), max(map(abs, values))
         if abs(span["mean"] - mean) > 1e-9 * size:
             errors.append(f"{name}: mean {span['mean']!r}, must be {mean!r}")
     return errors

@@ -207,8 +207,9 @@ class Exactness:
         )
         return [f"{board.topic}, {how}: {error}" for error in errors]
 
-    def settled_differences(self, timeout: float = 30.0) -> list[str]:
-        """Everything has arrived, so every answer is exact. Boards must answer again, and not SQL for good."""
+    def settled_differences(self, some_devices: int | None = None, timeout: float = 30.0) -> list[str]:
+        """Everything has arrived, so every answer is exact. Boards must answer again, and not SQL for good. All
+        devices are asked about, or some."""
         self.ledger.learn(self._stack.database, self._features)
         latest_us = max(f.received_us for f in self.ledger.facts.values())
         last: Any = None
@@ -225,7 +226,7 @@ class Exactness:
         except AssertionError as failure:
             found.append(f"{failure}: {last}; {self._stack.get('/collectors')[2]!r}")
         self.questioner.answers.clear()
-        for question in self.questioner.every_kind():
+        for question in self.questioner.every_kind(some_devices):
             answer = self.questioner.ask(question)
             if answer is None or answer.status != 200:
                 found.append(f"no answer: {question} {answer}")

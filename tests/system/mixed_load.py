@@ -1,7 +1,7 @@
 """A fleet that sends, out of one seed, whatever boards, histograms and plots may get wrong.
 
 Values from a small set, so that ties are common; two readings of a device in one microsecond, sometimes equal in
-value, too; late ones, by seconds or by days; arrays, some with an element to reject; times in every form, or none;
+value, too; late ones, by seconds, hours or days; arrays, some with an element to reject; times in every form, or none;
 statuses and features that are there or not; numbers of the device's own; members that nobody keeps.
 """
 
@@ -55,7 +55,9 @@ class MixedFleet:
             late_us = rng.randrange(3_000_000)
         elif chance < 0.12:
             late_us = rng.randrange(90_000_000)
-        elif chance < 0.125:
+        elif chance < 0.14:
+            late_us = rng.randrange(5 * 3_600_000_000)
+        elif chance < 0.145:
             late_us = DAY_US + rng.randrange(4 * DAY_US)
         self._last_us = max(now_us(), self._last_us + 1)
         return self._last_us - late_us
@@ -99,23 +101,23 @@ class MixedFleet:
         chance = rng.random()
         self.sent += 1
         if chance < 0.03:
-            return self._send(device, {"timestamp": to_text(now_us()), self.features[0]: f"{rng.randrange(10**9)}"})
+            return self.send_document(device, {"timestamp": to_text(now_us()), self.features[0]: f"{rng.randrange(10**9)}"})
         if chance < 0.06:
-            return self._send(device, self.reading(device, None))
+            return self.send_document(device, self.reading(device, None))
         first = self.reading(device, us := self._time_us())
         if chance < 0.12:  # two in one microsecond, of which one may be the other with another x
             second = self.reading(device, us)
             if rng.random() < 0.5:
                 second = {**first, "x": second["x"]}
-            return self._send(device, [first, second])
+            return self.send_document(device, [first, second])
         if chance < 0.25:
             several: list[Any] = [first, *(self.reading(device, self._time_us()) for _ in range(rng.randrange(6)))]
             if rng.random() < 0.2:
                 several.insert(rng.randrange(len(several)), rng.choice([7, {"status": "off"}, {self.features[0]: True}]))
-            return self._send(device, several)
-        return self._send(device, first)
+            return self.send_document(device, several)
+        return self.send_document(device, first)
 
-    def _send(self, device: str, document: Any) -> Message:
+    def send_document(self, device: str, document: Any) -> Message:
         separators = self.rng.choice([(",", ":"), (", ", ": "), (" ,\n", " : ")])
         payload = json.dumps(document, separators=separators, ensure_ascii=self.rng.random() < 0.5)
         return self.publisher.send_bytes(self.rng.choice(self.sites).format(device), payload.encode(), readings=())

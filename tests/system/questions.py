@@ -133,8 +133,11 @@ class Questioner:
         return {name: us for name, us in chosen.items() if self.rng.random() < 0.7}
 
     def _question(self, settings: Settings) -> tuple[str, str, dict[str, Any]]:
+        kinds = {"board": 10, "device": 2, "statuses": 2, "values": 1, "pages": 1, "csv": 1, "points": 2}
+        return self.of_kind(self.rng.choices(list(kinds), list(kinds.values()))[0], settings)
+
+    def of_kind(self, kind: str, settings: Settings) -> tuple[str, str, dict[str, Any]]:
         rng = self.rng
-        kind = rng.choices(["board", "device", "statuses", "values", "pages", "csv", "points"], [10, 2, 2, 1, 1, 1, 2])[0]
         fleet_or_device = rng.choice(["", self._device()])
         if kind == "board":
             some = rng.sample(settings.features, rng.randint(1, len(settings.features)))
@@ -156,7 +159,12 @@ class Questioner:
             return kind, f"{fleet_or_device}/histogram", {**chosen, **self._span()}
         span = self._span()
         if kind == "points":
-            return kind, f"{self._device()}/readings", {"points": rng.choice([1, 7, 50, 500]), **span}
+            points = rng.choice([1, 7, 50, 500])
+            if rng.random() < 0.4:  # steps of a round length that begin anywhere
+                step_us = rng.choice([1, 60, 1800, 3600, 5400, 86400]) * 1_000_000 - rng.choice([0, 0, 1])
+                ends = rng.choice(list(self._moments()) or [now_us()]) // 1_000_000 * 1_000_000
+                span = {"from": ends - points * step_us, "to": ends}
+            return kind, f"{self._device()}/readings", {"points": points, **span}
         parameters = {"order": rng.choice([HIGHEST, LOWEST]), **span}
         if kind == "csv":
             return kind, f"{self._device()}/readings", {"format": "csv", **parameters}
@@ -202,8 +210,8 @@ class Questioner:
                 return
             target = _target(path, {**answer.parameters, "after": following})
 
-    def every_kind(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Each board, and every other kind of question for each device."""
+    def every_kind(self, some_devices: int | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Each board, and every other kind of question for each device, or for so many."""
         settings = self._settings()
         for interval in [name for name, _ in settings.intervals]:
             for order in (HIGHEST, LOWEST):
@@ -211,13 +219,13 @@ class Questioner:
         yield "statuses", "/histogram", {}
         for feature in settings.features:
             yield "values", "/histogram", {"feature": feature, "bins": 20}
-        for device in self._devices:
+        for device in self.rng.sample(self._devices, some_devices or len(self._devices)):
             path = f"/devices/{quote(device, safe='')}"
             yield "device", path, {}
             yield "statuses", f"{path}/histogram", {}
             yield "values", f"{path}/histogram", {"feature": self.rng.choice(settings.features), "bins": 20}
             yield "points", f"{path}/readings", {"points": self.rng.choice([1, 10, 300])}
-            yield "points", f"{path}/readings", {"points": self.rng.choice([1, 10, 300]), **self._span()}
+            yield self.of_kind("points", settings)
             order = self.rng.choice([HIGHEST, LOWEST])
             yield "pages", f"{path}/readings", {"order": order, "limit": self.rng.choice([50, 1000])}
             yield "csv", f"{path}/readings", {"format": "csv", "order": order}

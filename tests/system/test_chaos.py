@@ -1,4 +1,8 @@
-"""Everything at once: three faults are alive at any moment, chosen by a seed, while 2,000 readings arrive a second.
+"""Everything at once: three faults are alive at any moment, chosen by a seed, while a mixed load comes in.
+
+Up to three collectors come and go, each with a site of its own, and return with other features, intervals, places,
+with or without the lowest boards or a retention; a second one of the same id waits; httpapi is killed, too. All the
+while it is asked whatever it answers, and each answer must be that of its own moment, or a 503.
 
     CHAOS_SECONDS  how long (default 120), in rounds of at most two minutes, each with a verdict
     SEED           the same seed gives the same faults at the same moments, as far as the machine keeps them
@@ -20,15 +24,11 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from faults import (
-    Fleet,
-    answers,
-    assert_all_well,
-    database_through,
-    mqtt_through,
-    proxy_to,
-    subscribed,
-)
+from cast import FEATURES, INTERVALS, SITES, Cast, owner_of
+from exactness import Exactness, report
+from faults import answers, assert_bounded, database_through, is_stored, mqtt_through, proxy_to
+from mixed_load import DEVICES, MixedFleet
+from oracle import now_us, reading
 from proxy import DOWN, UP, Proxy
 from servers import is_alive, until
 
@@ -36,8 +36,7 @@ ROUND_S = 120
 SECONDS = int(os.environ.get("CHAOS_SECONDS") or 120)
 ROUNDS = [(i, min(ROUND_S, SECONDS - i * ROUND_S)) for i in range((SECONDS + ROUND_S - 1) // ROUND_S)]
 ALIVE = 3
-RATE = 2000
-PER_MESSAGE = 4
+RATE = 300  # messages a second, with two readings each, about
 
 pytestmark = pytest.mark.chaos
 
@@ -51,23 +50,49 @@ class Fault:
     until: float = 0.0
 
 
-def restarted(program, begin):
-    def end():
-        if not program.is_running():
-            program.start()
+def faults_of_collector(cast: Cast, owner: str):
+    """Whatever ends it, it comes back when the fault is over; changed, if need be."""
 
-    return begin, end
+    def signalled(number):
+        if cast.is_running(owner):
+            cast.collectors[owner].signal(number)
 
+    def return_changed():
+        cast.end_all(owner, kindly=False)
+        cast.change(owner)
+        cast.start(owner)
 
-def faults_of_collector(collector):
+    def be_succeeded():
+        """By the one that waited."""
+        cast.end(owner, kindly=cast.rng.random() < 0.5)
+        cast.start(owner)
+
+    def fault(name, begin, end):
+        return Fault(f"{owner} {name}", owner, begin, end)
+
     return [
-        Fault("the collector is killed", "collector", *restarted(collector, collector.kill9)),
-        Fault("the collector is ended", "collector", *restarted(collector, lambda: collector.terminate(30))),
+        fault("is killed", lambda: cast.end(owner, kindly=False), lambda: cast.start(owner)),
+        fault("is ended", lambda: cast.end(owner, kindly=True), lambda: cast.start(owner)),
+        fault("stands still", lambda: signalled(signal.SIGSTOP), lambda: signalled(signal.SIGCONT)),
+        fault("is killed and returns changed", lambda: cast.end(owner, kindly=False), return_changed),
+        fault("is ended and returns changed", lambda: cast.end(owner, kindly=True), return_changed),
+        fault("gets a second one, which succeeds it", lambda: cast.start_second(owner), be_succeeded),
+    ]
+
+
+def faults_of_httpapi(cast: Cast):
+    def return_changed():
+        cast.change_httpapi()
+        cast.start_httpapi()
+
+    return [
+        Fault("httpapi is killed", "httpapi", lambda: cast.httpapi.kill9(), cast.start_httpapi),
+        Fault("httpapi is killed and returns changed", "httpapi", lambda: cast.httpapi.kill9(), return_changed),
         Fault(
-            "the collector stands still",
-            "collector",
-            lambda: collector.signal(signal.SIGSTOP),
-            lambda: collector.signal(signal.SIGCONT),
+            "httpapi stands still",
+            "httpapi",
+            lambda: cast.httpapi.signal(signal.SIGSTOP),
+            lambda: cast.httpapi.signal(signal.SIGCONT),
         ),
     ]
 
@@ -183,28 +208,84 @@ def wreak(faults: list[Fault], rng: random.Random, seconds: float) -> None:
             fault.end()
 
 
+def taken_everywhere(publisher) -> None:
+    """Somebody subscribes to each site, so nothing that is published from now on goes to nobody."""
+    for site in SITES.values():
+
+        def is_taken(site=site):
+            message = publisher.send(reading("first", temperature=0.0), topic=site.format("first"))
+            publisher.wait()
+            return message.is_acknowledged
+
+        until(is_taken, 30, f"somebody subscribes to {site}", pause=0.1)
+
+
+def arrived_everywhere(stack, publisher, timeout: float) -> None:
+    """A last reading at each site is stored, so everything before it is."""
+    publisher.wait(timeout)
+    for owner, site in SITES.items():
+        last = reading(f"last of {owner}", now_us(), temperature=0.0)
+        publisher.send(last, topic=site.format(last.device_id))
+        until(lambda last=last: is_stored(stack, last), timeout, f"the last reading of {owner} is stored")
+
+
+def assert_sound(cast: Cast) -> None:
+    for owner, collector in cast.collectors.items():
+        assert collector.is_running(), f"{owner} ended with {collector.exit_code}:\n{collector.tail()}"
+        assert_bounded(collector)
+        assert "please report this" not in collector.output(), collector.tail()
+    assert cast.httpapi.is_running(), cast.httpapi.tail()
+
+
 @pytest.mark.parametrize("number, seconds", ROUNDS, ids=[f"round-{number}" for number, _ in ROUNDS])
 def test_chaos(stack, postgres, rng, number, seconds):
     with proxy_to(stack.broker.port) as broker_link, proxy_to(urlsplit(stack.database.url).port) as database_link:
-        collector = stack.start_collector(
-            mqtt_url=mqtt_through(broker_link),
-            database_url=database_through(database_link, stack),
-            keepalive=5,
-            watchdog="3s",
-            leave_after="1s",
-            drain_timeout="5s",
-        )
-        fleet = Fleet(rng, stack.publisher(), devices=200, per_message=PER_MESSAGE)
-        subscribed(fleet.publisher)
-        chance = random.Random(rng.random())  # the load draws from `rng`, at moments of its own
+
+        def more(owner):
+            """One of them goes through links that break."""
+            through = {"mqtt_url": mqtt_through(broker_link), "database_url": database_through(database_link, stack)}
+            patience = {"keepalive": 5, "watchdog": "3s", "leave_after": "1s", "drain_timeout": "5s"}
+            return {**patience, "rollup_delay": "10s", **(through if owner == "collector" else {})}
+
+        chance = random.Random(rng.random())  # the load and the questions draw at moments of their own
+        cast = Cast(stack, chance, more)
+        publisher = stack.publisher()
+        devices = [*DEVICES, *(f"device_{i}" for i in range(100, 130))]
+        fleet = MixedFleet(random.Random(rng.random()), publisher, FEATURES, list(SITES.values()), devices)
+        cast.start("collector")  # makes the tables
+        cast.start_everybody()
+        taken_everywhere(publisher)
         faults = [
-            *faults_of_collector(collector),
+            *(fault for owner in SITES for fault in faults_of_collector(cast, owner)),
+            *faults_of_httpapi(cast),
             *faults_of_broker(stack.broker),
             *faults_of_postgres(stack, postgres),
             *faults_of_link("broker link", broker_link, chance),
             *faults_of_link("database link", database_link, chance),
         ]
-        with fleet.load(RATE / PER_MESSAGE):
-            wreak(faults, chance, seconds)
-        print(f"  {fleet.readings} readings were sent")
-        assert_all_well(stack, fleet.publisher, collector, timeout=120)
+        exact = Exactness(
+            stack,
+            random.Random(rng.random()),
+            [publisher],
+            cast.eras,
+            lambda: cast.httpapi_settings,
+            devices,
+            FEATURES,
+            INTERVALS,
+            owner_of,
+            lambda: cast.has_retention,
+        )
+        with exact:
+            with fleet.load(RATE):
+                wreak(faults, chance, seconds)
+            cast.start_everybody()
+            answers(postgres)
+            arrived_everywhere(stack, publisher, timeout=120)
+            found = exact.differences()
+            cast.agree()
+            found += exact.settled_differences(some_devices=12)
+        print(f"  {fleet.sent} messages with {len(exact.ledger.facts)} readings, {exact.judged} answers and boards judged")
+        assert not found, f"{len(found)} differences\n{report(found)}"
+        verdict = exact.ledger.verdict(stack.database)
+        assert verdict, str(verdict)
+        assert_sound(cast)
