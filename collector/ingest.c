@@ -165,7 +165,7 @@ static void commit(struct ingest *ingest)
     mqtt_link_pause(&ingest->mqtt);
     uv_timer_stop(&ingest->linger);
     ingest->committing = ingest->filling;
-    ingest->committing_epoch = ingest->mqtt.epoch;
+    ingest->committing_epoch = mqtt_link_epoch(&ingest->mqtt);
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
     set_state(ingest, INGEST_COMMITTING);

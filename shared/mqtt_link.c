@@ -791,6 +791,11 @@ void mqtt_link_resume(struct mqtt_link *link)
     rearm(link);
 }
 
+uint64_t mqtt_link_epoch(const struct mqtt_link *link)
+{
+    return link->state == MQTT_LINK_UP ? link->epoch : 0;
+}
+
 void mqtt_link_release(struct mqtt_link *link, uint64_t epoch)
 {
     if (epoch == link->epoch && link->held_acks > 0 && is_connected(link)) {

@@ -144,6 +144,11 @@ void mqtt_link_flush(struct mqtt_link *link);
 void mqtt_link_pause(struct mqtt_link *link);
 void mqtt_link_resume(struct mqtt_link *link);
 
+/* The epoch whose acknowledgements may be let out once all that was read so far is stored: the
+ * connection's, but 0, which no connection has, while it is not up. For what comes with the CONNACK
+ * may be read before it is stored, and a batch that was begun without it must not acknowledge it. */
+uint64_t mqtt_link_epoch(const struct mqtt_link *link);
+
 /* Lets out the acknowledgements that are held, if they are of this epoch. While is_releasing is set
  * they are on their way and nothing is read; on_released says when they have left. */
 void mqtt_link_release(struct mqtt_link *link, uint64_t epoch);

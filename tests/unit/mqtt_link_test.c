@@ -333,6 +333,30 @@ static void test_mqtt_link__the_release_of_an_earlier_epoch_frees_nothing(void *
     assert_int_equal(f->broker.pubacks[0], 7);
 }
 
+static void test_mqtt_link__what_is_begun_before_the_connack_releases_nothing(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t earlier = mqtt_link_epoch(&f->link);
+    uint64_t begun;
+
+    assert_int_equal(earlier, f->link.epoch);
+    broker_cut(&f->broker);
+    while (f->link.state != MQTT_LINK_CONNECTING)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->link.epoch, earlier + 1);
+    begun = mqtt_link_epoch(&f->link);
+    until(f, &f->ups, 2);
+    assert_int_equal(f->link.epoch, earlier + 1);
+    broker_publish(&f->broker, 7);
+    until(f, &f->messages, 1);
+    mqtt_link_release(&f->link, begun);
+    settle(f);
+    assert_int_equal(f->broker.puback_count, 0);
+    assert_int_equal(f->link.held_acks, 1);
+    mqtt_link_release(&f->link, mqtt_link_epoch(&f->link));
+    until_pubacks(f, 1);
+}
+
 static void test_mqtt_link__nothing_is_read_while_paused_across_a_reconnect_too(void **state)
 {
     struct fixture *f = *state;
@@ -454,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_mqtt_link__acknowledgements_wait_for_the_release_and_leave_in_order),
         TEST(test_mqtt_link__the_release_of_an_earlier_epoch_frees_nothing),
+        TEST(test_mqtt_link__what_is_begun_before_the_connack_releases_nothing),
         TEST(test_mqtt_link__nothing_is_read_while_paused_across_a_reconnect_too),
         TEST(test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing),
         TEST(test_mqtt_link__leaving_with_acknowledgements_held_says_nothing),
