@@ -57,6 +57,8 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading *read
     struct batch_row *row;
 
     note_arrival(batch, received_at_us);
+    if (batch->count == 0 || reading->recorded_at_us > batch->newest_recorded_at_us)
+        batch->newest_recorded_at_us = reading->recorded_at_us;
     if (batch->count == batch->capacity) {
         batch->capacity = mem_grown(batch->capacity, batch->count + 1);
         batch->rows = mem_realloc(batch->rows, batch->capacity * batch->stride);

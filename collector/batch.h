@@ -36,7 +36,8 @@ struct batch {
     struct buffer rejected_rows; /* binary COPY rows of rejected_messages, no header */
     size_t rejected_count;
     int64_t oldest_received_at_us;
-    uint32_t *order; /* rows, sorted; batch->sorted_count of them */
+    int64_t newest_recorded_at_us; /* of its readings */
+    uint32_t *order;               /* rows, sorted; batch->sorted_count of them */
     size_t sorted_count;
     size_t order_capacity;
     void *keys; /* scratch of batch_sort(), twice order_capacity */

@@ -1,6 +1,8 @@
-/* Boards are computed only when somebody could see a difference: after a commit, and when the next
- * shown entry expires. All boards are computed together; each takes microseconds, and only those
- * that differ from what was last published go out. */
+/* The boards are made at the first moment at which they may differ: the one that follows a reading
+ * or an expiry. All are made together; each takes microseconds, and only those that differ from what
+ * was last published go out. In between, the span of moments that the status vouches for grows.
+ * Rejected: a board as of the moment it happens to be published, which is never that of another
+ * collector's and, when the loop is late, not even its own. */
 #include "collector/boards.h"
 
 #include "shared/failpoint.h"
@@ -8,24 +10,74 @@
 #include "shared/mem.h"
 #include "shared/timestamp.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STATUS_MS = 1000, REJECTED_LINES_PER_SECOND = 10 };
 
-static void schedule_expiry(struct boards *boards, int64_t expiry_us, int64_t now_us);
+static size_t board_count(const struct boards *boards)
+{
+    return (size_t)boards->config.windows->ranking_count * boards->config.windows->interval_count;
+}
 
-static struct board_copy *copy_of(struct boards *boards, uint32_t ranking, uint32_t interval)
+static struct board_copy *copy_of(const struct boards *boards, uint32_t ranking, uint32_t interval)
 {
     return &boards->copies[ranking * boards->config.windows->interval_count + interval];
 }
 
-static bool is_changed(const struct boards *boards, const struct board_copy *copy, size_t count)
+static bool is_speaking(const struct boards *boards)
+{
+    return boards->is_complete && boards->mqtt.state == MQTT_LINK_UP;
+}
+
+/* ---- the status ----------------------------------------------------------------------------- */
+
+/* In the order of the copies: by feature, highest and lowest, interval. */
+void boards_put_span(const struct boards *boards, struct buffer *out)
+{
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(when, boards->moments.as_of_us);
+    buffer_printf(out, "\"asOf\":\"%s\",", when);
+    timestamp_format(when, boards->moments.since_us);
+    buffer_printf(out, "\"since\":\"%s\",\"generations\":[", when);
+    for (size_t i = 0; i < board_count(boards); i++)
+        buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "",
+                      boards->is_complete ? boards->copies[i].generation : 0);
+    buffer_put_text(out, "]");
+}
+
+static void publish_status(struct boards *boards)
+{
+    struct buffer *out = &boards->payload;
+
+    buffer_clear(out);
+    buffer_put_text(out, "{\"collectorId\":");
+    buffer_put_json_string(out, boards->config.collector_id);
+    buffer_put_text(out, ",");
+    boards->config.put_status(boards->config.user, out);
+    buffer_put_text(out, "}");
+    mqtt_link_publish(&boards->mqtt, NULL, boards->status_topic, out->data, out->bytes, 0, true);
+    boards->status_as_of_us = boards->moments.as_of_us;
+}
+
+/* The boards are about to change: the last moment of those that are out is said first. */
+static void end_span(struct boards *boards)
+{
+    if (boards->moments.as_of_us > boards->status_as_of_us)
+        publish_status(boards);
+}
+
+/* ---- making them ---------------------------------------------------------------------------- */
+
+static bool is_changed(const struct boards *boards, const struct board_copy *copy, size_t count,
+                       bool is_exact)
 {
     size_t size = reading_size(boards->config.features->count);
 
-    if (!copy->is_published || copy->count != count)
+    if (!copy->is_current || copy->count != count || copy->is_exact != is_exact)
         return true;
     for (size_t i = 0; i < count; i++) {
         if (copy->devices[i] != boards->entries[i].device ||
@@ -44,17 +96,37 @@ static void keep_copy(const struct boards *boards, struct board_copy *copy, size
         memcpy(copy->readings + i * size, boards->entries[i].reading, size);
     }
     copy->count = count;
+    copy->is_current = true;
+}
+
+/* What is retained of a board that can no longer be published would be taken for it. */
+static void withdraw(struct boards *boards, struct board_copy *copy)
+{
+    boards->boards_refused++;
+    copy->generation = 0;
+    if (copy->is_retained)
+        mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic), NULL, 0, 0, true);
+    copy->is_retained = false;
+    if (!boards->has_said_refused)
+        log_error("boards: %s cannot be published: the broker takes no message of %zu bytes; raise "
+                  "its largest packet size (max_packet_size in mosquitto.conf), or lower "
+                  "NUM_TOP_DEVICES; httpapi asks the database meanwhile",
+                  buffer_text(&boards->topic), boards->payload.bytes);
+    boards->has_said_refused = true;
 }
 
 static void publish_board(struct boards *boards, uint32_t ranking, uint32_t interval, size_t count,
-                          int64_t now_us)
+                          bool is_exact, int64_t moment_us)
 {
     const struct windows *windows = boards->config.windows;
     const struct staircase_kind *kind = &windows->kinds[ranking];
-    enum sort_order order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST;
-    const char *feature = boards->config.features->names[kind->feature];
-    const char *interval_name = boards->config.intervals->items[interval].name;
     struct board_copy *copy = copy_of(boards, ranking, interval);
+    struct board_head head = {.feature = boards->config.features->names[kind->feature],
+                              .interval = boards->config.intervals->items[interval].name,
+                              .order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST,
+                              .as_of_us = moment_us,
+                              .generation = ++copy->last_generation,
+                              .is_exact = is_exact};
 
     for (size_t i = 0; i < count; i++)
         boards->named[i] =
@@ -63,66 +135,152 @@ static void publish_board(struct boards *boards, uint32_t ranking, uint32_t inte
     FAILPOINT("board_publish");
     buffer_clear(&boards->topic);
     buffer_clear(&boards->payload);
-    board_topic(&boards->topic, boards->config.collector_id, feature, interval_name, order);
-    board_write(&boards->payload, boards->config.features, feature, interval_name, order, now_us,
-                boards->named, count);
-    copy->is_published = mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic),
-                                           boards->payload.data, boards->payload.bytes, 0, true);
+    board_topic(&boards->topic, boards->config.collector_id, head.feature, head.interval,
+                head.order);
+    board_write(&boards->payload, boards->config.features, &head, boards->named, count);
+    copy->generation = is_exact ? head.generation : 0;
+    copy->is_exact = is_exact;
+    if (mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic), boards->payload.data,
+                          boards->payload.bytes, 0, true))
+        copy->is_retained = true;
+    else if (boards->mqtt.state == MQTT_LINK_UP)
+        withdraw(boards, copy);
     keep_copy(boards, copy, count);
     boards->boards_published++;
 }
 
-static void publish_changes(struct boards *boards)
+static void make_boards(struct boards *boards, int64_t moment_us)
 {
     struct windows *windows = boards->config.windows;
-    int64_t now_us = timestamp_now();
     int64_t expiry_us = INT64_MAX;
+    /* what a load brought may be on none of these, and yet have been missing on an earlier one */
+    bool any_changed = boards->is_fresh;
 
-    uv_timer_stop(&boards->publish);
-    if (!boards->is_complete || boards->mqtt.state != MQTT_LINK_UP)
-        return; /* on_up and boards_set_complete() come back here */
-    boards->published_at_ms = uv_now(boards->publish.loop);
+    mqtt_link_hold(&boards->mqtt);
+    if (any_changed)
+        end_span(boards);
     for (uint32_t ranking = 0; ranking < windows->ranking_count; ranking++) {
         for (uint32_t interval = 0; interval < windows->interval_count; interval++) {
-            size_t count = windows_board(windows, ranking, interval, now_us, boards->entries);
+            size_t count = windows_board(windows, ranking, interval, moment_us, boards->entries);
             int64_t expiry = windows_next_expiry(windows, interval, boards->entries, count);
+            int64_t exact = windows_exact_from(windows, ranking, interval, boards->entries, count);
+            bool is_exact = exact == INT64_MIN;
 
-            if (is_changed(boards, copy_of(boards, ranking, interval), count))
-                publish_board(boards, ranking, interval, count, now_us);
             if (expiry < expiry_us)
                 expiry_us = expiry;
+            if (!is_exact && exact < expiry_us)
+                expiry_us = exact;
+            if (!is_changed(boards, copy_of(boards, ranking, interval), count, is_exact))
+                continue;
+            if (!any_changed)
+                end_span(boards);
+            any_changed = true;
+            publish_board(boards, ranking, interval, count, is_exact, moment_us);
         }
     }
-    if (expiry_us != INT64_MAX)
-        schedule_expiry(boards, expiry_us, now_us);
+    moments_made(&boards->moments, moment_us, any_changed, expiry_us);
+    if (boards->is_fresh)
+        boards->config.on_shown(boards->config.user);
+    boards->is_fresh = false;
+    if (any_changed)
+        publish_status(boards);
+    mqtt_link_flush(&boards->mqtt);
 }
 
-static void on_publish(uv_timer_t *timer)
+/* Nobody may rely on what was published any longer. */
+static void disown_boards(struct boards *boards)
 {
-    publish_changes(timer->data);
+    for (size_t i = 0; i < board_count(boards); i++) {
+        boards->copies[i].is_current = false;
+        boards->copies[i].generation = 0;
+    }
 }
 
-static void schedule_expiry(struct boards *boards, int64_t expiry_us, int64_t now_us)
+/* Arrival stamps may be a little ahead of the clock, and much when the clock went back: such a
+ * moment comes later. */
+void boards_reach(struct boards *boards, int64_t moment_us)
 {
-    int64_t wait_us = expiry_us > now_us ? expiry_us - now_us : 0;
-    uint64_t wait_ms = (uint64_t)wait_us / 1000 + 1;
-
-    if (wait_ms < boards->config.throttle_ms)
-        wait_ms = boards->config.throttle_ms;
-    uv_timer_start(&boards->publish, on_publish, wait_ms, 0);
-}
-
-void boards_changed(struct boards *boards)
-{
-    uint64_t now_ms = uv_now(boards->publish.loop);
-    uint64_t due_ms = boards->published_at_ms + boards->config.throttle_ms;
-    uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
-
-    if (uv_is_active((uv_handle_t *)&boards->publish) &&
-        uv_timer_get_due_in(&boards->publish) <= wait_ms)
+    if (moment_us <= boards->moments.as_of_us || moment_us > timestamp_now())
         return;
-    uv_timer_start(&boards->publish, on_publish, wait_ms, 0);
+    if (is_speaking(boards)) {
+        if (moments_reach(&boards->moments, moment_us))
+            make_boards(boards, moment_us);
+    } else {
+        moments_skip(&boards->moments, moment_us);
+        disown_boards(boards);
+    }
 }
+
+void boards_note_news(struct boards *boards)
+{
+    moments_note_news(&boards->moments);
+}
+
+/* ---- when ----------------------------------------------------------------------------------- */
+
+static void on_moment(uv_timer_t *timer);
+
+/* Until the next moment that may have something new. When that is past already it waits for a
+ * batch, whose end is told, or for a connection; then the one after now will do. */
+static void schedule(struct boards *boards)
+{
+    int64_t now_us = timestamp_now();
+    int64_t next_us = moments_next(&boards->moments);
+
+    uv_timer_stop(&boards->moment);
+    if (boards->has_company && boards->moments.as_of_us + BOARD_GRID_US < next_us)
+        next_us = boards->moments.as_of_us + BOARD_GRID_US;
+    if (next_us == INT64_MAX || !is_speaking(boards))
+        return;
+    if (next_us <= now_us)
+        next_us = board_moment(now_us) + BOARD_GRID_US;
+    uv_timer_start(&boards->moment, on_moment, (uint64_t)(next_us - now_us) / 1000 + 1, 0);
+}
+
+void boards_look(struct boards *boards)
+{
+    int64_t settled_us = boards->config.settled_until_us(boards->config.user, timestamp_now());
+
+    if (settled_us != INT64_MIN) {
+        if (boards->is_loading)
+            boards_note_news(boards);
+        boards_reach(boards, board_moment(settled_us));
+    }
+    schedule(boards);
+}
+
+static void finish_close(struct boards *boards);
+
+/* The last readings are on the boards of the next moment, which is worth a tenth of a second. */
+static bool awaits_last_moment(const struct boards *boards)
+{
+    return is_speaking(boards) && boards->moments.has_news &&
+           boards->config.settled_until_us(boards->config.user, timestamp_now()) != INT64_MIN;
+}
+
+static void on_moment(uv_timer_t *timer)
+{
+    struct boards *boards = timer->data;
+
+    boards_look(boards);
+    if (boards->is_closing && !awaits_last_moment(boards))
+        finish_close(boards);
+    else if (boards->has_company && boards->moments.as_of_us > boards->status_as_of_us)
+        publish_status(boards);
+}
+
+static void on_status(uv_timer_t *timer)
+{
+    struct boards *boards = timer->data;
+
+    boards->rejected_lines = 0;
+    boards->config.on_second(boards->config.user);
+    boards_look(boards);
+    if (boards->mqtt.state == MQTT_LINK_UP)
+        publish_status(boards);
+}
+
+/* ---- what it is told ------------------------------------------------------------------------ */
 
 void boards_set_turn(struct boards *boards, bool is_ours)
 {
@@ -132,38 +290,40 @@ void boards_set_turn(struct boards *boards, bool is_ours)
         mqtt_link_leave(&boards->mqtt);
 }
 
+void boards_set_loading(struct boards *boards, int64_t snapshot_us)
+{
+    boards_look(boards);
+    boards->is_loading = true;
+    moments_spoil(&boards->moments, snapshot_us);
+}
+
 void boards_set_complete(struct boards *boards, bool is_complete)
 {
+    bool was_complete = boards->is_complete;
+
+    boards->is_loading = false;
+    boards->is_fresh = is_complete;
     boards->is_complete = is_complete;
-    if (is_complete)
-        publish_changes(boards);
+    boards_note_news(boards);
+    if (!is_complete)
+        disown_boards(boards);
+    boards_look(boards);
+    if (is_complete != was_complete && boards->mqtt.state == MQTT_LINK_UP)
+        publish_status(boards);
 }
 
-static void publish_status(struct boards *boards)
+void boards_set_company(struct boards *boards, bool has_company)
 {
-    struct buffer *out = &boards->payload;
-
-    buffer_clear(out);
-    buffer_put_text(out, "{\"collectorId\":");
-    buffer_put_json_string(out, boards->config.collector_id);
-    buffer_put_text(out, ",");
-    boards->config.put_status(boards->config.user, out, timestamp_now());
-    buffer_put_text(out, "}");
-    mqtt_link_publish(&boards->mqtt, NULL, boards->status_topic, out->data, out->bytes, 0, true);
-}
-
-static void on_status(uv_timer_t *timer)
-{
-    struct boards *boards = timer->data;
-
-    boards->rejected_lines = 0;
-    if (boards->mqtt.state != MQTT_LINK_UP)
+    if (has_company == boards->has_company)
         return;
-    /* A status promises that the boards are current: what waits for the throttle goes first. */
-    if (uv_is_active((uv_handle_t *)&boards->publish) &&
-        uv_timer_get_due_in(&boards->publish) < boards->config.throttle_ms)
-        publish_changes(boards);
-    publish_status(boards);
+    boards->has_company = has_company;
+    schedule(boards);
+}
+
+void boards_rewind(struct boards *boards, int64_t now_us)
+{
+    moments_init(&boards->moments, now_us);
+    boards->status_as_of_us = INT64_MIN;
 }
 
 void boards_tell_rejected(struct boards *boards, const char *topic, const char *reason,
@@ -196,16 +356,16 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
 static void on_up(struct mqtt_link *link, bool session_present)
 {
     struct boards *boards = link->config.user;
-    size_t count =
-        (size_t)boards->config.windows->ranking_count * boards->config.windows->interval_count;
 
     (void)session_present;
+    boards->has_said_refused = false;
     mqtt_link_subscribe(link, BOARDS_BROKER_DROPPED, 0);
     mqtt_link_subscribe(link, BOARDS_BROKER_VERSION, 0);
     /* the broker may have come back without what it retained */
-    for (size_t i = 0; i < count; i++)
-        boards->copies[i].is_published = false;
-    publish_changes(boards);
+    for (size_t i = 0; i < board_count(boards); i++)
+        boards->copies[i].is_current = boards->copies[i].is_retained = false;
+    boards_note_news(boards);
+    boards_look(boards);
     publish_status(boards);
 }
 
@@ -215,7 +375,8 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     size_t count = (size_t)config->windows->ranking_count * config->windows->interval_count;
     struct mqtt_link_config mqtt = config->mqtt;
 
-    *boards = (struct boards){.config = *config};
+    *boards = (struct boards){.config = *config, .status_as_of_us = INT64_MIN};
+    moments_init(&boards->moments, timestamp_now());
     snprintf(boards->status_topic, sizeof(boards->status_topic), "collectors/%s/status",
              config->collector_id);
     snprintf(boards->will_payload, sizeof(boards->will_payload),
@@ -234,27 +395,25 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
         return false;
     boards->copies = mem_calloc(count, sizeof(boards->copies[0]));
     for (size_t i = 0; i < count; i++) {
+        boards->copies[i].last_generation = config->started_at_us;
         boards->copies[i].devices = mem_calloc(config->top_n, sizeof(uint32_t));
         boards->copies[i].readings =
             mem_calloc(config->top_n, reading_size(config->features->count));
     }
     boards->entries = mem_calloc(config->top_n, sizeof(boards->entries[0]));
     boards->named = mem_calloc(config->top_n, sizeof(boards->named[0]));
-    uv_timer_init(loop, &boards->publish);
+    uv_timer_init(loop, &boards->moment);
     uv_timer_init(loop, &boards->status);
-    boards->publish.data = boards->status.data = boards;
+    boards->moment.data = boards->status.data = boards;
     uv_timer_start(&boards->status, on_status, STATUS_MS, STATUS_MS);
     return true;
 }
 
 static void on_part_closed(struct boards *boards)
 {
-    size_t count =
-        (size_t)boards->config.windows->ranking_count * boards->config.windows->interval_count;
-
     if (--boards->open_parts > 0)
         return;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < board_count(boards); i++) {
         free(boards->copies[i].devices);
         free(boards->copies[i].readings);
     }
@@ -276,13 +435,23 @@ static void on_timer_closed(uv_handle_t *handle)
     on_part_closed(handle->data);
 }
 
+static void finish_close(struct boards *boards)
+{
+    if (boards->mqtt.state == MQTT_LINK_UP)
+        publish_status(boards);
+    uv_close((uv_handle_t *)&boards->moment, on_timer_closed);
+    uv_close((uv_handle_t *)&boards->status, on_timer_closed);
+    mqtt_link_close(&boards->mqtt, on_mqtt_closed);
+}
+
 void boards_close(struct boards *boards, void (*on_closed)(struct boards *boards))
 {
     boards->on_closed = on_closed;
     boards->open_parts = 3;
-    publish_changes(boards);
-    publish_status(boards);
-    uv_close((uv_handle_t *)&boards->publish, on_timer_closed);
-    uv_close((uv_handle_t *)&boards->status, on_timer_closed);
-    mqtt_link_close(&boards->mqtt, on_mqtt_closed);
+    boards->has_company = false;
+    boards->is_closing = true;
+    uv_timer_stop(&boards->status);
+    boards_look(boards);
+    if (!awaits_last_moment(boards))
+        finish_close(boards);
 }

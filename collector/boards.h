@@ -1,16 +1,24 @@
 /* boards.h: publishes the boards when they change, and says how this collector is.
  *
- * Shape    owns the ordinary (ungated) MQTT connection. Each board goes out retained, on the topic of
- *          board.h, when it changes: at once when the last one is a while ago, at most every
- *          `throttle` otherwise, and at the moment an entry expires, for which there is a timer.
- *          A status goes out retained every second; its `asOf` says up to which moment the boards
- *          are current, so that an unchanged board is known to be fresh and a hung collector is
- *          noticed. The last will replaces it with "lost".
+ * Shape    owns the ordinary (ungated) MQTT connection. Boards are made at moments of the grid
+ *          (board.h): as of such a moment they hold every reading that was received up to it and is
+ *          stored, none that was received later, and nothing that has expired by then, however late
+ *          they are made. One that differs from what was last published goes out, retained, under
+ *          the next generation of its own; then a status, retained, that names the generation of
+ *          each board and the moments from `since` to `asOf` at which the boards were these. Another
+ *          goes out every second, and, while other collectors are live, at each moment, so that
+ *          there is always one that all vouch for. The last will replaces it with "lost".
+ *          Nothing is computed unless readings were taken or an entry expires.
+ * Holds    asOf stands still while readings are in flight that were received before it, or the
+ *          broker or the database is away.
+ * Order    a batch is taken part by part: boards_reach(a moment) before the first reading that was
+ *          received after it is put into the windows, boards_note_news() before each part.
  * Source   status fields: docs/ARCHITECTURE.md.
  */
 #ifndef HIGHWATER_BOARDS_H
 #define HIGHWATER_BOARDS_H
 
+#include "collector/moments.h"
 #include "collector/windows.h"
 #include "shared/board.h"
 #include "shared/features.h"
@@ -29,16 +37,25 @@ struct boards_config {
     const struct intervals *intervals;
     struct windows *windows;
     size_t top_n;
-    uint64_t throttle_ms;
+    int64_t started_at_us; /* generations begin here, so that they rise across starts */
     void *user;
+    /* Everything that was received up to this moment, itself included, is in the windows or never
+     * will be; INT64_MIN when that cannot be said. */
+    int64_t (*settled_until_us)(void *user, int64_t now_us);
     /* Appends the members of the status, `"state":"live",...` without braces. */
-    void (*put_status)(void *user, struct buffer *out, int64_t now_us);
+    void (*put_status)(void *user, struct buffer *out);
+    void (*on_shown)(void *user);  /* boards with all that the last load brought are out */
+    void (*on_second)(void *user); /* once in each, whether or not the broker is there */
     void (*on_broker_says)(void *user, const char *topic, const char *text); /* a $SYS value */
 };
 
 /* What was last published of one board. */
 struct board_copy {
-    bool is_published;
+    bool is_current; /* the windows have not changed it since */
+    bool is_exact;
+    bool is_retained;        /* the broker has one */
+    int64_t generation;      /* 0 = nobody may rely on it */
+    int64_t last_generation; /* of all that were published */
     size_t count;
     uint32_t *devices;
     unsigned char *readings;
@@ -55,12 +72,19 @@ struct boards {
     char status_topic[128];
     char will_payload[160];
     char client_id[96];
-    uv_timer_t publish; /* after a change, or at the next expiry */
+    uv_timer_t moment; /* the next one at which boards may change */
     uv_timer_t status;
-    uint64_t published_at_ms;
+    struct moments moments;
+    int64_t status_as_of_us; /* of the last status */
     uint64_t rejected_lines; /* published in this second */
     bool is_complete;        /* false: warming; boards are not published */
+    bool is_loading;         /* the windows gain what others have stored */
+    bool is_fresh;           /* a load has ended, and no boards were made since */
+    bool has_company;        /* other collectors are live */
+    bool is_closing;
+    bool has_said_refused; /* that the broker takes no board of this size */
     uint64_t boards_published;
+    uint64_t boards_refused;
     unsigned open_parts;
     void (*on_closed)(struct boards *boards);
 };
@@ -71,17 +95,43 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
 /* Of several collectors with one id only the one whose turn it is speaks; at first none does. */
 void boards_set_turn(struct boards *boards, bool is_ours);
 
-/* The windows have taken new readings. */
-void boards_changed(struct boards *boards);
+/* As of when the boards are, and the windows: what is inserted is inserted at this `now`. */
+static inline int64_t boards_as_of_us(const struct boards *boards)
+{
+    return boards->moments.as_of_us;
+}
 
-/* Whether the windows hold all that they should; until then no board is published. */
+/* Everything that was received up to this moment is in the windows, and nothing that was received
+ * later: makes the boards for it, where that was not done before. */
+void boards_reach(struct boards *boards, int64_t moment_us);
+
+/* Readings that were received after the last moment are about to be taken. */
+void boards_note_news(struct boards *boards);
+
+/* Something was settled: looks whether a moment can be reached. */
+void boards_look(struct boards *boards);
+
+/* A load is running, and its snapshot is of this moment: from now on the windows may hold what
+ * others received before it, so no board can be made any more of a moment before it. */
+void boards_set_loading(struct boards *boards, int64_t snapshot_us);
+
+/* Whether the windows hold all that they should; until then no board is published and none is
+ * vouched for. Ends a load. */
 void boards_set_complete(struct boards *boards, bool is_complete);
+
+void boards_set_company(struct boards *boards, bool has_company);
+
+/* The clock went back: moments begin anew, and boards when boards_set_complete() says so. */
+void boards_rewind(struct boards *boards, int64_t now_us);
+
+/* The generations of all boards as of now, as members of the status. */
+void boards_put_span(const struct boards *boards, struct buffer *out);
 
 /* One short line about a rejected message; a few per second go out. */
 void boards_tell_rejected(struct boards *boards, const char *topic, const char *reason,
                           const char *detail);
 
-/* Publishes a last status, disconnects, frees. */
+/* Publishes the last boards and a last status, disconnects, frees. */
 void boards_close(struct boards *boards, void (*on_closed)(struct boards *boards));
 
 #endif

@@ -266,6 +266,7 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     if (ingest->committing_epoch != ingest->mqtt.epoch)
         ingest->counters.stale_batches++;
     mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
+    ingest->config.on_settled(ingest);
     proceed(ingest);
 }
 
@@ -318,7 +319,7 @@ static void on_ready(struct store *store)
     uv_timer_stop(&ingest->leave);
     if (ingest->is_draining)
         return;
-    if (!ingest->has_turn) {
+    if (!ingest->has_turn || store->is_turn_new) {
         ingest->has_turn = true;
         ingest->config.on_turn(ingest, true);
     }
@@ -411,13 +412,19 @@ void ingest_release(struct ingest *ingest)
     batch_release(&ingest->batches[1]);
 }
 
-int64_t ingest_current_until_us(const struct ingest *ingest, int64_t now_us)
+int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
 {
-    if (!ingest->filling)
-        return now_us; /* not started */
+    int64_t open_us = now_us;
+
+    if (ingest->state == INGEST_CLOSING)
+        return ingest->drained_in_time ? now_us - 1 : INT64_MIN;
+    if (!ingest_is_live(ingest))
+        return INT64_MIN;
+    if (!batch_is_empty(ingest->filling))
+        open_us = ingest->filling->oldest_received_at_us;
     if (ingest->committing)
-        return ingest->committing->oldest_received_at_us;
-    return batch_is_empty(ingest->filling) ? now_us : ingest->filling->oldest_received_at_us;
+        open_us = ingest->committing->oldest_received_at_us;
+    return open_us < now_us ? open_us - 1 : now_us - 1;
 }
 
 static uint64_t unsettled(const struct batch *batch)

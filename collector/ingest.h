@@ -63,10 +63,13 @@ struct ingest_config {
     void (*on_device)(struct ingest *ingest, uint32_t device);
     /* rows of a committed batch; those in batch->order that are not refused count */
     void (*on_committed)(struct ingest *ingest, const struct batch *batch);
+    /* and then: nothing of it is in flight any more */
+    void (*on_settled)(struct ingest *ingest);
     void (*on_rejected)(struct ingest *ingest, const char *topic, enum reading_error error,
                         const char *detail);
     void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
-    /* this collector is the live one of its id: at the start, or after another was; or no longer */
+    /* this collector is the live one of its id: at the start, or after another may have been; or no
+     * longer */
     void (*on_turn)(struct ingest *ingest, bool is_ours);
 };
 
@@ -83,6 +86,7 @@ struct ingest {
     bool expects_duplicates;
     bool has_turn;
     bool had_session; /* the broker knew us when we connected last */
+    bool is_subscribed;
     bool is_draining;
     bool drained_in_time;
     uv_timer_t linger;
@@ -108,8 +112,10 @@ void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest
 /* Once it has stopped, or never started. */
 void ingest_release(struct ingest *ingest);
 
-/* Everything that arrived before this moment is in the windows. */
-int64_t ingest_current_until_us(const struct ingest *ingest, int64_t now_us);
+/* Everything that was received up to this moment, itself included, has been told to on_committed or
+ * was not stored. INT64_MIN: that cannot be said, for the broker or the database is away and there
+ * may be more. */
+int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 
 uint64_t ingest_in_flight(const struct ingest *ingest);
 

@@ -41,6 +41,7 @@ enum { LATEST_SHARE = 60, LATER_SHARE = 10 };
 
 enum step {
     STEP_BEGIN,
+    STEP_COLLECTORS,
     STEP_DEVICES,
     STEP_PEAKS,
     STEP_SEQUENCES,
@@ -73,6 +74,17 @@ static uint32_t known_device(struct loader *loader, const char *id)
     if (is_new)
         loader->config.on_device(loader->config.user, device);
     return device;
+}
+
+static void load_collector(struct loader *loader, struct pg_row *row)
+{
+    char id[COLLECTOR_ID_SIZE];
+    int64_t batches;
+
+    pg_row_text(row, id, sizeof(id));
+    batches = pg_row_int8(row);
+    if (!row->failed)
+        coverage_found(loader->config.coverage, id, batches);
 }
 
 static void load_device(struct loader *loader, struct pg_row *row)
@@ -184,7 +196,7 @@ static void load_reading(struct loader *loader, struct pg_row *row)
     read_reading(loader, row);
     if (row->failed)
         return;
-    windows_insert(loader->config.windows, device, loader->reading, timestamp_now());
+    windows_insert(loader->config.windows, device, loader->reading, *loader->config.as_of_us);
     loader->readings_loaded++;
 }
 
@@ -197,7 +209,9 @@ static void on_copy_row(struct pg_query *query, const char *data, size_t bytes)
     loader->is_first_row = false;
     if (!is_row)
         return;
-    if (loader->step == STEP_DEVICES)
+    if (loader->step == STEP_COLLECTORS)
+        load_collector(loader, &row);
+    else if (loader->step == STEP_DEVICES)
         load_device(loader, &row);
     else if (loader->step == STEP_PEAKS)
         load_peak(loader, &row);
@@ -225,6 +239,8 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
         pg_link_reset(&loader->link, error->text);
         return;
     }
+    if (loader->step == STEP_COLLECTORS)
+        loader->config.on_snapshot(loader->config.user, timestamp_now());
     if (loader->step == STEP_NUMBERS)
         sequences_loaded(loader->config.sequences);
     loader->step++;
@@ -315,6 +331,9 @@ static void submit_step(struct loader *loader)
     case STEP_BEGIN:
         buffer_put_text(sql, BEGIN_SQL);
         break;
+    case STEP_COLLECTORS:
+        buffer_put_text(sql, "COPY (SELECT id, batches FROM collectors) TO STDOUT (FORMAT binary)");
+        break;
     case STEP_DEVICES:
         buffer_put_text(sql, "COPY (SELECT id, device_id FROM devices) TO STDOUT (FORMAT binary)");
         break;
@@ -366,6 +385,7 @@ static void submit_step(struct loader *loader)
         break;
     default:
         loader->is_complete = true;
+        coverage_complete(loader->config.coverage);
         log_info("windows: complete: %" PRIu64 " devices, %" PRIu64 " peaks, %" PRIu64
                  " readings loaded in %.3f s",
                  loader->devices_loaded, loader->peaks_loaded, loader->readings_loaded,
@@ -383,6 +403,7 @@ static void on_up(struct pg_link *link)
 {
     struct loader *loader = link->config.user;
 
+    coverage_begin(loader->config.coverage);
     loader->step = STEP_BEGIN;
     loader->now_us = timestamp_now();
     loader->numbers_since_us = INT64_MAX;

@@ -1,14 +1,17 @@
 /* loader.h: fills the windows from the database, while live readings flow into them.
  *
- * Shape    one run: in one snapshot, the devices, their peaks, what is known of their numbering, and
- *          every reading of the longest finite interval that can matter, by binary COPY. Inserting
- *          into the windows is commutative and idempotent, so what arrives meanwhile needs no care.
- *          A run that loses its connection starts again.
+ * Shape    one run: in one snapshot, how much each collector has stored, the devices, their peaks,
+ *          what is known of their numbering, and every reading of the longest finite interval that
+ *          can matter, by binary COPY. Inserting into the windows is commutative and idempotent, so
+ *          what arrives meanwhile needs no care. A run that loses its connection starts again.
+ *          It must begin when this collector has its turn already: then what another of its id has
+ *          stored before is in the snapshot.
  * Owner    embedded; on_done comes once per run, after the connection is closed; a run may follow.
  */
 #ifndef HIGHWATER_LOADER_H
 #define HIGHWATER_LOADER_H
 
+#include "collector/coverage.h"
 #include "collector/devices.h"
 #include "collector/pg_binary.h"
 #include "collector/sequences.h"
@@ -25,8 +28,12 @@ struct loader_config {
     struct devices *devices;
     struct windows *windows;
     struct sequences *sequences;
+    struct coverage *coverage;
+    const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
     void *user;
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
+    /* what is loaded from now on was stored before this moment */
+    void (*on_snapshot)(void *user, int64_t before_us);
     void (*on_done)(struct loader *loader, bool complete);
 };
 

@@ -3,6 +3,7 @@
  * Wiring only. Start: settings, schema (migrate), then at once ingest and the loading of the windows.
  * End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal hurries. */
 #include "collector/boards.h"
+#include "collector/coverage.h"
 #include "collector/ingest.h"
 #include "collector/loader.h"
 #include "collector/migrate.h"
@@ -24,7 +25,9 @@
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-enum { THROTTLE_MS = 150 };
+enum { LOAD_RESTS = 4 }; /* times as long as a load took, before the next one for others */
+
+#define SECOND_US INT64_C(1000000)
 
 struct settings {
     const char *database_url;
@@ -70,6 +73,7 @@ struct collector {
     struct devices devices;
     struct windows windows;
     struct sequences sequences;
+    struct coverage coverage;
     struct migrate migrate;
     struct ingest ingest;
     struct boards boards;
@@ -79,15 +83,18 @@ struct collector {
     uv_signal_t sigterm;
     uv_signal_t sigint;
     int64_t started_at_us;
-    uint64_t rewinds_seen;
     bool was_lawful; /* as of the last check */
     uint64_t law_breaches;
     uint64_t broker_dropped; /* messages, as the broker counts them since its start */
     bool knows_broker_dropped;
-    uint64_t received_before; /* at the last status, for the rate */
-    double lag_ms;            /* of the last batch: from its first arrival to its commit */
-    bool is_complete;         /* the windows are */
-    bool loads_again;         /* the windows, when the loader has ended */
+    uint64_t received_before; /* a second ago, for the rate */
+    uint64_t rate;
+    double lag_ms;          /* of the last batch: from its first arrival to its commit */
+    bool is_complete;       /* the windows are */
+    bool loads_again;       /* the windows, when the loader has ended */
+    bool sees_company;      /* another collector is live */
+    bool lacks_readings;    /* of one that is gone */
+    int64_t rests_until_us; /* before it loads those */
     bool is_ingesting;
     bool has_upkeep;
     bool is_stopping;
@@ -249,20 +256,48 @@ static void on_device(struct ingest *ingest, uint32_t device)
     add_to_windows(ingest->config.user, device);
 }
 
-static void on_committed(struct ingest *ingest, const struct batch *batch)
+/* Puts those of a batch into the windows that were received after `from_us`, up to `until_us`. */
+static void take_part(struct collector *c, const struct batch *batch, int64_t from_us,
+                      int64_t until_us)
 {
-    struct collector *c = ingest->config.user;
-    int64_t now_us = timestamp_now();
+    int64_t as_of_us = boards_as_of_us(&c->boards);
 
+    boards_note_news(&c->boards);
     for (size_t i = 0; i < batch->sorted_count; i++) {
         const struct batch_row *row = batch_row(batch, batch->order[i]);
 
         if (i + WINDOWS_AHEAD < batch->sorted_count)
             windows_prefetch(&c->windows,
                              batch_row(batch, batch->order[i + WINDOWS_AHEAD])->device);
-        if (!row->is_refused)
-            windows_insert(&c->windows, row->device, batch_reading(row), now_us);
+        if (!row->is_refused && row->received_at_us > from_us && row->received_at_us <= until_us)
+            windows_insert(&c->windows, row->device, batch_reading(row), as_of_us);
     }
+}
+
+/* A moment that lies amid a batch has its boards made when all that was received before it is in
+ * the windows, and nothing else. */
+static void take_batch(struct collector *c, const struct batch *batch)
+{
+    int64_t first_us = batch_row(batch, 0)->received_at_us;
+    int64_t last_us = batch_row(batch, batch->count - 1)->received_at_us;
+    int64_t from_us = INT64_MIN;
+
+    boards_reach(&c->boards, board_moment(first_us - 1));
+    for (int64_t cut_us = moments_first_cut(first_us, last_us); cut_us < last_us;
+         cut_us += BOARD_GRID_US) {
+        take_part(c, batch, from_us, cut_us);
+        boards_reach(&c->boards, cut_us);
+        from_us = cut_us;
+    }
+    take_part(c, batch, from_us, INT64_MAX);
+}
+
+static void on_committed(struct ingest *ingest, const struct batch *batch)
+{
+    struct collector *c = ingest->config.user;
+
+    if (batch->count > 0)
+        take_batch(c, batch);
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = batch_row(batch, i);
 
@@ -270,11 +305,16 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
             sequences_take(&c->sequences, row->device, row->seq,
                            batch_reading(row)->recorded_at_us);
     }
-    c->lag_ms = (double)(now_us - batch->oldest_received_at_us) / 1e3;
-    if (batch->sorted_count > 0)
-        boards_changed(&c->boards);
+    c->lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
     if (c->ingest.store.outcome.was_staged)
         upkeep_poke(&c->upkeep);
+}
+
+static void on_settled(struct ingest *ingest)
+{
+    struct collector *c = ingest->config.user;
+
+    boards_look(&c->boards);
 }
 
 static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
@@ -290,6 +330,13 @@ static void on_state(struct ingest *ingest)
     (void)ingest; /* the next status says it */
 }
 
+static void on_snapshot(void *user, int64_t before_us)
+{
+    struct collector *c = user;
+
+    boards_set_loading(&c->boards, before_us);
+}
+
 static void load_windows(struct collector *c)
 {
     struct loader_config config = {.database_url = c->settings.database_url,
@@ -298,15 +345,25 @@ static void load_windows(struct collector *c)
                                    .devices = &c->devices,
                                    .windows = &c->windows,
                                    .sequences = &c->sequences,
+                                   .coverage = &c->coverage,
+                                   .as_of_us = &c->boards.moments.as_of_us,
                                    .user = c,
                                    .on_device = add_to_windows,
+                                   .on_snapshot = on_snapshot,
                                    .on_done = on_loaded};
     char error[256];
 
+    c->loads_again = c->loader.is_running;
+    if (!c->loads_again && !loader_start(&c->loader, c->loop, &config, error, sizeof(error)))
+        log_error("windows: %s", error);
+}
+
+/* The windows may lack what we have said they hold: nothing is shown until they are loaded. */
+static void reload_windows(struct collector *c)
+{
     c->is_complete = false;
     boards_set_complete(&c->boards, false);
-    if (!loader_start(&c->loader, c->loop, &config, error, sizeof(error)))
-        log_error("windows: %s", error);
+    load_windows(c);
 }
 
 /* What another collector with our id stores meanwhile is neither in our windows nor in our numbers.
@@ -316,14 +373,47 @@ static void on_turn(struct ingest *ingest, bool is_ours)
     struct collector *c = ingest->config.user;
 
     boards_set_turn(&c->boards, is_ours);
-    c->loads_again = is_ours && c->loader.is_running;
-    if (!is_ours) {
-        loader_cancel(&c->loader);
-        sequences_release(&c->sequences);
-        sequences_init(&c->sequences, &c->devices);
-    } else if (!c->loader.is_running) {
-        load_windows(c);
+    if (is_ours) {
+        reload_windows(c);
+        return;
     }
+    c->loads_again = false;
+    loader_cancel(&c->loader);
+    sequences_release(&c->sequences);
+    sequences_init(&c->sequences, &c->devices);
+}
+
+/* What a collector that is gone has stored is on no board, unless it is in our windows, too. They
+ * are loaded once more; they only gain by it, so what they hold is shown as before. */
+static void look_after_others(struct collector *c)
+{
+    if (!c->lacks_readings || !c->is_complete || !c->ingest.has_turn || c->is_stopping ||
+        c->loader.is_running || timestamp_now() < c->rests_until_us)
+        return;
+    log_info("windows: another collector is gone; loading what it has stored");
+    load_windows(c);
+}
+
+static void on_collector(void *user, const char *id, bool is_live, int64_t batches)
+{
+    struct collector *c = user;
+
+    if (!id) {
+        boards_set_company(&c->boards, c->sees_company);
+        look_after_others(c);
+        c->sees_company = c->lacks_readings = false;
+    } else if (strcmp(id, c->settings.collector_id) != 0) {
+        c->sees_company = c->sees_company || is_live;
+        if (!is_live && coverage_lacks(&c->coverage, id, batches))
+            c->lacks_readings = true;
+    }
+}
+
+static void on_shown(void *user)
+{
+    struct collector *c = user;
+
+    coverage_show(&c->coverage);
 }
 
 /* received = stored + duplicates + rejected + in flight. */
@@ -360,8 +450,32 @@ static void put_rejected_by_reason(struct buffer *out, const struct ingest_count
     buffer_put_text(out, "}");
 }
 
-/* Once a second: the status, and what is due about as often. */
-static void put_status(void *user, struct buffer *out, int64_t now_us)
+static void watch_clock(struct collector *c)
+{
+    int64_t now_us = timestamp_now();
+
+    if (now_us >= boards_as_of_us(&c->boards) - SECOND_US || c->is_stopping)
+        return;
+    log_warning("windows: the clock went back; reading them again from the database");
+    boards_rewind(&c->boards, now_us);
+    reload_windows(c);
+}
+
+static void on_second(void *user)
+{
+    struct collector *c = user;
+    uint64_t received = c->ingest.counters.received;
+
+    check_law(c);
+    watch_clock(c);
+    windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
+    if (c->ingest.store.state == STORE_READY)
+        sequences_tick(&c->sequences, &c->ingest.store.link);
+    c->rate = received - c->received_before;
+    c->received_before = received;
+}
+
+static void put_status(void *user, struct buffer *out)
 {
     struct collector *c = user;
     const struct settings *s = &c->settings;
@@ -370,23 +484,14 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
                         : !c->is_complete            ? "warming"
                         : ingest_is_live(&c->ingest) ? "live"
                                                      : "degraded";
-    struct windows_stats stats;
     char when[TIMESTAMP_TEXT_SIZE];
 
-    check_law(c);
-    windows_sweep(&c->windows, now_us, c->devices.count / 60 + 64);
-    if (c->ingest.store.state == STORE_READY)
-        sequences_tick(&c->sequences, &c->ingest.store.link);
-    stats = windows_stats(&c->windows);
-    if (stats.rewinds != c->rewinds_seen && c->is_complete && !c->is_stopping) {
-        log_warning("windows: the clock went back; reading them again from the database");
-        c->rewinds_seen = stats.rewinds;
-        load_windows(c);
-    }
-    timestamp_format(when, ingest_current_until_us(&c->ingest, now_us));
-    buffer_printf(out, "\"state\":\"%s\",\"asOf\":\"%s\",", state, when);
+    buffer_printf(out, "\"state\":\"%s\",\"turn\":%" PRId64 ",", state, c->ingest.store.turn);
+    boards_put_span(&c->boards, out);
+    buffer_put_text(out, ",\"loaded\":");
+    coverage_write(&c->coverage, s->collector_id, out);
     timestamp_format(when, c->started_at_us);
-    buffer_printf(out, "\"startedAt\":\"%s\",\"version\":\"" HIGHWATER_VERSION "\",\"features\":[",
+    buffer_printf(out, ",\"startedAt\":\"%s\",\"version\":\"" HIGHWATER_VERSION "\",\"features\":[",
                   when);
     for (size_t i = 0; i < s->features.count; i++)
         buffer_printf(out, "%s\"%s\"", i > 0 ? "," : "", s->features.names[i]);
@@ -408,11 +513,10 @@ static void put_status(void *user, struct buffer *out, int64_t now_us)
                   ",\"stored\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"rejected\":%" PRIu64
                   ",\"inFlight\":%" PRIu64 ",\"ratePerSecond\":%" PRIu64 ",\"lagMs\":%.1f",
                   c->devices.count, n->messages, n->received, n->stored, n->duplicates, n->rejected,
-                  ingest_in_flight(&c->ingest), n->received - c->received_before, c->lag_ms);
+                  ingest_in_flight(&c->ingest), c->rate, c->lag_ms);
     put_rejected_by_reason(out, n);
     if (c->knows_broker_dropped)
         buffer_printf(out, ",\"brokerDropped\":%" PRIu64, c->broker_dropped);
-    c->received_before = n->received;
 }
 
 static void on_broker_version(const char *text)
@@ -493,6 +597,7 @@ static void start_ingest(struct collector *c)
                                    .user = c,
                                    .on_device = on_device,
                                    .on_committed = on_committed,
+                                   .on_settled = on_settled,
                                    .on_rejected = on_rejected,
                                    .on_state = on_state,
                                    .on_turn = on_turn};
@@ -517,6 +622,13 @@ static void start_migrating(struct collector *c)
     }
 }
 
+static bool has_session(void *user)
+{
+    struct collector *c = user;
+
+    return c->ingest.is_subscribed;
+}
+
 static void start_upkeep(struct collector *c)
 {
     const struct settings *s = &c->settings;
@@ -525,7 +637,10 @@ static void start_upkeep(struct collector *c)
                                    .span_us = s->partition_span_us,
                                    .retention_us = s->retention_us,
                                    .delay_us = s->rollup_delay_us,
-                                   .user = c};
+                                   .collector_id = s->collector_id,
+                                   .user = c,
+                                   .has_session = has_session,
+                                   .on_collector = on_collector};
     char error[256];
 
     c->has_upkeep = upkeep_start(&c->upkeep, c->loop, &config, error, sizeof(error));
@@ -597,11 +712,12 @@ static void on_loaded(struct loader *loader, bool complete)
     if (c->is_stopping)
         return;
     if (c->loads_again) {
-        c->loads_again = false;
         load_windows(c);
-    }
-    if (!complete || c->loader.is_running)
         return;
+    }
+    if (!complete)
+        return;
+    c->rests_until_us = timestamp_now() + LOAD_RESTS * (timestamp_now() - loader->started_at_us);
     c->is_complete = true;
     boards_set_complete(&c->boards, true);
     if (loader->readings_loaded > 0 && c->ingest.mqtt.connects == 1 && !c->ingest.had_session)
@@ -639,6 +755,13 @@ static void on_migrated(struct migrate *migrate, const char *error)
 
 /* ---- the start ------------------------------------------------------------------------------ */
 
+static int64_t settled_until_us(void *user, int64_t now_us)
+{
+    struct collector *c = user;
+
+    return ingest_settled_until_us(&c->ingest, now_us);
+}
+
 static void start_boards(struct collector *c)
 {
     const struct settings *s = &c->settings;
@@ -652,9 +775,12 @@ static void start_boards(struct collector *c)
                                    .intervals = &s->intervals,
                                    .windows = &c->windows,
                                    .top_n = s->num_top_devices,
-                                   .throttle_ms = THROTTLE_MS,
+                                   .started_at_us = c->started_at_us,
                                    .user = c,
+                                   .settled_until_us = settled_until_us,
                                    .put_status = put_status,
+                                   .on_shown = on_shown,
+                                   .on_second = on_second,
                                    .on_broker_says = on_broker_says};
     char error[256];
 
@@ -716,6 +842,7 @@ int main(int argc, char **argv)
     ingest_release(&c->ingest);
     windows_release(&c->windows);
     sequences_release(&c->sequences);
+    coverage_release(&c->coverage);
     devices_release(&c->devices);
     if (!c->settings.migrate_only)
         log_info("ended");

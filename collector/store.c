@@ -2,7 +2,8 @@
  * many statements it has:
  *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;]
  *     [COPY readings_stage ...; INSERT INTO readings ...;]
- *     [COPY peaks_stage ...; INSERT INTO peaks ...;] [COPY rejected_messages ...;] COMMIT
+ *     [COPY peaks_stage ...; INSERT INTO peaks ...;] [COPY rejected_messages ...;]
+ *     [EXECUTE count_batch ...;] COMMIT
  * Plain COPY is two to three times as fast as a staging table with ON CONFLICT, and duplicates are
  * rare, so COPY goes first and staging is the answer to 23505 (and to what is probably delivered
  * again: after a reconnect, or while the last batch had duplicates).
@@ -271,6 +272,12 @@ static void on_batch_result(struct pg_query *query, const PGresult *result)
     case STORE_COMMIT:
         store->committed = strcmp(tag, "COMMIT") == 0;
         break;
+    case STORE_COUNT:
+        if (strcmp(tag, "UPDATE 1") != 0)
+            log_error("store: the row of %s is gone from the table collectors; restart this "
+                      "collector, which makes it again, and then all others",
+                      store->config.collector_id);
+        break;
     case STORE_OTHER:
         break;
     }
@@ -427,6 +434,19 @@ static void put_rejected(struct store *store, size_t *copies)
     note_statement(store, STORE_OTHER);
 }
 
+/* Whoever looks at the readings of this transaction sees that they have been counted, too
+ * (schema/005_collectors.sql). */
+static void put_count(struct store *store)
+{
+    char newest[TIMESTAMP_TEXT_SIZE];
+
+    if (store->rows_due == 0)
+        return;
+    timestamp_format(newest, store->batch->newest_recorded_at_us);
+    buffer_printf(&store->sql, "EXECUTE count_batch('%s');", newest);
+    note_statement(store, STORE_COUNT);
+}
+
 static void write_batch(struct store *store)
 {
     size_t copies = 0;
@@ -449,6 +469,7 @@ static void write_batch(struct store *store)
         put_peaks(store, &copies);
         put_rejected(store, &copies);
     }
+    put_count(store);
     buffer_put_text(&store->sql, "COMMIT");
     note_statement(store, STORE_COMMIT);
     FAILPOINT("copy_begin");
@@ -563,6 +584,7 @@ static void become_ready(struct store *store)
         store->is_held = false;
     }
     store->config.on_ready(store);
+    store->is_turn_new = false;
     if (store->state == STORE_READY && store->batch)
         next_try(store);
 }
@@ -571,11 +593,20 @@ static void on_prepared_result(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
 
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 3)
-        return; /* of the three columns that prepare() asks for last */
+    int64_t turn;
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 5)
+        return; /* of the columns that prepare() asks for last */
     store->has_lock = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     store->is_durable =
-        strcmp(PQgetvalue(result, 0, 1), "on") == 0 && strcmp(PQgetvalue(result, 0, 2), "on") == 0;
+        strcmp(PQgetvalue(result, 0, 3), "on") == 0 && strcmp(PQgetvalue(result, 0, 4), "on") == 0;
+    if (!store->has_lock)
+        return;
+    turn = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    if (store->turn == 0 || turn != store->turn + 1)
+        store->is_turn_new = true;
+    store->turn = turn;
+    store->had_session = strcmp(PQgetvalue(result, 0, 2), "t") == 0;
 }
 
 static void on_prepared(struct pg_query *query, const struct pg_error *error)
@@ -631,10 +662,15 @@ static void prepare(struct store *store)
                  "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
                  " ON COMMIT DELETE ROWS;"
                  "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
-                 " ON COMMIT DELETE ROWS;");
+                 " ON COMMIT DELETE ROWS;DEALLOCATE ALL;");
+    if (!store->is_prepared)
+        buffer_printf(sql,
+                      "PREPARE count_batch (timestamptz) AS UPDATE collectors"
+                      " SET batches = batches + 1, newest = greatest(newest, $1) WHERE id = %s;",
+                      id ? id : "''");
     buffer_printf(sql,
-                  "SELECT pg_try_advisory_lock(hashtextextended('highwater collector ' || %s, 0)),"
-                  " current_setting('synchronous_commit'), current_setting('fsync')",
+                  "SELECT e.*, current_setting('synchronous_commit'), current_setting('fsync')"
+                  " FROM collector_enter(%s) e",
                   id ? id : "''");
     PQfreemem(id);
     submit(store, buffer_text(sql), 0, on_prepared_result, on_prepared);

@@ -40,7 +40,7 @@ enum store_plan {
 };
 
 /* What the results of a try's statements are good for, in their order. */
-enum store_statement { STORE_ENTER, STORE_ROWS, STORE_COMMIT, STORE_OTHER };
+enum store_statement { STORE_ENTER, STORE_ROWS, STORE_COUNT, STORE_COMMIT, STORE_OTHER };
 
 enum { STORE_STATEMENTS_MAX = 16 };
 
@@ -102,6 +102,9 @@ struct store {
     bool is_sorted;
     bool is_prepared; /* the session has its settings and staging tables */
     bool has_lock;
+    int64_t turn;       /* how often this id has got the lock; 0 = we never had it */
+    bool is_turn_new;   /* for on_ready: another may have had it since we had it last */
+    bool had_session;   /* as the database says: the broker has had a session for this id */
     bool is_locked_out; /* another has it: said once */
     bool is_durable;
     struct pg_error failure; /* of the try that is being rolled back */

@@ -107,6 +107,26 @@ static void take_lock(struct upkeep *upkeep, const PGresult *result)
         upkeep->due_ms[job] = now_ms(upkeep);
 }
 
+static void put_collectors(struct upkeep *upkeep, struct buffer *sql)
+{
+    if (upkeep->config.has_session(upkeep->config.user))
+        buffer_printf(
+            sql, "UPDATE collectors SET has_session = true WHERE id = '%s' AND NOT has_session;",
+            upkeep->config.collector_id);
+    buffer_put_text(sql, "SELECT * FROM collectors_seen()");
+}
+
+static void take_collectors(struct upkeep *upkeep, const PGresult *result)
+{
+    void *user = upkeep->config.user;
+
+    for (int row = 0; row < PQntuples(result); row++)
+        upkeep->config.on_collector(user, PQgetvalue(result, row, 0),
+                                    *PQgetvalue(result, row, 1) == 't',
+                                    strtoll(PQgetvalue(result, row, 2), NULL, 10));
+    upkeep->config.on_collector(user, NULL, false, 0);
+}
+
 static void put_requests(struct upkeep *upkeep, struct buffer *sql)
 {
     buffer_printf(sql, "SELECT answer_partition_request('%s', '%" PRId64 " microseconds', ",
@@ -255,6 +275,7 @@ static void take_status(struct upkeep *upkeep, const PGresult *result)
 
 static const struct job jobs[UPKEEP_JOB_COUNT] = {
     [UPKEEP_LOCK] = {"lock", 5 * SECOND_MS, true, false, put_lock, take_lock},
+    [UPKEEP_COLLECTORS] = {"collectors", SECOND_MS, true, false, put_collectors, take_collectors},
     [UPKEEP_REQUESTS] = {"partition requests", SECOND_MS, true, false, put_requests, take_requests},
     [UPKEEP_PARTITIONS] = {"partitions", HOUR_MS, false, false, put_partitions, take_partitions},
     [UPKEEP_DETACH] = {"retention", MINUTE_MS, false, true, put_detach, take_detach},

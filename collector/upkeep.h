@@ -24,6 +24,7 @@ struct upkeep;
 
 enum upkeep_job {
     UPKEEP_LOCK,
+    UPKEEP_COLLECTORS,
     UPKEEP_REQUESTS,
     UPKEEP_PARTITIONS,
     UPKEEP_DETACH,
@@ -43,7 +44,13 @@ struct upkeep_config {
     int64_t span_us;       /* older readings get no partition of their own */
     int64_t retention_us;  /* partitions that end longer ago are dropped; 0 = none is */
     int64_t delay_us;      /* what was recorded longer ago is rolled up */
+    const char *collector_id;
     void *user;
+    /* Whether the broker has a session of ours, which the database is to remember. */
+    bool (*has_session)(void *user);
+    /* Every second: of each collector whether it is live and how many batches it has stored; then
+     * NULL. */
+    void (*on_collector)(void *user, const char *id, bool is_live, int64_t batches);
 };
 
 /* For status and metrics. The numbers about the database are of the last few seconds. */

@@ -91,17 +91,17 @@ void board_topic(struct buffer *out, const char *collector_id, const char *featu
                   order == ORDER_LOWEST ? "/lowest" : "");
 }
 
-void board_write(struct buffer *out, const struct features *features, const char *feature,
-                 const char *interval, enum sort_order order, int64_t as_of_us,
+void board_write(struct buffer *out, const struct features *features, const struct board_head *head,
                  const struct board_entry *entries, size_t count)
 {
     char when[TIMESTAMP_TEXT_SIZE];
 
-    timestamp_format(when, as_of_us);
+    timestamp_format(when, head->as_of_us);
     buffer_printf(out,
                   "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
-                  "\"readings\":[",
-                  feature, interval, sort_order_text(order), when);
+                  "\"generation\":%" PRId64 ",%s\"readings\":[",
+                  head->feature, head->interval, sort_order_text(head->order), when,
+                  head->generation, head->is_exact ? "" : "\"exact\":false,");
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buffer_put_text(out, ",");
@@ -119,6 +119,16 @@ static const char *string_member(const cJSON *object, const char *name)
     const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
 
     return cJSON_IsString(member) ? member->valuestring : NULL;
+}
+
+/* A whole number from 0 on that a double holds exactly; 0 when there is none. */
+static int64_t count_member(const cJSON *object, const char *name)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    if (!cJSON_IsNumber(member) || !(member->valuedouble >= 0 && member->valuedouble < 0x1p53))
+        return 0;
+    return (int64_t)member->valuedouble;
 }
 
 static bool copy_member(char *out, size_t out_bytes, const cJSON *object, const char *name)
@@ -213,6 +223,8 @@ bool board_parse(struct board *out, const struct features *features, const char 
         cJSON_IsArray(readings) &&
         parse_entries(&board, features, readings, cJSON_GetObjectItemCaseSensitive(root, "hashes"));
 
+    board.generation = count_member(root, "generation");
+    board.is_exact = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(root, "exact"));
     cJSON_Delete(root);
     if (parsed)
         *out = board;

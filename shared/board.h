@@ -3,9 +3,12 @@
  * Shape    at most N entries, best first, never two of one device, each with its whole reading.
  *          As JSON, retained on collectors/<id>/boards/<feature>/<interval> (lowest boards on
  *          .../<interval>/lowest):
- *          {"feature","interval","order":"desc"|"asc","asOf","readings":[{"deviceId",...},...],
- *          "hashes":["0123456789abcdef",...]}, the content hashes of the readings, for whoever
- *          merges boards; where there are none they count as equal.
+ *          {"feature","interval","order":"desc"|"asc","asOf","generation","readings":[{"deviceId",...},
+ *          ...],"hashes":["0123456789abcdef",...]}, the content hashes of the readings, for whoever
+ *          merges boards; where there are none they count as equal. With "exact":false before the
+ *          readings when the best may be missing.
+ * Moment   a board is the board of its asOf, and all are made at the same moments, multiples of
+ *          BOARD_GRID_US since 1970, so that those of several collectors can be put together.
  * Order    better value first, then the later time, then the smaller device id. Of two readings of
  *          one device with equal value and time the larger content hash wins, so that the answer
  *          never depends on the order of arrival.
@@ -24,6 +27,14 @@ enum sort_order { ORDER_HIGHEST, ORDER_LOWEST, ORDER_COUNT };
 
 enum { BOARD_ENTRIES_MAX = 1000 };
 
+#define BOARD_GRID_US INT64_C(100000)
+
+/* The latest moment at which boards are made that is not after this one. */
+static inline int64_t board_moment(int64_t us)
+{
+    return us - (us % BOARD_GRID_US + BOARD_GRID_US) % BOARD_GRID_US;
+}
+
 struct board_entry {
     const char *device_id;
     const struct reading *reading;
@@ -34,6 +45,8 @@ struct board {
     char interval[INTERVAL_NAME_MAX + 1];
     enum sort_order order;
     int64_t as_of_us;
+    int64_t generation; /* rises with each publication of this board; 0 = it says none */
+    bool is_exact;
     size_t count;
     struct board_entry *entries;
     unsigned char *memory; /* what the entries point into */
@@ -53,12 +66,21 @@ int board_entry_compare(const struct board_entry *a, const struct board_entry *b
 size_t board_rank(struct board_entry *entries, size_t count, size_t feature, enum sort_order order,
                   size_t limit);
 
+/* What a board says before its readings. */
+struct board_head {
+    const char *feature;
+    const char *interval;
+    enum sort_order order;
+    int64_t as_of_us;
+    int64_t generation;
+    bool is_exact;
+};
+
 /* Appends the topic of a board. */
 void board_topic(struct buffer *out, const char *collector_id, const char *feature,
                  const char *interval, enum sort_order order);
 
-void board_write(struct buffer *out, const struct features *features, const char *feature,
-                 const char *interval, enum sort_order order, int64_t as_of_us,
+void board_write(struct buffer *out, const struct features *features, const struct board_head *head,
                  const struct board_entry *entries, size_t count);
 
 /* `features` says which values the readings get and in which order; others are ignored. */

@@ -104,13 +104,20 @@ static void test_board__json_there_and_back(void **state)
     storage.reading.values[0] = 199.99;
     storage.reading.values[1] = (double)NAN;
     storage.reading.content_hash = INT64_C(-0x123456789abcdef);
-    board_write(&json, &features, "temperature", "past_minute", ORDER_LOWEST, 1795435201000000,
+    board_write(&json, &features,
+                &(struct board_head){.feature = "temperature",
+                                     .interval = "past_minute",
+                                     .order = ORDER_LOWEST,
+                                     .as_of_us = 1795435201000000,
+                                     .generation = 1795435200000017},
                 &entry, 1);
     assert_true(board_parse(&board, &features, (const char *)json.data, json.bytes));
     assert_string_equal(board.feature, "temperature");
     assert_string_equal(board.interval, "past_minute");
     assert_int_equal(board.order, ORDER_LOWEST);
     assert_int_equal(board.as_of_us, 1795435201000000);
+    assert_int_equal(board.generation, 1795435200000017);
+    assert_false(board.is_exact);
     assert_int_equal(board.count, 1);
     assert_string_equal(board.entries[0].device_id, "d \"1\"");
     assert_true(board.entries[0].reading->content_hash == storage.reading.content_hash);
@@ -118,6 +125,16 @@ static void test_board__json_there_and_back(void **state)
     assert_true(isnan(board.entries[0].reading->values[1]));
     board_release(&board);
     buffer_release(&json);
+}
+
+static void test_board__a_moment_is_the_last_tenth_of_a_second(void **state)
+{
+    (void)state;
+    assert_int_equal(board_moment(1795435200123456), 1795435200100000);
+    assert_int_equal(board_moment(1795435200100000), 1795435200100000);
+    assert_int_equal(board_moment(1795435200099999), 1795435200000000);
+    assert_int_equal(board_moment(-1), -BOARD_GRID_US);
+    assert_int_equal(board_moment(-BOARD_GRID_US), -BOARD_GRID_US);
 }
 
 static void test_board__what_is_no_board_is_refused(void **state)
@@ -207,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_board__ranking_equals_brute_force),
         cmocka_unit_test(test_board__json_there_and_back),
+        cmocka_unit_test(test_board__a_moment_is_the_last_tenth_of_a_second),
         cmocka_unit_test(test_board__what_is_no_board_is_refused),
         cmocka_unit_test(test_board__numbers_print_shortest_and_exact),
     };

@@ -94,8 +94,13 @@ static void take_board(struct fixture *f, const char *id, const char *interval,
     struct buffer json = {0};
 
     board_topic(&topic, id, "temperature", interval, ORDER_HIGHEST);
-    board_write(&json, &features, "temperature", interval, ORDER_HIGHEST, f->now_us, entries,
-                count);
+    board_write(&json, &features,
+                &(struct board_head){.feature = "temperature",
+                                     .interval = interval,
+                                     .order = ORDER_HIGHEST,
+                                     .as_of_us = f->now_us,
+                                     .is_exact = true},
+                entries, count);
     assert_true(take(f, buffer_text(&topic), buffer_text(&json), true));
     buffer_release(&topic);
     buffer_release(&json);
