@@ -237,16 +237,18 @@ static void test_tower__what_is_coarse_is_wrong_only_where_it_is_said(void **sta
 /* Late readings that beat all but one step of each flight leave them nearly empty. */
 static void test_tower__flights_that_late_readings_emptied_are_joined(void **state)
 {
-    enum { STEPS = 20000 };
+    enum { FLIGHTS = 200 };
     struct fixture *f = *state;
+    int steps;
 
     start(f, UINT64_MAX);
-    for (int i = 0; i < STEPS; i++)
+    steps = f->kind.flight_steps;
+    for (int i = 0; i < FLIGHTS * steps; i++)
         insert(f, i, -i, i);
-    for (int i = 0; i + 40 < STEPS; i += 40)
-        insert(f, i + 39, -i - 0.5, i);
-    assert_int_equal(f->kind.steps, 2 * (STEPS / 40 - 1) + 40);
-    assert_true(f->kind.slots < 6 * f->kind.steps);
+    for (int i = 0; i < FLIGHTS * steps; i += steps)
+        insert(f, i + steps - 1, -i - 0.5, i);
+    assert_int_equal(f->kind.steps, 2 * FLIGHTS);
+    assert_true(f->kind.slots < 3 * FLIGHTS);
 }
 
 static void test_tower__it_is_one_flight_again_when_few_steps_are_left(void **state)
