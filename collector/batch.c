@@ -51,28 +51,28 @@ static void note_arrival(struct batch *batch, int64_t received_at_us)
         batch->oldest_received_at_us = received_at_us;
 }
 
-void batch_push(struct batch *batch, uint32_t device, const struct reading *reading, int64_t seq,
-                int64_t received_at_us, const char *payload, size_t payload_bytes)
+void batch_push(struct batch *batch, uint32_t device, const struct reading_item *item)
 {
     struct batch_row *row;
 
-    note_arrival(batch, received_at_us);
-    if (batch->count == 0 || reading->recorded_at_us > batch->newest_recorded_at_us)
-        batch->newest_recorded_at_us = reading->recorded_at_us;
+    note_arrival(batch, item->received_at_us);
+    if (batch->count == 0 || item->reading->recorded_at_us > batch->newest_recorded_at_us)
+        batch->newest_recorded_at_us = item->reading->recorded_at_us;
     if (batch->count == batch->capacity) {
         batch->capacity = mem_grown(batch->capacity, batch->count + 1);
         batch->rows = mem_realloc(batch->rows, batch->capacity * batch->stride);
     }
     row = batch_row(batch, batch->count++);
-    row->received_at_us = received_at_us;
-    row->seq = seq;
+    row->received_at_us = item->received_at_us;
+    row->first_received_at_us = item->first_received_at_us;
+    row->seq = item->seq;
     row->payload_at = batch->payloads.bytes;
-    row->payload_bytes = (uint32_t)payload_bytes;
+    row->payload_bytes = (uint32_t)item->length;
     row->device = device;
     row->is_refused = false;
     row->is_stored = false;
-    memcpy(batch_reading(row), reading, reading_size(batch->feature_count));
-    buffer_put(&batch->payloads, payload, payload_bytes);
+    memcpy(batch_reading(row), item->reading, reading_size(batch->feature_count));
+    buffer_put(&batch->payloads, item->bytes, item->length);
 }
 
 static void put_valid_text(struct buffer *out, const char *text)
@@ -89,18 +89,17 @@ static void put_valid_text(struct buffer *out, const char *text)
     }
 }
 
-void batch_reject(struct batch *batch, const char *topic, const char *payload, size_t payload_bytes,
-                  int64_t received_at_us, const char *reason, const char *detail)
+void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)
 {
     struct buffer *out = &batch->rejected_rows;
 
-    note_arrival(batch, received_at_us);
+    note_arrival(batch, item->received_at_us);
     pg_put_row(out, 5);
-    pg_put_moment(out, received_at_us);
+    pg_put_moment(out, item->first_received_at_us);
     put_valid_text(out, topic);
-    pg_put_bytes(out, payload, payload_bytes);
-    put_valid_text(out, reason);
-    put_valid_text(out, detail);
+    pg_put_bytes(out, item->bytes, item->length);
+    put_valid_text(out, reading_error_text(item->error));
+    put_valid_text(out, item->detail);
     batch->rejected_count++;
 }
 

@@ -17,8 +17,9 @@
 
 struct batch_row {
     int64_t received_at_us;
-    int64_t seq;       /* -1 = none */
-    size_t payload_at; /* in batch->payloads */
+    int64_t first_received_at_us; /* earlier when it was rejected then and came again */
+    int64_t seq;                  /* -1 = none */
+    size_t payload_at;            /* in batch->payloads */
     uint32_t payload_bytes;
     uint32_t device; /* index in struct devices */
     bool is_refused; /* by the database: it is among the rejected messages instead */
@@ -62,13 +63,12 @@ static inline struct reading *batch_reading(const struct batch_row *row)
     return (void *)(row + 1);
 }
 
-void batch_push(struct batch *batch, uint32_t device, const struct reading *reading, int64_t seq,
-                int64_t received_at_us, const char *payload, size_t payload_bytes);
+/* Adds an item that is a reading. */
+void batch_push(struct batch *batch, uint32_t device, const struct reading_item *item);
 
-/* Adds a message that is no reading. The topic may hold anything; what is not valid UTF-8 in it
- * is replaced by '?'. */
-void batch_reject(struct batch *batch, const char *topic, const char *payload, size_t payload_bytes,
-                  int64_t received_at_us, const char *reason, const char *detail);
+/* Adds an item that is none, with its error, detail, bytes and arrival. The topic may hold anything;
+ * what is not valid UTF-8 in it is replaced by '?'. */
+void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item);
 
 /* Needs the database id of every device in the batch. */
 void batch_sort(struct batch *batch, const struct devices *devices);

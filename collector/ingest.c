@@ -27,71 +27,116 @@ static struct batch *other_batch(struct ingest *ingest, const struct batch *batc
 
 /* ---- what arrives --------------------------------------------------------------------------- */
 
-static void reject(struct ingest *ingest, enum reading_error error, const char *detail,
-                   const char *payload, size_t bytes)
+static void reject(struct ingest *ingest, const struct reading_item *item)
 {
-    ingest->counters.received++;
-    ingest->counters.rejected_by_reason[error]++;
-    batch_reject(ingest->filling, ingest->delivery->topic, payload, bytes, ingest->arrival_us,
-                 reading_error_text(error), detail);
-    ingest->config.on_rejected(ingest, ingest->delivery->topic, error, detail);
+    ingest->counters.rejected_by_reason[item->error]++;
+    batch_reject(ingest->filling, ingest->delivery->topic, item);
+    ingest->config.on_rejected(ingest, ingest->delivery->topic, item->error, item->detail);
+}
+
+/* A device is born with its first reading: whoever sends only what is none leaves no trace but the
+ * rejected messages. */
+static uint32_t sender(struct ingest *ingest)
+{
+    bool is_new;
+
+    if (ingest->delivery_device != INGEST_NO_DEVICE)
+        return ingest->delivery_device;
+    ingest->delivery_device =
+        devices_find_or_add(ingest->devices, ingest->delivery_device_id, &is_new);
+    assert(is_new);
+    ingest->config.on_device(ingest, ingest->delivery_device);
+    return ingest->delivery_device;
 }
 
 static void on_item(void *user, const struct reading_item *item)
 {
     struct ingest *ingest = user;
 
+    ingest->last_arrival_us = item->received_at_us;
+    ingest->counters.received++;
     if (item->error) {
-        reject(ingest, item->error, item->detail, item->bytes, item->length);
+        reject(ingest, item);
         return;
     }
-    ingest->counters.received++;
     ingest->counters.unknown_members += item->unknown_members;
     if (!item->has_timestamp)
         ingest->counters.without_timestamp++;
-    batch_push(ingest->filling, ingest->delivery_device, item->reading, item->seq,
-               ingest->arrival_us, item->bytes, item->length);
+    batch_push(ingest->filling, sender(ingest), item);
 }
 
-/* The device of a topic; a new one is added. False when the topic has no legal id. */
-static bool find_device(struct ingest *ingest, const char *topic, uint32_t *device)
+/* The id in a topic, NULL when it has none that is legal, and the device if it is known. */
+static const char *find_device(struct ingest *ingest, const char *topic)
 {
     const struct topic_filter *filter = &ingest->config.filter;
-    char id[DEVICE_ID_SIZE];
     const char *start;
     size_t bytes;
-    bool is_new;
 
     /* Nearly always it is known, and then it was judged when it was new. */
     if (topic_find_id(filter, topic, &start, &bytes) &&
-        devices_find(ingest->devices, start, bytes, device))
-        return true;
-    if (!topic_device_id(id, filter, topic))
-        return false;
-    *device = devices_find_or_add(ingest->devices, id, &is_new);
-    if (is_new)
-        ingest->config.on_device(ingest, *device);
-    return true;
+        devices_find(ingest->devices, start, bytes, &ingest->delivery_device))
+        return ingest->devices->items[ingest->delivery_device].id;
+    ingest->delivery_device = INGEST_NO_DEVICE;
+    return topic_device_id(ingest->delivery_device_id, filter, topic) ? ingest->delivery_device_id
+                                                                      : NULL;
+}
+
+static int64_t next_arrival_us(const struct ingest *ingest)
+{
+    int64_t now_us = timestamp_now();
+
+    return now_us > ingest->last_arrival_us ? now_us : ingest->last_arrival_us + 1;
+}
+
+/* When a message came first: now, unless it says otherwise and may be believed. */
+static int64_t first_arrival_us(const struct ingest *ingest, const struct mqtt_delivery *delivery,
+                                int64_t now_us)
+{
+    char text[40];
+    int64_t us;
+
+    if (delivery->properties &&
+        mqtt_delivery_property(delivery, FIRST_RECEIVED_PROPERTY, text, sizeof(text)) &&
+        timestamp_parse(&us, text) && us >= ingest->config.rules.earliest_us && us <= now_us)
+        return us;
+    return now_us;
+}
+
+static void reject_whole(struct ingest *ingest, const struct reading_source *source,
+                         enum reading_error error, const char *detail)
+{
+    struct reading_item item = {.error = error,
+                                .detail = detail,
+                                .bytes = ingest->delivery->payload,
+                                .length = ingest->delivery->bytes,
+                                .received_at_us = source->received_at_us,
+                                .first_received_at_us = source->first_received_at_us};
+
+    on_item(ingest, &item);
 }
 
 static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)
 {
+    struct reading_source source = {.received_at_us = next_arrival_us(ingest)};
+
+    source.first_received_at_us = first_arrival_us(ingest, delivery, source.received_at_us);
     ingest->counters.messages++;
     if (delivery->qos == 0)
         ingest->counters.qos0++;
     if (delivery->retain) {
         ingest->counters.retained++;
-        reject(ingest, READING_RETAINED, "replayed by the subscription, not sent just now",
-               delivery->payload, delivery->bytes);
+        reject_whole(ingest, &source, READING_RETAINED,
+                     "replayed by the subscription, not sent just now");
         return;
     }
-    if (!find_device(ingest, delivery->topic, &ingest->delivery_device)) {
-        reject(ingest, READING_BAD_DEVICE_ID, "the topic's device id is not " DEVICE_ID_LEGAL,
-               delivery->payload, delivery->bytes);
+    source.device_id = find_device(ingest, delivery->topic);
+    if (!source.device_id) {
+        reject_whole(ingest, &source, READING_BAD_DEVICE_ID,
+                     "the topic's device id is not " DEVICE_ID_LEGAL);
         return;
     }
-    reading_json_parse(&ingest->config.rules, ingest->devices->items[ingest->delivery_device].id,
-                       delivery->payload, delivery->bytes, ingest->arrival_us, on_item, ingest);
+    reading_json_parse(&ingest->config.rules, &source, delivery->payload, delivery->bytes, on_item,
+                       ingest);
 }
 
 /* While readings come faster than BUSY_PER_MS a commit is better put off: large batches cost
@@ -127,7 +172,6 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
 
     FAILPOINT("on_message");
     ingest->delivery = delivery;
-    ingest->arrival_us = timestamp_now();
     if (batch_is_empty(ingest->filling)) {
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
         ingest->lingered_count = 0;

@@ -12,6 +12,13 @@
  * Absence  when the database stays away or on hold for `leave_after_ms`, or another collector has
  *          this id, the broker is left on purpose: its queue is the buffer. It is joined again with
  *          the database.
+ * Arrival  every element of a message, readings and rejected ones alike, gets a moment of its own,
+ *          later than all before it: the clock's, or a microsecond after the last where the clock
+ *          has not moved on (or was set back). So it orders all that this process received.
+ *          A message that `--resubmit` sends again says in a user property when it came first;
+ *          that is when it was recorded if it says no time of its own. Anyone may set the property:
+ *          it is believed between `rules.earliest_us` and now, as a timestamp is, and gives a
+ *          device nothing that a timestamp would not.
  * Law      received = stored + duplicates + rejected + in flight, in readings, at every moment.
  * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close. What is in flight
  *          then stays so, for the last status, until ingest_release() frees it.
@@ -24,7 +31,12 @@
 #include "shared/mqtt_link.h"
 #include "shared/topic.h"
 
+/* The user property, RFC 3339. */
+#define FIRST_RECEIVED_PROPERTY "first-received-at"
+
 struct ingest;
+
+#define INGEST_NO_DEVICE UINT32_MAX
 
 enum ingest_state {
     INGEST_WAITING, /* for the database */
@@ -95,9 +107,10 @@ struct ingest {
     uv_timer_t leave;
     uv_timer_t deadline;
     struct ingest_counters counters;
-    const struct mqtt_delivery *delivery; /* being parsed */
-    int64_t arrival_us;
-    uint32_t delivery_device;
+    const struct mqtt_delivery *delivery;    /* being parsed */
+    int64_t last_arrival_us;                 /* of an element */
+    uint32_t delivery_device;                /* INGEST_NO_DEVICE: none that is known */
+    char delivery_device_id[DEVICE_ID_SIZE]; /* of one that is not known yet */
     unsigned open_parts;
     void (*on_stopped)(struct ingest *ingest, bool drained);
 };

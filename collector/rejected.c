@@ -1,5 +1,6 @@
 #include "collector/rejected.h"
 
+#include "collector/ingest.h"
 #include "shared/buffer.h"
 #include "shared/mem.h"
 #include "shared/topic.h"
@@ -12,14 +13,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 30000 };
+enum { IDLE_MS = 30000, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
 
-/* Rows behind $1, of the reason $2 if it is not empty. */
+/* Rows behind $1 and up to $3, of the reason $2 if it is not empty. */
 #define PAGE_SQL                                                                                   \
     "SELECT id::text, to_char(received_at AT TIME ZONE 'UTC', "                                    \
     "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"                                                        \
     " topic, reason, detail, payload FROM rejected_messages"                                       \
-    " WHERE id > $1::bigint AND ($2 = '' OR reason = $2) ORDER BY id LIMIT 500"
+    " WHERE id > $1::bigint AND id <= $3::bigint AND ($2 = '' OR reason = $2)"                     \
+    " ORDER BY rejected_messages.id LIMIT 500" /* not by the text */
+
+/* What there is at the start: how many, the last of them, and when the newest came. */
+#define EXTENT_SQL                                                                                 \
+    "SELECT count(*), coalesce(max(id), 0), coalesce(max(received_at), '-infinity')"               \
+    " FROM rejected_messages WHERE $1 = '' OR reason = $1"
+
+/* A message that is rejected again gets a row behind the last ($1), but keeps when it came ($2). */
+#define RETURNED_SQL                                                                               \
+    "SELECT count(*) FROM rejected_messages WHERE id > $1::bigint AND received_at <= $2"
 
 enum column {
     COLUMN_ID,
@@ -39,7 +50,9 @@ struct rejected {
     PGresult *page;
     int sent; /* rows of the page */
     int outstanding;
-    char last_id[24];
+    char read_id[24]; /* up to which the rows have been read */
+    char last_id[24]; /* of the rows that are there at the start */
+    char newest_at[40];
     int row_by_mid[65536]; /* + 1 */
     uint64_t resubmitted;
     uint64_t kept;
@@ -53,10 +66,25 @@ static int fail(const char *what, const char *text)
     return 1;
 }
 
+static bool find_extent(struct rejected *r)
+{
+    const char *params[] = {r->config->reason ? r->config->reason : ""};
+    PGresult *result = PQexecParams(r->conn, EXTENT_SQL, 1, NULL, params, NULL, NULL, 0);
+    bool is_found = PQresultStatus(result) == PGRES_TUPLES_OK;
+
+    if (is_found) {
+        r->total = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        snprintf(r->last_id, sizeof(r->last_id), "%s", PQgetvalue(result, 0, 1));
+        snprintf(r->newest_at, sizeof(r->newest_at), "%s", PQgetvalue(result, 0, 2));
+    }
+    PQclear(result);
+    return is_found;
+}
+
 static PGresult *fetch_page(struct rejected *r)
 {
-    const char *params[] = {r->last_id, r->config->reason ? r->config->reason : ""};
-    PGresult *page = PQexecParams(r->conn, PAGE_SQL, 2, NULL, params, NULL, NULL, 1);
+    const char *params[] = {r->read_id, r->config->reason ? r->config->reason : "", r->last_id};
+    PGresult *page = PQexecParams(r->conn, PAGE_SQL, 3, NULL, params, NULL, NULL, 1);
 
     if (PQresultStatus(page) != PGRES_TUPLES_OK) {
         r->status = fail("rejected_messages", PQerrorMessage(r->conn));
@@ -64,7 +92,7 @@ static PGresult *fetch_page(struct rejected *r)
         return NULL;
     }
     if (PQntuples(page) > 0)
-        snprintf(r->last_id, sizeof(r->last_id), "%s",
+        snprintf(r->read_id, sizeof(r->read_id), "%s",
                  PQgetvalue(page, PQntuples(page) - 1, COLUMN_ID));
     return page;
 }
@@ -233,11 +261,14 @@ static void send_page(struct rejected *r)
         return;
     }
     for (; r->sent < PQntuples(r->page); r->sent++) {
+        struct mqtt_property first_received = {FIRST_RECEIVED_PROPERTY,
+                                               PQgetvalue(r->page, r->sent, COLUMN_RECEIVED_AT)};
         int mid = 0;
 
-        if (!mqtt_link_publish(&r->link, &mid, PQgetvalue(r->page, r->sent, COLUMN_TOPIC),
-                               PQgetvalue(r->page, r->sent, COLUMN_PAYLOAD),
-                               (size_t)PQgetlength(r->page, r->sent, COLUMN_PAYLOAD), 1, false)) {
+        if (!mqtt_link_publish_with(&r->link, &mid, PQgetvalue(r->page, r->sent, COLUMN_TOPIC),
+                                    PQgetvalue(r->page, r->sent, COLUMN_PAYLOAD),
+                                    (size_t)PQgetlength(r->page, r->sent, COLUMN_PAYLOAD), 1, false,
+                                    &first_received)) {
             r->kept++; /* a topic that cannot be published to */
             continue;
         }
@@ -293,31 +324,41 @@ static void on_up(struct mqtt_link *link, bool session_present)
         send_page(r); /* after a reconnect the library sends the rest of the page again */
 }
 
-static uint64_t count_all(struct rejected *r)
+/* How many of those that were sent again have been rejected again, once that number has come to
+ * rest: the collector may be about to commit the last of them. */
+static uint64_t count_returned(struct rejected *r)
 {
-    const char *params[] = {r->config->reason ? r->config->reason : ""};
-    PGresult *result =
-        PQexecParams(r->conn, "SELECT count(*) FROM rejected_messages WHERE $1 = '' OR reason = $1",
-                     1, NULL, params, NULL, NULL, 0);
-    uint64_t count = PQresultStatus(result) == PGRES_TUPLES_OK
-                         ? strtoull(PQgetvalue(result, 0, 0), NULL, 10)
-                         : 0;
+    const char *params[] = {r->last_id, r->newest_at};
+    uint64_t before = UINT64_MAX;
 
-    PQclear(result);
-    return count;
+    for (int looks = 0; r->resubmitted > 0 && looks < LOOKS_MOST; looks++) {
+        PGresult *result;
+        uint64_t count;
+
+        uv_sleep(LOOK_EVERY_MS);
+        result = PQexecParams(r->conn, RETURNED_SQL, 2, NULL, params, NULL, NULL, 0);
+        count = PQresultStatus(result) == PGRES_TUPLES_OK
+                    ? strtoull(PQgetvalue(result, 0, 0), NULL, 10)
+                    : 0;
+        PQclear(result);
+        if (count == before)
+            break;
+        before = count;
+    }
+    return before == UINT64_MAX ? 0 : before;
 }
 
 static int resubmit_all(struct rejected *r)
 {
     struct mqtt_link_config mqtt = r->config->mqtt;
     char error[256];
+    uint64_t returned;
 
     mqtt.name = "mqtt";
     mqtt.keepalive_s = 60;
     mqtt.user = r;
     mqtt.on_up = on_up;
     mqtt.on_published = on_published;
-    r->total = count_all(r);
     uv_loop_init(&r->loop);
     if (!mqtt_link_start(&r->link, &r->loop, &mqtt, error, sizeof(error)))
         return fail("mqtt-url", error);
@@ -332,6 +373,12 @@ static int resubmit_all(struct rejected *r)
     fprintf(stderr,
             "%" PRIu64 " sent again, %" PRIu64 " kept because nobody subscribes to their topic\n",
             r->resubmitted, r->kept);
+    returned = count_returned(r);
+    if (returned > 0)
+        fprintf(stderr,
+                "%" PRIu64 " of them are back: rejected again, by a collector whose "
+                "settings have not changed or for another reason\n",
+                returned);
     return r->status;
 }
 
@@ -341,10 +388,12 @@ int rejected_run(const struct rejected_config *config)
     int status;
 
     r->config = config;
-    strcpy(r->last_id, "0");
+    strcpy(r->read_id, "0");
     r->conn = PQconnectdb(config->database_url ? config->database_url : "");
     if (PQstatus(r->conn) != CONNECTION_OK)
         status = fail("database", PQerrorMessage(r->conn));
+    else if (!find_extent(r))
+        status = fail("rejected_messages", PQerrorMessage(r->conn));
     else if (config->resubmit)
         status = resubmit_all(r);
     else if (config->export_file)

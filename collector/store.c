@@ -136,6 +136,14 @@ static void refuse_row(struct store *store, const struct pg_error *error)
     struct buffer topic = {0};
     struct topic_filter filter;
     char detail[sizeof(error->text) + 32];
+    struct reading_item item = {
+        .error = READING_REFUSED_BY_DATABASE,
+        .detail = detail,
+        .bytes = (const char *)batch->payloads.data + row->payload_at,
+        .length = row->payload_bytes,
+        .received_at_us = row->received_at_us,
+        .first_received_at_us = row->first_received_at_us,
+    };
     bool is_legal = topic_filter_parse(&filter, store->config.subscribe);
 
     assert(is_legal);
@@ -144,9 +152,7 @@ static void refuse_row(struct store *store, const struct pg_error *error)
     buffer_put_text(&topic, store->config.devices->items[row->device].id);
     buffer_put_text(&topic, filter.suffix);
     snprintf(detail, sizeof(detail), "SQLSTATE %s: %s", error->sqlstate, error->text);
-    batch_reject(batch, buffer_text(&topic), (const char *)batch->payloads.data + row->payload_at,
-                 row->payload_bytes, row->received_at_us,
-                 reading_error_text(READING_REFUSED_BY_DATABASE), detail);
+    batch_reject(batch, buffer_text(&topic), &item);
     buffer_release(&topic);
     row->is_refused = true;
     store->outcome.refused++;

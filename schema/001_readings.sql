@@ -13,7 +13,7 @@ CREATE TABLE devices (
 COMMENT ON TABLE devices IS 'Every device that ever sent a reading.';
 COMMENT ON COLUMN devices.id IS 'The number that readings and peaks refer to.';
 COMMENT ON COLUMN devices.device_id IS 'The id in the topic the device publishes to.';
-COMMENT ON COLUMN devices.first_seen_at IS 'When a collector first heard of it.';
+COMMENT ON COLUMN devices.first_seen_at IS 'When a collector stored its first reading.';
 
 -- No foreign key to devices: the collector registers a device before it stores its first reading,
 -- devices are never deleted, and the check would cost as much as the insert. Columns are ordered so
@@ -31,7 +31,7 @@ COMMENT ON TABLE readings IS 'Every reading once. People query the view device_r
 COMMENT ON COLUMN readings.device IS 'devices.id';
 COMMENT ON COLUMN readings.content_hash IS 'XXH3 (64 bits) of the bytes the reading came in: tells apart what a device recorded in one microsecond.';
 COMMENT ON COLUMN readings.recorded_at IS 'The timestamp the device gave, or its arrival when it gave none.';
-COMMENT ON COLUMN readings.received_at IS 'When the collector received it first.';
+COMMENT ON COLUMN readings.received_at IS 'When the collector received it: a moment of its own, so it orders what one collector received.';
 COMMENT ON COLUMN readings.status IS '1 ON, 2 OFF, 3 ACTIVE, 4 INACTIVE, NULL when the reading has none.';
 COMMENT ON COLUMN readings.seq IS 'The device''s own number for the reading, if it gives one.';
 
@@ -91,9 +91,9 @@ CREATE TABLE rejected_messages (
 CREATE INDEX rejected_messages_reason ON rejected_messages (reason, id);
 COMMENT ON TABLE rejected_messages IS 'What arrived and cannot be a reading, byte for byte, with the reason.';
 COMMENT ON COLUMN rejected_messages.id IS 'In the order of arrival.';
-COMMENT ON COLUMN rejected_messages.received_at IS 'When the collector received it.';
+COMMENT ON COLUMN rejected_messages.received_at IS 'When the collector received it first, also when it was sent again since and rejected anew.';
 COMMENT ON COLUMN rejected_messages.topic IS 'The topic it was published to.';
-COMMENT ON COLUMN rejected_messages.payload IS 'All of it; of an array with several readings, the one.';
+COMMENT ON COLUMN rejected_messages.payload IS 'Its bytes; of an array those of one element, or all where its elements cannot be told apart.';
 COMMENT ON COLUMN rejected_messages.reason IS 'One word, for counting.';
 COMMENT ON COLUMN rejected_messages.detail IS 'What exactly, and what is legal.';
 

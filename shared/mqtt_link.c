@@ -347,10 +347,10 @@ static void on_message(struct mosquitto *mosq, void *user, const struct mosquitt
                                      .payload = message->payload ? message->payload : "",
                                      .bytes = (size_t)message->payloadlen,
                                      .qos = message->qos,
-                                     .retain = message->retain};
+                                     .retain = message->retain,
+                                     .properties = properties};
 
     (void)mosq;
-    (void)properties;
     link->read_something = true;
     if (link->config.gated && message->qos > 0)
         link->held_acks++;
@@ -754,16 +754,53 @@ bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos)
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
                        size_t bytes, int qos, bool retain)
 {
+    return mqtt_link_publish_with(link, mid, topic, payload, bytes, qos, retain, NULL);
+}
+
+bool mqtt_link_publish_with(struct mqtt_link *link, int *mid, const char *topic,
+                            const void *payload, size_t bytes, int qos, bool retain,
+                            const struct mqtt_property *property)
+{
+    mosquitto_property *properties = NULL;
     int rc;
 
     assert(!link->config.gated);
     if (link->state != MQTT_LINK_UP)
         return false;
-    rc = mosquitto_publish(link->mosq, mid, topic, (int)bytes, payload, qos, retain);
+    if (property)
+        require_memory(mosquitto_property_add_string_pair(&properties, MQTT_PROP_USER_PROPERTY,
+                                                          property->name, property->value));
+    rc = mosquitto_publish_v5(link->mosq, mid, topic, (int)bytes, payload, qos, retain, properties);
+    mosquitto_property_free_all(&properties);
     link->queued++;
     if (!link->is_holding)
         mqtt_link_flush(link);
     return rc == MOSQ_ERR_SUCCESS;
+}
+
+bool mqtt_delivery_property(const struct mqtt_delivery *delivery, const char *name, char *out,
+                            size_t out_bytes)
+{
+    const mosquitto_property *property = delivery->properties;
+    bool skips_first = false;
+    bool is_found = false;
+
+    while (property && !is_found) {
+        char *found = NULL;
+        char *value = NULL;
+
+        property = mosquitto_property_read_string_pair(property, MQTT_PROP_USER_PROPERTY, &found,
+                                                       &value, skips_first);
+        skips_first = true;
+        is_found = found && value && strcmp(found, name) == 0;
+        if (is_found && strlen(value) < out_bytes)
+            strcpy(out, value);
+        else if (is_found)
+            property = NULL;
+        free(found);
+        free(value);
+    }
+    return property && is_found;
 }
 
 void mqtt_link_hold(struct mqtt_link *link)

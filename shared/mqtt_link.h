@@ -50,6 +50,13 @@ struct mqtt_delivery {
     size_t bytes;
     int qos;
     bool retain;
+    const void *properties; /* for mqtt_delivery_property() */
+};
+
+/* A user property of MQTT 5, which travels with a message. */
+struct mqtt_property {
+    const char *name;
+    const char *value;
 };
 
 struct mqtt_link_config {
@@ -135,6 +142,16 @@ void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link 
 bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos);
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
                        size_t bytes, int qos, bool retain);
+
+/* The same with a user property. */
+bool mqtt_link_publish_with(struct mqtt_link *link, int *mid, const char *topic,
+                            const void *payload, size_t bytes, int qos, bool retain,
+                            const struct mqtt_property *property);
+
+/* Copies the value of the first user property of this name; false when there is none, or one that
+ * does not fit. */
+bool mqtt_delivery_property(const struct mqtt_delivery *delivery, const char *name, char *out,
+                            size_t out_bytes);
 
 /* Between the two, publications are collected, and then leave in as few segments as they fit. */
 void mqtt_link_hold(struct mqtt_link *link);

@@ -59,11 +59,21 @@ const char *reading_error_text(enum reading_error error)
     return error < READING_ERROR_COUNT ? error_texts[error] : "unknown";
 }
 
+/* A payload that is taken apart. */
+struct payload {
+    const struct reading_rules *rules;
+    const struct reading_source *source;
+    reading_item_fn on_item;
+    void *user;
+    int64_t items; /* so far */
+    char *detail;  /* READING_DETAIL_SIZE bytes, of the item if it is rejected */
+};
+
 /* What is known while one object is read. */
 struct parse {
+    struct payload *payload;
     const struct reading_rules *rules;
     const char *device_id;
-    int64_t now_us;
     struct reading_item *item;
     struct reading *reading;
     uint64_t known_seen; /* bits of the members that have come, by enum member and feature */
@@ -75,8 +85,9 @@ reject(struct parse *parse, enum reading_error error, const char *format, ...)
     va_list args;
 
     parse->item->error = error;
+    parse->item->detail = parse->payload->detail;
     va_start(args, format);
-    vsnprintf(parse->item->detail, sizeof(parse->item->detail), format, args);
+    vsnprintf(parse->payload->detail, READING_DETAIL_SIZE, format, args);
     va_end(args);
     return false;
 }
@@ -296,9 +307,9 @@ static bool check_time(struct parse *parse)
         timestamp_format(limit, parse->rules->earliest_us);
         return reject(parse, READING_TIMESTAMP_TOO_OLD, "timestamp %s is before %s", when, limit);
     }
-    if (us > parse->now_us + parse->rules->future_tolerance_us) {
+    if (us > parse->item->received_at_us + parse->rules->future_tolerance_us) {
         timestamp_format(when, us);
-        timestamp_format(limit, parse->now_us);
+        timestamp_format(limit, parse->item->received_at_us);
         return reject(parse, READING_TIMESTAMP_IN_FUTURE,
                       "timestamp %s is more than %g s after its arrival at %s", when,
                       (double)parse->rules->future_tolerance_us / 1e6, limit);
@@ -343,37 +354,51 @@ static size_t decode_names(struct json_value *object, char **decoded)
     return count;
 }
 
-static void take_item(const struct reading_rules *rules, const char *device_id,
-                      struct json_value *value, const char *bytes, size_t length, int64_t now_us,
-                      reading_item_fn on_item, void *user)
+static struct reading_item next_item(struct payload *payload, const char *bytes, size_t length)
+{
+    int64_t later_us = payload->items++;
+
+    return (struct reading_item){.bytes = bytes,
+                                 .length = length,
+                                 .received_at_us = payload->source->received_at_us + later_us,
+                                 .first_received_at_us =
+                                     payload->source->first_received_at_us + later_us,
+                                 .seq = -1,
+                                 .detail = ""};
+}
+
+static void take_item(struct payload *payload, struct json_value *value, const char *bytes,
+                      size_t length)
 {
     char *decoded[JSON_MEMBERS_MAX];
     size_t decoded_count = decode_names(value, decoded);
     union reading_storage storage;
-    struct reading_item item = {.bytes = bytes, .length = length, .seq = -1};
-    struct parse parse = {.rules = rules,
-                          .device_id = device_id,
-                          .now_us = now_us,
+    struct reading_item item = next_item(payload, bytes, length);
+    struct parse parse = {.payload = payload,
+                          .rules = payload->rules,
+                          .device_id = payload->source->device_id,
                           .item = &item,
                           .reading = &storage.reading};
 
-    storage.reading = (struct reading){.recorded_at_us = now_us};
-    for (size_t i = 0; i < rules->features->count; i++)
+    storage.reading = (struct reading){.recorded_at_us = item.first_received_at_us};
+    for (size_t i = 0; i < payload->rules->features->count; i++)
         storage.reading.values[i] = (double)NAN;
     if (take_object(&parse, value))
         item.reading = &storage.reading;
     while (decoded_count > 0)
         free(decoded[--decoded_count]);
-    on_item(user, &item);
+    payload->on_item(payload->user, &item);
 }
 
-static void reject_payload(enum reading_error error, size_t at, const char *payload, size_t bytes,
-                           reading_item_fn on_item, void *user)
+static void reject_bytes(struct payload *payload, enum reading_error error, size_t at,
+                         const char *bytes, size_t length)
 {
-    struct reading_item item = {.error = error, .bytes = payload, .length = bytes, .seq = -1};
+    struct reading_item item = next_item(payload, bytes, length);
 
-    snprintf(item.detail, sizeof(item.detail), "at byte %zu of %zu", at, bytes);
-    on_item(user, &item);
+    snprintf(payload->detail, READING_DETAIL_SIZE, "at byte %zu of %zu", at, length);
+    item.error = error;
+    item.detail = payload->detail;
+    payload->on_item(payload->user, &item);
 }
 
 static bool is_space(char c)
@@ -390,37 +415,39 @@ static void trim(const char *text, size_t *from, size_t *to)
         --*to;
 }
 
-void reading_json_parse(const struct reading_rules *rules, const char *device_id,
-                        const char *payload, size_t bytes, int64_t now_us, reading_item_fn on_item,
-                        void *user)
+void reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
+                        const char *text, size_t bytes, reading_item_fn on_item, void *user)
 {
+    char detail[READING_DETAIL_SIZE];
+    struct payload payload = {
+        .rules = rules, .source = source, .on_item = on_item, .user = user, .detail = detail};
     struct json_value value;
     size_t at;
-    enum json_error error = json_scan_document(payload, bytes, &at, &value);
+    enum json_error error = json_scan_document(text, bytes, &at, &value);
     size_t start = 0;
     size_t end = bytes;
 
     if (error) {
-        reject_payload(scan_errors[error], at, payload, bytes, on_item, user);
+        reject_bytes(&payload, scan_errors[error], at, text, bytes);
         return;
     }
     if (value.kind != JSON_ARRAY) {
-        trim(payload, &start, &end);
-        take_item(rules, device_id, &value, payload + start, end - start, now_us, on_item, user);
+        trim(text, &start, &end);
+        take_item(&payload, &value, text + start, end - start);
         return;
     }
-    at = (size_t)((const char *)memchr(payload, '[', bytes) - payload);
+    at = (size_t)((const char *)memchr(text, '[', bytes) - text);
     /* The document is known to be good, so each element ends at a comma or at the bracket. */
     do {
         start = ++at;
-        if (json_scan_value(payload, bytes, &at, &value) != JSON_OK) {
-            reject_payload(READING_EMPTY, at, payload, bytes, on_item, user); /* [] */
+        if (json_scan_value(text, bytes, &at, &value) != JSON_OK) {
+            reject_bytes(&payload, READING_EMPTY, at, text, bytes); /* [] */
             return;
         }
         end = at;
-        trim(payload, &start, &end);
-        take_item(rules, device_id, &value, payload + start, end - start, now_us, on_item, user);
-    } while (payload[at] == ',');
+        trim(text, &start, &end);
+        take_item(&payload, &value, text + start, end - start);
+    } while (text[at] == ',');
 }
 
 void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,

@@ -49,12 +49,23 @@ struct reading_rules {
     int64_t future_tolerance_us; /* how far ahead of us a device's clock may be */
 };
 
+/* Where a payload comes from. Both moments are those of its first element; each further one counts
+ * as a microsecond later, so that elements which say no time are told apart. */
+struct reading_source {
+    const char *device_id; /* the topic's */
+    int64_t received_at_us;
+    int64_t first_received_at_us; /* earlier when it was rejected then and is sent again; stands in
+                                     for a time that is not given */
+};
+
 struct reading_item {
     enum reading_error error;
     const struct reading *reading; /* NULL when error */
-    char detail[READING_DETAIL_SIZE];
+    const char *detail;            /* "" when it is a reading */
     const char *bytes; /* the part of the payload this item came from, no white space around it */
     size_t length;
+    int64_t received_at_us;
+    int64_t first_received_at_us;
     int64_t seq;              /* the device's own number for it, -1 when it gave none */
     bool has_timestamp;       /* false: the arrival time stands in, and duplicates cannot be told */
     unsigned unknown_members; /* ignored, but counted */
@@ -65,11 +76,9 @@ typedef void (*reading_item_fn)(void *user, const struct reading_item *item);
 /* "not_json", as stored in rejected_messages.reason. */
 const char *reading_error_text(enum reading_error error);
 
-/* Calls on_item for every element of the payload, at least once. `device_id` is the one of the
- * topic. */
-void reading_json_parse(const struct reading_rules *rules, const char *device_id,
-                        const char *payload, size_t bytes, int64_t now_us, reading_item_fn on_item,
-                        void *user);
+/* Calls on_item for every element of the payload, at least once. */
+void reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
+                        const char *text, size_t bytes, reading_item_fn on_item, void *user);
 
 /* {"deviceId":..,"timestamp":..,"status":..,<feature>:..}; what is absent is null. */
 void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,

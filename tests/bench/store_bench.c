@@ -174,13 +174,15 @@ static void on_item(void *user, const struct reading_item *item)
         fprintf(stderr, "store_bench: %s\n", item->detail);
         exit(1);
     }
-    batch_push(&bench->batch, bench->sender, item->reading, item->seq, bench->now_us, item->bytes,
-               item->length);
+    batch_push(&bench->batch, bench->sender, item);
 }
 
 /* What ingest.c does with each message. */
 static void parse_messages(struct bench *bench)
 {
+    struct reading_source source = {.received_at_us = bench->now_us,
+                                    .first_received_at_us = bench->now_us};
+
     for (size_t i = 0; i < bench->settings.batch_size; i++) {
         const struct message *message = &bench->messages[i];
         const char *start;
@@ -189,8 +191,9 @@ static void parse_messages(struct bench *bench)
         if (!topic_find_id(&bench->filter, message->topic, &start, &bytes) ||
             !devices_find(&bench->devices, start, bytes, &bench->sender))
             abort();
-        reading_json_parse(&bench->rules, bench->devices.items[bench->sender].id, message->payload,
-                           message->bytes, bench->now_us, on_item, bench);
+        source.device_id = bench->devices.items[bench->sender].id;
+        reading_json_parse(&bench->rules, &source, message->payload, message->bytes, on_item,
+                           bench);
     }
 }
 

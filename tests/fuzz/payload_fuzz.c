@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static const int64_t now_us = INT64_C(1795521600000000); /* 2026-11-24 */
+#define NOW_US INT64_C(1795521600000000) /* 2026-11-24 */
 static struct features features;
 static size_t items;
 static int depth;
@@ -19,21 +19,26 @@ static int depth;
 static const struct reading_rules rules = {.features = &features,
                                            .earliest_us = INT64_C(946684800000000),
                                            .future_tolerance_us = 60000000};
+static const struct reading_source source = {
+    .device_id = "d", .received_at_us = NOW_US, .first_received_at_us = NOW_US};
 
 static void on_item(void *user, const struct reading_item *item)
 {
     const struct reading *expected = user;
     struct buffer json = {0};
 
-    items++;
+    if (depth == 0)
+        items++;
     assert((item->error == READING_OK) == (item->reading != NULL));
-    assert(memchr(item->detail, '\0', sizeof(item->detail)));
+    assert(strlen(item->detail) < READING_DETAIL_SIZE &&
+           (item->detail[0] != '\0') == !item->reading);
+    assert(depth > 0 || item->received_at_us == NOW_US + (int64_t)items - 1);
     if (item->error) {
         assert(!expected);
         return;
     }
     assert(item->reading->recorded_at_us >= rules.earliest_us);
-    assert(item->reading->recorded_at_us <= now_us + rules.future_tolerance_us);
+    assert(item->reading->recorded_at_us <= NOW_US + rules.future_tolerance_us);
     assert(item->reading->status < STATUS_COUNT);
     for (size_t i = 0; i < features.count; i++)
         assert(isnan(item->reading->values[i]) || isfinite(item->reading->values[i]));
@@ -46,7 +51,7 @@ static void on_item(void *user, const struct reading_item *item)
     } else if (depth == 0) {
         reading_json_write(&json, "d", item->reading, &features);
         depth++;
-        reading_json_parse(&rules, "d", (const char *)json.data, json.bytes, now_us, on_item,
+        reading_json_parse(&rules, &source, (const char *)json.data, json.bytes, on_item,
                            (void *)item->reading);
         depth--;
         buffer_release(&json);
@@ -64,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (bytes > 0)
         memcpy(text, data, bytes);
     items = 0;
-    reading_json_parse(&rules, "d", text, bytes, now_us, on_item, NULL);
+    reading_json_parse(&rules, &source, text, bytes, on_item, NULL);
     assert(items > 0);
     free(text);
     return 0;

@@ -67,3 +67,37 @@ def test_the_hash_of_known_bytes_is_known(stack):
     publisher.wait()
     until(lambda: stack.database.count() == 1)
     assert stack.database.value("SELECT content_hash FROM readings") == -5310044132949788151
+
+
+# --- Arrival, and what stands in for a time ---------------------------------------------------------
+
+
+def test_elements_without_a_time_are_told_apart_by_their_arrival(stack):
+    live_collector(stack)
+    publisher = stack.publisher()
+    payload = b'[{"temperature":1},{"temperature":1},{"temperature":2},"x",{"temperature":1}]'
+    for _ in range(200):
+        publisher.send_bytes(TOPIC, payload)
+    publisher.wait()
+    until(lambda: counts(stack) == (800, 0) and stack.database.count("rejected_messages") == 200)
+    arrivals = [at for at, in stack.database.rows("SELECT received_at FROM readings UNION ALL SELECT received_at FROM rejected_messages")]
+    assert len(set(arrivals)) == 1000
+    assert stack.database.value("SELECT count(*) FROM readings WHERE recorded_at = received_at") == 800
+
+
+def test_whoever_sends_no_reading_is_no_device(stack):
+    live_collector(stack)
+    publisher = stack.publisher()
+    for i in range(300):
+        publisher.send_bytes(f"devices/d{i}/readings", b"not json")
+    publisher.send_bytes("devices/r/readings", b'{"temperature":1}', retain=True)
+    publisher.wait()
+    until(lambda: stack.database.count("rejected_messages") == 300 and stack.database.count() == 1)
+    until(lambda: stack.metrics()["highwater_windows_devices"] == 1)
+    assert stack.database.rows("SELECT device_id FROM devices") == [("r",)]
+    # born with the first that is one, in the same message as others that are none
+    publisher.send_bytes("devices/d7/readings", b'[1,{"temperature":"x"},{"temperature":1},{"temperature":2}]')
+    publisher.wait()
+    until(lambda: stack.database.count() == 3)
+    assert stack.database.value("SELECT string_agg(device_id, ' ' ORDER BY id) FROM devices") == "r d7"
+    assert stack.metrics()["highwater_windows_devices"] == 2

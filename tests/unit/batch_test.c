@@ -59,8 +59,25 @@ static void push(struct fixture *f, uint32_t device, int64_t recorded_at_us, int
     storage.reading.values[0] = (double)f->batch.count;
     storage.reading.values[1] = (double)NAN;
     snprintf(payload, sizeof(payload), "payload %zu", f->batch.count);
-    batch_push(&f->batch, device, &storage.reading, (int64_t)f->batch.count,
-               1000 + (int64_t)f->batch.count, payload, strlen(payload));
+    batch_push(&f->batch, device,
+               &(struct reading_item){.reading = &storage.reading,
+                                      .seq = (int64_t)f->batch.count,
+                                      .received_at_us = 1000 + (int64_t)f->batch.count,
+                                      .first_received_at_us = 900,
+                                      .bytes = payload,
+                                      .length = strlen(payload)});
+}
+
+static void reject(struct fixture *f, const char *topic, const char *payload, const char *detail,
+                   int64_t received_at_us)
+{
+    batch_reject(&f->batch, topic,
+                 &(struct reading_item){.error = READING_NOT_JSON,
+                                        .detail = detail,
+                                        .received_at_us = received_at_us,
+                                        .first_received_at_us = 77,
+                                        .bytes = payload,
+                                        .length = strlen(payload)});
 }
 
 static void test_batch__rows_are_sorted_as_the_index_is(void **state)
@@ -284,13 +301,13 @@ static void test_batch__the_oldest_arrival_is_that_of_the_first_of_all(void **st
 {
     struct fixture *f = *state;
 
-    batch_reject(&f->batch, "t", "p", 1, 500, "reason", "detail");
+    reject(f, "t", "p", "detail", 500);
     push(f, 0, 1, 1);
     assert_int_equal(f->batch.oldest_received_at_us, 500);
     batch_clear(&f->batch);
     assert_true(batch_is_empty(&f->batch));
     push(f, 0, 1, 1);
-    batch_reject(&f->batch, "t", "p", 1, 5000, "reason", "detail");
+    reject(f, "t", "p", "detail", 5000);
     assert_int_equal(f->batch.oldest_received_at_us, 1000);
 }
 
@@ -334,7 +351,7 @@ static void test_batch__a_rejected_message_keeps_its_bytes_and_a_legal_topic(voi
         char detail[64];
 
         batch_clear(&f->batch);
-        batch_reject(&f->batch, cases[i].topic, "p\xffq", 3, 77, "not_json", "d\xc0x");
+        reject(f, cases[i].topic, "p\xffq", "d\xc0x", 500);
         assert_int_equal(f->batch.rejected_count, 1);
         assert_int_equal(read_rejected(f, topic, sizeof(topic), detail, sizeof(detail)), 3);
         assert_string_equal(topic, cases[i].kept);
@@ -366,7 +383,7 @@ static void test_batch__an_empty_one_can_be_sorted(void **state)
 
     batch_sort(&f->batch, &f->devices);
     assert_int_equal(f->batch.sorted_count, 0);
-    batch_reject(&f->batch, "t", "", 0, 77, "not_json", "");
+    reject(f, "t", "", "", 500);
     batch_sort(&f->batch, &f->devices);
     assert_int_equal(f->batch.sorted_count, 0);
     assert_false(batch_is_empty(&f->batch));

@@ -91,9 +91,11 @@ static void look_at(struct seen *seen, struct buffer *payload)
 {
     static union reading_storage seen_reading;
     const struct reading_rules rules = {.features = &features, .future_tolerance_us = 60000000};
+    const struct reading_source source = {
+        .device_id = DEVICE, .received_at_us = AT_US, .first_received_at_us = AT_US};
 
     *seen = (struct seen){.reading = &seen_reading};
-    reading_json_parse(&rules, DEVICE, buffer_text(payload), payload->bytes, AT_US, on_item, seen);
+    reading_json_parse(&rules, &source, buffer_text(payload), payload->bytes, on_item, seen);
 }
 
 static void ordinary(union reading_storage *out)

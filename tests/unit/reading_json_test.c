@@ -11,11 +11,13 @@
 
 #include <cmocka.h>
 
-static const int64_t now_us = INT64_C(1795521600000000); /* 2026-11-24T12:00:00Z or so */
+#define NOW_US INT64_C(1795521600000000) /* 2026-11-24T12:00:00Z or so */
 static struct features features;
 static struct reading_rules rules = {.features = &features,
                                      .earliest_us = INT64_C(946684800000000),
                                      .future_tolerance_us = 60000000};
+static const struct reading_source source = {
+    .device_id = "d", .received_at_us = NOW_US, .first_received_at_us = NOW_US};
 
 struct seen {
     size_t count;
@@ -53,7 +55,7 @@ static struct seen parse(const char *text)
 {
     struct seen seen = {0};
 
-    reading_json_parse(&rules, "d", text, strlen(text), now_us, on_item, &seen);
+    reading_json_parse(&rules, &source, text, strlen(text), on_item, &seen);
     return seen;
 }
 
@@ -98,7 +100,7 @@ static void test_reading_json__what_is_absent_is_absent(void **state)
     assert_int_equal(seen.errors[0], READING_OK);
     assert_true(isnan(seen.pressure[0]));
     assert_int_equal(seen.status[0], STATUS_ABSENT);
-    assert_int_equal(seen.recorded_at_us[0], now_us);
+    assert_int_equal(seen.recorded_at_us[0], NOW_US);
     assert_int_equal(seen.seq[0], -1);
     assert_int_equal(seen.unknown[0], 2);
 }
@@ -257,8 +259,7 @@ static void test_reading_json__what_stands_around_a_reading_does_not_change_its_
             else
                 buffer_put(&text, c, 1);
         }
-        reading_json_parse(&rules, "d", (const char *)text.data, text.bytes, now_us, on_item,
-                           &seen);
+        reading_json_parse(&rules, &source, (const char *)text.data, text.bytes, on_item, &seen);
         for (size_t item = 0; item < seen.count; item++) {
             if (seen.errors[item])
                 continue;
@@ -298,7 +299,7 @@ static void test_reading_json__written_and_read_again_it_is_the_same(void **stat
     storage.reading.values[0] = 0.1 + 0.2;
     storage.reading.values[1] = (double)NAN;
     reading_json_write(&json, "d", &storage.reading, &features);
-    reading_json_parse(&rules, "d", (const char *)json.data, json.bytes, now_us, on_item, &seen);
+    reading_json_parse(&rules, &source, (const char *)json.data, json.bytes, on_item, &seen);
     assert_int_equal(seen.errors[0], READING_OK);
     assert_int_equal(seen.recorded_at_us[0], storage.reading.recorded_at_us);
     assert_true(seen.temperature[0] == 0.1 + 0.2 && isnan(seen.pressure[0]));
