@@ -133,19 +133,11 @@ static inline double staircase_height(const struct staircase_kind *kind,
     return kind->sign * reading->values[kind->feature];
 }
 
-/* True when a comes before b. The order is total for the readings of one device that have the
- * feature: neither is better only if they are the same reading. */
+/* True when a comes before b; both are of one device and have the feature. */
 static inline bool staircase_is_better(const struct staircase_kind *kind, const struct reading *a,
                                        const struct reading *b)
 {
-    double height_a = staircase_height(kind, a);
-    double height_b = staircase_height(kind, b);
-
-    if (height_a != height_b)
-        return height_a > height_b;
-    if (a->recorded_at_us != b->recorded_at_us)
-        return a->recorded_at_us > b->recorded_at_us;
-    return a->content_hash > b->content_hash;
+    return reading_is_better(a, b, kind->feature, kind->sign);
 }
 
 #endif

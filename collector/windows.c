@@ -108,13 +108,12 @@ static struct windows_key key_of(const struct staircase_kind *kind, const struct
 static bool key_beats(const struct windows *w, const struct windows_key *a,
                       const struct windows_key *b)
 {
-    if (a->height != b->height)
-        return a->height > b->height;
-    if (a->recorded_at_us != b->recorded_at_us)
-        return a->recorded_at_us > b->recorded_at_us;
-    if (a->device == b->device)
-        return false;
-    return strcmp(windows_device_id(w, a->device), windows_device_id(w, b->device)) < 0;
+    int rank = reading_rank(a->height, a->recorded_at_us, b->height, b->recorded_at_us);
+
+    if (rank != 0)
+        return rank > 0;
+    return a->device != b->device &&
+           reading_id_is_before(windows_device_id(w, a->device), windows_device_id(w, b->device));
 }
 
 static void place(const struct windows *w, size_t heap, size_t at, struct windows_key key)

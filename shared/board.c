@@ -32,20 +32,18 @@ bool sort_order_parse(enum sort_order *out, const char *text)
 int board_entry_compare(const struct board_entry *a, const struct board_entry *b, size_t feature,
                         enum sort_order order)
 {
-    double left = a->reading->values[feature];
-    double right = b->reading->values[feature];
-    int by_id;
+    double sign = order == ORDER_HIGHEST ? 1 : -1;
+    int rank =
+        reading_rank(sign * a->reading->values[feature], a->reading->recorded_at_us,
+                     sign * b->reading->values[feature], b->reading->recorded_at_us);
 
-    if (left != right)
-        return (left > right) == (order == ORDER_HIGHEST) ? -1 : 1;
-    if (a->reading->recorded_at_us != b->reading->recorded_at_us)
-        return a->reading->recorded_at_us > b->reading->recorded_at_us ? -1 : 1;
-    by_id = strcmp(a->device_id, b->device_id);
-    if (by_id != 0)
-        return by_id;
-    if (a->reading->content_hash != b->reading->content_hash)
-        return a->reading->content_hash > b->reading->content_hash ? -1 : 1;
-    return 0;
+    if (rank != 0)
+        return -rank;
+    if (strcmp(a->device_id, b->device_id) != 0)
+        return reading_id_is_before(a->device_id, b->device_id) ? -1 : 1;
+    if (reading_is_better(a->reading, b->reading, feature, sign))
+        return -1;
+    return reading_is_better(b->reading, a->reading, feature, sign);
 }
 
 size_t board_rank(struct board_entry *entries, size_t count, size_t feature, enum sort_order order,

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum reading_status {
     STATUS_ABSENT,
@@ -61,6 +62,37 @@ enum reading_status reading_status_parse(const char *text);
 /* The hash that goes into content_hash: XXH3 (64 bits) of the bytes of one reading. It is stored in
  * the primary key: changing it doubles every reading that is delivered twice. */
 int64_t reading_content_hash(const char *json, size_t bytes);
+
+/* The tie order, once for all programs; rank_sql() (schema/006_peaks.sql) is the same for SQL, and a
+ * test holds the two against each other. A height is the ranked value, turned so that larger is
+ * better: the better value ranks first, then the later time. What is equal in both is decided by
+ * the larger content_hash among the readings of one device, which is the order of its peaks and
+ * steps, and by the smaller id, as bytes, between the readings of two devices on a board. */
+static inline int reading_rank(double height_a, int64_t at_a_us, double height_b, int64_t at_b_us)
+{
+    if (height_a != height_b)
+        return height_a > height_b ? 1 : -1;
+    if (at_a_us != at_b_us)
+        return at_a_us > at_b_us ? 1 : -1;
+    return 0;
+}
+
+/* True when `a` ranks before `b`, both of one device and both with the feature; `sign` is -1 where
+ * the lowest value is best, else 1. Neither does only if they are the same reading. */
+static inline bool reading_is_better(const struct reading *a, const struct reading *b,
+                                     size_t feature, double sign)
+{
+    int rank = reading_rank(sign * a->values[feature], a->recorded_at_us,
+                            sign * b->values[feature], b->recorded_at_us);
+
+    return rank != 0 ? rank > 0 : a->content_hash > b->content_hash;
+}
+
+/* The last word between two devices. */
+static inline bool reading_id_is_before(const char *device_a, const char *device_b)
+{
+    return strcmp(device_a, device_b) < 0;
+}
 
 /* True when the two are the same reading, values compared bit for bit. */
 bool reading_equals(const struct reading *a, const struct reading *b, size_t feature_count);
