@@ -581,7 +581,6 @@ static void start_ingest(struct collector *c)
                                              .subscribe = s->subscribe,
                                              .features = &s->features,
                                              .devices = &c->devices,
-                                             .windows = &c->windows,
                                              .watchdog_ms = (uint64_t)s->watchdog_us / 1000,
                                              /* a quarter of the delay for clocks that differ */
                                              .fresh_us = s->rollup_delay_us / 4 * 3,

@@ -1,15 +1,15 @@
 /* One simple-protocol string holds the whole transaction, so a batch costs one round trip however
  * many statements it has:
- *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;]
- *     [COPY readings_stage ...; INSERT INTO readings ...;]
- *     [COPY peaks_stage ...; INSERT INTO peaks ...;] [COPY rejected_messages ...;]
+ *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
+ *      [COPY peaks_stage ...; SELECT peaks_take();]]
+ *     [COPY readings_stage ...; INSERT INTO readings ...;] [COPY rejected_messages ...;]
  *     [EXECUTE count_batch ...;] COMMIT
  * Plain COPY is two to three times as fast as a staging table with ON CONFLICT, and duplicates are
  * rare, so COPY goes first and staging is the answer to 23505 (and to what is probably delivered
  * again: after a reconnect, or while the last batch had duplicates).
  *
  * What is fresh, as nearly all is, goes straight into the partition of today, with its sums beside it
- * (tally.h). A COPY into readings would fire the trigger that does this in SQL, which costs two thirds
+ * (tally.h), and what of it may be a peak (peaks.h). A COPY into readings would fire the trigger that does this in SQL, which costs two thirds
  * of the COPY itself; what is older, or of another day, takes that way. ingest_enter() makes sure that
  * nothing fresh is late (schema/003_rollups.sql); when it refuses, the batch is staged.
  *
@@ -19,7 +19,6 @@
  * goes in one last COPY. */
 #include "collector/store.h"
 
-#include "collector/peaks.h"
 #include "collector/pg_binary.h"
 #include "shared/failpoint.h"
 #include "shared/log.h"
@@ -260,6 +259,26 @@ static void on_entered(struct store *store, const PGresult *result)
     store->partition_until_us = moment_of(result, 3, INT64_MIN);
 }
 
+/* device, feature, sort_order, value, recorded_at: of each ranking that has a better one. */
+static void on_peaks(struct store *store, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        const char *database_id = PQgetvalue(result, row, 0);
+        size_t feature = features_find(store->config.features, PQgetvalue(result, row, 1));
+        enum sort_order order;
+        uint32_t device;
+        int64_t at_us;
+
+        if (devices_find_database_id(store->config.devices, (int32_t)strtol(database_id, NULL, 10),
+                                     &device) &&
+            feature < store->config.features->count &&
+            sort_order_parse(&order, PQgetvalue(result, row, 2)) &&
+            timestamp_parse(&at_us, PQgetvalue(result, row, 4)))
+            peaks_answered(&store->peaks, device, feature, order,
+                           strtod(PQgetvalue(result, row, 3), NULL), at_us);
+    }
+}
+
 static void on_batch_result(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
@@ -274,6 +293,9 @@ static void on_batch_result(struct pg_query *query, const PGresult *result)
     case STORE_ROWS: /* "COPY 3", "INSERT 0 3" */
         store->rows_due--;
         store->inserted += number ? strtoull(number, NULL, 10) : 0;
+        break;
+    case STORE_PEAKS:
+        on_peaks(store, result);
         break;
     case STORE_COMMIT:
         store->committed = strcmp(tag, "COMMIT") == 0;
@@ -303,6 +325,7 @@ static void on_batch_done(struct pg_query *query, const struct pg_error *error)
         submit(store, "ROLLBACK", 0, NULL, on_rolled_back);
         return;
     }
+    peaks_committed(&store->peaks);
     if (store->plan == STORE_PART) {
         on_part_taken(store);
         return;
@@ -369,6 +392,21 @@ static void put_enter(struct store *store)
     note_statement(store, STORE_ENTER);
 }
 
+/* Of what goes past the trigger, which looks after the rest. */
+static void put_peaks(struct store *store, size_t *copies)
+{
+    buffer_clear(&store->peaks_rows);
+    if (peaks_encode(&store->peaks, store->batch, store->config.devices, &store->fresh,
+                     &store->peaks_rows) == 0)
+        return;
+    add_copy(store, copies, &store->peaks_rows);
+    buffer_put_text(&store->sql, "COPY peaks_stage (");
+    peaks_put_columns(&store->sql, store->config.features);
+    buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary); SELECT * FROM peaks_take();");
+    note_statement(store, STORE_OTHER);
+    note_statement(store, STORE_PEAKS);
+}
+
 static void put_fresh(struct store *store, size_t *copies)
 {
     const struct batch *batch = store->batch;
@@ -389,6 +427,7 @@ static void put_fresh(struct store *store, size_t *copies)
     }
     if (tally_put_sql(&store->tally, store->config.features, &store->sql))
         note_statement(store, STORE_OTHER);
+    put_peaks(store, copies);
 }
 
 static void put_staged(struct store *store, size_t *copies)
@@ -407,21 +446,6 @@ static void put_staged(struct store *store, size_t *copies)
                   " ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING;",
                   columns, columns);
     note_statement(store, STORE_ROWS);
-}
-
-static void put_peaks(struct store *store, size_t *copies)
-{
-    buffer_clear(&store->peaks);
-    if (!peaks_encode(store->batch, store->config.devices, store->config.windows,
-                      store->config.features, &store->peaks))
-        return;
-    add_copy(store, copies, &store->peaks);
-    buffer_put_text(&store->sql, "COPY peaks_stage (");
-    peaks_columns(&store->sql, store->config.features);
-    buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary);");
-    note_statement(store, STORE_OTHER);
-    peaks_merge_sql(&store->sql, store->config.features);
-    note_statement(store, STORE_OTHER);
 }
 
 static void put_rejected(struct store *store, size_t *copies)
@@ -463,6 +487,7 @@ static void write_batch(struct store *store)
     store->statement_count = 0;
     store->results_seen = 0;
     store->fresh = fresh_span(store);
+    peaks_begin(&store->peaks);
     buffer_clear(&store->sql);
     buffer_put_text(&store->sql, "BEGIN;");
     note_statement(store, STORE_OTHER);
@@ -471,10 +496,8 @@ static void write_batch(struct store *store)
     put_staged(store, &copies);
     if (store->rows_due > 0)
         store->copies_done++;
-    if (store->plan != STORE_PART) {
-        put_peaks(store, &copies);
+    if (store->plan != STORE_PART)
         put_rejected(store, &copies);
-    }
     put_count(store);
     buffer_put_text(&store->sql, "COMMIT");
     note_statement(store, STORE_COMMIT);
@@ -722,6 +745,7 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
     if (!pg_link_start(&store->link, loop, &link_config, error, error_bytes))
         return false;
     backoff_init(&store->backoff, RETRY_LEAST_MS, RETRY_MOST_MS, (uint64_t)(uintptr_t)store);
+    peaks_init(&store->peaks, config->features);
     buffer_put_text(&store->columns, "device, content_hash, recorded_at, received_at, status, seq");
     for (size_t i = 0; i < config->features->count; i++)
         buffer_printf(&store->columns, ", \"%s\"", config->features->names[i]);
@@ -737,7 +761,8 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->sql);
     buffer_release(&store->rows);
     buffer_release(&store->fresh_rows);
-    buffer_release(&store->peaks);
+    peaks_release(&store->peaks);
+    buffer_release(&store->peaks_rows);
     buffer_release(&store->rejected);
     buffer_release(&store->columns);
     tally_release(&store->tally);

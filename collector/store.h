@@ -18,8 +18,8 @@
 #define HIGHWATER_STORE_H
 
 #include "collector/batch.h"
+#include "collector/peaks.h"
 #include "collector/tally.h"
-#include "collector/windows.h"
 #include "shared/pg_link.h"
 
 struct store;
@@ -40,7 +40,14 @@ enum store_plan {
 };
 
 /* What the results of a try's statements are good for, in their order. */
-enum store_statement { STORE_ENTER, STORE_ROWS, STORE_COUNT, STORE_COMMIT, STORE_OTHER };
+enum store_statement {
+    STORE_ENTER,
+    STORE_ROWS,
+    STORE_PEAKS,
+    STORE_COUNT,
+    STORE_COMMIT,
+    STORE_OTHER
+};
 
 enum { STORE_STATEMENTS_MAX = 16 };
 
@@ -57,10 +64,9 @@ struct store_config {
     const char *subscribe; /* the topic filter: names the topic of a refused row */
     const struct features *features;
     struct devices *devices;
-    const struct windows *windows; /* their peaks say which of a batch's are news */
-    uint64_t watchdog_ms;          /* a transaction that takes longer costs the connection */
-    int64_t fresh_us;              /* readings of the last so long, */
-    int64_t ahead_us;              /* and of the next, go straight to their partition */
+    uint64_t watchdog_ms; /* a transaction that takes longer costs the connection */
+    int64_t fresh_us;     /* readings of the last so long, */
+    int64_t ahead_us;     /* and of the next, go straight to their partition */
     void *user;
     void (*on_ready)(struct store *store);                       /* connected, prepared, locked */
     void (*on_unready)(struct store *store, const char *reason); /* after on_ready */
@@ -80,7 +86,8 @@ struct store {
     struct buffer sql;
     struct buffer rows;
     struct buffer fresh_rows;
-    struct buffer peaks;
+    struct peaks peaks;
+    struct buffer peaks_rows;
     struct buffer rejected;
     struct buffer columns;
     struct batch *batch; /* being written, NULL = none */

@@ -166,56 +166,23 @@ void query_release(struct query *query)
 
 /* ---- boards --------------------------------------------------------------------------------- */
 
-/* The best reading of each device, as boards rank them; `after` is NULL for all time. */
-static void sql_best_of_readings(struct query *query, const char *feature, const char *direction)
-{
-    const struct interval *interval = &query->params.intervals[0].interval;
-
-    buffer_printf(&query->sql, "SELECT DISTINCT ON (r.device) r.device, r.recorded_at, "
-                               "r.content_hash, r.status");
-    sql_features(query, "r");
-    buffer_printf(&query->sql, " FROM readings r WHERE r.\"%s\" IS NOT NULL", feature);
-    if (interval->length_us != INTERVAL_ALL_TIME) {
-        sql(query, " AND r.recorded_at > $1::timestamptz");
-    } else {
-        buffer_printf(&query->sql,
-                      " AND NOT EXISTS (SELECT FROM peaks q WHERE q.feature = '%s' "
-                      "AND q.sort_order = '%s')",
-                      feature, sort_order_text(query->params.order));
-    }
-    buffer_printf(&query->sql,
-                  " ORDER BY r.device, r.\"%s\" %s, r.recorded_at DESC, r.content_hash DESC",
-                  feature, direction);
-}
-
 static void build_dashboard(struct query *query)
 {
     const struct params *params = &query->params;
     const struct interval *interval = &params->intervals[0].interval;
-    const char *direction = params->order == ORDER_HIGHEST ? "DESC" : "ASC";
     bool is_all_time = interval->length_us == INTERVAL_ALL_TIME;
 
     for (size_t i = 0; i < params->feature_count; i++) {
         const char *feature = query->features->names[params->features[i]];
 
         buffer_printf(&query->sql,
-                      "%s(SELECT %zu, d.device_id, b.recorded_at, b.content_hash, b.status",
+                      "%sSELECT %zu, b.device_id, (b.best).recorded_at, (b.best).content_hash,"
+                      " (b.best).status",
                       i > 0 ? " UNION ALL " : "", i);
-        sql_features(query, "b");
-        sql(query, " FROM (");
-        if (is_all_time) {
-            sql(query, "(SELECT p.device, p.recorded_at, p.content_hash, p.status");
-            sql_features(query, "p");
-            buffer_printf(&query->sql,
-                          " FROM peaks p WHERE p.feature = '%s' AND p.sort_order = '%s') "
-                          "UNION ALL (",
-                          feature, sort_order_text(params->order));
-        }
-        sql_best_of_readings(query, feature, direction);
-        buffer_printf(&query->sql,
-                      "%s) b JOIN devices d ON d.id = b.device"
-                      " ORDER BY b.\"%s\" %s, b.recorded_at DESC, d.device_id LIMIT %" PRIu64 ")",
-                      is_all_time ? ")" : "", feature, direction, params->limit);
+        sql_features(query, "(b.best)");
+        buffer_printf(&query->sql, " FROM board_of('%s', '%s', %s, %" PRIu64 ") b", feature,
+                      sort_order_text(params->order),
+                      is_all_time ? "'-infinity'" : "$1::timestamptz", params->limit);
     }
     if (!is_all_time) {
         query->bound_count = 1;

@@ -54,7 +54,8 @@ void questions_describe(struct problem *out, const struct pg_error *error)
         problem_set_unavailable(out, RETRY_SLOW_S,
                                 "the database did not answer in time; a shorter time span or "
                                 "fewer features are quicker");
-    else if (strncmp(error->sqlstate, "42P01", 5) == 0 || strncmp(error->sqlstate, "42703", 5) == 0)
+    else if (strcmp(error->sqlstate, "42P01") == 0 || strcmp(error->sqlstate, "42703") == 0 ||
+             strcmp(error->sqlstate, "42883") == 0) /* no such table, column, function */
         problem_set_unavailable(out, RETRY_SLOW_S,
                                 "the database does not have the tables for this yet: %s (a "
                                 "collector makes them when it starts, for its FEATURES)",

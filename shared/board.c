@@ -33,9 +33,8 @@ int board_entry_compare(const struct board_entry *a, const struct board_entry *b
                         enum sort_order order)
 {
     double sign = order == ORDER_HIGHEST ? 1 : -1;
-    int rank =
-        reading_rank(sign * a->reading->values[feature], a->reading->recorded_at_us,
-                     sign * b->reading->values[feature], b->reading->recorded_at_us);
+    int rank = reading_rank(sign * a->reading->values[feature], a->reading->recorded_at_us,
+                            sign * b->reading->values[feature], b->reading->recorded_at_us);
 
     if (rank != 0)
         return -rank;

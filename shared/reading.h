@@ -82,8 +82,8 @@ static inline int reading_rank(double height_a, int64_t at_a_us, double height_b
 static inline bool reading_is_better(const struct reading *a, const struct reading *b,
                                      size_t feature, double sign)
 {
-    int rank = reading_rank(sign * a->values[feature], a->recorded_at_us,
-                            sign * b->values[feature], b->recorded_at_us);
+    int rank = reading_rank(sign * a->values[feature], a->recorded_at_us, sign * b->values[feature],
+                            b->recorded_at_us);
 
     return rank != 0 ? rank > 0 : a->content_hash > b->content_hash;
 }

@@ -314,20 +314,21 @@ def _write_history(url: str) -> None:
 
     chance = random.Random(1)
     now = time.time()
-    rows, peaks = [], []
+    rows = []
     for device in range(1, DEVICES + 1):
         for feature, highest in HIGHEST.items():
             steps = _staircase(chance)
-            for at, (age, share) in enumerate(steps):
+            for age, share in steps:
                 value = round(share * highest, 2)
                 when = _moment(now - age - chance.random())
                 columns = [value if name == feature else "\\N" for name in sorted(HIGHEST)]
                 hash_of_it = chance.randrange(-(2**31), 2**31)
                 rows.append(f"{device}\t{hash_of_it}\t{when}\t{when}\t1\t{columns[0]}\t{columns[1]}")
-                if at == len(steps) - 1:
-                    peaks.append(
-                        f"{device}\t{hash_of_it}\t{when}\t{value}\t1\t{feature}\tdesc\t{columns[0]}\t{columns[1]}"
-                    )
+            # and its lowest, as far from the bottom as the highest is from the top
+            when = _moment(now - HOUR_S - chance.random())
+            value = round((1 - steps[-1][1]) * highest, 2)
+            columns = [value if name == feature else "\\N" for name in sorted(HIGHEST)]
+            rows.append(f"{device}\t{chance.randrange(-(2**31), 2**31)}\t{when}\t{when}\t1\t{columns[0]}\t{columns[1]}")
     names = ", ".join(sorted(HIGHEST))
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
@@ -336,8 +337,6 @@ def _write_history(url: str) -> None:
         )
         columns = f"device, content_hash, recorded_at, received_at, status, {names}"
         cursor.copy_expert(f"COPY readings ({columns}) FROM STDIN", _Lines(rows))
-        columns = f"device, content_hash, recorded_at, value, status, feature, sort_order, {names}"
-        cursor.copy_expert(f"COPY peaks ({columns}) FROM STDIN", _Lines(peaks))
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

@@ -134,9 +134,9 @@ def make_rows(rig: Rig, rows: int, devices: int, seconds: float, first_device: i
 @contextlib.contextmanager
 def bulk_load(rig: Rig) -> Iterator[None]:
     """Without the trigger, which is for what comes while others look; the rollups are made afterwards."""
-    rig.run("ALTER TABLE readings DISABLE TRIGGER readings_were_added")
+    rig.run("ALTER TABLE readings DISABLE TRIGGER USER")
     yield
-    rig.run("ALTER TABLE readings ENABLE TRIGGER readings_were_added", "VACUUM ANALYZE readings")
+    rig.run("ALTER TABLE readings ENABLE TRIGGER USER", "VACUUM ANALYZE readings")
 
 
 # --- restart -------------------------------------------------------------------------------------
@@ -150,13 +150,6 @@ def restart(args: argparse.Namespace) -> None:
         with bulk_load(r):
             make_rows(r, rows, 10_000, 3500)
         r.run("SELECT rollup_rebuild(now() - interval '1 day', now())")
-        # the peaks that a collector would have left
-        for feature in ("temperature", "pressure"):
-            r.run(
-                "INSERT INTO peaks (device, content_hash, recorded_at, value, status, feature, sort_order, temperature, pressure)"
-                f" SELECT DISTINCT ON (device) device, content_hash, recorded_at, {feature}, status, '{feature}', 'desc',"
-                f" temperature, pressure FROM readings ORDER BY device, {feature} DESC"
-            )
         r.durable()
         r.broker.start()
         for load in (0, args.rate):

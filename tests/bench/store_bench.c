@@ -17,6 +17,7 @@
 #include "collector/peaks.h"
 #include "collector/pg_binary.h"
 #include "collector/store.h"
+#include "collector/windows.h"
 #include "shared/mem.h"
 #include "shared/random.h"
 #include "shared/reading_json.h"
@@ -59,6 +60,7 @@ struct bench {
     struct topic_filter filter;
     struct devices devices;
     struct windows windows;
+    struct peaks peaks; /* of path; store has its own */
     struct store store;
     struct batch batch;
     struct buffer rows;
@@ -133,12 +135,33 @@ static void make_order(struct bench *bench)
     }
 }
 
+static const double highest[] = {200, 25}; /* of temperature, pressure */
+
+/* What peaks says of all devices after an hour at one reading a second. */
+static void make_peaks(struct bench *bench, struct peaks *peaks)
+{
+    int64_t at_us = bench->start_us - 60 * SECOND_US;
+
+    for (uint32_t device = 0; device < bench->settings.devices; device++) {
+        for (size_t f = 0; f < bench->features.count; f++) {
+            /* the highest and the lowest of n even numbers */
+            double best = pow(random_unit(&bench->random), 1 / HOUR_READINGS);
+            double least = 1 - pow(random_unit(&bench->random), 1 / HOUR_READINGS);
+
+            peaks_answered(peaks, device, f, ORDER_HIGHEST, hundredths(best * highest[f % 2]),
+                           at_us);
+            peaks_answered(peaks, device, f, ORDER_LOWEST, hundredths(least * highest[f % 2]),
+                           at_us);
+        }
+    }
+    peaks_committed(peaks);
+}
+
 /* Windows know all devices, each with the peak of an hour at one reading a second. */
 static void make_windows(struct bench *bench)
 {
     static const int64_t lengths_us[INTERVALS] = {60 * SECOND_US, 3600 * SECOND_US,
                                                   INTERVAL_ALL_TIME};
-    static const double highest[] = {200, 25}; /* of temperature, pressure */
     union reading_storage storage = {.reading = {.status = STATUS_ON}};
     char id[DEVICE_ID_SIZE];
 
@@ -221,7 +244,9 @@ __attribute__((noinline)) static void measured_path(struct bench *bench)
     batch_sort(&bench->batch, &bench->devices);
     buffer_clear(&bench->rows);
     batch_encode(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, NULL, &bench->rows);
-    peaks_encode(&bench->batch, &bench->devices, &bench->windows, &bench->features, &bench->rows);
+    peaks_begin(&bench->peaks);
+    peaks_encode(&bench->peaks, &bench->batch, &bench->devices, NULL, &bench->rows);
+    peaks_committed(&bench->peaks);
     take_into_windows(bench);
     batch_clear(&bench->batch);
 }
@@ -325,7 +350,6 @@ static void run_store(struct bench *bench)
                                   .subscribe = "devices/+/readings",
                                   .features = &bench->features,
                                   .devices = &bench->devices,
-                                  .windows = &bench->windows,
                                   .watchdog_ms = 60000,
                                   .fresh_us = 3600 * SECOND_US,
                                   .ahead_us = 3600 * SECOND_US,
@@ -339,6 +363,7 @@ static void run_store(struct bench *bench)
         fprintf(stderr, "store_bench: %s\n", error);
         exit(1);
     }
+    make_peaks(bench, &bench->store.peaks);
     uv_run(bench->loop, UV_RUN_DEFAULT);
 }
 
@@ -402,10 +427,14 @@ int main(int argc, char **argv)
     batch_init(&bench.batch, bench.features.count);
     make_order(&bench);
     make_windows(&bench);
-    if (bench.settings.database_url)
+    if (bench.settings.database_url) {
         run_store(&bench);
-    else
+    } else {
+        peaks_init(&bench.peaks, &bench.features);
+        make_peaks(&bench, &bench.peaks);
         run_path(&bench);
+        peaks_release(&bench.peaks);
+    }
     batch_release(&bench.batch);
     buffer_release(&bench.rows);
     windows_release(&bench.windows);

@@ -95,12 +95,11 @@ def test_all_time_boards_come_from_peaks_where_there_are_any(stack):
         "a",
     ]
     stack.database.rows(
-        "INSERT INTO peaks (device, content_hash, recorded_at, value, status, feature, sort_order, temperature)"
-        " SELECT id, 1, '2020-01-01', 99, 1, 'temperature', 'desc', 99 FROM devices WHERE device_id = 'a'"
+        "UPDATE peaks SET recorded_at = '2020-01-01', value = 99, temperature = 99"
+        " WHERE device = (SELECT id FROM devices WHERE device_id = 'a') AND sort_order = 'desc'"
     )
     board = api.json("/dashboard?features=temperature&interval=all_time")["temperature"]
-    assert [(e["deviceId"], e["temperature"]) for e in board] == [("a", 99)]
-    # nobody keeps lowest peaks here: the rows themselves answer
+    assert [(e["deviceId"], e["temperature"]) for e in board] == [("a", 99), ("b", 7)]
     board = api.json("/dashboard?features=temperature&interval=all_time&order=asc")["temperature"]
     assert [(e["deviceId"], e["temperature"]) for e in board] == [("a", 5), ("b", 7)]
 
@@ -265,17 +264,12 @@ def test_a_device_is_described(stack):
         reading("温 度", at, None, pressure=1 / 3),
     ]
     insert(stack.database, [*readings, reading("other", at + 1, temperature=1000)])
-    stack.database.rows(
-        "INSERT INTO peaks (device, content_hash, recorded_at, value, status, feature, sort_order, temperature,"
-        " pressure) SELECT id, 1, %s, 5.5, 1, 'temperature', 'desc', 5.5, 1 FROM devices WHERE device_id = '温 度'",
-        (to_text(at - 2),),
-    )
     found = api.json(f"/devices/{quote('温 度')}")
     assert found["deviceId"] == "温 度"
     assert found["latest"] == entry(readings[2])
     assert found["peaks"] == {
-        "temperature": {"highest": entry(readings[0]), "lowest": None},
-        "pressure": {"highest": None, "lowest": None},
+        "temperature": {"highest": entry(readings[0]), "lowest": entry(readings[1])},
+        "pressure": {"highest": entry(readings[0]), "lowest": entry(readings[2])},
     }
     assert found["statuses"] == {"ON": 1, "OFF": 1, "ACTIVE": 0, "INACTIVE": 0, "none": 1}
     assert api.get("/devices/nobody").status == 404

@@ -151,12 +151,6 @@ def old_readings(database, days):
         " FROM generate_series(1, %s * 12 - 1) i",
         (days,),
     )
-    for feature in ("temperature", "pressure"):
-        database.rows(
-            "INSERT INTO peaks (device, content_hash, recorded_at, value, status, feature, sort_order, temperature, pressure)"
-            f" SELECT DISTINCT ON (device) device, content_hash, recorded_at, {feature}, status, '{feature}', 'desc',"
-            f" temperature, pressure FROM readings ORDER BY device, {feature} DESC, recorded_at DESC"
-        )
 
 
 def test_retention_drops_partitions_and_keeps_boards_and_histograms(stack):

@@ -1,0 +1,119 @@
+-- 006_peaks: the order of rankings, and the best reading of each device of all time.
+--
+-- peaks holds, of each device and feature, the reading with the highest value and the one with the
+-- lowest, each whole: every column as it is in readings, never a mixture of two. Both directions
+-- always, though boards of the lowest are an option: what was not kept could not be found again once
+-- its partition is dropped, and a collector that ranks one direction may share a database with one
+-- that ranks both.
+--
+-- Every way into readings keeps them. A collector sends, beside what it stores straight into a
+-- partition, those of it that may be better than what is here (peaks_take()); for everybody else the
+-- trigger looks. Both use one statement, which compares with the row that is there: it does not
+-- matter who comes first, nor how often. Rejected: comparing with what a collector remembers alone;
+-- it does not know what others stored, nor what was stored before it ranked that way.
+--
+-- Taking out again is in 007_removal.sql. A value that is not a number is none, as in JSON.
+
+-- The order of a ranking, once for all that is kept or asked in SQL; shared/reading.h is the same in C.
+-- `of_device` puts the readings r of one device in order, `of_fleet` the readings r of devices d.
+CREATE FUNCTION rank_sql(feature text, sort_order text, OUT of_device text, OUT of_fleet text)
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT best || ', r.content_hash DESC', best || ', d.device_id'
+    FROM (VALUES (format('r.%I %s, r.recorded_at DESC', feature, sort_order))) AS o (best)
+$$;
+
+-- The same as a condition: reading a with value x ranks before reading b of that device with y.
+CREATE FUNCTION rank_beats_sql(sort_order text, a text, x text, b text, y text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('(%I.%I, %I.recorded_at, %3$I.content_hash) > (%I.%I, %I.recorded_at, %6$I.content_hash)',
+                  CASE sort_order WHEN 'desc' THEN a ELSE b END, CASE sort_order WHEN 'desc' THEN x ELSE y END, a,
+                  CASE sort_order WHEN 'desc' THEN b ELSE a END, CASE sort_order WHEN 'desc' THEN y ELSE x END, b)
+$$;
+
+-- The features that a table has a column for.
+CREATE FUNCTION features_of(relation regclass) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT a.attname::text FROM pg_attribute a
+    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND a.attname IN (SELECT f.attname FROM pg_attribute f
+                        WHERE f.attrelid = 'readings'::regclass AND f.attnum > 6 AND NOT f.attisdropped)
+    ORDER BY a.attname
+$$;
+
+-- Rows for peaks as a query: the best readings of each device and ranking in `source`, but for those
+-- that are no news to peaks.
+CREATE FUNCTION peaks_of_sql(source text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT string_agg(format(
+        '(SELECT DISTINCT ON (r.device) r.device, r.content_hash, r.recorded_at, r.%1$I AS value, r.status,'
+        ' %2$L AS feature, %3$L AS sort_order, %4$s FROM %5$s r WHERE r.%1$I <> ''NaN'' AND NOT EXISTS'
+        ' (SELECT FROM peaks p WHERE p.device = r.device AND p.feature = %2$L AND p.sort_order = %3$L AND NOT %6$s)'
+        ' ORDER BY r.device, %7$s)',
+        feature, feature, sort_order, columns, source, rank_beats_sql(sort_order, 'r', feature, 'p', 'value'),
+        (rank_sql(feature, sort_order)).of_device), ' UNION ALL ')
+    FROM features_of('readings') AS f (feature), (VALUES ('desc'), ('asc')) AS o (sort_order),
+         (SELECT string_agg(format('r.%I', feature), ', ') FROM features_of('readings') AS f (feature)) AS c (columns)
+$$;
+
+-- The statement that takes such rows into peaks, each if it beats what is there. Features that
+-- `source` has no column for were in none of its readings.
+CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('INSERT INTO peaks AS p (%1$s) SELECT %1$s FROM %2$s c ORDER BY device, feature, sort_order'
+                  ' ON CONFLICT (device, feature, sort_order) DO UPDATE SET (%3$s) = ROW (%4$s) WHERE CASE'
+                  ' excluded.sort_order WHEN ''desc'' THEN %5$s ELSE %6$s END',
+                  'device, feature, sort_order, content_hash, recorded_at, value, status'
+                  || coalesce((SELECT string_agg(format(', %I', f), '') FROM unnest(features) f), ''), source,
+                  'content_hash, recorded_at, value, status' || coalesce(string_agg(format(', %I', feature), ''), ''),
+                  'excluded.content_hash, excluded.recorded_at, excluded.value, excluded.status'
+                  || coalesce(string_agg(format(', excluded.%I', feature), ''), ''),
+                  rank_beats_sql('desc', 'excluded', 'value', 'p', 'value'),
+                  rank_beats_sql('asc', 'excluded', 'value', 'p', 'value'))
+    FROM features_of('peaks') AS f (feature)
+$$;
+
+-- Takes what a collector has put into its table peaks_stage. Answers with those rows of peaks that
+-- are better, so that it need not send what they beat again.
+CREATE FUNCTION peaks_take() RETURNS TABLE (device integer, feature text, sort_order text, value double precision,
+                                            recorded_at timestamptz) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE peaks_merge_sql('peaks_stage', ARRAY(SELECT features_of('peaks_stage')));
+    RETURN QUERY SELECT p.device, p.feature, p.sort_order, p.value, p.recorded_at
+                 FROM peaks_stage c JOIN peaks p USING (device, feature, sort_order)
+                 WHERE (p.value, p.recorded_at) <> (c.value, c.recorded_at);
+END $$;
+
+-- Fires behind readings_were_added(), by their names: that one takes the lock which tells a snapshot
+-- that is too old.
+CREATE FUNCTION readings_were_ranked() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added) THEN
+        EXECUTE peaks_merge_sql('(' || peaks_of_sql('added') || ')', ARRAY(SELECT features_of('readings')));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER readings_were_ranked AFTER INSERT ON readings REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
+
+-- A board out of the tables: the best reading of each device recorded after a moment, the best
+-- devices first. Of all time, since -infinity, it is what peaks says.
+CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
+                         received_until timestamptz DEFAULT 'infinity')
+RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF since = '-infinity' THEN
+        RETURN QUERY EXECUTE format('SELECT d.device_id, r FROM peaks r JOIN devices d ON d.id = r.device'
+                                    ' WHERE r.feature = %L AND r.sort_order = %L ORDER BY %s LIMIT %s',
+                                    feature, sort_order, (rank_sql('value', sort_order)).of_fleet, most);
+        RETURN;
+    END IF;
+    PERFORM readings_settle();
+    RETURN QUERY EXECUTE format(
+        'SELECT d.device_id, ROW (%s)::peaks FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
+        ' WHERE r.%I <> ''NaN'' AND r.recorded_at > %L AND r.received_at <= %L ORDER BY r.device, %s) r'
+        ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s',
+        (SELECT string_agg(CASE attname WHEN 'value' THEN format('r.%I', feature) WHEN 'feature' THEN quote_literal(feature)
+                           WHEN 'sort_order' THEN quote_literal(sort_order) ELSE format('r.%I', attname) END, ', '
+                           ORDER BY attnum)
+         FROM pg_attribute WHERE attrelid = 'peaks'::regclass AND attnum > 0 AND NOT attisdropped),
+        feature, since, received_until, (rank_sql(feature, sort_order)).of_device,
+        (rank_sql(feature, sort_order)).of_fleet, most);
+END $$;
+COMMENT ON FUNCTION board_of(text, text, timestamptz, bigint, timestamptz) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded after `since` (-infinity: ever), each with its whole best reading, the best first.';
