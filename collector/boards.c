@@ -32,6 +32,15 @@ static bool is_speaking(const struct boards *boards)
     return boards->is_complete && boards->mqtt.state == MQTT_LINK_UP;
 }
 
+size_t boards_inexact(const struct boards *boards)
+{
+    size_t inexact = 0;
+
+    for (size_t i = 0; i < board_count(boards); i++)
+        inexact += boards->copies[i].is_current && !boards->copies[i].is_exact;
+    return inexact;
+}
+
 /* ---- the status ----------------------------------------------------------------------------- */
 
 /* In the order of the copies: by feature, highest and lowest, interval. */

@@ -127,6 +127,9 @@ void boards_rewind(struct boards *boards, int64_t now_us);
 /* The generations of all boards as of now, as members of the status. */
 void boards_put_span(const struct boards *boards, struct buffer *out);
 
+/* How many of the boards that are out may lack something that the windows had no memory for. */
+size_t boards_inexact(const struct boards *boards);
+
 /* One short line about a rejected message; a few per second go out. */
 void boards_tell_rejected(struct boards *boards, const char *topic, const char *reason,
                           const char *detail);

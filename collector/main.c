@@ -84,6 +84,7 @@ struct collector {
     uv_signal_t sigint;
     int64_t started_at_us;
     bool was_lawful; /* as of the last check */
+    bool was_coarse; /* so, too: the windows */
     uint64_t law_breaches;
     uint64_t broker_dropped; /* messages, as the broker counts them since its start */
     bool knows_broker_dropped;
@@ -461,6 +462,19 @@ static void watch_clock(struct collector *c)
     reload_windows(c);
 }
 
+static void watch_memory(struct collector *c)
+{
+    bool is_coarse = windows_is_coarse(&c->windows);
+
+    if (is_coarse && !c->was_coarse)
+        log_warning("windows: values that fall all the time need more than WINDOWS_MEMORY, %" PRIu64
+                    " bytes; httpapi asks the database for the boards that may suffer",
+                    c->settings.windows_memory);
+    else if (!is_coarse && c->was_coarse)
+        log_info("windows: all boards are exact again");
+    c->was_coarse = is_coarse;
+}
+
 static void on_second(void *user)
 {
     struct collector *c = user;
@@ -469,6 +483,7 @@ static void on_second(void *user)
     check_law(c);
     watch_clock(c);
     windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
+    watch_memory(c);
     if (c->ingest.store.state == STORE_READY)
         sequences_tick(&c->sequences, &c->ingest.store.link);
     c->rate = received - c->received_before;

@@ -621,6 +621,14 @@ int64_t windows_exact_from(const struct windows *w, uint32_t ranking, uint32_t i
                                                          : kind->coarse_until_us + length_us;
 }
 
+bool windows_is_coarse(const struct windows *w)
+{
+    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++)
+        if (w->kinds[ranking].coarse_until_us > w->expired_us)
+            return true;
+    return false;
+}
+
 int64_t windows_next_expiry(const struct windows *w, uint32_t interval,
                             const struct windows_entry *entries, size_t count)
 {

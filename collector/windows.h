@@ -157,6 +157,9 @@ size_t windows_board(struct windows *windows, uint32_t ranking, uint32_t interva
 int64_t windows_exact_from(const struct windows *windows, uint32_t ranking, uint32_t interval,
                            const struct windows_entry *entries, size_t count);
 
+/* Whether some board is inexact, or may become so without a further reading. */
+bool windows_is_coarse(const struct windows *windows);
+
 /* The earliest moment at which one of a board's entries leaves its interval, INT64_MAX if none ever
  * does. Until then only an insert can change the board. */
 int64_t windows_next_expiry(const struct windows *windows, uint32_t interval,
