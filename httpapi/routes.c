@@ -158,10 +158,11 @@ static const struct param device_params[] = {
     {.name = "from",                                                                               \
      .kind = PARAM_MOMENT,                                                                         \
      .offset = AT(from_us),                                                                        \
-     .help = "the first moment; from the first reading when not given"},                           \
+     .help = "readings of this moment and later; from the first one when not given"},              \
     {                                                                                              \
         .name = "to", .kind = PARAM_MOMENT, .offset = AT(to_us),                                   \
-        .help = "the moment before which it ends; to the last reading when not given"              \
+        .help =                                                                                    \
+            "readings before this moment, which is not included; to the last one when not given"   \
     }
 
 static const struct param histogram_params[] = {
@@ -174,7 +175,7 @@ static const struct param histogram_params[] = {
      .least = 1,
      .most = 1000,
      .fallback = "20",
-     .help = "how many bins, with feature"},
+     .help = "how many bins, with feature; fewer where there are not so many different numbers"},
     {.name = "interval",
      .kind = PARAM_INTERVAL,
      .fallback = "all_time",
@@ -204,7 +205,7 @@ static const struct param reading_params[] = {
      .least = 1,
      .most = 10000,
      .help = "for a plot: this many steps at most, each with minimum, maximum and mean of every "
-             "feature, so that no peak is lost"},
+             "feature, so that no peak is lost. A step holds its first moment and not its last"},
     {.name = "format", .kind = PARAM_FORMAT, .help = "json or csv; wins over Accept"},
     {0}};
 

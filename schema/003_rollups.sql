@@ -71,6 +71,12 @@ CREATE FUNCTION rollup_sum_sql(feature text) RETURNS text LANGUAGE sql IMMUTABLE
     SELECT format('sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END)', feature)
 $$;
 
+-- NULL of none. A quotient that is too small even for the smallest double, 5e-324, is an error in SQL.
+CREATE FUNCTION rollup_mean(total double precision, count bigint) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN abs(total) > 1e-300 THEN total / nullif(count, 0)
+                ELSE round(total / 5e-324 / nullif(count, 0)) * 5e-324 END
+$$;
+
 -- The columns of a rollup as SQL: their names; made of readings; made of rollups; and one rollup
 -- added to the row that is there.
 CREATE FUNCTION rollup_sql(OUT names text, OUT of_readings text, OUT of_rollups text, OUT added text)
@@ -163,7 +169,7 @@ BEGIN
         END LOOP;
     END IF;
     SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum),
-           string_agg(format(', r.%I, r.%I / nullif(r.%I, 0) AS %I, r.%I, r.%I', attname || '_count', attname || '_sum',
+           string_agg(format(', r.%I, rollup_mean(r.%I, r.%I) AS %I, r.%I, r.%I', attname || '_count', attname || '_sum',
                              attname || '_count', attname || '_mean', attname || '_min', attname || '_max'),
                       '' ORDER BY attnum)
     INTO of_readings, of_rollups

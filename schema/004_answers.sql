@@ -4,17 +4,21 @@
 -- what is left, which is counted from readings. Each function is STABLE, so all its queries see the
 -- snapshot of the statement that calls it, and the parts fit together whatever is stored meanwhile.
 -- The bounds stand in the SQL as literals: that is what lets the planner leave out partitions before
--- it looks at them, which is the difference between half a millisecond and twenty. Answers so short
--- are worth no parallel workers, which take fifteen milliseconds to come.
+-- it looks at them, which is the difference between half a millisecond and twenty (and whoever calls
+-- may have a DateStyle whose texts mean another moment, such as 'IST'). Answers so short are worth no
+-- parallel workers, which take fifteen milliseconds to come.
 
--- Where partitions were dropped, what is left of an hour at an end of a span cannot be told any more
--- and is left out.
+-- Every span holds its first moment and not its last.
+--
+-- Where partitions were dropped, only whole hours can be told. What is left of one at an end of a span is
+-- counted from the readings that came since, or, if the sums say that none of the hour's readings lies outside
+-- of the span, taken from them.
 
--- Every function that looks at readings calls this first, or one that does. The snapshot it has may be older than a move
--- of readings into a new partition, while its plans are made from the latest catalogue: asked about
--- a span, they would look into the new partition alone, where that snapshot sees nothing, and leave
--- out the default one, where it sees them. So no more moves from here to the end of the transaction;
--- and if one happened since the snapshot was taken, plans leave nothing out.
+-- Every function that looks at readings calls this first, or one that does. Its snapshot may be older
+-- than a move of readings into a new partition, while its plans are made from the latest catalogue:
+-- asked about a span, they would look into the new partition alone, where that snapshot sees nothing,
+-- and leave out the default one, where it sees them. So no more moves from here to the end of the
+-- transaction; and if one happened since the snapshot was taken, plans leave nothing out.
 -- Rejected: an advisory lock (a standby does not know it, and a REPEATABLE READ transaction has its
 -- snapshot before it has the lock); to compare all partitions (a millisecond where there are 400).
 CREATE FUNCTION readings_settle() RETURNS void LANGUAGE plpgsql STABLE AS $$
@@ -26,26 +30,59 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION readings_settle() IS 'For STABLE functions: makes what they read next complete, even where readings are just moving into another partition.';
 
+-- Widens [starts, ends) of one device (0: of the fleet) to whole hours where partitions were dropped and
+-- none of its readings lies in between.
+CREATE FUNCTION rollup_widen(of_device integer, INOUT starts timestamptz, INOUT ends timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    kept_from  timestamptz := (SELECT s.kept_from FROM storage_state s);
+    first_hour timestamptz := date_bin('1 hour', starts, 'epoch');
+    last_hour  timestamptz := date_bin('1 hour', ends, 'epoch');
+BEGIN
+    IF first_hour < starts AND starts < kept_from THEN
+        IF NOT EXISTS (SELECT FROM rollup_hours WHERE device = of_device AND bucket = first_hour AND first_at < starts)
+           AND NOT EXISTS (SELECT FROM rollup_late WHERE device = of_device AND bucket >= first_hour AND first_at < starts)
+           AND NOT EXISTS (SELECT FROM rollup_fleet_log WHERE of_device = 0 AND bucket >= first_hour AND first_at < starts) THEN
+            starts := first_hour;
+        END IF;
+    END IF;
+    IF last_hour < ends AND ends < kept_from THEN
+        IF NOT EXISTS (SELECT FROM rollup_hours WHERE device = of_device AND bucket = last_hour AND last_at >= ends)
+           AND NOT EXISTS (SELECT FROM rollup_late WHERE device = of_device AND bucket >= last_hour
+                           AND bucket < last_hour + interval '1 hour' AND last_at >= ends)
+           AND NOT EXISTS (SELECT FROM rollup_fleet_log WHERE of_device = 0 AND bucket >= last_hour
+                           AND bucket < last_hour + interval '1 hour' AND last_at >= ends) THEN
+            ends := last_hour + interval '1 hour';
+        END IF;
+    END IF;
+END $$;
+
 -- Cuts [starts, ends) of one device (0: of the fleet). Each part is a table and a span of it.
 CREATE FUNCTION rollup_parts(of_device integer, starts timestamptz, ends timestamptz)
 RETURNS TABLE (source text, from_at timestamptz, until_at timestamptz) LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    rolled timestamptz := (SELECT rolled_until FROM storage_state);
-    open_hour timestamptz := date_bin('1 hour', rolled, 'epoch');
-    open_day  timestamptz := date_bin('1 day', rolled, 'epoch');
-    -- whole hours
-    hour_from  timestamptz := date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch');
-    hour_until timestamptz := date_bin('1 hour', ends, 'epoch');
-    -- whole slots of the fleet
-    slot_from  timestamptz := date_bin('10 seconds', starts + interval '10 seconds' - interval '1 microsecond', 'epoch');
-    slot_until timestamptz := date_bin('10 seconds', ends, 'epoch');
-    day_from  timestamptz;
-    day_until timestamptz;
+    state      storage_state;
+    open_hour  timestamptz;
+    open_day   timestamptz;
+    hour_from  timestamptz; -- whole hours
+    hour_until timestamptz;
+    slot_from  timestamptz; -- whole slots of the fleet
+    slot_until timestamptz;
+    day_from   timestamptz;
+    day_until  timestamptz;
 BEGIN
     IF starts >= ends THEN
         RETURN;
     END IF;
+    SELECT * INTO state FROM storage_state;
+    SELECT w.starts, w.ends INTO starts, ends FROM rollup_widen(of_device, starts, ends) w;
+    hour_from := date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch');
+    hour_until := date_bin('1 hour', ends, 'epoch');
     IF of_device = 0 THEN
+        -- the slots of dropped partitions are dropped, too
+        slot_from := CASE WHEN starts < state.kept_from THEN hour_from
+                     ELSE date_bin('10 seconds', starts + interval '10 seconds' - interval '1 microsecond', 'epoch') END;
+        slot_until := CASE WHEN ends < state.kept_from THEN hour_until ELSE date_bin('10 seconds', ends, 'epoch') END;
         IF starts = '-infinity' AND ends = 'infinity' THEN
             RETURN QUERY VALUES ('totals', starts, ends), ('fleet_log', starts, ends);
             RETURN;
@@ -59,8 +96,10 @@ BEGIN
                             ('fleet', greatest(hour_until, least(hour_from, slot_until)), slot_until);
         day_until := date_bin('1 day', hour_until, 'epoch');
     ELSE
-        IF ends > rolled THEN
-            hour_until := rolled; -- the open hour counts as whole
+        open_hour := date_bin('1 hour', state.rolled_until, 'epoch');
+        open_day := date_bin('1 day', state.rolled_until, 'epoch');
+        IF ends >= state.rolled_until THEN
+            hour_until := state.rolled_until; -- the open hour counts as whole
         END IF;
         IF hour_from >= hour_until THEN
             RETURN QUERY VALUES ('readings', starts, ends);
@@ -68,7 +107,7 @@ BEGIN
         END IF;
         RETURN QUERY VALUES ('readings', starts, hour_from), ('readings', hour_until, ends),
                             ('late', hour_from, hour_until);
-        IF starts = '-infinity' AND hour_until = rolled THEN
+        IF starts = '-infinity' AND hour_until = state.rolled_until THEN
             RETURN QUERY VALUES ('totals', starts, ends), ('open', starts, ends);
             RETURN;
         END IF;
@@ -107,7 +146,7 @@ CREATE FUNCTION rollup_select(of_device integer, starts timestamptz, ends timest
 $$;
 
 CREATE FUNCTION status_counts(of_device integer, starts timestamptz, ends timestamptz)
-RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
 DECLARE
     n bigint[];
 BEGIN
@@ -139,10 +178,10 @@ COMMENT ON FUNCTION fleet_histogram(timestamptz, timestamptz) IS 'The same of al
 CREATE FUNCTION feature_summary(of_device integer, feature text, starts timestamptz, ends timestamptz,
                                 OUT readings bigint, OUT mean double precision,
                                 OUT lowest double precision, OUT highest double precision)
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
 BEGIN
     PERFORM readings_settle();
-    EXECUTE 'SELECT coalesce(sum(n)::bigint, 0), sum(s) / nullif(sum(n), 0), min(l), max(h) FROM ('
+    EXECUTE 'SELECT coalesce(sum(n)::bigint, 0), rollup_mean(sum(s), sum(n)::bigint), min(l), max(h) FROM ('
             || rollup_select(of_device, starts, ends,
                              format('count(%1$I), %2$s, min(%1$I), max(%1$I)', feature, rollup_sum_sql(feature)),
                              format('%I, %I, %I, %I', feature || '_count', feature || '_sum', feature || '_min',
@@ -151,12 +190,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION feature_summary(integer, text, timestamptz, timestamptz) IS 'Of one feature of a device (devices.id; 0: of all), from `starts` until before `ends`.';
 
+-- The edges of so many bins of equal width, rising, the first and the last as they are given. Made of
+-- decimals, which neither overflow nor lose a digit. Where doubles do not lie as close as that there
+-- are fewer.
+CREATE FUNCTION histogram_edges(lowest double precision, highest double precision, bins integer)
+RETURNS double precision[] LANGUAGE sql IMMUTABLE SET extra_float_digits = 1 AS $$
+    SELECT ARRAY(SELECT DISTINCT CASE WHEN i = 0 THEN lowest
+                                      WHEN i = bins THEN highest
+                                      WHEN abs(edge) < 5e-324 THEN 0 -- the smallest double
+                                      ELSE least(greatest(edge::double precision, lowest), highest) END
+                 FROM (SELECT i, (low * (bins - i) + high * i) / bins AS edge
+                       FROM generate_series(0, bins) i,
+                            (SELECT lowest::text::numeric AS low, highest::text::numeric AS high) decimals) e
+                 ORDER BY 1)
+$$;
+
 -- Equal-width bins of the readings that are still kept. The edges come out of the rollups, so the
 -- readings are looked through once. NULL instead of a device id: of all devices.
 CREATE FUNCTION value_histogram(of_device text, feature text, bins integer,
                                 starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
 RETURNS TABLE (bin integer, low double precision, high double precision, readings bigint)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
 DECLARE
     of_id     integer := CASE WHEN of_device IS NULL THEN 0 ELSE (SELECT id FROM devices WHERE device_id = of_device) END;
     kept_from timestamptz := greatest(starts, (SELECT s.kept_from FROM storage_state s));
@@ -166,35 +220,32 @@ DECLARE
     highest   double precision;
     edges     double precision[];
 BEGIN
+    IF of_id IS NULL OR starts >= ends THEN
+        RETURN;
+    END IF;
     SELECT s.lowest, s.highest INTO lowest, highest FROM feature_summary(of_id, feature, kept_from, ends) s;
     IF starts < kept_from THEN -- what came after its partition was dropped
-        EXECUTE format('SELECT least(%L, min(%3$I)), greatest(%2$L, max(%3$I)) FROM readings
-                        WHERE recorded_at >= %4$L AND recorded_at < %5$L', lowest, highest, feature, starts,
-                       least(kept_from, ends)) || whose INTO lowest, highest;
+        EXECUTE format('SELECT least($1, min(%1$I)), greatest($2, max(%1$I)) FROM readings
+                        WHERE recorded_at >= %2$L AND recorded_at < %3$L', feature, starts, least(kept_from, ends)) || whose
+        INTO lowest, highest USING lowest, highest;
     END IF;
     IF lowest IS NULL THEN
         RETURN;
     END IF;
-    IF lowest = highest THEN
-        bins := 1;
-    END IF;
-    -- n + 1 edges; written so that the first and the last are what they should be, to the bit
-    edges := ARRAY(SELECT lowest * ((bins - i)::double precision / bins) + highest * (i::double precision / bins)
-                   FROM generate_series(0, bins) i ORDER BY i);
-    edges[1] := lowest;
-    edges[bins + 1] := highest;
+    edges := CASE WHEN lowest = highest THEN ARRAY[lowest, highest] ELSE histogram_edges(lowest, highest, greatest(bins, 1)) END;
+    bins := array_length(edges, 1) - 1;
     RETURN QUERY EXECUTE format(
         'SELECT i, $1[i + 1], $1[i + 2], coalesce(n, 0) FROM generate_series(0, $2 - 1) i
          LEFT JOIN (SELECT width_bucket(%I, $3) AS at, count(*) AS n FROM readings %s AND %1$I IS NOT NULL GROUP BY 1) b
          ON b.at = i ORDER BY i', feature, span || whose)
     USING edges, bins, CASE WHEN bins > 1 THEN edges[2:bins] ELSE ARRAY['Infinity'::double precision] END;
 END $$;
-COMMENT ON FUNCTION value_histogram(text, text, integer, timestamptz, timestamptz) IS 'How many readings of a device (NULL: of all) have a value in each of `bins` bins of equal width, the last with its upper edge. One bin when all values are equal; no rows when there is none.';
+COMMENT ON FUNCTION value_histogram(text, text, integer, timestamptz, timestamptz) IS 'How many readings of a device (NULL: of all), from `starts` until before `ends`, have a value in each of `bins` bins of equal width, the last with its upper edge. Fewer bins where there are not so many doubles between the edges, one when all values are equal; no rows when there is none.';
 
 -- The rest is about a device's readings without a look at every partition.
 CREATE FUNCTION device_spans(of_devices integer[])
 RETURNS TABLE (device integer, readings bigint, first_at timestamptz, last_at timestamptz)
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
 DECLARE
     rolled timestamptz := (SELECT rolled_until FROM storage_state);
 BEGIN
@@ -213,7 +264,7 @@ COMMENT ON FUNCTION device_spans(integer[]) IS 'How many readings each of some d
 -- In spans of time that double, from where the newest (or oldest) reading is, until there are enough.
 CREATE FUNCTION device_page(of_device integer, starts timestamptz, ends timestamptz, newest_first boolean, most bigint,
                             after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL)
-RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
 DECLARE
     span   record;
     step   interval := interval '24 hours';
@@ -252,19 +303,39 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, bigint) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, behind the one named last, if any.';
 
--- Readings in `most` steps of equal length at most, each with the lowest, highest and mean value of
--- each feature, so that a plot of any span shows every peak. Steps of an hour or more begin at whole
--- hours and come out of the rollups. `ends` of infinity is the newest reading, which then belongs to
--- them. Steps without readings are left out; without any there is one row, whose `at` is NULL.
+-- At most so many steps of equal length that cover [starts, ends). They begin with it if that makes them
+-- an hour at most, or whole hours. If not, they are rounded up to whole hours and begin with one, so
+-- that they can be made of rollups alone; and always so where partitions were dropped.
+CREATE FUNCTION plot_steps(starts timestamptz, ends timestamptz, most bigint, OUT origin timestamptz, OUT step_us bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    hour_us CONSTANT bigint := 3600000000;
+BEGIN
+    origin := starts;
+    step_us := ceil(extract(epoch FROM ends - origin) * 1000000 / most);
+    IF (step_us > hour_us AND step_us % hour_us <> 0) OR starts < (SELECT kept_from FROM storage_state) THEN
+        origin := date_bin('1 hour', starts, 'epoch');
+        step_us := ceil(extract(epoch FROM ends - origin) * 1000000 / hour_us / most) * hour_us;
+    END IF;
+END $$;
+
+-- Readings in at most so many steps of equal length, each with the lowest, highest and mean value of
+-- each feature, so that a plot of any span shows every peak. Whole hours come out of the rollups,
+-- except those in whose midst a step begins. `ends` of infinity is the newest reading, which then
+-- belongs to them. Steps without readings are left out; without any there is one row, whose `at` is NULL.
 CREATE FUNCTION device_points(of_device integer, starts timestamptz, ends timestamptz, most bigint, features text[])
 RETURNS TABLE (first_at timestamptz, last_at timestamptz, step_ms double precision, at timestamptz, readings bigint,
                lowest double precision[], highest double precision[], mean double precision[])
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
 DECLARE
+    hour_us CONSTANT bigint := 3600000000;
     span        record;
     until       timestamptz := ends;
     origin      timestamptz;
-    step        interval;
+    origin_hour timestamptz;
+    step_us     bigint;
+    step_at     text; -- the step that a moment belongs to
+    uncut       text := ''; -- this hour has no step that begins within
     of_readings text;
     of_rollups  text;
     names       text;
@@ -278,44 +349,52 @@ BEGIN
         until := last_at + interval '1 microsecond';
     END IF;
     IF first_at < until THEN
-        origin := first_at;
-        step := (until - origin) / most + interval '1 microsecond';
-        IF step > interval '1 hour' THEN
-            origin := date_bin('1 hour', first_at, 'epoch');
-            step := ceil(extract(epoch FROM (until - origin) / most) / 3600) * interval '1 hour';
-        END IF;
-        step_ms := extract(epoch FROM step) * 1000;
+        SELECT s.origin, s.step_us INTO origin, step_us FROM plot_steps(first_at, until, most) s;
+        step_ms := step_us / 1000.0;
+        step_at := format('date_bin(''%s microseconds'', %%s, %L)', step_us, origin);
         SELECT string_agg(format(', count(%1$I), %2$s, min(%1$I), max(%1$I)', f, rollup_sum_sql(f)), '' ORDER BY n),
                string_agg(format(', sum(%I)::bigint, sum(%I), min(%I), max(%I)',
                                  f || '_count', f || '_sum', f || '_min', f || '_max'), '' ORDER BY n),
                string_agg(format(', n%s, s%1$s, l%1$s, h%1$s', n), '' ORDER BY n),
                format('ARRAY[%s], ARRAY[%s], ARRAY[%s]', string_agg('min(l' || n || ')', ', ' ORDER BY n),
                       string_agg('max(h' || n || ')', ', ' ORDER BY n),
-                      string_agg('sum(s' || n || ') / nullif(sum(n' || n || '), 0)', ', ' ORDER BY n))
+                      string_agg('rollup_mean(sum(s' || n || '), sum(n' || n || ')::bigint)', ', ' ORDER BY n))
         INTO of_readings, of_rollups, names, results FROM unnest(features) WITH ORDINALITY AS feature (f, n);
-        SELECT string_agg(format(
-                   CASE source
-                   WHEN 'readings' THEN 'SELECT date_bin(%L, recorded_at, %L) AS at, count(*)' || of_readings
-                        || ' FROM readings WHERE device = %s AND recorded_at >= %L AND recorded_at < %L GROUP BY 1'
-                   ELSE 'SELECT date_bin(%L, bucket, %L) AS at, sum(readings)' || of_rollups
-                        || ' FROM rollup_' || CASE source WHEN 'days' THEN 'hours' ELSE source END
-                        || ' WHERE device = %s AND bucket >= %L AND bucket < %L'
-                        || CASE source WHEN 'open' THEN ' AND unit = ''hour''' ELSE '' END || ' GROUP BY 1'
-                   END, step, origin, of_device, from_at, until_at), ' UNION ALL ')
+        of_readings := 'SELECT ' || format(step_at, 'recorded_at') || ' AS at, count(*)' || of_readings || ' FROM readings';
+        of_rollups := 'SELECT ' || format(step_at, 'bucket') || ' AS at, sum(readings)' || of_rollups || ' FROM rollup_';
+        origin_hour := date_bin('1 hour', origin, 'epoch');
+        IF origin_hour < origin THEN
+            uncut := format(' AND %s = %s', format(step_at, 'date_bin(''1 hour'', bucket, ''epoch'')'),
+                            format(step_at, 'date_bin(''1 hour'', bucket, ''epoch'') + interval ''1 hour'' - interval ''1 microsecond'''));
+        END IF;
+        SELECT string_agg(CASE source
+                   WHEN 'readings' THEN format('%s WHERE device = %s AND recorded_at >= %L AND recorded_at < %L GROUP BY 1',
+                                               of_readings, of_device, from_at, until_at)
+                   WHEN 'cut' THEN format('%s, generate_series(%L::timestamptz, %L, ''%s microseconds'') AS cut ("its hour")
+                                           WHERE device = %s AND recorded_at >= "its hour" AND recorded_at < %6$L
+                                           AND recorded_at < "its hour" + interval ''1 hour'' GROUP BY 1',
+                                          of_readings, from_at, until_at - interval '1 microsecond', step_us, of_device, until_at)
+                   ELSE format('%s%s WHERE device = %s AND bucket >= %L AND bucket < %L%s%s GROUP BY 1', of_rollups,
+                               CASE source WHEN 'days' THEN 'hours' ELSE source END, of_device, from_at, until_at,
+                               CASE source WHEN 'open' THEN ' AND unit = ''hour''' END, uncut)
+                   END, ' UNION ALL ')
         INTO parts
-        FROM (SELECT 'readings' AS source, first_at AS from_at, until AS until_at WHERE step < interval '1 hour'
-              UNION ALL SELECT * FROM rollup_parts(of_device, first_at, until) WHERE step >= interval '1 hour') p
+        FROM (SELECT 'readings' AS source, first_at AS from_at, until AS until_at WHERE step_us < hour_us
+              UNION ALL SELECT * FROM rollup_parts(of_device, first_at, until) WHERE step_us >= hour_us
+              UNION ALL SELECT 'cut', origin_hour + step_us * interval '1 microsecond', max(until_at)
+              FROM rollup_parts(of_device, first_at, until)
+              WHERE step_us >= hour_us AND origin_hour < origin AND source <> 'readings') p
         WHERE from_at < until_at;
-        RETURN QUERY EXECUTE format('SELECT %L::timestamptz, %L::timestamptz, %L::double precision, at, sum(readings)::bigint, ',
-                                    first_at, last_at, step_ms)
-                             || results || ' FROM (' || parts || ') parts (at, readings' || names || ') GROUP BY at ORDER BY at';
+        RETURN QUERY EXECUTE 'SELECT $1, $2, $3, at, sum(readings)::bigint, ' || results
+                             || ' FROM (' || parts || ') parts (at, readings' || names || ') GROUP BY at ORDER BY at'
+        USING first_at, last_at, step_ms;
         IF FOUND THEN
             RETURN;
         END IF;
     END IF;
     RETURN NEXT;
 END $$;
-COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, text[]) IS 'The readings of a device (devices.id) in at most so many steps, each with the lowest, highest and mean value of each feature.';
+COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, text[]) IS 'The readings of a device (devices.id), from `starts` until before `ends`, in at most so many steps, each with the lowest, highest and mean value of each feature.';
 
 -- What the collector's metrics say about storage. Rows are counted where there are few, and
 -- estimated by the statistics collector where there are many.
