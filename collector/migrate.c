@@ -6,16 +6,19 @@
 #include "collector/schema_sql.h"
 #include "shared/log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define LOCK_SQL                                                                                   \
     "SET statement_timeout = 0; SET client_min_messages = warning;"                                \
     "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                            \
     "SET lock_timeout = '5s';"                                                                     \
     "CREATE TABLE IF NOT EXISTS schema_migrations ("                                               \
-    " name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());"                      \
-    "SELECT name FROM schema_migrations"
+    " name text PRIMARY KEY, hash bigint NOT NULL, applied_at timestamptz NOT NULL DEFAULT "       \
+    "now());"                                                                                      \
+    "SELECT name, to_jsonb(m) ->> 'hash' AS hash FROM schema_migrations m ORDER BY name"
 
 enum step { STEP_LOCK, STEP_FILES, STEP_FEATURES, STEP_PARTITIONS, STEP_DONE };
 
@@ -30,13 +33,38 @@ static void on_closed(struct pg_link *link)
     migrate->on_done(migrate, migrate->error[0] ? migrate->error : NULL);
 }
 
-static bool is_applied(const struct migrate *migrate, const char *name)
+static long long file_hash(const struct schema_file *file)
 {
-    for (size_t i = 0; i < migrate->applied_count; i++) {
-        if (strcmp(migrate->applied[i], name) == 0)
-            return true;
+    return (long long)XXH3_64bits(file->sql, file->bytes);
+}
+
+/* Takes note of a file that was applied. One that is not ours, byte for byte, ends the run: no
+ * later file would fit on it. */
+static void take_applied(struct migrate *migrate, const char *name, const char *hash)
+{
+    size_t i = 0;
+    char ours[24];
+
+    while (i < schema_file_count && strcmp(schema_files[i].name, name) != 0)
+        i++;
+    if (i == schema_file_count) {
+        snprintf(migrate->error, sizeof(migrate->error),
+                 "a newer version has made this database: it has %s, which is not known here. Run "
+                 "that version, or this one on another database",
+                 name);
+        return;
     }
-    return false;
+    snprintf(ours, sizeof(ours), "%lld", file_hash(&schema_files[i]));
+    if (strcmp(hash, ours) != 0) {
+        snprintf(
+            migrate->error, sizeof(migrate->error),
+            "a development version has made this database, with another %s. Nothing was "
+            "changed; \"From a development version\" in docs/OPERATIONS.md says how to take its "
+            "readings over into a new one",
+            name);
+        return;
+    }
+    migrate->applied |= UINT64_C(1) << i;
 }
 
 static void on_result(struct pg_query *query, const PGresult *result)
@@ -49,10 +77,10 @@ static void on_result(struct pg_query *query, const PGresult *result)
         migrate->wants_more = *PQgetvalue(result, 0, 1) == 't';
     if (migrate->step != STEP_LOCK || strcmp(PQfname(result, 0), "name") != 0)
         return;
-    migrate->applied_count = 0;
-    for (int row = 0; row < PQntuples(result) && migrate->applied_count < 64; row++)
-        snprintf(migrate->applied[migrate->applied_count++], sizeof(migrate->applied[0]), "%s",
-                 PQgetvalue(result, row, 0));
+    assert(schema_file_count <= 64);
+    migrate->applied = 0;
+    for (int row = 0; row < PQntuples(result) && !migrate->error[0]; row++)
+        take_applied(migrate, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1));
 }
 
 static void on_done(struct pg_query *query, const struct pg_error *error)
@@ -68,9 +96,10 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
             pg_link_reset(&migrate->link, error->text);
         return;
     }
-    if (error) {
+    if (error)
         snprintf(migrate->error, sizeof(migrate->error), "%s (SQLSTATE %s)", error->text,
                  error->sqlstate);
+    if (migrate->error[0]) {
         pg_link_close(&migrate->link, on_closed);
         return;
     }
@@ -98,8 +127,9 @@ static void submit_file(struct migrate *migrate)
     buffer_clear(&migrate->sql);
     buffer_put_text(&migrate->sql, "BEGIN;\n");
     buffer_put(&migrate->sql, file->sql, file->bytes);
-    buffer_printf(&migrate->sql, "\n;INSERT INTO schema_migrations (name) VALUES ('%s');\nCOMMIT",
-                  file->name);
+    buffer_printf(&migrate->sql,
+                  "\n;INSERT INTO schema_migrations (name, hash) VALUES ('%s', %lld);\nCOMMIT",
+                  file->name, file_hash(file));
     submit(migrate, buffer_text(&migrate->sql));
 }
 
@@ -114,7 +144,7 @@ static void submit_step(struct migrate *migrate)
     }
     if (migrate->step == STEP_FILES) {
         while (migrate->next_file < schema_file_count &&
-               is_applied(migrate, schema_files[migrate->next_file].name))
+               (migrate->applied >> migrate->next_file & 1))
             migrate->next_file++;
         if (migrate->next_file < schema_file_count) {
             submit_file(migrate);

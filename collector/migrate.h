@@ -1,7 +1,8 @@
 /* migrate.h: brings the database to the schema this program knows, and keeps its partitions ahead.
  *
- * Shape    one run: connect, take the advisory lock, apply the files of schema/ that
- *          schema_migrations does not list (each in a transaction of its own), add a column for each
+ * Shape    one run: connect, take the advisory lock, refuse a database that other files have
+ *          made (schema_migrations has the hash of each), apply those of schema/ that it does not
+ *          list (each in a transaction of its own), add a column for each
  *          configured feature, make the partitions of the days around now, disconnect. Every step
  *          does nothing where it is done already, so any number of collectors may run it.
  * Errors   what passes (no connection, a lock) is tried again; what a person must mend ends the run
@@ -31,8 +32,7 @@ struct migrate {
     void *user;
     void (*on_done)(struct migrate *migrate, const char *error); /* NULL = all is as it should be */
     int step;
-    char applied[64][64]; /* names in schema_migrations */
-    size_t applied_count;
+    uint64_t applied; /* a bit for each of schema_files */
     size_t next_file;
     struct buffer sql;
     char error[400];

@@ -99,4 +99,5 @@ COMMENT ON COLUMN rejected_messages.detail IS 'What exactly, and what is legal.'
 
 COMMENT ON TABLE schema_migrations IS 'The files of schema/ that were applied.';
 COMMENT ON COLUMN schema_migrations.name IS 'The file, without its extension.';
+COMMENT ON COLUMN schema_migrations.hash IS 'XXH3 (64 bits) of the file. A program that has another file of that name refuses the database.';
 COMMENT ON COLUMN schema_migrations.applied_at IS 'When it was applied.';
