@@ -3,6 +3,7 @@
 #include "shared/duration.h"
 #include "shared/timestamp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -329,8 +330,13 @@ static void set_fallbacks(struct params *out, const struct param *params,
                           const struct params_rules *rules)
 {
     for (const struct param *param = params; param->name; param++) {
-        if (param->fallback)
-            take_value(out, param, param->fallback, rules);
+        if (param->fallback && !take_value(out, param, param->fallback, rules)) {
+            /* all_time where it is not configured: the database answers, as it does for a duration */
+            assert(param->kind == PARAM_INTERVAL);
+            out->intervals[0] = (struct interval_choice){
+                .index = rules->intervals->count, .interval = {.length_us = INTERVAL_ALL_TIME}};
+            out->interval_count = 1;
+        }
         if (param->kind == PARAM_INTERVALS) {
             out->interval_count = 0;
             for (size_t i = 0; i < rules->intervals->count; i++)

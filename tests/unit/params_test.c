@@ -54,6 +54,26 @@ static void test_params__without_a_query_the_defaults_stand(void **state)
     assert_int_equal(params.bins, 20);
 }
 
+static void test_params__histograms_are_of_all_time_whatever_intervals_are_kept(void **state)
+{
+    static const struct intervals one = {.count = 1,
+                                         .items = {{.name = "past_hour", .length_us = 3600000000}}};
+    static const struct params_rules few = {
+        .features = &features, .intervals = &one, .top_devices = 10};
+    struct params params;
+    struct problem problem;
+
+    (void)state;
+    params_init(&params, &few);
+    assert_true(params_parse(&params, params_of("/histogram"), NULL, &few, &problem));
+    assert_int_equal(params.interval_count, 1);
+    assert_true(params.intervals[0].interval.length_us == INTERVAL_ALL_TIME);
+    assert_int_equal(params.intervals[0].index, 1); /* none of those that are kept */
+    assert_true(
+        params_parse(&params, params_of("/histogram"), "interval=past_hour", &few, &problem));
+    assert_int_equal(params.intervals[0].index, 0);
+}
+
 static void test_params__what_is_asked_for_is_taken(void **state)
 {
     struct params params;
@@ -283,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_params__without_a_query_the_defaults_stand),
+        cmocka_unit_test(test_params__histograms_are_of_all_time_whatever_intervals_are_kept),
         cmocka_unit_test(test_params__what_is_asked_for_is_taken),
         cmocka_unit_test(test_params__what_is_wrong_is_named),
         cmocka_unit_test(test_params__a_device_is_decoded_once),
