@@ -45,6 +45,7 @@ enum {
     FACTS_MOST = 400,
     ENTRIES_MOST = 16,
     LONGEST_US = 40, /* of the finite intervals */
+    MARGIN_US = 100000,
 };
 
 #define SECOND_US INT64_C(1000000)
@@ -297,6 +298,9 @@ static bool next_expiry(const struct history *h, struct windows *windows, int64_
 
 static void history_init(struct history *h, uint64_t seed)
 {
+    /* Nothing goes more than MARGIN_US away from where it begins. */
+    static const int64_t starts[] = {0, 1700000000 * SECOND_US, INT64_MIN + MARGIN_US,
+                                     INT64_MAX - MARGIN_US};
     static const int64_t lengths[] = {1, 3, 7, 10, 20, LONGEST_US, INTERVAL_ALL_TIME};
 
     *h = (struct history){.random = seed};
@@ -314,6 +318,7 @@ static void history_init(struct history *h, uint64_t seed)
     h->low_steps = (uint16_t)(4 + below(h, 5));
     h->flight_steps = (uint16_t)(3 + below(h, 6));
     h->now_us = (int64_t)below(h, 100) - 50;
+    h->now_us += starts[below(h, sizeof(starts) / sizeof(starts[0]))];
 }
 
 static void history_init_windows(const struct history *h, struct windows *windows)
@@ -351,7 +356,11 @@ static struct fact *add_fact(struct history *h)
         uint32_t value = (uint32_t)below(h, h->value_count + 1);
 
         reading->values[i] = value == h->value_count ? NAN : (double)value - 1;
-        content = content * (h->value_count + 1) + value;
+        if (reading->values[i] == 0 && one_in(h, 3)) {
+            reading->values[i] = -0.0;
+            value = h->value_count + 1;
+        }
+        content = content * (h->value_count + 2) + value;
     }
     reading->content_hash = (int64_t)(content * UINT64_C(0x9e3779b97f4a7c15));
     return fact;
@@ -635,6 +644,11 @@ static bool play_coarse_history(struct history *h, struct coarse_tally *tally)
         if (one_in(h, 30)) {
             windows_clear_device(&windows, fact->device);
             tell_all_of(h, &windows, fact->device);
+        }
+        if (one_in(h, 60)) {
+            h->now_us -= 1 + (int64_t)below(h, 30);
+            windows_sweep(&windows, h->now_us, 0);
+            tell_in_any_order(h, &windows, windows_stats(&windows).dropped_until_us, 1);
         }
         right = limited_boards_are_right(h, &windows, &next_us, tally);
         if (right && windows_stats(&windows).tower_bytes > h->memory_limit) {
