@@ -96,7 +96,7 @@ $(OUT):
 	@mkdir -p $@
 
 # cmocka.h comes with what the tests need.
-UNIT_OBJECTS := $(UNIT:$(OUT)/%=$(OUT)/obj/tests/%.o)
+UNIT_OBJECTS := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/unit/*.c))
 $(UNIT_OBJECTS): test_libs := cmocka
 $(UNIT_OBJECTS): | deps-test
 
@@ -172,10 +172,17 @@ $(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $$($$*_OBJECTS) $(OUT)/%.a
 	$(call note,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(call libs,$($*_LIBS))
 
-$(UNIT): $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(ARCHIVES)
+# What several of them share is in tests/unit, too, in files that are no tests.
+$(OUT)/unit.a: $(filter-out %_test.o,$(UNIT_OBJECTS)) $(wildcard tests/unit)
+	$(call note,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $(filter %.o,$^)
+
+$(UNIT): $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/unit.a $(ARCHIVES)
 	$(call note,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS) cmocka)
+	$(Q)$(LINK) -o $@ $< $(OUT)/unit.a -Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+	  $(call libs,$(ALL_LIBS) cmocka)
 
 $(FUZZERS): $(OUT)/%: $(OUT)/obj/tests/fuzz/%.o $(ARCHIVES)
 	$(call note,LINK,$@)

@@ -357,7 +357,7 @@ static void test_tower__a_backlog_beside_live_readings_leaves_full_flights(void 
 
     start(f, UINT64_MAX);
     for (int i = 0; i < MILLION / 2; i++) {
-        insert(f, i + MILLION / 2, -i - MILLION / 2, i);
+        insert(f, i + MILLION / 2, -(double)(i + MILLION / 2), i);
         insert(f, i, -i, i);
     }
     check_million(f, 1.02);
