@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct boards;
+struct board_cache;
 struct dashboard;
 struct events;
 struct mqtt_link;
@@ -21,6 +21,7 @@ struct openapi;
 struct page;
 struct pool;
 struct questions;
+struct roster;
 struct server;
 
 struct api {
@@ -34,8 +35,9 @@ struct api {
     uint64_t max_csv_streams;
 
     struct server *server;
-    struct boards *boards;
+    struct board_cache *boards;
     struct pool *pool;
+    struct roster *roster;
     struct questions *questions;
     struct dashboard *dashboard;
     struct events *events;

@@ -1,6 +1,6 @@
 #include "httpapi/dashboard.h"
 
-#include "httpapi/boards.h"
+#include "httpapi/board_cache.h"
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "shared/mem.h"
@@ -16,8 +16,7 @@ enum {
 };
 
 struct dashboard {
-    uint64_t generation; /* of the boards that all kept answers were made from */
-    uint64_t until_ms;   /* then those boards are no longer known to be current */
+    uint64_t generation; /* of the set that all kept answers were made from */
     struct {
         char *target;
         struct server_answer *answer;
@@ -59,8 +58,8 @@ bool dashboard_answer_again(struct api *api, struct server_request *request)
     struct dashboard *dashboard = api->dashboard;
     size_t place;
 
-    if (dashboard->generation != boards_generation(api->boards) ||
-        uv_now(api->loop) >= dashboard->until_ms)
+    if (dashboard->generation != board_cache_generation(api->boards) ||
+        !board_cache_is_current(api->boards, uv_now(api->loop)))
         return false;
     place = place_of(request->target);
     if (!dashboard->kept[place].target ||
@@ -71,17 +70,14 @@ bool dashboard_answer_again(struct api *api, struct server_request *request)
     return true;
 }
 
-static void keep(struct api *api, const char *target, struct server_answer *answer,
-                 uint64_t until_ms)
+static void keep(struct api *api, const char *target, struct server_answer *answer)
 {
     struct dashboard *dashboard = api->dashboard;
     size_t place = place_of(target);
 
-    if (dashboard->generation != boards_generation(api->boards) ||
-        uv_now(api->loop) >= dashboard->until_ms) {
+    if (dashboard->generation != board_cache_generation(api->boards)) {
         forget_all(dashboard);
-        dashboard->generation = boards_generation(api->boards);
-        dashboard->until_ms = until_ms;
+        dashboard->generation = board_cache_generation(api->boards);
     }
     free(dashboard->kept[place].target);
     server_answer_release(dashboard->kept[place].answer);
@@ -89,9 +85,8 @@ static void keep(struct api *api, const char *target, struct server_answer *answ
     dashboard->kept[place].answer = server_answer_keep(answer);
 }
 
-/* The answer's body out of the boards, as far as they have something; false when they do not. With
- * `wants_exact` only boards that are complete and current will do. */
-static bool write_boards(struct api *api, const struct params *params, bool wants_exact,
+/* The answer's body out of a set of boards, all of one moment; false when the set lacks one. */
+static bool write_boards(struct api *api, const struct params *params, enum board_set set,
                          struct buffer *out, int64_t *as_of_us)
 {
     const struct interval_choice *choice = &params->intervals[0];
@@ -101,12 +96,9 @@ static bool write_boards(struct api *api, const struct params *params, bool want
     for (size_t i = 0; i < params->feature_count; i++) {
         size_t feature = params->features[i];
         struct boards_merged merged;
-        bool has_any;
-        enum boards_verdict verdict =
-            boards_merge(api->boards, feature, choice->index, params->order, params->limit,
-                         uv_now(api->loop), &merged, &has_any);
 
-        if (!has_any || (wants_exact && verdict != BOARDS_EXACT))
+        if (board_cache_merge(api->boards, set, feature, choice->index, params->order,
+                              params->limit, uv_now(api->loop), &merged) != WEIGHED_EXACT)
             return false;
         *as_of_us = merged.as_of_us;
         buffer_printf(out, "%s\"%s\":[", i > 0 ? "," : "{", api->features.names[feature]);
@@ -128,22 +120,19 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
     struct buffer body = {0};
     struct server_answer *answer;
     int64_t as_of_us;
-    int64_t oldest_us;
-    uint64_t until_ms;
     size_t bytes;
 
-    if (!write_boards(api, params, true, &body, &as_of_us)) {
+    if (!write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
         buffer_release(&body);
         questions_ask(api->questions, request, route->query, params, route->params,
                       timestamp_now());
         return;
     }
     api->metrics.from_boards++;
-    boards_verdict(api->boards, uv_now(api->loop), &oldest_us, &until_ms);
     bytes = body.bytes;
     answer = reply_data(api, REPLY_JSON, &body, as_of_us, "boards");
     if (bytes <= KEPT_MAX_BYTES)
-        keep(api, request->target, answer, until_ms);
+        keep(api, request->target, answer);
     server_respond(request, answer);
     server_answer_release(answer);
 }
@@ -158,7 +147,7 @@ void dashboard_fall_back(struct api *api, struct server_request *request,
     int64_t as_of_us = 0;
 
     if (problem->status != 503 || !routes_parse(api, request, &params, &parsing) ||
-        !write_boards(api, &params, false, &body, &as_of_us)) {
+        !write_boards(api, &params, BOARD_SET_STANDING, &body, &as_of_us)) {
         buffer_release(&body);
         reply_problem(api, request, problem, NULL);
         return;

@@ -1,7 +1,7 @@
 /* dashboard.h: who ranks highest, from the boards in memory where they are exact, else from SQL.
  *
- * Shape    answers are kept by their target until a message changes any board, so that a thousand
- *          screens cost one rendering per change.
+ * Shape    answers are kept by their target for as long as the weighed set they come from stands
+ *          and is current, so that a thousand screens cost one rendering per set.
  * Owner    dashboard_new() and dashboard_free().
  */
 #ifndef HIGHWATER_DASHBOARD_H
@@ -19,13 +19,13 @@ struct dashboard;
 struct dashboard *dashboard_new(void);
 void dashboard_free(struct dashboard *dashboard);
 
-/* Answers the request if exactly this target was answered from the same boards before. */
+/* Answers the request if exactly this target was answered from the same set before. */
 bool dashboard_answer_again(struct api *api, struct server_request *request);
 
 void dashboard_answer(struct api *api, struct server_request *request, const struct route *route,
                       struct params *params);
 
-/* The database could not answer: what the boards last said, where they say anything. */
+/* The database could not answer: the last set that was whole, as of its own moment. */
 void dashboard_fall_back(struct api *api, struct server_request *request,
                          const struct problem *problem);
 

@@ -1,6 +1,6 @@
 #include "httpapi/events.h"
 
-#include "httpapi/boards.h"
+#include "httpapi/board_cache.h"
 #include "httpapi/pool.h"
 #include "httpapi/queries.h"
 #include "httpapi/questions.h"
@@ -54,7 +54,6 @@ struct events {
     struct client *clients;
     size_t client_count;
     uint64_t sent;
-    uint64_t seen_generation;
     uv_timer_t timer;
     bool is_stopped;
 
@@ -141,7 +140,9 @@ static bool update_slot(struct events *events, size_t index, struct buffer *read
     return true;
 }
 
-static bool look_at_slot(struct events *events, size_t index)
+/* The board as a set has it. */
+static enum weighing_verdict show_set(struct events *events, size_t index, enum board_set set,
+                                      bool *changed)
 {
     struct api *api = events->api;
     struct buffer readings = {0};
@@ -149,16 +150,13 @@ static bool look_at_slot(struct events *events, size_t index)
     size_t feature;
     size_t interval;
     enum sort_order order;
-    bool has_any;
-    bool changed = false;
+    enum weighing_verdict verdict;
 
     locate(events, index, &feature, &interval, &order);
-    if (boards_merge(api->boards, feature, interval, order, api->rules.top_devices,
-                     uv_now(api->loop), &merged, &has_any) != BOARDS_EXACT) {
-        events->slots[index].needs_database = true;
-        return false;
-    }
-    events->slots[index].needs_database = false;
+    verdict = board_cache_merge(api->boards, set, feature, interval, order, api->rules.top_devices,
+                                uv_now(api->loop), &merged);
+    if (verdict != WEIGHED_EXACT)
+        return verdict;
     buffer_put_text(&readings, "[");
     for (size_t i = 0; i < merged.count; i++) {
         if (i > 0)
@@ -167,9 +165,31 @@ static bool look_at_slot(struct events *events, size_t index)
                            &api->features);
     }
     buffer_put_text(&readings, "]");
-    changed = update_slot(events, index, &readings, merged.as_of_us, "boards");
+    *changed = update_slot(events, index, &readings, merged.as_of_us, "boards");
     buffer_release(&readings);
+    return WEIGHED_EXACT;
+}
+
+static bool look_at_slot(struct events *events, size_t index)
+{
+    struct slot *slot = &events->slots[index];
+    bool changed = false;
+
+    slot->needs_database = show_set(events, index, BOARD_SET_CURRENT, &changed) != WEIGHED_EXACT;
+    /* without a database, who comes only now gets the last boards that were whole */
+    if (slot->needs_database && !slot->event && pool_up_count(events->api->pool) == 0)
+        show_set(events, index, BOARD_SET_STANDING, &changed);
     return changed;
+}
+
+/* Of which moment answers are now. Without boards and database it is that of the last boards. */
+static int64_t as_of(const struct api *api, bool is_of_boards)
+{
+    int64_t boards_us = board_cache_as_of(api->boards);
+
+    if (boards_us == INT64_MIN || (!is_of_boards && pool_up_count(api->pool) > 0))
+        return timestamp_now();
+    return boards_us;
 }
 
 static void publish_status(struct events *events)
@@ -177,18 +197,15 @@ static void publish_status(struct events *events)
     struct api *api = events->api;
     struct buffer data = {0};
     char when[TIMESTAMP_TEXT_SIZE];
-    int64_t as_of_us;
-    uint64_t until_ms;
-    enum boards_verdict verdict =
-        boards_verdict(api->boards, uv_now(api->loop), &as_of_us, &until_ms);
+    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
 
-    timestamp_format(when, verdict == BOARDS_EXACT ? as_of_us : timestamp_now());
+    timestamp_format(when, as_of(api, verdict == WEIGHED_EXACT));
     buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
-                  verdict == BOARDS_EXACT        ? "boards"
+                  verdict == WEIGHED_EXACT       ? "boards"
                   : pool_up_count(api->pool) > 0 ? "database"
                                                  : "none",
-                  when, boards_verdict_text(verdict));
-    boards_write_collectors(api->boards, &data, uv_now(api->loop));
+                  when, weighing_verdict_text(verdict));
+    board_cache_write_collectors(api->boards, &data, uv_now(api->loop));
     buffer_put_text(&data, "}");
     publish(events, &events->status, "status", &data);
     buffer_release(&data);

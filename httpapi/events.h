@@ -30,7 +30,7 @@ struct events *events_new(struct api *api);
 void events_stop(struct events *events);
 void events_close(struct events *events, void (*on_closed)(void *user), void *user);
 
-/* The boards may have changed. */
+/* The weighed set, or whether it is current, may have changed. */
 void events_look(struct events *events);
 
 /* The route /events. */

@@ -1,8 +1,8 @@
 /* httpapi: boards, histograms and history over HTTP. This file wires the parts together and decides
- * nothing. Order of the end: events stop, the server finishes its answers, the pool closes, then
- * whatever is left. */
+ * nothing. Order of the end: events stop, the server finishes its answers, pool and roster close,
+ * then whatever is left. */
 #include "httpapi/api.h"
-#include "httpapi/boards.h"
+#include "httpapi/board_cache.h"
 #include "httpapi/dashboard.h"
 #include "httpapi/events.h"
 #include "httpapi/openapi.h"
@@ -10,6 +10,7 @@
 #include "httpapi/pool.h"
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
+#include "httpapi/roster.h"
 #include "httpapi/routes.h"
 #include "shared/http_server.h"
 #include "shared/log.h"
@@ -17,6 +18,7 @@
 #include "shared/options.h"
 #include "shared/timestamp.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_GRACE_MS = 5000, MQTT_KEEPALIVE_S = 10, FDS_BESIDES_CLIENTS = 64 };
+enum { STOP_GRACE_MS = 5000, MQTT_KEEPALIVE_S = 10, FDS_BESIDES_CLIENTS = 64, LACKING_MS = 2000 };
+
+#define STATUSES "collectors/+/status"
+#define BOARDS "collectors/+/boards/#"
 
 struct settings {
     const char *database_url;
@@ -54,6 +59,7 @@ struct app {
     struct api api;
     struct mqtt_link mqtt;
     uint64_t seen_generation;
+    uint64_t lacking_since_ms; /* a board that a collector names */
     uv_signal_t sigterm;
     uv_signal_t sigint;
     bool is_stopping;
@@ -74,26 +80,62 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     struct app *app = link->config.user;
 
     (void)session_present;
-    boards_forget(app->api.boards);
-    mqtt_link_subscribe(link, "collectors/+/status", 1);
-    mqtt_link_subscribe(link, "collectors/+/boards/#", 1);
+    board_cache_forget(app->api.boards);
+    mqtt_link_subscribe(link, STATUSES, 1);
+    mqtt_link_subscribe(link, BOARDS, 1);
 }
 
 static void on_mqtt_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct app *app = link->config.user;
 
-    boards_take(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
-                delivery->retain, timestamp_now(), uv_now(app->api.loop));
+    board_cache_take(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
+                     delivery->retain, timestamp_now(), uv_now(app->api.loop));
 }
+
+/* What has come is not answered from before it is weighed; what it ends, ends now. */
 
 static void on_mqtt_read(struct mqtt_link *link)
 {
     struct app *app = link->config.user;
 
-    if (app->seen_generation == boards_generation(app->api.boards))
+    roster_ask(app->api.roster);
+    if (app->seen_generation == board_cache_generation(app->api.boards))
         return;
-    app->seen_generation = boards_generation(app->api.boards);
+    app->seen_generation = board_cache_generation(app->api.boards);
+    events_look(app->api.events);
+}
+
+/* ---- which collectors there are ------------------------------------------------------------- */
+
+static uint64_t take_mark(void *user)
+{
+    struct app *app = user;
+
+    return board_cache_mark(app->api.boards);
+}
+
+/* A board that was lost on the way is still retained: subscribing again brings it. */
+static void ask_again_for_boards(struct app *app)
+{
+    uint64_t now_ms = uv_now(app->api.loop);
+
+    if (!board_cache_lacks_board(app->api.boards, now_ms)) {
+        app->lacking_since_ms = now_ms;
+    } else if (now_ms - app->lacking_since_ms > LACKING_MS) {
+        app->lacking_since_ms = now_ms;
+        mqtt_link_subscribe(&app->mqtt, BOARDS, 1);
+    }
+}
+
+static void on_rows(void *user, const struct roster_row *rows, size_t count, uint64_t mark)
+{
+    struct app *app = user;
+
+    ask_again_for_boards(app);
+    if (!board_cache_weigh(app->api.boards, rows, count, mark, uv_now(app->api.loop)))
+        return;
+    app->seen_generation = board_cache_generation(app->api.boards);
     events_look(app->api.events);
 }
 
@@ -111,16 +153,24 @@ static void on_events_closed(void *user)
     app->api.events = NULL;
 }
 
-static void on_pool_closed(void *user)
+static void on_roster_closed(void *user)
 {
     struct app *app = user;
 
-    app->api.pool = NULL;
+    app->api.roster = NULL;
     events_close(app->api.events, on_events_closed, app);
     questions_free(app->api.questions);
     mqtt_link_close(&app->mqtt, on_mqtt_closed);
     uv_close((uv_handle_t *)&app->sigterm, NULL);
     uv_close((uv_handle_t *)&app->sigint, NULL);
+}
+
+static void on_pool_closed(void *user)
+{
+    struct app *app = user;
+
+    app->api.pool = NULL;
+    roster_close(app->api.roster, on_roster_closed, app);
 }
 
 static void on_server_stopped(void *user)
@@ -288,7 +338,7 @@ static void make_parts(struct app *app)
                                          .on_answer = routes_on_answer,
                                          .on_failed = routes_on_failed};
 
-    api->boards = boards_new(&api->features, &api->intervals);
+    api->boards = board_cache_new(&api->features, &api->intervals);
     api->questions = questions_new(&questions);
     api->dashboard = dashboard_new();
     api->events = events_new(api);
@@ -304,7 +354,7 @@ static void free_parts(struct app *app)
     server_answer_release(api->openapi);
     page_free(api->page);
     dashboard_free(api->dashboard);
-    boards_free(api->boards);
+    board_cache_free(api->boards);
 }
 
 int main(int argc, char **argv)
@@ -340,6 +390,12 @@ int main(int argc, char **argv)
         return options_reject(&program, "DATABASE_URL", settings.database_url,
                               "a connection string such as postgresql://user@host/database");
     make_parts(&app);
+    api->roster = roster_start(
+        api->loop,
+        &(struct roster_config){
+            .url = settings.database_url, .user = &app, .take_mark = take_mark, .on_rows = on_rows},
+        error, sizeof(error));
+    assert(api->roster); /* the pool found the same string legal */
     if (!start_mqtt(&app, &settings, error, sizeof(error)))
         return options_reject(&program, "MQTT_URL", settings.mqtt_url, error);
     if (!start_server(&app, &settings, error, sizeof(error))) {

@@ -1,10 +1,11 @@
 #include "httpapi/metrics.h"
 
 #include "httpapi/api.h"
-#include "httpapi/boards.h"
+#include "httpapi/board_cache.h"
 #include "httpapi/events.h"
 #include "httpapi/pool.h"
 #include "httpapi/questions.h"
+#include "httpapi/roster.h"
 #include "httpapi/routes.h"
 #include "shared/http_server.h"
 #include "shared/mqtt_link.h"
@@ -111,16 +112,30 @@ static void write_data(struct buffer *out, struct api *api)
     prometheus_number(out, PREFIX "broker_connects_total", "counter",
                       "Times the broker was connected to.", (double)api->broker->connects);
     prometheus_number(out, PREFIX "board_messages_total", "counter", "Boards and statuses taken.",
-                      (double)boards_message_count(api->boards, false));
+                      (double)board_cache_message_count(api->boards, false));
     prometheus_number(out, PREFIX "board_messages_unreadable_total", "counter",
                       "Those that could not be read.",
-                      (double)boards_message_count(api->boards, true));
+                      (double)board_cache_message_count(api->boards, true));
     prometheus_number(out, PREFIX "collectors_live", "gauge",
                       "Collectors whose boards are current.",
-                      (double)boards_collector_count(api->boards, COLLECTOR_LIVE, now_ms));
+                      (double)board_cache_collector_count(api->boards, COLLECTOR_LIVE, now_ms));
     prometheus_number(out, PREFIX "collectors_warming", "gauge",
                       "Collectors that load their windows.",
-                      (double)boards_collector_count(api->boards, COLLECTOR_WARMING, now_ms));
+                      (double)board_cache_collector_count(api->boards, COLLECTOR_WARMING, now_ms));
+    prometheus_number(out, PREFIX "boards_current", "gauge",
+                      "1 while boards are current and no collector's readings are missing.",
+                      board_cache_verdict(api->boards, now_ms) == WEIGHED_EXACT);
+    prometheus_number(out, PREFIX "boards_as_of_seconds", "gauge",
+                      "The moment of the last boards that were whole, since 1970; 0 = none yet.",
+                      board_cache_as_of(api->boards) == INT64_MIN
+                          ? 0
+                          : (double)board_cache_as_of(api->boards) / 1e6);
+    prometheus_number(out, PREFIX "roster_answers_total", "counter",
+                      "Times the database said which collectors there are.",
+                      (double)roster_answer_count(api->roster));
+    prometheus_number(out, PREFIX "roster_failures_total", "counter",
+                      "Times it was asked that and did not answer.",
+                      (double)roster_failure_count(api->roster));
 }
 
 static void write_database(struct buffer *out, struct api *api)

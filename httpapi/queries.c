@@ -166,6 +166,9 @@ void query_release(struct query *query)
 
 /* ---- boards --------------------------------------------------------------------------------- */
 
+/* As boards are, SQL's are of one moment: nothing counts that was received after it, although the
+ * snapshot, which is taken later, may have it. (Of all time the best is kept, and when it was
+ * received is not.) */
 static void build_dashboard(struct query *query)
 {
     const struct params *params = &query->params;
@@ -180,14 +183,17 @@ static void build_dashboard(struct query *query)
                       " (b.best).status",
                       i > 0 ? " UNION ALL " : "", i);
         sql_features(query, "(b.best)");
-        buffer_printf(&query->sql, " FROM board_of('%s', '%s', %s, %" PRIu64 ") b", feature,
+        buffer_printf(&query->sql, " FROM board_of('%s', '%s', %s, %" PRIu64 "%s) b", feature,
                       sort_order_text(params->order),
-                      is_all_time ? "'-infinity'" : "$1::timestamptz", params->limit);
+                      is_all_time ? "'-infinity'" : "$1::timestamptz", params->limit,
+                      is_all_time ? "" : ", $2::timestamptz");
     }
     if (!is_all_time) {
-        query->bound_count = 1;
+        query->bound_count = 2;
         query->bound[0] = query->bound_text[0];
+        query->bound[1] = query->bound_text[1];
         timestamp_format(query->bound_text[0], query->as_of_us - interval->length_us);
+        timestamp_format(query->bound_text[1], query->as_of_us);
     }
 }
 

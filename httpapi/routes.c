@@ -1,7 +1,7 @@
 #include "httpapi/routes.h"
 
 #include "httpapi/accept.h"
-#include "httpapi/boards.h"
+#include "httpapi/board_cache.h"
 #include "httpapi/dashboard.h"
 #include "httpapi/events.h"
 #include "httpapi/history.h"
@@ -51,23 +51,20 @@ static void answer_readiness(struct api *api, struct server_request *request,
 {
     struct buffer body = {0};
     struct problem problem;
-    int64_t as_of_us;
-    uint64_t until_ms;
-    enum boards_verdict verdict =
-        boards_verdict(api->boards, uv_now(api->loop), &as_of_us, &until_ms);
+    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
     bool has_database = pool_up_count(api->pool) > 0;
 
     (void)route;
     (void)params;
-    if (has_database && verdict == BOARDS_EXACT) {
+    if (has_database && verdict == WEIGHED_EXACT) {
         buffer_put_text(&body, "{\"status\":\"ready\"}");
         respond_live(api, request, REPLY_JSON, &body);
         return;
     }
     problem_set_unavailable(&problem, 2, "%s%s%s",
                             has_database ? "" : "the database is not reachable",
-                            has_database || verdict == BOARDS_EXACT ? "" : "; ",
-                            verdict == BOARDS_EXACT ? "" : boards_verdict_text(verdict));
+                            has_database || verdict == WEIGHED_EXACT ? "" : "; ",
+                            verdict == WEIGHED_EXACT ? "" : weighing_verdict_text(verdict));
     reply_problem(api, request, &problem, NULL);
 }
 
@@ -79,7 +76,7 @@ static void answer_collectors(struct api *api, struct server_request *request,
     (void)route;
     (void)params;
     buffer_put_text(&body, "{\"collectors\":");
-    boards_write_collectors(api->boards, &body, uv_now(api->loop));
+    board_cache_write_collectors(api->boards, &body, uv_now(api->loop));
     buffer_put_text(&body, "}");
     respond_live(api, request, REPLY_JSON, &body);
 }

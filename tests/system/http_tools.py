@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import paho.mqtt.client as mqtt
+import psycopg2
 from psycopg2.extras import execute_values
 
 from oracle import FEATURES, Database, Reading, now_us, to_text
@@ -80,13 +81,23 @@ def insert_many(database: Database, device_id: str, count: int) -> None:
 
 
 class PlayedCollector:
-    """Publishes what a collector would, as the test says; its status every half second once live."""
+    """Publishes what a collector would, as the test says, and stands in the database as one that has stored
+    readings; its status every half second once live, and after each board."""
 
-    def __init__(self, port: int, collector_id: str = "played", limit: int = 10) -> None:
+    GRID_US = 100_000
+
+    def __init__(self, port: int, database: Database, collector_id: str = "played", limit: int = 10) -> None:
         self.collector_id = collector_id
         self.limit = limit
-        self.started_at_us = now_us() - 60_000_000
+        self.turn = 1
+        self.loaded: dict[str, int] = {}
+        self.started_at_us = now_us() // self.GRID_US * self.GRID_US - 60_000_000
         self.as_of_us: int | None = None  # None: now
+        self._since_us = self.started_at_us  # as if its first boards had been these all the time
+        self._generation = now_us()
+        self._generations: dict[tuple[str, str, str], int] = {}
+        self._database = database
+        self._lock = threading.RLock()
         self._client = mqtt.Client(f"played-{collector_id}-{time.monotonic_ns()}", protocol=mqtt.MQTTv5)
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.connect(LOOPBACK, port)
@@ -99,28 +110,62 @@ class PlayedCollector:
         until(self._client.is_connected, 10, "the played collector is connected")
         self._client.publish(f"collectors/{self.collector_id}/{topic}", payload, qos=1, retain=True).wait_for_publish()
 
+    def register(self, batches: int = 1, newest: str = "now") -> None:
+        """Its row in the table of collectors, if that is there."""
+        with contextlib.suppress(psycopg2.errors.UndefinedTable, psycopg2.OperationalError):
+            self._database.rows(
+                "INSERT INTO collectors (id, turn, batches, newest) VALUES (%s, %s, %s, %s) ON CONFLICT (id)"
+                " DO UPDATE SET turn = excluded.turn, batches = excluded.batches, newest = excluded.newest",
+                (self.collector_id, self.turn, batches, newest),
+            )
+
+    def _grid_now_us(self) -> int:
+        return self.as_of_us or now_us() // self.GRID_US * self.GRID_US
+
     def status(self, state: str, **more: Any) -> None:
-        document = {
-            "collectorId": self.collector_id,
-            "state": state,
-            "asOf": to_text(self.as_of_us or now_us()),
-            "startedAt": to_text(self.started_at_us),
-            "limit": self.limit,
-            "features": list(FEATURES),
-            "intervals": [{"name": name, "lengthMs": length} for name, length in INTERVALS],
-            **more,
-        }
-        self.publish("status", document)
+        with self._lock:
+            as_of_us = self._grid_now_us()
+            has_lowest = any(order == "asc" for _, order, _ in self._generations)
+            document = {
+                "collectorId": self.collector_id,
+                "state": state,
+                "asOf": to_text(as_of_us),
+                "since": to_text(min(self._since_us, as_of_us)),
+                "turn": self.turn,
+                "loaded": self.loaded,
+                "startedAt": to_text(self.started_at_us),
+                "limit": self.limit,
+                "features": list(FEATURES),
+                "intervals": [{"name": name, "lengthMs": length} for name, length in INTERVALS],
+                "lowest": has_lowest,
+                "generations": [
+                    self._generations.get((feature, order, interval), 0)
+                    for feature in FEATURES
+                    for order in ("desc", "asc")[: 1 + has_lowest]
+                    for interval, _ in INTERVALS
+                ],
+                **more,
+            }
+            self.publish("status", document)
 
     def board(self, feature: str, interval: str, readings: Sequence[Reading], lowest: bool = False) -> None:
-        document = {
-            "feature": feature,
-            "interval": interval,
-            "order": "asc" if lowest else "desc",
-            "asOf": to_text(now_us()),
-            "readings": [entry(r) for r in readings],
-        }
-        self.publish(f"boards/{feature}/{interval}{'/lowest' if lowest else ''}", document)
+        """One board; once live it says so at once, as of now."""
+        with self._lock:
+            order = "asc" if lowest else "desc"
+            self._generation += 1
+            self._generations[feature, order, interval] = self._generation
+            document = {
+                "feature": feature,
+                "interval": interval,
+                "order": order,
+                "asOf": to_text(self._grid_now_us()),
+                "generation": self._generation,
+                "readings": [entry(r) for r in readings],
+            }
+            self.publish(f"boards/{feature}/{interval}{'/lowest' if lowest else ''}", document)
+            if self._thread:
+                self._since_us = self._grid_now_us()
+                self.status("live")
 
     def boards(self, readings: Sequence[Reading] = ()) -> None:
         """Every highest board with the same readings, already ranked."""
@@ -134,6 +179,7 @@ class PlayedCollector:
                 with contextlib.suppress(RuntimeError, AssertionError):  # the broker is away
                     self.status("live")
 
+        self.register()
         self.status("live")
         self._thread = threading.Thread(target=live, daemon=True)
         self._thread.start()

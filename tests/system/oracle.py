@@ -306,9 +306,11 @@ def board_by_sql(
     as_of_us: int,
     limit: int = 10,
     features: Sequence[str] = FEATURES,
+    seconds: dict[str, int | None] | None = None,
 ) -> list[Reading]:
-    """The board as the table has it: each device's best reading in (as_of - interval, ...], the best first."""
-    length = INTERVAL_SECONDS[interval]
+    """The board as the table has it: each device's best reading in (as_of - interval, ...] of those that were received
+    until as_of, the best first. `seconds` are the lengths of intervals that are not the default ones."""
+    length = (seconds or INTERVAL_SECONDS)[interval]
     since = "-infinity" if length is None else to_text(as_of_us - length * 1_000_000)
     columns = "".join(f', "{name}"' for name in features)
     rows = database.rows(
@@ -318,12 +320,12 @@ def board_by_sql(
               FROM readings r
               JOIN devices d ON d.id = r.device
               CROSS JOIN LATERAL (SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[r.status] AS status) v
-              WHERE r."{feature}" IS NOT NULL AND r.recorded_at > %s
+              WHERE r."{feature}" IS NOT NULL AND r.recorded_at > %s AND r.received_at <= %s
               ORDER BY r.device, r."{feature}" DESC, r.recorded_at DESC,
                        r.content_hash DESC) best
         ORDER BY "{feature}" DESC, recorded_at DESC, device_id COLLATE "C"
         LIMIT %s""",
-        (since, limit),
+        (since, to_text(as_of_us), limit),
     )
     return [_to_reading(row, features) for row in rows]
 

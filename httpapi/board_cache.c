@@ -1,0 +1,545 @@
+/* A collector sends the boards that changed and then the status that names their generations, over
+ * one connection. So of each board it is enough to keep the last that came, until a status names it;
+ * what a status names and was not heard leaves a gap, and SQL answers. */
+#include "httpapi/board_cache.h"
+
+#include "shared/json_scan.h"
+#include "shared/mem.h"
+#include "shared/timestamp.h"
+#include "shared/topic.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct collector {
+    char id[DEVICE_ID_SIZE];
+    enum collector_state state;
+    bool is_heard;  /* by a status that can be believed, at heard_ms */
+    bool is_merged; /* in the current set */
+    uint64_t heard_ms;
+    char *shown;                   /* what it said; NULL before the first status */
+    struct board_version **latest; /* [board_position()]; the last that came, NULL for none */
+    size_t span_count;
+    struct span *spans[BOARD_CACHE_SPANS_MAX]; /* oldest first */
+};
+
+struct board_cache {
+    struct features features;
+    struct intervals intervals;
+    size_t boards; /* that can be asked for */
+    uint64_t messages;
+    uint64_t bad_messages;
+    uint64_t generation;
+    size_t count;
+    struct collector *collectors[BOARD_CACHE_COLLECTORS_MAX];
+    struct weighing *weighed;  /* the last outcome; NULL before the first */
+    struct weighing *standing; /* the last that was whole; NULL before the first */
+    uint64_t weighed_ms;
+    uint64_t until_ms; /* then the set is no longer current, unless something is heard */
+    struct board_entry *scratch;
+    size_t scratch_capacity;
+};
+
+/* ---- collectors ----------------------------------------------------------------------------- */
+
+struct board_cache *board_cache_new(const struct features *features,
+                                    const struct intervals *intervals)
+{
+    struct board_cache *cache = mem_calloc(1, sizeof(*cache));
+
+    cache->features = *features;
+    cache->intervals = *intervals;
+    cache->boards = board_count(features, intervals);
+    cache->generation = 1;
+    return cache;
+}
+
+static void free_collector(struct board_cache *cache, struct collector *collector)
+{
+    for (size_t i = 0; i < cache->boards; i++)
+        board_version_release(collector->latest[i]);
+    for (size_t i = 0; i < collector->span_count; i++)
+        span_release(collector->spans[i]);
+    free(collector->latest);
+    free(collector->shown);
+    free(collector);
+}
+
+static bool is_live(const struct collector *collector, uint64_t now_ms)
+{
+    return collector->state == COLLECTOR_LIVE && collector->is_heard &&
+           now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS;
+}
+
+/* Until when the set is current: its collectors are live, and the table was asked not long ago. */
+static void find_until(struct board_cache *cache, uint64_t now_ms)
+{
+    uint64_t until_ms = cache->weighed_ms + BOARD_CACHE_LIVE_MS;
+    size_t merged = 0;
+
+    for (size_t i = 0; i < cache->count; i++) {
+        const struct collector *collector = cache->collectors[i];
+
+        if (!collector->is_merged)
+            continue;
+        merged++;
+        if (!is_live(collector, now_ms))
+            until_ms = 0;
+        else if (collector->heard_ms + BOARD_CACHE_LIVE_MS < until_ms)
+            until_ms = collector->heard_ms + BOARD_CACHE_LIVE_MS;
+    }
+    if (!cache->weighed || merged == 0 || merged < cache->weighed->count)
+        until_ms = 0;
+    if (until_ms == 0 && cache->until_ms != 0)
+        cache->generation++;
+    cache->until_ms = until_ms;
+}
+
+void board_cache_forget(struct board_cache *cache)
+{
+    for (size_t i = 0; i < cache->count; i++)
+        free_collector(cache, cache->collectors[i]);
+    cache->count = 0;
+    find_until(cache, 0);
+}
+
+void board_cache_free(struct board_cache *cache)
+{
+    board_cache_forget(cache);
+    weighing_release(cache->weighed);
+    weighing_release(cache->standing);
+    free(cache->scratch);
+    free(cache);
+}
+
+static struct collector *find_collector(const struct board_cache *cache, const char *id,
+                                        size_t bytes)
+{
+    for (size_t i = 0; i < cache->count; i++) {
+        struct collector *collector = cache->collectors[i];
+
+        if (strncmp(collector->id, id, bytes) == 0 && !collector->id[bytes])
+            return collector;
+    }
+    return NULL;
+}
+
+static struct collector *find_or_add_collector(struct board_cache *cache, const char *id,
+                                               size_t bytes)
+{
+    struct collector *collector = find_collector(cache, id, bytes);
+
+    if (collector || cache->count == BOARD_CACHE_COLLECTORS_MAX || !device_id_is_legal(id, bytes))
+        return collector;
+    collector = mem_calloc(1, sizeof(*collector));
+    memcpy(collector->id, id, bytes);
+    collector->latest = mem_calloc(cache->boards + 1, sizeof(collector->latest[0]));
+    cache->collectors[cache->count++] = collector;
+    return collector;
+}
+
+static void drop_collector(struct board_cache *cache, struct collector *gone, uint64_t now_ms)
+{
+    for (size_t i = 0; i < cache->count; i++) {
+        if (cache->collectors[i] == gone) {
+            cache->collectors[i] = cache->collectors[--cache->count];
+            free_collector(cache, gone);
+            find_until(cache, now_ms);
+            return;
+        }
+    }
+}
+
+/* ---- a status ------------------------------------------------------------------------------- */
+
+static void drop_oldest_span(struct collector *collector)
+{
+    span_release(collector->spans[0]);
+    collector->span_count--;
+    memmove(collector->spans, collector->spans + 1,
+            collector->span_count * sizeof(collector->spans[0]));
+}
+
+/* The board of that generation: the last that came, or one that the span before names too. */
+static struct board_version *find_version(const struct collector *collector, size_t position,
+                                          int64_t generation)
+{
+    struct board_version *latest = collector->latest[position];
+    struct board_version *before =
+        collector->span_count > 0 ? collector->spans[collector->span_count - 1]->versions[position]
+                                  : NULL;
+
+    if (latest && latest->board.generation == generation)
+        return latest;
+    return before && before->board.generation == generation ? before : NULL;
+}
+
+static void add_span(struct board_cache *cache, struct collector *collector,
+                     struct collector_status *status, uint64_t now_ms)
+{
+    struct span *span = span_new(status, cache->boards, cache->messages + 1, now_ms);
+
+    for (size_t i = 0; i < cache->boards; i++) {
+        struct board_version *version = find_version(collector, i, span->generations[i]);
+
+        if (version && span->generations[i] > 0)
+            span->versions[i] = board_version_hold(version);
+    }
+    while (collector->span_count > 0 &&
+           (collector->span_count == BOARD_CACHE_SPANS_MAX ||
+            collector->spans[0]->heard_ms + BOARD_CACHE_LIVE_MS < now_ms))
+        drop_oldest_span(collector);
+    collector->spans[collector->span_count++] = span;
+}
+
+/* A retained status may be of a collector that died without its will being sent, and anybody may
+ * have put one there that names some day to come. */
+static bool is_believed(const struct collector_status *status, bool is_retained, int64_t now_us)
+{
+    int64_t age_us = now_us - status->as_of_us;
+    int64_t most_us = BOARD_CACHE_LIVE_MS * INT64_C(1000);
+
+    return age_us > -most_us && (!is_retained || age_us < most_us);
+}
+
+static bool take_status(struct board_cache *cache, struct collector *collector, const char *payload,
+                        size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
+{
+    struct collector_status status;
+    int64_t age_ms;
+
+    if (!collector_status_parse(&status, &cache->features, &cache->intervals, payload, bytes))
+        return false;
+    collector->state = status.state;
+    collector->is_heard = is_believed(&status, is_retained, now_us);
+    age_ms = is_retained ? (now_us - status.as_of_us) / 1000 : 0;
+    collector->heard_ms =
+        age_ms > 0 && (uint64_t)age_ms < now_ms ? now_ms - (uint64_t)age_ms : now_ms;
+    free(collector->shown);
+    collector->shown = status.shown;
+    status.shown = NULL;
+    if (status.is_vouching && is_live(collector, now_ms))
+        add_span(cache, collector, &status, now_ms);
+    collector_status_release(&status);
+    find_until(cache, now_ms);
+    return true;
+}
+
+/* ---- a board -------------------------------------------------------------------------------- */
+
+/* feature/interval or feature/interval/lowest; false when it is neither. Names that nobody can ask
+ * for here have the count as their position. */
+static bool parse_board_topic(const struct board_cache *cache, const char *rest, size_t *feature,
+                              size_t *interval, enum sort_order *order)
+{
+    size_t feature_bytes = strcspn(rest, "/");
+    const char *interval_text = rest + feature_bytes + (rest[feature_bytes] == '/');
+    size_t interval_bytes = strcspn(interval_text, "/");
+    char feature_name[FEATURE_NAME_MAX + 1];
+    char interval_name[INTERVAL_NAME_MAX + 1];
+
+    *order = strcmp(interval_text + interval_bytes, "/lowest") == 0 ? ORDER_LOWEST : ORDER_HIGHEST;
+    if (feature_bytes > FEATURE_NAME_MAX || interval_bytes > INTERVAL_NAME_MAX ||
+        (*order == ORDER_HIGHEST && interval_text[interval_bytes]))
+        return false;
+    snprintf(feature_name, sizeof(feature_name), "%.*s", (int)feature_bytes, rest);
+    snprintf(interval_name, sizeof(interval_name), "%.*s", (int)interval_bytes, interval_text);
+    *feature = features_find(&cache->features, feature_name);
+    *interval = intervals_find(&cache->intervals, interval_name);
+    return true;
+}
+
+/* Every entry of a board has what the board ranks. */
+static bool has_values(const struct board *board, size_t feature)
+{
+    for (size_t i = 0; i < board->count; i++) {
+        if (!isfinite(board->entries[i].reading->values[feature]))
+            return false;
+    }
+    return true;
+}
+
+static bool parse_board(const struct board_cache *cache, struct board *out, size_t feature,
+                        size_t interval, enum sort_order order, const char *payload, size_t bytes)
+{
+    struct json_value value;
+    size_t at = 0;
+
+    if (json_scan_document(payload, bytes, &at, &value) != JSON_OK ||
+        !board_parse(out, &cache->features, payload, bytes))
+        return false;
+    if (strcmp(out->feature, cache->features.names[feature]) == 0 &&
+        strcmp(out->interval, cache->intervals.items[interval].name) == 0 && out->order == order &&
+        has_values(out, feature))
+        return true;
+    board_release(out);
+    return false;
+}
+
+/* Statuses that named it before it came: what is retained comes in any order. */
+static void fill_gaps(struct collector *collector, size_t position, struct board_version *version)
+{
+    for (size_t i = 0; i < collector->span_count; i++) {
+        struct span *span = collector->spans[i];
+
+        if (!span->versions[position] && span->generations[position] > 0 &&
+            span->generations[position] == version->board.generation)
+            span->versions[position] = board_version_hold(version);
+    }
+}
+
+static bool take_board(struct board_cache *cache, struct collector *collector, const char *rest,
+                       const char *payload, size_t bytes)
+{
+    struct board_version **latest;
+    struct board board;
+    enum sort_order order;
+    size_t interval;
+    size_t feature;
+    size_t position;
+
+    if (!parse_board_topic(cache, rest, &feature, &interval, &order))
+        return false;
+    if (feature == cache->features.count || interval == cache->intervals.count)
+        return true; /* nobody can ask for it here */
+    position = board_position(&cache->intervals, feature, interval, order);
+    latest = &collector->latest[position];
+    if (bytes > 0 && !parse_board(cache, &board, feature, interval, order, payload, bytes))
+        return false;
+    board_version_release(*latest);
+    *latest = NULL;
+    if (bytes == 0)
+        return true;
+    *latest = board_version_new(&board);
+    fill_gaps(collector, position, *latest);
+    return true;
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+static bool take(struct board_cache *cache, const char *topic, const char *payload, size_t bytes,
+                 bool is_retained, int64_t now_us, uint64_t now_ms)
+{
+    static const char head[] = "collectors/";
+    const char *id = topic + sizeof(head) - 1;
+    struct collector *collector;
+    const char *rest;
+
+    if (strncmp(topic, head, sizeof(head) - 1) != 0 || bytes > BOARD_CACHE_MESSAGE_MAX_BYTES)
+        return false;
+    rest = strchr(id, '/');
+    collector = rest ? find_or_add_collector(cache, id, (size_t)(rest - id)) : NULL;
+    if (!collector)
+        return false;
+    if (strcmp(rest, "/status") == 0 && bytes == 0) {
+        drop_collector(cache, collector, now_ms);
+        return true;
+    }
+    if (strcmp(rest, "/status") == 0)
+        return take_status(cache, collector, payload, bytes, is_retained, now_us, now_ms);
+    return strncmp(rest, "/boards/", 8) == 0 &&
+           take_board(cache, collector, rest + 8, payload, bytes);
+}
+
+bool board_cache_take(struct board_cache *cache, const char *topic, const void *payload,
+                      size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
+{
+    if (!take(cache, topic, payload, bytes, is_retained, now_us, now_ms)) {
+        cache->bad_messages++;
+        return false;
+    }
+    cache->messages++;
+    return true;
+}
+
+uint64_t board_cache_mark(const struct board_cache *cache)
+{
+    return cache->messages;
+}
+
+uint64_t board_cache_message_count(const struct board_cache *cache, bool bad)
+{
+    return bad ? cache->bad_messages : cache->messages;
+}
+
+/* ---- weighing ------------------------------------------------------------------------------- */
+
+/* The last whole set stays, for when there is nothing better and no database: a set that lacks
+ * somebody's readings does not take its place. */
+static void take_standing(struct board_cache *cache, struct weighing *weighed)
+{
+    if (weighed->as_of_us == INT64_MIN || (weighed->verdict != WEIGHED_EXACT && cache->standing &&
+                                           cache->standing->verdict == WEIGHED_EXACT))
+        return;
+    weighing_release(cache->standing);
+    cache->standing = weighing_hold(weighed);
+}
+
+bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows, size_t row_count,
+                       uint64_t mark, uint64_t now_ms)
+{
+    struct heard heard[BOARD_CACHE_COLLECTORS_MAX];
+    struct weighing *weighed;
+    bool is_same;
+
+    for (size_t i = 0; i < cache->count; i++) {
+        struct collector *collector = cache->collectors[i];
+
+        heard[i] = (struct heard){.id = collector->id,
+                                  .state = collector->state,
+                                  .is_live = is_live(collector, now_ms),
+                                  .span_count = collector->span_count,
+                                  .spans = collector->spans};
+        collector->is_merged = false;
+    }
+    weighed = weighing_new(heard, cache->count, rows, row_count, mark, &cache->intervals);
+    for (size_t i = 0; i < weighed->count; i++)
+        cache->collectors[weighed->merged[i]]->is_merged = true;
+    is_same = cache->weighed && weighing_is_same(cache->weighed, weighed);
+    weighing_release(cache->weighed);
+    cache->weighed = weighed;
+    take_standing(cache, weighed);
+    cache->weighed_ms = now_ms;
+    find_until(cache, now_ms);
+    if (!is_same)
+        cache->generation++;
+    return !is_same;
+}
+
+uint64_t board_cache_generation(const struct board_cache *cache)
+{
+    return cache->generation;
+}
+
+bool board_cache_is_current(const struct board_cache *cache, uint64_t now_ms)
+{
+    return now_ms < cache->until_ms;
+}
+
+static bool somebody_warms(const struct board_cache *cache, uint64_t now_ms)
+{
+    return board_cache_collector_count(cache, COLLECTOR_WARMING, now_ms) > 0;
+}
+
+enum weighing_verdict board_cache_verdict(const struct board_cache *cache, uint64_t now_ms)
+{
+    if (!cache->weighed || cache->weighed_ms + BOARD_CACHE_LIVE_MS < now_ms)
+        return WEIGHED_UNKNOWN;
+    if (cache->weighed->as_of_us == INT64_MIN || board_cache_is_current(cache, now_ms))
+        return cache->weighed->verdict;
+    return somebody_warms(cache, now_ms) ? WEIGHED_WARMING : WEIGHED_NOT_LIVE;
+}
+
+int64_t board_cache_as_of(const struct board_cache *cache)
+{
+    return cache->standing ? cache->standing->as_of_us : INT64_MIN;
+}
+
+/* ---- merging -------------------------------------------------------------------------------- */
+
+/* The board that a span names; NULL when it vouches for none, or not for so many entries. */
+static const struct board *find_board(const struct span *span, size_t position, size_t limit)
+{
+    const struct board_version *version = span->versions[position];
+
+    if (!version || !version->board.is_exact ||
+        (limit > span->limit && version->board.count >= span->limit))
+        return NULL;
+    return &version->board;
+}
+
+static void gather(struct board_cache *cache, const struct board *board, size_t *count)
+{
+    if (cache->scratch_capacity < *count + board->count) {
+        cache->scratch_capacity = mem_grown(cache->scratch_capacity, *count + board->count);
+        cache->scratch =
+            mem_realloc(cache->scratch, cache->scratch_capacity * sizeof(cache->scratch[0]));
+    }
+    for (size_t i = 0; i < board->count; i++)
+        cache->scratch[(*count)++] = board->entries[i];
+}
+
+enum weighing_verdict board_cache_merge(struct board_cache *cache, enum board_set set,
+                                        size_t feature, size_t interval, enum sort_order order,
+                                        size_t limit, uint64_t now_ms, struct boards_merged *out)
+{
+    const struct weighing *weighed = set == BOARD_SET_CURRENT ? cache->weighed : cache->standing;
+    size_t position = board_position(&cache->intervals, feature, interval, order);
+    size_t count = 0;
+
+    if (set == BOARD_SET_CURRENT && !board_cache_is_current(cache, now_ms))
+        return WEIGHED_NOT_LIVE;
+    if (!weighed || !weighed->is_covered[interval])
+        return WEIGHED_UNCOVERED;
+    for (size_t i = 0; i < weighed->count; i++) {
+        const struct board *board = find_board(weighed->spans[i], position, limit);
+
+        if (!board)
+            return WEIGHED_INCOMPLETE;
+        gather(cache, board, &count);
+    }
+    out->as_of_us = weighed->as_of_us;
+    out->count = board_rank(cache->scratch, count, feature, order, limit);
+    out->entries = cache->scratch;
+    return WEIGHED_EXACT;
+}
+
+/* ---- to look at ----------------------------------------------------------------------------- */
+
+static bool lacks_board(const struct board_cache *cache, const struct span *span)
+{
+    for (size_t i = 0; i < cache->boards; i++) {
+        if (span->generations[i] > 0 && !span->versions[i])
+            return true;
+    }
+    return false;
+}
+
+bool board_cache_lacks_board(const struct board_cache *cache, uint64_t now_ms)
+{
+    for (size_t i = 0; i < cache->count; i++) {
+        const struct collector *collector = cache->collectors[i];
+
+        if (is_live(collector, now_ms) && collector->span_count > 0 &&
+            lacks_board(cache, collector->spans[collector->span_count - 1]))
+            return true;
+    }
+    return false;
+}
+
+size_t board_cache_collector_count(const struct board_cache *cache, enum collector_state state,
+                                   uint64_t now_ms)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cache->count; i++) {
+        const struct collector *collector = cache->collectors[i];
+
+        if (collector->shown && collector->state == state && collector->is_heard &&
+            now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS)
+            count++;
+    }
+    return count;
+}
+
+void board_cache_write_collectors(const struct board_cache *cache, struct buffer *out,
+                                  uint64_t now_ms)
+{
+    bool is_first = true;
+
+    buffer_put_text(out, "[");
+    for (size_t i = 0; i < cache->count; i++) {
+        const struct collector *collector = cache->collectors[i];
+
+        if (!collector->shown)
+            continue;
+        buffer_put_text(out, is_first ? "{\"collectorId\":" : ",{\"collectorId\":");
+        buffer_put_json_string(out, collector->id);
+        buffer_printf(out, ",\"isLive\":%s%s}", is_live(collector, now_ms) ? "true" : "false",
+                      collector->shown);
+        is_first = false;
+    }
+    buffer_put_text(out, "]");
+}

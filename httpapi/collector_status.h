@@ -1,0 +1,60 @@
+/* collector_status.h: what a collector says of itself, read strictly.
+ *
+ * Shape    one JSON object of known members, each of its type. Who speaks, the topic says: a
+ *          "collectorId" is not looked at. Members that are not known are left out.
+ * Vouch    a status vouches for boards when it names its turn, a span of moments and one generation
+ *          per board: at every moment of [since, asOf] that lies on the grid, this collector's
+ *          boards were those. `generations` has them by our own positions; 0 = not vouched for, also
+ *          where the collector keeps no such board, or one of another length.
+ * Units    moments in microseconds since 1970.
+ * Errors   false when the text is no such object, or a member is of the wrong type or there twice.
+ * Owner    collector_status_release() frees what the struct holds.
+ */
+#ifndef HIGHWATER_COLLECTOR_STATUS_H
+#define HIGHWATER_COLLECTOR_STATUS_H
+
+#include "shared/board.h"
+#include "shared/features.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum collector_state {
+    COLLECTOR_UNKNOWN,
+    COLLECTOR_WARMING,
+    COLLECTOR_LIVE,
+    COLLECTOR_DEGRADED,
+    COLLECTOR_STOPPED,
+    COLLECTOR_LOST
+};
+
+/* How much of another collector stood in the snapshot that the windows were loaded from. */
+struct loaded {
+    char *id;
+    int64_t batches;
+};
+
+struct collector_status {
+    enum collector_state state;
+    int64_t as_of_us; /* 0 = not said, as in a last will */
+    int64_t since_us;
+    int64_t turn;
+    size_t limit;
+    bool is_vouching;
+    int64_t *generations; /* [board_position()] */
+    size_t loaded_count;
+    struct loaded *loaded;
+    char *shown; /* for people: ,"state":"live","asOf":... */
+};
+
+/* The place of a board among all that can be asked for. */
+size_t board_count(const struct features *features, const struct intervals *intervals);
+size_t board_position(const struct intervals *intervals, size_t feature, size_t interval,
+                      enum sort_order order);
+
+bool collector_status_parse(struct collector_status *out, const struct features *features,
+                            const struct intervals *intervals, const char *json, size_t bytes);
+void collector_status_release(struct collector_status *status);
+
+#endif

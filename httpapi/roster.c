@@ -1,0 +1,233 @@
+#include "httpapi/roster.h"
+
+#include "httpapi/queries.h"
+#include "shared/log.h"
+#include "shared/mem.h"
+#include "shared/pg_link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATEMENT_TIMEOUT_MS = 1000, WATCHDOG_MS = 3000 };
+
+struct roster {
+    struct roster_config config;
+    struct pg_link link;
+    struct pg_query setup;
+    struct pg_query question;
+    struct buffer setup_sql;
+    uv_timer_t again; /* the next question that is known of */
+    bool is_ready;    /* up, and told its settings */
+    bool is_asking;
+    bool is_wanted; /* once more, when the answer is here */
+    bool is_closing;
+    uint64_t asked_ms;
+    uint64_t mark; /* of the question under way */
+    size_t count;
+    size_t capacity;
+    struct roster_row *rows;
+    char complaint[6]; /* the SQLSTATE that was said last */
+    uint64_t answers;
+    uint64_t failures;
+    unsigned open_parts;
+    void (*on_closed)(void *user);
+    void *closed_user;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+static int64_t integer_at(const PGresult *result, int row, int column)
+{
+    return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static void on_result(struct pg_query *query, const PGresult *result)
+{
+    struct roster *roster = query->user;
+
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct roster_row *row;
+
+        if (PQgetlength(result, i, 0) >= DEVICE_ID_SIZE)
+            continue; /* no collector's name is that long */
+        if (roster->count == roster->capacity) {
+            roster->capacity = mem_grown(roster->capacity, roster->count + 1);
+            roster->rows = mem_realloc(roster->rows, roster->capacity * sizeof(roster->rows[0]));
+        }
+        row = &roster->rows[roster->count++];
+        *row = (struct roster_row){.turn = integer_at(result, i, 1),
+                                   .batches = integer_at(result, i, 2),
+                                   .newest_us = PQgetisnull(result, i, 3)
+                                                    ? INT64_MAX /* whatever it has stored */
+                                                    : integer_at(result, i, 3)};
+        strcpy(row->id, PQgetvalue(result, i, 0));
+    }
+}
+
+/* Without the table, or the right to read it, it would be the same line every second. */
+static void complain(struct roster *roster, const struct pg_error *error)
+{
+    roster->failures++;
+    if (error->is_connection || strcmp(roster->complaint, error->sqlstate) == 0)
+        return;
+    strcpy(roster->complaint, error->sqlstate);
+    log_warning("database: it does not say which collectors there are: %s %s", error->sqlstate,
+                error->text);
+}
+
+static void on_done(struct pg_query *query, const struct pg_error *error)
+{
+    struct roster *roster = query->user;
+
+    roster->is_asking = false;
+    if (error) {
+        complain(roster, error);
+    } else {
+        roster->answers++;
+        roster->complaint[0] = '\0';
+        roster->config.on_rows(roster->config.user, roster->rows, roster->count, roster->mark);
+    }
+    if (roster->is_wanted)
+        roster_ask(roster);
+}
+
+static void ask_now(struct roster *roster)
+{
+    roster->question = (struct pg_query){
+        .sql = "SELECT id, turn, batches, CASE WHEN isfinite(newest) "
+               "THEN (extract(epoch FROM newest) * 1000000)::bigint END FROM collectors",
+        .timeout_ms = WATCHDOG_MS,
+        .user = roster,
+        .on_result = on_result,
+        .on_done = on_done};
+    roster->is_asking = true;
+    roster->is_wanted = false;
+    roster->count = 0;
+    roster->asked_ms = uv_now(roster->again.loop);
+    roster->mark = roster->config.take_mark(roster->config.user);
+    uv_timer_start(&roster->again, on_timer, ROSTER_EVERY_MS, 0);
+    pg_link_submit(&roster->link, &roster->question);
+}
+
+void roster_ask(struct roster *roster)
+{
+    uint64_t due_ms = roster->asked_ms + ROSTER_PAUSE_MS;
+    uint64_t now_ms = uv_now(roster->again.loop);
+
+    if (!roster->is_ready || roster->link.state != PG_LINK_UP || roster->is_closing)
+        return; /* on_setup_done() comes back here */
+    if (roster->is_asking)
+        roster->is_wanted = true;
+    else if (due_ms <= now_ms)
+        ask_now(roster);
+    else if (uv_timer_get_due_in(&roster->again) > due_ms - now_ms)
+        uv_timer_start(&roster->again, on_timer, due_ms - now_ms, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct roster *roster = timer->data;
+
+    uv_timer_start(timer, on_timer, ROSTER_EVERY_MS, 0);
+    roster_ask(roster);
+}
+
+/* ---- the connection ------------------------------------------------------------------------- */
+
+static void on_setup_done(struct pg_query *query, const struct pg_error *error)
+{
+    struct roster *roster = query->user;
+
+    if (error && !error->is_connection) {
+        log_error("database: the session's settings were refused: %s", error->text);
+        pg_link_reset(&roster->link, error->text);
+        return;
+    }
+    roster->is_ready = !error;
+    roster_ask(roster);
+}
+
+static void on_up(struct pg_link *link)
+{
+    struct roster *roster = link->config.user;
+
+    roster->setup = (struct pg_query){.sql = buffer_text(&roster->setup_sql),
+                                      .timeout_ms = WATCHDOG_MS,
+                                      .user = roster,
+                                      .on_done = on_setup_done};
+    pg_link_submit(link, &roster->setup);
+}
+
+static void on_down(struct pg_link *link, const char *reason)
+{
+    struct roster *roster = link->config.user;
+
+    (void)reason;
+    roster->is_ready = false;
+}
+
+struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config, char *error,
+                            size_t error_bytes)
+{
+    struct roster *roster = mem_calloc(1, sizeof(*roster));
+    struct pg_link_config link = {.name = "database (collectors)",
+                                  .url = config->url,
+                                  .application_name = "highwater-httpapi",
+                                  .user = roster,
+                                  .on_up = on_up,
+                                  .on_down = on_down};
+
+    roster->config = *config;
+    if (!pg_link_start(&roster->link, loop, &link, error, error_bytes)) {
+        free(roster);
+        return NULL;
+    }
+    query_setup(&roster->setup_sql, STATEMENT_TIMEOUT_MS);
+    uv_timer_init(loop, &roster->again);
+    roster->again.data = roster;
+    uv_timer_start(&roster->again, on_timer, ROSTER_EVERY_MS, 0);
+    return roster;
+}
+
+static void on_part_closed(struct roster *roster)
+{
+    void (*on_closed)(void *user) = roster->on_closed;
+    void *user = roster->closed_user;
+
+    if (--roster->open_parts > 0)
+        return;
+    buffer_release(&roster->setup_sql);
+    free(roster->rows);
+    free(roster);
+    on_closed(user);
+}
+
+static void on_link_closed(struct pg_link *link)
+{
+    on_part_closed(link->config.user);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
+void roster_close(struct roster *roster, void (*on_closed)(void *user), void *user)
+{
+    roster->is_closing = true;
+    roster->on_closed = on_closed;
+    roster->closed_user = user;
+    roster->open_parts = 2;
+    uv_close((uv_handle_t *)&roster->again, on_timer_closed);
+    pg_link_close(&roster->link, on_link_closed);
+}
+
+uint64_t roster_answer_count(const struct roster *roster)
+{
+    return roster->answers;
+}
+
+uint64_t roster_failure_count(const struct roster *roster)
+{
+    return roster->failures;
+}

@@ -1,0 +1,41 @@
+/* roster.h: asks the database which collectors there are, again and again.
+ *
+ * Shape    one question at a time, on a connection of its own, so that it never waits behind one that
+ *          takes seconds. roster_ask() is cheap: asks at once, or as soon as the last question is
+ *          ROSTER_PAUSE_MS old, or is answered; and it asks by itself every second.
+ * Units    durations in ms.
+ * Errors   said once, until another one comes. Without an answer nothing happens: on_rows() is only
+ *          called with what the database has said.
+ * Owner    roster_start(), and roster_close(), which frees it when on_closed comes.
+ */
+#ifndef HIGHWATER_ROSTER_H
+#define HIGHWATER_ROSTER_H
+
+#include "httpapi/weighing.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum { ROSTER_PAUSE_MS = 50, ROSTER_EVERY_MS = 1000 };
+
+struct roster;
+
+struct roster_config {
+    const char *url;
+    void *user;
+    /* What the caller has heard, asked for before the question leaves. */
+    uint64_t (*take_mark)(void *user);
+    void (*on_rows)(void *user, const struct roster_row *rows, size_t count, uint64_t mark);
+};
+
+/* NULL when the URL is no connection string; `error` says why. */
+struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config, char *error,
+                            size_t error_bytes);
+void roster_ask(struct roster *roster);
+void roster_close(struct roster *roster, void (*on_closed)(void *user), void *user);
+
+uint64_t roster_answer_count(const struct roster *roster);
+uint64_t roster_failure_count(const struct roster *roster);
+
+#endif

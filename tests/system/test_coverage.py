@@ -1,0 +1,402 @@
+"""Boards answer only while no collector's readings are missing from them: whoever dies, forgets, or is not heard.
+
+Two collectors at two places; every answer is judged by the oracle while something happens to one of them, and
+afterwards boards must answer again, exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from exactness import Exactness, report
+from http_tools import PlayedCollector, Stream
+from mixed_load import MixedFleet
+from oracle import Publisher, now_us, reading, to_text, to_us
+from published import Eras, Settings
+from servers import LOOPBACK, PrivateBroker, free_port, paused, until
+
+FEATURES = ("temperature", "pressure")
+INTERVALS = {"brief": 2, "past_minute": 60, "all_time": None}
+SETTINGS = Settings(FEATURES, tuple(INTERVALS.items()), limit=4)
+SITES = ("site-a/devices/{}/readings", "site-b/devices/{}/readings")
+AGAIN_S = 30  # within which boards answer again; what it takes is far less
+
+
+def owner_of(topic: str) -> str:
+    return topic.split("/")[0][-1]
+
+
+class Places:
+    """Collectors a and b with httpapi, a fleet that sends to both, and the oracle of what they say."""
+
+    def __init__(self, stack, rng) -> None:
+        self.stack = stack
+        self.eras = Eras()
+        self.collectors = {}
+        self.settings = SETTINGS
+        for name in "ab":
+            self.start(name)
+        self.http = stack.start_httpapi(**SETTINGS.for_httpapi())
+        self.fleet = MixedFleet(rng, stack.publisher(), FEATURES, SITES)
+        self.exact = Exactness(
+            stack, rng, [self.fleet.publisher], self.eras, lambda: self.settings, self.fleet.devices, FEATURES,
+            INTERVALS, owner_of, pause_s=0.01
+        )  # fmt: skip
+
+    def start(self, name: str, **settings) -> None:
+        self.eras.begin(name, SETTINGS)
+        self.collectors[name] = self.stack.start_collector(
+            **{
+                **SETTINGS.for_collector(),
+                "collector_id": name,
+                "subscribe": f"site-{name}/devices/+/readings",
+                "metrics_listen": f"{LOOPBACK}:{free_port()}",
+                "log_name": f"collector-{name}",
+                **settings,
+            }
+        )
+
+    def restart_httpapi(self) -> None:
+        """Answers of the one before are not mixed with those of the one that follows."""
+        self.settings = Settings(FEATURES, tuple(INTERVALS.items()), limit=4)
+        self.http.kill9()
+        self.http = self.stack.start_httpapi(**SETTINGS.for_httpapi())
+
+    def source(self, interval: str = "all_time") -> str | None:
+        return self.stack.get(f"/dashboard?interval={interval}")[1].get("X-Data-Source")
+
+    def await_boards(self) -> None:
+        for interval in INTERVALS:
+            until(lambda interval=interval: self.source(interval) == "boards", AGAIN_S, f"boards of {interval}")
+
+    def asked(self, count: int) -> None:
+        """So many more answers are there to be judged."""
+        before = len(self.exact.questioner.answers)
+        until(lambda: len(self.exact.questioner.answers) >= before + count, 60, f"{count} answers")
+
+    def is_stored(self, name: str) -> bool:
+        rows = self.stack.database.rows("SELECT batches FROM collectors WHERE id = %s", (name,))
+        return bool(rows) and rows[0][0] > 0
+
+    def during(self, happening) -> None:
+        """Judges what is answered before, while and after something happens."""
+        self.await_boards()
+        with self.exact:
+            with self.fleet.load(60):
+                until(lambda: self.is_stored("a") and self.is_stored("b"), 20, "both have stored")
+                self.asked(20)
+                happening()
+                self.asked(60)
+            self.await_boards()
+            self.asked(20)
+        differences = self.exact.differences()
+        assert not differences, f"{len(differences)} differences\n{report(differences)}"
+        assert any(answer.source == "boards" for answer in self.exact.questioner.answers) or self.exact.judged > 100
+
+
+@pytest.fixture
+def places(stack, rng):
+    return Places(stack, rng)
+
+
+# --- One of two is gone --------------------------------------------------------------------------
+
+
+def test_a_collector_is_killed_and_never_comes_back(places):
+    places.during(places.collectors["b"].kill9)
+
+
+@pytest.mark.faults
+def test_a_collector_is_stopped(places):
+    places.during(lambda: places.collectors["b"].terminate())
+
+
+@pytest.mark.faults
+def test_a_collector_is_killed_and_comes_back(places):
+    def happening() -> None:
+        places.collectors["b"].kill9()
+        places.asked(20)
+        places.start("b")
+
+    places.during(happening)
+
+
+@pytest.mark.faults
+def test_a_collector_is_killed_and_its_status_is_cleared(places):
+    def happening() -> None:
+        places.collectors["b"].kill9()
+        publisher: Publisher = places.stack.publisher()
+        publisher.send_bytes("collectors/b/status", b"", retain=True)
+        publisher.wait()
+
+    places.during(happening)
+
+
+@pytest.mark.faults
+def test_both_are_killed_and_one_comes_back(places):
+    def happening() -> None:
+        for collector in places.collectors.values():
+            collector.kill9()
+        places.asked(20)
+        places.start("a")
+
+    places.during(happening)
+
+
+@pytest.mark.faults
+def test_a_collector_is_killed_and_httpapi_starts_anew(places):
+    def happening() -> None:
+        places.collectors["b"].kill9()
+        places.restart_httpapi()
+
+    places.during(happening)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("killed", ["", "b"])
+def test_the_broker_comes_back_empty(places, killed):
+    def happening() -> None:
+        for name in killed:
+            places.collectors[name].kill9()
+        places.stack.broker.kill9()
+        for file in places.stack.broker.home.glob("mosquitto.db*"):
+            file.unlink()
+        places.stack.broker.start()
+
+    places.during(happening)
+
+
+@pytest.mark.faults
+def test_a_collector_stands_still_for_a_while(places):
+    def happening() -> None:
+        with paused(places.collectors["b"].pid):
+            places.asked(60)  # longer than it may be silent, or not: right either way
+
+    places.during(happening)
+
+
+@pytest.mark.faults
+def test_the_database_is_away_for_a_while(places, postgres):
+    def happening() -> None:
+        postgres.stop()
+        places.asked(40)
+        postgres.start()
+
+    places.during(happening)
+
+
+# --- Who is not heard ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def second_broker(area, logs):
+    home = Path(tempfile.mkdtemp(dir=area, prefix="broker-"))
+    server = PrivateBroker(home, log=logs / "broker-2.log")
+    server.start()
+    yield server
+    server.kill9()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def board(stack, interval="all_time", feature="temperature"):
+    """(source, [(device, value)]); nothing while there is neither a table nor a board."""
+    status, headers, body = stack.get(f"/dashboard?features={feature}&interval={interval}")
+    if status != 200:
+        return None, []
+    return headers["X-Data-Source"], [(e["deviceId"], e[feature]) for e in json.loads(body)[feature]]
+
+
+def await_boards(stack):
+    until(lambda: board(stack)[0] == "boards", AGAIN_S, "boards answer")
+
+
+def test_a_collector_at_another_broker_is_not_forgotten(stack, second_broker):
+    """The database knows it, and that nobody here has its readings; once it is gone the other one loads them."""
+    stack.start_collector(collector_id="a")
+    far = stack.start_collector(
+        collector_id="b", mqtt_url=second_broker.url(), metrics_listen=f"{LOOPBACK}:{free_port()}", log_name="far"
+    )
+    stack.start_httpapi()
+    await_boards(stack)
+    stack.publish(reading("d1", temperature=1))
+    until(lambda: board(stack) == ("boards", [("d1", 1)]), AGAIN_S)
+    there = Publisher(second_broker.port)
+    try:
+        until(lambda: stack.database.rows("SELECT turn FROM collectors WHERE id = 'b'"), 20)
+        until(lambda: there.send(reading("d2", temperature=2)) and stack.database.count() >= 2, 20, pause=0.1)
+        until(lambda: board(stack)[0] == "database")  # until then: boards of a moment before
+        for _ in range(20):
+            assert board(stack) == ("database", [("d2", 2), ("d1", 1)])
+        far.kill9()
+        until(lambda: board(stack) == ("boards", [("d2", 2), ("d1", 1)]), AGAIN_S, "the other one has loaded them")
+    finally:
+        there.close()
+
+
+def test_what_nobody_knows_keeps_nobody_from_answering(stack):
+    """Retained statuses of collectors that the database has never heard of, and one of the days to come."""
+    stack.start_collector()
+    publisher = stack.publisher()
+    publisher.send_bytes("collectors/ghost/status", b'{"state":"warming"}', retain=True)
+    future = {"state": "live", "turn": 1, "asOf": "2099-01-01T00:00:00Z", "since": "2020-01-01T00:00:00Z"}
+    publisher.send_bytes("collectors/later/status", json.dumps(future).encode(), retain=True)
+    publisher.wait()
+    stack.start_httpapi()
+    await_boards(stack)
+    stack.publish(reading("d1", temperature=1))
+    until(lambda: board(stack) == ("boards", [("d1", 1)]), AGAIN_S)
+    until(lambda: stack.get("/readyz")[0] == 200)
+
+
+def test_a_status_of_days_to_come_is_not_believed_of_a_known_collector(stack, database):
+    """It is silent, and says that it is live in 2099: the database answers, not a board of the past."""
+    stack.start_collector()
+    stack.start_httpapi()
+    await_boards(stack)
+    stack.publish(reading("d1", temperature=1))
+    until(lambda: board(stack) == ("boards", [("d1", 1)]), AGAIN_S)
+    played = PlayedCollector(stack.broker.port, database, "later")
+    try:
+        played.boards([reading("d0", temperature=99, pressure=1)])
+        played.status("live", asOf="2099-01-01T00:00:00Z")
+        played.register()
+        until(lambda: board(stack)[0] == "database")
+        for _ in range(20):
+            assert board(stack) == ("database", [("d1", 1)])
+    finally:
+        played.close()
+
+
+def test_what_a_collector_no_longer_keeps_is_asked_of_the_database(stack):
+    """Its old boards may still be retained."""
+    collector = stack.start_collector(lowest=1)
+    stack.start_httpapi()
+    await_boards(stack)
+    stack.publish(reading("d1", temperature=1, pressure=1))
+    lowest = "/dashboard?features=pressure&interval=all_time&order=asc"
+    until(lambda: stack.get(lowest)[1].get("X-Data-Source") == "boards", AGAIN_S)
+    assert collector.terminate() == 0
+    stack.start_collector(features="temperature")
+    until(lambda: board(stack) == ("boards", [("d1", 1)]), AGAIN_S)
+    stack.publish(reading("d2", temperature=2, pressure=0))
+    until(lambda: board(stack) == ("boards", [("d2", 2), ("d1", 1)]), AGAIN_S)
+    assert stack.get(lowest)[1]["X-Data-Source"] == "database"
+    assert stack.get("/dashboard?features=pressure&interval=past_minute")[1]["X-Data-Source"] == "database"
+
+
+# --- The board of its own moment -----------------------------------------------------------------
+
+LENGTH_US = 2_000_000
+
+
+class Polled:
+    """Everything that /dashboard and /events said of a board whose interval is two seconds."""
+
+    TARGET = "/dashboard?features=temperature&interval=brief"
+
+    def __init__(self, stack) -> None:
+        self.stack = stack
+        self.answers = []  # (source, as of, [(device, value)])
+        self.stream = Stream(stack.http_port, "/events?features=temperature&interval=brief")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            status, headers, body = self.stack.get(self.TARGET)
+            if status == 200:
+                self._note(headers["X-Data-Source"], headers["X-Data-As-Of"], json.loads(body)["temperature"])
+
+    def _note(self, source, as_of, entries) -> None:
+        self.answers.append((source, to_us(as_of), [(e["deviceId"], e["temperature"]) for e in entries]))
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join(20)
+        for event in self.stream.of("board"):
+            self._note(event["data"]["source"], event["data"]["asOf"], event["data"]["readings"])
+        self.stream.close()
+
+    def shown(self) -> set[int]:
+        """How many entries boards were seen with."""
+        return {len(entries) for source, _, entries in self.answers if source == "boards"}
+
+    def assert_right(self, rows) -> None:
+        """rows: (device, value, recorded, received) of everything that was ever stored."""
+        for source, as_of_us, entries in self.answers:
+            best = {}
+            for device, value, recorded_us, received_us in rows:
+                if received_us <= as_of_us and recorded_us > as_of_us - LENGTH_US:
+                    best[device] = max(value, best.get(device, value))
+            expected = sorted(best.items(), key=lambda item: -item[1])
+            assert entries == expected, f"{source} as of {to_text(as_of_us)}: {entries}, must be {expected}"
+
+
+def stored_rows(stack):
+    return stack.database.rows(
+        "SELECT d.device_id, r.temperature, (extract(epoch FROM r.recorded_at) * 1000000)::bigint,"
+        " (extract(epoch FROM r.received_at) * 1000000)::bigint FROM readings r JOIN devices d ON d.id = r.device"
+    )
+
+
+def begin_polling(stack, **settings):
+    collector = stack.start_collector(intervals="brief=2s,all_time", **settings)
+    stack.start_httpapi(intervals="brief=2s,all_time")
+    until(lambda: stack.get(Polled.TARGET)[1].get("X-Data-Source") == "boards", AGAIN_S)
+    return collector, Polled(stack)
+
+
+def publish_two(stack, value: float) -> None:
+    """Of two devices, the better one recorded a second ago: it goes first."""
+    at = now_us()
+    stack.publish(reading("old", at - 1_000_000, temperature=value + 1), reading("new", at, temperature=value))
+
+
+def test_each_board_is_the_board_of_its_own_moment(stack):
+    _, polled = begin_polling(stack)
+    for round_ in range(3):
+        publish_two(stack, 10.0 * round_)
+        until(lambda: polled.answers[-1][2] == [], 10, "both have expired")
+    rows = stored_rows(stack)
+    polled.end()
+    assert polled.shown() == {0, 1, 2}
+    polled.assert_right(rows)
+
+
+def test_nothing_expires_past_an_as_of_that_stands(stack, postgres):
+    """PostgreSQL goes away while two readings are on the board: there they stay, as of then."""
+    _, polled = begin_polling(stack)
+    publish_two(stack, 1.0)
+    until(lambda: stack.database.count() == 2)
+    rows = stored_rows(stack)
+    until(lambda: 2 in polled.shown())
+    postgres.stop("immediate")
+    stack.publish(reading("unseen", temperature=99))  # received, and not stored: on no board
+    asked = len(polled.answers)
+    stopped_us = now_us()
+    until(lambda: now_us() > stopped_us + 2 * LENGTH_US and len(polled.answers) > asked + 20, 30)
+    polled.end()
+    assert polled.answers[asked:], "nobody answered"
+    polled.assert_right(rows)
+    postgres.start()
+
+
+@pytest.mark.faults
+def test_a_collector_that_is_late_makes_the_boards_of_the_moments_that_were(stack):
+    collector, polled = begin_polling(stack)
+    for round_, pause_s in enumerate([0.4, 1.1, 2.2, 4.5]):
+        publish_two(stack, 10.0 * round_)
+        until(lambda: polled.answers[-1][2] != [], 10)
+        with paused(collector.pid):
+            time.sleep(pause_s)  # the length of the fault
+        until(lambda: polled.answers[-1][2] == [], 10, "both have expired")
+    rows = stored_rows(stack)
+    polled.end()
+    polled.assert_right(rows)

@@ -1,0 +1,157 @@
+/* What a collector says of itself: what is taken, what is refused, what it vouches for. */
+#include "httpapi/collector_status.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct features features;
+static struct intervals intervals;
+
+static int setup(void **state)
+{
+    char error[200];
+
+    (void)state;
+    return !features_parse(&features, "temperature,pressure", error, sizeof(error)) ||
+           !intervals_parse(&intervals, "past_minute=60s,all_time", error, sizeof(error));
+}
+
+static bool parse(struct collector_status *out, const char *json)
+{
+    return collector_status_parse(out, &features, &intervals, json, strlen(json));
+}
+
+static void test_collector_status__what_is_not_as_it_should_be_is_refused(void **state)
+{
+    static const char *const cases[] = {
+        "",
+        "{}",
+        "[]",
+        "7",
+        "{\"state\":7}",
+        "{\"state\":\"live\"} x",
+        "{\"state\":\"live\xff\"}",
+        "{\"state\":\"live\",\"state\":\"live\"}",
+        "{\"state\":\"live\",\"version\":\"\\u0000\"}",
+        "{\"state\":\"live\",\"asOf\":\"soon\"}",
+        "{\"state\":\"live\",\"asOf\":1}",
+        "{\"state\":\"live\",\"devices\":{\"a\":1}}",
+        "{\"state\":\"live\",\"devices\":-1}",
+        "{\"state\":\"live\",\"devices\":1.5}",
+        "{\"state\":\"live\",\"turn\":1e300}",
+        "{\"state\":\"live\",\"lowest\":1}",
+        "{\"state\":\"live\",\"features\":[1]}",
+        "{\"state\":\"live\",\"features\":{\"a\":\"b\"}}",
+        "{\"state\":\"live\",\"intervals\":[\"past_minute\"]}",
+        "{\"state\":\"live\",\"intervals\":[{\"name\":\"past_minute\"}]}",
+        "{\"state\":\"live\",\"intervals\":[{\"name\":\"past_minute\",\"lengthMs\":1,\"x\":1}]}",
+        "{\"state\":\"live\",\"loaded\":[1]}",
+        "{\"state\":\"live\",\"loaded\":{\"b\":\"1\"}}",
+        "{\"state\":\"live\",\"generations\":[1]}", /* of which boards? */
+        "{\"state\":\"live\",\"features\":[\"a\"],\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],"
+        "\"generations\":[]}",
+        "{\"state\":\"live\",\"features\":[\"a\"],\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],"
+        "\"generations\":[1,2]}",
+        "{\"state\":\"live\",\"features\":[\"a\"],\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],"
+        "\"lowest\":true,\"generations\":[1]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct collector_status status = {.turn = 77};
+
+        if (parse(&status, cases[i]))
+            fail_msg("%s is taken", cases[i]);
+        assert_int_equal(status.turn, 77);
+    }
+}
+
+static void test_collector_status__known_members_are_shown_and_no_others(void **state)
+{
+    struct collector_status status;
+
+    (void)state;
+    assert_true(parse(&status, "{\"collectorId\":\"x\",\"isLive\":true,\"devices\":3,\"lagMs\":0.5,"
+                               "\"secret\":[{}],\"turn\":4,\"state\":\"degraded\"}"));
+    assert_int_equal(status.state, COLLECTOR_DEGRADED);
+    assert_string_equal(status.shown,
+                        ",\"state\":\"degraded\",\"turn\":4,\"devices\":3,\"lagMs\":0.5");
+    assert_false(status.is_vouching);
+    collector_status_release(&status);
+    assert_true(parse(&status, "{\"state\":\"of some later version\"}"));
+    assert_int_equal(status.state, COLLECTOR_UNKNOWN);
+    assert_int_equal(status.as_of_us, 0);
+    collector_status_release(&status);
+}
+
+/* It has features and intervals of its own, in an order of its own. */
+#define MINE                                                                                       \
+    "\"features\":[\"humidity\",\"pressure\"],\"lowest\":true,\"intervals\":["                     \
+    "{\"name\":\"all_time\",\"lengthMs\":null},{\"name\":\"past_minute\",\"lengthMs\":60000},"     \
+    "{\"name\":\"past_day\",\"lengthMs\":86400000}],"                                              \
+    "\"generations\":[1,2,3,4,5,6,7,8,9,10,11,12]"
+
+static void test_collector_status__generations_are_found_by_name(void **state)
+{
+    struct collector_status status;
+
+    (void)state;
+    assert_true(parse(&status,
+                      "{\"state\":\"live\",\"turn\":3,\"since\":\"2026-11-24T00:00:00Z\","
+                      "\"asOf\":\"2026-11-24T00:00:00.7Z\",\"loaded\":{\"b\":5}," MINE "}"));
+    assert_true(status.is_vouching);
+    for (size_t interval = 0; interval < 2; interval++) {
+        for (int order = 0; order < ORDER_COUNT; order++) {
+            enum sort_order o = (enum sort_order)order;
+
+            assert_int_equal(status.generations[board_position(&intervals, 0, interval, o)], 0);
+            assert_int_equal(status.generations[board_position(&intervals, 1, interval, o)],
+                             7 + order * 3 + (interval == 0));
+        }
+    }
+    assert_int_equal(status.loaded_count, 1);
+    assert_string_equal(status.loaded[0].id, "b");
+    assert_int_equal(status.loaded[0].batches, 5);
+    collector_status_release(&status);
+}
+
+static void test_collector_status__without_a_whole_span_it_vouches_for_nothing(void **state)
+{
+    static const char *const cases[] = {
+        "{\"state\":\"live\",\"turn\":1,\"asOf\":\"2026-11-24T00:00:00Z\"," MINE "}",
+        "{\"state\":\"live\",\"turn\":1,\"since\":\"2026-11-24T00:00:00Z\"," MINE "}",
+        "{\"state\":\"live\",\"turn\":0,\"since\":\"2026-11-24T00:00:00Z\","
+        "\"asOf\":\"2026-11-24T00:00:00Z\"," MINE "}",
+        "{\"state\":\"live\",\"turn\":1,\"since\":\"2026-11-24T00:00:01Z\","
+        "\"asOf\":\"2026-11-24T00:00:00Z\"," MINE "}",
+        "{\"state\":\"live\",\"turn\":1,\"since\":\"2026-11-24T00:00:00Z\","
+        "\"asOf\":\"2026-11-24T00:00:00.05Z\"," MINE "}", /* between two moments */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct collector_status status;
+
+        assert_true(parse(&status, cases[i]));
+        assert_false(status.is_vouching);
+        collector_status_release(&status);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_collector_status__what_is_not_as_it_should_be_is_refused),
+        cmocka_unit_test(test_collector_status__known_members_are_shown_and_no_others),
+        cmocka_unit_test(test_collector_status__generations_are_found_by_name),
+        cmocka_unit_test(test_collector_status__without_a_whole_span_it_vouches_for_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
