@@ -75,8 +75,8 @@ note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
 .PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-page \
-        run-test-page screenshots run-screenshots chaos lint lint-format lint-cppcheck lint-tidy \
-        lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install clean help FORCE
+        run-test-page screenshots run-screenshots verify verify-all chaos lint lint-format \
+        lint-cppcheck lint-tidy lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
@@ -267,6 +267,12 @@ else
 run-test-page run-screenshots: page
 endif
 
+verify: deps-verify ## the models of the ack gate and of the boards' coverage, with Spin: what takes seconds
+	@tests/model/run.sh quick "$(ARGS)"
+
+verify-all: deps-verify ## every run of the models, in 4 minutes and 2 GB; ARGS=GHOST for some of them
+	@tests/model/run.sh all "$(ARGS)"
+
 chaos: test-programs ## faults at random: SECONDS=120 SEED=n
 	@CHAOS_SECONDS=$(or $(SECONDS),120) SEED=$(SEED) $(PYTEST) -m chaos -s
 
@@ -318,7 +324,7 @@ lint-tidy: deps-lint
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
-	$(Q)sh -n deploy/deps && bash -n .ci/run && bash -n tests/fresh
+	$(Q)sh -n deploy/deps && sh -n tests/model/run.sh && bash -n .ci/run && bash -n tests/fresh
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
 lint-page: $(call with_page,deps-page)
