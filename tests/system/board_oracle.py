@@ -353,9 +353,9 @@ def _step_errors(point: dict[str, Any], features: Sequence[str], must: list[Fact
 def device_errors(
     document: dict[str, Any], features: Sequence[str], facts: Facts, device_id: str, view: View
 ) -> list[str]:
-    """/devices/<id> but for its numbering: latest reading, peaks, readings by status."""
+    """/devices/<id> but for its numbering and its statuses: latest reading and peaks."""
     mine = facts.span(device_id=device_id)
-    errors = [f"statuses: {error}" for error in status_errors(document["statuses"], mine, view)]
+    errors = []
     must, may = view.split(mine)
     latest = document["latest"] and entry_of_json(document["latest"], features)
     newest = must[-1:]
@@ -365,8 +365,6 @@ def device_errors(
     for feature in features:
         for name, order in (("highest", HIGHEST), ("lowest", LOWEST)):
             peak = document["peaks"][feature][name]
-            if peak is None and order == LOWEST:
-                continue  # kept where --lowest is on
             shown = [entry_of_json(peak, features)] if peak else []
             errors += [f"peaks: {e}" for e in _peak_errors(shown, features, feature, order, mine, view)]
     return errors

@@ -181,6 +181,10 @@ class Stack:
         self._programs.append(program)
         return program
 
+    def program_named(self, name: str) -> Program:
+        """The one of this name that was started last."""
+        return next(program for program in reversed(self._programs) if program.name == name)
+
     def start_collector(self, *args: str, **settings: Any) -> Program:
         """Starts one and returns at once; with failpoints: directory=FAILPOINT_DIR."""
         settings.setdefault("metrics_listen", f"{LOOPBACK}:{self.metrics_port}")

@@ -68,6 +68,7 @@ class Exactness:
         self._heeds_boards = heeds_boards
         self._listener: Listener | None = None
         self._events: list[tuple[Settings, Stream]] = []
+        self._learning = threading.Lock()
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
@@ -124,14 +125,15 @@ class Exactness:
     def _learn_old(self) -> None:
         """What RETENTION may drop is read before it does."""
         with contextlib.suppress(psycopg2.Error):
-            self.ledger.learn(self._stack.database, self._features, now_us() - DAY_US)
+            with self._learning:
+                self.ledger.learn(self._stack.database, self._features, now_us() - DAY_US)
         self._ended.wait(5)
 
     # --- Afterwards
 
     def differences(self) -> list[str]:
         """Of everything that was seen so far, judged by what the tables say of arrivals now."""
-        self.ledger.learn(self._stack.database, self._features)
+        self.learn()
         if self._has_retention():
             self.ledger.droppable_before_us = now_us() - DAY_US
         judge = self.judge()
@@ -140,6 +142,10 @@ class Exactness:
         self.questioner.answers.clear()
         found += self._event_differences(judge)
         return found + (self._board_differences(judge.facts) if self._heeds_boards else [])
+
+    def learn(self) -> None:
+        with self._learning:
+            self.ledger.learn(self._stack.database, self._features)
 
     def judge(self) -> Judge:
         facts = Facts([*self.ledger.facts.values(), *self.ledger.dropped()])
@@ -210,7 +216,7 @@ class Exactness:
     def settled_differences(self, some_devices: int | None = None, timeout: float = 30.0) -> list[str]:
         """Everything has arrived, so every answer is exact. Boards must answer again, and not SQL for good. All
         devices are asked about, or some."""
-        self.ledger.learn(self._stack.database, self._features)
+        self.learn()
         latest_us = max(f.received_us for f in self.ledger.facts.values())
         last: Any = None
 

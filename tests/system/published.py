@@ -215,6 +215,7 @@ class Ledger:
         self.unexpected: list[Any] = []
         self.changed: list[str] = []
         self.droppable_before_us = -(2**62)  # what was recorded before may be dropped by RETENTION
+        self._vanished: list[Fact] = []
         self._publishers = publishers
         self._eras = eras
         self._owner_of = owner_of
@@ -248,6 +249,7 @@ class Ledger:
     def learn(self, database: Database, features: Sequence[str], recorded_before_us: int | None = None) -> None:
         """Reads `readings` and holds every row against what was published. What was dropped since stays known."""
         self.read()
+        seen: set[tuple[str, int, int]] = set()
         columns = "".join(f', r."{feature}"' for feature in features)
         rows = database.rows(
             "SELECT d.device_id, (extract(epoch FROM r.recorded_at) * 1000000)::bigint, r.content_hash,"
@@ -266,6 +268,9 @@ class Ledger:
             if (row[5], row[6], stored) != (known.status, known.seq, known.values):
                 self.changed.append(f"{known} is stored as {row[5:]}")
             self.facts[row[:3]] = known
+            seen.add(row[:3])
+        if recorded_before_us is None:
+            self._vanished = [f for key, f in self.facts.items() if key not in seen]
 
     def dropped(self) -> list[Fact]:
         """What was acknowledged and is so old that RETENTION may have dropped it before learn() saw it. Nobody
@@ -282,7 +287,7 @@ class Ledger:
         """The rows, as of the last learn(): lost; there and never sent, or not as it was sent. (None can be there
         twice: the key is all that tells one from another. A sample without a time may have more than one row.)"""
         arrived = {(device_id, hash64) for device_id, _, hash64 in self.facts}
-        lost: list[Any] = []
+        lost: list[Any] = [f for f in self._vanished if f.at_us >= self.droppable_before_us]
         for (device_id, hash64), samples in self._samples.items():
             for sample in samples:
                 key = (device_id, sample.at_us, hash64)

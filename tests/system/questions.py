@@ -35,7 +35,7 @@ from board_oracle import (
     value_histogram_errors,
 )
 from oracle import Database, now_us, to_text, to_us
-from published import Settings
+from published import UNKNOWN, Fact, Settings
 
 DURATIONS = (2, 7, 45, 90)  # s, which no collector keeps, so SQL must answer
 MOST_PAGES = 60
@@ -278,7 +278,7 @@ class Judge:
         path = answer.path.partition("?")[0].split("/")
         return unquote(path[2]) if path[1] == "devices" else None
 
-    def _asked(self, answer: Answer) -> list[Any]:
+    def _asked(self, answer: Answer) -> list[Fact]:
         """The facts in the span of time that was asked about."""
         span = {f"{name}_us": answer.parameters[name] for name in ("from", "to") if name in answer.parameters}
         if "interval" in answer.parameters and answer.kind != "board":
@@ -312,14 +312,21 @@ class Judge:
         assert device_id is not None
         if answer.document["deviceId"] != device_id:
             return [f"is about {answer.document['deviceId']}"]
-        return device_errors(answer.document, answer.settings.features, self.facts, device_id, view)
+        statuses = self._counted(self.facts.span(device_id=device_id))
+        errors = [f"statuses: {error}" for error in status_errors(answer.document["statuses"], statuses, view)]
+        return errors + device_errors(answer.document, answer.settings.features, self.facts, device_id, view)
 
     def _of_device(self, answer: Answer) -> Any:
         device_id = self._device_id(answer)
         return answer.document if device_id is None else answer.document[device_id]
 
     def _statuses(self, answer: Answer, view: View) -> list[str]:
-        return status_errors(self._of_device(answer), self._asked(answer), view)
+        return status_errors(self._of_device(answer), self._counted(self._asked(answer)), view)
+
+    def _counted(self, facts: list[Fact]) -> list[Fact]:
+        """What was dropped and then delivered again is another row, by nature, so it may have been counted twice."""
+        again = [f._replace(xid=UNKNOWN) for f in facts if f.at_us < self._droppable_before_us]
+        return [*facts, *again]
 
     def _values(self, answer: Answer, view: View) -> list[str]:
         feature, bins = answer.parameters["feature"], answer.parameters["bins"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from exactness import Exactness, report
 from faults import arrived, subscribed
 from mixed_load import MixedFleet
+from oracle import now_us, to_text
 from published import Eras, Settings
 from servers import LOOPBACK, free_port, until
 
@@ -52,3 +56,81 @@ def test_what_sql_answers_under_load_is_what_was_published(stack, rng):
     run(stack, exact, fleet, answers=400)
     assert_none(exact.settled_differences())
     assert exact.judged > 500
+
+
+def now_and_then_still(program):
+    """Its loop is late, by up to a second, a dozen times."""
+
+    def disturb(rng):
+        for _ in range(12):
+            with program.paused():
+                time.sleep(rng.random() ** 2)  # the length of the fault
+            time.sleep(rng.random() / 2)  # and of what lies between two
+
+    return disturb
+
+
+def away_for(seconds, server):
+    """Twice: what expires meanwhile must not expire from an as-of that stands still."""
+
+    def disturb(rng):
+        for _ in range(2):
+            server.stop()
+            time.sleep(seconds)  # the length of the fault
+            server.start()
+            time.sleep(2 * rng.random())  # and of what lies between two
+
+    return disturb
+
+
+@pytest.mark.parametrize("disturbance", ["nothing", "late collector", "late httpapi", "no database", "no broker"])
+def test_every_answer_is_that_of_its_own_moment(stack, postgres, rng, disturbance):
+    fleet, eras, settings = start(stack, rng)
+    disturb = {
+        "nothing": lambda rng: time.sleep(3),  # as long as what it is compared with
+        "late collector": now_and_then_still(stack.program_named("collector")),
+        "late httpapi": now_and_then_still(stack.program_named("httpapi")),
+        "no database": away_for(4, postgres),
+        "no broker": away_for(1, stack.broker),
+    }[disturbance]
+    exact = exactness(stack, rng, fleet, eras, settings, pause_s=0.02)
+    with exact:
+        with fleet.load(100):
+            disturb(rng)
+        arrived(stack, fleet.publisher)
+        until(lambda: any(a.source == "boards" for a in exact.questioner.answers[-50:]), 10, "boards answer again")
+    assert_none(exact.differences())
+    assert_none(exact.settled_differences())
+    verdict = exact.ledger.verdict(stack.database)
+    assert verdict, str(verdict)
+
+
+def test_a_board_loses_what_expires_at_the_moment_that_it_names(stack, rng):
+    """Two readings a second apart, an interval of two: asked as fast as it goes, over and over."""
+    fleet, eras, settings = start(stack, rng)
+    exact = exactness(stack, rng, fleet, eras, settings, pause_s=0)
+    exact.questioner.of_kind = lambda kind, settings: ("board", "/dashboard", {"interval": "brief"})
+    with exact:
+        for _ in range(4):
+            for value in (2, 1):
+                fleet.send_document("d", {"temperature": value, "timestamp": to_text(now_us())})
+                time.sleep(1)  # the second between the two
+            time.sleep(1.5)  # until both have expired
+    assert_none(exact.differences())
+
+
+def test_plots_and_value_histograms_of_any_span_and_step(stack, rng):
+    """Readings of the last hours, so that whole hours come out of the rollups and the rest out of readings."""
+    fleet, eras, settings = start(stack, rng, mqtt_url=f"mqtt://{LOOPBACK}:{free_port()}")
+    fleet.devices = fleet.devices[:3]
+    hour_us = 3_600_000_000
+    for _ in range(1500):
+        device = rng.choice(fleet.devices)
+        fleet.send_document(device, fleet.reading(device, now_us() - rng.randrange(5 * hour_us)))
+    arrived(stack, fleet.publisher)
+    exact = exactness(stack, rng, fleet, eras, settings, heeds_boards=False)
+    for _ in range(150):
+        exact.questioner.ask(exact.questioner.of_kind("points", settings))
+        exact.questioner.ask(exact.questioner.of_kind("values", settings))
+    exact.questioner.snapshots.close()
+    assert_none(exact.differences())

@@ -278,7 +278,7 @@ def test_points_hold_each_reading_in_one_step():
     assert errors({"from": to_text(start - 1)})
 
 
-def test_a_device_has_its_latest_its_peaks_and_its_statuses():
+def test_a_device_has_its_latest_and_its_peaks():
     facts = [fact(at_s=0, t=9.0), fact(at_s=1, t=1.0), fact(at_s=2, status="OFF"), fact("e", at_s=3, t=99.0)]
 
     def shown(f):
@@ -286,20 +286,17 @@ def test_a_device_has_its_latest_its_peaks_and_its_statuses():
 
     right = {
         "latest": shown(facts[2]),
-        "peaks": {"t": {"highest": shown(facts[0]), "lowest": None}},
-        "statuses": {"ON": 2, "OFF": 1, "ACTIVE": 0, "INACTIVE": 0},
+        "peaks": {"t": {"highest": shown(facts[0]), "lowest": shown(facts[1])}},
     }
 
     def errors(**changed):
         return device_errors({**right, **changed}, ["t"], Facts(facts), "d", EVERYTHING)
 
     assert not errors()
-    assert not errors(peaks={"t": {"highest": shown(facts[0]), "lowest": shown(facts[1])}})
-    assert errors(peaks={"t": {"highest": shown(facts[1]), "lowest": None}})
-    assert errors(peaks={"t": {"highest": None, "lowest": None}})
+    assert errors(peaks={"t": {"highest": shown(facts[1]), "lowest": shown(facts[1])}})
+    assert errors(peaks={"t": {"highest": shown(facts[0]), "lowest": None}})
     assert errors(peaks={"t": {"highest": shown(facts[0]), "lowest": shown(facts[0])}})
     assert errors(latest=shown(facts[1])) and errors(latest=None)
-    assert errors(statuses={"ON": 3, "OFF": 1, "ACTIVE": 0, "INACTIVE": 0})
 
 
 def test_what_retention_may_have_dropped_may_be_missing():
