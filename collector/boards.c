@@ -353,13 +353,70 @@ void boards_tell_rejected(struct boards *boards, const char *topic, const char *
     mqtt_link_publish(&boards->mqtt, NULL, line_topic, out->data, out->bytes, 0, false);
 }
 
+/* ---- what it hears -------------------------------------------------------------------------- */
+
+static bool is_kept(struct boards *boards, const char *topic)
+{
+    const struct windows *windows = boards->config.windows;
+
+    for (uint32_t ranking = 0; ranking < windows->ranking_count; ranking++) {
+        const struct staircase_kind *kind = &windows->kinds[ranking];
+
+        for (uint32_t interval = 0; interval < windows->interval_count; interval++) {
+            buffer_clear(&boards->topic);
+            board_topic(&boards->topic, boards->config.collector_id,
+                        boards->config.features->names[kind->feature],
+                        boards->config.intervals->items[interval].name,
+                        kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST);
+            if (strcmp(buffer_text(&boards->topic), topic) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Others would take it for a board of the present. */
+static void clear_if_stale(struct boards *boards, const struct mqtt_delivery *delivery)
+{
+    if (!delivery->retain || delivery->bytes == 0 || is_kept(boards, delivery->topic))
+        return;
+    log_info("boards: %s is no longer kept, and cleared", delivery->topic);
+    mqtt_link_publish(&boards->mqtt, NULL, delivery->topic, NULL, 0, 0, true);
+}
+
+/* First the one that the broker had retained, if it had; then the one that we have just sent. */
+static void take_marker(struct boards *boards, const struct mqtt_delivery *delivery)
+{
+    if (delivery->retain)
+        boards->has_seen_marker = true;
+    else if (boards->memory == BROKER_UNKNOWN)
+        boards->memory = boards->has_seen_marker ? BROKER_KEPT : BROKER_FORGOT;
+}
+
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct boards *boards = link->config.user;
     char text[128];
 
-    snprintf(text, sizeof(text), "%.*s", (int)delivery->bytes, (const char *)delivery->payload);
-    boards->config.on_broker_says(boards->config.user, delivery->topic, text);
+    if (strncmp(delivery->topic, boards->boards_topic, strlen(boards->boards_topic)) == 0) {
+        clear_if_stale(boards, delivery);
+    } else if (strcmp(delivery->topic, boards->marker_topic) == 0) {
+        take_marker(boards, delivery);
+    } else {
+        snprintf(text, sizeof(text), "%.*s", (int)delivery->bytes, (const char *)delivery->payload);
+        boards->config.on_broker_says(boards->config.user, delivery->topic, text);
+    }
+}
+
+static void put_marker(struct boards *boards)
+{
+    static const char payload[] = "{}";
+
+    boards->has_seen_marker = false;
+    boards->memory = BROKER_UNKNOWN;
+    mqtt_link_subscribe(&boards->mqtt, boards->marker_topic, 0);
+    mqtt_link_publish(&boards->mqtt, NULL, boards->marker_topic, payload, sizeof(payload) - 1, 0,
+                      true);
 }
 
 static void on_up(struct mqtt_link *link, bool session_present)
@@ -368,8 +425,12 @@ static void on_up(struct mqtt_link *link, bool session_present)
 
     (void)session_present;
     boards->has_said_refused = false;
+    put_marker(boards);
     mqtt_link_subscribe(link, BOARDS_BROKER_DROPPED, 0);
     mqtt_link_subscribe(link, BOARDS_BROKER_VERSION, 0);
+    buffer_clear(&boards->topic);
+    buffer_printf(&boards->topic, "%s#", boards->boards_topic);
+    mqtt_link_subscribe_as(link, buffer_text(&boards->topic), 0, MQTT_LINK_NOT_OUR_OWN);
     /* the broker may have come back without what it retained */
     for (size_t i = 0; i < board_count(boards); i++)
         boards->copies[i].is_current = boards->copies[i].is_retained = false;
@@ -377,6 +438,16 @@ static void on_up(struct mqtt_link *link, bool session_present)
     boards_look(boards);
     publish_status(boards);
 }
+
+static void on_down(struct mqtt_link *link, const char *reason)
+{
+    struct boards *boards = link->config.user;
+
+    (void)reason;
+    boards->memory = BROKER_UNKNOWN;
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_config *config,
                   char *error, size_t error_bytes)
@@ -387,6 +458,10 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     *boards = (struct boards){.config = *config, .status_as_of_us = INT64_MIN};
     moments_init(&boards->moments, timestamp_now());
     snprintf(boards->status_topic, sizeof(boards->status_topic), "collectors/%s/status",
+             config->collector_id);
+    snprintf(boards->boards_topic, sizeof(boards->boards_topic), "collectors/%s/boards/",
+             config->collector_id);
+    snprintf(boards->marker_topic, sizeof(boards->marker_topic), "collectors/%s/marker",
              config->collector_id);
     snprintf(boards->will_payload, sizeof(boards->will_payload),
              "{\"collectorId\":\"%s\",\"state\":\"lost\"}", config->collector_id);
@@ -399,6 +474,7 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     mqtt.will_payload = boards->will_payload;
     mqtt.user = boards;
     mqtt.on_up = on_up;
+    mqtt.on_down = on_down;
     mqtt.on_message = on_message;
     if (!mqtt_link_start(&boards->mqtt, loop, &mqtt, error, error_bytes))
         return false;

@@ -13,12 +13,15 @@
  *          broker or the database is away.
  * Order    a batch is taken part by part: boards_reach(a moment) before the first reading that was
  *          received after it is put into the windows, boards_note_news() before each part.
+ * Tidies   what is retained of a board that is no longer kept, because of a feature or interval that
+ *          was taken off, is cleared.
  * Source   status fields: docs/ARCHITECTURE.md.
  */
 #ifndef HIGHWATER_BOARDS_H
 #define HIGHWATER_BOARDS_H
 
 #include "collector/moments.h"
+#include "collector/session.h"
 #include "collector/windows.h"
 #include "shared/board.h"
 #include "shared/features.h"
@@ -70,6 +73,8 @@ struct boards {
     struct buffer topic;
     struct buffer payload;
     char status_topic[128];
+    char marker_topic[128]; /* session.h */
+    char boards_topic[128]; /* what they all begin with */
     char will_payload[160];
     char client_id[96];
     uv_timer_t moment; /* the next one at which boards may change */
@@ -83,6 +88,8 @@ struct boards {
     bool has_company;        /* other collectors are live */
     bool is_closing;
     bool has_said_refused; /* that the broker takes no board of this size */
+    bool has_seen_marker;  /* the one that was retained before we came */
+    enum broker_memory memory;
     uint64_t boards_published;
     uint64_t boards_refused;
     unsigned open_parts;

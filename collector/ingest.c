@@ -14,8 +14,9 @@
 #include <string.h>
 
 enum {
-    BUSY_PER_MS = 20,   /* readings */
-    BUSY_LINGER_MS = 50 /* how old a batch may then get */
+    BUSY_PER_MS = 20,    /* readings */
+    BUSY_LINGER_MS = 50, /* how old a batch may then get */
+    JUDGE_AFTER_MS = 3000
 };
 
 static void proceed(struct ingest *ingest);
@@ -166,11 +167,25 @@ static bool is_full(const struct ingest *ingest)
     return ingest->filling->count + ingest->filling->rejected_count >= ingest->config.batch_size;
 }
 
+/* The marker is no reading. When it is published anew it comes as well, but not as a retained one. */
+static bool is_marker(struct ingest *ingest, const struct mqtt_delivery *delivery)
+{
+    if (strcmp(delivery->topic, ingest->config.marker_topic) != 0)
+        return false;
+    if (delivery->retain) {
+        ingest->session.has_marker_come = true;
+        ingest->is_session_judged = ingest->is_session_judged && !ingest->session.is_present;
+    }
+    return true;
+}
+
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct ingest *ingest = link->config.user;
 
     FAILPOINT("on_message");
+    if (is_marker(ingest, delivery))
+        return;
     ingest->delivery = delivery;
     if (batch_is_empty(ingest->filling)) {
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
@@ -330,13 +345,42 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
         log_info("preflight: in-flight window %u messages, %s, batches of up to %zu readings",
                  UINT16_MAX, session_present ? "the broker kept our session" : "a new session",
                  ingest->config.batch_size);
-    else if (!session_present)
-        log_error("preflight: the broker has forgotten our session and what it had queued; set "
-                  "persistence true and a short autosave_interval in mosquitto.conf");
-    ingest->had_session = session_present;
+    ingest->session =
+        (struct session){.is_remembered = ingest->store.had_session || ingest->is_subscribed,
+                         .is_present = session_present};
+    ingest->subscribed = 0;
+    ingest->is_session_judged = false;
     /* What was read and not acknowledged comes again first. */
     ingest->expects_duplicates = true;
     mqtt_link_subscribe(link, ingest->config.filter.text, 1);
+    /* at QoS 0: an acknowledgement would wait behind the gate */
+    mqtt_link_subscribe_as(link, ingest->config.marker_topic, 0, MQTT_LINK_RETAINED_IF_NEW);
+}
+
+static void on_subscribed(struct mqtt_link *link, bool granted)
+{
+    struct ingest *ingest = link->config.user;
+
+    if (ingest->subscribed++ == 0 && granted)
+        ingest->is_subscribed = true;
+}
+
+bool ingest_judge_session(struct ingest *ingest, enum broker_memory memory)
+{
+    const struct mqtt_link *link = &ingest->mqtt;
+    char text[512];
+
+    if (ingest->is_session_judged || link->state != MQTT_LINK_UP)
+        return false;
+    if (session_is_lost(&ingest->session)) {
+        if (memory == BROKER_UNKNOWN && uv_now(link->loop) < link->up_at_ms + JUDGE_AFTER_MS)
+            return false;
+        ingest->sessions_lost++;
+        session_explain(text, sizeof(text), &ingest->session, memory, link->config.client_id);
+        log_error("mqtt: %s", text);
+    }
+    ingest->is_session_judged = true;
+    return true;
 }
 
 static void on_mqtt_down(struct mqtt_link *link, const char *reason)
@@ -415,6 +459,7 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     ingest->config.mqtt.on_message = on_message;
     ingest->config.mqtt.on_read = on_read;
     ingest->config.mqtt.on_released = on_released;
+    ingest->config.mqtt.on_subscribed = on_subscribed;
     ingest->config.store.user = ingest;
     ingest->config.store.on_ready = on_ready;
     ingest->config.store.on_unready = on_unready;

@@ -27,6 +27,7 @@
 #define HIGHWATER_INGEST_H
 
 #include "collector/batch.h"
+#include "collector/session.h"
 #include "collector/store.h"
 #include "shared/mqtt_link.h"
 #include "shared/topic.h"
@@ -66,7 +67,8 @@ struct ingest_config {
     struct store_config store;
     struct reading_rules rules;
     struct topic_filter filter;
-    size_t batch_size; /* readings */
+    const char *marker_topic; /* session.h; somebody else publishes there, retained */
+    size_t batch_size;        /* readings */
     uint64_t linger_ms;
     uint64_t leave_after_ms;
     uint64_t drain_ms; /* how long a drain may take */
@@ -97,8 +99,11 @@ struct ingest {
     uint64_t committing_epoch;
     bool expects_duplicates;
     bool has_turn;
-    bool had_session; /* the broker knew us when we connected last */
-    bool is_subscribed;
+    struct session session; /* as it was found when we connected last */
+    unsigned subscribed;    /* on this connection: how many subscriptions were answered */
+    bool is_subscribed;     /* to the readings, so that there is a session from now on */
+    bool is_session_judged; /* whether it was lost has been told */
+    uint64_t sessions_lost;
     bool is_draining;
     bool drained_in_time;
     uv_timer_t linger;
@@ -129,6 +134,10 @@ void ingest_release(struct ingest *ingest);
  * was not stored. INT64_MIN: that cannot be said, for the broker or the database is away and there
  * may be more. */
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
+
+/* Tells, once for each connection, whether our session at the broker was lost, as soon as enough is
+ * known: to be called now and then. True when it has been told. */
+bool ingest_judge_session(struct ingest *ingest, enum broker_memory memory);
 
 uint64_t ingest_in_flight(const struct ingest *ingest);
 

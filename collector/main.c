@@ -482,6 +482,8 @@ static void on_second(void *user)
 
     check_law(c);
     watch_clock(c);
+    if (ingest_judge_session(&c->ingest, c->boards.memory) && c->boards.memory == BROKER_FORGOT)
+        c->boards.memory = BROKER_KEPT; /* from now on it has something to forget */
     windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
     watch_memory(c);
     if (c->ingest.store.state == STORE_READY)
@@ -572,6 +574,7 @@ static void get_view(void *user, struct metrics_view *view)
     *view = (struct metrics_view){.ingest = &c->ingest,
                                   .windows = &c->windows,
                                   .boards = &c->boards,
+                                  .coverage = &c->coverage,
                                   .sequences = &c->sequences,
                                   .upkeep = &c->upkeep,
                                   .started_at_us = c->started_at_us,
@@ -604,6 +607,7 @@ static void start_ingest(struct collector *c)
                                              .earliest_us = s->earliest_us,
                                              .future_tolerance_us = s->future_tolerance_us},
                                    .filter = s->filter,
+                                   .marker_topic = c->boards.marker_topic,
                                    .batch_size = s->batch_size,
                                    .linger_ms = (uint64_t)s->linger_us / 1000,
                                    .leave_after_ms = (uint64_t)s->leave_after_us / 1000,
@@ -734,10 +738,6 @@ static void on_loaded(struct loader *loader, bool complete)
     c->rests_until_us = timestamp_now() + LOAD_RESTS * (timestamp_now() - loader->started_at_us);
     c->is_complete = true;
     boards_set_complete(&c->boards, true);
-    if (loader->readings_loaded > 0 && c->ingest.mqtt.connects == 1 && !c->ingest.had_session)
-        log_warning("preflight: there are readings of the past hour, but the broker does not know "
-                    "this session; if the broker was restarted, set persistence true in "
-                    "mosquitto.conf");
 }
 
 static void on_migrated(struct migrate *migrate, const char *error)

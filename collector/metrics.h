@@ -8,6 +8,7 @@
 #define HIGHWATER_COLLECTOR_METRICS_H
 
 #include "collector/boards.h"
+#include "collector/coverage.h"
 #include "collector/ingest.h"
 #include "collector/sequences.h"
 #include "collector/upkeep.h"
@@ -18,6 +19,7 @@ struct metrics_view {
     const struct ingest *ingest;
     const struct windows *windows;
     const struct boards *boards;
+    const struct coverage *coverage;
     const struct sequences *sequences;
     const struct upkeep *upkeep;
     int64_t started_at_us;

@@ -333,10 +333,21 @@ static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags
 static void on_disconnect(struct mosquitto *mosq, void *user, int rc,
                           const mosquitto_property *properties)
 {
+    struct mqtt_link *link = user;
+    char reason[sizeof(link->failure)];
+
     (void)mosq;
     (void)properties;
     /* A reason code of the broker's DISCONNECT is at least 0x80, the library's own are below. */
-    go_down(user, rc >= 0x80 ? mosquitto_reason_string(rc) : error_text(rc));
+    if (rc == MQTT_RC_SESSION_TAKEN_OVER) {
+        link->takeovers++;
+        snprintf(reason, sizeof(reason),
+                 "the session was taken over: another client connected as %s",
+                 link->config.client_id ? link->config.client_id : "we did");
+        go_down(link, reason);
+    } else {
+        go_down(link, rc >= 0x80 ? mosquitto_reason_string(rc) : error_text(rc));
+    }
 }
 
 static void on_message(struct mosquitto *mosq, void *user, const struct mosquitto_message *message,
@@ -738,17 +749,29 @@ void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link 
         finish_close(link);
 }
 
-bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos)
+static bool subscribe(struct mqtt_link *link, const char *filter, int qos, int options)
 {
     int rc;
 
     if (link->state != MQTT_LINK_UP)
         return false;
-    /* retain handling 2: what is retained there is not a new reading */
-    rc = mosquitto_subscribe_v5(link->mosq, NULL, filter, qos,
-                                link->config.gated ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : 0, NULL);
+    rc = mosquitto_subscribe_v5(link->mosq, NULL, filter, qos, options, NULL);
     rearm(link);
     return rc == MOSQ_ERR_SUCCESS;
+}
+
+bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos)
+{
+    /* retain handling 2: what is retained there is not a new reading */
+    return subscribe(link, filter, qos, link->config.gated ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : 0);
+}
+
+bool mqtt_link_subscribe_as(struct mqtt_link *link, const char *filter, int qos,
+                            enum mqtt_link_subscription how)
+{
+    return subscribe(link, filter, qos,
+                     how == MQTT_LINK_NOT_OUR_OWN ? MQTT_SUB_OPT_NO_LOCAL
+                                                  : MQTT_SUB_OPT_SEND_RETAIN_NEW);
 }
 
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,

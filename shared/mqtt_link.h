@@ -44,6 +44,12 @@ enum mqtt_link_state {
     MQTT_LINK_CLOSED
 };
 
+/* How mqtt_link_subscribe_as() differs from a plain subscription. */
+enum mqtt_link_subscription {
+    MQTT_LINK_NOT_OUR_OWN = 1,    /* nothing that this connection publishes */
+    MQTT_LINK_RETAINED_IF_NEW = 2 /* what is retained only when the subscription was not there */
+};
+
 struct mqtt_delivery {
     const char *topic;
     const void *payload;
@@ -94,6 +100,7 @@ struct mqtt_link {
     uint64_t epoch;     /* of the current connection; 0 before the first */
     uint64_t held_acks; /* PUBACKs behind the gate */
     uint64_t connects;  /* times it came up */
+    uint64_t takeovers; /* times another client with our id ended it */
     uint64_t up_at_ms;  /* of the loop\'s clock: when it came up last */
     bool is_paused;     /* gated: nothing may be read */
     bool is_releasing;  /* gated: held acknowledgements are being written */
@@ -138,8 +145,10 @@ void mqtt_link_join(struct mqtt_link *link);
 /* Leaves with a DISCONNECT where nothing is held, and frees everything. */
 void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link));
 
-/* Both are false when the link is not up. `mid` (may be NULL) is what on_published will tell. */
+/* All are false when the link is not up. `mid` (may be NULL) is what on_published will tell. */
 bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos);
+bool mqtt_link_subscribe_as(struct mqtt_link *link, const char *filter, int qos,
+                            enum mqtt_link_subscription how);
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
                        size_t bytes, int qos, bool retain);
 

@@ -458,6 +458,20 @@ static void test_mqtt_link__closing_with_acknowledgements_held_says_nothing(void
     assert_int_equal(f->broker.disconnects, 0);
 }
 
+static void test_mqtt_link__a_takeover_is_said_in_words(void **state)
+{
+    static const unsigned char disconnect[] = {0xe0, 2, 0x8e, 0};
+    struct fixture *f = *state;
+    unsigned downs = 0;
+
+    broker_send(&f->broker, disconnect, sizeof(disconnect));
+    while (f->link.state == MQTT_LINK_UP && downs++ < 1000)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->link.takeovers, 1);
+    assert_non_null(strstr(f->link.failure, "another client connected as test"));
+    until(f, &f->ups, 2);
+}
+
 static void test_mqtt_link__tls_without_its_files_does_not_start(void **state)
 {
     struct fixture *f = *state;
@@ -484,6 +498,7 @@ int main(void)
         TEST(test_mqtt_link__leaving_with_acknowledgements_held_says_nothing),
         TEST(test_mqtt_link__leaving_with_nothing_held_is_polite),
         TEST(test_mqtt_link__closing_with_acknowledgements_held_says_nothing),
+        TEST(test_mqtt_link__a_takeover_is_said_in_words),
         TEST(test_mqtt_link__tls_without_its_files_does_not_start),
     };
 

@@ -1,0 +1,103 @@
+"""Whether the broker kept the session in which readings wait: said when it did not, and rightly."""
+
+from __future__ import annotations
+
+import paho.mqtt.client as mqtt
+import pytest
+from faults import arrived, assert_all_well, count_lines, start_fleet
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from servers import LOOPBACK, until
+
+LOST = "highwater_sessions_lost_total"
+
+
+def remembers(stack):
+    """The database knows that there is a session."""
+    until(lambda: stack.database.value("SELECT has_session FROM collectors"), 10, "the session is remembered")
+
+
+def take_over(stack, client_id="collector", expiry=0):
+    """Another client connects with this id and a clean start, and goes again."""
+    client = mqtt.Client(client_id, protocol=mqtt.MQTTv5)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = expiry
+    client.connect_async(LOOPBACK, stack.broker.port, clean_start=True, properties=properties)
+    client.reconnect_delay_set(60, 60)
+    client.loop_start()
+    until(client.is_connected, 10, "the taker is connected")
+    client.disconnect()
+    client.loop_stop()
+
+
+def judged(stack):
+    """The next status but one: whatever was to be said of the session has been said."""
+    statuses = stack.listen("collectors/collector/status")
+    until(lambda: sum(not s.retain for s in statuses.received) >= 5, 15, "five statuses")
+    statuses.close()
+
+
+def test_neither_the_first_start_nor_a_later_one_complains(stack, rng):
+    collector, fleet = start_fleet(stack, rng)
+    remembers(stack)
+    judged(stack)
+    assert "error" not in collector.output()
+    assert collector.terminate() == 0
+    fleet.send(20)
+    collector.start()
+    assert_all_well(stack, fleet.publisher, collector)
+    judged(stack)
+    collector.kill9()
+    collector.start()
+    assert_all_well(stack, fleet.publisher, collector)
+    judged(stack)
+    assert " error " not in collector.output()
+    assert stack.metrics()[LOST] == 0
+
+
+@pytest.mark.parametrize("expiry", [0, 3600], ids=["its session ended with it", "its session stayed"])
+def test_a_session_that_another_client_took_is_missed(stack, rng, expiry):
+    # the broker says "session present" when the taker's has an expiry: only the marker tells
+    collector, fleet = start_fleet(stack, rng)
+    remembers(stack)
+    assert collector.terminate() == 0
+    fleet.send(20)  # lost, and nobody can help it
+    take_over(stack, expiry=expiry)
+    collector.start()
+    until(lambda: "another client has connected as collector" in collector.output(), 15)
+    assert "messages that waited in it may be lost" in collector.output()
+    assert "persistence" not in collector.output()
+    arrived(stack, fleet.publisher)
+    judged(stack)
+    assert count_lines(collector, "may be lost") == 1
+    assert stack.metrics()[LOST] == 1
+
+
+def test_a_session_that_is_taken_while_we_are_connected_is_missed(stack, rng):
+    collector, fleet = start_fleet(stack, rng)
+    remembers(stack)
+    take_over(stack)
+    until(lambda: "thrown our session away" in collector.output(), 15)
+    assert stack.metrics()[LOST] == 1
+    arrived(stack, fleet.publisher)
+
+
+def test_a_broker_that_was_restarted_empty_is_told_apart(stack, rng):
+    stack.broker.extra_lines = ["persistence false"]
+    stack.broker.restart()
+    collector, fleet = start_fleet(stack, rng)
+    remembers(stack)
+    for restarts in (1, 2):
+        stack.broker.restart()
+        until(lambda n=restarts: count_lines(collector, "set persistence true") == n, 15)
+    assert "restarted without persistence" in collector.output()
+    assert "clean start" not in collector.output()
+    assert collector.terminate() == 0
+    stack.broker.restart()
+    collector.start()
+    until(lambda: "set persistence true" in collector.output(), 15)
+    arrived(stack, fleet.publisher)
+    # what is taken later is not put down to the broker
+    take_over(stack)
+    until(lambda: "thrown our session away" in collector.output(), 15)
+    assert count_lines(collector, "set persistence true") == 1
