@@ -234,8 +234,8 @@ class Stack:
         publisher.wait()
         return publisher
 
-    def listen(self, *topics: str) -> Listener:
-        listener = Listener(self.broker.port, *topics)
+    def listen(self, *topics: str, port: int | None = None) -> Listener:
+        listener = Listener(port or self.broker.port, *topics)
         self._clients.append(listener)
         return listener
 

@@ -1,0 +1,517 @@
+"""Every board is that of its own moment, and every status that names it is right about all moments it names.
+
+The table is asked once, at the end, what had been received when; the boards of any moment follow from that.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from faults import (
+    arrived,
+    commits_held,
+    count_lines,
+    database_through,
+    is_stored,
+    proxy_to,
+    start_fleet,
+    waits_for_lock,
+)
+from oracle import now_us, reading, to_text, to_us
+from servers import PrivateBroker, until
+
+GRID_US = 100_000
+BLINK = "blink=2s,all_time"
+LENGTH_US = {"blink": 2_000_000, "past_minute": 60_000_000, "past_hour": 3_600_000_000, "all_time": None}
+FEATURES = ("temperature", "pressure")
+
+
+@pytest.fixture
+def broker_b(area, logs):
+    """A second broker."""
+    server = PrivateBroker(Path(tempfile.mkdtemp(dir=area, prefix="broker-b-")), log=logs / "broker_b.log")
+    server.start()
+    yield server
+    server.kill9()
+
+
+# --- What the table says of a moment ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    device: str
+    recorded_us: int
+    received_us: int
+    hash: int
+    values: tuple[float | None, ...]
+
+
+def stored_rows(database):
+    rows = database.rows(
+        "SELECT d.device_id, (extract(epoch FROM recorded_at) * 1000000)::bigint,"
+        " (extract(epoch FROM received_at) * 1000000)::bigint, content_hash, temperature, pressure"
+        " FROM readings r JOIN devices d ON d.id = r.device"
+    )
+    return [Row(*row[:4], tuple(row[4:])) for row in rows]
+
+
+def board_at(rows, feature, interval, moment_us, limit=10):
+    """[(device, recorded_us, value)] of what had been received then and has not expired by then."""
+    at = FEATURES.index(feature)
+    length_us = LENGTH_US[interval]
+    best = {}
+    for row in rows:
+        value = row.values[at]
+        if value is None or row.received_us > moment_us:
+            continue
+        if length_us is not None and row.recorded_us <= moment_us - length_us:
+            continue
+        rank = (value, row.recorded_us, row.hash)
+        if row.device not in best or rank > best[row.device]:
+            best[row.device] = rank
+    ranked = sorted(best.items(), key=lambda item: (-item[1][0], -item[1][1], item[0].encode()))
+    return [(device, recorded_us, value) for device, (value, recorded_us, _) in ranked[:limit]]
+
+
+def shown(board):
+    return [
+        (entry["deviceId"], to_us(entry["timestamp"]), float(entry[board["feature"]])) for entry in board["readings"]
+    ]
+
+
+# --- What a collector has said ---------------------------------------------------------------------
+
+
+@dataclass
+class Said:
+    """A status, and the boards that were out when it came, by their topic's end."""
+
+    status: dict
+    boards: dict
+
+
+class Ear:
+    """Hears a collector: statuses in their order, each with the versions of the boards that came before it."""
+
+    def __init__(self, stack, collector_id="collector", port=None):
+        self.id = collector_id
+        self._head = f"collectors/{collector_id}/"
+        self._listener = stack.listen(f"{self._head}status", f"{self._head}boards/#", port=port)
+
+    def said(self):
+        boards, all_said = {}, []
+        for received in list(self._listener.received):
+            end = received.topic[len(self._head) :]
+            if end == "status":
+                status = received.json()
+                if "generations" in status:
+                    all_said.append(Said(status, dict(boards)))
+            elif received.payload:
+                board = received.json()
+                boards[end[len("boards/") :], board["generation"]] = board
+        return all_said
+
+    def last(self):
+        said = self.said()
+        return said[-1].status if said else {}
+
+    def until(self, fact, timeout=10.0, what=""):
+        return until(lambda: (lambda last: last if last and fact(last) else None)(self.last()), timeout, what)
+
+    def until_vouched(self, after_us, timeout=10.0):
+        """Until every board of a moment after this one is vouched for."""
+        return self.until(
+            lambda s: to_us(s["asOf"]) > after_us and all(s["generations"]), timeout, f"boards after {to_text(after_us)}"
+        )
+
+    def close(self):
+        self._listener.close()
+
+
+def names(status):
+    """The boards in the order of the generations."""
+    orders = ("", "/lowest") if status["lowest"] else ("",)
+    return [
+        f"{feature}/{interval['name']}{order}"
+        for feature in status["features"]
+        for order in orders
+        for interval in status["intervals"]
+    ]
+
+
+def moments(since_us, as_of_us, most=12):
+    """Those of a span; of a long one both ends and some between."""
+    count = (as_of_us - since_us) // GRID_US + 1
+    step = max(1, count // most)
+    return sorted({as_of_us, *range(since_us, as_of_us + 1, step * GRID_US)})
+
+
+def assert_right(stack, ear, rows=None, least=1):
+    """Everything that was vouched for is what the table says. Returns how many boards were looked at."""
+    rows = stored_rows(stack.database) if rows is None else rows
+    checked, last_as_of = 0, {}
+    for said in ear.said():
+        status = said.status
+        since_us, as_of_us = to_us(status["since"]), to_us(status["asOf"])
+        assert since_us <= as_of_us and as_of_us % GRID_US == 0 and since_us % GRID_US == 0, status
+        assert as_of_us >= last_as_of.get(status["startedAt"], 0), "asOf went back"
+        last_as_of[status["startedAt"]] = as_of_us
+        assert len(status["generations"]) == len(names(status))
+        for name, generation in zip(names(status), status["generations"]):
+            if generation == 0:
+                continue
+            # the listener may have come after a board was published, and then has it retained
+            board = said.boards.get((name, generation))
+            if board is None:
+                assert checked == 0, f"{name} {generation} was not out when {status} came"
+                continue
+            feature, interval = name.split("/")
+            for moment_us in moments(since_us, as_of_us):
+                right = board_at(rows, feature, interval, moment_us, status["limit"])
+                assert shown(board) == right, (
+                    f"{name} {generation} at {to_text(moment_us)} of {status['since']} to {status['asOf']}:\n"
+                    f"  shown {shown(board)}\n  right {right}"
+                )
+                checked += 1
+    assert checked >= least, f"only {checked} boards"
+    return checked
+
+
+# --- Expiry, faults ----------------------------------------------------------------------------------
+
+
+def test_boards_around_expiries_are_those_of_their_moment(stack, rng):
+    _, fleet = start_fleet(stack, rng, intervals=BLINK)
+    ear = Ear(stack)
+    for _ in range(4):
+        at_us = now_us()
+        stack.publish(reading("first", at_us, temperature=1000.0 + rng.random()))
+        stack.publish(reading("second", at_us + 1_000_000, temperature=999.0 + rng.random()))
+        fleet.send(20)
+        ear.until(lambda s, at_us=at_us: to_us(s["since"]) >= at_us + 2_000_000, 10, "the first has expired")
+    ear.until_vouched(now_us())
+    assert_right(stack, ear, least=200)
+
+
+def test_under_load_every_status_is_right(stack, rng):
+    _, fleet = start_fleet(stack, rng, intervals=BLINK, lowest=1)
+    ear = Ear(stack)
+    with fleet.load(500):
+        until(lambda start=fleet.readings: fleet.readings > start + 2000, 30)
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    rows = stored_rows(stack.database)
+    highest = [said for said in ear.said() if said.status["lowest"]]
+    assert len({said.status["asOf"] for said in highest}) > 20
+    lowest_negated = [
+        Row(row.device, row.recorded_us, row.received_us, row.hash, tuple(v if v is None else -v for v in row.values))
+        for row in rows
+    ]
+    for said in highest[-20:]:
+        for name, generation in zip(names(said.status), said.status["generations"]):
+            feature, interval, *order = name.split("/")
+            right = board_at(lowest_negated if order else rows, feature, interval, to_us(said.status["asOf"]))
+            board = said.boards.get((name, generation))
+            if generation and board:
+                assert shown(board) == [(d, at, -v if order else v) for d, at, v in right], name
+
+
+def test_nothing_expires_and_nothing_moves_while_postgres_is_away(stack, postgres, rng):
+    collector, fleet = start_fleet(stack, rng, intervals=BLINK, leave_after="60s")
+    ear = Ear(stack)
+    fleet.send(20)
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    rows = stored_rows(stack.database)
+    postgres.stop("immediate")
+    until(lambda: "database: up -> down" in collector.output())
+    stood = ear.last()["asOf"]
+    fleet.send(20)  # received, and not stored
+    until(lambda: stack.metrics()["highwater_readings_in_flight"] > 0)
+    begun = len(ear.said())
+    until(lambda: len(ear.said()) >= begun + 3, 10, "three more statuses, one a second")
+    last = ear.last()
+    assert last["asOf"] == stood and last["state"] == "degraded" and all(last["generations"])
+    assert_right(stack, ear, rows)
+    postgres.start()
+    ear.until_vouched(now_us(), 30)
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    assert_right(stack, ear)
+
+
+def test_a_loop_that_is_late_makes_the_boards_of_their_moments(stack, rng):
+    collector, fleet = start_fleet(stack, rng, intervals=BLINK)
+    ear = Ear(stack)
+    for _ in range(3):
+        fleet.send(20)
+        with collector.paused(), fleet.load(200):
+            time.sleep(0.5 + 2.5 * rng.random())  # the length of the fault
+        fleet.send(5)
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    assert_right(stack, ear)
+
+
+def test_a_batch_longer_than_a_moment_is_cut_at_it(stack, rng):
+    # batches of a second: most moments lie amid one
+    _, fleet = start_fleet(stack, rng, intervals=BLINK, linger="1s")
+    ear = Ear(stack)
+    with fleet.load(100):
+        until(lambda start=fleet.readings: fleet.readings > start + 300, 30)
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    assert_right(stack, ear)
+    assert len({said.status["asOf"] for said in ear.said()}) > 15
+
+
+def test_a_moment_waits_for_what_is_in_flight(stack, rng):
+    _, fleet = start_fleet(stack, rng, intervals=BLINK)
+    ear = Ear(stack)
+    ear.until_vouched(now_us())
+    with commits_held(stack):
+        before_us = now_us()
+        fleet.send(10)
+        until(lambda: waits_for_lock(stack))
+        begun = len(ear.said())
+        until(lambda: len(ear.said()) >= begun + 3, 10, "three more statuses")
+        assert to_us(ear.last()["asOf"]) <= before_us + GRID_US
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    assert_right(stack, ear)
+
+
+def test_the_last_boards_hold_the_last_readings(stack, rng):
+    collector, fleet = start_fleet(stack, rng, intervals=BLINK)
+    ear = Ear(stack)
+    for _ in range(3):
+        stack.publish(reading("last", temperature=2000.0 + fleet.readings))
+        sent_us = now_us()
+        assert collector.terminate() == 0
+        last = ear.until(lambda s: s["state"] == "stopped", 5, "the last status")
+        assert to_us(last["asOf"]) >= sent_us - GRID_US and all(last["generations"])
+        collector.start()
+        ear.until(lambda s, before=last: s["state"] == "live" and s["turn"] == before["turn"] + 1 and all(s["generations"]))
+        fleet.send(5)
+    assert_right(stack, ear)
+
+
+def test_boards_come_again_when_the_broker_comes_back_empty(stack, rng):
+    stack.broker.extra_lines = ["persistence false"]
+    stack.broker.restart()
+    _, fleet = start_fleet(stack, rng, intervals=BLINK)
+    fleet.send(20)
+    arrived(stack, fleet.publisher)
+    ear = Ear(stack)
+    ear.until_vouched(now_us())
+    before = ear.last()["generations"]
+    stack.broker.restart()
+    after = ear.until(lambda s: all(now > then for now, then in zip(s["generations"], before)), 15)
+    fresh = Ear(stack)  # which has heard nothing before
+    fresh.until_vouched(to_us(after["asOf"]))
+    assert_right(stack, ear)
+    assert_right(stack, fresh)
+
+
+# --- Boards that cannot be relied on ---------------------------------------------------------------
+
+
+def test_a_board_too_large_for_the_broker_is_not_vouched_for(stack, rng):
+    stack.broker.extra_lines = ["max_packet_size 2000"]
+    stack.broker.restart()
+    collector, fleet = start_fleet(stack, rng, num_top_devices=40, intervals=BLINK)
+    ear = Ear(stack)
+    ear.until_vouched(now_us())
+    for number in range(40):
+        stack.publish(reading(f"many_{number}", temperature=100.0 + number))
+    last = ear.until(lambda s: not all(s["generations"]), 10, "a board that nobody may rely on")
+    assert last["generations"][names(last).index("temperature/all_time")] == 0
+    assert last["generations"][names(last).index("pressure/all_time")] != 0
+    until(lambda: "cannot be published" in collector.output())
+    fresh = stack.listen("collectors/collector/boards/#")
+    until(lambda: fresh.latest("collectors/collector/boards/pressure/all_time"))
+    assert fresh.latest("collectors/collector/boards/temperature/all_time") is None  # withdrawn
+    assert count_lines(collector, "cannot be published") == 1
+    assert stack.metrics()["highwater_boards_refused_total"] > 0
+    assert_right(stack, ear)
+
+
+def test_what_is_no_longer_kept_is_cleared(stack, rng):
+    collector, fleet = start_fleet(stack, rng, lowest=1)
+    fleet.send(20)
+    listener = stack.listen("collectors/collector/boards/#")
+    until(lambda: len({r.topic for r in listener.received}) == 12, 10, "twelve boards")
+    assert collector.terminate() == 0
+    stack.start_collector(features="pressure", intervals="past_hour=1h,all_time")
+    gone = {f"temperature/{i}{o}" for i in ("past_minute", "past_hour", "all_time") for o in ("", "/lowest")}
+    gone |= {"pressure/past_minute"} | {f"pressure/{i}/lowest" for i in ("past_minute", "past_hour", "all_time")}
+    topics = {f"collectors/collector/boards/{name}" for name in gone}
+    until(lambda: {r.topic for r in listener.received if not r.payload} >= topics, 10, "they are cleared")
+    assert {r.topic for r in listener.received if not r.payload} == topics
+    fresh = Ear(stack)
+    fresh.until_vouched(now_us())
+    assert {name for name, _ in fresh.said()[-1].boards} == {"pressure/past_hour", "pressure/all_time"}
+
+
+# --- Several collectors ------------------------------------------------------------------------------
+
+
+def start_two(stack, port_b=None, **settings):
+    """Collectors a and b, each with devices of its own, b at another broker if asked to."""
+    a = stack.start_collector(
+        log_name="a", collector_id="a", subscribe="site-a/+/readings", intervals="past_minute=60s,all_time", **settings
+    )
+    other = {} if port_b is None else {"mqtt_url": f"mqtt://127.0.0.1:{port_b}"}
+    b = stack.start_collector(
+        log_name="b", collector_id="b", subscribe="site-b/+/readings", metrics_listen="-",
+        intervals="past_minute=60s,all_time", **other, **settings
+    )
+    return a, b
+
+
+def send(stack, site, device, value, port=None):
+    publisher = stack.publisher(port=port)
+    one = reading(device, temperature=value)
+
+    def taken():
+        message = publisher.send([one], topic=f"{site}/{device}/readings")
+        publisher.wait()
+        return message.is_acknowledged
+
+    until(taken, 15, f"{site} is subscribed to")
+    until(lambda: is_stored(stack, one), 10, f"{device} is stored")
+
+
+def batches(stack, collector_id):
+    return stack.database.value("SELECT batches FROM collectors WHERE id = %s", (collector_id,))
+
+
+def on_board(ear, name):
+    """{device: value} of the latest board that is vouched for."""
+    said = ear.said()[-1]
+    generation = dict(zip(names(said.status), said.status["generations"]))[name]
+    board = said.boards.get((name, generation))
+    return {device: value for device, _, value in shown(board)} if generation and board else {}
+
+
+def wait_for_survivor(stack, ear, seconds=8.0):
+    wanted = batches(stack, "b")
+    ear.until(lambda s: s["loaded"].get("b", 0) >= wanted and all(s["generations"]), seconds, "a has loaded what b stored")
+
+
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+@pytest.mark.parametrize("brokers", ["one broker", "two brokers"])
+def test_a_survivor_takes_over_what_a_collector_stored_that_is_gone(stack, broker_b, rng, end, brokers):
+    port_b = broker_b.port if brokers == "two brokers" else None
+    a, b = start_two(stack, port_b)
+    ear = Ear(stack, "a")
+    send(stack, "site-a", "mine", 2.0)
+    send(stack, "site-b", "others", 9.0, port_b)
+    ear.until_vouched(now_us())
+    # b lives: what it stores is not a's, and a does not say so
+    assert on_board(ear, "temperature/all_time") == {"mine": 2.0}
+    assert ear.last()["loaded"].get("b", 0) < batches(stack, "b")
+    b.kill9() if end == "killed" else b.terminate()
+    wait_for_survivor(stack, ear)
+    assert on_board(ear, "temperature/all_time") == {"others": 9.0, "mine": 2.0}
+    loads = stack.metrics()["highwater_windows_loads_total"]
+    assert loads == 2
+    # and it never says that it has loaded what its boards did not show at that moment
+    for said in ear.said():
+        if said.status["loaded"].get("b", 0) >= batches(stack, "b"):
+            name = "temperature/all_time"
+            board = said.boards[name, dict(zip(names(said.status), said.status["generations"]))[name]]
+            assert "others" in {entry["deviceId"] for entry in board["readings"]}
+    # what nobody adds to is not loaded again
+    send(stack, "site-a", "mine", 3.0)
+    judged = len(ear.said())
+    until(lambda: len(ear.said()) >= judged + 3, 10)
+    assert stack.metrics()["highwater_windows_loads_total"] == loads
+    # b comes back, stores more, and is gone once more
+    b.start()
+    send(stack, "site-b", "others", 10.0, port_b)
+    b.kill9()
+    wait_for_survivor(stack, ear)
+    assert on_board(ear, "temperature/all_time") == {"others": 10.0, "mine": 3.0}
+    assert a.is_running()
+
+
+def test_two_that_live_meet_at_common_moments(stack, rng):
+    start_two(stack)
+    ears = [Ear(stack, "a"), Ear(stack, "b")]
+    send(stack, "site-a", "mine", 2.0)
+    send(stack, "site-b", "others", 9.0)
+
+    def meet():
+        spans = [(to_us(ear.last()["since"]), to_us(ear.last()["asOf"])) for ear in ears]
+        return min(until_us for _, until_us in spans) >= max(since_us for since_us, _ in spans)
+
+    for ear in ears:
+        ear.until_vouched(now_us() + 1_500_000)  # each knows of the other by then
+    for number in range(5):
+        send(stack, "site-a", "mine", 3.0 + number)
+        sent_us = now_us()
+        for ear in ears:
+            ear.until(lambda s, sent_us=sent_us: to_us(s["asOf"]) >= sent_us)
+        until(meet, 5, "a moment of both")
+    assert ears[1].last()["loaded"].get("a", 0) < batches(stack, "a")
+
+
+# --- The turn ----------------------------------------------------------------------------------------
+
+
+def end_store_session(stack):
+    connection = stack.database.connect(superuser=True)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE"
+                       " 'highwater collector%' AND datname = current_database()")
+    connection.close()
+
+
+def test_a_session_that_nobody_else_had_meanwhile_keeps_its_windows(stack, rng):
+    collector, fleet = start_fleet(stack, rng)
+    ear = Ear(stack)
+    ear.until_vouched(now_us())
+    turn = ear.last()["turn"]
+    end_store_session(stack)
+    ear.until(lambda s: s["turn"] > turn and s["state"] == "live", 15)
+    fleet.send(10)
+    arrived(stack, fleet.publisher)
+    ear.until_vouched(now_us())
+    assert stack.metrics()["highwater_windows_loads_total"] == 1 or "another collector with" in collector.output()
+    assert_right(stack, ear)
+
+
+def test_windows_are_loaded_again_when_another_had_the_turn_unnoticed(stack, rng):
+    """The ghost: its session was lost, another stored in its name and is gone before it looks."""
+    with proxy_to(urlsplit(stack.database.url).port) as link:
+        _, fleet = start_fleet(stack, rng, database_url=database_through(link, stack), leave_after="60s")
+        ear = Ear(stack)
+        ear.until_vouched(now_us())
+        turn = ear.last()["turn"]
+        link.refuse()
+        link.reset()
+        other = stack.database.connect()
+        other.autocommit = True
+        with other.cursor() as cursor:
+            until(lambda: (cursor.execute("SELECT is_ours FROM collector_enter('collector')"), cursor.fetchone()[0])[1])
+            cursor.execute("INSERT INTO devices (device_id) VALUES ('unseen')")
+            cursor.execute(
+                "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
+                " SELECT id, 1, now(), now(), 5000 FROM devices WHERE device_id = 'unseen'"
+            )
+        other.close()
+        link.listen()
+        ear.until(lambda s: s["turn"] > turn + 1 and s["state"] == "live" and all(s["generations"]), 20)
+        assert on_board(ear, "temperature/past_minute")["unseen"] == 5000.0
+        for said in ear.said():
+            if said.status["turn"] > turn + 1 and all(said.status["generations"]):
+                name = "temperature/past_minute"
+                board = said.boards[name, dict(zip(names(said.status), said.status["generations"]))[name]]
+                assert board["readings"][0]["deviceId"] == "unseen"
