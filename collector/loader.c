@@ -28,13 +28,9 @@
     "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB';"                  \
     "LOCK TABLE ONLY readings IN ACCESS SHARE MODE"
 
-/* Numbers that device_sequences does not know yet are younger than this. Devices that were silent
- * for a day before the last of its writes are left out, or one broken clock would cost a look at
- * all partitions. */
-#define SINCE_SQL                                                                                  \
-    "COPY (SELECT min(highest_at) FROM device_sequences WHERE updated_at >"                        \
-    " (SELECT max(updated_at) - interval '1 day' FROM device_sequences)) TO STDOUT (FORMAT "       \
-    "binary)"
+/* Numbers are read from a little before the earliest mark, for clocks that differ: to take one again
+ * changes nothing. */
+#define NUMBERS_MARGIN_US (INT64_C(10) * 1000000)
 
 /* The latest layers end before so many parts of the readings of the interval. */
 enum { LATEST_SHARE = 60, LATER_SHARE = 10 };
@@ -143,15 +139,17 @@ static void load_sequence(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
     bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
-    int64_t highest = pg_row_int8(row);
-    int64_t highest_at_us = pg_row_moment(row);
-    uint64_t missing = (uint64_t)pg_row_int8(row);
-    uint64_t repeats = (uint64_t)pg_row_int8(row);
-    uint64_t restarts = (uint64_t)pg_row_int8(row);
+    struct sequences_state state;
 
-    if (is_known && !row->failed && !loader->config.sequences->is_loaded)
-        sequences_load_state(loader->config.sequences, device, highest, highest_at_us, missing,
-                             repeats, restarts);
+    state.highest = pg_row_int8(row);
+    state.highest_at_us = pg_row_moment(row);
+    state.missing = (uint64_t)pg_row_int8(row);
+    state.repeats = (uint64_t)pg_row_int8(row);
+    state.restarts = (uint64_t)pg_row_int8(row);
+    state.taken_until_us = pg_row_moment(row);
+    state.details = pg_row_bytes(row, &state.details_bytes);
+    if (is_known && !row->failed)
+        sequences_load_state(loader->config.sequences, device, &state);
 }
 
 static void load_number(struct loader *loader, struct pg_row *row)
@@ -160,16 +158,18 @@ static void load_number(struct loader *loader, struct pg_row *row)
     bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
     int64_t number = pg_row_int8(row);
     int64_t recorded_at_us = pg_row_moment(row);
+    int64_t received_at_us = pg_row_moment(row);
 
-    if (is_known && !row->failed && !loader->config.sequences->is_loaded)
-        sequences_load_number(loader->config.sequences, device, number, recorded_at_us);
+    if (is_known && !row->failed)
+        sequences_load_number(loader->config.sequences, device, number, recorded_at_us,
+                              received_at_us);
 }
 
 static void load_since(struct loader *loader, struct pg_row *row)
 {
     loader->numbers_since_us = pg_row_moment(row);
     if (row->failed)
-        loader->numbers_since_us = INT64_MAX; /* NULL: nobody numbers */
+        loader->numbers_since_us = INT64_MIN; /* NULL: there is no mark */
 }
 
 /* The slots come latest first; the cuts go in front of those where a share is reached. */
@@ -242,7 +242,7 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
     if (loader->step == STEP_COLLECTORS)
         loader->config.on_snapshot(loader->config.user, timestamp_now());
     if (loader->step == STEP_NUMBERS)
-        sequences_loaded(loader->config.sequences);
+        sequences_loaded(loader->config.sequences, loader->now_us);
     loader->step++;
     submit_step(loader);
 }
@@ -322,10 +322,8 @@ static void submit_step(struct loader *loader)
     int64_t longest_us = loader->config.longest_us;
     char since[TIMESTAMP_TEXT_SIZE];
 
-    if (loader->step == STEP_NUMBERS && loader->numbers_since_us == INT64_MAX) {
-        sequences_loaded(loader->config.sequences);
-        loader->step++;
-    }
+    if (loader->step == STEP_SEQUENCES && loader->config.sequences->is_loaded)
+        loader->step = STEP_NUMBERS + 1; /* by an earlier run */
     buffer_clear(sql);
     switch (loader->step) {
     case STEP_BEGIN:
@@ -343,21 +341,22 @@ static void submit_step(struct loader *loader)
         buffer_put_text(sql, " FROM peaks) TO STDOUT (FORMAT binary)");
         break;
     case STEP_SEQUENCES:
-        buffer_put_text(sql, "COPY (SELECT device, highest, highest_at, missing, repeats, restarts"
-                             " FROM device_sequences) TO STDOUT (FORMAT binary)");
+        buffer_put_text(sql,
+                        "COPY (SELECT device, highest, highest_at, missing, repeats, restarts,"
+                        " taken_until, details FROM device_sequences) TO STDOUT (FORMAT binary)");
         break;
     case STEP_SINCE:
-        buffer_put_text(sql, SINCE_SQL);
+        buffer_put_text(
+            sql, "COPY (SELECT min(taken_until) FROM sequence_marks) TO STDOUT (FORMAT binary)");
         break;
     case STEP_NUMBERS:
-        timestamp_format(since, loader->numbers_since_us);
-        buffer_printf(sql,
-                      "COPY (SELECT r.device, r.seq, r.recorded_at"
-                      " FROM device_sequences s JOIN readings r ON r.device = s.device"
-                      " AND r.recorded_at > s.highest_at WHERE r.seq IS NOT NULL"
-                      " AND r.recorded_at > '%s'"
-                      " ORDER BY r.device, r.recorded_at) TO STDOUT (FORMAT binary)",
-                      since);
+        buffer_put_text(sql, "COPY (SELECT device, seq, recorded_at, received_at FROM readings"
+                             " WHERE seq IS NOT NULL");
+        if (loader->numbers_since_us != INT64_MIN) {
+            timestamp_format(since, loader->numbers_since_us - NUMBERS_MARGIN_US);
+            buffer_printf(sql, " AND received_at > '%s'", since);
+        }
+        buffer_put_text(sql, " ORDER BY received_at) TO STDOUT (FORMAT binary)");
         break;
     case STEP_SLOTS:
         timestamp_format(since, now_us - longest_us - MARGIN_US);

@@ -296,15 +296,16 @@ static void take_batch(struct collector *c, const struct batch *batch)
 static void on_committed(struct ingest *ingest, const struct batch *batch)
 {
     struct collector *c = ingest->config.user;
+    bool is_shared = topic_filter_is_shared(&c->settings.filter); /* others get the rest */
 
     if (batch->count > 0)
         take_batch(c, batch);
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = batch_row(batch, i);
 
-        if (row->seq >= 0 && !row->is_refused)
-            sequences_take(&c->sequences, row->device, row->seq,
-                           batch_reading(row)->recorded_at_us);
+        if (row->seq >= 0 && !row->is_refused && !is_shared)
+            sequences_take(&c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us,
+                           row->received_at_us);
     }
     c->lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
     if (c->ingest.store.outcome.was_staged)
@@ -380,8 +381,7 @@ static void on_turn(struct ingest *ingest, bool is_ours)
     }
     c->loads_again = false;
     loader_cancel(&c->loader);
-    sequences_release(&c->sequences);
-    sequences_init(&c->sequences, &c->devices);
+    sequences_clear(&c->sequences);
 }
 
 /* What a collector that is gone has stored is on no board, unless it is in our windows, too. They
@@ -486,8 +486,9 @@ static void on_second(void *user)
         c->boards.memory = BROKER_KEPT; /* from now on it has something to forget */
     windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
     watch_memory(c);
-    if (c->ingest.store.state == STORE_READY)
-        sequences_tick(&c->sequences, &c->ingest.store.link);
+    if (c->has_upkeep && store_is_ready(&c->ingest.store))
+        sequences_tick(&c->sequences, &c->upkeep.link,
+                       ingest_settled_until_us(&c->ingest, timestamp_now()));
     c->rate = received - c->received_before;
     c->received_before = received;
 }
@@ -834,7 +835,7 @@ int main(int argc, char **argv)
     c->was_lawful = true;
     for (size_t i = 0; i < c->settings.intervals.count; i++)
         lengths_us[i] = c->settings.intervals.items[i].length_us;
-    sequences_init(&c->sequences, &c->devices);
+    sequences_init(&c->sequences, &c->devices, c->settings.collector_id);
     windows_init(&c->windows, c->settings.features.count,
                  WINDOWS_HIGHEST | (c->settings.lowest ? WINDOWS_LOWEST : 0), lengths_us,
                  c->settings.intervals.count, c->settings.num_top_devices,

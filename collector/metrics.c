@@ -96,19 +96,19 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
 static void write_rest(struct buffer *out, const struct metrics_view *view)
 {
     const struct windows_stats windows = windows_stats(view->windows);
-    const struct sequences *sequences = view->sequences;
+    const struct sequences_totals numbers_say = sequences_totals(view->sequences);
     const struct number numbers[] = {
         {"highwater_broker_dropped_messages", "gauge",
          "Messages the broker has dropped since its start, as it says.",
          (double)view->broker_dropped},
         {"highwater_numbered_devices", "gauge", "Devices that number their readings.",
-         (double)sequences->device_count},
+         (double)view->sequences->device_count},
         {"highwater_sequence_missing", "gauge", "Numbers of theirs that have not come.",
-         (double)sequences->missing},
+         (double)numbers_say.missing},
         {"highwater_sequence_repeats_total", "counter", "Numbers that came again.",
-         (double)sequences->repeats},
+         (double)numbers_say.repeats},
         {"highwater_sequence_restarts_total", "counter", "Numberings begun anew.",
-         (double)sequences->restarts},
+         (double)numbers_say.restarts},
         {"highwater_windows_complete", "gauge", "1 when the windows are loaded.",
          view->is_complete},
         {"highwater_windows_devices", "gauge", "Devices known.", (double)windows.devices},

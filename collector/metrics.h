@@ -20,7 +20,7 @@ struct metrics_view {
     const struct windows *windows;
     const struct boards *boards;
     const struct coverage *coverage;
-    const struct sequences *sequences;
+    struct sequences *sequences;
     const struct upkeep *upkeep;
     int64_t started_at_us;
     uint64_t law_breaches;

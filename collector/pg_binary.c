@@ -173,6 +173,14 @@ int64_t pg_row_moment(struct pg_row *row)
     return pg_row_int8(row) + POSTGRES_EPOCH_US;
 }
 
+const unsigned char *pg_row_bytes(struct pg_row *row, size_t *bytes)
+{
+    const unsigned char *field = next_field(row, bytes);
+
+    row->failed = row->failed || !field;
+    return field;
+}
+
 void pg_row_text(struct pg_row *row, char *out, size_t out_bytes)
 {
     size_t bytes;

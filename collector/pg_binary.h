@@ -42,6 +42,9 @@ int64_t pg_row_int8(struct pg_row *row);
 double pg_row_double(struct pg_row *row); /* NAN when NULL */
 int64_t pg_row_moment(struct pg_row *row);
 
+/* A bytea field as it lies in the row; NULL and failed when there is none. */
+const unsigned char *pg_row_bytes(struct pg_row *row, size_t *bytes);
+
 /* Copies a text field and ends it with NUL; failed when it does not fit. */
 void pg_row_text(struct pg_row *row, char *out, size_t out_bytes);
 

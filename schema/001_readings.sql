@@ -63,22 +63,35 @@ COMMENT ON COLUMN peaks.value IS 'The value of the feature that the row is about
 COMMENT ON COLUMN peaks.sort_order IS 'desc: the highest value, asc: the lowest.';
 
 CREATE TABLE device_sequences (
-    device     integer PRIMARY KEY,
-    highest    bigint NOT NULL,
-    highest_at timestamptz NOT NULL,
-    missing    bigint NOT NULL,
-    repeats    bigint NOT NULL,
-    restarts   bigint NOT NULL,
-    updated_at timestamptz NOT NULL DEFAULT now()
+    device      integer PRIMARY KEY,
+    highest     bigint NOT NULL,
+    highest_at  timestamptz NOT NULL,
+    missing     bigint NOT NULL,
+    repeats     bigint NOT NULL,
+    restarts    bigint NOT NULL,
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    taken_until timestamptz NOT NULL,
+    details     bytea NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE device_sequences IS 'Of devices that number their readings: what the numbers say. Written every few seconds.';
 COMMENT ON COLUMN device_sequences.device IS 'devices.id';
-COMMENT ON COLUMN device_sequences.highest IS 'The number of the newest reading.';
+COMMENT ON COLUMN device_sequences.highest IS 'The highest number of its present numbering.';
 COMMENT ON COLUMN device_sequences.highest_at IS 'recorded_at of the newest reading.';
 COMMENT ON COLUMN device_sequences.missing IS 'Numbers below it that never came.';
 COMMENT ON COLUMN device_sequences.repeats IS 'Numbers that came again.';
 COMMENT ON COLUMN device_sequences.restarts IS 'Times the device began its numbering anew.';
 COMMENT ON COLUMN device_sequences.updated_at IS 'When this row was written.';
+COMMENT ON COLUMN device_sequences.taken_until IS 'received_at of the newest reading in it.';
+COMMENT ON COLUMN device_sequences.details IS 'What a collector needs to go on (collector/sequence.h): which of the latest numbers have come.';
+
+-- Both tables can be emptied: the next start of a collector takes all numbers from readings again.
+CREATE TABLE sequence_marks (
+    collector_id text COLLATE "C" PRIMARY KEY,
+    taken_until  timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE sequence_marks IS 'How far each collector has written numbers into device_sequences; a start takes what it received since.';
+COMMENT ON COLUMN sequence_marks.collector_id IS 'COLLECTOR_ID';
+COMMENT ON COLUMN sequence_marks.taken_until IS 'All that it received until then is in there.';
 
 CREATE TABLE rejected_messages (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

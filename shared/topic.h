@@ -26,6 +26,12 @@ struct topic_filter {
 
 bool topic_filter_parse(struct topic_filter *out, const char *text);
 
+/* $share/group/...: several subscribers get a part of the messages each. */
+static inline bool topic_filter_is_shared(const struct topic_filter *filter)
+{
+    return filter->prefix != filter->text;
+}
+
 /* Where in a topic the device id stands; false when it does not match the filter. Whether the id is
  * legal is another question. */
 bool topic_find_id(const struct topic_filter *filter, const char *topic, const char **start,
