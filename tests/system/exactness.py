@@ -13,7 +13,7 @@ import json
 import random
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +55,7 @@ class Exactness:
     ) -> None:
         self.ledger = Ledger(publishers, eras, owner_of)
         self.questioner = Questioner(rng, stack, settings, devices, self._some_moments)
-        self.judged = 0
+        self.judged: Counter[str] = Counter()  # by what they came from
         self._stack = stack
         self._rng = rng
         self._publishers = publishers
@@ -138,7 +138,7 @@ class Exactness:
             self.ledger.droppable_before_us = now_us() - DAY_US
         judge = self.judge()
         found = [error for answer in self.questioner.answers for error in judge.errors(answer)]
-        self.judged += len(self.questioner.answers)
+        self.judged.update(answer.source or str(answer.status) for answer in self.questioner.answers)
         self.questioner.answers.clear()
         found += self._event_differences(judge)
         return found + (self._board_differences(judge.facts) if self._heeds_boards else [])
@@ -151,17 +151,17 @@ class Exactness:
         facts = Facts([*self.ledger.facts.values(), *self.ledger.dropped()])
         return Judge(facts, self.questioner.snapshots, self._intervals, self.ledger.droppable_before_us)
 
-    def _some(self, items: list[Any]) -> list[Any]:
+    def _some(self, what: str, items: list[Any]) -> list[Any]:
         """At random, but always the last ones."""
         if len(items) > MOST_JUDGED:
             items = [*self._rng.sample(items[:-20], MOST_JUDGED - 20), *items[-20:]]
-        self.judged += len(items)
+        self.judged[what] += len(items)
         return items
 
     def _event_differences(self, judge: Judge) -> list[str]:
         seen = [(settings, event) for settings, stream in self._events for event in stream.of("board")]
         found = []
-        for settings, event in self._some(seen):
+        for settings, event in self._some("events", seen):
             seen_us = now_us() - int((time.monotonic() - event["at"]) * 1e6)
             found += judge.event_errors(event["data"], settings, seen_us)
         self._events.clear()
@@ -187,9 +187,9 @@ class Exactness:
                         found.append(f"{topic}: generation {generation} is vouched for, and never came: {one.payload!r}")
                     elif board is not None:
                         claims += [(one.topic, to_us(document[name]), board) for name in ("since", "asOf")]
-        for board in self._some(boards):
+        for board in self._some("MQTT", boards):
             found += self._board_errors(facts, board, to_us(board.json()["asOf"]), "published")
-        for status_topic, moment_us, board in self._some(claims):
+        for status_topic, moment_us, board in self._some("vouched for", claims):
             found += self._board_errors(facts, board, moment_us, f"vouched for by {status_topic}")
         return found
 

@@ -41,7 +41,7 @@ class MixedFleet:
         self.sites = sites
         self.devices = list(devices)
         self.sent = 0  # messages
-        self._numbers: Counter[str] = Counter()
+        self.numbers: Counter[str] = Counter()
         self._last_us = 0
 
     # --- One reading
@@ -78,8 +78,8 @@ class MixedFleet:
     def reading(self, device: str, us: int | None) -> dict[str, Any]:
         """One as a document; `us` None: without a time."""
         rng = self.rng
-        self._numbers[device] += 1
-        document: dict[str, Any] = {"seq": self._numbers[device]} if hash_of(device) % 2 else {}
+        self.numbers[device] += 1
+        document: dict[str, Any] = {"seq": self.numbers[device]} if hash_of(device) % 2 else {}
         document["x"] = rng.randrange(10**9)  # no two messages are alike
         if us is not None:
             document["timestamp"] = self._written(us)

@@ -284,7 +284,7 @@ def test_chaos(stack, postgres, rng, number, seconds):
             found = exact.differences()
             cast.agree()
             found += exact.settled_differences(some_devices=12)
-        print(f"  {fleet.sent} messages with {len(exact.ledger.facts)} readings, {exact.judged} answers and boards judged")
+        print(f"  {fleet.sent} messages with {len(exact.ledger.facts)} readings; judged: {dict(exact.judged)}")
         verdict = exact.ledger.verdict(stack.database)
         assert verdict and not found, f"rows: {verdict}\n{len(found)} differences\n{report(found)}"
         assert_sound(cast)
