@@ -106,9 +106,7 @@ class MixedFleet:
             return self.send_document(device, self.reading(device, None))
         first = self.reading(device, us := self._time_us())
         if chance < 0.12:  # two in one microsecond, of which one may be the other with another x
-            second = self.reading(device, us)
-            if rng.random() < 0.5:
-                second = {**first, "x": second["x"]}
+            second = self.reading(device, us) if rng.random() < 0.5 else {**first, "x": rng.randrange(10**9)}
             return self.send_document(device, [first, second])
         if chance < 0.25:
             several: list[Any] = [first, *(self.reading(device, self._time_us()) for _ in range(rng.randrange(6)))]

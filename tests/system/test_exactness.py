@@ -8,7 +8,7 @@ import time
 import pytest
 from exactness import Exactness, report
 from faults import arrived, subscribed
-from mixed_load import MixedFleet
+from mixed_load import MixedFleet, hash_of
 from oracle import now_us, to_text
 from published import Eras, Settings
 from servers import LOOPBACK, free_port, until
@@ -156,3 +156,31 @@ def test_values_at_the_ends_of_what_doubles_hold(stack, rng):
         exact.questioner.ask(exact.questioner.of_kind("values", settings))
     assert_none(exact.settled_differences())
     exact.questioner.snapshots.close()
+
+
+def test_nobody_misses_a_number_that_was_stored(stack, rng):
+    """Late readings, twins and restarts among them: what a device numbered is all there, so nothing is missing."""
+    fleet, _eras, settings = start(stack, rng)
+    collector = stack.program_named("collector")
+    with fleet.load(100):
+        for _ in range(5):
+            time.sleep(2 * rng.random())  # a random moment for the kill
+            collector.kill9()
+            collector.start()
+    arrived(stack, fleet.publisher)
+
+    def wrong():
+        shown = {d["deviceId"]: d["sequence"] for d in stack.get_json("/devices")["devices"]}
+        return {
+            device: (last, shown.get(device))
+            for device, last in fleet.numbers.items()
+            if hash_of(device) % 2 and not is_right(shown.get(device), last)
+        }
+
+    def is_right(sequence, last):
+        return sequence and (sequence["highest"], sequence["missing"], sequence["restarts"]) == (last, 0, 0)
+
+    try:
+        until(lambda: not wrong(), 10)
+    except AssertionError:
+        raise AssertionError(f"(last sent, shown): {wrong()}") from None
