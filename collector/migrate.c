@@ -12,7 +12,7 @@
 #include <xxhash.h>
 
 #define LOCK_SQL                                                                                   \
-    "SET statement_timeout = 0; SET client_min_messages = warning;"                                \
+    "SET statement_timeout = 0; SET client_min_messages = warning; SET DateStyle = 'ISO';"         \
     "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                            \
     "SET lock_timeout = '5s';"                                                                     \
     "CREATE TABLE IF NOT EXISTS schema_migrations ("                                               \

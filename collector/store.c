@@ -679,7 +679,9 @@ static void prepare(struct store *store)
     if (!store->is_prepared)
         buffer_put_text(
             sql, "SET synchronous_commit = on; SET client_min_messages = error;"
-                 "SET TimeZone = 'UTC'; SET lock_timeout = '10s';"
+                 "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = '10s';"
+                 /* ingest_enter() reads what was committed while it waited for its lock */
+                 "SET default_transaction_isolation = 'read committed';"
                  "SET idle_in_transaction_session_timeout = '60s';"
                  "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
                  "SET tcp_keepalives_count = 3;"

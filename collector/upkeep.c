@@ -31,7 +31,9 @@ enum {
 
 /* lock_timeout is below deadlock_timeout, so that no autovacuum is cancelled by a wait of ours. */
 #define SESSION_SQL                                                                                \
-    "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET lock_timeout = '200ms';"         \
+    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO';"                                                 \
+    "SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning; "    \
+    "SET lock_timeout = '200ms';"                                                                  \
     "SET jit = off; SET max_parallel_workers_per_gather = 0; SET work_mem = '64MB';"               \
     "SET idle_session_timeout = '10min'"
 

@@ -142,6 +142,8 @@ void query_setup(struct buffer *out, uint64_t statement_timeout_ms)
                   "SET statement_timeout = %" PRIu64 ";"
                   "SET lock_timeout = %" PRIu64 ";"
                   "SET default_transaction_read_only = on;"
+                  /* a query's snapshot has to be younger than its locks */
+                  "SET default_transaction_isolation = 'read committed';"
                   "SET timezone = 'UTC';"
                   "SET jit = off", /* compiling takes longer than most of these queries */
                   statement_timeout_ms, statement_timeout_ms);

@@ -87,7 +87,7 @@ END $$;
 -- neighbours leave of it. 'made'; 'there', when it is there already; or why it is not made: then
 -- its readings lie in readings_default, where they are found just as well.
 CREATE FUNCTION make_partition(moment timestamptz, unit text DEFAULT 'day') RETURNS text
-LANGUAGE plpgsql SET lock_timeout = '50ms' SET client_min_messages = warning AS $$
+LANGUAGE plpgsql SET lock_timeout = '50ms' SET client_min_messages = warning SET datestyle = 'ISO' AS $$
 #variable_conflict use_variable -- a feature may be called `starts`
 DECLARE
     most_rows  CONSTANT integer := 20000;             -- to be moved: a tenth of a second

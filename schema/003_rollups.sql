@@ -223,7 +223,7 @@ END $$;
 
 -- Everybody else who stores into readings is taken care of here, once per statement.
 CREATE FUNCTION readings_were_added() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
 DECLARE
     q     record;
     state storage_state;
@@ -278,7 +278,7 @@ END $$;
 
 -- Rolls up the devices' readings to a moment that was announced, but one hour at most: one slice.
 -- Returns rolled_until.
-CREATE FUNCTION rollup_until(upto timestamptz) RETURNS timestamptz LANGUAGE plpgsql AS $$
+CREATE FUNCTION rollup_until(upto timestamptz) RETURNS timestamptz LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
 DECLARE
     q     record;
     state storage_state;
@@ -324,7 +324,7 @@ BEGIN
 END $$;
 
 -- Folds in up to `most` rows of rollup_late; returns how many.
-CREATE FUNCTION rollup_fold_late(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION rollup_fold_late(most integer) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
 DECLARE
     q     record;
     state storage_state;
@@ -389,7 +389,8 @@ END $$;
 
 -- Counts whole UTC days again, after readings were changed or deleted by hand, or stored straight
 -- into partitions. Not for days whose partition was dropped.
-CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
 DECLARE
     q      record;
     state  storage_state;

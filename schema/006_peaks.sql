@@ -96,7 +96,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
 -- devices first. Of all time, since -infinity, it is what peaks says.
 CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
                          received_until timestamptz DEFAULT 'infinity')
-RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
 BEGIN
     IF since = '-infinity' THEN
         RETURN QUERY EXECUTE format('SELECT d.device_id, r FROM peaks r JOIN devices d ON d.id = r.device'
