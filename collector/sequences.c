@@ -70,6 +70,22 @@ static struct sequences_item *item_of(struct sequences *sequences, uint32_t devi
     return sequences->items[device];
 }
 
+void sequences_forget(struct sequences *sequences, uint32_t device)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < sequences->deferred_count; i++) {
+        if (sequences->deferred[i].device != device)
+            sequences->deferred[kept++] = sequences->deferred[i];
+    }
+    sequences->deferred_count = kept;
+    if (device >= sequences->item_count || !sequences->items[device])
+        return;
+    free(sequences->items[device]);
+    sequences->items[device] = NULL; /* it may be in a list, where it is passed over */
+    sequences->device_count--;
+}
+
 static void mark_dirty(struct sequences *sequences, uint32_t device)
 {
     if (sequences->is_dirty[device])
@@ -291,6 +307,22 @@ static void put_mark(struct sequences *sequences, struct buffer *out)
         sequences->collector_id, moment);
 }
 
+/* A device that is removed meanwhile, which shuts out whoever has this lock, gets no row again. */
+#define SAVE_HEAD                                                                                  \
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0));"                  \
+    "INSERT INTO device_sequences AS s (device, highest, highest_at, missing, repeats, restarts,"  \
+    " taken_until, details) SELECT v.device, v.highest, v.highest_at::timestamptz, v.missing,"     \
+    " v.repeats, v.restarts, v.taken_until::timestamptz, v.details::bytea FROM (VALUES "
+
+#define SAVE_TAIL                                                                                  \
+    ") AS v (device, highest, highest_at, missing, repeats, restarts, taken_until, details)"       \
+    " JOIN devices d ON d.id = v.device ORDER BY v.device"                                         \
+    " ON CONFLICT (device) DO UPDATE SET highest = EXCLUDED.highest,"                              \
+    " highest_at = EXCLUDED.highest_at, missing = EXCLUDED.missing, repeats = EXCLUDED.repeats,"   \
+    " restarts = EXCLUDED.restarts, taken_until = EXCLUDED.taken_until,"                           \
+    " details = EXCLUDED.details, updated_at = now()"                                              \
+    " WHERE s.taken_until <= EXCLUDED.taken_until;"
+
 void sequences_put_statement(struct sequences *sequences, struct buffer *out)
 {
     size_t end = sequences->round_saved + SEQUENCES_SAVE_MOST;
@@ -302,22 +334,14 @@ void sequences_put_statement(struct sequences *sequences, struct buffer *out)
         uint32_t device = sequences->round[i];
         int32_t database_id = sequences->devices->items[device].database_id;
 
-        if (database_id == 0)
+        if (database_id == 0 || !sequences->items[device])
             continue; /* it was removed */
-        if (!*before)
-            buffer_put_text(
-                out, "INSERT INTO device_sequences AS s (device, highest, highest_at, missing,"
-                     " repeats, restarts, taken_until, details) VALUES ");
-        buffer_put_text(out, before);
+        buffer_put_text(out, *before ? before : SAVE_HEAD);
         put_row(out, database_id, sequences->items[device]);
         before = ",";
     }
     if (*before)
-        buffer_put_text(out, " ON CONFLICT (device) DO UPDATE SET highest = EXCLUDED.highest,"
-                             " highest_at = EXCLUDED.highest_at, missing = EXCLUDED.missing,"
-                             " repeats = EXCLUDED.repeats, restarts = EXCLUDED.restarts,"
-                             " taken_until = EXCLUDED.taken_until, details = EXCLUDED.details,"
-                             " updated_at = now() WHERE s.taken_until <= EXCLUDED.taken_until;");
+        buffer_put_text(out, SAVE_TAIL);
     if (end == sequences->round_count && sequences->round_mark_us != INT64_MIN)
         put_mark(sequences, out);
     else if (!*before)

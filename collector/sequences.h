@@ -92,6 +92,9 @@ void sequences_release(struct sequences *sequences);
 /* Forgets all of it: another collector with our id was live, so the database knows better. */
 void sequences_clear(struct sequences *sequences);
 
+/* Forgets a device that was removed; what it sends from now on begins anew. */
+void sequences_forget(struct sequences *sequences, uint32_t device);
+
 /* The number of a reading that was stored just now. */
 void sequences_take(struct sequences *sequences, uint32_t device, int64_t number,
                     int64_t recorded_at_us, int64_t received_at_us);

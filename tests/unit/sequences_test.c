@@ -241,6 +241,25 @@ static void test_sequences__a_device_that_was_removed_is_not_written(void **stat
     assert_string_equal(statement(), "SELECT");
 }
 
+static void test_sequences__a_device_that_is_forgotten_begins_anew(void **state)
+{
+    (void)state;
+    take(0, 1, NOON_US); /* kept aside */
+    sequences_forget(&sequences, device_of(0));
+    sequences_loaded(&sequences, NOON_US);
+    assert_int_equal(sequences.device_count, 0);
+    take(0, 1, NOON_US);
+    take(0, 5, NOON_US + 1);
+    sequences_forget(&sequences, device_of(0)); /* while it is to be written */
+    assert_true(sequences_begin_round(&sequences, INT64_MIN));
+    assert_string_equal(statement(), "SELECT");
+    assert_false(sequences_end_statement(&sequences, true));
+    take(0, 9, NOON_US + 2);
+    assert_int_equal(sequences_totals(&sequences).missing, 0);
+    assert_true(sequences_begin_round(&sequences, INT64_MIN));
+    assert_non_null(strstr(statement(), "(VALUES (1000000,9,"));
+}
+
 static void test_sequences__cleared_it_begins_anew(void **state)
 {
     (void)state;
@@ -283,6 +302,7 @@ int main(void)
         TEST(where_nothing_can_be_said_the_mark_stays),
         TEST(marks_of_the_ended_are_taken_over_once),
         TEST(a_device_that_was_removed_is_not_written),
+        TEST(a_device_that_is_forgotten_begins_anew),
         TEST(cleared_it_begins_anew),
         TEST(numbers_that_no_device_can_send_are_passed_over),
     };
