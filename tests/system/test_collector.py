@@ -441,6 +441,35 @@ def test_a_schema_that_does_not_fit_holds_everything_until_it_is_mended(stack):
     assert stack.database.count("rejected_messages") == 0
 
 
+def test_the_law_holds_while_refused_readings_are_searched_for(stack):
+    live_collector(stack)
+    stack.publish(reading("d", temperature=1.0))
+    until(lambda: stack.database.count() == 1)
+    stack.database.rows(
+        "ALTER TABLE readings ADD CONSTRAINT poison CHECK (temperature <> 666);"
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN NULL; END';"
+        "CREATE TRIGGER slow BEFORE INSERT ON readings FOR EACH STATEMENT EXECUTE FUNCTION slow()"
+    )
+    at = now_us()
+    stack.publisher().send([reading("d", at + i, temperature=666.0 if i in (7, 40) else float(i)) for i in range(64)])
+    in_between = 0
+
+    def is_over():
+        nonlocal in_between
+        metrics = stack.metrics()
+        received, stored, duplicates, in_flight = (
+            metrics[f"highwater_readings_{name}"]
+            for name in ("received_total", "stored_total", "duplicate_total", "in_flight")
+        )
+        rejected = sum(value for name, value in metrics.items() if name.startswith("highwater_readings_rejected_total"))
+        assert received == stored + duplicates + rejected + in_flight
+        in_between += in_flight > 0
+        return in_flight == 0 and received == 65
+
+    until(is_over, 30)
+    assert in_between > 5 and stack.database.count() == 63 and stack.database.count("rejected_messages") == 2
+
+
 # --- Settings that do not go together --------------------------------------------------------------
 
 
