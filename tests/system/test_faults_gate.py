@@ -20,9 +20,10 @@ from faults import (
     start_fleet,
     waits_for_lock,
 )
-from oracle import stored_readings
+from oracle import reading, stored_readings
 from proxy import UP
 from servers import until
+from tls_proxy import TlsProxy
 
 faults = pytest.mark.faults
 SUBSCRIBE = b"\x00\x12devices/+/readings"  # as it is in the packet
@@ -215,3 +216,34 @@ def test_many_orderly_ends_under_load(stack, rng):
             collector.start()
             arrived(stack, fleet.publisher)
     assert_all_well(stack, fleet.publisher, collector)
+
+
+# --- What comes with the CONNACK -------------------------------------------------------------------
+
+
+@pytest.fixture
+def tls(stack, tmp_path):
+    proxy = TlsProxy(stack.broker.port, tmp_path, only=INGEST)
+    yield proxy
+    proxy.close()
+
+
+def test_a_batch_begun_before_the_connack_acknowledges_nothing_that_comes_with_it(stack, rng, tls):
+    settings = {"mqtt_url": tls.url(), "mqtt_ca_file": str(tls.ca_file)}
+    collector, fleet = start_fleet(stack, rng, linger="3s", **settings)
+    publisher = fleet.publisher
+    publisher.send(reading("before", temperature=1.0))
+    until(lambda: stack.metrics()["highwater_readings_in_flight"] == 1, what="it waits in a batch")
+    with commits_held(stack):
+        tls.cut_and_hold()
+        publisher.send(reading("with_connack", temperature=2.0))
+        until(lambda: b"with_connack" in tls.held(), what="the broker has answered and delivered")
+        until(lambda: waits_for_lock(stack), what="the batch is begun while the link is not up")
+        tls.release()
+        until(lambda: stack.metrics()["highwater_readings_in_flight"] == 3, what="both came with the CONNACK")
+    until(lambda: stack.database.value("SELECT count(*) FROM devices WHERE device_id = 'before'") == 1)
+    until(lambda: stack.metrics()["highwater_readings_in_flight"] == 2, what="the batch is committed")
+    time.sleep(0.2)  # what was let out has left
+    collector.kill9()
+    collector = stack.start_collector(**settings)
+    assert_all_well(stack, publisher, collector)
