@@ -58,6 +58,26 @@ void boards_put_span(const struct boards *boards, struct buffer *out)
     buffer_put_text(out, "]");
 }
 
+/* Publishes what is in `payload`, retained; false when it cannot be, of which no news may come. */
+static bool publish(struct boards *boards, const char *topic)
+{
+    const struct buffer *payload = &boards->payload;
+
+    if (mqtt_link_publish(&boards->mqtt, NULL, topic, payload->data, payload->bytes, 0, true))
+        return true;
+    if (boards->mqtt.state != MQTT_LINK_UP)
+        return false;
+    boards->messages_refused++;
+    if (!boards->has_said_refused)
+        log_error(
+            "boards: the broker takes no message of %zu bytes on %s; raise its largest packet "
+            "size (max_packet_size in mosquitto.conf), or lower NUM_TOP_DEVICES; httpapi asks "
+            "the database meanwhile",
+            payload->bytes, topic);
+    boards->has_said_refused = true;
+    return false;
+}
+
 static void publish_status(struct boards *boards)
 {
     struct buffer *out = &boards->payload;
@@ -68,7 +88,7 @@ static void publish_status(struct boards *boards)
     buffer_put_text(out, ",");
     boards->config.put_status(boards->config.user, out);
     buffer_put_text(out, "}");
-    mqtt_link_publish(&boards->mqtt, NULL, boards->status_topic, out->data, out->bytes, 0, true);
+    publish(boards, boards->status_topic);
     boards->status_as_of_us = boards->moments.as_of_us;
 }
 
@@ -111,17 +131,10 @@ static void keep_copy(const struct boards *boards, struct board_copy *copy, size
 /* What is retained of a board that can no longer be published would be taken for it. */
 static void withdraw(struct boards *boards, struct board_copy *copy)
 {
-    boards->boards_refused++;
     copy->generation = 0;
     if (copy->is_retained)
         mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic), NULL, 0, 0, true);
     copy->is_retained = false;
-    if (!boards->has_said_refused)
-        log_error("boards: %s cannot be published: the broker takes no message of %zu bytes; raise "
-                  "its largest packet size (max_packet_size in mosquitto.conf), or lower "
-                  "NUM_TOP_DEVICES; httpapi asks the database meanwhile",
-                  buffer_text(&boards->topic), boards->payload.bytes);
-    boards->has_said_refused = true;
 }
 
 static void publish_board(struct boards *boards, uint32_t ranking, uint32_t interval, size_t count,
@@ -149,10 +162,9 @@ static void publish_board(struct boards *boards, uint32_t ranking, uint32_t inte
     board_write(&boards->payload, boards->config.features, &head, boards->named, count);
     copy->generation = is_exact ? head.generation : 0;
     copy->is_exact = is_exact;
-    if (mqtt_link_publish(&boards->mqtt, NULL, buffer_text(&boards->topic), boards->payload.data,
-                          boards->payload.bytes, 0, true))
+    if (publish(boards, buffer_text(&boards->topic)))
         copy->is_retained = true;
-    else if (boards->mqtt.state == MQTT_LINK_UP)
+    else
         withdraw(boards, copy);
     keep_copy(boards, copy, count);
     boards->boards_published++;
@@ -285,8 +297,7 @@ static void on_status(uv_timer_t *timer)
     boards->rejected_lines = 0;
     boards->config.on_second(boards->config.user);
     boards_look(boards);
-    if (boards->mqtt.state == MQTT_LINK_UP)
-        publish_status(boards);
+    boards_tell_status(boards);
 }
 
 /* ---- what it is told ------------------------------------------------------------------------ */
@@ -317,7 +328,13 @@ void boards_set_complete(struct boards *boards, bool is_complete)
     if (!is_complete)
         disown_boards(boards);
     boards_look(boards);
-    if (is_complete != was_complete && boards->mqtt.state == MQTT_LINK_UP)
+    if (is_complete != was_complete)
+        boards_tell_status(boards);
+}
+
+void boards_tell_status(struct boards *boards)
+{
+    if (boards->mqtt.state == MQTT_LINK_UP)
         publish_status(boards);
 }
 
@@ -522,8 +539,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void finish_close(struct boards *boards)
 {
-    if (boards->mqtt.state == MQTT_LINK_UP)
-        publish_status(boards);
+    boards_tell_status(boards);
     uv_close((uv_handle_t *)&boards->moment, on_timer_closed);
     uv_close((uv_handle_t *)&boards->status, on_timer_closed);
     mqtt_link_close(&boards->mqtt, on_mqtt_closed);

@@ -87,11 +87,11 @@ struct boards {
     bool is_fresh;           /* a load has ended, and no boards were made since */
     bool has_company;        /* other collectors are live */
     bool is_closing;
-    bool has_said_refused; /* that the broker takes no board of this size */
+    bool has_said_refused; /* that the broker takes no message of this size */
     bool has_seen_marker;  /* the one that was retained before we came */
     enum broker_memory memory;
     uint64_t boards_published;
-    uint64_t boards_refused;
+    uint64_t messages_refused; /* by the broker, for their size */
     unsigned open_parts;
     void (*on_closed)(struct boards *boards);
 };
@@ -125,6 +125,9 @@ void boards_set_loading(struct boards *boards, int64_t snapshot_us);
 /* Whether the windows hold all that they should; until then no board is published and none is
  * vouched for. Ends a load. */
 void boards_set_complete(struct boards *boards, bool is_complete);
+
+/* A status, at once: something that it says has changed. */
+void boards_tell_status(struct boards *boards);
 
 void boards_set_company(struct boards *boards, bool has_company);
 

@@ -414,6 +414,8 @@ static void on_ready(struct store *store)
     mqtt_link_join(&ingest->mqtt);
     if (ingest->state == INGEST_WAITING)
         set_state(ingest, INGEST_READING);
+    else
+        ingest->config.on_state(ingest);
     proceed(ingest);
 }
 

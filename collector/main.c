@@ -329,7 +329,9 @@ static void on_rejected(struct ingest *ingest, const char *topic, enum reading_e
 
 static void on_state(struct ingest *ingest)
 {
-    (void)ingest; /* the next status says it */
+    struct collector *c = ingest->config.user;
+
+    boards_tell_status(&c->boards);
 }
 
 static void on_snapshot(void *user, int64_t before_us)
