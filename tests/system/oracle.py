@@ -307,9 +307,11 @@ def board_by_sql(
     limit: int = 10,
     features: Sequence[str] = FEATURES,
     seconds: dict[str, int | None] | None = None,
+    by_arrival: bool = True,
 ) -> list[Reading]:
     """The board as the table has it: each device's best reading in (as_of - interval, ...] of those that were received
-    until as_of, the best first. `seconds` are the lengths of intervals that are not the default ones."""
+    until as_of, or of all when not `by_arrival`, the best first. `seconds` are the lengths of intervals that are not
+    the default ones."""
     length = (seconds or INTERVAL_SECONDS)[interval]
     since = "-infinity" if length is None else to_text(as_of_us - length * 1_000_000)
     columns = "".join(f', "{name}"' for name in features)
@@ -325,7 +327,7 @@ def board_by_sql(
                        r.content_hash DESC) best
         ORDER BY "{feature}" DESC, recorded_at DESC, device_id COLLATE "C"
         LIMIT %s""",
-        (since, to_text(as_of_us), limit),
+        (since, to_text(as_of_us) if by_arrival else "infinity", limit),
     )
     return [_to_reading(row, features) for row in rows]
 
