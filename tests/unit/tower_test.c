@@ -356,9 +356,9 @@ static void test_tower__a_backlog_beside_live_readings_leaves_full_flights(void 
     struct fixture *f = *state;
 
     start(f, UINT64_MAX);
-    for (int i = 0; i < MILLION / 2; i++) {
-        insert(f, i + MILLION / 2, -(double)(i + MILLION / 2), i);
-        insert(f, i, -i, i);
+    for (int older = 0, newer = MILLION / 2; newer < MILLION; older++, newer++) {
+        insert(f, newer, -newer, newer);
+        insert(f, older, -older, older);
     }
     check_million(f, 1.02);
 }
