@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import time
 from collections import defaultdict
+from typing import Any
 
 from report import Section, verdict
 from rig import BENCH, DEVICES, Rig, ServerError, cpu_s, has, number, say, until
@@ -41,6 +42,16 @@ def windows(sizes: list[int], runs: int, *args: str, env: dict[str, str] | None 
                 raise ServerError(f"windows_bench: {done.stderr}")
             found[devices].append(json.loads(done.stdout))
     return {devices: sorted(each, key=lambda one: one["insert_ns"])[runs // 2] for devices, each in found.items()}
+
+
+def falling(readings: int, samples: int) -> list[dict[str, Any]]:
+    """One device whose value falls for an hour, so that nothing it sends can be forgotten; by order of arrival."""
+    say(f"windows: {readings:,} falling readings of one device")
+    command = [BENCH / "windows_bench", "--json", "--falling", readings, "--samples", samples]
+    done = subprocess.run([str(arg) for arg in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ServerError(f"windows_bench: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 class _Redis:
@@ -159,7 +170,11 @@ def sql(rig: Rig, calls: int) -> float:
 
 
 def windows_section(
-    ours: dict[int, dict[str, float]], huge: dict[int, dict[str, float]], beside: dict[str, float], sql_us: float
+    ours: dict[int, dict[str, float]],
+    huge: dict[int, dict[str, float]],
+    fallen: list[dict[str, Any]],
+    beside: dict[str, float],
+    sql_us: float,
 ) -> Section:
     section = Section(
         "Windows",
@@ -185,6 +200,20 @@ def windows_section(
         section.notes.append(
             "Huge pages: GLIBC_TUNABLES=glibc.malloc.hugetlb=1 in the environment (docs/OPERATIONS.md), worth it for "
             "fleets whose windows are larger than what the TLB covers."
+        )
+    for one in fallen:
+        section.add(
+            f"1, falling, {one['order']}",
+            f"{one['insert_ns']:.0f} ns",
+            f"{one['board_us']:.2f} us",
+            f"{one['bytes_per_step'] * one['readings']:,.0f}",
+            "",
+            "",
+        )
+    if fallen:
+        section.notes.append(
+            f"Falling: {fallen[0]['readings']:,} readings of one device in an hour, each worse than the one before, so "
+            "that each may lead a board one day; in the order of time, in reverse, and shuffled."
         )
     if beside and DEVICES in ours:
         mine = ours[DEVICES]
