@@ -90,8 +90,9 @@ CREATE TABLE sequence_marks (
     taken_until  timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE sequence_marks IS 'How far each collector has written numbers into device_sequences; a start takes what it received since.';
-COMMENT ON COLUMN sequence_marks.collector_id IS 'COLLECTOR_ID';
+COMMENT ON COLUMN sequence_marks.collector_id IS 'COLLECTOR_ID; empty: of this file, until a collector takes its place.';
 COMMENT ON COLUMN sequence_marks.taken_until IS 'All that it received until then is in there.';
+INSERT INTO sequence_marks (collector_id, taken_until) VALUES ('', now()); -- or the first start would look through it all
 
 CREATE TABLE rejected_messages (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
