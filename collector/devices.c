@@ -135,6 +135,15 @@ void devices_set_database_id(struct devices *devices, uint32_t index, int32_t da
     devices->by_database_id[at] = index + 1;
 }
 
+void devices_forget_database_id(struct devices *devices, uint32_t index)
+{
+    size_t at = (size_t)devices->items[index].database_id;
+
+    if (at < devices->by_database_id_count)
+        devices->by_database_id[at] = 0;
+    devices->items[index].database_id = 0;
+}
+
 bool devices_find_database_id(const struct devices *devices, int32_t database_id, uint32_t *index)
 {
     if (database_id < 0 || (size_t)database_id >= devices->by_database_id_count ||

@@ -46,6 +46,9 @@ bool devices_find(const struct devices *devices, const char *id, size_t bytes, u
 
 void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id);
 
+/* It is registered no longer. */
+void devices_forget_database_id(struct devices *devices, uint32_t index);
+
 /* False when no device with this database id is known. */
 bool devices_find_database_id(const struct devices *devices, int32_t database_id, uint32_t *index);
 

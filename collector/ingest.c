@@ -419,6 +419,27 @@ static void on_ready(struct store *store)
     proceed(ingest);
 }
 
+static void on_removed(struct store *store, uint32_t device, bool is_whole)
+{
+    struct ingest *ingest = store->config.user;
+
+    ingest->config.on_removed(ingest, device, is_whole);
+}
+
+static void on_added(struct store *store, uint32_t device)
+{
+    struct ingest *ingest = store->config.user;
+
+    ingest->config.on_added(ingest, device);
+}
+
+static void on_added_many(struct store *store)
+{
+    struct ingest *ingest = store->config.user;
+
+    ingest->config.on_added_many(ingest);
+}
+
 static void on_locked_out(struct store *store)
 {
     struct ingest *ingest = store->config.user;
@@ -464,6 +485,9 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     ingest->config.mqtt.on_subscribed = on_subscribed;
     ingest->config.store.user = ingest;
     ingest->config.store.on_ready = on_ready;
+    ingest->config.store.on_removed = on_removed;
+    ingest->config.store.on_added = on_added;
+    ingest->config.store.on_added_many = on_added_many;
     ingest->config.store.on_unready = on_unready;
     ingest->config.store.on_locked_out = on_locked_out;
     ingest->config.store.on_stored = on_stored;

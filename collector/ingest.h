@@ -82,6 +82,10 @@ struct ingest_config {
     void (*on_rejected)(struct ingest *ingest, const char *topic, enum reading_error error,
                         const char *detail);
     void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
+    /* see store.h: what somebody took out of the tables, or put in */
+    void (*on_removed)(struct ingest *ingest, uint32_t device, bool is_whole);
+    void (*on_added)(struct ingest *ingest, uint32_t device);
+    void (*on_added_many)(struct ingest *ingest);
     /* this collector is the live one of its id: at the start, or after another may have been; or no
      * longer */
     void (*on_turn)(struct ingest *ingest, bool is_ours);

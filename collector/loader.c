@@ -79,7 +79,7 @@ static void load_collector(struct loader *loader, struct pg_row *row)
 
     pg_row_text(row, id, sizeof(id));
     batches = pg_row_int8(row);
-    if (!row->failed)
+    if (!row->failed && !loader->config.only)
         coverage_found(loader->config.coverage, id, batches);
 }
 
@@ -315,6 +315,27 @@ static void put_layer(struct loader *loader, int64_t from_us, int64_t until_us)
     buffer_put_text(sql, ")) TO STDOUT (FORMAT binary)");
 }
 
+static void put_only(const struct loader *loader, struct buffer *sql)
+{
+    if (loader->config.only)
+        buffer_printf(sql, " AND device = ANY ('%s')", loader->config.only);
+}
+
+/* Of single devices there are few enough readings to be read as they are. */
+static bool is_step_wanted(const struct loader *loader)
+{
+    switch (loader->step) {
+    case STEP_BEGIN:
+    case STEP_COLLECTORS: /* with it the snapshot is taken */
+    case STEP_PEAKS:
+    case STEP_LATEST:
+    case STEP_END:
+        return true;
+    default:
+        return !loader->config.only;
+    }
+}
+
 static void submit_step(struct loader *loader)
 {
     struct buffer *sql = &loader->sql;
@@ -324,6 +345,8 @@ static void submit_step(struct loader *loader)
 
     if (loader->step == STEP_SEQUENCES && loader->config.sequences->is_loaded)
         loader->step = STEP_NUMBERS + 1; /* by an earlier run */
+    while (!is_step_wanted(loader))
+        loader->step++;
     buffer_clear(sql);
     switch (loader->step) {
     case STEP_BEGIN:
@@ -338,7 +361,9 @@ static void submit_step(struct loader *loader)
     case STEP_PEAKS:
         buffer_put_text(sql, "COPY (SELECT feature, sort_order, ");
         put_value_columns(sql, loader->config.features);
-        buffer_put_text(sql, " FROM peaks) TO STDOUT (FORMAT binary)");
+        buffer_put_text(sql, " FROM peaks WHERE true");
+        put_only(loader, sql);
+        buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_SEQUENCES:
         buffer_put_text(sql,
@@ -370,11 +395,13 @@ static void submit_step(struct loader *loader)
             since, since);
         break;
     case STEP_LATEST:
-        timestamp_format(since, loader->latest_from_us);
+        timestamp_format(since, loader->config.only ? now_us - longest_us - MARGIN_US
+                                                    : loader->latest_from_us);
         buffer_put_text(sql, "COPY (SELECT ");
         put_value_columns(sql, loader->config.features);
-        buffer_printf(sql, " FROM readings WHERE recorded_at > '%s') TO STDOUT (FORMAT binary)",
-                      since);
+        buffer_printf(sql, " FROM readings WHERE recorded_at > '%s'", since);
+        put_only(loader, sql);
+        buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_LATER:
         put_layer(loader, loader->later_from_us, loader->latest_from_us);
@@ -384,10 +411,12 @@ static void submit_step(struct loader *loader)
         break;
     default:
         loader->is_complete = true;
-        coverage_complete(loader->config.coverage);
-        log_info("windows: complete: %" PRIu64 " devices, %" PRIu64 " peaks, %" PRIu64
+        if (!loader->config.only)
+            coverage_complete(loader->config.coverage);
+        log_info("windows: %s: %" PRIu64 " devices, %" PRIu64 " peaks, %" PRIu64
                  " readings loaded in %.3f s",
-                 loader->devices_loaded, loader->peaks_loaded, loader->readings_loaded,
+                 loader->config.only ? "mended" : "complete", loader->devices_loaded,
+                 loader->peaks_loaded, loader->readings_loaded,
                  (double)(timestamp_now() - loader->started_at_us) / 1e6);
         pg_link_close(&loader->link, on_closed);
         return;
@@ -402,7 +431,8 @@ static void on_up(struct pg_link *link)
 {
     struct loader *loader = link->config.user;
 
-    coverage_begin(loader->config.coverage);
+    if (!loader->config.only)
+        coverage_begin(loader->config.coverage);
     loader->step = STEP_BEGIN;
     loader->now_us = timestamp_now();
     loader->numbers_since_us = INT64_MAX;

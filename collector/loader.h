@@ -29,6 +29,7 @@ struct loader_config {
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
+    const char *only; /* an array literal of devices.id: their peaks and readings, nothing else */
     const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
     void *user;
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */

@@ -93,6 +93,10 @@ struct collector {
     double lag_ms;          /* of the last batch: from its first arrival to its commit */
     bool is_complete;       /* the windows are */
     bool loads_again;       /* the windows, when the loader has ended */
+    bool loads_all;         /* the windows of all devices, not only of those: */
+    struct buffer changed;  /* devices.id of those that others have changed, with commas */
+    struct buffer only;     /* the literal as the loader has it */
+    size_t changed_loading; /* so many bytes of it are being loaded */
     bool sees_company;      /* another collector is live */
     bool lacks_readings;    /* of one that is gone */
     int64_t rests_until_us; /* before it loads those */
@@ -341,7 +345,9 @@ static void on_snapshot(void *user, int64_t before_us)
     boards_set_loading(&c->boards, before_us);
 }
 
-static void load_windows(struct collector *c)
+/* What is due: all, or the devices that others have changed. A load that is under way does not know of
+ * it; what is due then follows. */
+static void load_due(struct collector *c)
 {
     struct loader_config config = {.database_url = c->settings.database_url,
                                    .features = &c->settings.features,
@@ -358,8 +364,22 @@ static void load_windows(struct collector *c)
     char error[256];
 
     c->loads_again = c->loader.is_running;
-    if (!c->loads_again && !loader_start(&c->loader, c->loop, &config, error, sizeof(error)))
+    if (c->loads_again || c->is_stopping)
+        return;
+    c->changed_loading = c->changed.bytes;
+    if (!c->loads_all) {
+        buffer_clear(&c->only);
+        buffer_printf(&c->only, "{%s}", buffer_text(&c->changed));
+        config.only = buffer_text(&c->only);
+    }
+    if (!loader_start(&c->loader, c->loop, &config, error, sizeof(error)))
         log_error("windows: %s", error);
+}
+
+static void load_windows(struct collector *c)
+{
+    c->loads_all = true;
+    load_due(c);
 }
 
 /* The windows may lack what we have said they hold: nothing is shown until they are loaded. */
@@ -384,6 +404,47 @@ static void on_turn(struct ingest *ingest, bool is_ours)
     c->loads_again = false;
     loader_cancel(&c->loader);
     sequences_clear(&c->sequences);
+}
+
+static void note_changed(struct collector *c, uint32_t device)
+{
+    buffer_printf(&c->changed, "%s%" PRId32, c->changed.bytes > 0 ? "," : "",
+                  c->devices.items[device].database_id);
+}
+
+/* Until its windows are filled again with what is left, nothing is shown. A load that is under way may
+ * have read what was taken out. */
+static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
+{
+    struct collector *c = ingest->config.user;
+
+    if (is_whole)
+        log_info("windows: a device was removed");
+    else
+        log_info("windows: readings of %s were removed", c->devices.items[device].id);
+    windows_clear_device(&c->windows, device);
+    c->is_complete = false;
+    boards_set_complete(&c->boards, false);
+    if (is_whole)
+        sequences_forget(&c->sequences, device);
+    note_changed(c, device);
+    load_due(c);
+    if (c->loads_again)
+        loader_cancel(&c->loader);
+}
+
+/* The windows only gain by it, so what they hold is shown as before. */
+static void on_added(struct ingest *ingest, uint32_t device)
+{
+    struct collector *c = ingest->config.user;
+
+    note_changed(c, device);
+    load_due(c);
+}
+
+static void on_added_many(struct ingest *ingest)
+{
+    load_windows(ingest->config.user);
 }
 
 /* What a collector that is gone has stored is on no board, unless it is in our windows, too. They
@@ -621,6 +682,9 @@ static void start_ingest(struct collector *c)
                                    .on_settled = on_settled,
                                    .on_rejected = on_rejected,
                                    .on_state = on_state,
+                                   .on_removed = on_removed,
+                                   .on_added = on_added,
+                                   .on_added_many = on_added_many,
                                    .on_turn = on_turn};
     char error[256];
 
@@ -726,19 +790,39 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(c);
 }
 
+/* What was loaded is due no longer, but for what was noted meanwhile. */
+static void settle_load(struct collector *c)
+{
+    size_t left = c->changed.bytes - c->changed_loading;
+    const char *rest = (const char *)c->changed.data + c->changed_loading;
+
+    if (!c->loader.config.only) {
+        c->rests_until_us =
+            timestamp_now() + LOAD_RESTS * (timestamp_now() - c->loader.started_at_us);
+        c->loads_all = false;
+    }
+    if (left > 0 && *rest == ',') {
+        rest++;
+        left--;
+    }
+    memmove(c->changed.data, rest, left);
+    c->changed.bytes = left;
+}
+
 static void on_loaded(struct loader *loader, bool complete)
 {
     struct collector *c = loader->config.user;
 
     if (c->is_stopping)
         return;
+    if (complete)
+        settle_load(c);
     if (c->loads_again) {
-        load_windows(c);
+        load_due(c);
         return;
     }
     if (!complete)
         return;
-    c->rests_until_us = timestamp_now() + LOAD_RESTS * (timestamp_now() - loader->started_at_us);
     c->is_complete = true;
     boards_set_complete(&c->boards, true);
 }
@@ -858,6 +942,8 @@ int main(int argc, char **argv)
     uv_loop_close(c->loop);
     ingest_release(&c->ingest);
     windows_release(&c->windows);
+    buffer_release(&c->changed);
+    buffer_release(&c->only);
     sequences_release(&c->sequences);
     coverage_release(&c->coverage);
     devices_release(&c->devices);

@@ -39,7 +39,8 @@ enum {
     REGISTER_MOST = 10000 /* devices in one statement */
 };
 
-#define LATE_SQLSTATE "HW001"         /* ingest_enter(): what was to be fresh is late */
+#define LATE_SQLSTATE "HW001"    /* ingest_enter(): what was to be fresh is late */
+#define REMOVED_SQLSTATE "HW002" /* ingest_enter(): there was a removal that we do not know of */
 #define NO_PARTITION_SQLSTATE "42P01" /* it was dropped */
 
 #define REJECTED_COLUMNS "received_at, topic, payload, reason, detail"
@@ -56,6 +57,8 @@ static const char *const state_names[] = {"away",  "preparing", "locked out",
                                           "ready", "writing",   "pausing"};
 
 static void next_try(struct store *store);
+static void ask_removals(struct store *store);
+static void become_ready(struct store *store);
 static void prepare(struct store *store);
 
 static void set_state(struct store *store, enum store_state state)
@@ -212,6 +215,11 @@ static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
         store->partition[0] = '\0';
         store->plan = STORE_STAGED;
         next_try(store);
+        return;
+    }
+    if (strcmp(cause.sqlstate, REMOVED_SQLSTATE) == 0) {
+        store->tries_after_asking = true;
+        ask_removals(store);
         return;
     }
     switch (pg_error_class(&cause)) {
@@ -387,8 +395,8 @@ static void put_enter(struct store *store)
     char since[TIMESTAMP_TEXT_SIZE];
 
     timestamp_format(since, store->fresh.from_us);
-    buffer_printf(&store->sql, "SELECT * FROM ingest_enter('%s');",
-                  store->fresh.until_us > 0 ? since : "infinity");
+    buffer_printf(&store->sql, "SELECT * FROM ingest_enter('%s', %" PRId64 ");",
+                  store->fresh.until_us > 0 ? since : "infinity", store->removals_known);
     note_statement(store, STORE_ENTER);
 }
 
@@ -602,6 +610,93 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
         next_try(store);
 }
 
+/* ---- what others do to the tables ------------------------------------------------------------ */
+
+/* id, device, is_whole: in the order in which they took effect. */
+static void on_removals(struct pg_query *query, const PGresult *result)
+{
+    struct store *store = query->user;
+    bool is_first = store->removals_known < 0; /* nothing was stored or loaded by us yet */
+
+    for (int row = 0; row < PQntuples(result); row++) {
+        int32_t database_id = (int32_t)strtol(PQgetvalue(result, row, 1), NULL, 10);
+        bool is_whole = *PQgetvalue(result, row, 2) == 't';
+        uint32_t device;
+
+        store->removals_known = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+        if (is_first || !devices_find_database_id(store->config.devices, database_id, &device))
+            continue;
+        peaks_forget(&store->peaks, device);
+        if (is_whole)
+            devices_forget_database_id(store->config.devices, device);
+        store->config.on_removed(store, device, is_whole);
+    }
+    if (is_first)
+        store->removals_known = store->removals_known < 0 ? 0 : store->removals_known;
+    else if (store->state < STORE_READY)
+        store->config.on_added_many(store); /* while we were away nobody would have told us */
+}
+
+static void on_asked(struct pg_query *query, const struct pg_error *error)
+{
+    struct store *store = query->user;
+    bool tries = store->tries_after_asking;
+
+    store->is_asking = store->tries_after_asking = false;
+    if (error && error->is_connection)
+        return; /* on_up asks again */
+    if (error) {
+        pg_link_reset(&store->link, error->text);
+        return;
+    }
+    if (store->state == STORE_PREPARING || store->state == STORE_LOCKED_OUT) {
+        become_ready(store);
+        return;
+    }
+    if (!tries)
+        return;
+    /* Devices may have to be registered again, which changes the order that parts are cut from. */
+    store->is_sorted = false;
+    if (store->plan == STORE_PART)
+        store->plan = STORE_STAGED;
+    next_try(store);
+}
+
+static void ask_removals(struct store *store)
+{
+    if (store->is_asking)
+        return;
+    store->is_asking = true;
+    snprintf(store->ask_sql, sizeof(store->ask_sql),
+             "SELECT id, device, is_whole FROM removals WHERE id > %" PRId64 " ORDER BY id",
+             store->removals_known);
+    store->ask = (struct pg_query){.sql = store->ask_sql,
+                                   .timeout_ms = store->config.watchdog_ms,
+                                   .user = store,
+                                   .on_result = on_removals,
+                                   .on_done = on_asked};
+    pg_link_submit(&store->link, &store->ask);
+}
+
+/* "removed", "many", or the number of a device. */
+static void on_notify(struct pg_link *link, const char *payload)
+{
+    struct store *store = link->config.user;
+    uint32_t device;
+
+    if (!store_is_ready(store))
+        return;
+    if (strcmp(payload, "removed") == 0)
+        ask_removals(store);
+    else if (strcmp(payload, "many") == 0)
+        store->config.on_added_many(store);
+    else if (devices_find_database_id(store->config.devices, (int32_t)strtol(payload, NULL, 10),
+                                      &device))
+        store->config.on_added(store, device);
+    else
+        store->config.on_added_many(store); /* a device that we have not heard of */
+}
+
 /* ---- the session ---------------------------------------------------------------------------- */
 
 static void become_ready(struct store *store)
@@ -647,7 +742,7 @@ static void on_prepared(struct pg_query *query, const struct pg_error *error)
     if (error && error->is_connection)
         return;
     if (!error && store->is_durable && store->has_lock) {
-        become_ready(store);
+        ask_removals(store); /* before anything is loaded or stored; then it is ready */
         return;
     }
     if (error || !store->is_durable) {
@@ -685,6 +780,7 @@ static void prepare(struct store *store)
                  "SET idle_in_transaction_session_timeout = '60s';"
                  "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
                  "SET tcp_keepalives_count = 3;"
+                 "SET highwater.ranks = on; LISTEN highwater;"
                  /* an earlier connection of this process whose end the server has not
                   * noticed still holds the lock, and perhaps half a batch; nobody else's
                   * has this name, which is random and not the URL's to choose */
@@ -737,11 +833,12 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
                                          .keeps_name = true,
                                          .user = store,
                                          .on_up = on_up,
-                                         .on_down = on_down};
+                                         .on_down = on_down,
+                                         .on_notify = on_notify};
 
     if (uv_random(NULL, NULL, &instance, sizeof(instance), 0, NULL) != 0)
         instance = uv_hrtime() ^ (uint64_t)uv_os_getpid() << 40;
-    *store = (struct store){.config = *config};
+    *store = (struct store){.config = *config, .removals_known = -1};
     snprintf(store->application_name, sizeof(store->application_name),
              "highwater collector %016" PRIx64, instance);
     if (!pg_link_start(&store->link, loop, &link_config, error, error_bytes))

@@ -11,6 +11,9 @@
  *          table that skips those. A row that the database refuses (SQLSTATE 22, 23): found by
  *          bisection in at most log2(n)+1 further COPYs and kept among the rejected messages. A schema
  *          that does not fit, or a server that does not keep what it commits: hold, and say so.
+ * Removals what is taken out of the tables (schema/007_removal.sql) is told by a notification, and a
+ *          batch that does not know of it is sent back. Either way the store asks which devices it was,
+ *          between two tries, and says so before anything else is stored.
  * Limits   one live collector per id: the session holds an advisory lock, a second one waits.
  * Owner    embedded; the batch belongs to the caller and must not change while it is written.
  */
@@ -71,6 +74,12 @@ struct store_config {
     void (*on_ready)(struct store *store);                       /* connected, prepared, locked */
     void (*on_unready)(struct store *store, const char *reason); /* after on_ready */
     void (*on_locked_out)(struct store *store); /* another collector with this id is live */
+    /* Readings of a device were taken out of the tables, or it was itself; no batch is under way
+     * that was committed before and is not stored yet. */
+    void (*on_removed)(struct store *store, uint32_t device, bool is_whole);
+    /* Somebody else than a collector has stored readings of a device. */
+    void (*on_added)(struct store *store, uint32_t device);
+    void (*on_added_many)(struct store *store); /* or of who knows which */
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);
 };
@@ -102,7 +111,12 @@ struct store {
     size_t results_seen;
     struct batch_span fresh; /* of the current try: what goes straight to the partition */
     struct tally tally;
-    char partition[64]; /* of the present, "" = not known */
+    struct pg_query ask; /* for removals */
+    char ask_sql[96];
+    bool is_asking;
+    bool tries_after_asking;
+    int64_t removals_known; /* the last one that was seen; -1 = none was asked for yet */
+    char partition[64];     /* of the present, "" = not known */
     int64_t partition_from_us;
     int64_t partition_until_us;
     int64_t late_before_us; /* as of the last try: nothing older is fresh */

@@ -206,8 +206,9 @@ END $$;
 
 -- What a collector asks before it stores readings recorded since `fresh_from` straight into the
 -- partition of today, whose name it is told, and adds their sums to rollup_fleet_log itself, which
--- spares it the trigger. Until its transaction ends, nothing fresher than that becomes late.
-CREATE FUNCTION ingest_enter(fresh_from timestamptz, OUT late_before timestamptz, OUT partition text,
+-- spares it the trigger. Until its transaction ends, nothing fresher than that becomes late, and
+-- nothing is removed. It is refused when there was a removal after the last that it knows.
+CREATE FUNCTION ingest_enter(fresh_from timestamptz, removals_known bigint DEFAULT NULL, OUT late_before timestamptz, OUT partition text,
                              OUT starts_at timestamptz, OUT ends_at timestamptz)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -215,6 +216,9 @@ BEGIN
     SELECT s.late_before INTO ingest_enter.late_before FROM storage_state s;
     IF late_before > fresh_from THEN
         RAISE EXCEPTION 'readings recorded before % are late', late_before USING ERRCODE = 'HW001';
+    END IF;
+    IF EXISTS (SELECT FROM removals WHERE id > removals_known) THEN
+        RAISE EXCEPTION 'readings were removed' USING ERRCODE = 'HW002';
     END IF;
     SELECT p.name, p.starts_at, p.ends_at INTO partition, ingest_enter.starts_at, ingest_enter.ends_at
     FROM reading_partitions p JOIN pg_class c ON c.oid = to_regclass(p.name) AND c.relispartition
@@ -388,7 +392,7 @@ BEGIN
 END $$;
 
 -- Counts whole UTC days again, after readings were changed or deleted by hand, or stored straight
--- into partitions. Not for days whose partition was dropped.
+-- into partitions, and looks for their peaks. Not for days whose partition was dropped.
 CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETURNS bigint
 LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
 DECLARE
@@ -445,6 +449,7 @@ BEGIN
                     SELECT device, %2$s FROM rollup_days GROUP BY device ORDER BY device', q.names, q.of_rollups);
     SELECT coalesce(sum(readings), 0) INTO counted FROM rebuilt WHERE device = 0;
     DROP TABLE rebuilt;
+    PERFORM peaks_rebuild(starts, ends);
     RETURN counted;
 END $$;
 

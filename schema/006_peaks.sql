@@ -81,11 +81,20 @@ BEGIN
 END $$;
 
 -- Fires behind readings_were_added(), by their names: that one takes the lock which tells a snapshot
--- that is too old.
+-- that is too old. What nobody who ranks has stored is not in any collector's windows, so they are
+-- told which devices to look at; a collector says in its session that it is one.
 CREATE FUNCTION readings_were_ranked() RETURNS trigger LANGUAGE plpgsql AS $$
+#variable_conflict use_variable -- a feature may have any name
+DECLARE
+    most_devices CONSTANT integer := 100; -- that are told one by one
 BEGIN
-    IF EXISTS (SELECT FROM added) THEN
-        EXECUTE peaks_merge_sql('(' || peaks_of_sql('added') || ')', ARRAY(SELECT features_of('readings')));
+    IF NOT EXISTS (SELECT FROM added) THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE peaks_merge_sql('(' || peaks_of_sql('added') || ')', ARRAY(SELECT features_of('readings')));
+    IF current_setting('highwater.ranks', true) IS DISTINCT FROM 'on' THEN
+        PERFORM pg_notify('highwater', CASE WHEN n <= most_devices THEN device::text ELSE 'many' END)
+        FROM (SELECT device, count(*) OVER () AS n FROM (SELECT DISTINCT a.device FROM added a LIMIT most_devices + 1) d) t;
     END IF;
     RETURN NULL;
 END $$;
@@ -97,9 +106,10 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
 CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
                          received_until timestamptz DEFAULT 'infinity')
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
+#variable_conflict use_variable
 BEGIN
     IF since = '-infinity' THEN
-        RETURN QUERY EXECUTE format('SELECT d.device_id, r FROM peaks r JOIN devices d ON d.id = r.device'
+        RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM peaks r JOIN devices d ON d.id = r.device'
                                     ' WHERE r.feature = %L AND r.sort_order = %L ORDER BY %s LIMIT %s',
                                     feature, sort_order, (rank_sql('value', sort_order)).of_fleet, most);
         RETURN;

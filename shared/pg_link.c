@@ -321,6 +321,16 @@ void pg_link_submit(struct pg_link *link, struct pg_query *query)
         run_next(link);
 }
 
+static void read_notifications(struct pg_link *link)
+{
+    PGnotify *notify;
+
+    while (link->conn && link->config.on_notify && (notify = PQnotifies(link->conn))) {
+        link->config.on_notify(link, notify->extra);
+        PQfreemem(notify);
+    }
+}
+
 static void on_query_events(struct pg_link *link, int events)
 {
     if (events & UV_READABLE) {
@@ -329,6 +339,7 @@ static void on_query_events(struct pg_link *link, int events)
             return;
         }
         read_results(link);
+        read_notifications(link);
         /* outside a query the server only says that it ends the session */
         if (link->conn && !link->running && PQstatus(link->conn) != CONNECTION_OK) {
             go_down_as_libpq_says(link);

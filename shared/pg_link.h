@@ -85,6 +85,8 @@ struct pg_link_config {
     void *user;
     void (*on_up)(struct pg_link *link);
     void (*on_down)(struct pg_link *link, const char *reason); /* only after on_up */
+    /* somebody notified a channel that this session listens to; between two queries */
+    void (*on_notify)(struct pg_link *link, const char *payload);
 };
 
 struct pg_link {
