@@ -47,7 +47,6 @@ enum store_statement {
     STORE_ENTER,
     STORE_ROWS,
     STORE_PEAKS,
-    STORE_COUNT,
     STORE_COMMIT,
     STORE_OTHER
 };

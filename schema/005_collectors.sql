@@ -9,8 +9,8 @@
 --            the same snapshot, how many batches of the others it has loaded with them.
 -- Both are counted, not timed: a time that is written in a transaction lies before its commit.
 --
--- Rows stay for good; one that were taken out and made again would begin to count anew, and readings
--- could be taken for loaded that are not.
+-- Rows stay for good: one that was taken out and made again would begin to count anew, and readings
+-- would be taken for loaded that are not.
 
 -- Each batch writes its collector's row, so there is room on the page for many versions of it, which
 -- are cleared away by the next writer.
@@ -22,12 +22,20 @@ CREATE TABLE collectors (
     has_session boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000);
-COMMENT ON TABLE collectors IS 'Every collector that ever ran on this database. Rows are not to be deleted.';
+COMMENT ON TABLE collectors IS 'Every collector that ever ran on this database. Rows cannot be deleted.';
 COMMENT ON COLUMN collectors.id IS 'Its COLLECTOR_ID.';
 COMMENT ON COLUMN collectors.turn IS 'How often a process of this id has begun to store.';
 COMMENT ON COLUMN collectors.batches IS 'How many batches of readings it has committed.';
 COMMENT ON COLUMN collectors.newest IS 'No reading that it stored was recorded later.';
 COMMENT ON COLUMN collectors.has_session IS 'The broker has had a session for it, in which messages may wait.';
+
+CREATE FUNCTION collectors_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE 'rows of collectors are kept for good'
+          USING HINT = 'That a collector is gone needs no care: the others have loaded what it stored.';
+END $$;
+CREATE TRIGGER collectors_stay BEFORE DELETE OR TRUNCATE ON collectors
+FOR EACH STATEMENT EXECUTE FUNCTION collectors_stay();
 
 -- The key of the lock that the live collector of an id holds.
 CREATE FUNCTION collector_lock(collector text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$

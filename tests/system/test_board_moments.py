@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg2
 import pytest
 from faults import (
     arrived,
@@ -465,6 +466,15 @@ def test_a_survivor_takes_over_what_a_collector_stored_that_is_gone(stack, broke
     wait_for_survivor(stack, ear)
     assert on_board(ear, "temperature/all_time") == {"others": 10.0, "mine": 3.0}
     assert a.is_running()
+
+
+def test_what_a_collector_has_stored_is_not_forgotten(stack):
+    start_two(stack)
+    send(stack, "site-b", "others", 9.0)
+    for statement in ("DELETE FROM collectors WHERE id = 'b'", "TRUNCATE collectors"):
+        with pytest.raises(psycopg2.errors.RaiseException, match="kept for good"):
+            stack.database.rows(statement)
+    assert batches(stack, "b") > 0
 
 
 def test_two_that_live_meet_at_common_moments(stack, rng):
