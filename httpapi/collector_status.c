@@ -210,7 +210,20 @@ static size_t find_interval(const struct intervals *intervals, const cJSON *item
                                                                               : intervals->count;
 }
 
-/* One generation per board, in its own order: features, of each the orders, of each the intervals. */
+/* Do its boards have every value that ours show? They have no others than it keeps, though the
+ * database may have more of the same reading. */
+static bool keeps_all(const struct features *features, const cJSON *kept)
+{
+    const cJSON *feature;
+    size_t count = 0;
+
+    cJSON_ArrayForEach(feature, kept) count +=
+        features_find(features, feature->valuestring) < features->count;
+    return count == features->count;
+}
+
+/* One generation per board, in its own order: features, of each the orders, of each the intervals.
+ * None counts when its readings are not whole to us. */
 static bool take_generations(struct collector_status *out, const struct features *features,
                              const struct intervals *intervals, const cJSON *const found[MEMBERS])
 {
@@ -218,6 +231,7 @@ static bool take_generations(struct collector_status *out, const struct features
     const cJSON *feature;
     const cJSON *interval;
     int orders = cJSON_IsTrue(get(found, "lowest")) ? ORDER_COUNT : ORDER_COUNT - 1;
+    bool is_whole = keeps_all(features, get(found, "features"));
 
     out->generations =
         mem_calloc(board_count(features, intervals) + 1, sizeof(out->generations[0]));
@@ -232,7 +246,7 @@ static bool take_generations(struct collector_status *out, const struct features
 
                 if (!generation)
                     return false;
-                if (f < features->count && i < intervals->count)
+                if (is_whole && f < features->count && i < intervals->count)
                     out->generations[board_position(intervals, f, i, (enum sort_order)order)] =
                         (int64_t)generation->valuedouble;
                 generation = generation->next;

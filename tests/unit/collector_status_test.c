@@ -92,10 +92,10 @@ static void test_collector_status__known_members_are_shown_and_no_others(void **
 
 /* It has features and intervals of its own, in an order of its own. */
 #define MINE                                                                                       \
-    "\"features\":[\"humidity\",\"pressure\"],\"lowest\":true,\"intervals\":["                     \
+    "\"features\":[\"humidity\",\"pressure\",\"temperature\"],\"lowest\":true,\"intervals\":["     \
     "{\"name\":\"all_time\",\"lengthMs\":null},{\"name\":\"past_minute\",\"lengthMs\":60000},"     \
     "{\"name\":\"past_day\",\"lengthMs\":86400000}],"                                              \
-    "\"generations\":[1,2,3,4,5,6,7,8,9,10,11,12]"
+    "\"generations\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]"
 
 static void test_collector_status__generations_are_found_by_name(void **state)
 {
@@ -110,7 +110,8 @@ static void test_collector_status__generations_are_found_by_name(void **state)
         for (int order = 0; order < ORDER_COUNT; order++) {
             enum sort_order o = (enum sort_order)order;
 
-            assert_int_equal(status.generations[board_position(&intervals, 0, interval, o)], 0);
+            assert_int_equal(status.generations[board_position(&intervals, 0, interval, o)],
+                             13 + order * 3 + (interval == 0));
             assert_int_equal(status.generations[board_position(&intervals, 1, interval, o)],
                              7 + order * 3 + (interval == 0));
         }
@@ -118,6 +119,23 @@ static void test_collector_status__generations_are_found_by_name(void **state)
     assert_int_equal(status.loaded_count, 1);
     assert_string_equal(status.loaded[0].id, "b");
     assert_int_equal(status.loaded[0].batches, 5);
+    collector_status_release(&status);
+}
+
+/* Its readings would lack what the database has of them. */
+static void
+test_collector_status__boards_without_one_of_our_features_count_for_nothing(void **state)
+{
+    struct collector_status status;
+
+    (void)state;
+    assert_true(parse(&status, "{\"state\":\"live\",\"turn\":3,\"since\":\"2026-11-24T00:00:00Z\","
+                               "\"asOf\":\"2026-11-24T00:00:00Z\",\"features\":[\"pressure\"],"
+                               "\"intervals\":[{\"name\":\"all_time\",\"lengthMs\":null}],"
+                               "\"generations\":[5]}"));
+    assert_true(status.is_vouching); /* it is live, and what it has loaded is */
+    for (size_t i = 0; i < board_count(&features, &intervals); i++)
+        assert_int_equal(status.generations[i], 0);
     collector_status_release(&status);
 }
 
@@ -150,6 +168,8 @@ int main(void)
         cmocka_unit_test(test_collector_status__what_is_not_as_it_should_be_is_refused),
         cmocka_unit_test(test_collector_status__known_members_are_shown_and_no_others),
         cmocka_unit_test(test_collector_status__generations_are_found_by_name),
+        cmocka_unit_test(
+            test_collector_status__boards_without_one_of_our_features_count_for_nothing),
         cmocka_unit_test(test_collector_status__without_a_whole_span_it_vouches_for_nothing),
     };
 
