@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -54,6 +54,17 @@ EVERYTHING = View(lambda f: True)
 def exactly_at(as_of_us: int) -> View:
     """All that arrived until then, and nothing that came later."""
     return View(lambda f: f.received_us <= as_of_us and f.xid != UNKNOWN, lambda f: f.xid == UNKNOWN)
+
+
+def of_boards(as_of_us: int, vouching: Set[str], committed_before_xid: int) -> View:
+    """Exact for the collectors that vouch for the moment. One that does not (it is gone, or loading) may have received
+    what it had not committed by then, and nobody can wait for that: of its readings those that were committed."""
+    return View(
+        lambda f: UNKNOWN != f.xid
+        and f.received_us <= as_of_us
+        and (f.owner in vouching or f.xid < committed_before_xid),
+        lambda f: f.received_us <= as_of_us,
+    )
 
 
 def out_of_sql(committed_before_xid: int, answered_us: int) -> View:

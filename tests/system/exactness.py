@@ -27,6 +27,7 @@ from questions import Judge, Questioner
 from servers import until
 
 MOST_JUDGED = 400  # boards of each kind: MQTT, statuses, events
+GRID_US = 100_000  # every as-of of a board is a multiple
 DAY_US = 86_400_000_000
 
 
@@ -149,7 +150,18 @@ class Exactness:
 
     def judge(self) -> Judge:
         facts = Facts([*self.ledger.facts.values(), *self.ledger.dropped()])
-        return Judge(facts, self.questioner.snapshots, self._intervals, self.ledger.droppable_before_us)
+        vouching = self._vouching_at()
+        before_us = self.ledger.droppable_before_us
+        return Judge(facts, self.questioner.snapshots, lambda us: vouching[us], self._intervals, before_us)
+
+    def _vouching_at(self) -> dict[int, set[str]]:
+        """By moment, the collectors that vouched for some board at it."""
+        vouching: dict[int, set[str]] = defaultdict(set)
+        for one in list(self._listener.received) if self._listener else []:
+            if one.topic.endswith("/status") and one.payload and (status := one.json()).get("generations"):
+                for us in range(to_us(status["since"]), to_us(status["asOf"]) + 1, GRID_US):
+                    vouching[us].add(one.topic.split("/")[1])
+        return vouching
 
     def _some(self, what: str, items: list[Any]) -> list[Any]:
         """At random, but always the last ones."""
@@ -182,10 +194,8 @@ class Exactness:
                 versions[one.topic, document.get("generation", 0)] = one
             elif document.get("generations"):
                 for topic, generation in _vouched(one.topic.split("/")[1], document):
-                    board = versions.get((topic, generation))
-                    if board is None and not one.retain:
-                        found.append(f"{topic}: generation {generation} is vouched for, and never came: {one.payload!r}")
-                    elif board is not None:
+                    # One may have been lost with the connection: nobody can rely on what never came.
+                    if board := versions.get((topic, generation)):
                         claims += [(one.topic, to_us(document[name]), board) for name in ("since", "asOf")]
         for board in self._some("MQTT", boards):
             found += self._board_errors(facts, board, to_us(board.json()["asOf"]), "published")

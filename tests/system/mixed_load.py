@@ -47,7 +47,7 @@ class MixedFleet:
     # --- One reading
 
     def _time_us(self) -> int:
-        """Now, mostly; each moment once, unless it is asked for twice."""
+        """Now, mostly."""
         rng = self.rng
         chance = rng.random()
         late_us = 0
@@ -60,7 +60,9 @@ class MixedFleet:
         elif chance < 0.145:
             late_us = DAY_US + rng.randrange(4 * DAY_US)
         self._last_us = max(now_us(), self._last_us + 1)
-        return self._last_us - late_us
+        us = self._last_us - late_us
+        # Boards are as of whole tenths of a second, so these expire at the very moment of one.
+        return us // 100_000 * 100_000 if rng.random() < 0.1 else us
 
     def _written(self, us: int) -> Any:
         """A time in one of the forms that devices have."""

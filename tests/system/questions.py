@@ -13,7 +13,7 @@ import http.client
 import io
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -27,7 +27,7 @@ from board_oracle import (
     View,
     device_errors,
     entry_of_json,
-    exactly_at,
+    of_boards,
     out_of_sql,
     page_errors,
     points_errors,
@@ -241,13 +241,19 @@ def _target(path: str, parameters: dict[str, Any]) -> str:
 
 class Judge:
     """Holds answers against the facts; what RETENTION may have dropped before `droppable_before_us` may be missing
-    from what is answered out of readings, and from nothing else."""
+    from what is answered out of readings, and from nothing else. `vouching(us)`: the collectors whose status did."""
 
     def __init__(
-        self, facts: Facts, snapshots: Snapshots, intervals: dict[str, int | None], droppable_before_us: int
+        self,
+        facts: Facts,
+        snapshots: Snapshots,
+        vouching: Callable[[int], Set[str]],
+        intervals: dict[str, int | None],
+        droppable_before_us: int,
     ) -> None:
         self.facts = facts
         self._snapshots = snapshots
+        self._vouching = vouching
         self._intervals = intervals
         self._droppable_before_us = droppable_before_us
 
@@ -259,9 +265,10 @@ class Judge:
             return [f"{answer}\n    cannot be read: {error!r}: {str(answer.document)[:500]}"]
 
     def view(self, answer: Answer) -> View:
+        before_xid = self._snapshots.committed_before(answer.as_of_us or answer.asked_us)
         if answer.source == "boards":
-            return exactly_at(answer.as_of_us)
-        return out_of_sql(self._snapshots.committed_before(answer.as_of_us or answer.asked_us), answer.answered_us)
+            return of_boards(answer.as_of_us, self._vouching(answer.as_of_us), before_xid)
+        return out_of_sql(before_xid, answer.answered_us)
 
     def _errors(self, answer: Answer) -> list[str]:
         if answer.status == 503:

@@ -16,6 +16,7 @@ from board_oracle import (
     entry_of_fact,
     entry_of_json,
     exactly_at,
+    of_boards,
     of_collector,
     out_of_sql,
     page_errors,
@@ -182,6 +183,15 @@ def test_boards_out_of_sql_know_what_was_committed_and_maybe_what_came_since():
     assert not board(facts, [known], 5, view=view) and not board(facts, [new, known], 5, view=view)
     assert board(facts, [new], 5, view=view) and board(facts, [unseen, known], 5, view=view)
     assert not board(facts, [new], 5, view=view, limit=1) and not board(facts, [known], 5, view=view, limit=1)
+
+
+def test_merged_boards_are_exact_for_those_who_vouch_and_know_what_the_others_had_committed():
+    own, gone, pending = fact("a", t=1.0), fact("b", owner="b", t=2.0, xid=3), fact("c", owner="b", t=3.0, xid=8)
+    view = of_boards(NOON + 5 * S, {"a"}, 5)
+    facts = [own, gone, pending]
+    assert not board(facts, [gone, own], 5, view=view) and not board(facts, [pending, gone, own], 5, view=view)
+    assert board(facts, [own], 5, view=view) and board(facts, [pending, own], 5, view=view)
+    assert board(facts, [gone, own], 5, view=of_boards(NOON + 5 * S, {"a", "b"}, 5))
 
 
 def test_many_readings_are_ranked_alike_over_any_interval():
