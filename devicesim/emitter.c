@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The first feature of an oversized reading, so that it is no twin of the one it goes beside. */
+#define OVERSIZED_VALUE 1e306
+
 /* Stands in front of a device id to make it one that is legal and somebody else's. */
 #define WRONG_ID_PREFIX "not-"
 
@@ -113,19 +116,24 @@ static void send_wrong_id(struct emitter *emitter, const struct emitter_reading 
     emitter->config.report->mishaps[MISHAP_WRONG_ID]++;
 }
 
-/* A valid reading in a far too large envelope. */
+/* A valid reading of its own, in a far too large envelope. */
 static void send_oversized(struct emitter *emitter, const struct emitter_reading *what)
 {
+    struct emitter_reading larger = *what;
+    union reading_storage copy;
     struct message message;
 
-    compose_payload(emitter, what->device_id, what);
+    memcpy(&copy, what->reading, reading_size(emitter->config.features->count));
+    copy.reading.values[0] = OVERSIZED_VALUE;
+    larger.reading = &copy.reading;
+    compose_payload(emitter, what->device_id, &larger);
     emitter->payload.bytes--; /* the closing brace */
     buffer_put_text(&emitter->payload, ",\"padding\":\"");
     while (emitter->payload.bytes + 2 < emitter->config.oversized_bytes)
         buffer_put(&emitter->payload, "x", 1);
     buffer_put_text(&emitter->payload, "\"}");
     message = composed(emitter, what->device_id, mishap_name(MISHAP_OVERSIZED), what->expect,
-                       what->reading);
+                       larger.reading);
     oversize_send(emitter->config.oversize, &message);
     emitter->config.report->mishaps[MISHAP_OVERSIZED]++;
 }
