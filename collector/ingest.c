@@ -119,6 +119,7 @@ static void reject_whole(struct ingest *ingest, const struct reading_source *sou
 static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)
 {
     struct reading_source source = {.received_at_us = next_arrival_us(ingest)};
+    unsigned taken_off;
 
     source.first_received_at_us = first_arrival_us(ingest, delivery, source.received_at_us);
     ingest->counters.messages++;
@@ -136,8 +137,10 @@ static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *del
                      "the topic's device id is not " DEVICE_ID_LEGAL);
         return;
     }
-    reading_json_parse(&ingest->config.rules, &source, delivery->payload, delivery->bytes, on_item,
-                       ingest);
+    taken_off = reading_json_parse(&ingest->config.rules, &source, delivery->payload,
+                                   delivery->bytes, on_item, ingest);
+    ingest->counters.byte_order_marks += (taken_off & READING_BYTE_ORDER_MARK) != 0;
+    ingest->counters.trailing_nuls += (taken_off & READING_TRAILING_NUL) != 0;
 }
 
 /* While readings come faster than BUSY_PER_MS a commit is better put off: large batches cost

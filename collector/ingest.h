@@ -55,6 +55,8 @@ struct ingest_counters {
     uint64_t rejected;
     uint64_t batches;
     uint64_t qos0;
+    uint64_t byte_order_marks; /* messages that begin with one, */
+    uint64_t trailing_nuls;    /* and that end with a NUL: neither is part of a reading */
     uint64_t retained;
     uint64_t without_timestamp;
     uint64_t unknown_members;

@@ -64,7 +64,7 @@ struct settings {
     struct features features;
     struct intervals intervals;
     struct topic_filter filter;
-    int64_t earliest_us;
+    struct reading_rules rules;
 };
 
 struct collector {
@@ -175,8 +175,11 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "age after which a batch is committed; up to 50ms above\n20,000 readings a second", false},
         {"future-tolerance", OPTION_DURATION, &s->future_tolerance_us, "60s", 0, 86400e6, "TIME",
          "how far ahead a device's clock may be", false},
-        {"earliest", OPTION_TEXT, &s->earliest_text, "2000-01-01T00:00:00Z", 0, 0, "TIME",
-         "readings before this come from a broken clock", false},
+        {"earliest", OPTION_TEXT, &s->earliest_text, READING_EARLIEST_DEFAULT, 0, 0, "TIME",
+         "readings from before this date have a wrong clock: many\nstart in 1970 or 2000, and an "
+         "uptime "
+         "in ms looks like 2001.\nOr an age, such as 30d, that none has when it arrives",
+         false},
         {"leave-after", OPTION_DURATION, &s->leave_after_us, "3s", 0, 60e6, "TIME",
          "leave the broker when the database is away for longer;\nit keeps what arrives", false},
         {"drain-timeout", OPTION_DURATION, &s->drain_us, "10s", 0, 600e6, "TIME",
@@ -222,9 +225,11 @@ static int read_settings(struct settings *s, int argc, char **argv)
         return options_reject(&program, "intervals", s->intervals_text, error);
     if (!topic_filter_parse(&s->filter, s->subscribe))
         return options_reject(&program, "subscribe", s->subscribe, TOPIC_FILTER_LEGAL);
-    if (!timestamp_parse(&s->earliest_us, s->earliest_text))
+    s->rules = (struct reading_rules){.features = &s->features,
+                                      .future_tolerance_us = s->future_tolerance_us};
+    if (!reading_rules_set_earliest(&s->rules, s->earliest_text))
         return options_reject(&program, "earliest", s->earliest_text,
-                              "a time such as 2000-01-01T00:00:00Z");
+                              "a date such as 2020-01-01, RFC 3339, or an age such as 30d");
     if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
         strcmp(s->partition, "month") != 0)
         return options_reject(&program, "partition", s->partition, "day, week or month");
@@ -667,9 +672,7 @@ static void start_ingest(struct collector *c)
                                              /* a quarter of the delay for clocks that differ */
                                              .fresh_us = s->rollup_delay_us / 4 * 3,
                                              .ahead_us = s->future_tolerance_us + 1},
-                                   .rules = {.features = &s->features,
-                                             .earliest_us = s->earliest_us,
-                                             .future_tolerance_us = s->future_tolerance_us},
+                                   .rules = s->rules,
                                    .filter = s->filter,
                                    .marker_topic = c->boards.marker_topic,
                                    .batch_size = s->batch_size,

@@ -66,12 +66,6 @@ static void write_text(const struct draft *draft)
     buffer_put(draft->out, draft->text, draft->bytes);
 }
 
-static void write_before(const struct draft *draft)
-{
-    write_text(draft);
-    put_ordinary(draft);
-}
-
 static void write_behind(const struct draft *draft)
 {
     put_ordinary(draft);
@@ -208,6 +202,21 @@ static void write_huge(const struct draft *draft)
     write_value(draft);
 }
 
+/* Two that are legal, with something around them that is no part of them. */
+static void write_marked(const struct draft *draft)
+{
+    buffer_put_text(draft->out, "\xef\xbb\xbf");
+    keep_first_value(draft, -1e307);
+    write_value(draft);
+}
+
+static void write_c_string(const struct draft *draft)
+{
+    keep_first_value(draft, 1e307);
+    write_value(draft);
+    buffer_put(draft->out, "", 1);
+}
+
 #define TEXT(bytes) bytes, sizeof(bytes) - 1
 
 static const struct row rows[] = {
@@ -216,7 +225,8 @@ static const struct row rows[] = {
     {{"brace", false, false}, write_text, TEXT("{")},
     {{"plain_text", false, false}, write_text, TEXT("temperature=21.5")},
     {{"half", false, false}, write_half, TEXT("")},
-    {{"byte_order_mark", false, false}, write_before, TEXT("\xef\xbb\xbf")},
+    {{"byte_order_mark", true, false}, write_marked, TEXT("-1e307")},
+    {{"trailing_nul", true, false}, write_c_string, TEXT("1e307")},
     {{"nul_byte", false, false}, write_member, TEXT(",\"note\":\"a\0b\"")},
     {{"nul_escape", false, false}, write_member, TEXT(",\"note\":\"a\\u0000b\"")},
     {{"cut_utf8", false, false}, write_member, TEXT(",\"note\":\"\xe2\x82\"")},

@@ -4,6 +4,7 @@
 
 #include "shared/topic.h"
 
+#include <stdint.h>
 #include <string.h>
 
 struct scan {
@@ -304,6 +305,46 @@ enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, stru
     error = scan.at == scan.end ? JSON_EMPTY : scan_value(&scan, out);
     *at = (size_t)(scan.at - start);
     return error;
+}
+
+/* Behind the quote that ends a string; `end` when none does. */
+static const char *skip_string(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++) {
+        if (*at == '\\' && at + 1 < end)
+            at++;
+    }
+    return at < end ? at + 1 : end;
+}
+
+bool json_skip_element(const char *text, size_t bytes, size_t *at)
+{
+    const char *end = text + bytes;
+    uint64_t braces = 0; /* a bit for each level, the lowest for the innermost: { or [ */
+    size_t depth = 0;
+
+    for (const char *c = text + *at; c < end;) {
+        bool is_brace = *c == '{' || *c == '}';
+
+        if (*c == '"') {
+            c = skip_string(c, end);
+            continue;
+        }
+        if (*c == '{' || *c == '[') {
+            if (depth++ == JSON_SKIP_DEPTH)
+                return false;
+            braces = braces << 1 | is_brace;
+        } else if ((*c == ',' || *c == ']') && depth == 0) {
+            *at = (size_t)(c - text);
+            return true;
+        } else if (*c == '}' || *c == ']') {
+            if (depth-- == 0 || (braces & 1) != is_brace)
+                return false;
+            braces >>= 1;
+        }
+        c++;
+    }
+    return false;
 }
 
 enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,

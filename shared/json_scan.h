@@ -15,7 +15,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { JSON_NUMBER_MAX_BYTES = 63, JSON_MAX_DEPTH = 8, JSON_MEMBERS_MAX = 64 };
+enum {
+    JSON_NUMBER_MAX_BYTES = 63,
+    JSON_MAX_DEPTH = 8,
+    JSON_SKIP_DEPTH = 64,
+    JSON_MEMBERS_MAX = 64
+};
 
 enum json_error {
     JSON_OK,
@@ -52,6 +57,11 @@ struct json_value {
 /* Scans one value at `*at` with white space around it, and moves `*at` behind it, or to the
  * offending byte. What `out` says is good when the value is. */
 enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, struct json_value *out);
+
+/* Moves `*at` behind an element of an array that may be no JSON, to the comma or the bracket that
+ * ends it: what is in quotes does not count, and brackets must match. False when nothing ends it, or
+ * it is more than JSON_SKIP_DEPTH deep. */
+bool json_skip_element(const char *text, size_t bytes, size_t *at);
 
 /* Scans a whole document: one value and nothing else. */
 enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,

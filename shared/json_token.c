@@ -122,3 +122,80 @@ double json_token_number(const struct json_token *token)
     text[token->bytes] = '\0';
     return strtod(text, NULL);
 }
+
+/* The exponent of a number token, 0 when it has none; what is far out of all reach is cut short. */
+static int exponent(const char *at, const char *end)
+{
+    bool is_negative = false;
+    int value = 0;
+
+    while (at < end && *at != 'e' && *at != 'E')
+        at++;
+    if (at++ == end)
+        return 0;
+    if (*at == '+' || *at == '-')
+        is_negative = *at++ == '-';
+    for (; at < end && value < 100000; at++)
+        value = value * 10 + (*at - '0');
+    return is_negative ? -value : value;
+}
+
+/* Nearly all are nothing but digits, and few. */
+static bool read_digits(const struct json_token *token, int64_t *out)
+{
+    int64_t value = 0;
+
+    if (token->bytes > 18)
+        return false;
+    for (size_t i = 0; i < token->bytes; i++) {
+        if (token->text[i] < '0' || token->text[i] > '9')
+            return false;
+        value = value * 10 + (token->text[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
+static bool floor_of_digits(const struct json_token *token, int power_of_ten, int64_t *out,
+                            bool *is_exact)
+{
+    const char *at = token->text;
+    const char *end = at + token->bytes;
+    bool is_negative = *at == '-';
+    int wanted = exponent(at, end) + power_of_ten; /* digits, from the first on */
+    int seen = 0;
+    bool is_whole = true;
+    int64_t value = 0;
+
+    at += is_negative;
+    for (const char *c = at; c < end && *c >= '0' && *c <= '9'; c++)
+        wanted++;
+    for (; at < end && *at != 'e' && *at != 'E'; at++) {
+        if (*at == '.')
+            continue;
+        if (seen++ >= wanted) {
+            is_whole = is_whole && *at == '0';
+            continue;
+        }
+        if (value > INT64_MAX / 10 - 1)
+            return false;
+        value = value * 10 + (*at - '0');
+    }
+    for (; seen < wanted && value > 0; seen++) {
+        if (value > INT64_MAX / 10)
+            return false;
+        value *= 10;
+    }
+    *is_exact = is_whole;
+    *out = is_negative ? -value - !is_whole : value;
+    return true;
+}
+
+bool json_token_floor(const struct json_token *token, int power_of_ten, int64_t *out,
+                      bool *is_exact)
+{
+    if (power_of_ten != 0 || !read_digits(token, out))
+        return floor_of_digits(token, power_of_ten, out, is_exact);
+    *is_exact = true;
+    return true;
+}

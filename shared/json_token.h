@@ -12,6 +12,8 @@
 
 #include "shared/json_scan.h"
 
+#include <stdint.h>
+
 /* A string as a C string, in `space` where it fits. */
 struct json_text {
     const char *chars;
@@ -28,6 +30,12 @@ char *json_token_decode(struct json_token *token);
 
 /* True when a string token means this text. */
 bool json_token_is(const struct json_token *token, const char *text, size_t bytes);
+
+/* The whole number not above a number token times a power of ten, worked out in digits: a double
+ * has too few of them for a moment in nanoseconds. False when it does not fit; `is_exact` says
+ * whether nothing was cut off. */
+bool json_token_floor(const struct json_token *token, int power_of_ten, int64_t *out,
+                      bool *is_exact);
 
 /* The double nearest to a number token, as strtod() reads it. */
 double json_token_number(const struct json_token *token);

@@ -4,6 +4,7 @@
  * that a reading cost in this program, most of it in malloc() and free(). */
 #include "shared/reading_json.h"
 
+#include "shared/duration.h"
 #include "shared/json_token.h"
 #include "shared/log.h"
 #include "shared/timestamp.h"
@@ -14,9 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 _Static_assert((int)READING_MEMBERS_MAX <= (int)JSON_MEMBERS_MAX,
                "what is not noted cannot be read");
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static const char *const error_texts[READING_ERROR_COUNT] = {
     [READING_OK] = "ok",
@@ -54,6 +58,25 @@ static const enum reading_error scan_errors[] = {
     [JSON_NUMBER_TOO_LONG] = READING_NUMBER_TOO_LONG,
 };
 
+bool reading_rules_set_earliest(struct reading_rules *rules, const char *text)
+{
+    char midnight[24];
+    bool is_date = strlen(text) == strlen("2020-01-01");
+    bool has_unit = *text && (text[strlen(text) - 1] < '0' || text[strlen(text) - 1] > '9');
+    int64_t us;
+
+    snprintf(midnight, sizeof(midnight), "%.10sT00:00:00Z", text);
+    if (timestamp_parse(&us, is_date ? midnight : text)) {
+        rules->earliest_us = us;
+        rules->most_age_us = 0;
+        return true;
+    }
+    if (!has_unit || !duration_parse(&us, text) || us <= 0)
+        return false;
+    rules->most_age_us = us;
+    return timestamp_parse(&rules->earliest_us, READING_EARLIEST_DEFAULT "T00:00:00Z");
+}
+
 const char *reading_error_text(enum reading_error error)
 {
     return error < READING_ERROR_COUNT ? error_texts[error] : "unknown";
@@ -63,6 +86,8 @@ const char *reading_error_text(enum reading_error error)
 struct payload {
     const struct reading_rules *rules;
     const struct reading_source *source;
+    const char *whole;
+    size_t whole_bytes;
     reading_item_fn on_item;
     void *user;
     int64_t items; /* so far */
@@ -97,12 +122,17 @@ struct shown {
     char text[72];
 };
 
-static struct shown shown(const char *text)
+static struct shown shown_bytes(const char *text, size_t bytes)
 {
     struct shown short_text = {""};
 
-    log_escaped(short_text.text, sizeof(short_text.text), text, strlen(text));
+    log_escaped(short_text.text, sizeof(short_text.text), text, bytes);
     return short_text;
+}
+
+static struct shown shown(const char *text)
+{
+    return shown_bytes(text, strlen(text));
 }
 
 static struct shown shown_token(const struct json_token *token)
@@ -135,19 +165,29 @@ static bool take_device_id(struct parse *parse, const struct json_token *value)
     return false;
 }
 
-/* A clock reads today between 1e9 and 1e10 in seconds, and each finer unit is a thousand times
- * that, so the size tells the unit for every moment from 1973 to 5138. */
-static bool epoch_us(double number, int64_t *out_us)
+static bool is_within(int64_t number, int64_t limit)
 {
-    double size = fabs(number);
-    double us = size < 1e11   ? number * 1e6
-                : size < 1e14 ? number * 1e3
-                : size < 1e17 ? number
-                              : number / 1e3;
+    return number > -limit && number < limit;
+}
 
-    if (!isfinite(us) || fabs(us) > 9e18)
+/* A clock reads today between 1e9 and 1e10 in seconds, and each finer unit is a thousand times
+ * that, so the size tells the unit for every moment from 1973 to 5138. Below a microsecond it is cut
+ * off, as it is in text, so that both ways to write a moment give the same one. */
+static bool epoch_us(const struct json_token *value, int64_t *out_us)
+{
+    int64_t number;
+    bool is_whole;
+    int power_of_ten;
+
+    if (!json_token_floor(value, 0, &number, &is_whole))
         return false;
-    *out_us = llround(us);
+    power_of_ten = is_within(number, INT64_C(100000000000))         ? 6
+                   : is_within(number, INT64_C(100000000000000))    ? 3
+                   : is_within(number, INT64_C(100000000000000000)) ? 0
+                                                                    : -3;
+    if (!is_whole || power_of_ten < 0)
+        return json_token_floor(value, power_of_ten, out_us, &is_whole);
+    *out_us = number * (power_of_ten == 6 ? 1000000 : power_of_ten == 3 ? 1000 : 1);
     return true;
 }
 
@@ -162,6 +202,14 @@ static bool parse_time_token(int64_t *out_us, const struct json_token *value)
     return is_legal;
 }
 
+static const char *leap_second_hint(const struct json_token *value)
+{
+    enum { SECONDS_AT = 16 }; /* 2026-11-23T12:00:60Z */
+    bool is_60 = value->bytes >= SECONDS_AT + 3 && memcmp(value->text + SECONDS_AT, ":60", 3) == 0;
+
+    return is_60 ? "; a second 60 ends only June and December, at 23:59 UTC" : "";
+}
+
 static bool take_timestamp(struct parse *parse, const struct json_token *value)
 {
     int64_t us;
@@ -169,13 +217,13 @@ static bool take_timestamp(struct parse *parse, const struct json_token *value)
     if (value->kind == JSON_STRING) {
         if (!parse_time_token(&us, value))
             return reject(parse, READING_BAD_TIMESTAMP,
-                          "timestamp \"%s\" is not RFC 3339 such as 2026-11-23T12:00:00.123Z",
-                          shown_token(value).text);
+                          "timestamp \"%s\" is not RFC 3339 such as 2026-11-23T12:00:00.123Z%s",
+                          shown_token(value).text, leap_second_hint(value));
     } else if (value->kind == JSON_NUMBER) {
-        if (!epoch_us(json_token_number(value), &us))
+        if (!epoch_us(value, &us))
             return reject(parse, READING_BAD_TIMESTAMP,
-                          "timestamp %g is not a number of s, ms, us or ns since 1970",
-                          json_token_number(value));
+                          "timestamp %s is not a number of s, ms, us or ns since 1970",
+                          shown_bytes(value->text, value->bytes).text);
     } else {
         return reject(parse, READING_WRONG_TYPE, "timestamp is neither a string nor a number");
     }
@@ -204,11 +252,18 @@ static bool take_status(struct parse *parse, const struct json_token *value)
 
 static bool take_seq(struct parse *parse, const struct json_token *value)
 {
-    double number = value->kind == JSON_NUMBER ? json_token_number(value) : -1;
+    /* 2^53: above it some devices' own numbers, which are doubles, skip. */
+    static const int64_t most = INT64_C(9007199254740992);
+    bool is_whole = false;
+    int64_t number = -1;
 
-    if (!(number >= 0 && number <= 9007199254740992.0) || number != floor(number))
-        return reject(parse, READING_WRONG_TYPE, "seq is not a whole number from 0 to 2^53");
-    parse->item->seq = (int64_t)number;
+    if (value->kind != JSON_NUMBER)
+        return reject(parse, READING_WRONG_TYPE, "seq is not a number");
+    if (!json_token_floor(value, 0, &number, &is_whole) || !is_whole || number < 0 || number > most)
+        return reject(parse, READING_WRONG_TYPE,
+                      "seq %s is not a whole number from 0 to 9007199254740992 (2^53)",
+                      shown_bytes(value->text, value->bytes).text);
+    parse->item->seq = number;
     return true;
 }
 
@@ -296,16 +351,27 @@ static bool take_member(struct parse *parse, const struct json_value *object, si
     return take_known(parse, which, &member->value);
 }
 
+static int64_t earliest_of(const struct reading_rules *rules, int64_t arrival_us)
+{
+    int64_t youngest_us = arrival_us - rules->most_age_us;
+
+    return rules->most_age_us > 0 && youngest_us > rules->earliest_us ? youngest_us
+                                                                      : rules->earliest_us;
+}
+
 static bool check_time(struct parse *parse)
 {
     int64_t us = parse->reading->recorded_at_us;
+    int64_t earliest_us = earliest_of(parse->rules, parse->item->first_received_at_us);
     char when[TIMESTAMP_TEXT_SIZE];
     char limit[TIMESTAMP_TEXT_SIZE];
 
-    if (us < parse->rules->earliest_us) {
+    if (us < earliest_us) {
         timestamp_format(when, us);
-        timestamp_format(limit, parse->rules->earliest_us);
-        return reject(parse, READING_TIMESTAMP_TOO_OLD, "timestamp %s is before %s", when, limit);
+        timestamp_format(limit, earliest_us);
+        return reject(parse, READING_TIMESTAMP_TOO_OLD,
+                      "timestamp %s is before %s, so of a clock that is wrong (EARLIEST)", when,
+                      limit);
     }
     if (us > parse->item->received_at_us + parse->rules->future_tolerance_us) {
         timestamp_format(when, us);
@@ -390,21 +456,106 @@ static void take_item(struct payload *payload, struct json_value *value, const c
     payload->on_item(payload->user, &item);
 }
 
-static void reject_bytes(struct payload *payload, enum reading_error error, size_t at,
-                         const char *bytes, size_t length)
-{
-    struct reading_item item = next_item(payload, bytes, length);
-
-    snprintf(payload->detail, READING_DETAIL_SIZE, "at byte %zu of %zu", at, length);
-    item.error = error;
-    item.detail = payload->detail;
-    payload->on_item(payload->user, &item);
-}
+/* ---- what is no JSON ------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
+
+static bool starts_with(const char *text, size_t bytes, const char *start)
+{
+    return bytes >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
+}
+
+/* What numbers and names are made of. */
+static bool is_of_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '-' || c == '.' || c == '_';
+}
+
+static bool is_no_finite_number(const char *word, size_t bytes)
+{
+    static const char *const names[] = {"nan", "inf", "infinity"};
+
+    if (bytes > 0 && (*word == '-' || *word == '+')) {
+        word++;
+        bytes--;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strlen(names[i]) == bytes && strncasecmp(word, names[i], bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void describe_nul(char *out, const char *text, size_t bytes, size_t at)
+{
+    size_t last = bytes;
+
+    while (last > at && text[last - 1] == '\0')
+        last--;
+    if (last == at && bytes - at > 1)
+        snprintf(out, READING_DETAIL_SIZE,
+                 "%zu NUL bytes behind byte %zu: one is taken for the end of a C string, more are "
+                 "the rest of a buffer",
+                 bytes - at, at);
+    else
+        snprintf(out, READING_DETAIL_SIZE, "a NUL at byte %zu of %zu", at, bytes);
+}
+
+/* Names the word at fault, or else the byte. */
+static void describe_word(char *out, const char *text, size_t bytes, size_t at)
+{
+    size_t from = at;
+    size_t to = at;
+
+    while (from > 0 && is_of_word(text[from - 1]))
+        from--;
+    while (to < bytes && is_of_word(text[to]))
+        to++;
+    if (from == to)
+        to++;
+    snprintf(out, READING_DETAIL_SIZE, "\"%s\" at byte %zu of %zu is not JSON%s",
+             shown_bytes(text + from, to - from).text, from, bytes,
+             is_no_finite_number(text + from, to - from)
+                 ? ": what is no number is null, or not there"
+                 : "");
+}
+
+static void describe(char *out, enum reading_error error, const char *text, size_t bytes, size_t at)
+{
+    if (error == READING_EMPTY)
+        snprintf(out, READING_DETAIL_SIZE, "nothing where a reading should be, at byte %zu of %zu",
+                 at, bytes);
+    else if (error == READING_NUL_CHARACTER && at < bytes && text[at] == '\0')
+        describe_nul(out, text, bytes, at);
+    else if (error != READING_NOT_JSON)
+        snprintf(out, READING_DETAIL_SIZE, "at byte %zu of %zu", at, bytes);
+    else if (starts_with(text, bytes, "\xff\xfe") || starts_with(text, bytes, "\xfe\xff"))
+        snprintf(out, READING_DETAIL_SIZE, "UTF-16: JSON is sent as UTF-8");
+    else if (at >= bytes)
+        snprintf(out, READING_DETAIL_SIZE, "it ends too early, at byte %zu", bytes);
+    else if (starts_with(text + at, bytes - at, BYTE_ORDER_MARK))
+        snprintf(out, READING_DETAIL_SIZE,
+                 "a byte order mark at byte %zu of %zu: only one is taken, at the very start", at,
+                 bytes);
+    else
+        describe_word(out, text, bytes, at);
+}
+
+static void reject_bytes(struct payload *payload, enum reading_error error, const char *bytes,
+                         size_t length)
+{
+    struct reading_item item = next_item(payload, bytes, length);
+
+    item.error = error;
+    item.detail = payload->detail;
+    payload->on_item(payload->user, &item);
+}
+
+/* ---- whole payloads -------------------------------------------------------------------------- */
 
 /* Narrows [*from, *to) to what is not white space. */
 static void trim(const char *text, size_t *from, size_t *to)
@@ -415,39 +566,109 @@ static void trim(const char *text, size_t *from, size_t *to)
         --*to;
 }
 
-void reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
-                        const char *text, size_t bytes, reading_item_fn on_item, void *user)
+/* The elements of an array that is known to be good, each with its own: `at` is its bracket. */
+static void take_elements(struct payload *payload, const char *text, size_t bytes, size_t at,
+                          struct json_value *value)
 {
-    char detail[READING_DETAIL_SIZE];
-    struct payload payload = {
-        .rules = rules, .source = source, .on_item = on_item, .user = user, .detail = detail};
-    struct json_value value;
-    size_t at;
-    enum json_error error = json_scan_document(text, bytes, &at, &value);
-    size_t start = 0;
-    size_t end = bytes;
-
-    if (error) {
-        reject_bytes(&payload, scan_errors[error], at, text, bytes);
-        return;
-    }
-    if (value.kind != JSON_ARRAY) {
-        trim(text, &start, &end);
-        take_item(&payload, &value, text + start, end - start);
-        return;
-    }
-    at = (size_t)((const char *)memchr(text, '[', bytes) - text);
-    /* The document is known to be good, so each element ends at a comma or at the bracket. */
     do {
-        start = ++at;
-        if (json_scan_value(text, bytes, &at, &value) != JSON_OK) {
-            reject_bytes(&payload, READING_EMPTY, at, text, bytes); /* [] */
+        size_t start = ++at;
+        size_t end;
+
+        if (json_scan_value(text, bytes, &at, value) != JSON_OK) {
+            describe(payload->detail, READING_EMPTY, text, bytes, at); /* [] */
+            reject_bytes(payload, READING_EMPTY, payload->whole, payload->whole_bytes);
             return;
         }
         end = at;
         trim(text, &start, &end);
-        take_item(&payload, &value, text + start, end - start);
+        take_item(payload, value, text + start, end - start);
     } while (text[at] == ',');
+}
+
+/* Whether it can be told where each element of an array ends, and the array, though not all of it
+ * is JSON. */
+static bool is_delimited(const char *text, size_t bytes, size_t at)
+{
+    size_t end = bytes;
+
+    do {
+        at++;
+        if (!json_skip_element(text, bytes, &at))
+            return false;
+    } while (text[at] == ',');
+    at++;
+    trim(text, &at, &end);
+    return at == end;
+}
+
+/* The elements of such an array: what is no JSON costs itself alone. */
+static void take_what_is_good(struct payload *payload, const char *text, size_t bytes, size_t at,
+                              struct json_value *value)
+{
+    do {
+        size_t start = ++at;
+        size_t end;
+        size_t fault;
+        enum reading_error error;
+
+        json_skip_element(text, bytes, &at);
+        end = at;
+        trim(text, &start, &end);
+        error = scan_errors[json_scan_document(text + start, end - start, &fault, value)];
+        if (error) {
+            describe(payload->detail, error, text + start, end - start, fault);
+            reject_bytes(payload, error, text + start, end - start);
+        } else {
+            take_item(payload, value, text + start, end - start);
+        }
+    } while (text[at] == ',');
+}
+
+static void take_text(struct payload *payload, const char *text, size_t bytes)
+{
+    struct json_value value;
+    size_t at;
+    enum reading_error error = scan_errors[json_scan_document(text, bytes, &at, &value)];
+    size_t start = 0;
+    size_t end = bytes;
+
+    trim(text, &start, &end);
+    if (!error && value.kind == JSON_ARRAY) {
+        take_elements(payload, text, bytes, start, &value);
+    } else if (!error) {
+        take_item(payload, &value, text + start, end - start);
+    } else if (start < end && text[start] == '[' && is_delimited(text, bytes, start)) {
+        take_what_is_good(payload, text, bytes, start, &value);
+    } else {
+        describe(payload->detail, error, text, bytes, at);
+        reject_bytes(payload, error, payload->whole, payload->whole_bytes);
+    }
+}
+
+unsigned reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
+                            const char *text, size_t bytes, reading_item_fn on_item, void *user)
+{
+    char detail[READING_DETAIL_SIZE];
+    struct payload payload = {.rules = rules,
+                              .source = source,
+                              .whole = text,
+                              .whole_bytes = bytes,
+                              .on_item = on_item,
+                              .user = user,
+                              .detail = detail};
+    unsigned taken_off = 0;
+
+    if (starts_with(text, bytes, BYTE_ORDER_MARK)) {
+        taken_off |= READING_BYTE_ORDER_MARK;
+        text += strlen(BYTE_ORDER_MARK);
+        bytes -= strlen(BYTE_ORDER_MARK);
+    }
+    if (bytes > 0 && text[bytes - 1] == '\0') {
+        taken_off |= READING_TRAILING_NUL;
+        bytes--;
+    }
+    take_text(&payload, text, bytes);
+    return taken_off;
 }
 
 void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,

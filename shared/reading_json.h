@@ -45,7 +45,8 @@ enum { READING_MEMBERS_MAX = 64, READING_DETAIL_SIZE = 200 };
 
 struct reading_rules {
     const struct features *features;
-    int64_t earliest_us;         /* older timestamps come from a broken clock */
+    int64_t earliest_us; /* older timestamps come from a broken clock */
+    int64_t most_age_us; /* so do those that were older than this on arrival; 0 = of any age */
     int64_t future_tolerance_us; /* how far ahead of us a device's clock may be */
 };
 
@@ -73,12 +74,25 @@ struct reading_item {
 
 typedef void (*reading_item_fn)(void *user, const struct reading_item *item);
 
+/* Sets earliest_us, or most_age_us, which leaves the other at its default. Takes a date
+ * (2020-01-01), RFC 3339, or an age with a unit (30d); false for anything else. */
+#define READING_EARLIEST_DEFAULT "2020-01-01"
+bool reading_rules_set_earliest(struct reading_rules *rules, const char *text);
+
 /* "not_json", as stored in rejected_messages.reason. */
 const char *reading_error_text(enum reading_error error);
 
-/* Calls on_item for every element of the payload, at least once. */
-void reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
-                        const char *text, size_t bytes, reading_item_fn on_item, void *user);
+/* What stood around a payload and is no part of it. */
+enum {
+    READING_BYTE_ORDER_MARK = 1, /* at its start */
+    READING_TRAILING_NUL = 2     /* at its end: a C string that was sent with its own */
+};
+
+/* Calls on_item for every element of the payload, at least once. Returns what was taken off it.
+ * In an array, what is no JSON (NaN, say) costs its element alone, as long as it can be told where
+ * the elements end. */
+unsigned reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
+                            const char *text, size_t bytes, reading_item_fn on_item, void *user);
 
 /* {"deviceId":..,"timestamp":..,"status":..,<feature>:..}; what is absent is null. */
 void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,

@@ -88,10 +88,24 @@ static bool parse_offset(const char *text, int *out)
     return true;
 }
 
+/* Whether a leap second may have come before a moment: there have been some at the end of June and
+ * December, and never elsewhere. */
+static bool is_behind_leap_second(int64_t us)
+{
+    int64_t year;
+    int month, day;
+
+    if (us % TIMESTAMP_US_PER_DAY != 0)
+        return false;
+    civil_from_days(us / TIMESTAMP_US_PER_DAY, &year, &month, &day);
+    return day == 1 && (month == 1 || month == 7);
+}
+
 bool timestamp_parse(int64_t *out_us, const char *text)
 {
     int year, month, day, hour, minute, second, offset;
     int64_t fraction_us = 0;
+    int64_t us;
 
     if (!digits(&text, 4, &year) || !literal(&text, '-') || !digits(&text, 2, &month) ||
         !literal(&text, '-') || !digits(&text, 2, &day))
@@ -117,10 +131,11 @@ bool timestamp_parse(int64_t *out_us, const char *text)
     }
     if (!parse_offset(text, &offset))
         return false;
-    *out_us =
-        days_from_civil(year, month, day) * TIMESTAMP_US_PER_DAY +
-        ((int64_t)hour * 3600 + (int64_t)(minute - offset) * 60 + second) * TIMESTAMP_US_PER_S +
-        fraction_us;
+    us = days_from_civil(year, month, day) * TIMESTAMP_US_PER_DAY +
+         ((int64_t)hour * 3600 + (int64_t)(minute - offset) * 60 + second) * TIMESTAMP_US_PER_S;
+    if (second == 60 && !is_behind_leap_second(us))
+        return false;
+    *out_us = us + fraction_us;
     return true;
 }
 

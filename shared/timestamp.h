@@ -17,7 +17,8 @@ enum { TIMESTAMP_TEXT_SIZE = 28 }; /* "2026-11-23T12:00:00.123456Z" and its NUL 
 #define TIMESTAMP_US_PER_DAY (INT64_C(86400) * TIMESTAMP_US_PER_S)
 
 /* Takes an offset as Z, +08:00, +0800 or +08; none means UTC. `T` may be a space. Digits below a
- * microsecond are cut off. A second of 60 is the first of the next minute. */
+ * microsecond are cut off. A second of 60, which is the first of the next minute, is legal where
+ * leap seconds come: at the end of June or December, 23:59 UTC (RFC 3339 appendix D). */
 bool timestamp_parse(int64_t *out_us, const char *text);
 
 /* Always UTC, always six decimals. `out` holds TIMESTAMP_TEXT_SIZE bytes. Years outside 1..9999

@@ -525,7 +525,7 @@ def replay(args: argparse.Namespace) -> None:
                     for station in range(12):
                         out.write(f"{at},station_{station},{rng.randrange(-200, 400) / 10},{rng.randrange(9900, 10400) / 10}\n")
             rows = 35064 * 12
-            collector = r.program("collector", metrics_listen="-", **options)
+            collector = r.program("collector", metrics_listen="-", earliest="2013-01-01", **options)
             collector.wait_for_line("windows: complete", 60)
             began = time.monotonic()
             fleet = r.program("devicesim", "--replay", str(path))

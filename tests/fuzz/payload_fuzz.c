@@ -1,5 +1,5 @@
-/* Any bytes as a payload: an item comes for every element, and what is accepted is a reading that
- * survives being written as JSON and read again. */
+/* Any bytes as a payload: an item comes for every element, and what is accepted is a reading that is
+ * the same when its bytes come again alone, and says the same when it is written as JSON and read. */
 #include "shared/mem.h"
 #include "shared/reading_json.h"
 #include "shared/topic.h"
@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 static struct features features;
 static size_t items;
 static int depth;
+static bool are_other_bytes;
 
 static const struct reading_rules rules = {.features = &features,
                                            .earliest_us = INT64_C(946684800000000),
@@ -37,6 +38,9 @@ static void on_item(void *user, const struct reading_item *item)
         assert(!expected);
         return;
     }
+    assert(item->reading->content_hash == reading_content_hash(item->bytes, item->length));
+    assert(item->bytes[0] == '{' && item->bytes[item->length - 1] == '}');
+    assert(item->seq >= -1 && item->seq <= INT64_C(9007199254740992));
     assert(item->reading->recorded_at_us >= rules.earliest_us);
     assert(item->reading->recorded_at_us <= NOW_US + rules.future_tolerance_us);
     assert(item->reading->status < STATUS_COUNT);
@@ -46,13 +50,20 @@ static void on_item(void *user, const struct reading_item *item)
         union reading_storage same;
 
         memcpy(&same, item->reading, reading_size(features.count));
-        same.reading.content_hash = expected->content_hash; /* other bytes say the same */
+        if (are_other_bytes)
+            same.reading.content_hash = expected->content_hash;
+        if (!item->has_timestamp)
+            same.reading.recorded_at_us = expected->recorded_at_us;
         assert(reading_equals(expected, &same.reading, features.count));
     } else if (depth == 0) {
-        reading_json_write(&json, "d", item->reading, &features);
         depth++;
+        reading_json_parse(&rules, &source, item->bytes, item->length, on_item,
+                           (void *)item->reading);
+        reading_json_write(&json, "d", item->reading, &features);
+        are_other_bytes = true;
         reading_json_parse(&rules, &source, (const char *)json.data, json.bytes, on_item,
                            (void *)item->reading);
+        are_other_bytes = false;
         depth--;
         buffer_release(&json);
     }

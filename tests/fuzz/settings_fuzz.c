@@ -2,6 +2,7 @@
 #include "shared/duration.h"
 #include "shared/features.h"
 #include "shared/mem.h"
+#include "shared/reading_json.h"
 #include "shared/timestamp.h"
 
 #include <assert.h>
@@ -36,10 +37,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     char *text = mem_strndup((const char *)data, bytes);
     char written[TIMESTAMP_TEXT_SIZE];
+    struct reading_rules rules = {0};
     int64_t us;
     int64_t again;
 
     check_lists(text);
+    if (reading_rules_set_earliest(&rules, text))
+        assert(rules.most_age_us >= 0);
     if (duration_parse(&us, text))
         assert(us >= 0);
     if (timestamp_parse(&us, text)) {

@@ -18,9 +18,9 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("white space", b" \n", "empty"),
     ("half an object", b"{", "not_json"),
     ("a text cut off", GOOD[:-2], "not_json"),
-    ("a byte order mark", b"\xef\xbb\xbf" + GOOD, "not_json"),
-    ("NUL", b"\x00", "nul_character"),
-    ("NUL behind", GOOD + b"\x00", "nul_character"),
+    ("a byte order mark behind white space", b" \xef\xbb\xbf" + GOOD, "not_json"),
+    ("NUL before", b"\x00" + GOOD, "nul_character"),
+    ("two NUL behind", GOOD + b"\x00\x00", "nul_character"),
     ("NUL in a string", b'{"status":"O\x00N"}', "nul_character"),
     ("NUL escaped", b'{"status":"O\\u0000N"}', "nul_character"),
     ("UTF-8 cut off", b'{"x":"\xc3"}', "invalid_utf8"),
@@ -109,6 +109,32 @@ def test_a_bad_element_of_an_array_does_not_cost_the_good_ones(stack):
     publisher.wait()
     until(lambda: stack.database.count() == 2 and stack.database.count("rejected_messages") == 1)
     assert stack.database.value("SELECT convert_from(payload, 'UTF8') FROM rejected_messages").strip() == '{"temperature": "x"}'
+
+
+def test_what_is_no_json_in_an_array_costs_itself_and_is_named(stack):
+    live_collector(stack)
+    publisher = stack.publisher()
+    at = now_us()
+    elements = [json.dumps(reading("d", at + i, temperature=float(i)).to_json()) for i in range(100)]
+    elements[37] = '{"timestamp":"%s","temperature":NaN}' % to_text(at)
+    publisher.send_bytes("devices/d/readings", ("[" + ",\n".join(elements) + "]").encode())
+    publisher.wait()
+    until(lambda: stack.database.count() == 99 and stack.database.count("rejected_messages") == 1)
+    payload, reason, detail = stack.database.rows("SELECT payload, reason, detail FROM rejected_messages")[0]
+    assert bytes(payload).decode() == elements[37] and reason == "not_json" and '"NaN" at byte 57 of 61' in detail
+
+
+def test_a_byte_order_mark_and_the_end_of_a_c_string_are_taken_and_counted(stack):
+    live_collector(stack)
+    publisher = stack.publisher()
+    for before, after in ((b"", b""), (b"\xef\xbb\xbf", b""), (b"", b"\0"), (b"\xef\xbb\xbf", b"\0")):
+        publisher.send_bytes("devices/d/readings", before + GOOD + after)
+    publisher.wait()
+    until(lambda: stack.metrics()["highwater_readings_duplicate_total"] == 3)
+    assert stack.database.count() == 1 and stack.database.count("rejected_messages") == 0
+    metrics = stack.metrics()
+    assert metrics["highwater_byte_order_mark_messages_total"] == 2
+    assert metrics["highwater_trailing_nul_messages_total"] == 2
 
 
 def test_a_row_that_only_the_database_refuses_is_found_and_kept(stack):

@@ -226,7 +226,7 @@ def test_the_wait_for_acknowledgements_ends_and_a_second_signal_ends_it_at_once(
 
 
 def test_a_month_of_real_readings_is_replayed_and_verified(stack, truth):
-    live_collector(stack)
+    live_collector(stack, earliest="2013-01-01")
     report = simulate(stack.broker, "--replay", MONTH, "--truth", truth)
     assert report["readings"] == report["acked"] == MONTH_READINGS
     result = assert_verified(stack.database, truth)

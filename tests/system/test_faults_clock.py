@@ -28,10 +28,14 @@ def test_devices_whose_clocks_are_years_off(stack, rng):
         (now // 1_000_000, now // 1_000_000 * 1_000_000),
         (now // 1000, now // 1000 * 1000),
         (now, now),
-        ("2001-09-09T01:46:40Z", to_us("2001-09-09T01:46:40+00:00")),
-        (10**9, to_us("2001-09-09T01:46:40+00:00")),
-        (10**18, to_us("2001-09-09T01:46:40+00:00")),  # as nanoseconds
-        ((now - 10 * YEAR_US) // 1000, (now - 10 * YEAR_US) // 1000 * 1000),
+        ("2020-01-01T00:00:00Z", to_us("2020-01-01T00:00:00+00:00")),
+        (1_600_000_000, to_us("2020-09-13T12:26:40+00:00")),
+        (1_600_000_000_123_456_789, to_us("2020-09-13T12:26:40.123456+00:00")),  # nanoseconds
+        ((now - 10 * YEAR_US) // 1000, None),
+        ("2000-01-01T00:00:05Z", None),  # a clock without a battery
+        (1_479_720_018, None),  # seconds of GPS
+        (1_002_240_000, None),  # an uptime of 11.6 days in ms
+        (10**18, None),
         ((now + 10 * YEAR_US) // 1000, None),
         (now // 1000 + 120_000, None),
         (0, None),

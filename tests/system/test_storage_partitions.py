@@ -229,7 +229,7 @@ def test_a_month_of_hourly_readings_is_replayed_into_an_empty_database(stack):
     sample = CLONE / "data" / "beijing-stations-2013-03.csv.gz"
     with gzip.open(sample, "rt") as lines:
         rows = sum(1 for _ in lines) - 1
-    live(stack)
+    live(stack, earliest="2013-01-01")
     stack.devicesim("--replay", str(sample))
     until(lambda: stack.database.count() == rows, 30)
     assert len(partitions(stack.database)) == 9 and stack.database.count("readings_default") == rows

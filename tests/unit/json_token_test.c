@@ -105,11 +105,64 @@ static void test_json_token__a_number_is_what_strtod_says(void **state)
     }
 }
 
+static void test_json_token__a_floor_is_worked_out_to_the_last_digit(void **state)
+{
+    static const struct {
+        const char *text;
+        int power;
+        int64_t floor;
+        bool is_exact;
+    } cases[] = {
+        {"0", 6, 0, true},
+        {"-0.0", 6, 0, true},
+        {"0e99999", 0, 0, true},
+        {"1795435200123456789", -3, INT64_C(1795435200123456), false},
+        {"1795435200123456000", -3, INT64_C(1795435200123456), true},
+        {"-1795435200123456789", -3, INT64_C(-1795435200123457), false},
+        {"1795435200.1234567", 6, INT64_C(1795435200123456), false},
+        {"1795435200.9999999999999999", 6, INT64_C(1795435200999999), false},
+        {"1.7954352e9", 6, INT64_C(1795435200000000), true},
+        {"179543520000E-2", 6, INT64_C(1795435200000000), true},
+        {"-0.0000001", 6, -1, false},
+        {"-1e-30", 6, -1, false},
+        {"1e-99999999999999999999", 6, 0, false},
+        {"9007199254740993", 0, INT64_C(9007199254740993), true},
+        {"41.0", 0, 41, true},
+        {"4.1e1", 0, 41, true},
+        {"41.5", 0, 41, false},
+        {"922337203685477579e1", 0, INT64_C(9223372036854775790), true},
+    };
+    static const char *const too_large[] = {"1e300", "1e19", "-1e19", "9223372036854775808",
+                                            "1e99999999999999999999"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct json_token token = {
+            .text = cases[i].text, .bytes = strlen(cases[i].text), .kind = JSON_NUMBER};
+        bool is_exact = !cases[i].is_exact;
+        int64_t floor = 77;
+
+        if (!json_token_floor(&token, cases[i].power, &floor, &is_exact) ||
+            floor != cases[i].floor || is_exact != cases[i].is_exact)
+            fail_msg("%s: %lld", cases[i].text, (long long)floor);
+    }
+    for (size_t i = 0; i < sizeof(too_large) / sizeof(too_large[0]); i++) {
+        struct json_token token = {
+            .text = too_large[i], .bytes = strlen(too_large[i]), .kind = JSON_NUMBER};
+        bool is_exact;
+        int64_t floor;
+
+        if (json_token_floor(&token, 0, &floor, &is_exact))
+            fail_msg("%s: %lld", too_large[i], (long long)floor);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_token__a_string_is_what_its_escapes_mean),
         cmocka_unit_test(test_json_token__a_number_is_what_strtod_says),
+        cmocka_unit_test(test_json_token__a_floor_is_worked_out_to_the_last_digit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
