@@ -34,19 +34,6 @@ static bool may_have(const struct sequence_run *run, int64_t number)
     return number >= run->lowest && number <= run->highest && !is_gap(run, number);
 }
 
-/* How many of [from, to] the run surely does not have; none of them is above its highest. */
-static uint64_t count_lacking(const struct sequence_run *run, int64_t from, int64_t to)
-{
-    uint64_t count = 0;
-    int64_t window = run->highest - SEQUENCE_WINDOW + 1;
-
-    if (from < run->lowest)
-        count = (uint64_t)((to < run->lowest ? to + 1 : run->lowest) - from);
-    for (int64_t n = from > window ? from : window; n <= to; n++)
-        count += is_gap(run, n);
-    return count;
-}
-
 static void add_count(uint64_t *count, uint64_t more)
 {
     *count = more < SEQUENCE_COUNT_MAX - *count ? *count + more : SEQUENCE_COUNT_MAX;
@@ -133,6 +120,15 @@ static void go_back(struct sequence *s)
     add_count(&s->repeats, s->reused);
 }
 
+/* How many of [from, to] are below all that the run before may have. What is among its numbers came
+ * there, or is missing there already. */
+static uint64_t count_certain(const struct sequence *s, int64_t from, int64_t to)
+{
+    int64_t end = to < s->before.lowest ? to + 1 : s->before.lowest;
+
+    return from < end ? (uint64_t)(end - from) : 0;
+}
+
 /* A number of the present run. False when it came before. */
 static bool add_to_run(struct sequence *s, int64_t number)
 {
@@ -143,11 +139,10 @@ static bool add_to_run(struct sequence *s, int64_t number)
     if (!s->is_doubtful)
         return true;
     if (number > highest + 1)
-        s->certain += count_lacking(&s->before, highest + 1, number - 1);
-    if (is_reused(s, number))
-        s->reused++;
-    else if (number < highest && !may_have(&s->before, number) && s->certain > 0)
-        s->certain--;
+        s->certain += count_certain(s, highest + 1, number - 1);
+    else if (number < highest)
+        s->certain -= count_certain(s, number, number);
+    s->reused += is_reused(s, number);
     if (s->reused >= RESTART_SURE)
         s->is_doubtful = false;
     return true;
@@ -156,11 +151,7 @@ static bool add_to_run(struct sequence *s, int64_t number)
 /* A late number of the run before. False when it came before, or belongs to a still earlier run. */
 static bool add_to_before(struct sequence *s, int64_t number, int64_t recorded_at_us)
 {
-    if (!s->has_before || recorded_at_us < s->before.began_us || !add(&s->before, number))
-        return false;
-    if (s->is_doubtful && is_gap(&s->run, number) && s->certain > 0)
-        s->certain--; /* it may be the one that was missing */
-    return true;
+    return s->has_before && recorded_at_us >= s->before.began_us && add(&s->before, number);
 }
 
 /* False when it is a repeat. */

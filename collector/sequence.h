@@ -47,7 +47,7 @@ struct sequence {
     bool is_doubtful; /* whether `run` is one of its own */
     uint32_t reused;  /* while in doubt: numbers of `run` that `before` had */
     uint32_t doubted; /* while in doubt: restarts that would be none */
-    uint64_t certain; /* while in doubt: of the run's missing ones, those that `before` has not */
+    uint64_t certain; /* while in doubt: of the run's missing ones, those below all of `before` */
     struct sequence_run run;
     struct sequence_run before;
     uint64_t lost;         /* missing in runs before that one */

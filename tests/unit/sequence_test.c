@@ -127,6 +127,18 @@ static void test_sequence__an_old_number_stamped_again_makes_nothing_missing(voi
     assert_int_equal(sequence.restarts, 0);
 }
 
+static void test_sequence__what_is_missing_is_missing_once(void **state)
+{
+    struct sequence sequence = {0};
+
+    (void)state;
+    TAKE(&sequence, 0, 1, 2, 4, 5, 6);
+    TAKE_AT(&sequence, {2, 1000}, {4, 1001}); /* delivered again, without a time of their own */
+    assert_int_equal(sequence.missing, 1);
+    TAKE_AT(&sequence, {7, 1002});
+    assert_counts(&sequence, 1, 2, 0);
+}
+
 static void test_sequence__after_a_restart_gaps_count_again(void **state)
 {
     struct sequence sequence = {0};
@@ -334,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_sequence__resuming_counts_the_gap_across_the_restart),
         cmocka_unit_test(test_sequence__times_in_disorder_make_no_restart),
         cmocka_unit_test(test_sequence__an_old_number_stamped_again_makes_nothing_missing),
+        cmocka_unit_test(test_sequence__what_is_missing_is_missing_once),
         cmocka_unit_test(test_sequence__after_a_restart_gaps_count_again),
         cmocka_unit_test(test_sequence__a_late_number_of_the_run_before_takes_its_place_there),
         cmocka_unit_test(test_sequence__random_numbers_saturate),
