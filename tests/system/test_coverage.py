@@ -396,12 +396,28 @@ def test_what_a_collector_no_longer_keeps_is_asked_of_the_database(stack):
     lowest = "/dashboard?features=pressure&interval=all_time&order=asc"
     until(lambda: stack.get(lowest)[1].get("X-Data-Source") == "boards", AGAIN_S)
     assert collector.terminate() == 0
-    stack.start_collector(features="temperature")
+    collector = stack.start_collector()
     until(lambda: board(stack) == ("boards", [("d1", 1)]), AGAIN_S)
     stack.publish(reading("d2", temperature=2, pressure=0))
     until(lambda: board(stack) == ("boards", [("d2", 2), ("d1", 1)]), AGAIN_S)
     assert stack.get(lowest)[1]["X-Data-Source"] == "database"
-    assert stack.get("/dashboard?features=pressure&interval=past_minute")[1]["X-Data-Source"] == "database"
+
+
+def test_boards_without_one_of_the_features_that_are_shown_are_asked_of_the_database(stack):
+    """The readings on them are not whole."""
+    collector = stack.start_collector()
+    stack.start_httpapi()
+    await_boards(stack)
+    stack.publish(reading("d1", temperature=1, pressure=1))
+    until(lambda: board(stack) == ("boards", [("d1", 1)]), AGAIN_S)
+    assert collector.terminate() == 0
+    stack.start_collector(features="temperature")
+    stack.publish(reading("d2", temperature=2, pressure=0))
+    until(lambda: board(stack) == ("database", [("d2", 2), ("d1", 1)]), AGAIN_S)
+    until(lambda: '"live"' in stack.get("/collectors")[2].decode(), AGAIN_S)
+    _, headers, body = stack.get("/dashboard?features=temperature&interval=all_time")
+    assert headers["X-Data-Source"] == "database"
+    assert [r["pressure"] for r in json.loads(body)["temperature"]] == [None, 1]  # d2's was not kept
 
 
 # --- The board of its own moment -----------------------------------------------------------------
