@@ -43,13 +43,7 @@ enum store_plan {
 };
 
 /* What the results of a try's statements are good for, in their order. */
-enum store_statement {
-    STORE_ENTER,
-    STORE_ROWS,
-    STORE_PEAKS,
-    STORE_COMMIT,
-    STORE_OTHER
-};
+enum store_statement { STORE_ENTER, STORE_ROWS, STORE_PEAKS, STORE_COMMIT, STORE_OTHER };
 
 enum { STORE_STATEMENTS_MAX = 16 };
 
