@@ -75,8 +75,12 @@ CREATE FUNCTION peaks_take() RETURNS TABLE (device integer, feature text, sort_o
                                             recorded_at timestamptz) LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE peaks_merge_sql('peaks_stage', ARRAY(SELECT features_of('peaks_stage')));
+    -- OFFSET 0: row by row through the key; nothing is known of the size of peaks_stage, and a plan for a
+    -- large one would read all of peaks for each batch
     RETURN QUERY SELECT p.device, p.feature, p.sort_order, p.value, p.recorded_at
-                 FROM peaks_stage c JOIN peaks p USING (device, feature, sort_order)
+                 FROM peaks_stage c CROSS JOIN LATERAL (
+                     SELECT * FROM peaks p WHERE p.device = c.device AND p.feature = c.feature
+                     AND p.sort_order = c.sort_order OFFSET 0) p
                  WHERE (p.value, p.recorded_at) <> (c.value, c.recorded_at);
 END $$;
 
