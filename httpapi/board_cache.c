@@ -67,10 +67,15 @@ static void free_collector(struct board_cache *cache, struct collector *collecto
     free(collector);
 }
 
+static bool is_there(const struct collector *collector, uint64_t now_ms)
+{
+    return collector->state != COLLECTOR_STOPPED && collector->state != COLLECTOR_LOST &&
+           collector->is_heard && now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS;
+}
+
 static bool is_live(const struct collector *collector, uint64_t now_ms)
 {
-    return collector->state == COLLECTOR_LIVE && collector->is_heard &&
-           now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS;
+    return collector->state == COLLECTOR_LIVE && is_there(collector, now_ms);
 }
 
 /* Until when the set is current: its collectors are live, and the table was asked not long ago. */
@@ -389,7 +394,7 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
 
         heard[i] = (struct heard){.id = collector->id,
                                   .state = collector->state,
-                                  .is_live = is_live(collector, now_ms),
+                                  .is_there = is_there(collector, now_ms),
                                   .span_count = collector->span_count,
                                   .spans = collector->spans};
         collector->is_merged = false;
@@ -517,8 +522,7 @@ size_t board_cache_collector_count(const struct board_cache *cache, enum collect
     for (size_t i = 0; i < cache->count; i++) {
         const struct collector *collector = cache->collectors[i];
 
-        if (collector->shown && collector->state == state && collector->is_heard &&
-            now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS)
+        if (collector->shown && collector->state == state && is_there(collector, now_ms))
             count++;
     }
     return count;

@@ -144,7 +144,7 @@ static size_t find_merged(struct merged *out, const struct heard *heard, size_t 
     for (size_t i = 0; i < heard_count; i++) {
         const struct roster_row *row = find_row(rows, row_count, heard[i].id);
 
-        if (!row || !heard[i].is_live)
+        if (!row || !heard[i].is_there || heard[i].state != COLLECTOR_LIVE)
             continue;
         out[count] = (struct merged){.heard = &heard[i], .turn = row->turn, .mark = mark};
         if (reach(&out[count], INT64_MAX) != INT64_MIN)
@@ -176,7 +176,7 @@ static bool has_loaded(const struct span *span, const struct roster_row *row)
 /* Does some merged collector have all that this row's has stored? */
 static bool is_loaded(const struct merged *merged, size_t count, const struct roster_row *row)
 {
-    if (row->batches == 0 || is_merged(merged, count, row->id))
+    if (row->batches == 0)
         return true;
     for (size_t i = 0; i < count; i++) {
         if (has_loaded(merged[i].span, row))
@@ -185,13 +185,13 @@ static bool is_loaded(const struct merged *merged, size_t count, const struct ro
     return false;
 }
 
-static bool is_warming(const struct heard *heard, size_t count, const char *id)
+static const struct heard *find_there(const struct heard *heard, size_t count, const char *id)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(heard[i].id, id) == 0)
-            return heard[i].state == COLLECTOR_WARMING;
+            return heard[i].is_there ? &heard[i] : NULL;
     }
-    return false;
+    return NULL;
 }
 
 static void cover(struct weighing *out, const struct merged *merged, const struct heard *heard,
@@ -201,16 +201,21 @@ static void cover(struct weighing *out, const struct merged *merged, const struc
     for (size_t i = 0; i < intervals->count; i++)
         out->is_covered[i] = true;
     for (size_t r = 0; r < row_count; r++) {
-        if (is_loaded(merged, out->count, &rows[r]))
+        const struct heard *there = find_there(heard, heard_count, rows[r].id);
+
+        if (is_merged(merged, out->count, rows[r].id) ||
+            (!there && is_loaded(merged, out->count, &rows[r])))
             continue;
         for (size_t i = 0; i < intervals->count; i++) {
             int64_t length_us = intervals->items[i].length_us;
 
-            if (length_us != INTERVAL_ALL_TIME && rows[r].newest_us <= out->as_of_us - length_us)
+            if (!there && length_us != INTERVAL_ALL_TIME &&
+                rows[r].newest_us <= out->as_of_us - length_us)
                 continue;
             out->is_covered[i] = false;
-            out->verdict =
-                is_warming(heard, heard_count, rows[r].id) ? WEIGHED_WARMING : WEIGHED_UNCOVERED;
+            out->verdict = there && there->state == COLLECTOR_WARMING ? WEIGHED_WARMING
+                           : there                                    ? WEIGHED_UNSETTLED
+                                                                      : WEIGHED_UNCOVERED;
         }
     }
 }
@@ -299,6 +304,7 @@ const char *weighing_verdict_text(enum weighing_verdict verdict)
         [WEIGHED_INCOMPLETE] = "the collectors' boards do not cover the question",
         [WEIGHED_UNCOVERED] = "a collector that is not heard here has stored readings that no "
                               "live one has loaded",
+        [WEIGHED_UNSETTLED] = "a collector cannot say what is on its boards",
         [WEIGHED_WARMING] = "a collector is loading its windows",
         [WEIGHED_APART] = "the collectors' boards are of different moments",
         [WEIGHED_NOT_LIVE] = "no collector is live",

@@ -3,6 +3,8 @@
  * The rule  The database says which collectors there are (table `collectors`), not what the broker
  *           remembers. What was heard before the table was asked is weighed against its answer:
  *           - a collector is merged when it is live and its status is of the row's turn;
+ *           - nobody else is heard to be there, loading or without the database: what he holds he
+ *             will store, and it was received before now;
  *           - every other row that has stored anything needs a merged collector that had loaded all
  *             of its batches, or its newest reading must have left the interval;
  *           - the moment is the latest that lies in a span of every merged collector.
@@ -29,6 +31,7 @@ enum weighing_verdict {
     WEIGHED_EXACT,
     WEIGHED_INCOMPLETE, /* a merged collector does not vouch for the board, or not for so many */
     WEIGHED_UNCOVERED,  /* somebody has stored readings that no merged collector has */
+    WEIGHED_UNSETTLED,  /* somebody is there and vouches for nothing */
     WEIGHED_WARMING,    /* the same, and he is loading his windows */
     WEIGHED_APART,      /* the collectors vouch for no common moment */
     WEIGHED_NOT_LIVE,   /* no collector is */
@@ -68,7 +71,7 @@ struct roster_row {
 struct heard {
     const char *id;
     enum collector_state state;
-    bool is_live;
+    bool is_there; /* he has said something lately, and not that he ends */
     size_t span_count;
     struct span *const *spans; /* oldest first */
 };

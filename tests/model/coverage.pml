@@ -24,7 +24,8 @@
  *   httpapi   polls the table. The boards that were received before the poll was sent are weighed
  *             against its result, and only those are answered from, as of a moment that lies in the
  *             spans of all of them. A collector is merged when the turn in its status is the table's.
- *             Every other row needs a merged collector whose loaded count is at least the row's.
+ *             Every other row must not be heard, and needs a merged collector whose loaded count is
+ *             at least the row's.
  *
  * Settings -DN=2 -DK=3 (readings) -DSTARTS=3 (of collectors, in all) -DBREAKS=1 -DGHOST
  * Mutations, each must fail:
@@ -334,10 +335,12 @@ end:
 #define HAS_LOADED(h, c) (IS_MERGED(h) && heard[h].loaded.n[c] >= polled_batches[c])
 #endif
 #if N > 2
-#define IS_COVERED(c) (polled_batches[c] == 0 || IS_MERGED(c) || HAS_LOADED(0, c) || HAS_LOADED(1, c) || HAS_LOADED(2, c))
+#define IS_LOADED(c) (polled_batches[c] == 0 || HAS_LOADED(0, c) || HAS_LOADED(1, c) || HAS_LOADED(2, c))
 #else
-#define IS_COVERED(c) (polled_batches[c] == 0 || IS_MERGED(c) || HAS_LOADED(0, c) || HAS_LOADED(1, c))
+#define IS_LOADED(c) (polled_batches[c] == 0 || HAS_LOADED(0, c) || HAS_LOADED(1, c))
 #endif
+/* Who is heard, and vouches for nothing, may hold what he has received. */
+#define IS_COVERED(c) (IS_MERGED(c) || !heard[c].is_there && IS_LOADED(c))
 
 inline merge(c)
 {

@@ -408,13 +408,43 @@ static void test_board_cache__while_a_collector_warms_sql_answers_and_says_so(vo
     struct fixture *f = *state;
 
     live(f, "a", "d1");
-    say(f, (struct said){.id = "b", .state = "warming"});
+    say(f, (struct said){.id = "b", .state = "warming", .loaded = "\"a\":9"});
     weigh(f, a_and_b, 2);
     assert_sql(f, MINUTE, WEIGHED_UNCOVERED);
     assert_int_equal(board_cache_verdict(f->cache, f->now_ms), WEIGHED_WARMING);
     live(f, "b", "d2");
     weigh(f, a_and_b, 2);
     assert_merged(f, MINUTE, T0, DEVICES("d1", "d2"));
+}
+
+/* It has lost the database and holds what it has received: that will be stored, and was received
+ * before the moment of the other's boards. */
+static void test_board_cache__who_is_there_and_vouches_for_nothing_makes_sql_answer(void **state)
+{
+    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 1, 2, T0 - 90 * S}};
+    static const struct roster_row new_b[] = {{"a", 1, 9, T0}, {"b", 1, 0, INT64_MIN}};
+    static const char *const states[] = {"degraded", "unknown", "stopped", "lost"};
+    struct fixture *f = *state;
+
+    take_one(f, "a", 1, "d1", 5);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        say(f, (struct said){.id = "a", .generation = 1, .loaded = "\"b\":2"});
+        say(f, (struct said){.id = "b", .state = states[i]});
+        for (int j = 0; j < 2; j++) {
+            weigh(f, j == 0 ? rows : new_b, 2);
+            if (i < 2)
+                assert_sql(f, MINUTE, WEIGHED_UNCOVERED);
+            else
+                assert_merged(f, MINUTE, T0, DEVICES("d1"));
+        }
+        assert_int_equal(board_cache_verdict(f->cache, f->now_ms),
+                         i < 2 ? WEIGHED_UNSETTLED : WEIGHED_EXACT);
+    }
+    say(f, (struct said){.id = "b", .state = "degraded"});
+    pass(f, 3 * S);
+    say(f, (struct said){.id = "a", .generation = 1, .loaded = "\"b\":2"});
+    weigh(f, rows, 2);
+    assert_merged(f, MINUTE, T0 + 3 * S, DEVICES("d1"));
 }
 
 /* ---- which moment --------------------------------------------------------------------------- */
@@ -717,6 +747,7 @@ int main(void)
         TEST(test_board_cache__who_is_gone_matters_until_his_readings_have_aged),
         TEST(test_board_cache__a_status_of_another_turn_is_not_merged),
         TEST(test_board_cache__while_a_collector_warms_sql_answers_and_says_so),
+        TEST(test_board_cache__who_is_there_and_vouches_for_nothing_makes_sql_answer),
         TEST(test_board_cache__the_moment_is_the_latest_that_all_vouch_for),
         TEST(test_board_cache__moments_that_nobody_shares_are_none),
         TEST(test_board_cache__spans_are_bounded),
