@@ -544,6 +544,7 @@ def test_windows_are_loaded_again_when_another_had_the_turn_unnoticed(stack, rng
         other.autocommit = True
         with other.cursor() as cursor:
             until(lambda: (cursor.execute("SELECT is_ours FROM collector_enter('collector')"), cursor.fetchone()[0])[1])
+            cursor.execute("SET highwater.ranks = on")  # as a collector: nobody is told
             cursor.execute("INSERT INTO devices (device_id) VALUES ('unseen')")
             cursor.execute(
                 "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
