@@ -164,11 +164,13 @@ static bool parse_reading(struct reading *out, const struct features *features, 
 /* Sixteen digits; nothing at all is 0. */
 static bool parse_hash(int64_t *out, const cJSON *hash)
 {
-    const char *text = cJSON_IsString(hash) ? hash->valuestring : "";
+    const char *text = "";
 
     *out = 0;
     if (!hash)
         return true;
+    if (cJSON_IsString(hash))
+        text = hash->valuestring;
     if (strspn(text, "0123456789abcdef") != 16 || text[16])
         return false;
     *out = (int64_t)strtoull(text, NULL, 16);
