@@ -381,7 +381,7 @@ BEGIN
         INTO parts
         FROM (SELECT 'readings' AS source, first_at AS from_at, until AS until_at WHERE step_us < hour_us
               UNION ALL SELECT * FROM rollup_parts(of_device, first_at, until) WHERE step_us >= hour_us
-              UNION ALL SELECT 'cut', origin_hour + step_us * interval '1 microsecond', max(until_at)
+              UNION ALL SELECT 'cut', origin_hour + format('%s microseconds', step_us)::interval, max(until_at)
               FROM rollup_parts(of_device, first_at, until)
               WHERE step_us >= hour_us AND origin_hour < origin AND source <> 'readings') p
         WHERE from_at < until_at;
