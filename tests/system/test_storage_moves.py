@@ -82,6 +82,8 @@ def assert_complete_while_moving(stack, asked):
     day, at = store_in_default(stack.database)
     until(lambda: asked.count() == COUNT)
     stack.start_httpapi(database_url=asked.url, database_connections=len(QUESTIONS))
+    all_up = f"database_connections_up {len(QUESTIONS)}\n".encode()
+    until(lambda: all_up in stack.get("/metrics")[2], 10, "every question finds a connection")
     complete = dict.fromkeys(QUESTIONS, COUNT)
     threads, answers = ask(stack, at)
     for thread in threads:
