@@ -216,6 +216,7 @@ class Ledger:
         self.changed: list[str] = []
         self.droppable_before_us = -(2**62)  # what was recorded before may be dropped by RETENTION
         self._vanished: list[Fact] = []
+        self._removed: dict[tuple[str, int, int], frozenset[str] | None] = {}  # features of each; None: all of it
         self._publishers = publishers
         self._eras = eras
         self._owner_of = owner_of
@@ -260,7 +261,7 @@ class Ledger:
             (recorded_before_us or 0, recorded_before_us is None),
         )
         for row in rows:
-            known = self.fact(*row[:5])
+            known = self._after_removals(row[:3], self.fact(*row[:5]))
             if known is None:
                 self.unexpected.append(row)
                 continue
@@ -271,6 +272,30 @@ class Ledger:
             seen.add(row[:3])
         if recorded_before_us is None:
             self._vanished = [f for key, f in self.facts.items() if key not in seen]
+
+    def remove(self, device_id: str, from_us: int, until_us: int, feature: str | None = None) -> int:
+        """What of that is known by now is taken out: whole readings, or one feature and what then has nothing else."""
+        keys = [k for k, f in self.facts.items() if f.device_id == device_id and from_us <= f.at_us < until_us]
+        for key in keys:
+            taken = self._removed.get(key) or frozenset()
+            self._removed[key] = None if feature is None else taken | {feature}
+            after = self._after_removals(key, self.facts.pop(key))
+            if after is not None:
+                self.facts[key] = after
+        return len(keys)
+
+    def forget(self, device_id: str) -> None:
+        """All that is known of a device is taken out, what was rejected included."""
+        self.remove(device_id, -(2**62), 2**62)
+        self._refused = [(m, element) for m, element in self._refused if device_id not in m.topic.split("/")]
+
+    def _after_removals(self, key: tuple[str, int, int], fact: Fact | None) -> Fact | None:
+        if fact is None or key not in self._removed:
+            return fact
+        taken = self._removed[key]
+        values = {} if taken is None else {name: v for name, v in fact.values.items() if name not in taken}
+        is_there = taken is not None and (values or fact.status is not None)
+        return fact._replace(values=values) if is_there else None
 
     def dropped(self) -> list[Fact]:
         """What was acknowledged and is so old that RETENTION may have dropped it before learn() saw it. Nobody
@@ -286,13 +311,14 @@ class Ledger:
     def verdict(self, database: Database) -> Verdict:
         """The rows, as of the last learn(): lost; there and never sent, or not as it was sent. (None can be there
         twice: the key is all that tells one from another. A sample without a time may have more than one row.)"""
-        arrived = {(device_id, hash64) for device_id, _, hash64 in self.facts}
+        arrived = {(device_id, hash64) for device_id, _, hash64 in (*self.facts, *self._removed)}
         lost: list[Any] = [f for f in self._vanished if f.at_us >= self.droppable_before_us]
         for (device_id, hash64), samples in self._samples.items():
             for sample in samples:
                 key = (device_id, sample.at_us, hash64)
                 is_there = (device_id, hash64) in arrived if sample.at_us is None else key in self.facts
-                if sample.message.is_acknowledged and not is_there and not self._may_be_dropped(sample):
+                may_be_gone = self._may_be_dropped(sample) or key in self._removed
+                if sample.message.is_acknowledged and not is_there and not may_be_gone:
                     lost.append(sample)
         found = database.rows("SELECT topic, payload FROM rejected_messages")
         rejected = {(topic, bytes(payload).strip()) for topic, payload in found}

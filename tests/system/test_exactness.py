@@ -185,3 +185,27 @@ def test_nobody_misses_a_number_that_was_stored(stack, rng):
         until(lambda: not wrong(), 10)
     except AssertionError:
         raise AssertionError(f"(last sent, shown): {wrong()}") from None
+
+
+def test_what_is_taken_out_is_nowhere(stack, rng):
+    """Spans of a device, single features, whole devices: as if they had never come, live boards included."""
+    fleet, eras, settings = start(stack, rng)
+    fleet.send(400)
+    arrived(stack, fleet.publisher)
+    exact = exactness(stack, rng, fleet, eras, settings, pause_s=0.02)
+    exact.learn()
+    for number, device in enumerate(fleet.devices[:6]):
+        times = sorted(f.at_us for f in exact.ledger.facts.values() if f.device_id == device)
+        starts, ends = sorted(rng.sample(times, 2))
+        feature = rng.choice(FEATURES) if number % 2 else None
+        exact.ledger.remove(device, starts, ends, feature)
+        query = "SELECT readings_remove(%s, %s, %s, %s)"
+        stack.database.rows(query, (device, to_text(starts), to_text(ends), feature))
+    gone = fleet.devices.pop()  # sends no more
+    exact.ledger.forget(gone)
+    stack.database.rows("SELECT device_remove(%s)", (gone,))
+    told_us = now_us() + 1_000_000  # live boards follow within a second
+    until(lambda: exact.questioner.ask(("board", "/dashboard", {})).as_of_us > told_us, 30, "a later board")
+    exact.questioner.answers.clear()
+    run(stack, exact, fleet, answers=150)
+    assert_none(exact.settled_differences())
