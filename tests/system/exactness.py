@@ -150,17 +150,20 @@ class Exactness:
 
     def judge(self) -> Judge:
         facts = Facts([*self.ledger.facts.values(), *self.ledger.dropped()])
-        vouching = self._vouching_at()
-        before_us = self.ledger.droppable_before_us
-        return Judge(facts, self.questioner.snapshots, lambda us: vouching[us], self._intervals, before_us)
+        vouching = self._vouching()
 
-    def _vouching_at(self) -> dict[int, set[str]]:
-        """By moment, the collectors that vouched for some board at it."""
-        vouching: dict[int, set[str]] = defaultdict(set)
+        def at(us: int, by_us: int) -> set[str]:
+            return {owner for owner, said_us in vouching[us].items() if said_us <= by_us}
+
+        return Judge(facts, self.questioner.snapshots, at, self._intervals, self.ledger.droppable_before_us)
+
+    def _vouching(self) -> dict[int, dict[str, int]]:
+        """By moment, the collectors that vouched for some board at it, and when each first said so."""
+        vouching: dict[int, dict[str, int]] = defaultdict(dict)
         for one in list(self._listener.received) if self._listener else []:
             if one.topic.endswith("/status") and one.payload and (status := one.json()).get("generations"):
                 for us in range(to_us(status["since"]), to_us(status["asOf"]) + 1, GRID_US):
-                    vouching[us].add(one.topic.split("/")[1])
+                    vouching[us].setdefault(one.topic.split("/")[1], one.at_us)
         return vouching
 
     def _some(self, what: str, items: list[Any]) -> list[Any]:

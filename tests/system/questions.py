@@ -241,13 +241,13 @@ def _target(path: str, parameters: dict[str, Any]) -> str:
 
 class Judge:
     """Holds answers against the facts; what RETENTION may have dropped before `droppable_before_us` may be missing
-    from what is answered out of readings, and from nothing else. `vouching(us)`: the collectors whose status did."""
+    from what is answered out of readings, and from nothing else. `vouching(us, by_us)`: who vouched for a moment by then."""
 
     def __init__(
         self,
         facts: Facts,
         snapshots: Snapshots,
-        vouching: Callable[[int], Set[str]],
+        vouching: Callable[[int, int], Set[str]],
         intervals: dict[str, int | None],
         droppable_before_us: int,
     ) -> None:
@@ -267,7 +267,7 @@ class Judge:
     def view(self, answer: Answer) -> View:
         before_xid = self._snapshots.committed_before(answer.as_of_us or answer.asked_us)
         if answer.source == "boards":
-            return of_boards(answer.as_of_us, self._vouching(answer.as_of_us), before_xid)
+            return of_boards(answer.as_of_us, self._vouching(answer.as_of_us, answer.answered_us), before_xid)
         return out_of_sql(before_xid, answer.answered_us)
 
     def _errors(self, answer: Answer) -> list[str]:
