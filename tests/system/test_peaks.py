@@ -282,12 +282,32 @@ def test_a_feature_that_went_and_came_back_keeps_whole_readings(stack):
     ]
     for i, (features, values) in enumerate(steps):
         program = live(stack, features=features, lowest=1, log_name=f"collector_{i}")
+        # the first batch goes through the trigger, the second past it
+        stack.publish(reading("warm", now_us(), **{name: i for name in features.split(",")}))
+        stored(stack, 2 * i + 1)
         stack.publish(reading("d", at + i, **values))
-        stored(stack, i + 1)
+        stored(stack, 2 * i + 2)
         assert_kept(stack.database)
         assert program.terminate() == 0
-    found = stack.database.rows("SELECT temperature, pressure FROM peaks WHERE feature = 'temperature' AND sort_order = 'desc'")
+    found = stack.database.rows("SELECT temperature, pressure FROM peaks WHERE feature = 'temperature'"
+        " AND sort_order = 'desc' AND device = (SELECT id FROM devices WHERE device_id = 'd')")
     assert found == [(2, None)]
     live(stack, features="humidity,temperature,pressure", lowest=1, log_name="last")
     stack.start_httpapi(features="humidity,temperature,pressure")
     assert_all_agree(stack)
+
+
+def test_a_collector_that_does_not_know_a_feature_leaves_nothing_of_it(stack):
+    """Another collector adds the feature while this one runs; the new peak has not the old one's value of it."""
+    live(stack, features="temperature")
+    stack.publish(reading("warm", now_us(), temperature=1))
+    stored(stack, 1)
+    live(stack, collector_id="other", features="temperature,humidity", subscribe="elsewhere/+/readings", log_name="other",
+         metrics_listen="-")
+    publisher = stack.publisher()
+    publisher.send(reading("d", now_us(), temperature=5, humidity=40), topic="elsewhere/d/readings")
+    publisher.wait()
+    stored(stack, 2)
+    stack.publish(reading("d", now_us(), temperature=50))
+    stored(stack, 3)
+    assert_kept(stack.database)
