@@ -302,8 +302,7 @@ const char *weighing_verdict_text(enum weighing_verdict verdict)
     static const char *const texts[] = {
         [WEIGHED_EXACT] = "the boards are current",
         [WEIGHED_INCOMPLETE] = "the collectors' boards do not cover the question",
-        [WEIGHED_UNCOVERED] = "a collector that is not heard here has stored readings that no "
-                              "live one has loaded",
+        [WEIGHED_UNCOVERED] = "a collector that is not heard has stored what no live one loaded",
         [WEIGHED_UNSETTLED] = "a collector cannot say what is on its boards",
         [WEIGHED_WARMING] = "a collector is loading its windows",
         [WEIGHED_APART] = "the collectors' boards are of different moments",
