@@ -20,6 +20,8 @@ struct roster {
     bool is_ready;    /* up, and told its settings */
     bool is_asking;
     bool is_wanted; /* once more, when the answer is here */
+    bool is_standby;
+    bool has_said_standby;
     bool is_closing;
     uint64_t asked_ms;
     uint64_t mark; /* of the question under way */
@@ -45,6 +47,7 @@ static void on_result(struct pg_query *query, const PGresult *result)
 {
     struct roster *roster = query->user;
 
+    roster->is_standby = PQntuples(result) > 0 && PQgetvalue(result, 0, 4)[0] == 't';
     for (int i = 0; i < PQntuples(result); i++) {
         struct roster_row *row;
 
@@ -64,6 +67,20 @@ static void on_result(struct pg_query *query, const PGresult *result)
     }
 }
 
+/* A standby answers with what it has heard by now, which may be older than the question; then
+ * nothing can be weighed against it. */
+static void hand_over(struct roster *roster)
+{
+    roster->answers++;
+    roster->complaint[0] = '\0';
+    if (!roster->is_standby) {
+        roster->config.on_rows(roster->config.user, roster->rows, roster->count, roster->mark);
+    } else if (!roster->has_said_standby) {
+        roster->has_said_standby = true;
+        log_info("database: it is a standby, which may lag: all boards come out of it");
+    }
+}
+
 /* Without the table, or the right to read it, it would be the same line every second. */
 static void complain(struct roster *roster, const struct pg_error *error)
 {
@@ -80,13 +97,10 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
     struct roster *roster = query->user;
 
     roster->is_asking = false;
-    if (error) {
+    if (error)
         complain(roster, error);
-    } else {
-        roster->answers++;
-        roster->complaint[0] = '\0';
-        roster->config.on_rows(roster->config.user, roster->rows, roster->count, roster->mark);
-    }
+    else
+        hand_over(roster);
     if (roster->is_wanted)
         roster_ask(roster);
 }
@@ -95,7 +109,8 @@ static void ask_now(struct roster *roster)
 {
     roster->question = (struct pg_query){
         .sql = "SELECT id, turn, batches, CASE WHEN isfinite(newest) "
-               "THEN (extract(epoch FROM newest) * 1000000)::bigint END FROM collectors",
+               "THEN (extract(epoch FROM newest) * 1000000)::bigint END, pg_is_in_recovery() "
+               "FROM collectors",
         .timeout_ms = WATCHDOG_MS,
         .user = roster,
         .on_result = on_result,

@@ -4,6 +4,7 @@
  *          takes seconds. roster_ask() is cheap: asks at once, or as soon as the last question is
  *          ROSTER_PAUSE_MS old, or is answered; and it asks by itself every second.
  * Units    durations in ms.
+ * Limits   of a standby nothing is handed over: what it says may be older than the question.
  * Errors   said once, until another one comes. Without an answer nothing happens: on_rows() is only
  *          called with what the database has said.
  * Owner    roster_start(), and roster_close(), which frees it when on_closed comes.

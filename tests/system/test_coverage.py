@@ -353,6 +353,24 @@ def test_a_collector_that_lost_its_session_unnoticed_is_not_believed(stack, post
             proxy.heal()
 
 
+@pytest.mark.faults
+def test_a_standby_is_not_asked_which_collectors_there_are(stack, database, postgres, area, logs):
+    """It may not have heard yet of what somebody has stored: all boards come out of it, whole as of its own now."""
+    stack.start_collector()
+    server = postgres.standby(area / f"standby-{database.name}", logs / "standby.log")
+    server.start()
+    try:
+        stack.start_httpapi(database_url=server.url(database.name))
+        until(lambda: board(stack)[0] == "database", AGAIN_S)
+        stack.publish(reading("d1", temperature=1))
+        until(lambda: board(stack) == ("database", [("d1", 1)]), AGAIN_S)
+        until(lambda: "roster_answers_total 0" not in stack.get("/metrics")[2].decode(), AGAIN_S)
+        assert board(stack)[0] == "database"
+    finally:
+        stack.close()
+        server.stop("immediate")
+
+
 def test_what_nobody_knows_keeps_nobody_from_answering(stack):
     """Retained statuses of collectors that the database has never heard of, and one of the days to come."""
     stack.start_collector()
