@@ -281,7 +281,8 @@ def page_errors(
 ) -> list[str]:
     """All pages of a walk, put together: what must be there, in order, each once."""
     must, may = view.split(facts)
-    known = sorted([*((f, True) for f in must), *((f, False) for f in may)], key=lambda k: (k[0].at_us, k[0].content_hash))
+    known = [*((f, True) for f in must), *((f, False) for f in may)]
+    known.sort(key=lambda pair: (pair[0].at_us, pair[0].content_hash))
     if order == HIGHEST:
         known.reverse()
     at = 0

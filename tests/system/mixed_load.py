@@ -103,7 +103,8 @@ class MixedFleet:
         chance = rng.random()
         self.sent += 1
         if chance < 0.03:
-            return self.send_document(device, {"timestamp": to_text(now_us()), self.features[0]: f"{rng.randrange(10**9)}"})
+            text = f"{rng.randrange(10**9)}"
+            return self.send_document(device, {"timestamp": to_text(now_us()), self.features[0]: text})
         if chance < 0.06:
             return self.send_document(device, self.reading(device, None))
         first = self.reading(device, us := self._time_us())
@@ -113,7 +114,8 @@ class MixedFleet:
         if chance < 0.25:
             several: list[Any] = [first, *(self.reading(device, self._time_us()) for _ in range(rng.randrange(6)))]
             if rng.random() < 0.2:
-                several.insert(rng.randrange(len(several)), rng.choice([7, {"status": "off"}, {self.features[0]: True}]))
+                bad = rng.choice([7, {"status": "off"}, {self.features[0]: True}])
+                several.insert(rng.randrange(len(several)), bad)
             return self.send_document(device, several)
         return self.send_document(device, first)
 

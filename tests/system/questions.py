@@ -241,7 +241,8 @@ def _target(path: str, parameters: dict[str, Any]) -> str:
 
 class Judge:
     """Holds answers against the facts; what RETENTION may have dropped before `droppable_before_us` may be missing
-    from what is answered out of readings, and from nothing else. `vouching(us, by_us)`: who vouched for a moment by then."""
+    from what is answered out of readings, and from nothing else. `vouching(us, by_us)`: who had vouched for a
+    moment by another."""
 
     def __init__(
         self,
@@ -348,9 +349,8 @@ class Judge:
         rows = [entry_of_json(entry, features) for page in answer.pages for entry in page["readings"]]
         facts = self._asked(answer)
         if answer.pages[-1]["next"] is not None and rows:  # not walked to its end
-            last_us = rows[-1].at_us
-            is_asked = (lambda f: f.at_us > last_us) if answer.parameters["order"] == HIGHEST else (lambda f: f.at_us < last_us)
-            facts = [f for f in facts if is_asked(f)]
+            last_us, is_down = rows[-1].at_us, answer.parameters["order"] == HIGHEST
+            facts = [f for f in facts if f.at_us != last_us and (f.at_us > last_us) == is_down]
             rows = [r for r in rows if r.at_us != last_us]
         return errors + page_errors(rows, features, answer.parameters["order"], facts, self._of_readings(view))
 

@@ -71,7 +71,8 @@ def test_local_time_without_an_offset_has_one_hour_of_autumn_twice(stack):
     minutes = [f"2026-10-25T02:{minute:02}:00" for minute in range(0, 60, 10)]
     for _ in ("summer", "winter"):  # a steady value, read twelve times in two hours
         for local in minutes:
-            publisher.send_bytes("devices/d/readings", b'{"timestamp":"%s","temperature":20}' % local.encode(), readings=())
+            payload = b'{"timestamp":"%s","temperature":20}' % local.encode()
+            publisher.send_bytes("devices/d/readings", payload, readings=())
     for offset in ("+02:00", "+01:00"):  # the same, told apart
         for local in minutes:
             payload = b'{"timestamp":"%s%s","temperature":20}' % (local.encode(), offset.encode())

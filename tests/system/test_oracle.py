@@ -177,7 +177,8 @@ def test_boards_of_a_collector_lack_what_another_stored_and_never_what_it_did():
 
 
 def test_boards_out_of_sql_know_what_was_committed_and_maybe_what_came_since():
-    known, new, unseen = fact("a", t=1.0, xid=4), fact("b", t=2.0, xid=7, received_s=3), fact("c", t=3.0, xid=8, received_s=9)
+    known, new = fact("a", t=1.0, xid=4), fact("b", t=2.0, xid=7, received_s=3)
+    unseen = fact("c", t=3.0, xid=8, received_s=9)
     view = out_of_sql(5, NOON + 8 * S)
     facts = [known, new, unseen]
     assert not board(facts, [known], 5, view=view) and not board(facts, [new, known], 5, view=view)
