@@ -382,6 +382,31 @@ def device_errors(
     return errors
 
 
+def devices_errors(entries: Sequence[dict[str, Any]], facts: Facts, after: str, as_of_us: int, view: View) -> list[str]:
+    """A page of /devices: none left out, in order of their bytes; first and last reading, readings of the past hour."""
+    shown = [entry["deviceId"] for entry in entries]
+    errors = [] if shown == sorted(set(shown), key=str.encode) else [f"not in order, or one twice: {shown}"]
+    last = shown[-1] if shown else None
+    for device_id in facts.devices:
+        is_on_page = device_id.encode() > after.encode() and (last is None or device_id.encode() <= last.encode())
+        if is_on_page and device_id not in shown and view.split(facts.span(device_id=device_id))[0]:
+            errors.append(f"lacks {device_id!r}")
+    for entry in entries:
+        must, may = view.split(facts.span(device_id=entry["deviceId"]))
+        hour = [sum(f.at_us > as_of_us - 3_600_000_000 for f in some) for some in (must, may)]
+        errors += [
+            f"{entry['deviceId']!r}: {name} {entry[name]}, must be {to_text(us) if us else us}"
+            for name, us, known in (
+                ("firstReadingAt", must[0].at_us if must else None, [f.at_us for f in may]),
+                ("lastReadingAt", must[-1].at_us if must else None, [f.at_us for f in may]),
+            )
+            if (to_us(entry[name]) if entry[name] else None) not in {us, *known}
+        ]
+        if not hour[0] <= entry["readingsPastHour"] <= sum(hour):
+            errors.append(f"{entry['deviceId']!r}: {entry['readingsPastHour']} in the past hour, must be {hour}")
+    return errors
+
+
 def _peak_errors(
     shown: list[Entry], features: Sequence[str], feature: str, order: str, facts: list[Fact], view: View
 ) -> list[str]:

@@ -26,6 +26,7 @@ from board_oracle import (
     Facts,
     View,
     device_errors,
+    devices_errors,
     entry_of_json,
     of_boards,
     out_of_sql,
@@ -133,7 +134,7 @@ class Questioner:
         return {name: us for name, us in chosen.items() if self.rng.random() < 0.7}
 
     def _question(self, settings: Settings) -> tuple[str, str, dict[str, Any]]:
-        kinds = {"board": 10, "device": 2, "statuses": 2, "values": 1, "pages": 1, "csv": 1, "points": 2}
+        kinds = {"board": 10, "device": 2, "devices": 1, "statuses": 2, "values": 1, "pages": 1, "csv": 1, "points": 2}
         return self.of_kind(self.rng.choices(list(kinds), list(kinds.values()))[0], settings)
 
     def of_kind(self, kind: str, settings: Settings) -> tuple[str, str, dict[str, Any]]:
@@ -151,6 +152,8 @@ class Questioner:
             return kind, "/dashboard", parameters
         if kind == "device":
             return kind, self._device(), {}
+        if kind == "devices":
+            return kind, "/devices", {"limit": rng.choice([3, 100]), "after": rng.choice([*self._devices, ""])}
         if kind == "statuses":
             parameters = rng.choice([{}, self._span(), {"interval": rng.choice(["45s", "1h"])}])
             return kind, f"{fleet_or_device}/histogram", parameters
@@ -217,6 +220,7 @@ class Questioner:
             for order in (HIGHEST, LOWEST):
                 yield "board", "/dashboard", {"interval": interval, "order": order}
         yield "statuses", "/histogram", {}
+        yield "devices", "/devices", {"limit": 100, "after": ""}
         for feature in settings.features:
             yield "values", "/histogram", {"feature": feature, "bins": 20}
         for device in self.rng.sample(self._devices, some_devices or len(self._devices)):
@@ -323,6 +327,13 @@ class Judge:
         statuses = self._counted(self.facts.span(device_id=device_id))
         errors = [f"statuses: {error}" for error in status_errors(answer.document["statuses"], statuses, view)]
         return errors + device_errors(answer.document, answer.settings.features, self.facts, device_id, view)
+
+    def _devices(self, answer: Answer, view: View) -> list[str]:
+        entries, limit = answer.document["devices"], answer.parameters["limit"]
+        errors = devices_errors(entries, self.facts, answer.parameters["after"], answer.as_of_us, view)
+        if len(entries) > limit or (len(entries) < limit and answer.document["next"] is not None):
+            errors.append(f"{len(entries)} of {limit}, and next {answer.document['next']!r}")
+        return errors
 
     def _of_device(self, answer: Answer) -> Any:
         device_id = self._device_id(answer)

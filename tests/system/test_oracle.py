@@ -13,6 +13,7 @@ from board_oracle import (
     Facts,
     View,
     device_errors,
+    devices_errors,
     entry_of_fact,
     entry_of_json,
     exactly_at,
@@ -308,6 +309,22 @@ def test_a_device_has_its_latest_and_its_peaks():
     assert errors(peaks={"t": {"highest": shown(facts[0]), "lowest": None}})
     assert errors(peaks={"t": {"highest": shown(facts[0]), "lowest": shown(facts[0])}})
     assert errors(latest=shown(facts[1])) and errors(latest=None)
+
+
+def test_devices_are_listed_with_what_they_sent_last():
+    facts = Facts([fact("b", at_s=0), fact("b", at_s=9), fact("a", at_s=-7200), fact("ä", at_s=1)])
+
+    def entry(device, first_s, last_s, hour):
+        moments = [to_text(NOON + s * S) for s in (first_s, last_s)]
+        return {"deviceId": device, "firstReadingAt": moments[0], "lastReadingAt": moments[1], "readingsPastHour": hour}
+
+    def errors(*entries, after=""):
+        return devices_errors(entries, facts, after, NOON + 10 * S, EVERYTHING)
+
+    a, b, umlaut = entry("a", -7200, -7200, 0), entry("b", 0, 9, 2), entry("ä", 1, 1, 1)
+    assert not errors(a, b, umlaut) and not errors(a, b) and not errors(b, umlaut, after="a")
+    assert errors(b, umlaut) and errors(a, umlaut) and errors(umlaut, b, a) and errors(a, a, b)
+    assert errors(entry("a", -7200, -7200, 1)) and errors(a, entry("b", 0, 0, 2)) and errors(a, entry("b", 1, 9, 2))
 
 
 def test_what_retention_may_have_dropped_may_be_missing():
