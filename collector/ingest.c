@@ -429,11 +429,11 @@ static void on_removed(struct store *store, uint32_t device, bool is_whole)
     ingest->config.on_removed(ingest, device, is_whole);
 }
 
-static void on_added(struct store *store, uint32_t device)
+static void on_added(struct store *store, int32_t database_id)
 {
     struct ingest *ingest = store->config.user;
 
-    ingest->config.on_added(ingest, device);
+    ingest->config.on_added(ingest, database_id);
 }
 
 static void on_added_many(struct store *store)

@@ -86,7 +86,7 @@ struct ingest_config {
     void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
     /* see store.h: what somebody took out of the tables, or put in */
     void (*on_removed)(struct ingest *ingest, uint32_t device, bool is_whole);
-    void (*on_added)(struct ingest *ingest, uint32_t device);
+    void (*on_added)(struct ingest *ingest, int32_t database_id);
     void (*on_added_many)(struct ingest *ingest);
     /* this collector is the live one of its id: at the start, or after another may have been; or no
      * longer */

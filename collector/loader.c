@@ -315,10 +315,10 @@ static void put_layer(struct loader *loader, int64_t from_us, int64_t until_us)
     buffer_put_text(sql, ")) TO STDOUT (FORMAT binary)");
 }
 
-static void put_only(const struct loader *loader, struct buffer *sql)
+static void put_only(const struct loader *loader, struct buffer *sql, const char *column)
 {
     if (loader->config.only)
-        buffer_printf(sql, " AND device = ANY ('%s')", loader->config.only);
+        buffer_printf(sql, " AND %s = ANY ('%s')", column, loader->config.only);
 }
 
 /* Of single devices there are few enough readings to be read as they are. */
@@ -327,6 +327,7 @@ static bool is_step_wanted(const struct loader *loader)
     switch (loader->step) {
     case STEP_BEGIN:
     case STEP_COLLECTORS: /* with it the snapshot is taken */
+    case STEP_DEVICES:
     case STEP_PEAKS:
     case STEP_LATEST:
     case STEP_END:
@@ -356,13 +357,15 @@ static void submit_step(struct loader *loader)
         buffer_put_text(sql, "COPY (SELECT id, batches FROM collectors) TO STDOUT (FORMAT binary)");
         break;
     case STEP_DEVICES:
-        buffer_put_text(sql, "COPY (SELECT id, device_id FROM devices) TO STDOUT (FORMAT binary)");
+        buffer_put_text(sql, "COPY (SELECT id, device_id FROM devices WHERE true");
+        put_only(loader, sql, "id");
+        buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_PEAKS:
         buffer_put_text(sql, "COPY (SELECT feature, sort_order, ");
         put_value_columns(sql, loader->config.features);
         buffer_put_text(sql, " FROM peaks WHERE true");
-        put_only(loader, sql);
+        put_only(loader, sql, "device");
         buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_SEQUENCES:
@@ -400,7 +403,7 @@ static void submit_step(struct loader *loader)
         buffer_put_text(sql, "COPY (SELECT ");
         put_value_columns(sql, loader->config.features);
         buffer_printf(sql, " FROM readings WHERE recorded_at > '%s'", since);
-        put_only(loader, sql);
+        put_only(loader, sql, "device");
         buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_LATER:

@@ -411,10 +411,9 @@ static void on_turn(struct ingest *ingest, bool is_ours)
     sequences_clear(&c->sequences);
 }
 
-static void note_changed(struct collector *c, uint32_t device)
+static void note_changed(struct collector *c, int32_t database_id)
 {
-    buffer_printf(&c->changed, "%s%" PRId32, c->changed.bytes > 0 ? "," : "",
-                  c->devices.items[device].database_id);
+    buffer_printf(&c->changed, "%s%" PRId32, c->changed.bytes > 0 ? "," : "", database_id);
 }
 
 /* Until its windows are filled again with what is left, nothing is shown. A load that is under way may
@@ -432,18 +431,18 @@ static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
     boards_set_complete(&c->boards, false);
     if (is_whole)
         sequences_forget(&c->sequences, device);
-    note_changed(c, device);
+    note_changed(c, c->devices.items[device].database_id);
     load_due(c);
     if (c->loads_again)
         loader_cancel(&c->loader);
 }
 
 /* The windows only gain by it, so what they hold is shown as before. */
-static void on_added(struct ingest *ingest, uint32_t device)
+static void on_added(struct ingest *ingest, int32_t database_id)
 {
     struct collector *c = ingest->config.user;
 
-    note_changed(c, device);
+    note_changed(c, database_id);
     load_due(c);
 }
 

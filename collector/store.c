@@ -676,7 +676,6 @@ static void ask_removals(struct store *store)
 static void on_notify(struct pg_link *link, const char *payload)
 {
     struct store *store = link->config.user;
-    uint32_t device;
 
     if (!store_is_ready(store))
         return;
@@ -684,11 +683,8 @@ static void on_notify(struct pg_link *link, const char *payload)
         ask_removals(store);
     else if (strcmp(payload, "many") == 0)
         store->config.on_added_many(store);
-    else if (devices_find_database_id(store->config.devices, (int32_t)strtol(payload, NULL, 10),
-                                      &device))
-        store->config.on_added(store, device);
     else
-        store->config.on_added_many(store); /* a device that we have not heard of */
+        store->config.on_added(store, (int32_t)strtol(payload, NULL, 10));
 }
 
 /* ---- the session ---------------------------------------------------------------------------- */
