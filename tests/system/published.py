@@ -249,7 +249,6 @@ class Ledger:
 
     def learn(self, database: Database, features: Sequence[str], recorded_before_us: int | None = None) -> None:
         """Reads `readings` and holds every row against what was published. What was dropped since stays known."""
-        self.read()
         seen: set[tuple[str, int, int]] = set()
         columns = "".join(f', r."{feature}"' for feature in features)
         rows = database.rows(
@@ -260,6 +259,7 @@ class Ledger:
             " WHERE r.recorded_at < timestamptz 'epoch' + %s * interval '1 microsecond' OR %s",
             (recorded_before_us or 0, recorded_before_us is None),
         )
+        self.read()  # only now: what is stored by then was noted before it was published
         for row in rows:
             known = self._after_removals(row[:3], self.fact(*row[:5]))
             if known is None:
