@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,15 @@ static int setup(void **state)
 static bool parse(struct collector_status *out, const char *json)
 {
     return collector_status_parse(out, &features, &intervals, json, strlen(json));
+}
+
+static void assert_refused(const char *json)
+{
+    struct collector_status status = {.turn = 77};
+
+    if (parse(&status, json))
+        fail_msg("%s is taken", json);
+    assert_int_equal(status.turn, 77);
 }
 
 static void test_collector_status__what_is_not_as_it_should_be_is_refused(void **state)
@@ -54,21 +64,28 @@ static void test_collector_status__what_is_not_as_it_should_be_is_refused(void *
         "{\"state\":\"live\",\"loaded\":[1]}",
         "{\"state\":\"live\",\"loaded\":{\"b\":\"1\"}}",
         "{\"state\":\"live\",\"generations\":[1]}", /* of which boards? */
-        "{\"state\":\"live\",\"features\":[\"a\"],\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],"
-        "\"generations\":[]}",
-        "{\"state\":\"live\",\"features\":[\"a\"],\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],"
-        "\"generations\":[1,2]}",
-        "{\"state\":\"live\",\"features\":[\"a\"],\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],"
-        "\"lowest\":true,\"generations\":[1]}",
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct collector_status status = {.turn = 77};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_refused(cases[i]);
+}
 
-        if (parse(&status, cases[i]))
-            fail_msg("%s is taken", cases[i]);
-        assert_int_equal(status.turn, 77);
+/* One generation for each board that is kept, of `features` and `intervals` that name one each. */
+static void test_collector_status__generations_are_of_as_many_boards_as_are_kept(void **state)
+{
+    static const char *const cases[] = {"\"generations\":[]", "\"generations\":[1,2]",
+                                        "\"lowest\":true,\"generations\":[1]"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char json[256];
+
+        snprintf(json, sizeof(json),
+                 "{\"state\":\"live\",\"features\":[\"a\"],"
+                 "\"intervals\":[{\"name\":\"b\",\"lengthMs\":1}],%s}",
+                 cases[i]);
+        assert_refused(json);
     }
 }
 
@@ -166,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collector_status__what_is_not_as_it_should_be_is_refused),
+        cmocka_unit_test(test_collector_status__generations_are_of_as_many_boards_as_are_kept),
         cmocka_unit_test(test_collector_status__known_members_are_shown_and_no_others),
         cmocka_unit_test(test_collector_status__generations_are_found_by_name),
         cmocka_unit_test(
