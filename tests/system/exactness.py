@@ -149,7 +149,7 @@ class Exactness:
             self.ledger.learn(self._stack.database, self._features)
 
     def judge(self) -> Judge:
-        facts = Facts([*self.ledger.facts.values(), *self.ledger.dropped()])
+        facts = Facts([*self.ledger.facts.values(), *self.ledger.perhaps_dropped()])
         vouching = self._vouching()
 
         def at(us: int, by_us: int) -> set[str]:

@@ -297,15 +297,15 @@ class Ledger:
         is_there = taken is not None and (values or fact.status is not None)
         return fact._replace(values=values) if is_there else None
 
-    def dropped(self) -> list[Fact]:
+    def perhaps_dropped(self) -> list[Fact]:
         """What was acknowledged and is so old that RETENTION may have dropped it before learn() saw it. Nobody
-        knows when it arrived, so it may be on whatever there is."""
+        knows when it arrived, so it may be on whatever there is. What was dropped and then delivered again is
+        another row, by nature: learn() may have seen that one, so these are among them a second time."""
         return [
             Fact(s.device_id, s.at_us, hash64, 0, UNKNOWN, self._owner_of(s.topic), s.status, s.values, s.seq)
             for (_, hash64), samples in self._samples.items()
             for s in samples
             if s.at_us is not None and s.message.is_acknowledged and self._may_be_dropped(s)
-            and (s.device_id, s.at_us, hash64) not in self.facts
         ]
 
     def verdict(self, database: Database) -> Verdict:

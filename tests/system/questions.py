@@ -36,7 +36,7 @@ from board_oracle import (
     value_histogram_errors,
 )
 from oracle import Database, now_us, to_text, to_us
-from published import UNKNOWN, Fact, Settings
+from published import Fact, Settings
 
 DURATIONS = (2, 7, 45, 90)  # s, which no collector keeps, so SQL must answer
 MOST_PAGES = 60
@@ -324,7 +324,7 @@ class Judge:
         assert device_id is not None
         if answer.document["deviceId"] != device_id:
             return [f"is about {answer.document['deviceId']}"]
-        statuses = self._counted(self.facts.span(device_id=device_id))
+        statuses = self.facts.span(device_id=device_id)
         errors = [f"statuses: {error}" for error in status_errors(answer.document["statuses"], statuses, view)]
         return errors + device_errors(answer.document, answer.settings.features, self.facts, device_id, view)
 
@@ -340,12 +340,7 @@ class Judge:
         return answer.document if device_id is None else answer.document[device_id]
 
     def _statuses(self, answer: Answer, view: View) -> list[str]:
-        return status_errors(self._of_device(answer), self._counted(self._asked(answer)), view)
-
-    def _counted(self, facts: list[Fact]) -> list[Fact]:
-        """What was dropped and then delivered again is another row, by nature, so it may have been counted twice."""
-        again = [f._replace(xid=UNKNOWN) for f in facts if f.at_us < self._droppable_before_us]
-        return [*facts, *again]
+        return status_errors(self._of_device(answer), self._asked(answer), view)
 
     def _values(self, answer: Answer, view: View) -> list[str]:
         feature, bins = answer.parameters["feature"], answer.parameters["bins"]
