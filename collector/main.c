@@ -425,7 +425,8 @@ static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
     if (is_whole)
         log_info("windows: a device was removed");
     else
-        log_info("windows: readings of %s were removed", c->devices.items[device].id);
+        log_info("windows: loading %s again, of which readings were removed",
+                 c->devices.items[device].id);
     windows_clear_device(&c->windows, device);
     c->is_complete = false;
     boards_set_complete(&c->boards, false);

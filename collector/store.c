@@ -115,6 +115,49 @@ static void submit(struct store *store, const char *sql, size_t copy_count,
 
 /* ---- the transaction ------------------------------------------------------------------------ */
 
+static bool is_thinned(const struct store *store, int32_t database_id)
+{
+    const int32_t *ids = (const void *)store->thinned.data;
+
+    for (size_t i = 0; i < store->thinned.bytes / sizeof(*ids); i++)
+        if (ids[i] == database_id)
+            return true;
+    return false;
+}
+
+static bool is_differing(const struct store *store, uint32_t device)
+{
+    const uint32_t *devices = (const void *)store->differing.data;
+
+    for (size_t i = 0; i < store->differing.bytes / sizeof(*devices); i++)
+        if (devices[i] == device)
+            return true;
+    return false;
+}
+
+/* A reading that is there already is a duplicate, also when a value was taken out of it since it came
+ * first. Which ones of a batch were there is not known, so all of their devices are looked for. */
+static void find_differing(struct store *store, const struct batch *batch)
+{
+    const struct device *devices = store->config.devices->items;
+
+    buffer_clear(&store->differing);
+    for (size_t i = 0; i < batch->count && store->thinned.bytes > 0; i++) {
+        uint32_t device = batch_row(batch, i)->device;
+
+        if (is_thinned(store, devices[device].database_id) && !is_differing(store, device))
+            buffer_put(&store->differing, &device, sizeof(device));
+    }
+}
+
+static void tell_differing(struct store *store)
+{
+    const uint32_t *devices = (const void *)store->differing.data;
+
+    for (size_t i = 0; i < store->differing.bytes / sizeof(*devices); i++)
+        store->config.on_removed(store, devices[i], false);
+}
+
 static void finish_batch(struct store *store)
 {
     struct batch *batch = store->batch;
@@ -127,7 +170,12 @@ static void finish_batch(struct store *store)
     store->is_held = false;
     backoff_reset(&store->backoff);
     set_state(store, STORE_READY);
+    buffer_clear(&store->differing);
+    if (outcome.duplicates > 0)
+        find_differing(store, batch);
+    tell_differing(store); /* so that no board is made of what the batch brings, */
     store->config.on_stored(store, batch, &outcome);
+    tell_differing(store); /* and it goes again */
 }
 
 /* The one suspect left is the culprit. */
@@ -606,7 +654,7 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
 
 /* ---- what others do to the tables ------------------------------------------------------------ */
 
-/* id, device, is_whole: in the order in which they took effect. */
+/* id, device, is_whole, whether a value alone was taken out: in the order in which they took effect. */
 static void on_removals(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
@@ -618,6 +666,8 @@ static void on_removals(struct pg_query *query, const PGresult *result)
         uint32_t device;
 
         store->removals_known = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+        if (*PQgetvalue(result, row, 3) == 't' && !is_thinned(store, database_id))
+            buffer_put(&store->thinned, &database_id, sizeof(database_id));
         if (is_first || !devices_find_database_id(store->config.devices, database_id, &device))
             continue;
         peaks_forget(&store->peaks, device);
@@ -662,7 +712,8 @@ static void ask_removals(struct store *store)
         return;
     store->is_asking = true;
     snprintf(store->ask_sql, sizeof(store->ask_sql),
-             "SELECT id, device, is_whole FROM removals WHERE id > %" PRId64 " ORDER BY id",
+             "SELECT id, device, is_whole, feature IS NOT NULL FROM removals WHERE id > %" PRId64
+             " ORDER BY id",
              store->removals_known);
     store->ask = (struct pg_query){.sql = store->ask_sql,
                                    .timeout_ms = store->config.watchdog_ms,
@@ -854,6 +905,8 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->peaks_rows);
     buffer_release(&store->rejected);
     buffer_release(&store->columns);
+    buffer_release(&store->thinned);
+    buffer_release(&store->differing);
     tally_release(&store->tally);
     store->on_closed(store);
 }

@@ -105,11 +105,13 @@ struct store {
     struct batch_span fresh; /* of the current try: what goes straight to the partition */
     struct tally tally;
     struct pg_query ask; /* for removals */
-    char ask_sql[96];
+    char ask_sql[128];
     bool is_asking;
     bool tries_after_asking;
-    int64_t removals_known; /* the last one that was seen; -1 = none was asked for yet */
-    char partition[64];     /* of the present, "" = not known */
+    int64_t removals_known;  /* the last one that was seen; -1 = none was asked for yet */
+    struct buffer thinned;   /* int32_t each: devices.id, of which a value was taken out */
+    struct buffer differing; /* uint32_t each: devices of a batch that has such readings again */
+    char partition[64];      /* of the present, "" = not known */
     int64_t partition_from_us;
     int64_t partition_until_us;
     int64_t late_before_us; /* as of the last try: nothing older is fresh */

@@ -214,6 +214,30 @@ def test_a_sensor_that_said_85_is_off_the_boards_within_a_second(stack):
     assert took < 5, "a second, on a machine that does nothing else"
 
 
+def test_a_message_that_comes_again_brings_back_no_value_that_was_taken_out(stack):
+    """It is a duplicate: the row stays without the value, and so do the boards."""
+    live(stack, lowest=1)
+    stack.start_httpapi()
+    now = now_us()
+    publisher = stack.publisher()
+    for at, temperature in ((now - 3_000_000, 85.0), (now - 2_000_000, 21.0)):
+        publisher.send(reading("oven", at, temperature=temperature, pressure=1.0))
+    publisher.wait()
+    stored(stack, 2)
+    assert stack.database.value("SELECT readings_remove('oven', %s, 'infinity', 'pressure')", (to_text(now - 3_500_000),)) == 2
+    assert stack.database.value("SELECT readings_remove('oven', %s, %s, 'temperature')", (to_text(now - 3_500_000), to_text(now - 2_500_000))) == 1
+    assert_all_agree(stack)
+    for _ in range(2):  # the second time it is expected, and goes another way
+        publisher.send(reading("oven", now - 3_000_000, temperature=85.0, pressure=1.0))
+        publisher.send(reading("other", now_us(), temperature=1.0))
+        publisher.wait()
+    stored(stack, 4)
+    assert_all_agree(stack)
+    board = stack.get_json("/dashboard?features=temperature,pressure&interval=past_hour")
+    assert [entry["temperature"] for entry in board["temperature"]] == [21.0, 1.0]
+    assert board["pressure"] == []
+
+
 def test_a_device_that_was_forgotten_may_come_back(stack):
     live(stack, lowest=1)
     stack.start_httpapi()
