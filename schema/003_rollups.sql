@@ -225,9 +225,10 @@ BEGIN
     WHERE p.starts_at <= now() AND p.ends_at > now();
 END $$;
 
--- Everybody else who stores into readings is taken care of here, once per statement.
+-- Everybody else who stores into readings is taken care of here, once per statement; with our search_path,
+-- for whoever stores may have another (a dump that is read back has none).
 CREATE FUNCTION readings_were_added() RETURNS trigger
-LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
     state storage_state;

@@ -87,7 +87,7 @@ END $$;
 -- Fires behind readings_were_added(), by their names: that one takes the lock which tells a snapshot
 -- that is too old. What nobody who ranks has stored is not in any collector's windows, so they are
 -- told which devices to look at; a collector says in its session that it is one.
-CREATE FUNCTION readings_were_ranked() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION readings_were_ranked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable -- a feature may have any name
 DECLARE
     most_devices CONSTANT integer := 100; -- that are told one by one
