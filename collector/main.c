@@ -416,17 +416,12 @@ static void note_changed(struct collector *c, int32_t database_id)
     buffer_printf(&c->changed, "%s%" PRId32, c->changed.bytes > 0 ? "," : "", database_id);
 }
 
-/* Until its windows are filled again with what is left, nothing is shown. A load that is under way may
- * have read what was taken out. */
+/* Until its windows are filled again with what the tables say, nothing is shown. A load that is under way
+ * may have read what was taken out. */
 static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
 {
     struct collector *c = ingest->config.user;
 
-    if (is_whole)
-        log_info("windows: a device was removed");
-    else
-        log_info("windows: loading %s again, of which readings were removed",
-                 c->devices.items[device].id);
     windows_clear_device(&c->windows, device);
     c->is_complete = false;
     boards_set_complete(&c->boards, false);

@@ -2,16 +2,21 @@
  * many statements it has:
  *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
  *      [COPY peaks_stage ...; SELECT peaks_take();]]
- *     [COPY readings_stage ...; INSERT INTO readings ...;] [COPY rejected_messages ...;]
+ *     [COPY readings_stage ...; SELECT ingest_take_stage(...);] [COPY rejected_messages ...;]
  *     [EXECUTE count_batch ...;] COMMIT
  * Plain COPY is two to three times as fast as a staging table with ON CONFLICT, and duplicates are
  * rare, so COPY goes first and staging is the answer to 23505 (and to what is probably delivered
  * again: after a reconnect, or while the last batch had duplicates).
  *
  * What is fresh, as nearly all is, goes straight into the partition of today, with its sums beside it
- * (tally.h), and what of it may be a peak (peaks.h). A COPY into readings would fire the trigger that does this in SQL, which costs two thirds
- * of the COPY itself; what is older, or of another day, takes that way. ingest_enter() makes sure that
- * nothing fresh is late (schema/003_rollups.sql); when it refuses, the batch is staged.
+ * (tally.h), and what of it may be a peak (peaks.h). A COPY into readings would fire the trigger that
+ * does this in SQL, which costs two thirds of the COPY itself; what is older, or of another day, takes
+ * that way. ingest_enter() makes sure that nothing fresh is late (schema/003_rollups.sql); when it
+ * refuses, the batch is staged.
+ *
+ * The windows take a batch as it came, so they would show what a row that was there already does not
+ * have: a value that was taken out, or that came when its feature was not kept. ingest_take_stage()
+ * says which devices have such a reading in the batch.
  *
  * A refused row is searched for by halves, each half in a transaction of its own: that part of a
  * batch is committed early is no harm, for nothing is acknowledged before all of it is. When a half
@@ -115,41 +120,7 @@ static void submit(struct store *store, const char *sql, size_t copy_count,
 
 /* ---- the transaction ------------------------------------------------------------------------ */
 
-static bool is_thinned(const struct store *store, int32_t database_id)
-{
-    const int32_t *ids = (const void *)store->thinned.data;
-
-    for (size_t i = 0; i < store->thinned.bytes / sizeof(*ids); i++)
-        if (ids[i] == database_id)
-            return true;
-    return false;
-}
-
-static bool is_differing(const struct store *store, uint32_t device)
-{
-    const uint32_t *devices = (const void *)store->differing.data;
-
-    for (size_t i = 0; i < store->differing.bytes / sizeof(*devices); i++)
-        if (devices[i] == device)
-            return true;
-    return false;
-}
-
-/* A reading that is there already is a duplicate, also when a value was taken out of it since it came
- * first. Which ones of a batch were there is not known, so all of their devices are looked for. */
-static void find_differing(struct store *store, const struct batch *batch)
-{
-    const struct device *devices = store->config.devices->items;
-
-    buffer_clear(&store->differing);
-    for (size_t i = 0; i < batch->count && store->thinned.bytes > 0; i++) {
-        uint32_t device = batch_row(batch, i)->device;
-
-        if (is_thinned(store, devices[device].database_id) && !is_differing(store, device))
-            buffer_put(&store->differing, &device, sizeof(device));
-    }
-}
-
+/* Of some devices the windows would take what the tables do not say: they are loaded again. */
 static void tell_differing(struct store *store)
 {
     const uint32_t *devices = (const void *)store->differing.data;
@@ -170,12 +141,10 @@ static void finish_batch(struct store *store)
     store->is_held = false;
     backoff_reset(&store->backoff);
     set_state(store, STORE_READY);
-    buffer_clear(&store->differing);
-    if (outcome.duplicates > 0)
-        find_differing(store, batch);
     tell_differing(store); /* so that no board is made of what the batch brings, */
     store->config.on_stored(store, batch, &outcome);
     tell_differing(store); /* and it goes again */
+    buffer_clear(&store->differing);
 }
 
 /* The one suspect left is the culprit. */
@@ -335,6 +304,24 @@ static void on_peaks(struct store *store, const PGresult *result)
     }
 }
 
+/* added, differing: "{3,17}" */
+static void on_staged(struct store *store, const PGresult *result)
+{
+    char *at;
+
+    if (PQntuples(result) != 1 || PQnfields(result) != 2)
+        return;
+    store->inserted += strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    at = PQgetvalue(result, 0, 1);
+    while (*at == '{' || *at == ',') {
+        int32_t database_id = (int32_t)strtol(at + 1, &at, 10);
+        uint32_t device;
+
+        if (devices_find_database_id(store->config.devices, database_id, &device))
+            buffer_put(&store->differing, &device, sizeof(device));
+    }
+}
+
 static void on_batch_result(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
@@ -349,6 +336,10 @@ static void on_batch_result(struct pg_query *query, const PGresult *result)
     case STORE_ROWS: /* "COPY 3", "INSERT 0 3" */
         store->rows_due--;
         store->inserted += number ? strtoull(number, NULL, 10) : 0;
+        break;
+    case STORE_STAGED_ROWS:
+        store->rows_due--;
+        on_staged(store, result);
         break;
     case STORE_PEAKS:
         on_peaks(store, result);
@@ -394,7 +385,7 @@ static void note_statement(struct store *store, enum store_statement what)
 {
     assert(store->statement_count < STORE_STATEMENTS_MAX);
     store->statements[store->statement_count++] = what;
-    if (what == STORE_ROWS)
+    if (what == STORE_ROWS || what == STORE_STAGED_ROWS)
         store->rows_due++;
 }
 
@@ -491,11 +482,9 @@ static void put_staged(struct store *store, size_t *copies)
     add_copy(store, copies, &store->rows);
     buffer_printf(&store->sql, "COPY readings_stage (%s) FROM STDIN (FORMAT binary);", columns);
     note_statement(store, STORE_OTHER);
-    buffer_printf(&store->sql,
-                  "INSERT INTO readings (%s) SELECT %s FROM readings_stage"
-                  " ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING;",
-                  columns, columns);
-    note_statement(store, STORE_ROWS);
+    buffer_printf(&store->sql, "SELECT * FROM ingest_take_stage(%s);",
+                  buffer_text(&store->features));
+    note_statement(store, STORE_STAGED_ROWS);
 }
 
 static void put_rejected(struct store *store, size_t *copies)
@@ -646,6 +635,7 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
     assert(!store->batch);
     store->batch = batch;
     store->outcome = (struct store_outcome){0};
+    buffer_clear(&store->differing);
     store->plan = expects_duplicates ? STORE_STAGED : STORE_PLAIN;
     store->is_sorted = false;
     if (store->state == STORE_READY)
@@ -654,7 +644,7 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
 
 /* ---- what others do to the tables ------------------------------------------------------------ */
 
-/* id, device, is_whole, whether a value alone was taken out: in the order in which they took effect. */
+/* id, device, is_whole: in the order in which they took effect. */
 static void on_removals(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
@@ -666,13 +656,15 @@ static void on_removals(struct pg_query *query, const PGresult *result)
         uint32_t device;
 
         store->removals_known = strtoll(PQgetvalue(result, row, 0), NULL, 10);
-        if (*PQgetvalue(result, row, 3) == 't' && !is_thinned(store, database_id))
-            buffer_put(&store->thinned, &database_id, sizeof(database_id));
         if (is_first || !devices_find_database_id(store->config.devices, database_id, &device))
             continue;
         peaks_forget(&store->peaks, device);
         if (is_whole)
             devices_forget_database_id(store->config.devices, device);
+        if (is_whole)
+            log_info("store: a device was removed");
+        else
+            log_info("store: readings of %s were removed", store->config.devices->items[device].id);
         store->config.on_removed(store, device, is_whole);
     }
     if (is_first)
@@ -712,8 +704,7 @@ static void ask_removals(struct store *store)
         return;
     store->is_asking = true;
     snprintf(store->ask_sql, sizeof(store->ask_sql),
-             "SELECT id, device, is_whole, feature IS NOT NULL FROM removals WHERE id > %" PRId64
-             " ORDER BY id",
+             "SELECT id, device, is_whole FROM removals WHERE id > %" PRId64 " ORDER BY id",
              store->removals_known);
     store->ask = (struct pg_query){.sql = store->ask_sql,
                                    .timeout_ms = store->config.watchdog_ms,
@@ -814,23 +805,26 @@ static void prepare(struct store *store)
     buffer_clear(sql);
     if (!store->is_prepared)
         buffer_put_text(
-            sql, "SET synchronous_commit = on; SET client_min_messages = error;"
-                 "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = '10s';"
-                 /* ingest_enter() reads what was committed while it waited for its lock */
-                 "SET default_transaction_isolation = 'read committed';"
-                 "SET idle_in_transaction_session_timeout = '60s';"
-                 "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
-                 "SET tcp_keepalives_count = 3;"
-                 "SET highwater.ranks = on; LISTEN highwater;"
-                 /* an earlier connection of this process whose end the server has not
+            sql,
+            "SET synchronous_commit = on; SET client_min_messages = error;"
+            "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = '10s';"
+            /* ingest_enter() reads what was committed while it waited for its lock */
+            "SET default_transaction_isolation = 'read committed';"
+            /* the planner takes a table without statistics for a large one, and would compile */
+            "SET jit = off;"
+            "SET idle_in_transaction_session_timeout = '60s';"
+            "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
+            "SET tcp_keepalives_count = 3;"
+            "SET highwater.ranks = on; LISTEN highwater;"
+            /* an earlier connection of this process whose end the server has not
                   * noticed still holds the lock, and perhaps half a batch; nobody else's
                   * has this name, which is random and not the URL's to choose */
-                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
-                 " pg_backend_pid() AND application_name = current_setting('application_name');"
-                 "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
-                 " ON COMMIT DELETE ROWS;"
-                 "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
-                 " ON COMMIT DELETE ROWS;DEALLOCATE ALL;");
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
+            " pg_backend_pid() AND application_name = current_setting('application_name');"
+            "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
+            " ON COMMIT DELETE ROWS;"
+            "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
+            " ON COMMIT DELETE ROWS;DEALLOCATE ALL;");
     if (!store->is_prepared)
         buffer_printf(sql,
                       "PREPARE count_batch (timestamptz) AS UPDATE collectors"
@@ -887,8 +881,12 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
     backoff_init(&store->backoff, RETRY_LEAST_MS, RETRY_MOST_MS, (uint64_t)(uintptr_t)store);
     peaks_init(&store->peaks, config->features);
     buffer_put_text(&store->columns, "device, content_hash, recorded_at, received_at, status, seq");
-    for (size_t i = 0; i < config->features->count; i++)
+    for (size_t i = 0; i < config->features->count; i++) {
         buffer_printf(&store->columns, ", \"%s\"", config->features->names[i]);
+        buffer_printf(&store->features, "%s'%s'", i > 0 ? "," : "ARRAY[",
+                      config->features->names[i]);
+    }
+    buffer_put_text(&store->features, "]");
     uv_timer_init(loop, &store->timer);
     store->timer.data = store;
     return true;
@@ -905,7 +903,7 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->peaks_rows);
     buffer_release(&store->rejected);
     buffer_release(&store->columns);
-    buffer_release(&store->thinned);
+    buffer_release(&store->features);
     buffer_release(&store->differing);
     tally_release(&store->tally);
     store->on_closed(store);

@@ -43,7 +43,14 @@ enum store_plan {
 };
 
 /* What the results of a try's statements are good for, in their order. */
-enum store_statement { STORE_ENTER, STORE_ROWS, STORE_PEAKS, STORE_COMMIT, STORE_OTHER };
+enum store_statement {
+    STORE_ENTER,
+    STORE_ROWS,
+    STORE_STAGED_ROWS,
+    STORE_PEAKS,
+    STORE_COMMIT,
+    STORE_OTHER
+};
 
 enum { STORE_STATEMENTS_MAX = 16 };
 
@@ -92,7 +99,8 @@ struct store {
     struct buffer peaks_rows;
     struct buffer rejected;
     struct buffer columns;
-    struct batch *batch; /* being written, NULL = none */
+    struct buffer features; /* as an array of SQL */
+    struct batch *batch;    /* being written, NULL = none */
     enum store_plan plan;
     size_t suspect_from; /* STORE_PART: sorted rows that hold a refused one */
     size_t suspect_to;
@@ -105,12 +113,11 @@ struct store {
     struct batch_span fresh; /* of the current try: what goes straight to the partition */
     struct tally tally;
     struct pg_query ask; /* for removals */
-    char ask_sql[128];
+    char ask_sql[96];
     bool is_asking;
     bool tries_after_asking;
     int64_t removals_known;  /* the last one that was seen; -1 = none was asked for yet */
-    struct buffer thinned;   /* int32_t each: devices.id, of which a value was taken out */
-    struct buffer differing; /* uint32_t each: devices of a batch that has such readings again */
+    struct buffer differing; /* uint32_t each: devices of whose readings the batch has others */
     char partition[64];      /* of the present, "" = not known */
     int64_t partition_from_us;
     int64_t partition_until_us;

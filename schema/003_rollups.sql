@@ -225,6 +225,28 @@ BEGIN
     WHERE p.starts_at <= now() AND p.ends_at > now();
 END $$;
 
+-- Takes what a collector has put into its table readings_stage, but for what is there already. Answers
+-- how many readings that were, and which devices have a reading there that differs from the same message
+-- as this collector reads it: a value was taken out since, or it came before its features did.
+CREATE FUNCTION ingest_take_stage(features text[], OUT added bigint, OUT differing integer[])
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE (SELECT format('INSERT INTO readings (%1$s) SELECT %1$s FROM readings_stage
+                            ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING',
+                           'device, content_hash, recorded_at, received_at, status, seq' || string_agg(format(', %I', f), ''))
+             FROM unnest(features) f);
+    GET DIAGNOSTICS added = ROW_COUNT;
+    IF added < (SELECT count(*) FROM readings_stage) THEN
+        -- OFFSET 0: each is looked up by its key, whatever the planner thinks of a table without statistics
+        EXECUTE (SELECT format('SELECT array_agg(DISTINCT s.device) FROM readings_stage s CROSS JOIN LATERAL (
+                                    SELECT * FROM readings r WHERE r.device = s.device AND r.recorded_at = s.recorded_at
+                                    AND r.content_hash = s.content_hash OFFSET 0) r
+                                WHERE (%s) IS DISTINCT FROM (%s)',
+                               string_agg(format('s.%I', f), ', '), string_agg(format('r.%I', f), ', '))
+                 FROM unnest(features) f) INTO differing;
+    END IF;
+END $$;
+
 -- Everybody else who stores into readings is taken care of here, once per statement; with our search_path,
 -- for whoever stores may have another (a dump that is read back has none).
 CREATE FUNCTION readings_were_added() RETURNS trigger

@@ -24,20 +24,22 @@ $$;
 
 -- The same as a condition: reading a with value x ranks before reading b of that device with y.
 CREATE FUNCTION rank_beats_sql(sort_order text, a text, x text, b text, y text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT format('(%I.%I, %I.recorded_at, %3$I.content_hash) > (%I.%I, %I.recorded_at, %6$I.content_hash)',
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN format('(%I.%I, %I.recorded_at, %3$I.content_hash) > (%I.%I, %I.recorded_at, %6$I.content_hash)',
                   CASE sort_order WHEN 'desc' THEN a ELSE b END, CASE sort_order WHEN 'desc' THEN x ELSE y END, a,
-                  CASE sort_order WHEN 'desc' THEN b ELSE a END, CASE sort_order WHEN 'desc' THEN y ELSE x END, b)
-$$;
+                  CASE sort_order WHEN 'desc' THEN b ELSE a END, CASE sort_order WHEN 'desc' THEN y ELSE x END, b);
+END $$;
 
 -- The features that a table has a column for.
-CREATE FUNCTION features_of(relation regclass) RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT a.attname::text FROM pg_attribute a
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
-      AND a.attname IN (SELECT f.attname FROM pg_attribute f
-                        WHERE f.attrelid = 'readings'::regclass AND f.attnum > 6 AND NOT f.attisdropped)
-    ORDER BY a.attname
-$$;
+CREATE FUNCTION features_of(relation regclass) RETURNS SETOF text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT a.attname::text FROM pg_attribute a
+                 WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+                   AND a.attname IN (SELECT f.attname FROM pg_attribute f
+                                     WHERE f.attrelid = 'readings'::regclass AND f.attnum > 6 AND NOT f.attisdropped)
+                 ORDER BY a.attname;
+END $$;
 
 -- Rows for peaks as a query: the best readings of each device and ranking in `source`, but for those
 -- that are no news to peaks.
@@ -54,9 +56,11 @@ CREATE FUNCTION peaks_of_sql(source text) RETURNS text LANGUAGE sql STABLE AS $$
 $$;
 
 -- The statement that takes such rows into peaks, each if it beats what is there. Features that
--- `source` has no column for were in none of its readings.
-CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT format('INSERT INTO peaks AS p (%1$s) SELECT %1$s FROM %2$s c ORDER BY device, feature, sort_order'
+-- `source` has no column for were in none of its readings. Each batch needs it: PL/pgSQL keeps its plans,
+-- SQL makes them anew each time.
+CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN format('INSERT INTO peaks AS p (%1$s) SELECT %1$s FROM %2$s c ORDER BY device, feature, sort_order'
                   ' ON CONFLICT (device, feature, sort_order) DO UPDATE SET (%3$s) = ROW (%4$s) WHERE CASE'
                   ' excluded.sort_order WHEN ''desc'' THEN %5$s ELSE %6$s END',
                   'device, feature, sort_order, content_hash, recorded_at, value, status'
@@ -66,8 +70,8 @@ CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGU
                   || coalesce(string_agg(format(', excluded.%I', feature), ''), ''),
                   rank_beats_sql('desc', 'excluded', 'value', 'p', 'value'),
                   rank_beats_sql('asc', 'excluded', 'value', 'p', 'value'))
-    FROM features_of('peaks') AS f (feature)
-$$;
+    FROM features_of('peaks') AS f (feature);
+END $$;
 
 -- Takes what a collector has put into its table peaks_stage. Answers with those rows of peaks that
 -- are better, so that it need not send what they beat again.

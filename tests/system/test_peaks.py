@@ -297,6 +297,25 @@ def test_a_feature_that_went_and_came_back_keeps_whole_readings(stack):
     assert_all_agree(stack)
 
 
+def test_what_came_before_its_feature_stays_as_it_was_stored(stack):
+    """The same message again is a duplicate, though now there is more of it to be kept."""
+    at = now_us()
+    first = live(stack, features="temperature", lowest=1)
+    stack.publish(reading("d", at - 5, temperature=3, pressure=5))
+    stored(stack, 1)
+    first.terminate(20)
+    live(stack, features="temperature,pressure", lowest=1, log_name="second")
+    stack.start_httpapi()
+    for count in (2, 3):
+        stack.publish(reading("d", at - 5, temperature=3, pressure=5), reading("e", at - 10 + count, temperature=1, pressure=1))
+        stored(stack, count)
+        assert_all_agree(stack)
+    board = stack.get_json("/dashboard?features=temperature,pressure&interval=past_hour")
+    assert [entry["deviceId"] for entry in board["pressure"]] == ["e"]
+    assert [entry["deviceId"] for entry in board["temperature"]] == ["d", "e"]
+    assert "pressure" not in board["temperature"][0] or board["temperature"][0]["pressure"] is None
+
+
 def test_a_collector_that_does_not_know_a_feature_leaves_nothing_of_it(stack):
     """Another collector adds the feature while this one runs; the new peak has not the old one's value of it."""
     live(stack, features="temperature")
