@@ -792,14 +792,19 @@ static void on_signal(uv_signal_t *handle, int number)
 static void settle_load(struct collector *c)
 {
     size_t left = c->changed.bytes - c->changed_loading;
-    const char *rest = (const char *)c->changed.data + c->changed_loading;
+    const char *rest;
 
     if (!c->loader.config.only) {
         c->rests_until_us =
             timestamp_now() + LOAD_RESTS * (timestamp_now() - c->loader.started_at_us);
         c->loads_all = false;
     }
-    if (left > 0 && *rest == ',') {
+    if (left == 0) {
+        buffer_clear(&c->changed);
+        return;
+    }
+    rest = buffer_text(&c->changed) + c->changed_loading;
+    if (*rest == ',') {
         rest++;
         left--;
     }
