@@ -139,8 +139,8 @@ class _Link:
             self.finish(direction)
 
     def finish(self, direction: str) -> None:
-        """Nothing more goes in this direction: FIN."""
-        with contextlib.suppress(OSError, RuntimeError):
+        """Nothing more goes in this direction: FIN. To nobody, while it is not connected yet."""
+        with contextlib.suppress(OSError, RuntimeError, KeyError):
             self.writers[direction].write_eof()
 
     def cut(self, with_reset: bool) -> None:
