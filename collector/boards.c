@@ -406,8 +406,16 @@ static void take_marker(struct boards *boards, const struct mqtt_delivery *deliv
 {
     if (delivery->retain)
         boards->has_seen_marker = true;
-    else if (boards->memory == BROKER_UNKNOWN)
+    else if (boards->memory == BROKER_UNKNOWN) {
         boards->memory = boards->has_seen_marker ? BROKER_KEPT : BROKER_FORGOT;
+        boards->memory_at_ms = uv_now(boards->moment.loop);
+    }
+}
+
+enum broker_memory boards_broker_memory(const struct boards *boards, uint64_t since_ms)
+{
+    return boards->memory == BROKER_FORGOT && boards->memory_at_ms < since_ms ? BROKER_KEPT
+                                                                              : boards->memory;
 }
 
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)

@@ -90,6 +90,7 @@ struct boards {
     bool has_said_refused; /* that the broker takes no message of this size */
     bool has_seen_marker;  /* the one that was retained before we came */
     enum broker_memory memory;
+    uint64_t memory_at_ms; /* when that was known */
     uint64_t boards_published;
     uint64_t messages_refused; /* by the broker, for their size */
     unsigned open_parts;
@@ -143,6 +144,10 @@ size_t boards_inexact(const struct boards *boards);
 /* One short line about a rejected message; a few per second go out. */
 void boards_tell_rejected(struct boards *boards, const char *topic, const char *reason,
                           const char *detail);
+
+/* What the broker had lost when a connection to it ended at `since_ms` (of the loop's clock). That it had
+ * forgotten everything when this one came up was before, if this one came up earlier. */
+enum broker_memory boards_broker_memory(const struct boards *boards, uint64_t since_ms);
 
 /* Publishes the last boards and a last status, disconnects, frees. */
 void boards_close(struct boards *boards, void (*on_closed)(struct boards *boards));

@@ -545,8 +545,7 @@ static void on_second(void *user)
 
     check_law(c);
     watch_clock(c);
-    if (ingest_judge_session(&c->ingest, c->boards.memory) && c->boards.memory == BROKER_FORGOT)
-        c->boards.memory = BROKER_KEPT; /* from now on it has something to forget */
+    ingest_judge_session(&c->ingest, boards_broker_memory(&c->boards, c->ingest.mqtt.down_at_ms));
     windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
     watch_memory(c);
     if (c->has_upkeep && store_is_ready(&c->ingest.store))

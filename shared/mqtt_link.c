@@ -54,6 +54,8 @@ static void set_state(struct mqtt_link *link, enum mqtt_link_state state)
         return;
     if (!link->config.quiet)
         log_debug("%s: %s -> %s", link->config.name, state_names[link->state], state_names[state]);
+    if (link->state == MQTT_LINK_UP)
+        link->down_at_ms = uv_now(link->loop);
     link->state = state;
 }
 

@@ -110,13 +110,14 @@ def test_malformed_requests_are_refused_one_by_one(stack):
 
 def test_no_request_is_smuggled_behind_another(stack):
     api = Api(stack)
+    before = api.metric('requests_total{route="metrics",code="200"}')
     for name, data in SMUGGLED.items():
         status, answer, raw = first_answer(api.port, data + HIDDEN)
         assert status in (0, 400, 413), f"{name}: {status}"
         assert raw.is_closed(3), f"{name}: the connection stays open"
         assert b"HTTP/1.1" not in raw.buffered, f"{name}: {raw.buffered[:100]!r}"
         raw.close()
-    assert api.metric('requests_total{route="metrics",code="200"}') <= 3  # only ours
+    assert api.metric('requests_total{route="metrics",code="200"}') <= before + 1  # only ours
     is_well(api)
 
 
