@@ -40,6 +40,7 @@ void batch_clear(struct batch *batch)
 {
     batch->count = 0;
     batch->rejected_count = 0;
+    memset(batch->rejected_by_reason, 0, sizeof(batch->rejected_by_reason));
     batch->sorted_count = 0;
     buffer_clear(&batch->payloads);
     buffer_clear(&batch->rejected_rows);
@@ -101,6 +102,7 @@ void batch_reject(struct batch *batch, const char *topic, const struct reading_i
     put_valid_text(out, reading_error_text(item->error));
     put_valid_text(out, item->detail);
     batch->rejected_count++;
+    batch->rejected_by_reason[item->error]++;
 }
 
 static int compare_keys(const void *left, const void *right)

@@ -36,6 +36,7 @@ struct batch {
     struct buffer payloads;
     struct buffer rejected_rows; /* binary COPY rows of rejected_messages, no header */
     size_t rejected_count;
+    uint32_t rejected_by_reason[READING_ERROR_COUNT];
     int64_t oldest_received_at_us;
     int64_t newest_recorded_at_us; /* of its readings */
     uint32_t *order;               /* rows, sorted; batch->sorted_count of them */

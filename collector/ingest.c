@@ -30,7 +30,6 @@ static struct batch *other_batch(struct ingest *ingest, const struct batch *batc
 
 static void reject(struct ingest *ingest, const struct reading_item *item)
 {
-    ingest->counters.rejected_by_reason[item->error]++;
     batch_reject(ingest->filling, ingest->delivery->topic, item);
     ingest->config.on_rejected(ingest, ingest->delivery->topic, item->error, item->detail);
 }
@@ -306,7 +305,8 @@ static void settle(struct ingest *ingest, const struct store_outcome *outcome)
     counters->stored += outcome->stored;
     counters->duplicates += outcome->duplicates;
     counters->rejected += ingest->committing->rejected_count;
-    counters->rejected_by_reason[READING_REFUSED_BY_DATABASE] += outcome->refused;
+    for (size_t i = 0; i < READING_ERROR_COUNT; i++)
+        counters->rejected_by_reason[i] += ingest->committing->rejected_by_reason[i];
     batch_clear(ingest->committing);
     ingest->committing = NULL;
 }

@@ -61,7 +61,7 @@ struct ingest_counters {
     uint64_t without_timestamp;
     uint64_t unknown_members;
     uint64_t stale_batches; /* committed after their connection had ended: delivered again */
-    uint64_t rejected_by_reason[READING_ERROR_COUNT];
+    uint64_t rejected_by_reason[READING_ERROR_COUNT]; /* their sum is rejected */
 };
 
 struct ingest_config {
