@@ -436,7 +436,7 @@ def latency_section(results: dict[int, dict[str, dict[str, Figure]]]) -> Section
         TARGETS,
         "From the timestamp in the reading, which is when the device publishes it. Committed is when PostgreSQL wrote "
         "the commit (track_commit_timestamp, for this alone), of every reading. Visible is when a client of /events "
-        "has the board with the reading on it, of readings that lead their board; boards change at most every 150 ms.",
+        "has the board with the reading on it, of readings that lead their board; boards are made at whole tenths of a second.",
     )
     for rate, result in results.items():
         ours, broker = result["collector"], result["subscriber"]
