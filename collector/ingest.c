@@ -368,22 +368,21 @@ static void on_subscribed(struct mqtt_link *link, bool granted)
         ingest->is_subscribed = true;
 }
 
-bool ingest_judge_session(struct ingest *ingest, enum broker_memory memory)
+void ingest_judge_session(struct ingest *ingest, enum broker_memory memory)
 {
     const struct mqtt_link *link = &ingest->mqtt;
     char text[512];
 
     if (ingest->is_session_judged || link->state != MQTT_LINK_UP)
-        return false;
+        return;
     if (session_is_lost(&ingest->session)) {
         if (memory == BROKER_UNKNOWN && uv_now(link->loop) < link->up_at_ms + JUDGE_AFTER_MS)
-            return false;
+            return;
         ingest->sessions_lost++;
         session_explain(text, sizeof(text), &ingest->session, memory, link->config.client_id);
         log_error("mqtt: %s", text);
     }
     ingest->is_session_judged = true;
-    return true;
 }
 
 static void on_mqtt_down(struct mqtt_link *link, const char *reason)

@@ -142,8 +142,8 @@ void ingest_release(struct ingest *ingest);
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 
 /* Tells, once for each connection, whether our session at the broker was lost, as soon as enough is
- * known: to be called now and then. True when it has been told. */
-bool ingest_judge_session(struct ingest *ingest, enum broker_memory memory);
+ * known: to be called now and then. */
+void ingest_judge_session(struct ingest *ingest, enum broker_memory memory);
 
 uint64_t ingest_in_flight(const struct ingest *ingest);
 
