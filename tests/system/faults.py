@@ -44,6 +44,37 @@ MOST_RSS_KB = 200_000 if BUILD_DIR.name != "asan" else 2_000_000
 # --- Load ----------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def sending(send_one: Callable[[], object], rate: float) -> Iterator[None]:
+    """One is sent all the while, `rate` times a second."""
+    ended = threading.Event()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        start = time.monotonic()
+        sent = 0
+        try:
+            while not ended.wait(0.01):
+                due = int((time.monotonic() - start) * rate)
+                # After a stall (a slow machine, a paused broker) there is no burst to catch up.
+                if due - sent > rate / 2:
+                    sent = due
+                for _ in range(due - sent):
+                    send_one()
+                sent = due
+        except BaseException as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(90)
+    assert not failures and not thread.is_alive(), failures
+
+
 class Fleet:
     """Makes the readings of a few devices, all out of one seed.
 
@@ -97,35 +128,9 @@ class Fleet:
         self.publisher.wait()
         return sent
 
-    @contextlib.contextmanager
-    def load(self, rate: float = 300) -> Iterator[None]:
+    def load(self, rate: float = 300) -> contextlib.AbstractContextManager[None]:
         """with fleet.load(): messages are sent all the while, `rate` of them a second."""
-        ended = threading.Event()
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            start = time.monotonic()
-            sent = 0
-            try:
-                while not ended.wait(0.01):
-                    due = int((time.monotonic() - start) * rate)
-                    # After a stall (a slow machine, a paused broker) there is no burst to catch up.
-                    if due - sent > rate / 2:
-                        sent = due
-                    for _ in range(due - sent):
-                        self.send_one()
-                    sent = due
-            except BaseException as failure:
-                failures.append(failure)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join(90)
-        assert not failures and not thread.is_alive(), failures
+        return sending(self.send_one, rate)
 
 
 # --- A stack that is up --------------------------------------------------------------------------

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from faults import sending
 from oracle import Message, Publisher, now_us, to_text
 
 STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE")
@@ -129,32 +128,9 @@ class MixedFleet:
             self.send_one()
         self.publisher.wait()
 
-    @contextlib.contextmanager
-    def load(self, rate: float) -> Iterator[None]:
+    def load(self, rate: float) -> contextlib.AbstractContextManager[None]:
         """Messages are sent all the while, `rate` of them a second; after a stall there is no burst to catch up."""
-        ended = threading.Event()
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            start, sent = time.monotonic(), 0
-            try:
-                while not ended.wait(0.01):
-                    due = int((time.monotonic() - start) * rate)
-                    if due - sent < rate / 2:
-                        for _ in range(due - sent):
-                            self.send_one()
-                    sent = due
-            except BaseException as failure:
-                failures.append(failure)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join(90)
-        assert not failures and not thread.is_alive(), failures
+        return sending(self.send_one, rate)
 
 
 def hash_of(device: str) -> int:
