@@ -2,7 +2,7 @@
 #
 #   V=1              show the whole commands
 #   CC=clang         another compiler; CFLAGS, CPPFLAGS and LDFLAGS are added to ours
-#   FLAVOUR=asan     release (default), asan, test (with failpoints) or fuzz; objects stay apart
+#   FLAVOUR=asan     release (default), asan, test (with failpoints), coverage or fuzz; objects stay apart
 #   CI=true          a warning is an error
 #   PAGE=no          httpapi without the page, as where there is no Node.js
 
@@ -28,6 +28,7 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 # on a new machine pkg-config comes only with `make deps`.
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
+space          := $(subst ,, )
 collector_LIBS := libmosquitto libpq libcjson libuv libmicrohttpd libxxhash
 devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib
 httpapi_LIBS   := libmosquitto libpq libcjson libuv libmicrohttpd libxxhash
@@ -57,6 +58,8 @@ test_CFLAGS     := $(release_CFLAGS) -DHIGHWATER_FAILPOINTS
 test_LDFLAGS    := $(release_LDFLAGS)
 asan_CFLAGS     := $(sanitize) -fsanitize=address,undefined
 asan_LDFLAGS    := -fsanitize=address,undefined
+coverage_CFLAGS := -O0 -g --coverage -DHIGHWATER_FAILPOINTS
+coverage_LDFLAGS := --coverage
 fuzz_CFLAGS     := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 fuzz_LDFLAGS    := -fsanitize=fuzzer,address,undefined
 
@@ -75,8 +78,8 @@ note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
 .PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-page \
-        run-test-page screenshots run-screenshots verify verify-all chaos lint lint-format \
-        lint-cppcheck lint-tidy lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install clean help FORCE
+        run-test-page screenshots run-screenshots verify verify-all chaos coverage lint lint-format \
+        lint-cppcheck lint-tidy lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
@@ -279,6 +282,19 @@ chaos: test-programs ## faults at random: SECONDS=120 SEED=n
 asan: ## all of it with ASan and UBSan, then the unit and the short system tests
 	@$(MAKE) --no-print-directory FLAVOUR=asan test
 
+# What is killed takes its counts along, so the figure is a little low.
+coverage: ## which lines of C the unit and the short system tests reach: build/coverage/coverage.txt
+ifneq ($(FLAVOUR),coverage)
+	@$(MAKE) --no-print-directory FLAVOUR=coverage coverage
+else
+coverage: $(UNIT) programs deps-run deps-test deps-coverage
+	@find $(OUT)/obj -name '*.gcda' -delete
+	@failed=0; $(MAKE) --no-print-directory test-unit || failed=1; \
+	$(subst FAILPOINT_DIR=build/test,FAILPOINT_DIR=$(BIN),$(PYTEST)) || failed=1; \
+	gcovr --root . --filter '$(subst $(space),|,$(FOLDERS))' --object-directory $(OUT)/obj $(OUT)/obj \
+	  --exclude-unreachable-branches --output $(OUT)/coverage.txt && tail -3 $(OUT)/coverage.txt; exit $$failed
+endif
+
 fuzz: ## each fuzzer for SECONDS_EACH=60; new inputs in build/fuzz/corpus, crashes in build/fuzz
 ifneq ($(FLAVOUR),fuzz)
 	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz
@@ -347,6 +363,14 @@ install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector 
 	@for p in $(PROGRAMS); do \
 	  install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/highwater-$$p" || exit 1; done
 	@install -D -m 644 mosquitto.conf "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
+
+# The same commit gives the same bytes: times are the commit's, and gzip adds none.
+dist: | build ## what is committed as build/highwater-VERSION.tar.gz
+	@git archive --format=tar --prefix=highwater-$(VERSION)/ HEAD | gzip -9n > build/highwater-$(VERSION).tar.gz
+	@echo build/highwater-$(VERSION).tar.gz
+
+build:
+	@mkdir -p $@
 
 clean: ## remove build/
 	rm -rf build

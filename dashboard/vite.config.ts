@@ -1,8 +1,21 @@
 import react from '@vitejs/plugin-react';
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
+// What comes with the script, and asks that its licence does, too. React brings its scheduler.
+const licenses = {
+  name: 'licenses',
+  generateBundle(this: { emitFile(file: object): void }) {
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object };
+    const source = [...Object.keys(dependencies), 'scheduler']
+      .map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, 'utf8')}`)
+      .join('\n\n');
+    this.emitFile({ type: 'asset', fileName: 'licenses.txt', source });
+  },
+};
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), licenses],
   // Relative, so that the page works behind any prefix of a proxy.
   base: './',
   build: {
