@@ -21,7 +21,7 @@ CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE / "deploy" / "local"))
 sys.dont_write_bytecode = True
 
-import paho.mqtt.client as mqtt  # noqa: E402
+from mqtt_client import mqtt_client  # noqa: E402
 from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, until  # noqa: E402
 
 BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
@@ -35,7 +35,7 @@ class Stack:
         self.http_port = free_port()
         self.metrics_port = free_port()
         self.programs: dict[str, Program] = {}
-        self.publisher: mqtt.Client | None = None
+        self.publisher: Any = None
         self.postgres.start()
         self.broker.start()
 
@@ -88,7 +88,7 @@ class Stack:
     def publish(self, topic: str, payload: str) -> None:
         """Returns when the broker has acknowledged it."""
         if self.publisher is None:
-            self.publisher = mqtt.Client("page-tests", clean_session=True)
+            self.publisher = mqtt_client("page-tests")
             self.publisher.connect(LOOPBACK, self.broker.port)
             self.publisher.loop_start()
         self.publisher.publish(topic, payload, qos=1).wait_for_publish(10)

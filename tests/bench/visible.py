@@ -63,10 +63,10 @@ class Prober:
     """A device whose every reading leads the board."""
 
     def __init__(self, broker_port: int) -> None:
-        import paho.mqtt.client as mqtt
+        from mqtt_client import mqtt_client
 
         self.sent: dict[int, float] = {}  # by value
-        self._client = mqtt.Client("probe")
+        self._client = mqtt_client("probe")
         self._client.connect(LOOPBACK, broker_port)
         self._client.loop_start()
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import psycopg2
 from psycopg2.extras import execute_values
 
+from mqtt_client import mqtt_client
 from oracle import FEATURES, Database, Reading, now_us, to_text
 from servers import LOOPBACK, until
 
@@ -98,7 +98,7 @@ class PlayedCollector:
         self._generations: dict[tuple[str, str, str], int] = {}
         self._database = database
         self._lock = threading.RLock()
-        self._client = mqtt.Client(f"played-{collector_id}-{time.monotonic_ns()}", protocol=mqtt.MQTTv5)
+        self._client = mqtt_client(f"played-{collector_id}-{time.monotonic_ns()}")
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.connect(LOOPBACK, port)
         self._client.loop_start()

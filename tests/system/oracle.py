@@ -21,6 +21,7 @@ import psycopg2
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from mqtt_client import NEWER, mqtt_client
 from servers import LOOPBACK, until
 
 FEATURES = ("temperature", "pressure")
@@ -86,16 +87,18 @@ class Message:
 
 
 class _Client(mqtt.Client):
-    """paho 1.6 keeps the reason code of a PUBACK to itself; this remembers it by packet id."""
+    """paho 1 keeps the reason code of a PUBACK to itself; this remembers it by packet id."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.puback_codes: dict[int, int] = {}
 
-    def _handle_pubackcomp(self, cmd: str) -> int:
-        packet = self._in_packet["packet"]
-        self.puback_codes[int.from_bytes(packet[:2], "big")] = packet[2] if len(packet) > 2 else 0
-        return super()._handle_pubackcomp(cmd)
+    if not NEWER:
+
+        def _handle_pubackcomp(self, cmd: str) -> int:
+            packet = self._in_packet["packet"]
+            self.puback_codes[int.from_bytes(packet[:2], "big")] = packet[2] if len(packet) > 2 else 0
+            return super()._handle_pubackcomp(cmd)
 
 
 class Publisher:
@@ -109,7 +112,7 @@ class Publisher:
         self._unacknowledged: dict[int, Message] = {}
         self._early_codes: dict[int, int] = {}
         self._lock = threading.Lock()
-        self._client = _Client(client_id or f"publisher-{next(self._numbers)}", protocol=mqtt.MQTTv5)
+        self._client = mqtt_client(client_id or f"publisher-{next(self._numbers)}", kind=_Client)
         self._client.max_inflight_messages_set(window)
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.on_publish = self._on_publish
@@ -119,9 +122,9 @@ class Publisher:
         self._client.loop_start()
         until(self._client.is_connected, 10, "the publisher is connected")
 
-    def _on_publish(self, client: _Client, _userdata: object, packet_id: int) -> None:
+    def _on_publish(self, client: _Client, _userdata: object, packet_id: int, reason: Any = None, *_: object) -> None:
         """Runs in paho's thread, and may come before publish() has returned the packet's id."""
-        code = client.puback_codes.pop(packet_id, 0)
+        code = client.puback_codes.pop(packet_id, 0) if reason is None else reason.value
         with self._lock:
             message = self._unacknowledged.pop(packet_id, None)
             if message is None:
@@ -186,7 +189,7 @@ class Listener:
         self.received: list[Received] = []
         self._topics = topics
         self._is_subscribed = False
-        self._client = mqtt.Client(protocol=mqtt.MQTTv5)
+        self._client = mqtt_client()
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics])
         self._client.on_subscribe = self._on_subscribe

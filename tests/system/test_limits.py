@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-import paho.mqtt.client as mqtt
 from conftest import CLONE
 from faults import arrived, subscribed
+from mqtt_client import mqtt_client
 from oracle import now_us, reading
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -101,7 +101,7 @@ def test_a_message_that_expires_while_the_collector_is_away_is_gone(stack):
 
 def publish_expiring(stack, topic: str, payload: bytes, seconds: int) -> None:
     """With QoS 1, and acknowledged."""
-    client = mqtt.Client("expiring", protocol=mqtt.MQTTv5)
+    client = mqtt_client("expiring")
     client.connect(LOOPBACK, stack.broker.port)
     client.loop_start()
     properties = Properties(PacketTypes.PUBLISH)

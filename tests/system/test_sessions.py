@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import paho.mqtt.client as mqtt
 import pytest
 from faults import arrived, assert_all_well, count_lines, start_fleet
+from mqtt_client import mqtt_client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from servers import LOOPBACK, until
@@ -19,7 +19,7 @@ def remembers(stack):
 
 def take_over(stack, client_id="collector", expiry=0):
     """Another client connects with this id and a clean start, and goes again."""
-    client = mqtt.Client(client_id, protocol=mqtt.MQTTv5)
+    client = mqtt_client(client_id)
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = expiry
     client.connect_async(LOOPBACK, stack.broker.port, clean_start=True, properties=properties)

@@ -10,15 +10,20 @@ import json
 import os
 import queue
 import signal
+import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from urllib.parse import urlsplit
 
-import paho.mqtt.client as mqtt
 import psycopg2
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from psycopg2.extras import execute_values
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "deploy" / "local"))
+
+from mqtt_client import mqtt_client  # noqa: E402
 
 BATCH = 5000
 LINGER_S = 0.01
@@ -44,7 +49,7 @@ def take_batch() -> list:
     return batch
 
 
-def on_connect(client, user, flags, code, properties=None):
+def on_connect(client, *args):
     client.subscribe("devices/+/readings", 1)
 
 
@@ -64,7 +69,7 @@ def main() -> None:
         devices = dict(cursor.fetchall())
     signal.signal(signal.SIGUSR2, lambda *_: print(json.dumps({"stored": stored, "at": time.time()}), flush=True))
     broker = urlsplit(os.environ["MQTT_URL"])
-    client = mqtt.Client("python_peer", protocol=mqtt.MQTTv5)
+    client = mqtt_client("python_peer")
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
     properties = Properties(PacketTypes.CONNECT)
     properties.ReceiveMaximum = 65535
