@@ -28,22 +28,25 @@ static double unit_us(const char **text)
 
 bool duration_parse(int64_t *out_us, const char *text)
 {
+    const char *start = text;
     double total = 0;
 
     if (!*text)
         return false;
     while (*text) {
         char *end;
-        double number;
+        size_t digits = strspn(text, "0123456789.");
+        double number = strtod(text, &end);
         double unit;
 
-        if (!isdigit((unsigned char)*text))
+        /* strtod() alone would take 0x10, 1e3 and 1., too. */
+        if (!isdigit((unsigned char)*text) || end != text + digits ||
+            !isdigit((unsigned char)end[-1]))
             return false;
-        number = strtod(text, &end);
-        text = end;
-        unit = *text ? unit_us(&text) : 1e6;
+        unit = *end || text != start ? unit_us((const char **)&end) : 1e6;
         if (unit == 0)
             return false;
+        text = end;
         total += number * unit;
     }
     if (!isfinite(total) || total > 9e18)

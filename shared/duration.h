@@ -1,6 +1,6 @@
 /* duration.h: lengths of time as people write them: 250ms, 60s, 90m, 1h, 30d, or 1h30m.
  *
- * Units    microseconds. A bare number is in seconds.
+ * Units    microseconds. A bare number is in seconds; beside others, each number has its unit.
  * Errors   false when the text is no duration, or too long for 64 bits.
  */
 #ifndef HIGHWATER_DURATION_H
