@@ -90,7 +90,7 @@ static void test_buffer__json_strings_escape_what_json_wants_escaped(void **stat
         {"plain", "\"plain\""},
         {"a\"b\\c/d", "\"a\\\"b\\\\c/d\""},
         {"\n\r\t\b\f", "\"\\u000a\\u000d\\u0009\\u0008\\u000c\""},
-        {"\x01\x1f\x7f", "\"\\u0001\\u001f\x7f\""},
+        {"\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\""},
         {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x8c\x8a", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x8c\x8a\""},
     };
 
