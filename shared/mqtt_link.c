@@ -128,10 +128,14 @@ static void go_down(struct mqtt_link *link, const char *reason)
         finish_close(link);
 }
 
-static const char *error_text(int rc)
+static const char *error_text(const struct mqtt_link *link, int rc)
 {
     if (rc == MOSQ_ERR_KEEPALIVE)
         return "no answer to PINGREQ in time"; /* 2.0.11 has no text for it */
+    /* for the library, a client id in the answer to one who has said his is no MQTT */
+    if (rc == MOSQ_ERR_PROTOCOL && link->state == MQTT_LINK_CONNECTING && link->config.client_id)
+        return "its answer to CONNECT is not legal: it has assigned a client id although we have "
+               "one (let it take those that clients say), or does not speak MQTT";
     return rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
 }
 
@@ -158,7 +162,7 @@ static bool is_connected(const struct mqtt_link *link)
 static bool checked(struct mqtt_link *link, int rc)
 {
     if (rc != MOSQ_ERR_SUCCESS)
-        go_down(link, error_text(rc)); /* no-op where on_disconnect has said it */
+        go_down(link, error_text(link, rc)); /* no-op where on_disconnect has said it */
     return is_connected(link);
 }
 
@@ -300,19 +304,36 @@ static void require_memory(int rc)
     }
 }
 
+/* Under an id that the broker has made up nothing waits for us, and what we leave there waits for
+ * nobody. A library that knows our id does not let it come to this (error_text()); one that had no
+ * memory for it has forgotten it, which a new instance has not. */
+static bool is_renamed(struct mqtt_link *link, const mosquitto_property *properties)
+{
+    char *assigned = NULL;
+    char reason[sizeof(link->failure)];
+
+    if (!link->config.client_id ||
+        !mosquitto_property_read_string(properties, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER, &assigned,
+                                        false))
+        return false;
+    snprintf(reason, sizeof(reason),
+             "the broker has assigned the client id \"%.40s\" though ours is \"%.80s\"",
+             assigned ? assigned : "", link->config.client_id);
+    free(assigned);
+    link->wants_instance = true;
+    go_down(link, reason);
+    return true;
+}
+
 static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags,
                        const mosquitto_property *properties)
 {
     struct mqtt_link *link = user;
-    char *assigned;
 
     (void)mosq;
     link->read_something = true;
-    /* The library forgets an id that it has no memory for, and the broker makes one up. */
-    if (link->config.client_id &&
-        mosquitto_property_read_string(properties, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER, &assigned,
-                                       false))
-        require_memory(MOSQ_ERR_NOMEM);
+    if (reason == 0 && is_renamed(link, properties))
+        return;
     if (reason != 0) {
         go_down(link, mosquitto_reason_string(reason));
         return;
@@ -348,7 +369,7 @@ static void on_disconnect(struct mosquitto *mosq, void *user, int rc,
                  link->config.client_id ? link->config.client_id : "we did");
         go_down(link, reason);
     } else {
-        go_down(link, rc >= 0x80 ? mosquitto_reason_string(rc) : error_text(rc));
+        go_down(link, rc >= 0x80 ? mosquitto_reason_string(rc) : error_text(link, rc));
     }
 }
 
@@ -497,7 +518,7 @@ static void connect_to(struct mqtt_link *link, const char *address)
     rc = mosquitto_connect_bind_async(link->mosq, address, link->port, link->config.keepalive_s,
                                       NULL);
     if (rc > 0 || mosquitto_socket(link->mosq) < 0) {
-        go_down(link, error_text(rc));
+        go_down(link, error_text(link, rc));
         return;
     }
     link->epoch++;
@@ -552,6 +573,17 @@ static void attempt(struct mqtt_link *link)
     }
 }
 
+/* In the place of the one that there is, whose socket it closes. */
+static void replace_instance(struct mqtt_link *link)
+{
+    link->wants_instance = false;
+    mosquitto_destroy(link->mosq);
+    if (!new_instance(link)) {
+        log_error("%s: the certificates can no longer be read", link->config.name);
+        abort();
+    }
+}
+
 /* Drops the connection without a word. The library closes a socket with its instance only, or
  * before it opens the next one. A publisher's instance is kept when there will be a next one,
  * because it remembers what was published and not acknowledged. */
@@ -564,17 +596,15 @@ static void abandon(struct mqtt_link *link, const char *reason)
         return; /* the instance goes with the handles */
     if (link->state == MQTT_LINK_WAITING && !link->config.gated)
         return;
-    mosquitto_destroy(link->mosq);
-    if (!new_instance(link)) {
-        log_error("%s: the certificates can no longer be read", link->config.name);
-        abort();
-    }
+    replace_instance(link);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct mqtt_link *link = timer->data;
 
+    if (link->state == MQTT_LINK_WAITING && link->wants_instance)
+        replace_instance(link);
     if (link->state == MQTT_LINK_WAITING)
         attempt(link);
     else if (link->state == MQTT_LINK_CONNECTING)
@@ -741,6 +771,12 @@ void mqtt_link_join(struct mqtt_link *link)
     }
 }
 
+void mqtt_link_rename(struct mqtt_link *link, const char *client_id)
+{
+    link->config.client_id = client_id;
+    link->wants_instance = true;
+}
+
 void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link))
 {
     assert(!link->on_closed);
@@ -774,6 +810,17 @@ bool mqtt_link_subscribe_as(struct mqtt_link *link, const char *filter, int qos,
     return subscribe(link, filter, qos,
                      how == MQTT_LINK_NOT_OUR_OWN ? MQTT_SUB_OPT_NO_LOCAL
                                                   : MQTT_SUB_OPT_SEND_RETAIN_NEW);
+}
+
+bool mqtt_link_unsubscribe(struct mqtt_link *link, const char *filter)
+{
+    int rc;
+
+    if (link->state != MQTT_LINK_UP)
+        return false;
+    rc = mosquitto_unsubscribe(link->mosq, NULL, filter);
+    rearm(link);
+    return rc == MOSQ_ERR_SUCCESS;
 }
 
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,

@@ -128,6 +128,7 @@ struct mqtt_link {
     unsigned queued;  /* publications not yet written, to know whether a cork is worth it */
     bool tcp_is_open; /* the first writable event of the connection has come */
     bool wants_up;
+    bool wants_instance; /* the library's, anew, before the next attempt */
     char failure[200]; /* of the last attempt, so that only a new one is logged */
     unsigned open_handles;
     void (*on_closed)(struct mqtt_link *link);
@@ -143,6 +144,10 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
 void mqtt_link_leave(struct mqtt_link *link);
 void mqtt_link_join(struct mqtt_link *link);
 
+/* From the next connection on it has this client id (and what else of `config` its owner has changed,
+ * such as the will), which is kept by the caller. */
+void mqtt_link_rename(struct mqtt_link *link, const char *client_id);
+
 /* Leaves with a DISCONNECT where nothing is held, and frees everything. */
 void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link));
 
@@ -150,6 +155,7 @@ void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link 
 bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos);
 bool mqtt_link_subscribe_as(struct mqtt_link *link, const char *filter, int qos,
                             enum mqtt_link_subscription how);
+bool mqtt_link_unsubscribe(struct mqtt_link *link, const char *filter);
 bool mqtt_link_publish(struct mqtt_link *link, int *mid, const char *topic, const void *payload,
                        size_t bytes, int qos, bool retain);
 

@@ -20,8 +20,11 @@ struct broker {
     size_t puback_count;
     unsigned connects;
     unsigned subscribes;
+    unsigned unsubscribes;
     unsigned disconnects;
     unsigned ends;
+    bool assigns;       /* client ids, whatever it is told */
+    char client_id[32]; /* of the last CONNECT */
     unsigned char input[4096];
     size_t input_bytes;
 };
@@ -57,16 +60,37 @@ static void broker_publish(struct broker *broker, uint16_t mid)
     broker_send(broker, packet, sizeof(packet));
 }
 
-static void take_packet(struct broker *broker, const unsigned char *packet, size_t bytes)
+static void take_connect(struct broker *broker, const unsigned char *packet, size_t bytes)
 {
     static const unsigned char connack[] = {0x20, 3, 1, 0, 0};
+    static const unsigned char assigning[] = {0x20, 9, 0, 0, 6, 0x12, 0, 3, 'a', 'b', 'c'};
+    size_t at = 12; /* behind name, version, flags and keepalive */
+    size_t length;
+
+    at += 1 + packet[at]; /* properties */
+    length = packet[at + 1];
+    assert_in_range(at + 2 + length, 0, bytes);
+    assert_in_range(length, 1, sizeof(broker->client_id) - 1);
+    memcpy(broker->client_id, packet + at + 2, length);
+    broker->client_id[length] = '\0';
+    if (broker->assigns)
+        broker_send(broker, assigning, sizeof(assigning));
+    else
+        broker_send(broker, connack, sizeof(connack));
+    broker->connects++;
+}
+
+static void take_packet(struct broker *broker, const unsigned char *packet, size_t bytes)
+{
     unsigned char suback[] = {0x90, 4, 0, 0, 0, 1};
 
     assert_in_range(bytes, 2, sizeof(broker->input));
     switch (packet[0] & 0xf0) {
     case 0x10:
-        broker->connects++;
-        broker_send(broker, connack, sizeof(connack));
+        take_connect(broker, packet, bytes);
+        break;
+    case 0xa0:
+        broker->unsubscribes++;
         break;
     case 0x80:
         broker->subscribes++;
@@ -472,6 +496,33 @@ static void test_mqtt_link__a_takeover_is_said_in_words(void **state)
     until(f, &f->ups, 2);
 }
 
+static void test_mqtt_link__an_assigned_client_id_is_refused_in_words(void **state)
+{
+    struct fixture *f = *state;
+
+    f->broker.assigns = true;
+    broker_cut(&f->broker);
+    until(f, &f->broker.connects, 3);
+    assert_int_equal(f->ups, 1);
+    assert_non_null(strstr(f->link.failure, "it has assigned a client id"));
+    f->broker.assigns = false;
+    until(f, &f->ups, 2);
+    assert_string_equal(f->broker.client_id, "test");
+}
+
+static void test_mqtt_link__another_client_id_is_said_with_the_next_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_string_equal(f->broker.client_id, "test");
+    mqtt_link_rename(&f->link, "other");
+    assert_true(mqtt_link_unsubscribe(&f->link, "t"));
+    until(f, &f->broker.unsubscribes, 1); /* still up */
+    broker_cut(&f->broker);
+    until(f, &f->ups, 2);
+    assert_string_equal(f->broker.client_id, "other");
+}
+
 static void test_mqtt_link__tls_without_its_files_does_not_start(void **state)
 {
     struct fixture *f = *state;
@@ -499,6 +550,8 @@ int main(void)
         TEST(test_mqtt_link__leaving_with_nothing_held_is_polite),
         TEST(test_mqtt_link__closing_with_acknowledgements_held_says_nothing),
         TEST(test_mqtt_link__a_takeover_is_said_in_words),
+        TEST(test_mqtt_link__an_assigned_client_id_is_refused_in_words),
+        TEST(test_mqtt_link__another_client_id_is_said_with_the_next_connection),
         TEST(test_mqtt_link__tls_without_its_files_does_not_start),
     };
 
