@@ -1,6 +1,7 @@
 #include "collector/devices.h"
 
 #include "shared/mem.h"
+#include "shared/topic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +100,8 @@ uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_n
             devices->items =
                 mem_realloc(devices->items, devices->capacity * sizeof(devices->items[0]));
         }
-        devices->items[devices->count] = (struct device){.id = keep_text(devices, id)};
+        devices->items[devices->count] = (struct device){.id = keep_text(devices, id),
+                                                         .is_legal = device_id_is_legal(id, bytes)};
         *slot = (struct devices_slot){++devices->count, id_hash};
     }
     return slot->index - 1;

@@ -15,6 +15,7 @@
 struct device {
     const char *id;
     int32_t database_id;
+    bool is_legal; /* what an older version has stored may be so no longer */
 };
 
 /* Part of the hash lies in the slot, so that a probe that does not match touches nothing else. */

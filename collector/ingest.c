@@ -75,7 +75,9 @@ static const char *find_device(struct ingest *ingest, const char *topic)
     /* Nearly always it is known, and then it was judged when it was new. */
     if (topic_find_id(filter, topic, &start, &bytes) &&
         devices_find(ingest->devices, start, bytes, &ingest->delivery_device))
-        return ingest->devices->items[ingest->delivery_device].id;
+        return ingest->devices->items[ingest->delivery_device].is_legal
+                   ? ingest->devices->items[ingest->delivery_device].id
+                   : NULL;
     ingest->delivery_device = INGEST_NO_DEVICE;
     return topic_device_id(ingest->delivery_device_id, filter, topic) ? ingest->delivery_device_id
                                                                       : NULL;

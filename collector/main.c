@@ -114,7 +114,9 @@ static const struct program program = {
     .epilogue =
         "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
         "with status 0.\nA second signal ends it at once; the broker keeps what was not "
-        "acknowledged."};
+        "acknowledged.\n"
+        "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the end "
+        "came before\neverything was committed; 2 for a wrong setting."};
 
 /* Whether what boards are made of is there for as long as they want it; `legal` says what is. */
 static bool is_kept_long_enough(const struct settings *s, char *legal, size_t legal_bytes)
@@ -236,11 +238,11 @@ static int read_settings(struct settings *s, int argc, char **argv)
     if (!is_kept_long_enough(s, legal, sizeof(legal)))
         return options_reject(&program, "retention", duration_format(retention, s->retention_us),
                               legal);
-    if (!*s->collector_id || strlen(s->collector_id) > 64 ||
+    if (!device_id_is_legal(s->collector_id, strlen(s->collector_id)) ||
         s->collector_id[strspn(s->collector_id, "abcdefghijklmnopqrstuvwxyz"
                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
         return options_reject(&program, "collector-id", s->collector_id,
-                              "1 to 64 of A-Z, a-z, 0-9, _ . and -");
+                              "1 to 64 of A-Z, a-z, 0-9, _ . and -, and not . or ..");
     if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
         fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
         return 2;

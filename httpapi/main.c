@@ -70,7 +70,9 @@ static const struct program program = {
     .summary = "Serves the boards, histograms and history of all readings over HTTP.",
     .epilogue =
         "Boards come from the collectors over MQTT, or from the database while no collector is "
-        "live.\nSIGTERM: finishes running answers, ends streams, exits with 0.",
+        "live.\nSIGTERM: finishes running answers, ends streams, exits with 0.\n"
+        "Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot listen, or after a second signal; "
+        "2 for a\nwrong setting.",
 };
 
 /* ---- the broker ----------------------------------------------------------------------------- */

@@ -275,17 +275,9 @@ static int parse_flag(const struct program *program, const struct option *option
     const char *arg = argv[*index];
     const char *equals = strchr(arg, '=');
     size_t bytes = equals ? (size_t)(equals - arg) : strlen(arg);
-    const struct option *option;
+    const struct option *option =
+        strncmp(arg, "--", 2) == 0 ? find(options, arg + 2, bytes - 2) : NULL;
 
-    if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
-        print_help(program, options);
-        return 0;
-    }
-    if (strcmp(arg, "--version") == 0) {
-        printf("%s %s\n", program->name, HIGHWATER_VERSION);
-        return 0;
-    }
-    option = strncmp(arg, "--", 2) == 0 ? find(options, arg + 2, bytes - 2) : NULL;
     if (!option) {
         fprintf(stderr, "%s: unknown argument \"%s\"; --help lists the legal ones\n", program->name,
                 arg);
@@ -304,10 +296,28 @@ static int parse_flag(const struct program *program, const struct option *option
     return apply(program, option, option->name, argv[*index]);
 }
 
+/* Whoever asks for help may ask because a setting is wrong, here or in the environment: so it is
+ * looked for before any of them is. */
+static int answer_question(const struct program *program, const struct option *options, int argc,
+                           char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_help(program, options);
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("%s %s\n", program->name, HIGHWATER_VERSION);
+            return 0;
+        }
+    }
+    return -1;
+}
+
 int options_parse(const struct program *program, const struct option *options, int argc,
                   char **argv)
 {
-    int status = -1;
+    int status = answer_question(program, options, argc, argv);
 
     for (const struct option *option = options; option->name && status < 0; option++) {
         char variable[NAME_MAX_BYTES];

@@ -2,7 +2,8 @@
  *
  * Shape    a table of struct option, ended by {0}. A flag --num-top-devices is the variable
  *          NUM_TOP_DEVICES; the flag wins; an empty variable counts as not set. Underscores in a
- *          flag are read as dashes. --help and --version are always there.
+ *          flag are read as dashes. --help and --version are always there, and answered whatever else
+ *          is given: so neither can be the value of another flag.
  * Units    OPTION_DURATION in microseconds (text as in duration.h), OPTION_BYTES in bytes.
  * Errors   one line on standard error that shows the value and what is legal; exit status 2.
  * Owner    text values point into argv, the environment or the table.

@@ -1,5 +1,8 @@
 #include "shared/topic.h"
 
+#include "shared/invisible.h"
+
+#include <stdint.h>
 #include <string.h>
 
 size_t utf8_length(const unsigned char *text, size_t bytes)
@@ -21,22 +24,52 @@ size_t utf8_length(const unsigned char *text, size_t bytes)
     return length;
 }
 
+/* Of a character that is valid. */
+static uint32_t code_point(const unsigned char *text, size_t length)
+{
+    uint32_t code = length == 1 ? text[0] : text[0] & (0x7fU >> length);
+
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | (text[i] & 0x3f);
+    return code;
+}
+
+/* The length of a character that can be seen, a space among them; 0 for all else. */
+static size_t visible_length(const unsigned char *text, size_t bytes)
+{
+    size_t length = utf8_length(text, bytes);
+    uint32_t code;
+
+    if (length <= 1)
+        return text[0] < 0x20 || text[0] == 0x7f ? 0 : length;
+    code = code_point(text, length);
+    return code < 0xa0 || invisible_is(code) ? 0 : length;
+}
+
+bool text_is_visible(const char *text, size_t bytes)
+{
+    size_t length = 1;
+
+    for (size_t at = 0; at < bytes && length > 0; at += length)
+        length = visible_length((const unsigned char *)text + at, bytes - at);
+    return length > 0;
+}
+
 bool device_id_is_legal(const char *id, size_t bytes)
 {
     const unsigned char *text = (const unsigned char *)id;
     size_t characters = 0;
 
+    if (bytes <= 2 && memcmp(id, "..", bytes) == 0)
+        return false;
     for (size_t at = 0; at < bytes; characters++) {
-        size_t length = utf8_length(text + at, bytes - at);
-        unsigned char c = text[at];
+        size_t length = visible_length(text + at, bytes - at);
 
-        if (length == 0 || c < 0x20 || c == 0x7f || c == '/' || c == '+' || c == '#')
-            return false;
-        if (c == 0xc2 && text[at + 1] < 0xa0) /* C1 control characters */
+        if (length == 0 || text[at] == '/' || text[at] == '+' || text[at] == '#')
             return false;
         at += length;
     }
-    return characters >= 1 && characters <= DEVICE_ID_MAX_CHARACTERS;
+    return characters <= DEVICE_ID_MAX_CHARACTERS;
 }
 
 bool topic_filter_parse(struct topic_filter *out, const char *text)

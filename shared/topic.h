@@ -1,4 +1,4 @@
-/* topic.h: topic filters with one device level, and device ids.
+/* topic.h: topic filters with one device level, and which ids are legal.
  *
  * Shape    a filter such as devices/+/readings or $share/group/site-a/devices/+/readings: exactly
  *          one `+`, which is where the device id stands, and no `#`.
@@ -13,7 +13,10 @@
 
 enum { DEVICE_ID_MAX_CHARACTERS = 64, DEVICE_ID_SIZE = 4 * DEVICE_ID_MAX_CHARACTERS + 1 };
 
-#define DEVICE_ID_LEGAL "1 to 64 characters of UTF-8 without control characters, '/', '+' or '#'"
+#define DEVICE_ID_LEGAL                                                                            \
+    "1 to 64 characters of UTF-8, none a control, format or other invisible one, '/', '+' or "     \
+    "'#', "                                                                                        \
+    "and not . or .."
 #define TOPIC_FILTER_LEGAL "a topic filter with exactly one '+', for the device id, and no '#'"
 
 struct topic_filter {
@@ -41,8 +44,13 @@ bool topic_find_id(const struct topic_filter *filter, const char *topic, const c
  * not match the filter or its id is not legal. */
 bool topic_device_id(char *id, const struct topic_filter *filter, const char *topic);
 
-/* True for a legal id of `bytes` bytes. */
+/* True for a legal id of `bytes` bytes, be it a device's or a collector's: DEVICE_ID_LEGAL. What is
+ * invisible (invisible.h) would make two ids look alike; `.` and `..` vanish from a URL's path on
+ * its way, so that /devices/../histogram asks for another thing. */
 bool device_id_is_legal(const char *id, size_t bytes);
+
+/* True for UTF-8 without control or invisible characters. */
+bool text_is_visible(const char *text, size_t bytes);
 
 /* Reads one character of UTF-8: its length in bytes, 0 when it is not valid (overlong,
  * surrogate, above U+10FFFF, cut off). */

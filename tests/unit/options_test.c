@@ -56,6 +56,26 @@ static void test_options__defaults_then_environment_then_flag(void **state)
     unsetenv("NUM_THINGS");
 }
 
+/* What they print goes to standard output, which cmocka leaves alone. */
+static void test_options__questions_are_answered_whatever_else_is_wrong(void **state)
+{
+    static const char *const flags[] = {"--num-things=0", "--no-such-thing", "--num-things",
+                                        "--buffer=lots"};
+    static const char *const questions[] = {"--help", "-h", "--version"};
+
+    (void)state;
+    setenv("NUM_THINGS", "0", 1);
+    for (size_t q = 0; q < sizeof(questions) / sizeof(questions[0]); q++) {
+        assert_int_equal(parse(questions[q], NULL), 0);
+        for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++) {
+            assert_int_equal(parse(flags[f], questions[q]), 0);
+            assert_int_equal(parse(questions[q], flags[f]), 0);
+        }
+    }
+    assert_int_equal(parse(NULL, NULL), 2);
+    unsetenv("NUM_THINGS");
+}
+
 static void test_options__what_is_not_legal_ends_with_status_2(void **state)
 {
     static const char *const cases[][2] = {
@@ -125,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__defaults_then_environment_then_flag),
+        cmocka_unit_test(test_options__questions_are_answered_whatever_else_is_wrong),
         cmocka_unit_test(test_options__what_is_not_legal_ends_with_status_2),
         cmocka_unit_test(test_options__sizes),
         cmocka_unit_test(test_options__switches),

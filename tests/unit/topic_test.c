@@ -94,6 +94,44 @@ static void test_topic__a_device_id_has_64_characters_not_bytes(void **state)
     assert_false(device_id_is_legal(id, 0));
 }
 
+static void test_topic__ids_that_look_like_others_are_refused(void **state)
+{
+    static const struct {
+        const char *id;
+        bool is_legal;
+    } cases[] = {
+        {".", false},
+        {"..", false},
+        {"...", true},
+        {".a", true},
+        {"a.", true},
+        {"a b", true},
+        {"\u202ea", false},     /* right to left override */
+        {"a\u200b", false},     /* zero width space */
+        {"a\u00ad", false},     /* soft hyphen */
+        {"\ufeffa", false},     /* byte order mark */
+        {"a\u2060", false},     /* word joiner */
+        {"a\u2028", false},     /* line separator */
+        {"a\U000e0041", false}, /* tag */
+        {"a\ufe0f", false},     /* variation selector */
+        {"\u3164", false},      /* Hangul filler: a letter, and blank */
+        {"a\ufffe", false},     /* noncharacter */
+        {"a\U0010ffff", false}, /* the last one */
+        {"\xc2\x85", false},    /* control */
+        {"r\u00fcbe \u6e29\u5ea6", true},
+        {"\U0001f600", true},
+        {"\ue000", true},     /* private use */
+        {"a\u00a0b", true},   /* a space, if one that keeps words together */
+        {"cafe\u0301", true}, /* combining acute accent */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (device_id_is_legal(cases[i].id, strlen(cases[i].id)) != cases[i].is_legal)
+            fail_msg("case %zu, \"%s\"", i, cases[i].id);
+    }
+}
+
 static void test_topic__utf8_is_strict(void **state)
 {
     static const struct {
@@ -126,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_topic__a_filter_has_one_level_for_the_device),
         cmocka_unit_test(test_topic__the_device_id_is_what_stands_for_the_plus),
         cmocka_unit_test(test_topic__a_device_id_has_64_characters_not_bytes),
+        cmocka_unit_test(test_topic__ids_that_look_like_others_are_refused),
         cmocka_unit_test(test_topic__utf8_is_strict),
     };
 
