@@ -10,6 +10,7 @@
 #include "shared/timestamp.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -404,11 +405,43 @@ static void on_leave(uv_timer_t *timer)
     mqtt_link_leave(&ingest->mqtt);
 }
 
+/* What was received and not committed when another process of this id began to store is no longer
+ * ours. That one has vouched for boards of moments at which it had been received, and did not know of
+ * it. So it is not stored; the broker, which got no acknowledgement, delivers it again, and it is
+ * received then. A copy counts as a duplicate; parts of a bisected batch were stored in our own time. */
+static void give_back(struct ingest *ingest)
+{
+    uint64_t stored = ingest->committing ? ingest->store.outcome.stored : 0;
+    uint64_t unsettled = ingest_in_flight(ingest);
+
+    if (unsettled == 0)
+        return;
+    log_warning("store: another collector with COLLECTOR_ID %s has stored meanwhile; %" PRIu64
+                " readings that were received before go back to the broker",
+                ingest->config.store.collector_id, unsettled - stored);
+    ingest->counters.stored += stored;
+    ingest->counters.duplicates += unsettled - stored;
+    store_give_up(&ingest->store);
+    ingest->committing = NULL;
+    for (size_t i = 0; i < 2; i++)
+        batch_clear(&ingest->batches[i]);
+    if (ingest->is_draining) {
+        close_all(ingest);
+        return;
+    }
+    if (ingest->mqtt.held_acks > 0)
+        mqtt_link_leave(&ingest->mqtt);
+    if (ingest->state == INGEST_COMMITTING)
+        set_state(ingest, INGEST_WAITING);
+}
+
 static void on_ready(struct store *store)
 {
     struct ingest *ingest = store->config.user;
 
     uv_timer_stop(&ingest->leave);
+    if (store->is_turn_new)
+        give_back(ingest);
     if (ingest->is_draining)
         return;
     if (!ingest->has_turn || store->is_turn_new) {

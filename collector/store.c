@@ -642,6 +642,13 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
         next_try(store);
 }
 
+void store_give_up(struct store *store)
+{
+    assert(store->state == STORE_READY);
+    store->batch = NULL;
+    store->is_held = false;
+}
+
 /* ---- what others do to the tables ------------------------------------------------------------ */
 
 /* id, device, is_whole: in the order in which they took effect. */

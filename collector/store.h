@@ -148,6 +148,9 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
 /* Only when no batch is being written. Starts at once when ready, else as soon as it is. */
 void store_begin(struct store *store, struct batch *batch, bool expects_duplicates);
 
+/* The batch is not to be stored, now that the store is ready again. */
+void store_give_up(struct store *store);
+
 static inline bool store_is_ready(const struct store *store)
 {
     return store->state >= STORE_READY;

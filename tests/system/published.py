@@ -194,6 +194,10 @@ class Eras:
         """Those that the collector had at a moment; of a moment before its first start, its first."""
         return self._settings[owner][max(0, bisect.bisect_right(self._starts[owner], us) - 1)]
 
+    def kept_ever(self, owner: str) -> set[frozenset[str]]:
+        """The sets of features that it has kept at some time."""
+        return {frozenset(settings.features) for settings in self._settings[owner]}
+
 
 # --- Rows ----------------------------------------------------------------------------------------
 
@@ -298,14 +302,20 @@ class Ledger:
         return fact._replace(values=values) if is_there else None
 
     def perhaps_dropped(self) -> list[Fact]:
-        """What was acknowledged and is so old that RETENTION may have dropped it before learn() saw it. Nobody
-        knows when it arrived, so it may be on whatever there is. What was dropped and then delivered again is
-        another row, by nature: learn() may have seen that one, so these are among them a second time."""
+        """What was published and is so old that RETENTION may have dropped it before learn() saw it. Nobody
+        knows when it arrived, so it may be on whatever there is, with any of the sets of features that its
+        collector has kept. What was dropped and then delivered again is another row, by nature: learn() may have
+        seen that one, so these are among them a second time."""
         return [
-            Fact(s.device_id, s.at_us, hash64, 0, UNKNOWN, self._owner_of(s.topic), s.status, s.values, s.seq)
+            Fact(s.device_id, s.at_us or 0, hash64, 0, UNKNOWN, owner, s.status, dict(values), s.seq)
             for (_, hash64), samples in self._samples.items()
             for s in samples
-            if s.at_us is not None and s.message.is_acknowledged and self._may_be_dropped(s)
+            if self._may_be_dropped(s)
+            for owner in [self._owner_of(s.topic)]
+            for values in {
+                tuple(sorted((name, value) for name, value in s.values.items() if name in kept))
+                for kept in self._eras.kept_ever(owner)
+            }
         ]
 
     def verdict(self, database: Database) -> Verdict:

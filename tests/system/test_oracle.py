@@ -334,3 +334,25 @@ def test_what_retention_may_have_dropped_may_be_missing():
     assert not page_errors(rows, ["t"], LOWEST, [old, new], view)
     assert not page_errors(rows[1:], ["t"], LOWEST, [old, new], view)
     assert page_errors(rows[:1], ["t"], LOWEST, [old, new], view)
+
+
+def test_a_peak_may_be_of_what_was_dropped_unseen_as_any_set_of_features_had_it():
+    eras = Eras()
+    eras.begin("collector", Settings(features=("t", "u")))
+    eras.begin("collector", Settings(features=("t",)))
+    ledger = Ledger([], eras)
+    message = Message("devices/d/readings", b'{"timestamp":1764158400,"status":"ON","t":-5,"u":2}', None)
+    ledger.add(message)
+    ledger.droppable_before_us = NOON
+    facts = [*ledger.perhaps_dropped(), fact(at_s=1, t=1.0)]
+    at = to_text(1764158400 * S)
+    of_now = {"deviceId": "d", "timestamp": to_text(NOON + S), "status": "ON", "t": 1, "u": None}
+    for u, is_right in ((2, True), (None, True), (3, False)):
+        shown = {"deviceId": "d", "timestamp": at, "status": "ON", "t": -5, "u": u}
+        for view in (of_boards(NOON + 5 * S, {"collector"}, 5), out_of_sql(5, NOON + 5 * S)):
+            entries = [entry_of_json(shown, ["t", "u"])]
+            errors = Facts(facts).board_errors(entries, ["t", "u"], "t", LOWEST, None, NOON + 5 * S, view, 1)
+            assert bool(errors) != is_right, u
+            assert not Facts(facts).board_errors(
+                [entry_of_json(of_now, ["t", "u"])], ["t", "u"], "t", LOWEST, None, NOON + 5 * S, view, 1
+            )
