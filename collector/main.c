@@ -13,6 +13,8 @@
 #include "shared/duration.h"
 #include "shared/log.h"
 #include "shared/options.h"
+#include "shared/pg_url.h"
+#include "shared/secret.h"
 #include "shared/timestamp.h"
 
 #include <inttypes.h>
@@ -56,6 +58,7 @@ struct settings {
     int64_t future_tolerance_us;
     bool lowest;
     bool migrate_only;
+    bool core_dumps;
     bool rejected;
     bool resubmit;
     const char *export_file;
@@ -142,9 +145,9 @@ static bool is_kept_long_enough(const struct settings *s, char *legal, size_t le
 static int read_settings(struct settings *s, int argc, char **argv)
 {
     const struct option options[] = {
-        {"database-url", OPTION_TEXT, &s->database_url, "", 0, 0, "URL",
+        {"database-url", OPTION_URL, &s->database_url, "", 0, 0, "URL",
          "PostgreSQL, such as postgresql://user@host/db;\nempty = the PG* variables", false},
-        {"mqtt-url", OPTION_TEXT, &s->mqtt_url, "mqtt://127.0.0.1:1883", 0, 0, "URL",
+        {"mqtt-url", OPTION_URL, &s->mqtt_url, "mqtt://127.0.0.1:1883", 0, 0, "URL",
          "the broker: mqtt://[user:password@]host[:port],\nmqtts://..., or unix:///path", false},
         {"mqtt-ca-file", OPTION_TEXT, &s->mqtt_ca_file, NULL, 0, 0, "FILE",
          "mqtts: certificates to trust, instead of the system's", false},
@@ -203,6 +206,11 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "serve /metrics, /healthz and /readyz here;\n- = nowhere", false},
         {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS", "MQTT keepalive",
          false},
+        {"core-dumps", OPTION_SWITCH, &s->core_dumps, "0", 0, 0, NULL,
+         "for debugging: let the kernel write core dumps, which hold\npasswords, and this user "
+         "read "
+         "the process's memory",
+         false},
         {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
          "bring the database to this program's schema, and exit", true},
         {"rejected", OPTION_SWITCH, &s->rejected, NULL, 0, 0, NULL,
@@ -221,6 +229,9 @@ static int read_settings(struct settings *s, int argc, char **argv)
 
     if (status >= 0)
         return status;
+    if (pg_url_flaw(s->database_url))
+        return options_reject_url(&program, "database-url", s->database_url,
+                                  pg_url_flaw(s->database_url));
     if (!features_parse(&s->features, s->features_text, error, sizeof(error)))
         return options_reject(&program, "features", s->features_text, error);
     if (!intervals_parse(&s->intervals, s->intervals_text, error, sizeof(error)))
@@ -700,8 +711,7 @@ static void start_migrating(struct collector *c)
 
     if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features,
                        c->settings.partition, c, on_migrated, error, sizeof(error))) {
-        options_reject(&program, "database-url", c->settings.database_url,
-                       "a connection string such as postgresql://user@host/database");
+        options_reject_url(&program, "database-url", c->settings.database_url, error);
         exit(2);
     }
 }
@@ -890,7 +900,7 @@ static void start_boards(struct collector *c)
     char error[256];
 
     if (!boards_start(&c->boards, c->loop, &config, error, sizeof(error)))
-        exit(options_reject(&program, "mqtt-url", s->mqtt_url, error));
+        exit(options_reject_url(&program, "mqtt-url", s->mqtt_url, error));
 }
 
 static int run_rejected(const struct settings *s)
@@ -916,6 +926,8 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    if (!c->settings.core_dumps)
+        secret_protect_process();
     log_init("collector");
     signal(SIGPIPE, SIG_IGN);
     if (c->settings.rejected)

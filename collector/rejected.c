@@ -3,6 +3,7 @@
 #include "collector/ingest.h"
 #include "shared/buffer.h"
 #include "shared/mem.h"
+#include "shared/pg_url.h"
 #include "shared/topic.h"
 
 #include <libpq-fe.h>
@@ -66,6 +67,15 @@ static int fail(const char *what, const char *text)
     return 1;
 }
 
+static int fail_database(const struct rejected *r, const char *what)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "%s", PQerrorMessage(r->conn));
+    pg_url_scrub(r->conn, text);
+    return fail(what, text);
+}
+
 static bool find_extent(struct rejected *r)
 {
     const char *params[] = {r->config->reason ? r->config->reason : ""};
@@ -87,7 +97,7 @@ static PGresult *fetch_page(struct rejected *r)
     PGresult *page = PQexecParams(r->conn, PAGE_SQL, 3, NULL, params, NULL, NULL, 1);
 
     if (PQresultStatus(page) != PGRES_TUPLES_OK) {
-        r->status = fail("rejected_messages", PQerrorMessage(r->conn));
+        r->status = fail_database(r, "rejected_messages");
         PQclear(page);
         return NULL;
     }
@@ -123,7 +133,7 @@ static int list(struct rejected *r)
 
         if (PQresultStatus(result) != PGRES_TUPLES_OK) {
             PQclear(result);
-            return fail("rejected_messages", PQerrorMessage(r->conn));
+            return fail_database(r, "rejected_messages");
         }
         if (i == 0)
             printf(PQntuples(result) > 0 ? "    count  reason                first  last\n"
@@ -306,7 +316,7 @@ static void on_published(struct mqtt_link *link, int mid, int reason_code)
     } else if (delete_row(r, row)) {
         r->resubmitted++;
     } else {
-        r->status = fail("rejected_messages", PQerrorMessage(r->conn));
+        r->status = fail_database(r, "rejected_messages");
         end(r);
         return;
     }
@@ -391,9 +401,9 @@ int rejected_run(const struct rejected_config *config)
     strcpy(r->read_id, "0");
     r->conn = PQconnectdb(config->database_url ? config->database_url : "");
     if (PQstatus(r->conn) != CONNECTION_OK)
-        status = fail("database", PQerrorMessage(r->conn));
+        status = fail_database(r, "database");
     else if (!find_extent(r))
-        status = fail("rejected_messages", PQerrorMessage(r->conn));
+        status = fail_database(r, "rejected_messages");
     else if (config->resubmit)
         status = resubmit_all(r);
     else if (config->export_file)

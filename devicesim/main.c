@@ -17,6 +17,7 @@
 #include "shared/log.h"
 #include "shared/mem.h"
 #include "shared/random.h"
+#include "shared/secret.h"
 #include "shared/timestamp.h"
 
 #include <errno.h>
@@ -610,7 +611,7 @@ static int simulate(struct run *run)
         print_report(run);
         status = report_outstanding(&run->report) == 0 && !run->has_failed ? 0 : 1;
     } else {
-        status = settings_reject("mqtt-url", settings->mqtt_url, error);
+        status = settings_reject_url("mqtt-url", settings->mqtt_url, error);
     }
     uv_loop_close(&run->loop);
     emitter_release(&run->emitter);
@@ -626,6 +627,8 @@ int main(int argc, char **argv)
 
     log_init("devicesim");
     status = settings_read(&run->settings, argc, argv);
+    if (!run->settings.core_dumps)
+        secret_protect_process();
     if (status < 0 && run->settings.verify_url)
         status = verify_run(&(struct verify_config){.database_url = run->settings.verify_url,
                                                     .truth_path = run->settings.truth_path,

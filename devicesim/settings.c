@@ -3,6 +3,7 @@
 #include "shared/buffer.h"
 #include "shared/duration.h"
 #include "shared/options.h"
+#include "shared/pg_url.h"
 #include "shared/timestamp.h"
 
 #include <errno.h>
@@ -28,6 +29,11 @@ static struct program program = {
 int settings_reject(const char *name, const char *value, const char *legal)
 {
     return options_reject(&program, name, value, legal);
+}
+
+int settings_reject_url(const char *name, const char *url, const char *legal)
+{
+    return options_reject_url(&program, name, url, legal);
 }
 
 /* ---- texts that are more than a number ------------------------------------------------------ */
@@ -205,7 +211,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
     double *shares = s->mishaps.shares;
     const struct option table[] = {
         {.name = "mqtt-url",
-         .kind = OPTION_TEXT,
+         .kind = OPTION_URL,
          .target = &s->mqtt_url,
          .fallback = "mqtt://127.0.0.1:1883",
          .value_name = "URL",
@@ -513,8 +519,14 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .value_name = "FILE",
          .help = "write down what is sent and when it is acknowledged",
          .flag_only = true},
+        {.name = "core-dumps",
+         .kind = OPTION_SWITCH,
+         .target = &s->core_dumps,
+         .fallback = "0",
+         .help = "for debugging: let the kernel write core dumps, which hold\npasswords, and this "
+                 "user read the process's memory"},
         {.name = "verify",
-         .kind = OPTION_TEXT,
+         .kind = OPTION_URL,
          .target = &s->verify_url,
          .value_name = "DATABASE_URL",
          .help = "compare the record of --truth with what is stored there, and\nprint what is "
@@ -559,7 +571,10 @@ int settings_read(struct settings *settings, int argc, char **argv)
     program.epilogue = buffer_text(&epilogue);
     status = parse_table(settings, argc, argv);
     if (status < 0 && settings->verify_url && !settings->truth_path)
-        status = settings_reject("verify", settings->verify_url, "only with --truth FILE");
+        status = settings_reject_url("verify", settings->verify_url, "only with --truth FILE");
+    if (status < 0 && settings->verify_url && pg_url_flaw(settings->verify_url))
+        status =
+            settings_reject_url("verify", settings->verify_url, pg_url_flaw(settings->verify_url));
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status < 0; i++)
         status = steps[i](settings);
     program.epilogue = NULL;

@@ -52,6 +52,7 @@ struct settings {
     int64_t flap_every_us;
     int64_t day_us;
     int64_t verify_wait_us;
+    bool core_dumps;
     bool with_seq;
     bool until_stored;
     bool as_json;
@@ -77,5 +78,6 @@ void settings_release(struct settings *settings);
 
 /* Says that a setting is not legal; returns the exit status for it. */
 int settings_reject(const char *name, const char *value, const char *legal);
+int settings_reject_url(const char *name, const char *url, const char *legal);
 
 #endif

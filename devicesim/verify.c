@@ -7,6 +7,7 @@
 #include "devicesim/rows.h"
 #include "shared/buffer.h"
 #include "shared/log.h"
+#include "shared/pg_url.h"
 #include "shared/timestamp.h"
 
 #include <libpq-fe.h>
@@ -45,8 +46,10 @@ struct verify {
 
 static bool fail(struct verify *verify, const char *what)
 {
-    const char *text = PQerrorMessage(verify->conn);
+    char text[512];
 
+    snprintf(text, sizeof(text), "%s", PQerrorMessage(verify->conn));
+    pg_url_scrub(verify->conn, text);
     log_error("verify: %s: %.*s", what, (int)strcspn(text, "\n"), text);
     return false;
 }

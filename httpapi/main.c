@@ -16,6 +16,7 @@
 #include "shared/log.h"
 #include "shared/mqtt_link.h"
 #include "shared/options.h"
+#include "shared/secret.h"
 #include "shared/timestamp.h"
 
 #include <assert.h>
@@ -50,6 +51,7 @@ struct settings {
     int64_t stall_timeout_us;
     const char *cors_origin;
     bool access_log;
+    bool core_dumps;
     const char *mqtt_ca;
     const char *mqtt_cert;
     const char *mqtt_key;
@@ -229,9 +231,9 @@ static void fit_descriptors(struct settings *settings)
 static int parse_settings(struct settings *s, struct api *api, int argc, char **argv)
 {
     const struct option options[] = {
-        {"database-url", OPTION_TEXT, &s->database_url, "", 0, 0, "URL",
+        {"database-url", OPTION_URL, &s->database_url, "", 0, 0, "URL",
          "PostgreSQL, postgresql://user@host/database; else the PG* variables", false},
-        {"mqtt-url", OPTION_TEXT, &s->mqtt_url, "mqtt://127.0.0.1:1883", 0, 0, "URL",
+        {"mqtt-url", OPTION_URL, &s->mqtt_url, "mqtt://127.0.0.1:1883", 0, 0, "URL",
          "broker: mqtt://[user:password@]host[:port], mqtts://..., unix:///path", false},
         {"mqtt-ca-file", OPTION_TEXT, &s->mqtt_ca, "", 0, 0, "FILE",
          "certificates that the broker's is checked against; else the system's", false},
@@ -269,6 +271,11 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
         {"cors-origin", OPTION_TEXT, &s->cors_origin, "", 0, 0, "ORIGIN",
          "which other origin's pages may read the answers, or *; none when empty", false},
         {"access-log", OPTION_SWITCH, &s->access_log, "0", 0, 0, NULL, "a line for each request",
+         false},
+        {"core-dumps", OPTION_SWITCH, &s->core_dumps, "0", 0, 0, NULL,
+         "for debugging: let the kernel write core dumps, which hold\npasswords, and this user "
+         "read "
+         "the process's memory",
          false},
         {0}};
     char error[400];
@@ -369,6 +376,8 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    if (!settings.core_dumps)
+        secret_protect_process();
     log_init(program.name);
     fit_descriptors(&settings);
     api->loop = uv_default_loop();
@@ -389,8 +398,7 @@ int main(int argc, char **argv)
 
     api->pool = pool_start(api->loop, &pool, error, sizeof(error));
     if (!api->pool)
-        return options_reject(&program, "DATABASE_URL", settings.database_url,
-                              "a connection string such as postgresql://user@host/database");
+        return options_reject_url(&program, "DATABASE_URL", settings.database_url, error);
     make_parts(&app);
     api->roster = roster_start(
         api->loop,
@@ -399,7 +407,7 @@ int main(int argc, char **argv)
         error, sizeof(error));
     assert(api->roster); /* the pool found the same string legal */
     if (!start_mqtt(&app, &settings, error, sizeof(error)))
-        return options_reject(&program, "MQTT_URL", settings.mqtt_url, error);
+        return options_reject_url(&program, "MQTT_URL", settings.mqtt_url, error);
     if (!start_server(&app, &settings, error, sizeof(error))) {
         fprintf(stderr, "httpapi: HTTP_LISTEN: %s\n", error);
         return 1;

@@ -678,7 +678,8 @@ static bool parse_authority(struct mqtt_link *link, const char *text)
     link->host = host_end ? mem_strndup(authority + 1, (size_t)(host_end - authority - 1))
                           : mem_strdup(authority);
     free(authority);
-    return is_legal && link->host[0];
+    /* what is no host is a part of something else, of a password even; it must not be quoted */
+    return is_legal && link->host[0] && !strpbrk(link->host, "?#&=@,;!\"' \t");
 }
 
 static bool parse_url(struct mqtt_link *link, const char *url)

@@ -3,6 +3,7 @@
 #include "shared/options.h"
 
 #include "shared/duration.h"
+#include "shared/secret.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -15,29 +16,34 @@
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-enum { NAME_MAX_BYTES = 64, HELP_COLUMN = 34 };
+enum { NAME_MAX_BYTES = 64, HELP_COLUMN = 34, SHOWN_MAX_BYTES = 1024 };
 
-/* The bytes [*from, *to) of a URL that are its password; none when both are equal. */
-static void find_password(const char *text, size_t *from, size_t *to)
+static int reject(const struct program *program, const char *name, const char *shown,
+                  const char *legal)
 {
-    const char *authority = strstr(text, "://");
-    const char *at = authority ? strrchr(authority, '@') : NULL;
-    const char *colon = at ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
+    static const char *const nothing[] = {NULL};
+    char why[SHOWN_MAX_BYTES];
 
-    *from = colon ? (size_t)(colon + 1 - text) : 0;
-    *to = colon ? (size_t)(at - text) : 0;
+    snprintf(why, sizeof(why), "%s", legal); /* which may quote a part of it */
+    secret_scrub(why, nothing);
+    fprintf(stderr, "%s: %s: \"%s\" is not legal: %s\n", program->name, name, shown, why);
+    return 2;
 }
 
 int options_reject(const struct program *program, const char *name, const char *value,
                    const char *legal)
 {
-    size_t from;
-    size_t to;
+    char shown[SHOWN_MAX_BYTES];
 
-    find_password(value, &from, &to);
-    fprintf(stderr, "%s: %s: \"%.*s%s%s\" is not legal: %s\n", program->name, name, (int)from,
-            value, to > from ? "***" : "", value + to, legal);
-    return 2;
+    return reject(program, name, secret_value(shown, sizeof(shown), value), legal);
+}
+
+int options_reject_url(const struct program *program, const char *name, const char *url,
+                       const char *legal)
+{
+    char shown[SHOWN_MAX_BYTES];
+
+    return reject(program, name, secret_url(shown, sizeof(shown), url), legal);
 }
 
 static void variable_name(char *out, const char *name)
@@ -53,6 +59,7 @@ static const char *kind_text(enum option_kind kind)
 {
     switch (kind) {
     case OPTION_TEXT:
+    case OPTION_URL:
         return "text";
     case OPTION_COUNT:
         return "a whole number";
@@ -167,6 +174,7 @@ static bool set_value(const struct option *option, const char *text)
 
     switch (option->kind) {
     case OPTION_TEXT:
+    case OPTION_URL:
         *(const char **)option->target = text;
         return true;
     case OPTION_COUNT:
@@ -268,6 +276,29 @@ static void print_help(const struct program *program, const struct option *optio
         printf("\n%s\n", program->epilogue);
 }
 
+/* A misspelt flag may carry a password: --database-ulr=..., -psecret, or a connection string alone. */
+static int reject_argument(const struct program *program, const char *arg)
+{
+    size_t shown = strncmp(arg, "--", 2) == 0 ? strcspn(arg, "=:@") : *arg == '-' ? 2 : 0;
+    char rest[SHOWN_MAX_BYTES];
+
+    if (shown > strlen(arg))
+        shown = strlen(arg);
+    if (shown > 0)
+        snprintf(rest, sizeof(rest), "%s", arg[shown] ? "..." : "");
+    else
+        strpbrk(arg, "=:") ? secret_url(rest, sizeof(rest), arg)
+                           : secret_value(rest, sizeof(rest), arg);
+    fprintf(stderr, "%s: unknown argument \"%.*s%s\"; --help lists the legal ones\n", program->name,
+            (int)shown, arg, rest);
+    return 2;
+}
+
+static const char *taken(const struct option *option, char *value)
+{
+    return option->kind == OPTION_URL ? secret_take_argument(value) : value;
+}
+
 /* Handles argv[*index]; moves the index past a value taken from the next argument. */
 static int parse_flag(const struct program *program, const struct option *options, int argc,
                       char **argv, int *index)
@@ -278,13 +309,10 @@ static int parse_flag(const struct program *program, const struct option *option
     const struct option *option =
         strncmp(arg, "--", 2) == 0 ? find(options, arg + 2, bytes - 2) : NULL;
 
-    if (!option) {
-        fprintf(stderr, "%s: unknown argument \"%s\"; --help lists the legal ones\n", program->name,
-                arg);
-        return 2;
-    }
+    if (!option)
+        return reject_argument(program, arg);
     if (equals)
-        return apply(program, option, option->name, equals + 1);
+        return apply(program, option, option->name, taken(option, argv[*index] + bytes + 1));
     if (option->kind == OPTION_SWITCH)
         return apply(program, option, option->name, "1");
     if (*index + 1 >= argc) {
@@ -293,7 +321,7 @@ static int parse_flag(const struct program *program, const struct option *option
         return 2;
     }
     (*index)++;
-    return apply(program, option, option->name, argv[*index]);
+    return apply(program, option, option->name, taken(option, argv[*index]));
 }
 
 /* Whoever asks for help may ask because a setting is wrong, here or in the environment: so it is

@@ -6,7 +6,8 @@
  *          is given: so neither can be the value of another flag.
  * Units    OPTION_DURATION in microseconds (text as in duration.h), OPTION_BYTES in bytes.
  * Errors   one line on standard error that shows the value and what is legal; exit status 2.
- * Owner    text values point into argv, the environment or the table.
+ * Owner    text values point into argv, the environment or the table; a URL that came as a flag is a copy
+ *          for good.
  */
 #ifndef HIGHWATER_OPTIONS_H
 #define HIGHWATER_OPTIONS_H
@@ -16,6 +17,7 @@
 
 enum option_kind {
     OPTION_TEXT,     /* const char * */
+    OPTION_URL,      /* the same; may hold a password, so it is not left for ps to show */
     OPTION_COUNT,    /* uint64_t */
     OPTION_NUMBER,   /* double */
     OPTION_DURATION, /* int64_t, microseconds */
@@ -46,9 +48,12 @@ struct program {
 int options_parse(const struct program *program, const struct option *options, int argc,
                   char **argv);
 
-/* Says on standard error that a setting is wrong, in the one form all programs use. A password in a
- * URL is not shown. Returns 2. */
+/* Says on standard error that a setting is wrong, in the one form all programs use. Returns 2. */
 int options_reject(const struct program *program, const char *name, const char *value,
                    const char *legal);
+
+/* The same of a URL or connection string, of which only what cannot be a password is shown. */
+int options_reject_url(const struct program *program, const char *name, const char *url,
+                       const char *legal);
 
 #endif

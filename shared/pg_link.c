@@ -8,6 +8,7 @@
 #include "shared/fd_watch.h"
 #include "shared/log.h"
 #include "shared/mem.h"
+#include "shared/pg_url.h"
 #include "shared/resolve.h"
 #include "shared/timestamp.h"
 
@@ -126,8 +127,10 @@ static void go_down(struct pg_link *link, const char *text)
 
 static void go_down_as_libpq_says(struct pg_link *link)
 {
-    const char *text = PQerrorMessage(link->conn);
+    char text[sizeof(link->failure)];
 
+    copy_line(text, sizeof(text), PQerrorMessage(link->conn));
+    pg_url_scrub(link->conn, text);
     go_down(link, *text ? text : "the server closed the connection");
 }
 
@@ -425,7 +428,7 @@ static void connect_now(struct pg_link *link)
     set_state(link, PG_LINK_CONNECTING);
     link->conn = PQconnectStartParams(names, values, 1);
     if (!link->conn || PQstatus(link->conn) == CONNECTION_BAD) {
-        go_down(link, link->conn ? PQerrorMessage(link->conn) : "no memory");
+        go_down_as_libpq_says(link);
         return;
     }
     PQsetNoticeReceiver(link->conn, on_notice, link);
@@ -514,15 +517,12 @@ static void on_timer(uv_timer_t *timer)
 bool pg_link_start(struct pg_link *link, uv_loop_t *loop, const struct pg_link_config *config,
                    char *error, size_t error_bytes)
 {
-    char *text = NULL;
-    PQconninfoOption *parsed = PQconninfoParse(config->url ? config->url : "", &text);
+    const char *flaw = pg_url_flaw(config->url);
 
-    if (!parsed) {
-        copy_line(error, error_bytes, text);
-        PQfreemem(text);
+    if (flaw) {
+        copy_line(error, error_bytes, flaw);
         return false;
     }
-    PQconninfoFree(parsed);
     *link = (struct pg_link){.config = *config, .loop = loop};
     link->last = &link->first;
     backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,

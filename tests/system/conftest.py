@@ -42,6 +42,7 @@ _SETTINGS |= {"HTTP_LISTEN", "METRICS_LISTEN"}
 _MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
 _MARK = f"HIGHWATER_TESTS={uuid.uuid4().hex}"
 os.environ.update([_MARK.split("=")])
+os.environ["CORE_DUMPS"] = "1"  # or only root could look at what the tests look at, such as open files
 for _name in list(os.environ):
     if _name in _SETTINGS | _MAKE or _name.startswith("PG"):
         del os.environ[_name]

@@ -1,0 +1,30 @@
+/* secret.h: passwords stay out of everything that others can read.
+ *
+ * Shape    Whoever prints a setting that may hold a password, or a text that quotes one, sends it through
+ *          here. What is shown of a URL is what can be told from a password: its scheme and host. A
+ *          text that cannot be taken apart is not shown at all: where its password begins, nobody knows.
+ * Errors   none; what does not fit is cut.
+ */
+#ifndef HIGHWATER_SECRET_H
+#define HIGHWATER_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Copies into `out` what may be shown of a URL or connection string, whether it is legal or not, with
+ * three asterisks for the rest; returns `out`. */
+const char *secret_url(char *out, size_t out_bytes, const char *url);
+
+/* Copies any other value or argument, as it is unless it looks as if it held a password. */
+const char *secret_value(char *out, size_t out_bytes, const char *value);
+
+/* Replaces in place: each of `known` (ended by NULL) and whatever stands between :// and @. */
+void secret_scrub(char *text, const char *const *known);
+
+/* Returns a copy of an argument, and overwrites the argument: ps shows it to everybody. */
+char *secret_take_argument(char *argument);
+
+/* No core dumps, and nobody but root may read our memory and environment. Call first. */
+void secret_protect_process(void);
+
+#endif

@@ -1,0 +1,153 @@
+"""Passwords: in whatever spelling they come, nobody reads them who reads what a program says."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+from conftest import BUILD_DIR
+from servers import LOOPBACK, free_port, until
+
+SECRET = ("s3cr3t", "s3%63r3t", "s%33cr3t", "cr3t", "s3@", "s3/")
+NOBODY = free_port()  # where nobody listens
+
+DATABASES = [
+    "host=x password=s3cr3t bogus=1",
+    "postgresql://u@x/db?password=s3cr3t&bogus=1",
+    "postgresql://u:s3cr3t@x/db?bogus=1",
+    f"postgresql://u:s3cr3t@{LOOPBACK}:{NOBODY}/db",
+    f"postgresql://u:s%33cr3t@[::1]:{NOBODY}/db",
+    f"postgresql://u@{LOOPBACK}:{NOBODY}/db?password=s3cr3t&sslpassword=s3cr3t",
+    f"host={LOOPBACK} port={NOBODY} password = 's3cr3t'",
+    f"host={LOOPBACK} port={NOBODY} password=s3\\'cr3t",
+    "host=x password='s3cr3t",
+    "host=x password=my s3cr3t",
+    "host=x password:s3cr3t",
+    "host=password=s3cr3t",
+    "host=x port=s3cr3t",
+    "dbname=postgresql://u:s3cr3t@x/db",
+    "postgresql://u:s3@cr3t@x.invalid/db",
+    "postgresql://u:s3/cr3t@x.invalid/db",
+    "postgresql://u:s3%zzcr3t@x/db",
+    "u:s3cr3t@x/db",
+    "psql -h x -U u password=s3cr3t",
+    "s3cr3t",
+]
+
+BROKERS = [
+    "u:s3cr3t@host",
+    "mqtt:u:s3cr3t@host",
+    "mqtt//u:s3cr3t@host",
+    "mqtt://u:s3cr3t",
+    "mqtt://u:s3cr3t@host:port",
+    "mqtt://u:s3cr3t@",
+    "mqtt://u:s3/cr3t@host",
+    "mqtt://host?password=s3cr3t",
+    "mqtt://host:1883?password=s3cr3t",
+    "http://u:s3cr3t@host",
+    "mqtt://u@host:s3cr3t",
+    "unix://u:s3cr3t@host",
+    f"mqtt://u:s3cr3t@{LOOPBACK}:{NOBODY}",
+    f"mqtt://u:s3@cr3t@{LOOPBACK}:{NOBODY}",
+    f"mqtt://u:s3%63r3t@[::1]:{NOBODY}",
+]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    values = {"DATABASE_URL": f"host={LOOPBACK} port={NOBODY}", "MQTT_URL": f"mqtt://{LOOPBACK}:{NOBODY}"}
+    values |= {"METRICS_LISTEN": "-", "HTTP_LISTEN": f"{LOOPBACK}:{free_port()}", "LOG_LEVEL": "debug"}
+    return {**os.environ, **values, **settings}
+
+
+def said_by_all(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> list[str]:
+    """Runs them all at once: to their ends, or until they have met whom they cannot reach."""
+    running = []
+    for i, (argv, env) in enumerate(commands):
+        log = tmp_path / f"{i}.log"
+        with log.open("wb") as out:
+            argv = [str(BUILD_DIR / argv[0]), *argv[1:]]
+            running.append((subprocess.Popen(argv, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL), log))
+    for process, log in running:
+        until(lambda process=process, log=log: process.poll() is not None or b"; trying again" in log.read_bytes(), 60)
+    for process, _ in running:
+        process.kill()
+        process.wait()
+    return [log.read_text(errors="replace") for _, log in running]
+
+
+def leaks(commands: list[tuple[list[str], dict[str, str]]], said: list[str]) -> list[str]:
+    for text in said:
+        assert text, "it said nothing"
+    return [f"{argv}: {text}" for (argv, _), text in zip(commands, said) if any(part in text for part in SECRET)]
+
+
+def test_no_spelling_of_a_database_has_its_password_printed(tmp_path):
+    truth = tmp_path / "truth"
+    truth.write_text("event\n")
+    commands = []
+    for url in DATABASES:
+        for argv in (["collector"], ["httpapi"], ["collector", "--rejected"]):
+            commands.append((argv, environment(DATABASE_URL=url)))
+        commands.append((["devicesim", "--truth", str(truth), "--verify", url], environment()))
+    said = said_by_all(tmp_path, commands)
+    assert leaks(commands, said) == []
+
+
+def test_no_spelling_of_a_broker_has_its_password_printed(tmp_path):
+    commands = []
+    for url in BROKERS:
+        for argv in (["collector"], ["httpapi"], ["devicesim", "--duration", "1s", "--drain-timeout", "1s"]):
+            commands.append((argv, environment(MQTT_URL=url)))
+            commands.append(([*argv, "--mqtt-url", url], environment()))
+    said = said_by_all(tmp_path, commands)
+    assert leaks(commands, said) == []
+
+
+def test_neither_help_nor_a_misspelt_flag_prints_one(tmp_path):
+    url = "postgresql://u:s3cr3t@x/db"
+    commands = []
+    for program in ("collector", "httpapi", "devicesim"):
+        env = environment(DATABASE_URL=url, MQTT_URL="mqtt://u:s3cr3t@x", PGPASSWORD="s3cr3t")
+        for arg in ("--help", f"--database-ulr={url}", url, "password=s3cr3t", "-ps3cr3t", "u:s3cr3t"):
+            commands.append(([program, arg], env))
+        commands.append(([program, "--features", url], env))
+        commands.append(([program, "--keepalive", "mqtt://u:s3cr3t@x"], env))
+    said = said_by_all(tmp_path, commands)
+    assert leaks(commands, said) == []
+
+
+def test_a_wrong_password_is_refused_without_being_printed(stack, tmp_path):
+    """The running server's words, and all that a running program tells about itself."""
+    url = stack.database.url.replace("highwater@", "nobody:s3cr3t@")
+    commands = [(["collector"], environment(DATABASE_URL=url)), (["httpapi"], environment(DATABASE_URL=url))]
+    commands += [(["collector", "--rejected"], environment(DATABASE_URL=url))]
+    said = said_by_all(tmp_path, commands)
+    assert leaks(commands, said) == []
+    assert all("nobody" in text for text in said)
+
+
+def test_what_the_programs_tell_about_themselves_has_none(stack):
+    settings = {"database_url": stack.database.url.replace("highwater@", "highwater:s3cr3t@")}
+    settings["mqtt_url"] = stack.broker.url().replace("//", "//u:s3cr3t@")
+    statuses = stack.listen("collectors/#")
+    collector = stack.start_collector(**settings)
+    stack.start_httpapi(**settings)
+    until(lambda: stack.get("/readyz")[0] == 200)
+    told = [stack.get(path)[2] for path in ("/collectors", "/metrics", "/readyz", "/openapi.json", "/")]
+    told += [stack.get("/metrics", stack.metrics_port)[2], collector.output().encode()]
+    told += [message.payload for message in statuses.received]
+    assert not [text for text in told if b"s3cr3t" in text]
+
+
+def test_flags_are_hidden_from_ps_and_the_rest_from_other_processes(stack):
+    url = stack.database.url.replace("highwater@", "highwater:s3cr3t@")
+    collector = stack.start_collector("--database-url", url, core_dumps="0")
+    collector.wait_for_line("windows: complete")
+    command = Path(f"/proc/{collector.pid}/cmdline").read_bytes()
+    assert b"--database-url" in command and b"s3cr3t" not in command
+    assert resource.prlimit(collector.pid, resource.RLIMIT_CORE) == (0, 0)
+    # what is not dumpable belongs to root, and only root reads it
+    assert Path(f"/proc/{collector.pid}/environ").stat().st_uid == 0
+    assert collector.terminate() == 0
