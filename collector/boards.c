@@ -85,7 +85,7 @@ static void publish_status(struct boards *boards)
     buffer_clear(out);
     buffer_put_text(out, "{\"collectorId\":");
     buffer_put_json_string(out, boards->config.collector_id);
-    buffer_put_text(out, ",");
+    buffer_printf(out, ",\"installation\":\"%s\",", boards->installation);
     boards->config.put_status(boards->config.user, out);
     buffer_put_text(out, "}");
     publish(boards, boards->status_topic);
@@ -302,6 +302,20 @@ static void on_status(uv_timer_t *timer)
 
 /* ---- what it is told ------------------------------------------------------------------------ */
 
+void boards_set_identity(struct boards *boards, const struct mqtt_identity *identity)
+{
+    if (strcmp(boards->client_id, identity->boards_client_id) == 0 &&
+        strcmp(boards->installation, identity->installation) == 0)
+        return;
+    snprintf(boards->client_id, sizeof(boards->client_id), "%s", identity->boards_client_id);
+    snprintf(boards->installation, sizeof(boards->installation), "%s", identity->installation);
+    snprintf(boards->will_payload, sizeof(boards->will_payload),
+             "{\"collectorId\":\"%s\",\"installation\":\"%s\",\"state\":\"lost\"}",
+             boards->config.collector_id, boards->installation);
+    mqtt_link_rename(&boards->mqtt, boards->client_id);
+    mqtt_link_leave(&boards->mqtt);
+}
+
 void boards_set_turn(struct boards *boards, bool is_ours)
 {
     if (is_ours)
@@ -488,10 +502,7 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
              config->collector_id);
     snprintf(boards->marker_topic, sizeof(boards->marker_topic), "collectors/%s/marker",
              config->collector_id);
-    snprintf(boards->will_payload, sizeof(boards->will_payload),
-             "{\"collectorId\":\"%s\",\"state\":\"lost\"}", config->collector_id);
-    snprintf(boards->client_id, sizeof(boards->client_id), "highwater-boards-%s",
-             config->collector_id);
+    strcpy(boards->client_id, "highwater-boards"); /* until boards_set_identity() */
     mqtt.name = "mqtt boards";
     mqtt.starts_off = true; /* until it is our turn */
     mqtt.client_id = boards->client_id;

@@ -21,6 +21,7 @@
 #define HIGHWATER_BOARDS_H
 
 #include "collector/moments.h"
+#include "collector/mqtt_identity.h"
 #include "collector/session.h"
 #include "collector/windows.h"
 #include "shared/board.h"
@@ -75,8 +76,9 @@ struct boards {
     char status_topic[128];
     char marker_topic[128]; /* session.h */
     char boards_topic[128]; /* what they all begin with */
-    char will_payload[160];
-    char client_id[96];
+    char will_payload[192];
+    char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE];
+    char installation[MQTT_IDENTITY_MARK_SIZE];
     uv_timer_t moment; /* the next one at which boards may change */
     uv_timer_t status;
     struct moments moments;
@@ -99,6 +101,9 @@ struct boards {
 
 bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_config *config,
                   char *error, size_t error_bytes);
+
+/* Who speaks, before its first turn: the client id and the mark that the status names. */
+void boards_set_identity(struct boards *boards, const struct mqtt_identity *identity);
 
 /* Of several collectors with one id only the one whose turn it is speaks; at first none does. */
 void boards_set_turn(struct boards *boards, bool is_ours);

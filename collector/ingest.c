@@ -435,6 +435,19 @@ static void give_back(struct ingest *ingest)
         set_state(ingest, INGEST_WAITING);
 }
 
+/* A database in the place of another has another mark: then the session is another, too. */
+static void take_client_id(struct ingest *ingest)
+{
+    const char *client_id = ingest->store.identity.client_id;
+
+    if (strcmp(ingest->client_id, client_id) == 0)
+        return;
+    snprintf(ingest->client_id, sizeof(ingest->client_id), "%s", client_id);
+    ingest->is_subscribed = false;
+    mqtt_link_rename(&ingest->mqtt, ingest->client_id);
+    mqtt_link_leave(&ingest->mqtt);
+}
+
 static void on_ready(struct store *store)
 {
     struct ingest *ingest = store->config.user;
@@ -444,6 +457,7 @@ static void on_ready(struct store *store)
         give_back(ingest);
     if (ingest->is_draining)
         return;
+    take_client_id(ingest);
     if (!ingest->has_turn || store->is_turn_new) {
         ingest->has_turn = true;
         ingest->config.on_turn(ingest, true);
@@ -510,6 +524,7 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     for (size_t i = 0; i < 2; i++)
         batch_init(&ingest->batches[i], config->rules.features->count);
 
+    ingest->config.mqtt.client_id = "highwater"; /* until the store is ready */
     ingest->config.mqtt.gated = true;
     ingest->config.mqtt.durable = true;
     ingest->config.mqtt.starts_off = true; /* until the store is ready */

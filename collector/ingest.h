@@ -65,7 +65,7 @@ struct ingest_counters {
 };
 
 struct ingest_config {
-    struct mqtt_link_config mqtt; /* url, client id and so on; the callbacks are filled in */
+    struct mqtt_link_config mqtt; /* url and so on; client id and callbacks are filled in */
     struct store_config store;
     struct reading_rules rules;
     struct topic_filter filter;
@@ -105,7 +105,8 @@ struct ingest {
     uint64_t committing_epoch;
     bool expects_duplicates;
     bool has_turn;
-    struct session session; /* as it was found when we connected last */
+    char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE]; /* as the store has it from the database */
+    struct session session;                       /* as it was found when we connected last */
     unsigned subscribed;    /* on this connection: how many subscriptions were answered */
     bool is_subscribed;     /* to the readings, so that there is a session from now on */
     bool is_session_judged; /* whether it was lost has been told */

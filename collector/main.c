@@ -38,6 +38,7 @@ struct settings {
     const char *mqtt_cert_file;
     const char *mqtt_key_file;
     const char *collector_id;
+    const char *client_id;
     const char *subscribe;
     const char *features_text;
     const char *intervals_text;
@@ -118,7 +119,8 @@ static const struct program program = {
         "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
         "with status 0.\nA second signal ends it at once; the broker keeps what was not "
         "acknowledged.\n"
-        "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the end "
+        "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the "
+        "end "
         "came before\neverything was committed; 2 for a wrong setting."};
 
 /* Whether what boards are made of is there for as long as they want it; `legal` says what is. */
@@ -156,8 +158,12 @@ static int read_settings(struct settings *s, int argc, char **argv)
         {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key_file, NULL, 0, 0, "FILE",
          "mqtts: the key of our own certificate", false},
         {"collector-id", OPTION_TEXT, &s->collector_id, "collector", 0, 0, "ID",
-         "names this collector's session at the broker and its\ntopics; of two with one id, one "
+         "names this collector's topics, and its session at the\nbroker; of two with one id, one "
          "waits",
+         false},
+        {"mqtt-client-id", OPTION_TEXT, &s->client_id, "", 0, 0, "ID",
+         "the session's name at the broker; empty =\nhighwater-COLLECTOR_ID-installation, as the "
+         "database has it",
          false},
         {"subscribe", OPTION_TEXT, &s->subscribe, "devices/+/readings", 0, 0, "FILTER",
          "topic filter; its one + is the device id", false},
@@ -249,11 +255,10 @@ static int read_settings(struct settings *s, int argc, char **argv)
     if (!is_kept_long_enough(s, legal, sizeof(legal)))
         return options_reject(&program, "retention", duration_format(retention, s->retention_us),
                               legal);
-    if (!device_id_is_legal(s->collector_id, strlen(s->collector_id)) ||
-        s->collector_id[strspn(s->collector_id, "abcdefghijklmnopqrstuvwxyz"
-                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
-        return options_reject(&program, "collector-id", s->collector_id,
-                              "1 to 64 of A-Z, a-z, 0-9, _ . and -, and not . or ..");
+    if (!mqtt_identity_is_legal(s->collector_id))
+        return options_reject(&program, "collector-id", s->collector_id, MQTT_IDENTITY_LEGAL);
+    if (*s->client_id && !mqtt_identity_is_legal(s->client_id))
+        return options_reject(&program, "mqtt-client-id", s->client_id, MQTT_IDENTITY_LEGAL);
     if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
         fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
         return 2;
@@ -414,6 +419,8 @@ static void on_turn(struct ingest *ingest, bool is_ours)
 {
     struct collector *c = ingest->config.user;
 
+    if (is_ours)
+        boards_set_identity(&c->boards, &ingest->store.identity);
     boards_set_turn(&c->boards, is_ours);
     if (is_ours) {
         reload_windows(c);
@@ -665,13 +672,13 @@ static void start_ingest(struct collector *c)
     const struct settings *s = &c->settings;
     struct ingest_config config = {.mqtt = {.name = "mqtt",
                                             .url = s->mqtt_url,
-                                            .client_id = s->collector_id,
                                             .keepalive_s = (uint16_t)s->keepalive_s,
                                             .ca_file = s->mqtt_ca_file,
                                             .cert_file = s->mqtt_cert_file,
                                             .key_file = s->mqtt_key_file},
                                    .store = {.database_url = s->database_url,
                                              .collector_id = s->collector_id,
+                                             .client_id = s->client_id,
                                              .subscribe = s->subscribe,
                                              .features = &s->features,
                                              .devices = &c->devices,
@@ -716,11 +723,11 @@ static void start_migrating(struct collector *c)
     }
 }
 
-static bool has_session(void *user)
+static const char *session_begun(void *user)
 {
     struct collector *c = user;
 
-    return c->ingest.is_subscribed;
+    return c->ingest.is_subscribed ? c->ingest.client_id : NULL;
 }
 
 static void start_upkeep(struct collector *c)
@@ -733,7 +740,7 @@ static void start_upkeep(struct collector *c)
                                    .delay_us = s->rollup_delay_us,
                                    .collector_id = s->collector_id,
                                    .user = c,
-                                   .has_session = has_session,
+                                   .session = session_begun,
                                    .on_collector = on_collector};
     char error[256];
 

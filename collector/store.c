@@ -752,24 +752,46 @@ static void become_ready(struct store *store)
         next_try(store);
 }
 
+/* Sessions under other ids are left alone: messages may wait in them, and they may be wanted. */
+static void tell_other_sessions(const struct store *store, const char *others)
+{
+    if (*others)
+        log_warning(
+            "mqtt: before this client id, %s, this collector had %s: what waits at the broker "
+            "in that session is not collected. Start once with MQTT_CLIENT_ID as it was to "
+            "collect it; collector --forget %s, while it is stopped, throws it away",
+            store->identity.client_id, others, store->config.collector_id);
+}
+
+/* installation, client_id, has_begun, former, others */
+static void take_identity(struct store *store, const PGresult *result, int column)
+{
+    store->had_session = strcmp(PQgetvalue(result, 0, column + 2), "t") == 0;
+    if (mqtt_identity_set(&store->identity, PQgetvalue(result, 0, column),
+                          PQgetvalue(result, 0, column + 1), PQgetvalue(result, 0, column + 3))) {
+        store->is_turn_new = true;
+        tell_other_sessions(store, PQgetvalue(result, 0, column + 4));
+    }
+}
+
 static void on_prepared_result(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
 
     int64_t turn;
 
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 5)
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 9)
         return; /* of the columns that prepare() asks for last */
     store->has_lock = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     store->is_durable =
-        strcmp(PQgetvalue(result, 0, 3), "on") == 0 && strcmp(PQgetvalue(result, 0, 4), "on") == 0;
+        strcmp(PQgetvalue(result, 0, 7), "on") == 0 && strcmp(PQgetvalue(result, 0, 8), "on") == 0;
     if (!store->has_lock)
         return;
     turn = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
     if (store->turn == 0 || turn != store->turn + 1)
         store->is_turn_new = true;
     store->turn = turn;
-    store->had_session = strcmp(PQgetvalue(result, 0, 2), "t") == 0;
+    take_identity(store, result, 2);
 }
 
 static void on_prepared(struct pg_query *query, const struct pg_error *error)
@@ -808,6 +830,8 @@ static void prepare(struct store *store)
     struct buffer *sql = &store->sql;
     char *id = PQescapeLiteral(store->link.conn, store->config.collector_id,
                                strlen(store->config.collector_id));
+    char *filter =
+        PQescapeLiteral(store->link.conn, store->config.subscribe, strlen(store->config.subscribe));
 
     buffer_clear(sql);
     if (!store->is_prepared)
@@ -837,11 +861,15 @@ static void prepare(struct store *store)
                       "PREPARE count_batch (timestamptz) AS UPDATE collectors"
                       " SET batches = batches + 1, newest = greatest(newest, $1) WHERE id = %s;",
                       id ? id : "''");
+    /* what is subscribed to is committed before anything is subscribed to */
     buffer_printf(sql,
-                  "SELECT e.*, current_setting('synchronous_commit'), current_setting('fsync')"
-                  " FROM collector_enter(%s) e",
-                  id ? id : "''");
+                  "SELECT is_ours, turn, installation, client_id, has_begun,"
+                  " array_to_string(former, E'\\n'), array_to_string(others, ', '),"
+                  " current_setting('synchronous_commit'), current_setting('fsync')"
+                  " FROM collector_begin(%s, '%s', %s)",
+                  id ? id : "''", store->config.client_id, filter ? filter : "''");
     PQfreemem(id);
+    PQfreemem(filter);
     submit(store, buffer_text(sql), 0, on_prepared_result, on_prepared);
 }
 
@@ -913,6 +941,7 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->features);
     buffer_release(&store->differing);
     tally_release(&store->tally);
+    mqtt_identity_release(&store->identity);
     store->on_closed(store);
 }
 

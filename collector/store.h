@@ -21,6 +21,7 @@
 #define HIGHWATER_STORE_H
 
 #include "collector/batch.h"
+#include "collector/mqtt_identity.h"
 #include "collector/peaks.h"
 #include "collector/tally.h"
 #include "shared/pg_link.h"
@@ -64,6 +65,7 @@ struct store_outcome {
 struct store_config {
     const char *database_url;
     const char *collector_id;
+    const char *client_id; /* at the broker, "" = made of the names of collector and database */
     const char *subscribe; /* the topic filter: names the topic of a refused row */
     const struct features *features;
     struct devices *devices;
@@ -125,10 +127,11 @@ struct store {
     bool is_sorted;
     bool is_prepared; /* the session has its settings and staging tables */
     bool has_lock;
-    int64_t turn;       /* how often this id has got the lock; 0 = we never had it */
-    bool is_turn_new;   /* for on_ready: another may have had it since we had it last */
-    bool had_session;   /* as the database says: the broker has had a session for this id */
-    bool is_locked_out; /* another has it: said once */
+    int64_t turn;                  /* how often this id has got the lock; 0 = we never had it */
+    bool is_turn_new;              /* for on_ready: another may have had it since we had it last */
+    bool had_session;              /* as the database says: the broker has had our session */
+    struct mqtt_identity identity; /* as of when we got the lock last */
+    bool is_locked_out;            /* another has it: said once */
     bool is_durable;
     struct pg_error failure; /* of the try that is being rolled back */
     struct pg_error refusal; /* what the database has against the row that is searched for */

@@ -111,10 +111,12 @@ static void take_lock(struct upkeep *upkeep, const PGresult *result)
 
 static void put_collectors(struct upkeep *upkeep, struct buffer *sql)
 {
-    if (upkeep->config.has_session(upkeep->config.user))
+    const char *session = upkeep->config.session(upkeep->config.user);
+
+    if (session)
         buffer_printf(
-            sql, "UPDATE collectors SET has_session = true WHERE id = '%s' AND NOT has_session;",
-            upkeep->config.collector_id);
+            sql, "UPDATE sessions SET has_begun = true WHERE client_id = '%s' AND NOT has_begun;",
+            session);
     buffer_put_text(sql, "SELECT * FROM collectors_seen()");
 }
 

@@ -46,8 +46,9 @@ struct upkeep_config {
     int64_t delay_us;      /* what was recorded longer ago is rolled up */
     const char *collector_id;
     void *user;
-    /* Whether the broker has a session of ours, which the database is to remember. */
-    bool (*has_session)(void *user);
+    /* The client id of the session that the broker has of us, which the database is to remember;
+     * NULL = none. */
+    const char *(*session)(void *user);
     /* Every second: of each collector whether it is live and how many batches it has stored; then
      * NULL. */
     void (*on_collector)(void *user, const char *id, bool is_live, int64_t batches);

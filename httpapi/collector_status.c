@@ -9,6 +9,7 @@
 
 #include <cjson/cJSON.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,29 +37,18 @@ struct member {
 };
 
 static const struct member members[] = {
-    {"state", MEMBER_STATE, false},
-    {"asOf", MEMBER_MOMENT, false},
-    {"since", MEMBER_MOMENT, true},
-    {"turn", MEMBER_COUNT, false},
-    {"generations", MEMBER_COUNTS, true},
-    {"loaded", MEMBER_COUNTS_BY, true},
-    {"startedAt", MEMBER_MOMENT, false},
-    {"version", MEMBER_TEXT, false},
-    {"features", MEMBER_NAMES, false},
-    {"intervals", MEMBER_INTERVALS, false},
-    {"limit", MEMBER_COUNT, false},
-    {"lowest", MEMBER_FLAG, false},
-    {"subscribe", MEMBER_TEXT, false},
-    {"devices", MEMBER_COUNT, false},
-    {"messages", MEMBER_COUNT, false},
-    {"received", MEMBER_COUNT, false},
-    {"stored", MEMBER_COUNT, false},
-    {"duplicates", MEMBER_COUNT, false},
-    {"rejected", MEMBER_COUNT, false},
-    {"inFlight", MEMBER_COUNT, false},
-    {"ratePerSecond", MEMBER_COUNT, false},
-    {"lagMs", MEMBER_NUMBER, false},
-    {"rejectedByReason", MEMBER_COUNTS_BY, false},
+    {"state", MEMBER_STATE, false},         {"asOf", MEMBER_MOMENT, false},
+    {"since", MEMBER_MOMENT, true},         {"turn", MEMBER_COUNT, false},
+    {"generations", MEMBER_COUNTS, true},   {"loaded", MEMBER_COUNTS_BY, true},
+    {"installation", MEMBER_TEXT, false},   {"startedAt", MEMBER_MOMENT, false},
+    {"version", MEMBER_TEXT, false},        {"features", MEMBER_NAMES, false},
+    {"intervals", MEMBER_INTERVALS, false}, {"limit", MEMBER_COUNT, false},
+    {"lowest", MEMBER_FLAG, false},         {"subscribe", MEMBER_TEXT, false},
+    {"devices", MEMBER_COUNT, false},       {"messages", MEMBER_COUNT, false},
+    {"received", MEMBER_COUNT, false},      {"stored", MEMBER_COUNT, false},
+    {"duplicates", MEMBER_COUNT, false},    {"rejected", MEMBER_COUNT, false},
+    {"inFlight", MEMBER_COUNT, false},      {"ratePerSecond", MEMBER_COUNT, false},
+    {"lagMs", MEMBER_NUMBER, false},        {"rejectedByReason", MEMBER_COUNTS_BY, false},
     {"brokerDropped", MEMBER_COUNT, false},
 };
 
@@ -195,6 +185,14 @@ static int64_t get_moment(const cJSON *const found[MEMBERS], const char *name)
     return us;
 }
 
+static void get_text(const cJSON *const found[MEMBERS], const char *name, char *out,
+                     size_t out_bytes)
+{
+    const cJSON *item = get(found, name);
+
+    snprintf(out, out_bytes, "%s", item ? item->valuestring : "");
+}
+
 /* ---- what it vouches for -------------------------------------------------------------------- */
 
 /* Our position of one of its intervals; the count when we have none of this name and length. */
@@ -321,6 +319,7 @@ static bool take_members(struct collector_status *out, const struct features *fe
     out->since_us = get_moment(found, "since");
     out->turn = get_count(found, "turn");
     out->limit = (size_t)get_count(found, "limit");
+    get_text(found, "installation", out->installation, sizeof(out->installation));
     if (!take_vouching(out, features, intervals, found))
         return false;
     show(out, found);

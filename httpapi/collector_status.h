@@ -35,9 +35,12 @@ struct loaded {
     int64_t batches;
 };
 
+enum { INSTALLATION_SIZE = 17 };
+
 struct collector_status {
     enum collector_state state;
-    int64_t as_of_us; /* 0 = not said, as in a last will */
+    char installation[INSTALLATION_SIZE]; /* the mark of its database; "" = not said */
+    int64_t as_of_us;                     /* 0 = not said, as in a last will */
     int64_t since_us;
     int64_t turn;
     size_t limit;

@@ -5,6 +5,7 @@
 #include "shared/mem.h"
 #include "shared/pg_link.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,7 @@ static void on_result(struct pg_query *query, const PGresult *result)
                                                     ? INT64_MAX /* whatever it has stored */
                                                     : integer_at(result, i, 3)};
         strcpy(row->id, PQgetvalue(result, i, 0));
+        snprintf(row->installation, sizeof(row->installation), "%s", PQgetvalue(result, i, 5));
     }
 }
 
@@ -109,8 +111,8 @@ static void ask_now(struct roster *roster)
 {
     roster->question = (struct pg_query){
         .sql = "SELECT id, turn, batches, CASE WHEN isfinite(newest) "
-               "THEN (extract(epoch FROM newest) * 1000000)::bigint END, pg_is_in_recovery() "
-               "FROM collectors",
+               "THEN (extract(epoch FROM newest) * 1000000)::bigint END, pg_is_in_recovery(), "
+               "(SELECT i.id FROM installation i) FROM collectors",
         .timeout_ms = WATCHDOG_MS,
         .user = roster,
         .on_result = on_result,

@@ -51,6 +51,7 @@ struct span *span_new(struct collector_status *status, size_t boards, uint64_t n
                           .board_count = boards,
                           .generations = status->generations,
                           .versions = mem_calloc(boards + 1, sizeof(span->versions[0]))};
+    strcpy(span->installation, status->installation);
     status->loaded_count = 0;
     status->loaded = NULL;
     status->generations = NULL;
@@ -82,14 +83,23 @@ void span_release(struct span *span)
 /* What was heard of one collector, and of that what may be weighed. */
 struct merged {
     const struct heard *heard;
+    const char *installation;
     int64_t turn;
     uint64_t mark;
     struct span *span; /* the one that was chosen */
 };
 
+/* Two databases at one broker may know a collector by the same name. */
+static bool is_of_another(const struct merged *merged, const struct span *span)
+{
+    return *span->installation && *merged->installation &&
+           strcmp(span->installation, merged->installation) != 0;
+}
+
 static bool is_usable(const struct merged *merged, const struct span *span)
 {
-    return span->turn == merged->turn && span->number <= merged->mark;
+    return !is_of_another(merged, span) && span->turn == merged->turn &&
+           span->number <= merged->mark;
 }
 
 /* The latest moment, not after `us`, that the collector vouches for; INT64_MIN when there is none.
@@ -146,7 +156,8 @@ static size_t find_merged(struct merged *out, const struct heard *heard, size_t 
 
         if (!row || !heard[i].is_there || heard[i].state != COLLECTOR_LIVE)
             continue;
-        out[count] = (struct merged){.heard = &heard[i], .turn = row->turn, .mark = mark};
+        out[count] = (struct merged){
+            .heard = &heard[i], .installation = row->installation, .turn = row->turn, .mark = mark};
         if (reach(&out[count], INT64_MAX) != INT64_MIN)
             count++;
     }

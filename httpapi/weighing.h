@@ -2,7 +2,8 @@
  *
  * The rule  The database says which collectors there are (table `collectors`), not what the broker
  *           remembers. What was heard before the table was asked is weighed against its answer:
- *           - a collector is merged when it is live and its status is of the row's turn;
+ *           - a collector is merged when it is live and its status is of the row's turn, and not of
+ *             another database;
  *           - nobody else is heard to be there, loading or without the database: what he holds he
  *             will store, and it was received before now;
  *           - every other row that has stored anything needs a merged collector that had loaded all
@@ -48,6 +49,7 @@ struct span {
     unsigned holds;
     uint64_t number; /* of the message */
     uint64_t heard_ms;
+    char installation[INSTALLATION_SIZE];
     int64_t turn;
     int64_t since_us;
     int64_t until_us;
@@ -65,6 +67,7 @@ struct roster_row {
     int64_t turn;
     int64_t batches;
     int64_t newest_us;
+    char installation[INSTALLATION_SIZE]; /* the mark of the database that says it; "" = unknown */
 };
 
 /* What was heard of one collector. */

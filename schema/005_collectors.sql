@@ -15,11 +15,10 @@
 -- Each batch writes its collector's row, so there is room on the page for many versions of it, which
 -- are cleared away by the next writer.
 CREATE TABLE collectors (
-    id          text COLLATE "C" PRIMARY KEY,
-    turn        bigint NOT NULL,
-    batches     bigint NOT NULL DEFAULT 0,
-    newest      timestamptz NOT NULL DEFAULT '-infinity',
-    has_session boolean NOT NULL DEFAULT false
+    id      text COLLATE "C" PRIMARY KEY,
+    turn    bigint NOT NULL,
+    batches bigint NOT NULL DEFAULT 0,
+    newest  timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000);
 COMMENT ON TABLE collectors IS 'Every collector that ever ran on this database. Rows cannot be deleted.';
@@ -27,7 +26,6 @@ COMMENT ON COLUMN collectors.id IS 'Its COLLECTOR_ID.';
 COMMENT ON COLUMN collectors.turn IS 'How often a process of this id has begun to store.';
 COMMENT ON COLUMN collectors.batches IS 'How many batches of readings it has committed.';
 COMMENT ON COLUMN collectors.newest IS 'No reading that it stored was recorded later.';
-COMMENT ON COLUMN collectors.has_session IS 'The broker has had a session for it, in which messages may wait.';
 
 CREATE FUNCTION collectors_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -42,8 +40,8 @@ CREATE FUNCTION collector_lock(collector text) RETURNS bigint LANGUAGE sql IMMUT
     SELECT hashtextextended('highwater collector ' || collector, 0)
 $$;
 
--- Makes this session the one that stores for an id, if no other is. has_session: as it stands there.
-CREATE FUNCTION collector_enter(collector text, OUT is_ours boolean, OUT turn bigint, OUT has_session boolean)
+-- Makes this session the one that stores for an id, if no other is.
+CREATE FUNCTION collector_enter(collector text, OUT is_ours boolean, OUT turn bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -51,7 +49,7 @@ BEGIN
     IF is_ours THEN
         INSERT INTO collectors AS c (id, turn) VALUES (collector, 1)
         ON CONFLICT (id) DO UPDATE SET turn = c.turn + 1
-        RETURNING c.turn, c.has_session INTO turn, has_session;
+        RETURNING c.turn INTO turn;
     END IF;
 END $$;
 

@@ -109,7 +109,7 @@ static void go_down(struct mqtt_link *link, const char *reason)
     if (was_up)
         backoff_lasted(&link->backoff, uv_now(link->loop) - link->up_at_ms);
     snprintf(link->failure, sizeof(link->failure), "%s", reason);
-    if (link->state == MQTT_LINK_LEAVING || !link->wants_up) {
+    if (!link->wants_up) { /* and not for it is leaving: it may have been joined again */
         set_state(link, MQTT_LINK_OFF);
     } else {
         uint32_t wait_ms = backoff_next_ms(&link->backoff);
@@ -782,7 +782,9 @@ void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link 
 {
     assert(!link->on_closed);
     link->on_closed = on_closed;
-    if (link->state != MQTT_LINK_LEAVING)
+    if (link->state == MQTT_LINK_LEAVING)
+        link->wants_up = false;
+    else
         mqtt_link_leave(link);
     if (link->state == MQTT_LINK_OFF)
         finish_close(link);

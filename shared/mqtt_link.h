@@ -129,7 +129,7 @@ struct mqtt_link {
     bool tcp_is_open; /* the first writable event of the connection has come */
     bool wants_up;
     bool wants_instance; /* the library's, anew, before the next attempt */
-    char failure[200]; /* of the last attempt, so that only a new one is logged */
+    char failure[200];   /* of the last attempt, so that only a new one is logged */
     unsigned open_handles;
     void (*on_closed)(struct mqtt_link *link);
 };

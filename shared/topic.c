@@ -77,6 +77,10 @@ bool topic_filter_parse(struct topic_filter *out, const char *text)
     const char *matched = text;
     const char *plus = strchr(text, '+');
 
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    }
     if (strncmp(text, "$share/", 7) == 0) {
         const char *group_end = strchr(text + 7, '/');
 

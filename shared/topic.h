@@ -17,7 +17,8 @@ enum { DEVICE_ID_MAX_CHARACTERS = 64, DEVICE_ID_SIZE = 4 * DEVICE_ID_MAX_CHARACT
     "1 to 64 characters of UTF-8, none a control, format or other invisible one, '/', '+' or "     \
     "'#', "                                                                                        \
     "and not . or .."
-#define TOPIC_FILTER_LEGAL "a topic filter with exactly one '+', for the device id, and no '#'"
+#define TOPIC_FILTER_LEGAL                                                                         \
+    "a topic filter with exactly one '+', for the device id, no '#' and no control character"
 
 struct topic_filter {
     const char *text;   /* as it is subscribed to */

@@ -346,6 +346,7 @@ static void on_unready(struct store *store, const char *reason)
 static void run_store(struct bench *bench)
 {
     struct store_config config = {.database_url = bench->settings.database_url,
+                                  .client_id = "",
                                   .collector_id = "store_bench",
                                   .subscribe = "devices/+/readings",
                                   .features = &bench->features,

@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         "{\"state\":\"live\",\"turn\":1,\"since\":\"2026-11-24T00:00:00Z\","
         "\"asOf\":\"2026-11-24T00:00:00Z\",\"limit\":10,\"features\":[\"pressure\"],"
         "\"intervals\":[{\"name\":\"all_time\",\"lengthMs\":null}],\"generations\":[1]}";
-    static const struct roster_row rows[] = {{"a", 1, 0, 0}, {"b", 1, 1, 0}};
+    static const struct roster_row rows[] = {{"a", 1, 0, 0, ""}, {"b", 1, 1, 0, ""}};
     const int64_t now_us = INT64_C(1795521600000000);
     char error[200];
     struct board_cache *cache;

@@ -235,6 +235,10 @@ class Stack:
         publisher.wait()
         return publisher
 
+    def client_id(self, collector_id: str = "collector") -> str:
+        """Of a collector's session, once it has had its lock."""
+        return str(self.database.value("SELECT client_id FROM sessions WHERE collector = %s", (collector_id,)))
+
     def listen(self, *topics: str, port: int | None = None) -> Listener:
         listener = Listener(port or self.broker.port, *topics)
         self._clients.append(listener)

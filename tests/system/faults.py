@@ -32,8 +32,8 @@ from proxy import Proxy
 from servers import PrivatePostgres, Program, ServerError, until
 
 # Who is who on a proxied link: MQTT client ids with their length, and PostgreSQL application names.
-INGEST = b"\x00\x09collector"
-BOARDS = b"highwater-boards-collector"
+INGEST = b"\x00\x1chighwater-collector-"
+BOARDS = b"\x00\x23highwater-collector-"
 STORE = b"highwater collector"
 
 STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE", None)

@@ -14,12 +14,12 @@ LOST = "highwater_sessions_lost_total"
 
 def remembers(stack):
     """The database knows that there is a session."""
-    until(lambda: stack.database.value("SELECT has_session FROM collectors"), 10, "the session is remembered")
+    until(lambda: stack.database.value("SELECT has_begun FROM sessions"), 10, "the session is remembered")
 
 
-def take_over(stack, client_id="collector", expiry=0):
-    """Another client connects with this id and a clean start, and goes again."""
-    client = mqtt_client(client_id)
+def take_over(stack, expiry=0):
+    """Another client connects with the collector's id and a clean start, and goes again."""
+    client = mqtt_client(stack.client_id())
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = expiry
     client.connect_async(LOOPBACK, stack.broker.port, clean_start=True, properties=properties)
@@ -64,7 +64,7 @@ def test_a_session_that_another_client_took_is_missed(stack, rng, expiry):
     fleet.send(20)  # lost, and nobody can help it
     take_over(stack, expiry=expiry)
     collector.start()
-    until(lambda: "another client has connected as collector" in collector.output(), 15)
+    until(lambda: f"another client has connected as {stack.client_id()}" in collector.output(), 15)
     assert "messages that waited in it may be lost" in collector.output()
     assert "persistence" not in collector.output()
     arrived(stack, fleet.publisher)

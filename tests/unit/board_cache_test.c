@@ -83,6 +83,7 @@ struct said {
     size_t boards;
     const char *loaded; /* the same, without braces */
     bool is_retained;
+    const char *installation;
 };
 
 static void say(struct fixture *f, struct said said)
@@ -98,15 +99,15 @@ static void say(struct fixture *f, struct said said)
                             : said.as_of_us ? said.as_of_us
                                             : board_moment(f->now_us));
     snprintf(topic, sizeof(topic), "collectors/%s/status", said.id);
-    used =
-        snprintf(json, sizeof(json),
-                 "{\"state\":\"%s\",\"turn\":%d,\"asOf\":\"%s\",\"since\":\"%s\",\"limit\":%zu,"
-                 "\"features\":[%s],\"lowest\":false,\"intervals\":[%s],\"loaded\":{%s},"
-                 "\"generations\":[",
-                 said.state ? said.state : "live", said.turn ? (int)said.turn : 1, as_of, since,
-                 said.limit ? said.limit : 10,
-                 said.features ? said.features : "\"temperature\",\"pressure\"",
-                 said.intervals ? said.intervals : ALL_INTERVALS, said.loaded ? said.loaded : "");
+    used = snprintf(json, sizeof(json),
+                    "{\"state\":\"%s\",\"turn\":%d,\"asOf\":\"%s\",\"since\":\"%s\",\"limit\":%zu,"
+                    "\"features\":[%s],\"lowest\":false,\"intervals\":[%s],\"loaded\":{%s},"
+                    "\"installation\":\"%s\",\"generations\":[",
+                    said.state ? said.state : "live", said.turn ? (int)said.turn : 1, as_of, since,
+                    said.limit ? said.limit : 10,
+                    said.features ? said.features : "\"temperature\",\"pressure\"",
+                    said.intervals ? said.intervals : ALL_INTERVALS, said.loaded ? said.loaded : "",
+                    said.installation ? said.installation : "");
     for (size_t i = 0; i < (said.boards ? said.boards : 6); i++)
         used += snprintf(json + used, sizeof(json) - (size_t)used, "%s%lld", i > 0 ? "," : "",
                          (long long)said.generation);
@@ -190,8 +191,8 @@ static void assert_sql(struct fixture *f, size_t interval, enum weighing_verdict
 #define DEVICES(...)                                                                               \
     (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
 
-static const struct roster_row only_a[] = {{"a", 1, 9, T0}};
-static const struct roster_row a_and_b[] = {{"a", 1, 9, T0}, {"b", 1, 9, T0}};
+static const struct roster_row only_a[] = {{"a", 1, 9, T0, ""}};
+static const struct roster_row a_and_b[] = {{"a", 1, 9, T0, ""}, {"b", 1, 9, T0, ""}};
 
 /* ---- when ----------------------------------------------------------------------------------- */
 
@@ -327,7 +328,7 @@ static void test_board_cache__who_is_not_in_the_table_does_not_matter(void **sta
 
 static void test_board_cache__a_collector_that_is_not_heard_must_have_been_loaded(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 3, 2, T0}};
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, ""}, {"b", 3, 2, T0, ""}};
     static const char *const loaded[] = {"", "\"b\":1", "\"c\":2", "\"b\":2", "\"c\":1,\"b\":7"};
     struct fixture *f = *state;
     struct boards_merged merged;
@@ -345,7 +346,7 @@ static void test_board_cache__a_collector_that_is_not_heard_must_have_been_loade
 /* A load ends between the question and its answer: what was loaded then is not in these boards. */
 static void test_board_cache__what_is_loaded_belongs_to_the_boards_of_its_status(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 1, 1, T0}};
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, ""}, {"b", 1, 1, T0, ""}};
     struct fixture *f = *state;
     uint64_t mark;
 
@@ -362,7 +363,7 @@ static void test_board_cache__what_is_loaded_belongs_to_the_boards_of_its_status
 
 static void test_board_cache__who_has_stored_nothing_need_not_be_loaded(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 1, 0, INT64_MAX}};
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, ""}, {"b", 1, 0, INT64_MAX, ""}};
     struct fixture *f = *state;
 
     live(f, "a", "d1");
@@ -372,8 +373,9 @@ static void test_board_cache__who_has_stored_nothing_need_not_be_loaded(void **s
 
 static void test_board_cache__who_is_gone_matters_until_his_readings_have_aged(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 1, 2, T0 - 60 * S}};
-    static const struct roster_row later[] = {{"a", 1, 9, T0}, {"b", 1, 2, T0 - 60 * S + 1}};
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, ""}, {"b", 1, 2, T0 - 60 * S, ""}};
+    static const struct roster_row later[] = {{"a", 1, 9, T0, ""},
+                                              {"b", 1, 2, T0 - 60 * S + 1, ""}};
     struct fixture *f = *state;
 
     live(f, "a", "d1");
@@ -388,8 +390,8 @@ static void test_board_cache__who_is_gone_matters_until_his_readings_have_aged(v
 /* The session was lost unnoticed, another process of that id stores: the first still says live. */
 static void test_board_cache__a_status_of_another_turn_is_not_merged(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 2, 9, T0}};
-    static const struct roster_row with_b[] = {{"a", 2, 9, T0}, {"b", 1, 9, T0}};
+    static const struct roster_row rows[] = {{"a", 2, 9, T0, ""}};
+    static const struct roster_row with_b[] = {{"a", 2, 9, T0, ""}, {"b", 1, 9, T0, ""}};
     struct fixture *f = *state;
 
     live(f, "a", "d1");
@@ -401,6 +403,20 @@ static void test_board_cache__a_status_of_another_turn_is_not_merged(void **stat
     say(f, (struct said){.id = "a", .generation = 1, .turn = 2});
     weigh(f, with_b, 2);
     assert_merged(f, MINUTE, T0, DEVICES("d1", "d2"));
+}
+
+static void test_board_cache__a_status_of_another_database_is_not_merged(void **state)
+{
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, "ours"}};
+    struct fixture *f = *state;
+
+    take_one(f, "a", 1, "d1", 5);
+    say(f, (struct said){.id = "a", .generation = 1, .installation = "theirs"});
+    weigh(f, rows, 1);
+    assert_sql(f, MINUTE, WEIGHED_NOT_LIVE);
+    say(f, (struct said){.id = "a", .generation = 1, .installation = "ours"});
+    weigh(f, rows, 1);
+    assert_merged(f, MINUTE, T0, DEVICES("d1"));
 }
 
 static void test_board_cache__while_a_collector_warms_sql_answers_and_says_so(void **state)
@@ -421,8 +437,8 @@ static void test_board_cache__while_a_collector_warms_sql_answers_and_says_so(vo
  * before the moment of the other's boards. */
 static void test_board_cache__who_is_there_and_vouches_for_nothing_makes_sql_answer(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 1, 2, T0 - 90 * S}};
-    static const struct roster_row new_b[] = {{"a", 1, 9, T0}, {"b", 1, 0, INT64_MIN}};
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, ""}, {"b", 1, 2, T0 - 90 * S, ""}};
+    static const struct roster_row new_b[] = {{"a", 1, 9, T0, ""}, {"b", 1, 0, INT64_MIN, ""}};
     static const char *const states[] = {"degraded", "unknown", "stopped", "lost"};
     struct fixture *f = *state;
 
@@ -565,7 +581,7 @@ static void test_board_cache__more_than_a_full_board_holds_needs_sql(void **stat
 
 static void test_board_cache__the_last_whole_set_stands_when_all_are_gone(void **state)
 {
-    static const struct roster_row rows[] = {{"a", 1, 9, T0}, {"b", 1, 1, T0}};
+    static const struct roster_row rows[] = {{"a", 1, 9, T0, ""}, {"b", 1, 1, T0, ""}};
     struct fixture *f = *state;
     struct boards_merged merged;
 
@@ -685,7 +701,7 @@ static void test_board_cache__merging_equals_ranking_everything(void **state)
     static const char *const devices[] = {"d0", "d1", "d2", "d3", "d4",  "d5",
                                           "d6", "d7", "d8", "d9", "d10", "d11"};
     static const struct roster_row rows[] = {
-        {"a", 1, 9, T0}, {"b", 1, 9, T0}, {"c", 1, 9, T0}, {"d", 1, 9, T0}};
+        {"a", 1, 9, T0, ""}, {"b", 1, 9, T0, ""}, {"c", 1, 9, T0, ""}, {"d", 1, 9, T0, ""}};
     struct fixture *f = *state;
 
     assert_true(reading_size(2) <= sizeof(memory[0]));
@@ -746,6 +762,7 @@ int main(void)
         TEST(test_board_cache__who_has_stored_nothing_need_not_be_loaded),
         TEST(test_board_cache__who_is_gone_matters_until_his_readings_have_aged),
         TEST(test_board_cache__a_status_of_another_turn_is_not_merged),
+        TEST(test_board_cache__a_status_of_another_database_is_not_merged),
         TEST(test_board_cache__while_a_collector_warms_sql_answers_and_says_so),
         TEST(test_board_cache__who_is_there_and_vouches_for_nothing_makes_sql_answer),
         TEST(test_board_cache__the_moment_is_the_latest_that_all_vouch_for),

@@ -29,6 +29,8 @@ static void test_topic__a_filter_has_one_level_for_the_device(void **state)
         {"$share/group", false},
         {"$share//devices/+/readings", false},
         {"$share/+/devices/readings", false},
+        {"devices/+/readings\n", false},
+        {"devices\x7f/+/readings", false},
         {"", false},
     };
 

@@ -1,0 +1,59 @@
+#include "collector/mqtt_identity.h"
+
+#include "shared/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+bool mqtt_identity_is_legal(const char *text)
+{
+    return device_id_is_legal(text, strlen(text)) && !text[strspn(text, LETTERS_AND_DIGITS "_.-")];
+}
+
+static void set_former(struct mqtt_identity *identity, const char *former)
+{
+    char *line;
+    char *end;
+
+    free(identity->former_text);
+    identity->former_text = mem_strdup(former);
+    identity->former_count = 0;
+    for (line = identity->former_text; *line; line = end) {
+        struct topic_filter *filters = identity->former;
+        struct topic_filter filter;
+
+        end = line + strcspn(line, "\n");
+        if (*end)
+            *end++ = '\0';
+        if (!topic_filter_parse(&filter, line))
+            continue;
+        if (identity->former_count < MQTT_IDENTITY_FORMER_MAX)
+            identity->former_count++;
+        memmove(filters + 1, filters, (identity->former_count - 1) * sizeof(*filters));
+        filters[0] = filter;
+    }
+}
+
+bool mqtt_identity_set(struct mqtt_identity *identity, const char *installation,
+                       const char *client_id, const char *former)
+{
+    bool is_same = strcmp(identity->installation, installation) == 0 &&
+                   strcmp(identity->client_id, client_id) == 0;
+    bool is_plain = !client_id[strspn(client_id, LETTERS_AND_DIGITS)];
+
+    set_former(identity, former);
+    snprintf(identity->installation, sizeof(identity->installation), "%s", installation);
+    snprintf(identity->client_id, sizeof(identity->client_id), "%s", client_id);
+    snprintf(identity->boards_client_id, sizeof(identity->boards_client_id), "%.100s%s", client_id,
+             is_plain ? "boards" : "-boards");
+    return !is_same;
+}
+
+void mqtt_identity_release(struct mqtt_identity *identity)
+{
+    free(identity->former_text);
+    *identity = (struct mqtt_identity){0};
+}
