@@ -928,7 +928,7 @@ int main(int argc, char **argv)
 {
     static struct collector collector;
     struct collector *c = &collector;
-    int64_t lengths_us[INTERVALS_MAX];
+    int64_t lengths_us[INTERVALS_MAX] = {0};
     int status = read_settings(&c->settings, argc, argv);
 
     if (status >= 0)

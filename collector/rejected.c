@@ -207,6 +207,7 @@ static int export_all(struct rejected *r)
     struct buffer line = {0};
     uint64_t count = 0;
     PGresult *page;
+    bool is_written;
 
     if (!file) {
         perror(r->config->export_file);
@@ -223,7 +224,10 @@ static int export_all(struct rejected *r)
     }
     PQclear(page);
     buffer_release(&line);
-    if (fflush(file) != 0 || ferror(file) || (!is_stdout && fclose(file) != 0)) {
+    is_written = !ferror(file) && fflush(file) == 0;
+    if (!is_stdout && fclose(file) != 0)
+        is_written = false;
+    if (!is_written) {
         perror(r->config->export_file);
         return 1;
     }

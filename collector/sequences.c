@@ -266,7 +266,7 @@ static void put_row(struct buffer *out, int32_t database_id, const struct sequen
     const struct sequence *sequence = &item->sequence;
     static const char digits[] = "0123456789abcdef";
     unsigned char details[SEQUENCE_PACKED_MAX];
-    char hex[2 * SEQUENCE_PACKED_MAX];
+    char hex[2 * SEQUENCE_PACKED_MAX] = {0};
     size_t bytes = sequence_pack(sequence, details);
     char highest_at[TIMESTAMP_TEXT_SIZE];
     char taken_until[TIMESTAMP_TEXT_SIZE];

@@ -279,7 +279,7 @@ static bool take_sent(struct record *record, const struct csv_row *row, char *er
 {
     const char *status = row->fields[STATUS];
     const char *bytes_text = row->fields[record->bytes_column];
-    double values[RECORD_VALUES_MAX];
+    double values[RECORD_VALUES_MAX] = {0};
     struct record_reading reading = {.rejection = RECORD_NONE};
     uint64_t number;
     uint64_t bytes = 0;

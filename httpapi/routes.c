@@ -156,11 +156,11 @@ static const struct param device_params[] = {
      .kind = PARAM_MOMENT,                                                                         \
      .offset = AT(from_us),                                                                        \
      .help = "readings of this moment and later; from the first one when not given"},              \
-    {                                                                                              \
-        .name = "to", .kind = PARAM_MOMENT, .offset = AT(to_us),                                   \
-        .help =                                                                                    \
-            "readings before this moment, which is not included; to the last one when not given"   \
-    }
+        {.name = "to",                                                                             \
+         .kind = PARAM_MOMENT,                                                                     \
+         .offset = AT(to_us),                                                                      \
+         .help =                                                                                   \
+             "readings before this moment, which is not included; to the last one when not given"}
 
 static const struct param histogram_params[] = {
     {.name = "feature",
@@ -473,7 +473,7 @@ static int choose_type(const struct server_request *request, const struct route 
 {
     const char *accept = server_request_header(request, "Accept");
     char bare[ROUTE_TYPES_MAX][64];
-    const char *offered[ROUTE_TYPES_MAX];
+    const char *offered[ROUTE_TYPES_MAX] = {0};
     size_t count = count_types(route);
 
     if (!accept)

@@ -138,7 +138,7 @@ static struct server_answer *new_answer(int status, const struct server_header *
 
         add_headers(answer->response, &etag, 1);
         answer->not_modified =
-            MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+            MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
         assert(answer->not_modified);
         for (size_t i = 0; i < header_count; i++) {
             if (strcasecmp(headers[i].name, MHD_HTTP_HEADER_CONTENT_TYPE) != 0 &&
