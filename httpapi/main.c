@@ -73,7 +73,8 @@ static const struct program program = {
     .epilogue =
         "Boards come from the collectors over MQTT, or from the database while no collector is "
         "live.\nSIGTERM: finishes running answers, ends streams, exits with 0.\n"
-        "Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot listen, or after a second signal; "
+        "Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot listen, or after a second "
+        "signal; "
         "2 for a\nwrong setting.",
 };
 
