@@ -107,6 +107,7 @@ struct collector {
     bool is_ingesting;
     bool has_upkeep;
     bool is_stopping;
+    bool has_stopped; /* and holds nothing that may still be stored */
     int exit_status;
 };
 
@@ -580,7 +581,8 @@ static void put_status(void *user, struct buffer *out)
     struct collector *c = user;
     const struct settings *s = &c->settings;
     const struct ingest_counters *n = &c->ingest.counters;
-    const char *state = c->is_stopping               ? "stopped"
+    /* While it drains it is there: what it holds is on no board yet. */
+    const char *state = c->has_stopped               ? "stopped"
                         : !c->is_complete            ? "warming"
                         : ingest_is_live(&c->ingest) ? "live"
                                                      : "degraded";
@@ -779,6 +781,7 @@ static void on_ingest_stopped(struct ingest *ingest, bool drained)
                     "acknowledged");
         c->exit_status = 1;
     }
+    c->has_stopped = true;
     boards_close(&c->boards, on_boards_closed);
 }
 
@@ -793,8 +796,10 @@ static void stop(struct collector *c)
         return; /* on_migrated() ends it */
     if (c->is_ingesting)
         ingest_stop(&c->ingest, on_ingest_stopped);
-    else if (is_first)
+    else if (is_first) {
+        c->has_stopped = true;
         boards_close(&c->boards, on_boards_closed);
+    }
 }
 
 static void on_signal(uv_signal_t *handle, int number)

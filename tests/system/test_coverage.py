@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from exactness import Exactness, report
-from faults import database_through, proxy_to
+from faults import Books, commits_held, database_through, proxy_to
 from http_tools import PlayedCollector, Raw, Stream, insert, migrate
 from mixed_load import MixedFleet
 from oracle import Publisher, now_us, reading, to_text, to_us
@@ -120,6 +121,39 @@ def test_a_collector_is_killed_and_never_comes_back(places):
 @pytest.mark.faults
 def test_a_collector_is_stopped(places):
     places.during(lambda: places.collectors["b"].terminate())
+
+
+def test_a_collector_that_drains_is_not_gone(places):
+    """What it holds was received and is on nobody's boards, though these have all that it had stored before."""
+    stack, publisher, b = places.stack, places.fleet.publisher, places.collectors["b"]
+
+    def send(value):
+        publisher.send(reading("d", temperature=value), topic="site-b/devices/d/readings")
+        publisher.wait()
+
+    places.await_boards()
+    send(1.0)
+    until(lambda: places.is_stored("b"), 20, "b has stored")
+    places.collectors["a"].kill9()
+    places.start("a")
+    places.await_boards()
+    books = Books(stack, "b")
+    with commits_held(stack):
+        send(2.0)
+        books.until(lambda status: status["inFlight"] > 0, what="b holds a reading")
+        held_us = now_us()
+        b.signal(signal.SIGTERM)
+        until(lambda: "draining" in b.output(), 10)
+        draining_us = now_us()
+        heard = stack.listen("collectors/a/status")
+        until(lambda: to_us(heard.received[-1].json()["asOf"]) > draining_us + 1_000_000, 10, "a goes on")
+        _, headers, body = stack.get("/dashboard?interval=all_time")
+        assert headers["X-Data-Source"] == "database" or to_us(headers["X-Data-As-Of"]) < held_us, body
+        assert books.now()["state"] != "stopped"
+    assert b.wait() == 0
+    books.until(lambda status: status["state"] == "stopped" and status["inFlight"] == 0)
+    places.await_boards()
+    assert stack.get_json("/dashboard?interval=all_time")["temperature"][0]["temperature"] == 2
 
 
 @pytest.mark.faults
