@@ -70,6 +70,7 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading_item 
     row->payload_at = batch->payloads.bytes;
     row->payload_bytes = (uint32_t)item->length;
     row->device = device;
+    row->filter = 0;
     row->is_refused = false;
     row->is_stored = false;
     memcpy(batch_reading(row), item->reading, reading_size(batch->feature_count));

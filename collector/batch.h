@@ -22,6 +22,7 @@ struct batch_row {
     size_t payload_at;            /* in batch->payloads */
     uint32_t payload_bytes;
     uint32_t device; /* index in struct devices */
+    uint8_t filter;  /* that its topic matched: see ingest_filter() */
     bool is_refused; /* by the database: it is among the rejected messages instead */
     bool is_stored;  /* by an earlier part of this batch */
     /* its reading lies behind it: batch_reading() */

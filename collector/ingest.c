@@ -64,24 +64,53 @@ static void on_item(void *user, const struct reading_item *item)
     if (!item->has_timestamp)
         ingest->counters.without_timestamp++;
     batch_push(ingest->filling, sender(ingest), item);
+    batch_row(ingest->filling, ingest->filling->count - 1)->filter = ingest->delivery_filter;
 }
 
-/* The id in a topic, NULL when it has none that is legal, and the device if it is known. */
-static const char *find_device(struct ingest *ingest, const char *topic)
+const struct topic_filter *ingest_filter(const struct ingest *ingest, uint8_t number)
 {
-    const struct topic_filter *filter = &ingest->config.filter;
+    const struct mqtt_identity *identity = &ingest->store.identity;
+
+    return number > 0 && number <= identity->former_count ? &identity->former[number - 1]
+                                                          : &ingest->config.filter;
+}
+
+/* Whether the topic matches a filter of ours; then the device, if it is known, and its id, NULL when
+ * that is not legal. */
+static bool matches(struct ingest *ingest, uint8_t number, const char *topic, const char **id)
+{
+    const struct topic_filter *filter = ingest_filter(ingest, number);
     const char *start;
     size_t bytes;
 
+    if (!topic_find_id(filter, topic, &start, &bytes))
+        return false;
+    ingest->delivery_filter = number;
     /* Nearly always it is known, and then it was judged when it was new. */
-    if (topic_find_id(filter, topic, &start, &bytes) &&
-        devices_find(ingest->devices, start, bytes, &ingest->delivery_device))
-        return ingest->devices->items[ingest->delivery_device].is_legal
-                   ? ingest->devices->items[ingest->delivery_device].id
-                   : NULL;
+    if (devices_find(ingest->devices, start, bytes, &ingest->delivery_device)) {
+        *id = ingest->devices->items[ingest->delivery_device].id;
+        return true;
+    }
     ingest->delivery_device = INGEST_NO_DEVICE;
-    return topic_device_id(ingest->delivery_device_id, filter, topic) ? ingest->delivery_device_id
-                                                                      : NULL;
+    *id = topic_device_id(ingest->delivery_device_id, filter, topic) ? ingest->delivery_device_id
+                                                                     : NULL;
+    return !memchr(start, '/', bytes);
+}
+
+/* What waited in the session when the filter was another one, or was queued before the broker had taken
+ * that one back, is read as it was meant. */
+static bool matches_former(struct ingest *ingest, const char *topic, const char **id)
+{
+    uint8_t count = (uint8_t)ingest->store.identity.former_count;
+    uint8_t number = 1;
+
+    while (number <= count && !matches(ingest, number, topic, id))
+        number++;
+    if (number <= count && !ingest->has_said_former)
+        log_info("mqtt: what waited under %s, which SUBSCRIBE was before, is collected, too",
+                 ingest_filter(ingest, number)->text);
+    ingest->has_said_former = ingest->has_said_former || number <= count;
+    return number <= count;
 }
 
 static int64_t next_arrival_us(const struct ingest *ingest)
@@ -133,7 +162,12 @@ static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *del
                      "replayed by the subscription, not sent just now");
         return;
     }
-    source.device_id = find_device(ingest, delivery->topic);
+    if (!matches(ingest, 0, delivery->topic, &source.device_id) &&
+        !matches_former(ingest, delivery->topic, &source.device_id)) {
+        reject_whole(ingest, &source, READING_NO_SUCH_TOPIC,
+                     "the topic matches neither SUBSCRIBE nor what that was before");
+        return;
+    }
     if (!source.device_id) {
         reject_whole(ingest, &source, READING_BAD_DEVICE_ID,
                      "the topic's device id is not " DEVICE_ID_LEGAL);
@@ -359,6 +393,9 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     /* What was read and not acknowledged comes again first. */
     ingest->expects_duplicates = true;
     mqtt_link_subscribe(link, ingest->config.filter.text, 1);
+    /* and not before, or what matches both would be missed meanwhile */
+    for (size_t i = 0; i < ingest->store.identity.former_count; i++)
+        mqtt_link_unsubscribe(link, ingest->store.identity.former[i].text);
     /* at QoS 0: an acknowledgement would wait behind the gate */
     mqtt_link_subscribe_as(link, ingest->config.marker_topic, 0, MQTT_LINK_RETAINED_IF_NEW);
 }

@@ -119,8 +119,10 @@ struct ingest {
     uv_timer_t leave;
     uv_timer_t deadline;
     struct ingest_counters counters;
-    const struct mqtt_delivery *delivery;    /* being parsed */
-    int64_t last_arrival_us;                 /* of an element */
+    const struct mqtt_delivery *delivery; /* being parsed */
+    int64_t last_arrival_us;              /* of an element */
+    uint8_t delivery_filter;              /* as in struct batch_row */
+    bool has_said_former;
     uint32_t delivery_device;                /* INGEST_NO_DEVICE: none that is known */
     char delivery_device_id[DEVICE_ID_SIZE]; /* of one that is not known yet */
     unsigned open_parts;
@@ -147,6 +149,9 @@ int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 void ingest_judge_session(struct ingest *ingest, enum broker_memory memory);
 
 uint64_t ingest_in_flight(const struct ingest *ingest);
+
+/* 0: what we subscribe to; 1 and on: what our session was subscribed to before, the latest first. */
+const struct topic_filter *ingest_filter(const struct ingest *ingest, uint8_t number);
 
 /* Both connections are up and the store takes batches. */
 bool ingest_is_live(const struct ingest *ingest);

@@ -324,14 +324,14 @@ static void take_batch(struct collector *c, const struct batch *batch)
 static void on_committed(struct ingest *ingest, const struct batch *batch)
 {
     struct collector *c = ingest->config.user;
-    bool is_shared = topic_filter_is_shared(&c->settings.filter); /* others get the rest */
-
     if (batch->count > 0)
         take_batch(c, batch);
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = batch_row(batch, i);
 
-        if (row->seq >= 0 && !row->is_refused && !is_shared)
+        /* of what is shared, others get the rest */
+        if (row->seq >= 0 && !row->is_refused &&
+            !topic_filter_is_shared(ingest_filter(ingest, row->filter)))
             sequences_take(&c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us,
                            row->received_at_us);
     }

@@ -163,7 +163,10 @@ static void refuse_row(struct store *store, const struct pg_error *error)
         .received_at_us = row->received_at_us,
         .first_received_at_us = row->first_received_at_us,
     };
-    bool is_legal = topic_filter_parse(&filter, store->config.subscribe);
+    const char *subscribed = row->filter > 0 && row->filter <= store->identity.former_count
+                                 ? store->identity.former[row->filter - 1].text
+                                 : store->config.subscribe;
+    bool is_legal = topic_filter_parse(&filter, subscribed);
 
     assert(is_legal);
     (void)is_legal;

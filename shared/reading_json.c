@@ -36,6 +36,7 @@ static const char *const error_texts[READING_ERROR_COUNT] = {
     [READING_WRONG_TYPE] = "wrong_type",
     [READING_NOT_FINITE] = "not_finite",
     [READING_NUMBER_TOO_LONG] = "number_too_long",
+    [READING_NO_SUCH_TOPIC] = "no_such_topic",
     [READING_BAD_DEVICE_ID] = "bad_device_id",
     [READING_DEVICE_ID_MISMATCH] = "device_id_mismatch",
     [READING_BAD_TIMESTAMP] = "bad_timestamp",
