@@ -3,7 +3,7 @@
  * what a status names and was not heard leaves a gap, and SQL answers. */
 #include "httpapi/board_cache.h"
 
-#include "shared/json_scan.h"
+#include "httpapi/speakers.h"
 #include "shared/mem.h"
 #include "shared/timestamp.h"
 #include "shared/topic.h"
@@ -13,18 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct collector {
-    char id[DEVICE_ID_SIZE];
-    enum collector_state state;
-    bool is_heard;  /* by a status that can be believed, at heard_ms */
-    bool is_merged; /* in the current set */
-    uint64_t heard_ms;
-    char *shown;                   /* what it said; NULL before the first status */
-    struct board_version **latest; /* [board_position()]; the last that came, NULL for none */
-    size_t span_count;
-    struct span *spans[BOARD_CACHE_SPANS_MAX]; /* oldest first */
-};
-
 struct board_cache {
     struct features features;
     struct intervals intervals;
@@ -32,8 +20,8 @@ struct board_cache {
     uint64_t messages;
     uint64_t bad_messages;
     uint64_t generation;
-    size_t count;
-    struct collector *collectors[BOARD_CACHE_COLLECTORS_MAX];
+    char fault[COLLECTOR_STATUS_FAULT_SIZE]; /* of the last that could not be taken */
+    struct speakers speakers;
     struct weighing *weighed;  /* the last outcome; NULL before the first */
     struct weighing *standing; /* the last that was whole; NULL before the first */
     uint64_t weighed_ms;
@@ -52,28 +40,18 @@ struct board_cache *board_cache_new(const struct features *features,
     cache->features = *features;
     cache->intervals = *intervals;
     cache->boards = board_count(features, intervals);
+    speakers_init(&cache->speakers, cache->boards);
     cache->generation = 1;
     return cache;
 }
 
-static void free_collector(struct board_cache *cache, struct collector *collector)
-{
-    for (size_t i = 0; i < cache->boards; i++)
-        board_version_release(collector->latest[i]);
-    for (size_t i = 0; i < collector->span_count; i++)
-        span_release(collector->spans[i]);
-    free(collector->latest);
-    free(collector->shown);
-    free(collector);
-}
-
-static bool is_there(const struct collector *collector, uint64_t now_ms)
+static bool is_there(const struct speaker *collector, uint64_t now_ms)
 {
     return collector->state != COLLECTOR_STOPPED && collector->state != COLLECTOR_LOST &&
            collector->is_heard && now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS;
 }
 
-static bool is_live(const struct collector *collector, uint64_t now_ms)
+static bool is_live(const struct speaker *collector, uint64_t now_ms)
 {
     return collector->state == COLLECTOR_LIVE && is_there(collector, now_ms);
 }
@@ -84,8 +62,8 @@ static void find_until(struct board_cache *cache, uint64_t now_ms)
     uint64_t until_ms = cache->weighed_ms + BOARD_CACHE_LIVE_MS;
     size_t merged = 0;
 
-    for (size_t i = 0; i < cache->count; i++) {
-        const struct collector *collector = cache->collectors[i];
+    for (size_t i = 0; i < cache->speakers.count; i++) {
+        const struct speaker *collector = cache->speakers.items[i];
 
         if (!collector->is_merged)
             continue;
@@ -104,9 +82,7 @@ static void find_until(struct board_cache *cache, uint64_t now_ms)
 
 void board_cache_forget(struct board_cache *cache)
 {
-    for (size_t i = 0; i < cache->count; i++)
-        free_collector(cache, cache->collectors[i]);
-    cache->count = 0;
+    speakers_clear(&cache->speakers);
     find_until(cache, 0);
 }
 
@@ -119,56 +95,15 @@ void board_cache_free(struct board_cache *cache)
     free(cache);
 }
 
-static struct collector *find_collector(const struct board_cache *cache, const char *id,
-                                        size_t bytes)
+static void say_fault(struct board_cache *cache, const char *text)
 {
-    for (size_t i = 0; i < cache->count; i++) {
-        struct collector *collector = cache->collectors[i];
-
-        if (strncmp(collector->id, id, bytes) == 0 && !collector->id[bytes])
-            return collector;
-    }
-    return NULL;
-}
-
-static struct collector *find_or_add_collector(struct board_cache *cache, const char *id,
-                                               size_t bytes)
-{
-    struct collector *collector = find_collector(cache, id, bytes);
-
-    if (collector || cache->count == BOARD_CACHE_COLLECTORS_MAX || !device_id_is_legal(id, bytes))
-        return collector;
-    collector = mem_calloc(1, sizeof(*collector));
-    memcpy(collector->id, id, bytes);
-    collector->latest = mem_calloc(cache->boards + 1, sizeof(collector->latest[0]));
-    cache->collectors[cache->count++] = collector;
-    return collector;
-}
-
-static void drop_collector(struct board_cache *cache, struct collector *gone, uint64_t now_ms)
-{
-    for (size_t i = 0; i < cache->count; i++) {
-        if (cache->collectors[i] == gone) {
-            cache->collectors[i] = cache->collectors[--cache->count];
-            free_collector(cache, gone);
-            find_until(cache, now_ms);
-            return;
-        }
-    }
+    snprintf(cache->fault, sizeof(cache->fault), "%s", text);
 }
 
 /* ---- a status ------------------------------------------------------------------------------- */
 
-static void drop_oldest_span(struct collector *collector)
-{
-    span_release(collector->spans[0]);
-    collector->span_count--;
-    memmove(collector->spans, collector->spans + 1,
-            collector->span_count * sizeof(collector->spans[0]));
-}
-
 /* The board of that generation: the last that came, or one that the span before names too. */
-static struct board_version *find_version(const struct collector *collector, size_t position,
+static struct board_version *find_version(const struct speaker *collector, size_t position,
                                           int64_t generation)
 {
     struct board_version *latest = collector->latest[position];
@@ -181,7 +116,7 @@ static struct board_version *find_version(const struct collector *collector, siz
     return before && before->board.generation == generation ? before : NULL;
 }
 
-static void add_span(struct board_cache *cache, struct collector *collector,
+static void add_span(struct board_cache *cache, struct speaker *collector,
                      struct collector_status *status, uint64_t now_ms)
 {
     struct span *span = span_new(status, cache->boards, cache->messages + 1, now_ms);
@@ -192,30 +127,27 @@ static void add_span(struct board_cache *cache, struct collector *collector,
         if (version && span->generations[i] > 0)
             span->versions[i] = board_version_hold(version);
     }
-    while (collector->span_count > 0 &&
-           (collector->span_count == BOARD_CACHE_SPANS_MAX ||
-            collector->spans[0]->heard_ms + BOARD_CACHE_LIVE_MS < now_ms))
-        drop_oldest_span(collector);
-    collector->spans[collector->span_count++] = span;
+    speaker_add_span(collector, span, now_ms);
 }
 
 /* A retained status may be of a collector that died without its will being sent, and anybody may
  * have put one there that names some day to come. */
 static bool is_believed(const struct collector_status *status, bool is_retained, int64_t now_us)
 {
-    int64_t age_us = now_us - status->as_of_us;
     int64_t most_us = BOARD_CACHE_LIVE_MS * INT64_C(1000);
 
-    return age_us > -most_us && (!is_retained || age_us < most_us);
+    return status->latest_us < now_us + most_us &&
+           (!is_retained || now_us - status->as_of_us < most_us);
 }
 
-static bool take_status(struct board_cache *cache, struct collector *collector, const char *payload,
+static bool take_status(struct board_cache *cache, struct speaker *collector, const char *payload,
                         size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
 {
     struct collector_status status;
     int64_t age_ms;
 
-    if (!collector_status_parse(&status, &cache->features, &cache->intervals, payload, bytes))
+    if (!collector_status_parse(&status, &cache->features, &cache->intervals, payload, bytes,
+                                cache->fault))
         return false;
     collector->state = status.state;
     collector->is_heard = is_believed(&status, is_retained, now_us);
@@ -256,6 +188,21 @@ static bool parse_board_topic(const struct board_cache *cache, const char *rest,
     return true;
 }
 
+/* Nothing that nobody can have stored yet: no board of a later moment, no reading of one that no
+ * FUTURE_TOLERANCE would have let in. */
+static bool is_of_the_past(const struct board *board, int64_t now_us)
+{
+    int64_t latest_us = now_us + BOARD_CACHE_LIVE_MS * INT64_C(1000);
+
+    if (board->as_of_us >= latest_us)
+        return false;
+    for (size_t i = 0; i < board->count; i++) {
+        if (board->entries[i].reading->recorded_at_us > latest_us + TIMESTAMP_US_PER_DAY)
+            return false;
+    }
+    return true;
+}
+
 /* Every entry of a board has what the board ranks. */
 static bool has_values(const struct board *board, size_t feature)
 {
@@ -266,25 +213,32 @@ static bool has_values(const struct board *board, size_t feature)
     return true;
 }
 
-static bool parse_board(const struct board_cache *cache, struct board *out, size_t feature,
-                        size_t interval, enum sort_order order, const char *payload, size_t bytes)
+static bool parse_board(struct board_cache *cache, struct board *out, size_t feature,
+                        size_t interval, enum sort_order order, const char *payload, size_t bytes,
+                        int64_t now_us)
 {
-    struct json_value value;
-    size_t at = 0;
+    const char *fault;
 
-    if (json_scan_document(payload, bytes, &at, &value) != JSON_OK ||
-        !board_parse(out, &cache->features, payload, bytes))
+    if (!board_parse(out, &cache->features, payload, bytes)) {
+        say_fault(cache, "it is no board, or not strict JSON");
         return false;
-    if (strcmp(out->feature, cache->features.names[feature]) == 0 &&
-        strcmp(out->interval, cache->intervals.items[interval].name) == 0 && out->order == order &&
-        has_values(out, feature))
-        return true;
-    board_release(out);
-    return false;
+    }
+    fault = strcmp(out->feature, cache->features.names[feature]) != 0 ||
+                    strcmp(out->interval, cache->intervals.items[interval].name) != 0 ||
+                    out->order != order
+                ? "the board is of another topic"
+            : !has_values(out, feature)    ? "an entry lacks what the board ranks"
+            : !is_of_the_past(out, now_us) ? "it is of a moment to come"
+                                           : NULL;
+    if (fault) {
+        say_fault(cache, fault);
+        board_release(out);
+    }
+    return !fault;
 }
 
 /* Statuses that named it before it came: what is retained comes in any order. */
-static void fill_gaps(struct collector *collector, size_t position, struct board_version *version)
+static void fill_gaps(struct speaker *collector, size_t position, struct board_version *version)
 {
     for (size_t i = 0; i < collector->span_count; i++) {
         struct span *span = collector->spans[i];
@@ -295,8 +249,8 @@ static void fill_gaps(struct collector *collector, size_t position, struct board
     }
 }
 
-static bool take_board(struct board_cache *cache, struct collector *collector, const char *rest,
-                       const char *payload, size_t bytes)
+static bool take_board(struct board_cache *cache, struct speaker *collector, const char *rest,
+                       const char *payload, size_t bytes, int64_t now_us)
 {
     struct board_version **latest;
     struct board board;
@@ -305,13 +259,15 @@ static bool take_board(struct board_cache *cache, struct collector *collector, c
     size_t feature;
     size_t position;
 
-    if (!parse_board_topic(cache, rest, &feature, &interval, &order))
+    if (!parse_board_topic(cache, rest, &feature, &interval, &order)) {
+        say_fault(cache, "no board has such a topic");
         return false;
+    }
     if (feature == cache->features.count || interval == cache->intervals.count)
         return true; /* nobody can ask for it here */
     position = board_position(&cache->intervals, feature, interval, order);
     latest = &collector->latest[position];
-    if (bytes > 0 && !parse_board(cache, &board, feature, interval, order, payload, bytes))
+    if (bytes > 0 && !parse_board(cache, &board, feature, interval, order, payload, bytes, now_us))
         return false;
     board_version_release(*latest);
     *latest = NULL;
@@ -324,28 +280,45 @@ static bool take_board(struct board_cache *cache, struct collector *collector, c
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
+/* An empty status is one that was cleared: its collector is gone for good. */
+static void drop(struct board_cache *cache, struct speaker *collector, uint64_t now_ms)
+{
+    speakers_drop(&cache->speakers, collector);
+    find_until(cache, now_ms);
+}
+
 static bool take(struct board_cache *cache, const char *topic, const char *payload, size_t bytes,
                  bool is_retained, int64_t now_us, uint64_t now_ms)
 {
     static const char head[] = "collectors/";
     const char *id = topic + sizeof(head) - 1;
-    struct collector *collector;
+    struct speaker *collector;
     const char *rest;
+    bool is_taken;
 
-    if (strncmp(topic, head, sizeof(head) - 1) != 0 || bytes > BOARD_CACHE_MESSAGE_MAX_BYTES)
+    say_fault(cache, "no collector has such a topic, or there are too many of them");
+    if (strncmp(topic, head, sizeof(head) - 1) != 0)
         return false;
     rest = strchr(id, '/');
-    collector = rest ? find_or_add_collector(cache, id, (size_t)(rest - id)) : NULL;
+    collector = rest ? speakers_find_or_add(&cache->speakers, id, (size_t)(rest - id)) : NULL;
     if (!collector)
         return false;
+    if (bytes > BOARD_CACHE_MESSAGE_MAX_BYTES) {
+        say_fault(cache, "it is too large");
+        return false;
+    }
     if (strcmp(rest, "/status") == 0 && bytes == 0) {
-        drop_collector(cache, collector, now_ms);
+        drop(cache, collector, now_ms);
         return true;
     }
     if (strcmp(rest, "/status") == 0)
-        return take_status(cache, collector, payload, bytes, is_retained, now_us, now_ms);
-    return strncmp(rest, "/boards/", 8) == 0 &&
-           take_board(cache, collector, rest + 8, payload, bytes);
+        is_taken = take_status(cache, collector, payload, bytes, is_retained, now_us, now_ms);
+    else
+        is_taken = strncmp(rest, "/boards/", 8) == 0 &&
+                   take_board(cache, collector, rest + 8, payload, bytes, now_us);
+    if (is_taken && !speakers_fit(&cache->speakers, collector))
+        find_until(cache, now_ms);
+    return is_taken;
 }
 
 bool board_cache_take(struct board_cache *cache, const char *topic, const void *payload,
@@ -362,6 +335,20 @@ bool board_cache_take(struct board_cache *cache, const char *topic, const void *
 uint64_t board_cache_mark(const struct board_cache *cache)
 {
     return cache->messages;
+}
+
+size_t board_cache_kept_bytes(const struct board_cache *cache)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < cache->speakers.count; i++)
+        bytes += cache->speakers.items[i]->bytes;
+    return bytes;
+}
+
+const char *board_cache_fault(const struct board_cache *cache)
+{
+    return cache->fault;
 }
 
 uint64_t board_cache_message_count(const struct board_cache *cache, bool bad)
@@ -382,6 +369,15 @@ static void take_standing(struct board_cache *cache, struct weighing *weighed)
     cache->standing = weighing_hold(weighed);
 }
 
+static bool is_in(const struct roster_row *rows, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows, size_t row_count,
                        uint64_t mark, uint64_t now_ms)
 {
@@ -389,8 +385,8 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
     struct weighing *weighed;
     bool is_same;
 
-    for (size_t i = 0; i < cache->count; i++) {
-        struct collector *collector = cache->collectors[i];
+    for (size_t i = 0; i < cache->speakers.count; i++) {
+        struct speaker *collector = cache->speakers.items[i];
 
         heard[i] = (struct heard){.id = collector->id,
                                   .state = collector->state,
@@ -398,10 +394,11 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
                                   .span_count = collector->span_count,
                                   .spans = collector->spans};
         collector->is_merged = false;
+        collector->is_known = is_in(rows, row_count, collector->id);
     }
-    weighed = weighing_new(heard, cache->count, rows, row_count, mark, &cache->intervals);
+    weighed = weighing_new(heard, cache->speakers.count, rows, row_count, mark, &cache->intervals);
     for (size_t i = 0; i < weighed->count; i++)
-        cache->collectors[weighed->merged[i]]->is_merged = true;
+        cache->speakers.items[weighed->merged[i]]->is_merged = true;
     is_same = cache->weighed && weighing_is_same(cache->weighed, weighed);
     weighing_release(cache->weighed);
     cache->weighed = weighed;
@@ -423,9 +420,17 @@ bool board_cache_is_current(const struct board_cache *cache, uint64_t now_ms)
     return now_ms < cache->until_ms;
 }
 
+/* Whoever the database does not know may say what he likes. */
 static bool somebody_warms(const struct board_cache *cache, uint64_t now_ms)
 {
-    return board_cache_collector_count(cache, COLLECTOR_WARMING, now_ms) > 0;
+    for (size_t i = 0; i < cache->speakers.count; i++) {
+        const struct speaker *collector = cache->speakers.items[i];
+
+        if (collector->is_known && collector->state == COLLECTOR_WARMING &&
+            is_there(collector, now_ms))
+            return true;
+    }
+    return false;
 }
 
 enum weighing_verdict board_cache_verdict(const struct board_cache *cache, uint64_t now_ms)
@@ -504,8 +509,8 @@ static bool lacks_board(const struct board_cache *cache, const struct span *span
 
 bool board_cache_lacks_board(const struct board_cache *cache, uint64_t now_ms)
 {
-    for (size_t i = 0; i < cache->count; i++) {
-        const struct collector *collector = cache->collectors[i];
+    for (size_t i = 0; i < cache->speakers.count; i++) {
+        const struct speaker *collector = cache->speakers.items[i];
 
         if (is_live(collector, now_ms) && collector->span_count > 0 &&
             lacks_board(cache, collector->spans[collector->span_count - 1]))
@@ -519,8 +524,8 @@ size_t board_cache_collector_count(const struct board_cache *cache, enum collect
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < cache->count; i++) {
-        const struct collector *collector = cache->collectors[i];
+    for (size_t i = 0; i < cache->speakers.count; i++) {
+        const struct speaker *collector = cache->speakers.items[i];
 
         if (collector->shown && collector->state == state && is_there(collector, now_ms))
             count++;
@@ -534,8 +539,8 @@ void board_cache_write_collectors(const struct board_cache *cache, struct buffer
     bool is_first = true;
 
     buffer_put_text(out, "[");
-    for (size_t i = 0; i < cache->count; i++) {
-        const struct collector *collector = cache->collectors[i];
+    for (size_t i = 0; i < cache->speakers.count; i++) {
+        const struct speaker *collector = cache->speakers.items[i];
 
         if (!collector->shown)
             continue;

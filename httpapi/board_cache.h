@@ -10,7 +10,7 @@
  *          all. The set is current while its collectors are live and the database has been heard
  *          for as long. After that it still is what it was: the boards of its own moment.
  * Units    `now_us` is the wall clock, `now_ms` the loop's monotonic clock.
- * Errors   a message that cannot be read is dropped and counted.
+ * Errors   a message that cannot be read, or is of a moment to come, is dropped whole and counted.
  * Owner    board_cache_new() and board_cache_free(); merged entries are valid until the next call.
  */
 #ifndef HIGHWATER_BOARD_CACHE_H
@@ -85,6 +85,12 @@ bool board_cache_lacks_board(const struct board_cache *cache, uint64_t now_ms);
 
 size_t board_cache_collector_count(const struct board_cache *cache, enum collector_state state,
                                    uint64_t now_ms);
+/* About what is kept of all that they said. */
+size_t board_cache_kept_bytes(const struct board_cache *cache);
+
+/* What was wrong with the last that could not be taken, in a sentence. */
+const char *board_cache_fault(const struct board_cache *cache);
+
 uint64_t board_cache_message_count(const struct board_cache *cache, bool bad);
 
 /* A JSON array of what each collector last said of itself, with "isLive" added. */

@@ -1,55 +1,40 @@
-/* One table of members says what is known and of which type, so that nothing reaches /collectors or
- * the rule of weighing.h that was not looked at. */
+/* One table of members says what is known and of which kind (status_kinds.h), so that nothing reaches
+ * /collectors or the rule of weighing.h that was not looked at. What people see is written anew from
+ * what was understood, never copied from what came. */
 #include "httpapi/collector_status.h"
 
+#include "httpapi/status_kinds.h"
 #include "shared/buffer.h"
-#include "shared/json_scan.h"
+#include "shared/json_token.h"
+#include "shared/json_walk.h"
 #include "shared/mem.h"
-#include "shared/timestamp.h"
-
-#include <cjson/cJSON.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_MAX_BYTES = 64 * 1024 };
-
-#define COUNT_MOST 9007199254740992.0 /* 2^53: doubles hold every whole number up to here */
-
-enum member_kind {
-    MEMBER_STATE,
-    MEMBER_TEXT,
-    MEMBER_MOMENT,
-    MEMBER_FLAG,
-    MEMBER_COUNT,
-    MEMBER_NUMBER,
-    MEMBER_NAMES,     /* of strings */
-    MEMBER_INTERVALS, /* of {"name","lengthMs"} */
-    MEMBER_COUNTS,    /* an array of counts */
-    MEMBER_COUNTS_BY  /* an object of counts */
-};
+enum { STATUS_MAX_BYTES = 64 * 1024, ROOT_MOST = 64 /* members */ };
 
 struct member {
     const char *name;
-    enum member_kind kind;
+    enum status_kind_id kind;
     bool is_hidden; /* for the rule, not for people */
 };
 
 static const struct member members[] = {
-    {"state", MEMBER_STATE, false},         {"asOf", MEMBER_MOMENT, false},
-    {"since", MEMBER_MOMENT, true},         {"turn", MEMBER_COUNT, false},
-    {"generations", MEMBER_COUNTS, true},   {"loaded", MEMBER_COUNTS_BY, true},
-    {"installation", MEMBER_TEXT, false},   {"startedAt", MEMBER_MOMENT, false},
-    {"version", MEMBER_TEXT, false},        {"features", MEMBER_NAMES, false},
-    {"intervals", MEMBER_INTERVALS, false}, {"limit", MEMBER_COUNT, false},
-    {"lowest", MEMBER_FLAG, false},         {"subscribe", MEMBER_TEXT, false},
-    {"devices", MEMBER_COUNT, false},       {"messages", MEMBER_COUNT, false},
-    {"received", MEMBER_COUNT, false},      {"stored", MEMBER_COUNT, false},
-    {"duplicates", MEMBER_COUNT, false},    {"rejected", MEMBER_COUNT, false},
-    {"inFlight", MEMBER_COUNT, false},      {"ratePerSecond", MEMBER_COUNT, false},
-    {"lagMs", MEMBER_NUMBER, false},        {"rejectedByReason", MEMBER_COUNTS_BY, false},
-    {"brokerDropped", MEMBER_COUNT, false},
+    {"state", STATUS_KIND_STATE, false},         {"asOf", STATUS_KIND_MOMENT, false},
+    {"since", STATUS_KIND_MOMENT, true},         {"turn", STATUS_KIND_COUNT, false},
+    {"generations", STATUS_KIND_COUNTS, true},   {"loaded", STATUS_KIND_COUNTS_BY, true},
+    {"installation", STATUS_KIND_TEXT, false},   {"startedAt", STATUS_KIND_MOMENT, false},
+    {"version", STATUS_KIND_TEXT, false},        {"features", STATUS_KIND_NAMES, false},
+    {"intervals", STATUS_KIND_INTERVALS, false}, {"limit", STATUS_KIND_COUNT, false},
+    {"lowest", STATUS_KIND_FLAG, false},         {"subscribe", STATUS_KIND_TEXT, false},
+    {"devices", STATUS_KIND_COUNT, false},       {"messages", STATUS_KIND_COUNT, false},
+    {"received", STATUS_KIND_COUNT, false},      {"stored", STATUS_KIND_COUNT, false},
+    {"duplicates", STATUS_KIND_COUNT, false},    {"rejected", STATUS_KIND_COUNT, false},
+    {"inFlight", STATUS_KIND_COUNT, false},      {"ratePerSecond", STATUS_KIND_COUNT, false},
+    {"lagMs", STATUS_KIND_NUMBER, false},        {"rejectedByReason", STATUS_KIND_COUNTS_BY, false},
+    {"brokerDropped", STATUS_KIND_COUNT, false},
 };
 
 enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
@@ -68,72 +53,12 @@ size_t board_position(const struct intervals *intervals, size_t feature, size_t 
     return (feature * intervals->count + interval) * ORDER_COUNT + order;
 }
 
-/* ---- types ---------------------------------------------------------------------------------- */
+/* The members that were found, by their position in the table; text is NULL where there is none. */
+struct found {
+    struct json_token members[MEMBERS];
+};
 
-static bool is_count(const cJSON *item)
-{
-    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= COUNT_MOST &&
-           item->valuedouble == (double)(int64_t)item->valuedouble;
-}
-
-static bool is_moment(const cJSON *item)
-{
-    int64_t us;
-
-    return cJSON_IsString(item) && timestamp_parse(&us, item->valuestring);
-}
-
-static bool is_interval(const cJSON *item)
-{
-    const cJSON *length = cJSON_GetObjectItemCaseSensitive(item, "lengthMs");
-
-    return cJSON_IsObject(item) && cJSON_GetArraySize(item) == 2 &&
-           cJSON_IsString(cJSON_GetObjectItemCaseSensitive(item, "name")) &&
-           (is_count(length) || cJSON_IsNull(length));
-}
-
-static bool is_text(const cJSON *item)
-{
-    return cJSON_IsString(item);
-}
-
-static bool is_each(const cJSON *list, bool (*is_good)(const cJSON *item))
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach(item, list)
-    {
-        if (!is_good(item))
-            return false;
-    }
-    return true;
-}
-
-static bool has_type(const cJSON *item, enum member_kind kind)
-{
-    switch (kind) {
-    case MEMBER_STATE:
-    case MEMBER_TEXT:
-        return cJSON_IsString(item);
-    case MEMBER_MOMENT:
-        return is_moment(item);
-    case MEMBER_FLAG:
-        return cJSON_IsBool(item);
-    case MEMBER_COUNT:
-        return is_count(item);
-    case MEMBER_NUMBER:
-        return cJSON_IsNumber(item);
-    case MEMBER_NAMES:
-        return cJSON_IsArray(item) && is_each(item, is_text);
-    case MEMBER_INTERVALS:
-        return cJSON_IsArray(item) && is_each(item, is_interval);
-    case MEMBER_COUNTS:
-        return cJSON_IsArray(item) && is_each(item, is_count);
-    case MEMBER_COUNTS_BY:
-        return cJSON_IsObject(item) && is_each(item, is_count);
-    }
-    return false;
-}
+/* ---- members -------------------------------------------------------------------------------- */
 
 static size_t find_member(const char *name)
 {
@@ -144,136 +69,233 @@ static size_t find_member(const char *name)
     return i;
 }
 
-/* The known members by their position in the table; false when one is not as it should be. */
-static bool collect(const cJSON *root, const cJSON *found[MEMBERS])
+static size_t find_token(const struct json_token *name)
 {
-    const cJSON *item;
+    struct json_text text;
+    size_t i;
 
-    memset(found, 0, MEMBERS * sizeof(found[0]));
-    cJSON_ArrayForEach(item, root)
-    {
-        size_t i = find_member(item->string);
+    json_text_init(&text, name);
+    i = find_member(text.chars);
+    json_text_release(&text);
+    return i;
+}
+
+static const struct json_token *get(const struct found *found, const char *name)
+{
+    const struct json_token *token = &found->members[find_member(name)];
+
+    return token->text ? token : NULL;
+}
+
+/* False when one is not as it should be; `fault` says which. */
+static bool collect(const struct json_token *root, struct found *found, char *fault)
+{
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+
+    memset(found, 0, sizeof(*found));
+    if (root->kind != JSON_OBJECT || !json_walk_is_sound(root, ROOT_MOST, NULL)) {
+        snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE,
+                 "it is not an object of up to %d members, none of them twice", ROOT_MOST);
+        return false;
+    }
+    json_walk_init(&walk, root);
+    while (json_walk_next(&walk, &name, &value)) {
+        size_t i = find_token(&name);
 
         if (i == MEMBERS)
             continue;
-        if (found[i] || !has_type(item, members[i].kind))
+        if (!status_kinds[members[i].kind].is_good(&value)) {
+            snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE, "\"%s\" is not %s", members[i].name,
+                     status_kinds[members[i].kind].legal);
             return false;
-        found[i] = item;
+        }
+        found->members[i] = value;
     }
-    return true;
+    if (!get(found, "state"))
+        snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE, "\"state\" is missing");
+    return get(found, "state");
 }
 
-static const cJSON *get(const cJSON *const found[MEMBERS], const char *name)
+static int64_t get_count(const struct found *found, const char *name)
 {
-    return found[find_member(name)];
+    const struct json_token *token = get(found, name);
+    int64_t count = 0;
+
+    if (token)
+        status_read_count(token, &count);
+    return count;
 }
 
-static int64_t get_count(const cJSON *const found[MEMBERS], const char *name)
+static int64_t get_moment(const struct found *found, const char *name)
 {
-    const cJSON *item = get(found, name);
-
-    return item ? (int64_t)item->valuedouble : 0;
-}
-
-static int64_t get_moment(const cJSON *const found[MEMBERS], const char *name)
-{
-    const cJSON *item = get(found, name);
+    const struct json_token *token = get(found, name);
     int64_t us = 0;
 
-    if (item)
-        timestamp_parse(&us, item->valuestring);
+    if (token)
+        status_read_moment(token, &us);
     return us;
 }
 
-static void get_text(const cJSON *const found[MEMBERS], const char *name, char *out,
-                     size_t out_bytes)
+static void get_text(const struct found *found, const char *name, char *out, size_t out_bytes)
 {
-    const cJSON *item = get(found, name);
+    const struct json_token *token = get(found, name);
+    struct json_text text;
 
-    snprintf(out, out_bytes, "%s", item ? item->valuestring : "");
+    out[0] = '\0';
+    if (!token)
+        return;
+    json_text_init(&text, token);
+    snprintf(out, out_bytes, "%s", text.chars);
+    json_text_release(&text);
 }
 
 /* ---- what it vouches for -------------------------------------------------------------------- */
 
-/* Our position of one of its intervals; the count when we have none of this name and length. */
-static size_t find_interval(const struct intervals *intervals, const cJSON *item)
+static size_t find_feature(const struct features *features, const struct json_token *token)
 {
-    const cJSON *length = cJSON_GetObjectItemCaseSensitive(item, "lengthMs");
-    int64_t length_us =
-        cJSON_IsNull(length) ? INTERVAL_ALL_TIME : (int64_t)(length->valuedouble * 1000);
-    size_t i =
-        intervals_find(intervals, cJSON_GetObjectItemCaseSensitive(item, "name")->valuestring);
+    struct json_text text;
+    size_t i;
 
+    json_text_init(&text, token);
+    i = features_find(features, text.chars);
+    json_text_release(&text);
+    return i;
+}
+
+/* Our position of one of its intervals; the count when we have none of this name and length. */
+static size_t find_interval(const struct intervals *intervals, const struct json_token *token)
+{
+    struct json_token name;
+    struct json_token length;
+    struct json_text text;
+    int64_t length_us = INTERVAL_ALL_TIME;
+    int64_t length_ms;
+    size_t i;
+
+    status_split_interval(token, &name, &length);
+    if (length.kind != JSON_NULL)
+        length_us = status_read_count(&length, &length_ms) ? length_ms * 1000 : 0;
+    json_text_init(&text, &name);
+    i = intervals_find(intervals, text.chars);
+    json_text_release(&text);
     return i < intervals->count && intervals->items[i].length_us == length_us ? i
                                                                               : intervals->count;
 }
 
-/* Do its boards have every value that ours show? They have no others than it keeps, though the
- * database may have more of the same reading. */
-static bool keeps_all(const struct features *features, const cJSON *kept)
-{
-    const cJSON *feature;
-    size_t count = 0;
+/* What its boards are of: our positions, in its order. */
+struct kept {
+    size_t feature_count;
+    size_t features[FEATURES_MAX];
+    size_t interval_count;
+    size_t intervals[INTERVALS_MAX];
+    int orders;
+    bool is_whole; /* its boards have every value that ours show */
+};
 
-    cJSON_ArrayForEach(feature, kept) count +=
-        features_find(features, feature->valuestring) < features->count;
-    return count == features->count;
+/* They have no others than it keeps, though the database may have more of the same reading. False
+ * when one stands there twice. */
+static bool find_kept(struct kept *kept, const struct features *features,
+                      const struct intervals *intervals, const struct found *found)
+{
+    const struct json_token *lowest = get(found, "lowest");
+    uint64_t seen_features = 0;
+    uint64_t seen_intervals = 0;
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+
+    *kept =
+        (struct kept){.orders = lowest && lowest->text[0] == 't' ? ORDER_COUNT : ORDER_COUNT - 1};
+    if (!get(found, "features") || !get(found, "intervals"))
+        return true;
+    json_walk_init(&walk, get(found, "features"));
+    while (json_walk_next(&walk, &name, &value)) {
+        size_t i = find_feature(features, &value);
+
+        if (i < features->count && (seen_features >> i & 1))
+            return false;
+        seen_features |= i < features->count ? UINT64_C(1) << i : 0;
+        kept->features[kept->feature_count++] = i;
+    }
+    json_walk_init(&walk, get(found, "intervals"));
+    while (json_walk_next(&walk, &name, &value)) {
+        size_t i = find_interval(intervals, &value);
+
+        if (i < intervals->count && (seen_intervals >> i & 1))
+            return false;
+        seen_intervals |= i < intervals->count ? UINT64_C(1) << i : 0;
+        kept->intervals[kept->interval_count++] = i;
+    }
+    kept->is_whole = seen_features == (UINT64_C(1) << features->count) - 1;
+    return true;
 }
 
 /* One generation per board, in its own order: features, of each the orders, of each the intervals.
  * None counts when its readings are not whole to us. */
 static bool take_generations(struct collector_status *out, const struct features *features,
-                             const struct intervals *intervals, const cJSON *const found[MEMBERS])
+                             const struct intervals *intervals, const struct found *found)
 {
-    const cJSON *generation = get(found, "generations")->child;
-    const cJSON *feature;
-    const cJSON *interval;
-    int orders = cJSON_IsTrue(get(found, "lowest")) ? ORDER_COUNT : ORDER_COUNT - 1;
-    bool is_whole = keeps_all(features, get(found, "features"));
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+    struct kept kept;
 
+    if (!find_kept(&kept, features, intervals, found))
+        return false;
     out->generations =
         mem_calloc(board_count(features, intervals) + 1, sizeof(out->generations[0]));
-    cJSON_ArrayForEach(feature, get(found, "features"))
-    {
-        size_t f = features_find(features, feature->valuestring);
+    json_walk_init(&walk, get(found, "generations"));
+    for (size_t feature = 0; feature < kept.feature_count; feature++) {
+        size_t f = kept.features[feature];
 
-        for (int order = 0; order < orders; order++) {
-            cJSON_ArrayForEach(interval, get(found, "intervals"))
-            {
-                size_t i = find_interval(intervals, interval);
+        for (int order = 0; order < kept.orders; order++) {
+            for (size_t interval = 0; interval < kept.interval_count; interval++) {
+                size_t i = kept.intervals[interval];
 
-                if (!generation)
+                if (!json_walk_next(&walk, &name, &value))
                     return false;
-                if (is_whole && f < features->count && i < intervals->count)
-                    out->generations[board_position(intervals, f, i, (enum sort_order)order)] =
-                        (int64_t)generation->valuedouble;
-                generation = generation->next;
+                if (kept.is_whole && f < features->count && i < intervals->count)
+                    status_read_count(
+                        &value,
+                        &out->generations[board_position(intervals, f, i, (enum sort_order)order)]);
             }
         }
     }
-    return !generation;
+    return !json_walk_next(&walk, &name, &value);
 }
 
-static void take_loaded(struct collector_status *out, const cJSON *loaded)
+static void take_loaded(struct collector_status *out, const struct json_token *loaded)
 {
-    const cJSON *item;
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+    size_t count;
 
-    out->loaded = mem_calloc((size_t)cJSON_GetArraySize(loaded) + 1, sizeof(out->loaded[0]));
-    cJSON_ArrayForEach(item, loaded)
-    {
-        out->loaded[out->loaded_count++] =
-            (struct loaded){.id = mem_strdup(item->string), .batches = (int64_t)item->valuedouble};
+    json_walk_is_sound(loaded, SIZE_MAX, &count);
+    out->loaded = mem_calloc(count + 1, sizeof(out->loaded[0]));
+    json_walk_init(&walk, loaded);
+    while (json_walk_next(&walk, &name, &value)) {
+        struct loaded *item = &out->loaded[out->loaded_count++];
+        struct json_text text;
+
+        json_text_init(&text, &name);
+        item->id = mem_strdup(text.chars);
+        json_text_release(&text);
+        status_read_count(&value, &item->batches);
     }
 }
 
 static bool take_vouching(struct collector_status *out, const struct features *features,
-                          const struct intervals *intervals, const cJSON *const found[MEMBERS])
+                          const struct intervals *intervals, const struct found *found)
 {
     if (!get(found, "generations"))
         return true;
     if (!take_generations(out, features, intervals, found))
         return false;
-    take_loaded(out, get(found, "loaded"));
+    if (get(found, "loaded"))
+        take_loaded(out, get(found, "loaded"));
     out->is_vouching = out->turn > 0 && out->since_us > 0 && out->since_us <= out->as_of_us &&
                        out->since_us % BOARD_GRID_US == 0 && out->as_of_us % BOARD_GRID_US == 0;
     return true;
@@ -281,66 +303,69 @@ static bool take_vouching(struct collector_status *out, const struct features *f
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static void show(struct collector_status *out, const cJSON *const found[MEMBERS])
+static void show(struct collector_status *out, const struct found *found)
 {
     struct buffer text = {0};
 
     for (size_t i = 0; i < MEMBERS; i++) {
-        char *value;
-
-        if (!found[i] || members[i].is_hidden)
+        if (!found->members[i].text || members[i].is_hidden)
             continue;
-        value = cJSON_PrintUnformatted(found[i]);
-        buffer_printf(&text, ",\"%s\":%s", members[i].name, value);
-        cJSON_free(value);
+        buffer_printf(&text, ",\"%s\":", members[i].name);
+        status_kinds[members[i].kind].put(&text, &found->members[i]);
     }
     out->shown = mem_strdup(buffer_text(&text));
     buffer_release(&text);
 }
 
-static enum collector_state find_state(const char *text)
+static enum collector_state find_state(const struct json_token *token)
 {
     for (size_t i = 0; i < sizeof(state_texts) / sizeof(state_texts[0]); i++) {
-        if (strcmp(text, state_texts[i]) == 0)
+        if (json_token_is(token, state_texts[i], strlen(state_texts[i])))
             return (enum collector_state)i;
     }
     return COLLECTOR_UNKNOWN;
 }
 
-static bool take_members(struct collector_status *out, const struct features *features,
-                         const struct intervals *intervals, const cJSON *root)
+static int64_t later(int64_t a_us, int64_t b_us)
 {
-    const cJSON *found[MEMBERS];
+    return a_us > b_us ? a_us : b_us;
+}
 
-    if (!cJSON_IsObject(root) || !collect(root, found) || !get(found, "state"))
-        return false;
-    out->state = find_state(get(found, "state")->valuestring);
+static bool take_members(struct collector_status *out, const struct features *features,
+                         const struct intervals *intervals, const struct found *found, char *fault)
+{
+    out->state = find_state(get(found, "state"));
     out->as_of_us = get_moment(found, "asOf");
     out->since_us = get_moment(found, "since");
+    out->latest_us = later(later(out->as_of_us, out->since_us), get_moment(found, "startedAt"));
     out->turn = get_count(found, "turn");
     out->limit = (size_t)get_count(found, "limit");
     get_text(found, "installation", out->installation, sizeof(out->installation));
-    if (!take_vouching(out, features, intervals, found))
+    if (!take_vouching(out, features, intervals, found)) {
+        snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE,
+                 "\"generations\" is not a number for each of its boards");
         return false;
+    }
     show(out, found);
     return true;
 }
 
 bool collector_status_parse(struct collector_status *out, const struct features *features,
-                            const struct intervals *intervals, const char *json, size_t bytes)
+                            const struct intervals *intervals, const char *json, size_t bytes,
+                            char *fault)
 {
     struct collector_status status = {0};
-    struct json_value value;
-    size_t at = 0;
-    cJSON *root;
+    struct json_token root;
+    struct found found;
     bool is_good;
 
-    /* cJSON alone would take bytes that are no JSON, and hand them on */
-    if (bytes > STATUS_MAX_BYTES || json_scan_document(json, bytes, &at, &value) != JSON_OK)
+    if (bytes > STATUS_MAX_BYTES || json_walk_open(&root, json, bytes) != JSON_OK) {
+        snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE, "it is not strict JSON of up to %d bytes",
+                 STATUS_MAX_BYTES);
         return false;
-    root = cJSON_ParseWithLength(json, bytes);
-    is_good = take_members(&status, features, intervals, root);
-    cJSON_Delete(root);
+    }
+    is_good =
+        collect(&root, &found, fault) && take_members(&status, features, intervals, &found, fault);
     if (is_good)
         *out = status;
     else

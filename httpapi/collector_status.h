@@ -7,7 +7,8 @@
  *          boards were those. `generations` has them by our own positions; 0 = not vouched for, also
  *          where the collector keeps no such board, or one of another length.
  * Units    moments in microseconds since 1970.
- * Errors   false when the text is no such object, or a member is of the wrong type or there twice.
+ * Errors   false when the text is no such object, has a member twice, or a known one that is of the
+ *          wrong type, too long, negative or invisible; `fault` says in a sentence what is wrong.
  * Owner    collector_status_release() frees what the struct holds.
  */
 #ifndef HIGHWATER_COLLECTOR_STATUS_H
@@ -19,6 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { COLLECTOR_STATUS_FAULT_SIZE = 160 };
 
 enum collector_state {
     COLLECTOR_UNKNOWN,
@@ -42,6 +45,7 @@ struct collector_status {
     char installation[INSTALLATION_SIZE]; /* the mark of its database; "" = not said */
     int64_t as_of_us;                     /* 0 = not said, as in a last will */
     int64_t since_us;
+    int64_t latest_us; /* of all moments in it */
     int64_t turn;
     size_t limit;
     bool is_vouching;
@@ -57,7 +61,8 @@ size_t board_position(const struct intervals *intervals, size_t feature, size_t 
                       enum sort_order order);
 
 bool collector_status_parse(struct collector_status *out, const struct features *features,
-                            const struct intervals *intervals, const char *json, size_t bytes);
+                            const struct intervals *intervals, const char *json, size_t bytes,
+                            char *fault);
 void collector_status_release(struct collector_status *status);
 
 #endif

@@ -27,7 +27,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_GRACE_MS = 5000, MQTT_KEEPALIVE_S = 10, FDS_BESIDES_CLIENTS = 64, LACKING_MS = 2000 };
+enum {
+    STOP_GRACE_MS = 5000,
+    MQTT_KEEPALIVE_S = 10,
+    FDS_BESIDES_CLIENTS = 64,
+    LACKING_MS = 2000,
+    UNREADABLE_EVERY_MS = 10000
+};
 
 #define STATUSES "collectors/+/status"
 #define BOARDS "collectors/+/boards/#"
@@ -62,6 +68,7 @@ struct app {
     struct mqtt_link mqtt;
     uint64_t seen_generation;
     uint64_t lacking_since_ms; /* a board that a collector names */
+    uint64_t unreadable_ms;    /* when one was told of last; 0 = never */
     uv_signal_t sigterm;
     uv_signal_t sigint;
     bool is_stopping;
@@ -90,12 +97,28 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     mqtt_link_subscribe(link, BOARDS, 1);
 }
 
+/* Anybody may send thousands of them. */
+static void tell_unreadable(struct app *app, const char *topic)
+{
+    uint64_t now_ms = uv_now(app->api.loop);
+    char shown[200];
+
+    if (app->unreadable_ms != 0 && now_ms - app->unreadable_ms < UNREADABLE_EVERY_MS)
+        return;
+    app->unreadable_ms = now_ms;
+    log_warning("broker: %s is not taken: %s (%llu messages so far)",
+                log_escaped(shown, sizeof(shown), topic, strlen(topic)),
+                board_cache_fault(app->api.boards),
+                (unsigned long long)board_cache_message_count(app->api.boards, true));
+}
+
 static void on_mqtt_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct app *app = link->config.user;
 
-    board_cache_take(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
-                     delivery->retain, timestamp_now(), uv_now(app->api.loop));
+    if (!board_cache_take(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
+                          delivery->retain, timestamp_now(), uv_now(app->api.loop)))
+        tell_unreadable(app, delivery->topic);
 }
 
 /* What has come is not answered from before it is weighed; what it ends, ends now. */

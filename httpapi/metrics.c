@@ -114,8 +114,11 @@ static void write_data(struct buffer *out, struct api *api)
     prometheus_number(out, PREFIX "board_messages_total", "counter", "Boards and statuses taken.",
                       (double)board_cache_message_count(api->boards, false));
     prometheus_number(out, PREFIX "board_messages_unreadable_total", "counter",
-                      "Those that could not be read.",
+                      "Those that could not be read, or were of a moment to come.",
                       (double)board_cache_message_count(api->boards, true));
+    prometheus_number(out, PREFIX "board_kept_bytes", "gauge",
+                      "About what is kept of boards and statuses.",
+                      (double)board_cache_kept_bytes(api->boards));
     prometheus_number(out, PREFIX "collectors_live", "gauge",
                       "Collectors whose boards are current.",
                       (double)board_cache_collector_count(api->boards, COLLECTOR_LIVE, now_ms));

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOADED_ID_BYTES = 48 }; /* about, with what the allocator adds */
+
 /* ---- spans and versions --------------------------------------------------------------------- */
 
 struct board_version *board_version_new(struct board *board)
@@ -52,6 +54,9 @@ struct span *span_new(struct collector_status *status, size_t boards, uint64_t n
                           .generations = status->generations,
                           .versions = mem_calloc(boards + 1, sizeof(span->versions[0]))};
     strcpy(span->installation, status->installation);
+    span->bytes = sizeof(*span) +
+                  boards * (sizeof(span->generations[0]) + sizeof(span->versions[0])) +
+                  span->loaded_count * (sizeof(span->loaded[0]) + LOADED_ID_BYTES);
     status->loaded_count = 0;
     status->loaded = NULL;
     status->generations = NULL;

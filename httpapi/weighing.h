@@ -56,6 +56,7 @@ struct span {
     size_t limit;
     size_t loaded_count;
     struct loaded *loaded;
+    size_t bytes; /* that it takes itself, about */
     size_t board_count;
     int64_t *generations;
     struct board_version **versions; /* NULL where it has not come, or is not vouched for */

@@ -1,10 +1,10 @@
 #include "shared/board.h"
 
+#include "shared/json_token.h"
+#include "shared/json_walk.h"
 #include "shared/mem.h"
 #include "shared/reading_json.h"
 #include "shared/timestamp.h"
-
-#include <cjson/cJSON.h>
 
 #include <inttypes.h>
 #include <math.h>
@@ -111,99 +111,215 @@ void board_write(struct buffer *out, const struct features *features, const stru
     buffer_put_text(out, "]}");
 }
 
-static const char *string_member(const cJSON *object, const char *name)
+/* ---- reading one ---------------------------------------------------------------------------- */
+
+enum { ROOT_MOST = 64, ENTRY_MOST = FEATURES_MAX + 32, HASH_DIGITS = 16 };
+
+/* What a board may have; text is NULL where it has it not. */
+enum part { FEATURE, INTERVAL, ORDER, AS_OF, GENERATION, EXACT, READINGS, HASHES, PARTS };
+
+static bool collect(struct json_token parts[PARTS], const struct json_token *root)
 {
-    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+    static const char *const names[PARTS] = {
+        [FEATURE] = "feature",   [INTERVAL] = "interval",     [ORDER] = "order",
+        [AS_OF] = "asOf",        [GENERATION] = "generation", [EXACT] = "exact",
+        [READINGS] = "readings", [HASHES] = "hashes"};
+    struct json_token member;
+    struct json_token value;
+    struct json_walk walk;
 
-    return cJSON_IsString(member) ? member->valuestring : NULL;
-}
-
-/* A whole number from 0 on that a double holds exactly; 0 when there is none. */
-static int64_t count_member(const cJSON *object, const char *name)
-{
-    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    if (!cJSON_IsNumber(member) || !(member->valuedouble >= 0 && member->valuedouble < 0x1p53))
-        return 0;
-    return (int64_t)member->valuedouble;
-}
-
-static bool copy_member(char *out, size_t out_bytes, const cJSON *object, const char *name)
-{
-    const char *text = string_member(object, name);
-
-    if (!text || strlen(text) >= out_bytes)
+    memset(parts, 0, PARTS * sizeof(parts[0]));
+    if (root->kind != JSON_OBJECT || !json_walk_is_sound(root, ROOT_MOST, NULL))
         return false;
-    strcpy(out, text);
-    return true;
-}
-
-static bool parse_reading(struct reading *out, const struct features *features, const cJSON *object)
-{
-    const char *when = string_member(object, "timestamp");
-    const char *status = string_member(object, "status");
-
-    memset(out, 0, reading_size(features->count));
-    if (!when || !timestamp_parse(&out->recorded_at_us, when))
-        return false;
-    if (status) {
-        enum reading_status parsed = reading_status_parse(status);
-
-        if (parsed == STATUS_COUNT)
-            return false;
-        out->status = (uint8_t)parsed;
-    }
-    for (size_t i = 0; i < features->count; i++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, features->names[i]);
-
-        out->values[i] = cJSON_IsNumber(value) ? value->valuedouble : (double)NAN;
+    json_walk_init(&walk, root);
+    while (json_walk_next(&walk, &member, &value)) {
+        for (size_t i = 0; i < PARTS; i++) {
+            if (json_token_is(&member, names[i], strlen(names[i])))
+                parts[i] = value;
+        }
     }
     return true;
 }
 
-/* Sixteen digits; nothing at all is 0. */
-static bool parse_hash(int64_t *out, const cJSON *hash)
+static bool copy_string(char *out, size_t out_bytes, const struct json_token *token)
 {
-    const char *text = "";
+    struct json_text text;
+    bool fits;
+
+    if (!token->text || token->kind != JSON_STRING)
+        return false;
+    json_text_init(&text, token);
+    fits = strlen(text.chars) < out_bytes;
+    if (fits)
+        strcpy(out, text.chars);
+    json_text_release(&text);
+    return fits;
+}
+
+static bool read_moment(int64_t *out_us, const struct json_token *token)
+{
+    char text[2 * TIMESTAMP_TEXT_SIZE];
+
+    return copy_string(text, sizeof(text), token) && timestamp_parse(out_us, text);
+}
+
+/* A whole number that a double holds exactly; 0 when there is none. */
+static bool read_generation(int64_t *out, const struct json_token *token)
+{
+    bool is_whole = true;
 
     *out = 0;
-    if (!hash)
+    if (!token->text)
         return true;
-    if (cJSON_IsString(hash))
-        text = hash->valuestring;
-    if (strspn(text, "0123456789abcdef") != 16 || text[16])
+    return token->kind == JSON_NUMBER && json_token_floor(token, 0, out, &is_whole) && is_whole &&
+           *out >= 0 && *out < INT64_C(1) << 53;
+}
+
+static bool read_exact(bool *out, const struct json_token *token)
+{
+    *out = !token->text || token->text[0] == 't';
+    return !token->text || token->kind == JSON_BOOLEAN;
+}
+
+static bool read_order(enum sort_order *out, const struct json_token *token)
+{
+    char text[8];
+
+    return copy_string(text, sizeof(text), token) && sort_order_parse(out, text);
+}
+
+static bool read_status(struct reading *out, const struct json_token *value)
+{
+    enum reading_status status;
+    char text[16];
+
+    if (value->kind == JSON_NULL)
+        return true;
+    if (!copy_string(text, sizeof(text), value))
+        return false;
+    status = reading_status_parse(text);
+    out->status = (uint8_t)status;
+    return status != STATUS_COUNT;
+}
+
+static bool read_value(double *out, const struct json_token *value)
+{
+    if (value->kind == JSON_NULL)
+        return true;
+    if (value->kind != JSON_NUMBER)
+        return false;
+    *out = json_token_number(value);
+    return isfinite(*out);
+}
+
+/* What is stored under an id that is legal no longer is on boards all the same, and one entry must
+ * not cost the whole board. */
+static bool read_device_id(char *out, const struct json_token *value)
+{
+    return copy_string(out, DEVICE_ID_SIZE, value) && device_id_is_storable(out, strlen(out));
+}
+
+static bool read_entry(struct reading *out, char *device_id, const struct features *features,
+                       const struct json_token *entry)
+{
+    struct json_token member;
+    struct json_token value;
+    struct json_walk walk;
+    bool has_id = false;
+    bool has_time = false;
+    bool is_good = true;
+
+    memset(out, 0, reading_size(features->count));
+    for (size_t i = 0; i < features->count; i++)
+        out->values[i] = (double)NAN;
+    if (entry->kind != JSON_OBJECT || !json_walk_is_sound(entry, ENTRY_MOST, NULL))
+        return false;
+    json_walk_init(&walk, entry);
+    while (is_good && json_walk_next(&walk, &member, &value)) {
+        char name[FEATURE_NAME_MAX + 1];
+        size_t feature;
+
+        member.kind = JSON_STRING;
+        if (!copy_string(name, sizeof(name), &member))
+            continue;
+        feature = features_find(features, name);
+        if (strcmp(name, "deviceId") == 0)
+            is_good = has_id = read_device_id(device_id, &value);
+        else if (strcmp(name, "timestamp") == 0)
+            is_good = has_time = read_moment(&out->recorded_at_us, &value);
+        else if (strcmp(name, "status") == 0)
+            is_good = read_status(out, &value);
+        else if (feature < features->count)
+            is_good = read_value(&out->values[feature], &value);
+    }
+    return is_good && has_id && has_time;
+}
+
+/* Sixteen digits. */
+static bool read_hash(int64_t *out, const struct json_token *token)
+{
+    char text[HASH_DIGITS + 1];
+
+    if (!copy_string(text, sizeof(text), token) || strspn(text, "0123456789abcdef") != HASH_DIGITS)
         return false;
     *out = (int64_t)strtoull(text, NULL, 16);
     return true;
 }
 
-static bool parse_entries(struct board *board, const struct features *features,
-                          const cJSON *readings, const cJSON *hashes)
+static bool read_entries(struct board *board, const struct features *features,
+                         const struct json_token *list)
 {
     size_t stride = reading_size(features->count);
     size_t slot = stride + DEVICE_ID_SIZE + 7; /* a reading and its device id, aligned */
-    size_t count = (size_t)cJSON_GetArraySize(readings);
-    const cJSON *hash = hashes ? hashes->child : NULL;
-    const cJSON *item;
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+    size_t count;
 
     slot -= slot % 8;
-    if (count > BOARD_ENTRIES_MAX || (hashes && (size_t)cJSON_GetArraySize(hashes) != count))
+    if (!list->text || list->kind != JSON_ARRAY ||
+        !json_walk_is_sound(list, BOARD_ENTRIES_MAX, &count))
         return false;
     board->entries = mem_calloc(count + 1, sizeof(board->entries[0]));
     board->memory = mem_alloc(count * slot + 1);
-    cJSON_ArrayForEach(item, readings)
-    {
+    board->bytes = count * (slot + sizeof(board->entries[0]));
+    json_walk_init(&walk, list);
+    while (json_walk_next(&walk, &name, &value)) {
         unsigned char *memory = board->memory + board->count * slot;
         struct reading *reading = (struct reading *)(void *)memory;
         char *device_id = (char *)memory + stride;
 
-        if (!copy_member(device_id, DEVICE_ID_SIZE, item, "deviceId") ||
-            !device_id_is_legal(device_id, strlen(device_id)) ||
-            !parse_reading(reading, features, item) || !parse_hash(&reading->content_hash, hash))
+        if (!read_entry(reading, device_id, features, &value))
             return false;
-        hash = hash ? hash->next : NULL;
-        board->entries[board->count++] =
+        board->entries[board->count] =
             (struct board_entry){.device_id = device_id, .reading = reading};
+        board->count++;
+    }
+    return true;
+}
+
+/* As many as there are entries, or none at all. */
+static bool read_hashes(struct board *board, const struct json_token *list)
+{
+    size_t stride = board->count > 1 ? (size_t)((const unsigned char *)board->entries[1].reading -
+                                                (const unsigned char *)board->entries[0].reading)
+                                     : 0;
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+    size_t count;
+
+    if (!list->text)
+        return true;
+    if (list->kind != JSON_ARRAY || !json_walk_is_sound(list, board->count, &count) ||
+        count != board->count)
+        return false;
+    json_walk_init(&walk, list);
+    for (size_t i = 0; i < board->count; i++) {
+        struct reading *reading = (struct reading *)(void *)(board->memory + i * stride);
+
+        if (!json_walk_next(&walk, &name, &value) || !read_hash(&reading->content_hash, &value))
+            return false;
     }
     return true;
 }
@@ -211,25 +327,22 @@ static bool parse_entries(struct board *board, const struct features *features,
 bool board_parse(struct board *out, const struct features *features, const char *json, size_t bytes)
 {
     struct board board = {0};
-    cJSON *root = cJSON_ParseWithLength(json, bytes);
-    const cJSON *readings = cJSON_GetObjectItemCaseSensitive(root, "readings");
-    const char *as_of = string_member(root, "asOf");
-    const char *order = string_member(root, "order");
-    bool parsed =
-        copy_member(board.feature, sizeof(board.feature), root, "feature") &&
-        copy_member(board.interval, sizeof(board.interval), root, "interval") && as_of &&
-        timestamp_parse(&board.as_of_us, as_of) && order && sort_order_parse(&board.order, order) &&
-        cJSON_IsArray(readings) &&
-        parse_entries(&board, features, readings, cJSON_GetObjectItemCaseSensitive(root, "hashes"));
+    struct json_token parts[PARTS];
+    struct json_token root;
+    bool is_good =
+        json_walk_open(&root, json, bytes) == JSON_OK && collect(parts, &root) &&
+        copy_string(board.feature, sizeof(board.feature), &parts[FEATURE]) &&
+        copy_string(board.interval, sizeof(board.interval), &parts[INTERVAL]) &&
+        read_order(&board.order, &parts[ORDER]) && read_moment(&board.as_of_us, &parts[AS_OF]) &&
+        read_generation(&board.generation, &parts[GENERATION]) &&
+        read_exact(&board.is_exact, &parts[EXACT]) &&
+        read_entries(&board, features, &parts[READINGS]) && read_hashes(&board, &parts[HASHES]);
 
-    board.generation = count_member(root, "generation");
-    board.is_exact = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(root, "exact"));
-    cJSON_Delete(root);
-    if (parsed)
+    if (is_good)
         *out = board;
     else
         board_release(&board);
-    return parsed;
+    return is_good;
 }
 
 void board_release(struct board *board)

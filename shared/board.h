@@ -12,7 +12,8 @@
  * Order    better value first, then the later time, then the smaller device id. Of two readings of
  *          one device with equal value and time the larger content hash wins, so that the answer
  *          never depends on the order of arrival.
- * Errors   board_parse() is false when the text is not such a board.
+ * Errors   board_parse() is false when the text is not such a board: strict JSON, no member twice,
+ *          known ones of their type, finite numbers. Members that are not known are passed over.
  * Owner    a parsed board owns its entries; board_release() frees them.
  */
 #ifndef HIGHWATER_BOARD_H
@@ -50,6 +51,7 @@ struct board {
     size_t count;
     struct board_entry *entries;
     unsigned char *memory; /* what the entries point into */
+    size_t bytes;          /* that the entries take */
 };
 
 /* "desc" or "asc". */

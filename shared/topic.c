@@ -34,42 +34,51 @@ static uint32_t code_point(const unsigned char *text, size_t length)
     return code;
 }
 
-/* The length of a character that can be seen, a space among them; 0 for all else. */
-static size_t visible_length(const unsigned char *text, size_t bytes)
+/* The length of a character that is no control character; 0 for all else. */
+static size_t printed_length(const unsigned char *text, size_t bytes)
 {
     size_t length = utf8_length(text, bytes);
-    uint32_t code;
+    bool is_control = text[0] < 0x20 || text[0] == 0x7f ||
+                      (length == 2 && text[0] == 0xc2 && text[1] < 0xa0); /* C1 */
 
-    if (length <= 1)
-        return text[0] < 0x20 || text[0] == 0x7f ? 0 : length;
-    code = code_point(text, length);
-    return code < 0xa0 || invisible_is(code) ? 0 : length;
+    return is_control ? 0 : length;
 }
 
 bool text_is_visible(const char *text, size_t bytes)
 {
-    size_t length = 1;
+    const unsigned char *at = (const unsigned char *)text;
+    const unsigned char *end = at + bytes;
 
-    for (size_t at = 0; at < bytes && length > 0; at += length)
-        length = visible_length((const unsigned char *)text + at, bytes - at);
-    return length > 0;
+    while (at < end) {
+        size_t length = printed_length(at, (size_t)(end - at));
+
+        if (length == 0 || (length > 1 && invisible_is(code_point(at, length))))
+            return false;
+        at += length;
+    }
+    return true;
 }
 
-bool device_id_is_legal(const char *id, size_t bytes)
+bool device_id_is_storable(const char *id, size_t bytes)
 {
     const unsigned char *text = (const unsigned char *)id;
     size_t characters = 0;
 
-    if (bytes <= 2 && memcmp(id, "..", bytes) == 0)
-        return false;
     for (size_t at = 0; at < bytes; characters++) {
-        size_t length = visible_length(text + at, bytes - at);
+        size_t length = printed_length(text + at, bytes - at);
 
         if (length == 0 || text[at] == '/' || text[at] == '+' || text[at] == '#')
             return false;
         at += length;
     }
-    return characters <= DEVICE_ID_MAX_CHARACTERS;
+    return characters >= 1 && characters <= DEVICE_ID_MAX_CHARACTERS;
+}
+
+bool device_id_is_legal(const char *id, size_t bytes)
+{
+    bool is_dots = bytes <= 2 && memcmp(id, "..", bytes) == 0;
+
+    return !is_dots && device_id_is_storable(id, bytes) && text_is_visible(id, bytes);
 }
 
 bool topic_filter_parse(struct topic_filter *out, const char *text)
@@ -77,10 +86,8 @@ bool topic_filter_parse(struct topic_filter *out, const char *text)
     const char *matched = text;
     const char *plus = strchr(text, '+');
 
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return false;
-    }
+    if (!text_is_visible(text, strlen(text)))
+        return false;
     if (strncmp(text, "$share/", 7) == 0) {
         const char *group_end = strchr(text + 7, '/');
 

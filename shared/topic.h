@@ -18,7 +18,7 @@ enum { DEVICE_ID_MAX_CHARACTERS = 64, DEVICE_ID_SIZE = 4 * DEVICE_ID_MAX_CHARACT
     "'#', "                                                                                        \
     "and not . or .."
 #define TOPIC_FILTER_LEGAL                                                                         \
-    "a topic filter with exactly one '+', for the device id, no '#' and no control character"
+    "a topic filter with exactly one '+', for the device id, no '#' and nothing invisible"
 
 struct topic_filter {
     const char *text;   /* as it is subscribed to */
@@ -49,6 +49,10 @@ bool topic_device_id(char *id, const struct topic_filter *filter, const char *to
  * invisible (invisible.h) would make two ids look alike; `.` and `..` vanish from a URL's path on
  * its way, so that /devices/../histogram asks for another thing. */
 bool device_id_is_legal(const char *id, size_t bytes);
+
+/* True for what an id may be in the tables, from before those were refused: nothing that would make
+ * a topic or a line of a log another one. */
+bool device_id_is_storable(const char *id, size_t bytes);
 
 /* True for UTF-8 without control or invisible characters. */
 bool text_is_visible(const char *text, size_t bytes);

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import pytest
 from conftest import CLONE
+from oracle import now_us, reading, to_text
 from servers import until
+from storage import migrated
 from test_collector import live_collector
 
 LOOK_ALIKES = ("..", ".", "a\u202eb", "a\u200bb", "\ufeffa", "a\u00adb", "a\u2060", "a\u2028b", "a\U000e0062", "a\u3164")
@@ -65,3 +67,29 @@ def test_ids_that_look_like_others_are_refused_by_all_programs(stack):
     for name in (".", ".."):
         program = stack.start_collector(collector_id=name)
         assert program.wait() == 2 and "not . or .." in program.output()
+
+
+def test_of_what_was_stored_under_such_an_id_nothing_is_lost(stack):
+    database = migrated(stack)
+    at = to_text(now_us())
+    for device in LOOK_ALIKES:
+        database.rows("INSERT INTO devices (device_id) VALUES (%s)", (device,))
+    database.rows(
+        "INSERT INTO readings (device, recorded_at, received_at, content_hash, temperature)"
+        " SELECT id, %s, %s, id, id FROM devices", (at, at)
+    )
+    live_collector(stack, num_top_devices=20)
+    stack.start_httpapi()
+    stack.publish(reading("good", temperature=1000))
+    publisher = stack.publisher()
+    publisher.send_bytes("devices/../readings", b'{"temperature":2000}')  # known, and refused all the same
+    publisher.wait()
+
+    def board():
+        status, headers, _ = stack.get("/dashboard?interval=all_time&features=temperature&limit=20")
+        answer = stack.get_json("/dashboard?interval=all_time&features=temperature&limit=20")["temperature"]
+        return (headers["X-Data-Source"], [one["deviceId"] for one in answer]) if status == 200 else None
+
+    until(lambda: board() == ("boards", ["good", *reversed(LOOK_ALIKES)]), 10, "the board has them all")
+    assert database.rows("SELECT count(*) FROM device_readings") == [(len(LOOK_ALIKES) + 1,)]
+    assert database.rows("SELECT reason FROM rejected_messages") == [("bad_device_id",)]

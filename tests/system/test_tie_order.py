@@ -11,7 +11,7 @@ from psycopg2.extras import execute_values
 from storage import migrated
 
 SOURCES = (
-    "board", "buffer", "duration", "features", "invisible", "json_scan", "json_token", "log", "mem", "reading", "reading_json", "timestamp", "topic",
+    "board", "buffer", "duration", "features", "invisible", "json_scan", "json_token", "json_walk", "log", "mem", "reading", "reading_json", "timestamp", "topic",
 )
 
 # They order differently by bytes, by case, by language and by length.

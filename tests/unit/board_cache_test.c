@@ -2,6 +2,7 @@
  * everything. Each part of the rule (weighing.h) has a test that fails without it. */
 #include "httpapi/board_cache.h"
 
+#include "httpapi/speakers.h"
 #include "shared/random.h"
 #include "shared/timestamp.h"
 
@@ -663,16 +664,99 @@ static void test_board_cache__a_cleared_board_or_status_is_gone(void **state)
     assert_sql(f, MINUTE, WEIGHED_NOT_LIVE);
 }
 
-static void test_board_cache__a_crowd_of_collectors_is_bounded(void **state)
+static size_t collectors_shown(struct fixture *f)
+{
+    struct buffer json = {0};
+    size_t count = 0;
+
+    board_cache_write_collectors(f->cache, &json, f->now_ms);
+    for (const char *at = buffer_text(&json); (at = strstr(at, "collectorId")); at++)
+        count++;
+    buffer_release(&json);
+    return count;
+}
+
+/* Anybody may speak as any number of them. */
+static void test_board_cache__a_crowd_of_strangers_takes_nobodys_place(void **state)
 {
     struct fixture *f = *state;
     char topic[64];
 
-    for (int i = 0; i < BOARD_CACHE_COLLECTORS_MAX + 10; i++) {
+    live(f, "a", "d1");
+    weigh(f, only_a, 1);
+    for (int i = 0; i < 2 * BOARD_CACHE_COLLECTORS_MAX; i++) {
         snprintf(topic, sizeof(topic), "collectors/c%d/status", i);
-        assert_int_equal(take(f, topic, "{\"state\":\"stopped\"}", false),
-                         i < BOARD_CACHE_COLLECTORS_MAX);
+        assert_true(take(f, topic, "{\"state\":\"warming\"}", false));
     }
+    assert_int_equal(collectors_shown(f), BOARD_CACHE_COLLECTORS_MAX);
+    assert_merged(f, MINUTE, T0, DEVICES("d1"));
+    weigh(f, only_a, 1);
+    assert_merged(f, MINUTE, T0, DEVICES("d1"));
+    pass(f, BOARD_CACHE_LIVE_MS * INT64_C(1000));
+    take(f, "collectors/c/status", "{\"state\":\"warming\"}", false);
+    assert_sql(f, MINUTE, WEIGHED_NOT_LIVE); /* no stranger's warming counts */
+}
+
+/* Boards as large as they get, of collectors that nobody knows, under a new generation each time. */
+static void test_board_cache__what_is_kept_of_strangers_is_bounded(void **state)
+{
+    enum { COLLECTORS = 10, BOARDS = COLLECTORS * 40 }; /* without a limit, 130 MB */
+    struct fixture *f = *state;
+    struct buffer json = {0};
+    char topic[128];
+    char id[16];
+
+    live(f, "a", "d1");
+    weigh(f, only_a, 1);
+    for (int n = 0; n < BOARDS; n++) {
+        buffer_clear(&json);
+        buffer_printf(&json,
+                      "{\"feature\":\"pressure\",\"interval\":\"all_time\",\"order\":\"desc\","
+                      "\"asOf\":\"2026-11-24T00:00:00Z\",\"generation\":%d,\"readings\":[",
+                      n + 1);
+        for (int i = 0; i < BOARD_ENTRIES_MAX; i++)
+            buffer_printf(&json,
+                          "%s{\"deviceId\":\"%d\",\"timestamp\":\"2026-11-24T00:00:00Z\","
+                          "\"pressure\":1}",
+                          i > 0 ? "," : "", i);
+        buffer_put_text(&json, "]}");
+        snprintf(id, sizeof(id), "c%d", n % COLLECTORS);
+        snprintf(topic, sizeof(topic), "collectors/%s/boards/pressure/all_time", id);
+        assert_true(take(f, topic, buffer_text(&json), false));
+        say(f, (struct said){.id = id, .generation = n + 1});
+        assert_true(board_cache_kept_bytes(f->cache) < STRANGERS_KEEP_MOST + 1024 * 1024);
+    }
+    buffer_release(&json);
+    assert_merged(f, MINUTE, T0, DEVICES("d1"));
+}
+
+static void test_board_cache__what_is_of_a_moment_to_come_is_not_taken(void **state)
+{
+    static const struct {
+        const char *as_of;
+        const char *recorded_at;
+        bool is_taken;
+    } cases[] = {
+        {"2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z", true},
+        {"2026-11-24T12:00:02Z", "2026-11-25T11:59:59Z", true}, /* FUTURE_TOLERANCE=1d */
+        {"2026-11-24T00:00:00Z", "2026-11-25T12:00:04Z", false},
+        {"2026-11-24T12:00:04Z", "2026-11-24T00:00:00Z", false},
+        {"9999-12-31T23:59:59Z", "2026-11-24T00:00:00Z", false},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char json[400];
+
+        snprintf(json, sizeof(json),
+                 "{\"feature\":\"pressure\",\"interval\":\"all_time\",\"order\":\"desc\","
+                 "\"asOf\":\"%s\",\"readings\":[{\"deviceId\":\"d\",\"timestamp\":\"%s\","
+                 "\"pressure\":1}]}",
+                 cases[i].as_of, cases[i].recorded_at);
+        if (take(f, "collectors/a/boards/pressure/all_time", json, false) != cases[i].is_taken)
+            fail_msg("case %zu", i);
+    }
+    assert_string_equal(board_cache_fault(f->cache), "it is of a moment to come");
 }
 
 static void test_board_cache__what_collectors_say_is_shown_under_their_topics_name(void **state)
@@ -775,7 +859,9 @@ int main(void)
         TEST(test_board_cache__the_last_whole_set_stands_when_all_are_gone),
         TEST(test_board_cache__odd_messages_are_counted_and_change_nothing),
         TEST(test_board_cache__a_cleared_board_or_status_is_gone),
-        TEST(test_board_cache__a_crowd_of_collectors_is_bounded),
+        TEST(test_board_cache__a_crowd_of_strangers_takes_nobodys_place),
+        TEST(test_board_cache__what_is_kept_of_strangers_is_bounded),
+        TEST(test_board_cache__what_is_of_a_moment_to_come_is_not_taken),
         TEST(test_board_cache__what_collectors_say_is_shown_under_their_topics_name),
         TEST(test_board_cache__merging_equals_ranking_everything),
     };

@@ -137,6 +137,13 @@ static void test_board__a_moment_is_the_last_tenth_of_a_second(void **state)
     assert_int_equal(board_moment(-BOARD_GRID_US), -BOARD_GRID_US);
 }
 
+/* A board with something more in it, in its entry, and behind that. */
+#define GOOD(in_board, in_entry, behind_entry)                                                     \
+    "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"        \
+    "00Z\"" in_board                                                                               \
+    ",\"readings\":[{\"deviceId\":\"a\",\"timestamp\":\"2026-11-23T12:00:00Z\"" in_entry           \
+    "}" behind_entry "]}"
+
 static void test_board__what_is_no_board_is_refused(void **state)
 {
     static const char *const cases[] = {
@@ -158,7 +165,26 @@ static void test_board__what_is_no_board_is_refused(void **state)
         "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"
         "00Z\",\"readings\":[{\"deviceId\":\"a\",\"timestamp\":\"2026-11-23T12:00:00Z\"}],"
         "\"hashes\":[\"0123456789abcde\"]}",
+        GOOD("", "", "") "]",
+        "\xef\xbb\xbf" GOOD("", "", ""),
+        GOOD(",\"order\":\"desc\"", "", ""),
+        GOOD(",\"x\":1,\"x\":1", "", ""),
+        GOOD(",\"exact\":1", "", ""),
+        GOOD(",\"generation\":-1", "", ""),
+        GOOD(",\"generation\":1.5", "", ""),
+        GOOD(",\"generation\":\"1\"", "", ""),
+        GOOD(",\"hashes\":null", "", ""),
+        GOOD("", ",\"deviceId\":\"b\"", ""),
+        GOOD("", ",\"temperature\":1e999", ""),
+        GOOD("", ",\"temperature\":\"1\"", ""),
+        GOOD("", ",\"status\":1", ""),
+        GOOD("", ",\"status\":\"on\"", ""),
+        GOOD("", ",\"x\":\"\xff\"", ""),
+        GOOD("", ",\"x\":\"\\u0000\"", ""),
+        GOOD("", "", ",7"),
+        GOOD("", "", ",{\"deviceId\":\"b\"}"),
     };
+    struct board good;
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -167,6 +193,9 @@ static void test_board__what_is_no_board_is_refused(void **state)
         if (board_parse(&board, &features, cases[i], strlen(cases[i])))
             fail_msg("%s was taken", cases[i]);
     }
+    assert_true(board_parse(&good, &features, GOOD(",\"x\":[{}]", ",\"x\":1", ""),
+                            strlen(GOOD(",\"x\":[{}]", ",\"x\":1", ""))));
+    board_release(&good);
 }
 
 static void test_board__numbers_print_shortest_and_exact(void **state)

@@ -1,6 +1,8 @@
 /* What a collector says of itself: what is taken, what is refused, what it vouches for. */
 #include "httpapi/collector_status.h"
 
+#include "shared/buffer.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,9 +25,11 @@ static int setup(void **state)
            !intervals_parse(&intervals, "past_minute=60s,all_time", error, sizeof(error));
 }
 
+static char fault[COLLECTOR_STATUS_FAULT_SIZE];
+
 static bool parse(struct collector_status *out, const char *json)
 {
-    return collector_status_parse(out, &features, &intervals, json, strlen(json));
+    return collector_status_parse(out, &features, &intervals, json, strlen(json), fault);
 }
 
 static void assert_refused(const char *json)
@@ -64,11 +68,75 @@ static void test_collector_status__what_is_not_as_it_should_be_is_refused(void *
         "{\"state\":\"live\",\"loaded\":[1]}",
         "{\"state\":\"live\",\"loaded\":{\"b\":\"1\"}}",
         "{\"state\":\"live\",\"generations\":[1]}", /* of which boards? */
+        "{\"state\":\"live\",\"x\":1,\"x\":1}",
+        "{\"state\":\"live\",\"\\u0073tate\":\"live\"}",
+        "{\"state\":\"live\",\"lagMs\":-0.1}",
+        "{\"state\":\"live\",\"lagMs\":1e999}",
+        "{\"state\":\"live\",\"lagMs\":NaN}",
+        "{\"state\":\"live\",\"devices\":9007199254740993}",
+        "{\"state\":\"live\",\"version\":\"\\u202e\"}",
+        "{\"state\":\"live\",\"version\":\"\\n\"}",
+        "{\"state\":\"live\",\"loaded\":{\"b\":1,\"b\":2}}",
+        "{\"state\":\"live\",\"loaded\":{\"b\":-1}}",
+        "{\"state\":\"live\",\"intervals\":[{\"name\":\"a\",\"name\":\"b\"}]}",
+        "{\"state\":\"live\",\"x\":[[[[[[[[1]]]]]]]]}",
+        "{\"state\":\"live\",\"features\":[\"a\"],\"features\":[\"a\"]}",
+        "\xef\xbb\xbf{\"state\":\"live\"}",
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_refused(cases[i]);
+}
+
+static void test_collector_status__the_fault_names_the_member(void **state)
+{
+    struct collector_status status;
+
+    (void)state;
+    assert_false(parse(&status, "{\"state\":\"live\",\"devices\":{\"a\":1}}"));
+    assert_string_equal(fault, "\"devices\" is not a whole number from 0 to 2^53");
+}
+
+/* Boards of features that stand there twice would count as whole without having them all. */
+static void test_collector_status__what_is_kept_is_kept_once(void **state)
+{
+    (void)state;
+    assert_refused("{\"state\":\"live\",\"features\":[\"temperature\",\"temperature\"],"
+                   "\"intervals\":[{\"name\":\"all_time\",\"lengthMs\":null}],"
+                   "\"generations\":[1,2]}");
+}
+
+static void test_collector_status__more_than_can_be_is_refused(void **state)
+{
+    static const struct {
+        const char *before;
+        const char *value; /* of each */
+        const char *behind;
+        int most;
+    } cases[] = {
+        {"{\"state\":\"live\"", ":1", "}", 63},
+        {"{\"state\":\"live\",\"loaded\":{\"x\":1", ":1", "}}", 4095},
+        {"{\"state\":\"live\",\"features\":[\"x\"", "", "]}", FEATURES_MAX - 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (int more = 0; more < 2; more++) {
+            struct collector_status status;
+            struct buffer json = {0};
+
+            buffer_put_text(&json, cases[i].before);
+            for (int n = 0; n < cases[i].most + more; n++)
+                buffer_printf(&json, ",\"x%d\"%s", n, cases[i].value);
+            buffer_put_text(&json, cases[i].behind);
+            if (parse(&status, buffer_text(&json)) != (more == 0))
+                fail_msg("case %zu, %d more", i, more);
+            if (more == 0)
+                collector_status_release(&status);
+            buffer_release(&json);
+        }
+    }
 }
 
 /* One generation for each board that is kept, of `features` and `intervals` that name one each. */
@@ -100,6 +168,17 @@ static void test_collector_status__known_members_are_shown_and_no_others(void **
     assert_string_equal(status.shown,
                         ",\"state\":\"degraded\",\"turn\":4,\"devices\":3,\"lagMs\":0.5");
     assert_false(status.is_vouching);
+    collector_status_release(&status);
+    assert_true(parse(&status,
+                      " { \"devices\" : 3e0 , \"version\" : \"\\u0061\\/\\\"b\" ,\"lowest\":true,"
+                      "\"startedAt\":\"2026-11-24T01:00:00+01:00\",\"features\":[\"a\"],"
+                      "\"intervals\":[{\"lengthMs\":null,\"name\":\"a\"}],"
+                      "\"rejectedByReason\":{\"x\":1},\"state\":\"live\"}"));
+    assert_string_equal(status.shown, /* written anew */
+                        ",\"state\":\"live\",\"startedAt\":\"2026-11-24T00:00:00.000000Z\","
+                        "\"version\":\"a/\\\"b\",\"features\":[\"a\"],\"intervals\":[{\"name\":"
+                        "\"a\",\"lengthMs\":null}],\"lowest\":true,\"devices\":3,"
+                        "\"rejectedByReason\":{\"x\":1}");
     collector_status_release(&status);
     assert_true(parse(&status, "{\"state\":\"of some later version\"}"));
     assert_int_equal(status.state, COLLECTOR_UNKNOWN);
@@ -183,6 +262,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collector_status__what_is_not_as_it_should_be_is_refused),
+        cmocka_unit_test(test_collector_status__the_fault_names_the_member),
+        cmocka_unit_test(test_collector_status__what_is_kept_is_kept_once),
+        cmocka_unit_test(test_collector_status__more_than_can_be_is_refused),
         cmocka_unit_test(test_collector_status__generations_are_of_as_many_boards_as_are_kept),
         cmocka_unit_test(test_collector_status__known_members_are_shown_and_no_others),
         cmocka_unit_test(test_collector_status__generations_are_found_by_name),

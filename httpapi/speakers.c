@@ -1,0 +1,152 @@
+/* Bytes are counted anew when something was added, by looking at what is there: a version is held by
+ * several spans, and a count kept along the way would have to know which was the last. */
+#include "httpapi/speakers.h"
+
+#include "shared/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void speakers_init(struct speakers *speakers, size_t boards)
+{
+    *speakers = (struct speakers){.boards = boards};
+}
+
+static void free_speaker(const struct speakers *speakers, struct speaker *speaker)
+{
+    for (size_t i = 0; i < speakers->boards; i++)
+        board_version_release(speaker->latest[i]);
+    for (size_t i = 0; i < speaker->span_count; i++)
+        span_release(speaker->spans[i]);
+    free(speaker->latest);
+    free(speaker->shown);
+    free(speaker);
+}
+
+void speakers_clear(struct speakers *speakers)
+{
+    for (size_t i = 0; i < speakers->count; i++)
+        free_speaker(speakers, speakers->items[i]);
+    speakers->count = 0;
+}
+
+void speakers_drop(struct speakers *speakers, struct speaker *gone)
+{
+    for (size_t i = 0; i < speakers->count; i++) {
+        if (speakers->items[i] == gone) {
+            speakers->items[i] = speakers->items[--speakers->count];
+            free_speaker(speakers, gone);
+            return;
+        }
+    }
+}
+
+static struct speaker *find(const struct speakers *speakers, const char *id, size_t bytes)
+{
+    for (size_t i = 0; i < speakers->count; i++) {
+        struct speaker *speaker = speakers->items[i];
+
+        if (strncmp(speaker->id, id, bytes) == 0 && !speaker->id[bytes])
+            return speaker;
+    }
+    return NULL;
+}
+
+/* The stranger who has been silent for longest, `but` apart; NULL when there is none. */
+static struct speaker *oldest_stranger(const struct speakers *speakers, const struct speaker *but)
+{
+    struct speaker *oldest = NULL;
+
+    for (size_t i = 0; i < speakers->count; i++) {
+        struct speaker *speaker = speakers->items[i];
+
+        if (!speaker->is_known && speaker != but && (!oldest || speaker->spoke < oldest->spoke))
+            oldest = speaker;
+    }
+    return oldest;
+}
+
+struct speaker *speakers_find_or_add(struct speakers *speakers, const char *id, size_t bytes)
+{
+    struct speaker *speaker = NULL;
+
+    if (!device_id_is_legal(id, bytes))
+        return NULL;
+    speaker = find(speakers, id, bytes);
+    if (!speaker) {
+        if (speakers->count == BOARD_CACHE_COLLECTORS_MAX && oldest_stranger(speakers, NULL))
+            speakers_drop(speakers, oldest_stranger(speakers, NULL));
+        if (speakers->count == BOARD_CACHE_COLLECTORS_MAX)
+            return NULL;
+        speaker = mem_calloc(1, sizeof(*speaker));
+        memcpy(speaker->id, id, bytes);
+        speaker->latest = mem_calloc(speakers->boards + 1, sizeof(speaker->latest[0]));
+        speakers->items[speakers->count++] = speaker;
+    }
+    speaker->spoke = ++speakers->spoken;
+    return speaker;
+}
+
+static void drop_oldest_span(struct speaker *speaker)
+{
+    span_release(speaker->spans[0]);
+    speaker->span_count--;
+    memmove(speaker->spans, speaker->spans + 1, speaker->span_count * sizeof(speaker->spans[0]));
+}
+
+void speaker_add_span(struct speaker *speaker, struct span *span, uint64_t now_ms)
+{
+    while (speaker->span_count > 0 && (speaker->span_count == BOARD_CACHE_SPANS_MAX ||
+                                       speaker->spans[0]->heard_ms + BOARD_CACHE_LIVE_MS < now_ms))
+        drop_oldest_span(speaker);
+    speaker->spans[speaker->span_count++] = span;
+}
+
+/* A version that a span and the one behind it hold counts once. */
+static size_t bytes_of(const struct speakers *speakers, const struct speaker *speaker)
+{
+    struct board_version **behind = speaker->latest;
+    size_t bytes = sizeof(*speaker) + (speaker->shown ? strlen(speaker->shown) : 0);
+
+    for (size_t i = 0; i < speakers->boards; i++)
+        bytes += behind[i] ? behind[i]->board.bytes : 0;
+    for (size_t s = speaker->span_count; s-- > 0;) {
+        const struct span *span = speaker->spans[s];
+
+        bytes += span->bytes;
+        for (size_t i = 0; i < speakers->boards; i++) {
+            if (span->versions[i] && span->versions[i] != behind[i])
+                bytes += span->versions[i]->board.bytes;
+        }
+        behind = span->versions;
+    }
+    return bytes;
+}
+
+static size_t bytes_of_strangers(const struct speakers *speakers)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < speakers->count; i++)
+        bytes += speakers->items[i]->is_known ? 0 : speakers->items[i]->bytes;
+    return bytes;
+}
+
+bool speakers_fit(struct speakers *speakers, struct speaker *speaker)
+{
+    size_t most = speaker->is_known ? SPEAKER_KEEPS_MOST : STRANGERS_KEEP_MOST;
+
+    speaker->bytes = bytes_of(speakers, speaker);
+    while (speaker->bytes > most && speaker->span_count > 1) {
+        drop_oldest_span(speaker);
+        speaker->bytes = bytes_of(speakers, speaker);
+    }
+    while (!speaker->is_known && bytes_of_strangers(speakers) > STRANGERS_KEEP_MOST) {
+        struct speaker *victim = oldest_stranger(speakers, speaker);
+
+        speakers_drop(speakers, victim ? victim : speaker);
+        if (!victim)
+            return false;
+    }
+    return true;
+}

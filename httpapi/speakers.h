@@ -1,0 +1,59 @@
+/* speakers.h: the collectors that were heard over MQTT, and how much is kept of each.
+ *
+ * Why      anybody who may publish can speak as thousands of collectors, with boards as large as
+ *          messages may be. Only those whom the database knows are ever answered from; the others
+ *          share a little memory, and make room for each other.
+ * Shape    per collector the last of each board, and what it vouched for in the last seconds, as
+ *          spans that hold boards. A stranger is whoever the last answer of the database did not
+ *          name, and before the first answer all are.
+ * Errors   speakers_find_or_add() is NULL for an id that is not legal, and when all places are taken
+ *          by collectors that are known.
+ * Owner    embedded; speakers_clear() frees all that is kept.
+ */
+#ifndef HIGHWATER_SPEAKERS_H
+#define HIGHWATER_SPEAKERS_H
+
+#include "httpapi/board_cache.h"
+#include "httpapi/weighing.h"
+
+#define SPEAKER_KEEPS_MOST ((size_t)32 * 1024 * 1024)  /* bytes, of one that is known */
+#define STRANGERS_KEEP_MOST ((size_t)32 * 1024 * 1024) /* of all others together */
+
+struct speaker {
+    char id[DEVICE_ID_SIZE];
+    enum collector_state state;
+    bool is_heard;  /* by a status that can be believed, at heard_ms */
+    bool is_merged; /* in the current set */
+    bool is_known;  /* to the database */
+    uint64_t heard_ms;
+    uint64_t spoke;                /* when, among all messages */
+    size_t bytes;                  /* that are kept of it, as of the last speakers_fit() */
+    char *shown;                   /* what it said; NULL before the first status */
+    struct board_version **latest; /* [board_position()]; the last that came, NULL for none */
+    size_t span_count;
+    struct span *spans[BOARD_CACHE_SPANS_MAX]; /* oldest first */
+};
+
+struct speakers {
+    size_t boards; /* that can be asked for */
+    size_t count;
+    uint64_t spoken; /* messages */
+    struct speaker *items[BOARD_CACHE_COLLECTORS_MAX];
+};
+
+void speakers_init(struct speakers *speakers, size_t boards);
+void speakers_clear(struct speakers *speakers);
+
+/* The collector that speaks. When all places are taken a new one gets that of the stranger who has
+ * been silent for longest. */
+struct speaker *speakers_find_or_add(struct speakers *speakers, const char *id, size_t bytes);
+void speakers_drop(struct speakers *speakers, struct speaker *gone);
+
+/* Keeps it in the place of those that are too old or too many. */
+void speaker_add_span(struct speaker *speaker, struct span *span, uint64_t now_ms);
+
+/* Lets go of what is kept beyond the limits: the speaker's oldest spans, or strangers. False when
+ * that was the speaker itself. */
+bool speakers_fit(struct speakers *speakers, struct speaker *speaker);
+
+#endif
