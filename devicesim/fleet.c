@@ -11,6 +11,8 @@
 /* Flat out there is no plan to take a time from: with a fixed clock readings are this far apart. */
 #define FLAT_OUT_STEP_US 1000
 
+enum { TURNS_AT_ONCE = 20000 };
+
 /* A clock that is further ahead than this when the reading leaves may be refused by the store. */
 #define SKEW_TOLERATED_US (INT64_C(50) * TIMESTAMP_US_PER_S)
 
@@ -264,13 +266,18 @@ static int64_t pump_rate(struct fleet *fleet, int64_t now_us)
     return pace_next_us(&fleet->pace);
 }
 
-static int64_t pump_flat_out(struct fleet *fleet)
+/* What is refused at once takes no room: without an end to its turns the loop would never come to
+ * look at the clock, or at a signal. */
+static int64_t pump_flat_out(struct fleet *fleet, int64_t now_us)
 {
     uint32_t number;
 
-    while (next_turn(fleet, &number))
+    for (int turns = 0; turns < TURNS_AT_ONCE; turns++) {
+        if (!next_turn(fleet, &number))
+            return SOURCE_NOTHING_DUE;
         take_turn(fleet, number);
-    return SOURCE_NOTHING_DUE;
+    }
+    return now_us;
 }
 
 /* ---- as a source ---------------------------------------------------------------------------- */
@@ -285,7 +292,7 @@ static int64_t pump(void *self, int64_t now_us)
     case FLEET_RATE:
         return pump_rate(fleet, now_us);
     case FLEET_FLAT_OUT:
-        return pump_flat_out(fleet);
+        return pump_flat_out(fleet, now_us);
     case FLEET_INTERVAL:
         break;
     }

@@ -73,9 +73,11 @@ struct run {
     struct mqtt_link_config mqtt;
     char client_suffix[16];
     bool has_failed;
-    bool is_flat_out; /* as fast as acknowledged */
-    bool has_room;    /* a connection has got some since the source was asked last */
-    bool is_live;     /* there is a terminal to draw on */
+    bool has_connected;
+    bool is_interrupted; /* by a signal */
+    bool is_flat_out;    /* as fast as acknowledged */
+    bool has_room;       /* a connection has got some since the source was asked last */
+    bool is_live;        /* there is a terminal to draw on */
     bool has_live_line;
     int64_t due_us;       /* what the timer is set to */
     int64_t sending_us;   /* when that phase began */
@@ -176,6 +178,12 @@ static bool all_is_answered(const struct run *run)
     return report_outstanding(&run->report) == 0 && !oversize_is_busy(&run->oversize);
 }
 
+/* Whether --duration has gone by since then. */
+static bool is_over(const struct run *run, int64_t since_us, int64_t now)
+{
+    return run->settings.duration_us > 0 && now - since_us >= run->settings.duration_us;
+}
+
 /* To the next phase, if it is time. */
 static void move_on(struct run *run)
 {
@@ -188,10 +196,11 @@ static void move_on(struct run *run)
             run->publishers.connected == run->publishers.config.count ||
             (run->publishers.connected > 0 && now - run->connected_us > STUCK_US))
             begin_sending(run);
+        else if (is_over(run, run->report.start_us, now))
+            begin_draining(run); /* nobody was there to send to */
         break;
     case SENDING:
-        if (run->source.is_done(run->source.self) ||
-            (run->settings.duration_us > 0 && now - run->sending_us >= run->settings.duration_us))
+        if (run->source.is_done(run->source.self) || is_over(run, run->sending_us, now))
             begin_draining(run);
         break;
     case DRAINING:
@@ -337,6 +346,7 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     (void)number;
     if (run->phase == CLOSING)
         return;
+    run->is_interrupted = true;
     erase_live_line(run);
     if (run->phase >= DRAINING) {
         log_info("ending at once, with %" PRIu64 " messages unacknowledged",
@@ -380,7 +390,12 @@ static void on_watcher_closed(struct watcher *watcher)
 
 static void close_everything(struct run *run)
 {
+    const char *failure = publishers_look(&run->publishers);
+
+    if (failure)
+        snprintf(run->failure, sizeof(run->failure), "%s", failure);
     run->phase = CLOSING;
+    run->has_connected = run->publishers.connected > 0;
     run->open = run->settings.until_stored ? 3 : 2;
     uv_timer_stop(&run->tick);
     if (run->settings.until_stored)
@@ -567,6 +582,27 @@ static void print_report(struct run *run)
     buffer_release(&text);
 }
 
+/* Whether all that was to be sent has been taken, with a line when it has not. */
+static bool has_succeeded(const struct run *run)
+{
+    const struct report *report = &run->report;
+    char why[REPORT_REFUSAL_SIZE];
+
+    if (run->has_failed)
+        return false; /* which has been said */
+    if (!run->has_connected && !run->is_interrupted)
+        log_error("nothing was sent, for no connection came up: %s",
+                  run->failure[0] ? run->failure : "there was no time for it");
+    else if (report->refused > 0)
+        log_error("%" PRIu64 " of %" PRIu64 " messages were refused: %s", report->refused,
+                  report->sent, report_refusal(report, why));
+    else if (report_outstanding(report) > 0)
+        log_error("%" PRIu64 " of %" PRIu64 " messages were not acknowledged",
+                  report_outstanding(report), report->sent);
+    return (run->has_connected || run->is_interrupted) && report->refused == 0 &&
+           report_outstanding(report) == 0;
+}
+
 static int simulate(struct run *run)
 {
     struct settings *settings = &run->settings;
@@ -609,7 +645,7 @@ static int simulate(struct run *run)
         start_handles(run);
         uv_run(&run->loop, UV_RUN_DEFAULT);
         print_report(run);
-        status = report_outstanding(&run->report) == 0 && !run->has_failed ? 0 : 1;
+        status = has_succeeded(run) ? 0 : 1;
     } else {
         status = settings_reject_url("mqtt-url", settings->mqtt_url, error);
     }

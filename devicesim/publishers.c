@@ -75,6 +75,7 @@ static void on_published(struct mqtt_link *link, int mid, int reason)
         publisher->is_full = false;
     if (reason >= FIRST_ERROR) {
         report->refused++;
+        report->refusal = reason;
     } else {
         report->acked++;
         if (reason == NO_MATCHING_SUBSCRIBERS)
@@ -183,6 +184,7 @@ bool publishers_send(struct publishers *all, size_t which, const struct message 
     if (!mqtt_link_publish(&publisher->link, &mid, message->topic, message->truth.payload,
                            message->truth.bytes, all->config.qos, false)) {
         report->refused++;
+        report->refusal = 0;
         return false;
     }
     ticket.packet_id = (uint16_t)mid;

@@ -13,6 +13,8 @@
 /* The columns that stand before the features, in truth.h. */
 enum { EVENT, NUMBER, AT, EXPECT, KIND, DEVICE, RECORDED_AT, STATUS, FIRST_FEATURE };
 
+#define CLOCKS_DIFFER_US (60 * TIMESTAMP_US_PER_S)
+
 enum { SLOTS_LEAST = 1024, REASON = EXPECT, REASON_UNHEARD = 16 };
 
 void record_init(struct record *record, const struct features *features)
@@ -274,6 +276,59 @@ static void remember(struct record *record, uint64_t number, uint32_t what)
     record->by_number[number] = what;
 }
 
+/* ---- when ----------------------------------------------------------------------------------- */
+
+static bool take_event(struct record *record, const struct csv_row *row, char *error)
+{
+    struct record_span *span = &record->span;
+    int64_t us;
+
+    if (row->count <= AT || !timestamp_parse(&us, row->fields[AT])) {
+        snprintf(error, RECORD_ERROR_SIZE, "it does not say when");
+        return false;
+    }
+    if (!span->is_there)
+        *span = (struct record_span){.is_there = true,
+                                     .first_us = us,
+                                     .last_us = us,
+                                     .earliest_us = INT64_MAX,
+                                     .latest_us = INT64_MIN};
+    if (us < span->first_us)
+        span->first_us = us;
+    if (us > span->last_us)
+        span->last_us = us;
+    return true;
+}
+
+static void note_recorded(struct record *record, int64_t us)
+{
+    struct record_span *span = &record->span;
+
+    if (us < span->earliest_us)
+        span->earliest_us = us;
+    if (us > span->latest_us)
+        span->latest_us = us;
+}
+
+bool record_claims_reading(const struct record *record, int64_t recorded_at_us,
+                           int64_t received_at_us)
+{
+    const struct record_span *span = &record->span;
+
+    if (!span->is_there)
+        return false;
+    return (received_at_us >= span->first_us && received_at_us <= span->last_us) ||
+           (received_at_us >= span->first_us - CLOCKS_DIFFER_US &&
+            recorded_at_us >= span->earliest_us && recorded_at_us <= span->latest_us);
+}
+
+bool record_claims_rejection(const struct record *record, int64_t received_at_us)
+{
+    return record->span.is_there && received_at_us >= record->span.first_us - CLOCKS_DIFFER_US;
+}
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
 /* Which of the two sets a message belongs to, or both, the one pointing to the other. */
 static bool take_sent(struct record *record, const struct csv_row *row, char *error)
 {
@@ -313,6 +368,7 @@ static bool take_sent(struct record *record, const struct csv_row *row, char *er
 
         values[i] = *text ? strtod(text, NULL) : (double)NAN;
     }
+    note_recorded(record, reading.recorded_at_us);
     at = add_reading(record, &reading, values);
     record->readings[at].counts.sent++;
     if (rejection != RECORD_NONE && record->readings[at].expect == TRUTH_EITHER)
@@ -362,9 +418,9 @@ bool record_take(struct record *record, char *line, char *error)
         return false;
     }
     if (strcmp(row.fields[EVENT], "sent") == 0)
-        return take_sent(record, &row, error);
+        return take_event(record, &row, error) && take_sent(record, &row, error);
     if (strcmp(row.fields[EVENT], "acked") == 0)
-        return take_acked(record, &row, error);
+        return take_event(record, &row, error) && take_acked(record, &row, error);
     snprintf(error, RECORD_ERROR_SIZE, "\"%.40s\" is neither sent nor acked", row.fields[EVENT]);
     return false;
 }

@@ -54,9 +54,20 @@ struct record_index {
     uint32_t slot_count;
 };
 
+/* When what the record tells of happened. None before the first line about something sent. */
+struct record_span {
+    bool is_there;
+    int64_t first_us; /* the first event */
+    int64_t last_us;
+    int64_t
+        earliest_us; /* recorded_at, of all readings; earliest after latest when there are none */
+    int64_t latest_us;
+};
+
 struct record {
     struct features features; /* that are compared */
     struct names devices;
+    struct record_span span;
 
     struct record_reading *readings;
     double *values; /* features.count for each reading */
@@ -93,6 +104,16 @@ uint32_t record_find_reading(const struct record *record, uint32_t device, int64
                              uint8_t status, const double *values);
 uint32_t record_find_rejection(const struct record *record, uint32_t device, uint32_t bytes,
                                const char *head);
+
+/* True for a row of one of the devices, not found in the record, that can only be of this run: it
+ * was received amid it, or since it began (as clocks differ, a minute before) and is of a moment
+ * amid those that were recorded. The table may be full of what the same devices sent in others. */
+bool record_claims_reading(const struct record *record, int64_t recorded_at_us,
+                           int64_t received_at_us);
+
+/* The same of a rejected message: there is nothing to tell it by but when it was received. What came
+ * before the run must not stand in for one that is lost. */
+bool record_claims_rejection(const struct record *record, int64_t received_at_us);
 
 /* True when the store owes us this one. */
 bool record_reading_is_lost(const struct record *record, uint32_t number);

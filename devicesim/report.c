@@ -108,6 +108,36 @@ static void put_quantiles(struct buffer *out, const struct histogram *histogram)
     buffer_printf(out, " (%" PRIu64 " measured)\n", histogram->count);
 }
 
+/* MQTT 5.0, section 3.4.2.1. */
+static const char *reason_text(int code)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } reasons[] = {{0x80, "unspecified"},    {0x83, "implementation specific"},
+                   {0x87, "not authorized"}, {0x90, "topic name invalid"},
+                   {0x97, "quota exceeded"}, {0x99, "payload format invalid"}};
+
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].code == code)
+            return reasons[i].text;
+    }
+    return "a reason that MQTT does not name";
+}
+
+const char *report_refusal(const struct report *report, char *out)
+{
+    if (report->refusal)
+        snprintf(out, REPORT_REFUSAL_SIZE, "the broker acknowledged them with 0x%02x, %s",
+                 (unsigned)report->refusal, reason_text(report->refusal));
+    else
+        snprintf(out, REPORT_REFUSAL_SIZE,
+                 "by what the broker said when we connected, it takes no QoS %d, or no message as "
+                 "large, or the connection was gone",
+                 report->qos);
+    return out;
+}
+
 void report_text(const struct report *report, struct buffer *out, int64_t now_us)
 {
     buffer_printf(out,

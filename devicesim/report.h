@@ -31,6 +31,7 @@ struct report {
     uint64_t acked;
     uint64_t unheard;    /* of those: the broker said that nobody subscribes */
     uint64_t refused;    /* the broker, or the library before it, said no */
+    int refusal;         /* the last: reason code of a PUBACK; 0 = by the library */
     uint64_t slipped_us; /* by how much a steady rate could not be kept */
     uint64_t mishaps[MISHAP_COUNT];
     uint64_t oversized_accepted; /* by a broker without a limit */
@@ -50,6 +51,11 @@ uint64_t report_outstanding(const struct report *report);
  * the end is not known; `columns` is the width there is. */
 void report_live(struct report *report, struct buffer *out, int64_t now_us, double progress,
                  unsigned columns);
+
+enum { REPORT_REFUSAL_SIZE = 160 };
+
+/* Why messages were refused, in `out`, which has REPORT_REFUSAL_SIZE. */
+const char *report_refusal(const struct report *report, char *out);
 
 void report_text(const struct report *report, struct buffer *out, int64_t now_us);
 void report_json(const struct report *report, struct buffer *out, int64_t now_us);

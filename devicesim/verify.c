@@ -19,7 +19,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8, STATUS_COLUMN = 2 };
+enum { EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8 };
+
+/* What is asked for of a reading, and of a rejected message. */
+enum { DEVICE, RECORDED_AT, STATUS, RECEIVED_AT, FIRST_VALUE };
+enum { TOPIC, LENGTH, HEAD, REJECTED_AT };
 
 struct tally {
     uint64_t sent;
@@ -29,6 +33,7 @@ struct tally {
     uint64_t lost;
     uint64_t doubled;
     uint64_t unexpected;
+    uint64_t others; /* of the same devices, but not of this run */
 };
 
 struct verify {
@@ -187,30 +192,39 @@ static void tell_rejection(struct verify *verify, const char *what, const char *
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
+static int64_t integer_of(const char *field)
+{
+    return field ? strtoll(field, NULL, 10) : 0;
+}
+
 static void on_reading(struct verify *verify, char **fields, size_t count)
 {
     double values[FEATURES_MAX];
-    uint32_t device = fields[0] ? names_find(&verify->record.devices, fields[0]) : NAMES_NONE;
-    int64_t recorded_at_us = fields[1] ? strtoll(fields[1], NULL, 10) : 0;
-    uint8_t status = (uint8_t)(fields[STATUS_COLUMN] ? reading_status_parse(fields[STATUS_COLUMN])
-                                                     : STATUS_ABSENT);
+    const char *id = fields[DEVICE] ? fields[DEVICE] : "nobody";
+    uint32_t device = names_find(&verify->record.devices, id);
+    int64_t recorded_at_us = integer_of(fields[RECORDED_AT]);
+    uint8_t status =
+        (uint8_t)(fields[STATUS] ? reading_status_parse(fields[STATUS]) : STATUS_ABSENT);
     uint32_t found = RECORD_NONE;
 
-    (void)count; /* the query names as many columns as there are features, and three */
+    (void)count; /* the query names as many columns as there are features, and four */
     for (size_t i = 0; i < verify->stored.count; i++) {
-        const char *text = fields[STATUS_COLUMN + 1 + i];
+        const char *text = fields[FIRST_VALUE + i];
 
         values[i] = text ? strtod(text, NULL) : (double)NAN;
     }
-    verify->readings.found++;
     if (device != NAMES_NONE)
         found = record_find_reading(&verify->record, device, recorded_at_us, status, values);
-    if (found == RECORD_NONE) {
-        verify->readings.unexpected++;
-        tell_reading(verify, "unexpected", fields[0] ? fields[0] : "nobody", recorded_at_us,
-                     ": a row that was not sent");
-    } else {
+    if (found != RECORD_NONE) {
+        verify->readings.found++;
         verify->record.readings[found].counts.found++;
+    } else if (record_claims_reading(&verify->record, recorded_at_us,
+                                     integer_of(fields[RECEIVED_AT]))) {
+        verify->readings.found++;
+        verify->readings.unexpected++;
+        tell_reading(verify, "unexpected", id, recorded_at_us, ": a row that was not sent");
+    } else {
+        verify->readings.others++;
     }
 }
 
@@ -218,20 +232,24 @@ static void on_rejection(struct verify *verify, char **fields, size_t count)
 {
     const struct topic_filter *topic = verify->config.topic;
     size_t suffix = strlen(topic->suffix);
-    size_t bytes = strlen(fields[0]);
-    const char *device = fields[0] + topic->prefix_bytes;
-    uint64_t length = strtoull(fields[1], NULL, 10);
+    size_t bytes = strlen(fields[TOPIC]);
+    const char *device = fields[TOPIC] + topic->prefix_bytes;
+    uint64_t length = strtoull(fields[LENGTH], NULL, 10);
     uint32_t number;
     uint32_t found;
 
     (void)count;
-    fields[0][bytes - suffix] = '\0'; /* it matched the topic */
+    if (!record_claims_rejection(&verify->record, integer_of(fields[REJECTED_AT]))) {
+        verify->rejections.others++;
+        return;
+    }
+    fields[TOPIC][bytes - suffix] = '\0'; /* it matched the topic */
     number = names_find(&verify->record.devices, device);
-    found = record_find_rejection(&verify->record, number, (uint32_t)length, fields[2]);
+    found = record_find_rejection(&verify->record, number, (uint32_t)length, fields[HEAD]);
     verify->rejections.found++;
     if (found == RECORD_NONE) {
         verify->rejections.unexpected++;
-        tell_rejection(verify, "unexpected", device, length, fields[2]);
+        tell_rejection(verify, "unexpected", device, length, fields[HEAD]);
     } else {
         verify->record.rejections[found].counts.found++;
     }
@@ -243,7 +261,7 @@ static bool look_at_readings(struct verify *verify)
     bool done;
 
     buffer_put_text(&sql, "COPY (SELECT device_id, (extract(epoch FROM recorded_at) * 1000000)"
-                          "::bigint, status");
+                          "::bigint, status, (extract(epoch FROM received_at) * 1000000)::bigint");
     for (size_t i = 0; i < verify->stored.count; i++)
         buffer_printf(&sql, ", \"%s\"", verify->stored.names[i]);
     buffer_put_text(&sql, " FROM device_readings WHERE device_id = ANY(");
@@ -262,7 +280,8 @@ static bool look_at_rejections(struct verify *verify)
 
     buffer_printf(&sql,
                   "COPY (SELECT topic, octet_length(payload),"
-                  " encode(substring(payload FOR %d), 'hex') FROM rejected_messages"
+                  " encode(substring(payload FOR %d), 'hex'),"
+                  " (extract(epoch FROM received_at) * 1000000)::bigint FROM rejected_messages"
                   " WHERE topic = ANY(",
                   TRUTH_HEAD_BYTES);
     done = put_array(verify, &sql, topic->prefix, topic->prefix_bytes, topic->suffix);
@@ -393,14 +412,15 @@ static void print_result(const struct verify *verify)
     const struct tally *rejections = &verify->rejections;
 
     if (verify->config.as_json) {
-        printf("{\"lost\":%" PRIu64 ",\"doubled\":%" PRIu64 ",\"unexpected\":%" PRIu64
-               ",\"readings\":{\"sent\":%" PRIu64 ",\"acked\":%" PRIu64 ",\"unheard\":%" PRIu64
-               ",\"rows\":%" PRIu64 ",\"distinct\":%" PRIu32 "},\"rejected\":{\"sent\":%" PRIu64
-               ",\"acked\":%" PRIu64 ",\"rows\":%" PRIu64 "}}\n",
-               readings->lost + rejections->lost, readings->doubled,
-               readings->unexpected + rejections->unexpected, readings->sent, readings->acked,
-               readings->unheard, readings->found, verify->record.reading_count, rejections->sent,
-               rejections->acked, rejections->found);
+        printf(
+            "{\"lost\":%" PRIu64 ",\"doubled\":%" PRIu64 ",\"unexpected\":%" PRIu64
+            ",\"others\":%" PRIu64 ",\"readings\":{\"sent\":%" PRIu64 ",\"acked\":%" PRIu64
+            ",\"unheard\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"distinct\":%" PRIu32
+            "},\"rejected\":{\"sent\":%" PRIu64 ",\"acked\":%" PRIu64 ",\"rows\":%" PRIu64 "}}\n",
+            readings->lost + rejections->lost, readings->doubled,
+            readings->unexpected + rejections->unexpected, readings->others + rejections->others,
+            readings->sent, readings->acked, readings->unheard, readings->found,
+            verify->record.reading_count, rejections->sent, rejections->acked, rejections->found);
         return;
     }
     print_tally("readings", readings, "rows");
@@ -409,6 +429,9 @@ static void print_result(const struct verify *verify)
     if (readings->unheard)
         printf("unheard    %" PRIu64 " (the broker said that nobody subscribed to them)\n",
                readings->unheard);
+    if (readings->others + rejections->others)
+        printf("others     %" PRIu64 " (of the same devices, and not of the time of this record)\n",
+               readings->others + rejections->others);
     printf("lost       %" PRIu64 "\ndoubled    %" PRIu64 "\nunexpected %" PRIu64 "\n",
            readings->lost + rejections->lost, readings->doubled,
            readings->unexpected + rejections->unexpected);

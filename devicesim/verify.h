@@ -4,7 +4,8 @@
  *                      the rejected messages
  *          doubled     more than one row for one reading: same device, time and content
  *          unexpected  a row, or a rejected message, that was never sent that way. Only devices of
- *                      the record are looked at.
+ *                      the record are looked at, and the time in which it was sent: what the same
+ *                      devices sent before and after it is counted as "others".
  *          What was sent and never acknowledged may be there or not, and so may what the broker
  *          acknowledged with the remark that nobody subscribes ("unheard").
  * Errors   verify_run() prints what it cannot do on standard error and returns 2.

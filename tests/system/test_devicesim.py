@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from conftest import BUILD_DIR, CLONE
 from oracle import Listener, to_us
-from servers import LOOPBACK, PrivateBroker, Program, paused, until
+from servers import LOOPBACK, PrivateBroker, Program, free_port, paused, until
 
 MONTH = CLONE / "data" / "beijing-stations-2013-03.csv.gz"
 MONTH_READINGS = 8928
@@ -402,6 +402,31 @@ def test_verify_looks_only_at_the_devices_of_the_record(stack, stored, truth):
     assert faults(stored, truth)[:3] == (0, 0, 0)
 
 
+def test_verify_looks_only_at_the_time_of_the_record(stack, truth):
+    """What the same devices sent in other runs is there before, amid and behind."""
+    live_collector(stack)
+    args = ("--rate", "max", "--num-devices", 5, "--seq", "--malformed", 0.2, "--seed", 3)
+    simulate(stack.broker, *args, "--count", 50)
+    # as long ago as any other day, so that no clock can be blamed
+    until(lambda: stack.database.count() == 50, 10)
+    stack.database.rows(
+        "CREATE TABLE kept AS SELECT * FROM readings; DELETE FROM readings; "
+        "INSERT INTO readings SELECT (k).* FROM (SELECT jsonb_populate_record(k, jsonb_build_object("
+        "'received_at', received_at - interval '1h', 'recorded_at', recorded_at - interval '1h')) AS k FROM kept k) x; "
+        "UPDATE rejected_messages SET received_at = received_at - interval '1h'"
+    )
+    before = stack.database.rows("SELECT count(*) FROM rejected_messages")[0][0]
+    simulate(stack.broker, *args, "--count", 40, "--truth", truth)
+    simulate(stack.broker, "--rate", "max", "--num-devices", 5, "--count", 30, "--seed", 4)
+    until(lambda: stack.database.count() == 120, 10)
+    result = assert_verified(stack.database, truth)
+    assert before > 0 and result["others"] == 50 + 30 + before
+    assert result["readings"]["rows"] == 40
+    # what was rejected an hour ago does not stand in for what is lost
+    stack.database.rows("DELETE FROM rejected_messages WHERE received_at > now() - interval '30min'")
+    assert faults(stack.database, truth)[0] == result["rejected"]["sent"] > 0
+
+
 def test_verify_says_what_it_cannot_do(stored, truth, area):
     assert "connection" in verify(stored, truth)[2] or True
     done = run("--verify", "postgresql://nobody@127.0.0.1:1/x", "--truth", truth)
@@ -574,6 +599,31 @@ def test_a_broker_that_is_not_there_is_waited_for(area, logs):
     broker.kill9()
 
 
+@pytest.mark.parametrize("pacing", [["--rate", "100"], ["--rate", "max"], ["--interval", "10ms"]], ids=lambda p: p[-1])
+def test_without_a_broker_it_ends_in_time_and_says_why(pacing):
+    done = run("--mqtt-url", f"mqtt://{LOOPBACK}:{free_port()}", *pacing, "--duration", "1s", "--json")
+    assert done.returncode == 1
+    assert "nothing was sent, for no connection came up: Connection refused" in done.stderr.splitlines()[-1]
+    assert json.loads(done.stdout)["sent"] == 0
+
+
+@pytest.mark.parametrize("pacing", [["--rate", "100"], ["--rate", "max"], ["--interval", "10ms"]], ids=lambda p: p[-1])
+def test_a_broker_that_takes_nothing_is_no_success(area, logs, pacing):
+    home = Path(tempfile.mkdtemp(dir=area, prefix="broker-"))
+    broker = PrivateBroker(home, extra_lines=["max_qos 0"], log=logs / "broker.log")
+    broker.start()
+    shared = ["--mqtt-url", broker.url(), *pacing, "--connections", "1", "--json"]
+    for ends in (["--duration", "1s"], ["--count", "30"]):
+        done = run(*shared, *ends)
+        assert done.returncode == 1, done.stderr
+        report = json.loads(done.stdout)
+        assert report["acked"] == 0 and report["refused"] == report["sent"] > 0
+        assert f"{report['sent']} of {report['sent']} messages were refused" in done.stderr and "QoS 1" in done.stderr
+    done = run(*shared, "--qos", "0", "--count", "30")
+    assert done.returncode == 0, done.stderr
+    broker.kill9()
+
+
 @pytest.fixture
 def guarded(area, logs):
     """A broker with TLS, passwords, and topics that belong to their device. (broker, authority's certificate)"""
@@ -640,7 +690,7 @@ def test_what_the_broker_refuses_counts_as_that(guarded):
     broker, home = guarded
     report = simulate(
         broker, "--mqtt-url", f"mqtts://fleet:p%40ss%2Fw%25rd@{LOOPBACK}:{broker.port}", "--connections", 1, "--inflight", 1,
-        "--mqtt-ca-file", home / "ca.crt", "--rate", "max", "--count", 3, "--topic", "others/+/readings",
+        "--mqtt-ca-file", home / "ca.crt", "--rate", "max", "--count", 3, "--topic", "others/+/readings", expect=1,
     )  # fmt: skip
     assert report["refused"] == 3 and report["acked"] == 0
 

@@ -115,6 +115,26 @@ static void test_record__lost_is_what_was_acknowledged_and_not_found(void **stat
     assert_true(record_reading_is_lost(&f->record, 0));
 }
 
+static void test_record__only_what_is_of_its_time_is_claimed(void **state)
+{
+    const int64_t minute = INT64_C(60000000);
+    struct fixture *f = *state;
+
+    assert_false(record_claims_reading(&f->record, AT_US, AT_US));
+    assert_false(record_claims_rejection(&f->record, AT_US));
+    assert_true(take(f, HEADER));
+    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,1,,"));
+    /* amid the run, whatever its moment; of its moments, but a minute for clocks that differ */
+    assert_true(record_claims_reading(&f->record, AT_US - 9 * minute, AT_US));
+    assert_true(record_claims_reading(&f->record, AT_US, AT_US - minute));
+    assert_true(record_claims_reading(&f->record, AT_US, AT_US + 9 * minute));
+    assert_false(record_claims_reading(&f->record, AT_US, AT_US - minute - 1));
+    assert_false(record_claims_reading(&f->record, AT_US + 1, AT_US + 1));
+    assert_true(record_claims_rejection(&f->record, AT_US - minute));
+    assert_false(record_claims_rejection(&f->record, AT_US - minute - 1));
+    assert_false(take(f, "sent,2,yesterday,stored,reading,d," AT ",ON,1,1,,"));
+}
+
 static void test_record__a_repetition_is_the_same_reading(void **state)
 {
     struct fixture *f = *state;
@@ -393,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_record__a_reading_is_found_by_all_it_says),
         CASE(test_record__lost_is_what_was_acknowledged_and_not_found),
+        CASE(test_record__only_what_is_of_its_time_is_claimed),
         CASE(test_record__a_repetition_is_the_same_reading),
         CASE(test_record__of_rejected_ones_as_many_must_be_there_as_were_acknowledged),
         CASE(test_record__either_place_will_do),
