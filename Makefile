@@ -34,9 +34,9 @@ devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib
 httpapi_LIBS   := libmosquitto libpq libcjson libuv libmicrohttpd libxxhash
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
-sources    = $(wildcard $(1)/*.c)
+sources    = $(sort $(wildcard $(1)/*.c))
 objects    = $(patsubst %.c,$(OUT)/obj/%.o,$(call sources,$(1)))
-SCHEMA    := $(wildcard schema/*.sql)
+SCHEMA    := $(sort $(wildcard schema/*.sql))
 ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -51,8 +51,20 @@ ifeq ($(CI),true)
 WARNINGS += -Werror
 endif
 
+# What makes a mistake a crash rather than a way in. Which of it there is says the machine that is built
+# for; before `make deps` has installed a compiler that is this one.
+MACHINE  := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2> /dev/null),$(shell uname -m))))
+is_clang := $(findstring clang,$(CC))
+hardening_x86_64  := -fcf-protection -fstack-clash-protection
+hardening_aarch64 := -mbranch-protection=standard $(if $(is_clang),,-fstack-clash-protection)
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIE $(hardening_$(MACHINE))
+
+# The same sources give the same bytes wherever they lie: the shell, the compiler and so this map agree
+# on the name of the folder, whatever is in it.
+ANYWHERE := -ffile-prefix-map="$$PWD"=.
+
 sanitize        := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-release_CFLAGS  := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+release_CFLAGS  := -O2 -g $(HARDENING) $(ANYWHERE)
 release_LDFLAGS := -pie -Wl,-z,relro,-z,now
 test_CFLAGS     := $(release_CFLAGS) -DHIGHWATER_FAILPOINTS
 test_LDFLAGS    := $(release_LDFLAGS)
@@ -169,7 +181,7 @@ collector_EXTRA := $(OUT)/obj/schema_sql.o
 $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(wildcard $$*)
 	$(call note,AR,$@)
 	@rm -f $@
-	$(Q)ar rcs $@ $(filter %.o,$^)
+	$(Q)ar rcsD $@ $(filter %.o,$^)
 
 $(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $$($$*_OBJECTS) $(OUT)/%.a $(OUT)/shared.a
 	$(call note,LINK,$@)
@@ -179,7 +191,7 @@ $(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $$($$*_OBJECTS) $(OUT)/%.a
 $(OUT)/unit.a: $(filter-out %_test.o,$(UNIT_OBJECTS)) $(wildcard tests/unit)
 	$(call note,AR,$@)
 	@rm -f $@
-	$(Q)ar rcs $@ $(filter %.o,$^)
+	$(Q)ar rcsD $@ $(filter %.o,$^)
 
 $(UNIT): $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/unit.a $(ARCHIVES)
 	$(call note,LINK,$@)
