@@ -44,6 +44,7 @@ struct settings {
     const char *intervals_text;
     const char *earliest_text;
     const char *metrics_listen;
+    const char *metrics_hosts;
     const char *partition;
     uint64_t num_top_devices;
     uint64_t batch_size;
@@ -210,7 +211,14 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "count readings for good when they are so old; raise it where\nmost come later than that",
          false},
         {"metrics-listen", OPTION_TEXT, &s->metrics_listen, "127.0.0.1:5001", 0, 0, "ADDRESS",
-         "serve /metrics, /healthz and /readyz here;\n- = nowhere", false},
+         "serve /metrics, /healthz and /readyz here: PORT (loopback),\nHOST:PORT, or :PORT for "
+         "every "
+         "address; - = nowhere",
+         false},
+        {"metrics-hosts", OPTION_TEXT, &s->metrics_hosts, "", 0, 0, "NAMES",
+         "hosts it answers to there beside those of loopback, or *;\nwhen empty and not only on "
+         "loopback: any",
+         false},
         {"keepalive", OPTION_COUNT, &s->keepalive_s, "60", 5, 65535, "SECONDS", "MQTT keepalive",
          false},
         {"core-dumps", OPTION_SWITCH, &s->core_dumps, "0", 0, 0, NULL,
@@ -963,7 +971,8 @@ int main(int argc, char **argv)
     if (!c->settings.migrate_only) {
         start_boards(c);
         if (strcmp(c->settings.metrics_listen, "-") != 0)
-            c->monitor = monitor_start(c->loop, c->settings.metrics_listen, c, get_view);
+            c->monitor = monitor_start(c->loop, c->settings.metrics_listen,
+                                       c->settings.metrics_hosts, c, get_view);
     }
     start_migrating(c);
     uv_run(c->loop, UV_RUN_DEFAULT);

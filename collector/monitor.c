@@ -21,9 +21,11 @@ static void answer(struct server_request *request, int status, const char *conte
 {
     const struct server_header headers[] = {{"Content-Type", content_type},
                                             {"Cache-Control", "no-store"},
-                                            {"X-Content-Type-Options", "nosniff"}};
-    size_t count = sizeof(headers) / sizeof(headers[0]);
-    struct server_answer *made = server_answer_new(status, headers, count, body, false);
+                                            {"X-Content-Type-Options", "nosniff"},
+                                            {"Allow", "GET, HEAD"}}; /* with 405 */
+    size_t count = sizeof(headers) / sizeof(headers[0]) - (status != 405);
+    struct server_answer *made =
+        server_answer_new(status, headers, count, body, SERVER_ANSWER_GZIP);
 
     server_respond(request, made);
     server_answer_release(made);
@@ -39,9 +41,9 @@ static void on_request(void *user, struct server_request *request)
     int status = 200;
 
     monitor->get_view(monitor->user, &view);
-    if (request->flaw != SERVER_FLAW_NONE) {
-        status = 400;
-        buffer_put_text(&body, "not a request that is understood here\n");
+    if (request->flaw) {
+        status = request->flaw;
+        buffer_printf(&body, "%s\n", request->flaw_text);
     } else if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
         status = 405;
         buffer_put_text(&body, "GET and HEAD only\n");
@@ -68,15 +70,16 @@ static void on_done(void *user, struct server_request *request)
     (void)request;
 }
 
-struct monitor *monitor_start(uv_loop_t *loop, const char *listen, void *user,
+struct monitor *monitor_start(uv_loop_t *loop, const char *listen, const char *hosts, void *user,
                               void (*get_view)(void *user, struct metrics_view *view))
 {
     struct monitor *monitor = mem_calloc(1, sizeof(*monitor));
     struct server_config config = {.listen = listen,
+                                   .hosts = hosts,
+                                   .hosts_setting = "METRICS_HOSTS",
                                    .limits = {.connections = 32,
                                               .target_bytes = 256,
                                               .head_bytes = 8192,
-                                              .head_lines = 64,
                                               .header_deadline_ms = 5000,
                                               .idle_deadline_ms = 30000,
                                               .stall_deadline_ms = 10000},

@@ -13,7 +13,7 @@
 struct monitor;
 
 /* `get_view` fills the view when somebody asks. NULL when nothing is listened on. */
-struct monitor *monitor_start(uv_loop_t *loop, const char *listen, void *user,
+struct monitor *monitor_start(uv_loop_t *loop, const char *listen, const char *hosts, void *user,
                               void (*get_view)(void *user, struct metrics_view *view));
 
 void monitor_stop(struct monitor *monitor); /* NULL is accepted */

@@ -450,7 +450,7 @@ void events_answer(struct api *api, struct server_request *request, const struct
     source.user = client;
     reply_headers_init(&headers, api, REPLY_EVENTS, "no-store", REPLY_CSP_DATA);
     reply_header_add(&headers, "X-Accel-Buffering", "no"); /* nginx would collect them */
-    server_respond_stream(request, 200, headers.items, headers.count, &source);
+    server_respond_stream(request, 200, headers.items, headers.count, &source, false);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -89,7 +89,7 @@ static void start_stream(struct export *export)
     reply_header_add(&headers, "X-Data-As-Of", when);
     reply_header_add(&headers, "X-Data-Source", "database");
     export->is_streaming = true;
-    server_respond_stream(export->request, 200, headers.items, headers.count, &source);
+    server_respond_stream(export->request, 200, headers.items, headers.count, &source, true);
 }
 
 static void take_page(struct export *export)

@@ -12,6 +12,8 @@
 #include "httpapi/reply.h"
 #include "httpapi/roster.h"
 #include "httpapi/routes.h"
+#include "shared/http_hosts.h"
+#include "shared/http_listen.h"
 #include "shared/http_server.h"
 #include "shared/log.h"
 #include "shared/mqtt_link.h"
@@ -42,6 +44,7 @@ struct settings {
     const char *database_url;
     const char *mqtt_url;
     const char *listen;
+    const char *hosts;
     const char *features;
     const char *intervals;
     uint64_t top_devices;
@@ -264,7 +267,11 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
         {"mqtt-cert-file", OPTION_TEXT, &s->mqtt_cert, "", 0, 0, "FILE", "our certificate", false},
         {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key, "", 0, 0, "FILE", "its key", false},
         {"http-listen", OPTION_TEXT, &s->listen, "127.0.0.1:5000", 0, 0, "HOST:PORT",
-         "where to listen; [::1]:5000 and 0.0.0.0:5000 are legal too", false},
+         HTTP_LISTEN_HELP, false},
+        {"http-hosts", OPTION_TEXT, &s->hosts, "", 0, 0, "NAMES",
+         "hosts it answers to beside those of loopback, or *; when empty and not only on "
+         "loopback: any",
+         false},
         {"features", OPTION_TEXT, &s->features, FEATURES_DEFAULT, 0, 0, "NAMES",
          "numbers that readings carry, as the collectors have them", false},
         {"intervals", OPTION_TEXT, &s->intervals, INTERVALS_DEFAULT, 0, 0, "NAMES",
@@ -302,6 +309,7 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
          "the process's memory",
          false},
         {0}};
+    struct http_hosts hosts;
     char error[400];
     int status = options_parse(&program, options, argc, argv);
 
@@ -311,6 +319,9 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
         return options_reject(&program, "FEATURES", s->features, error);
     if (!intervals_parse(&api->intervals, s->intervals, error, sizeof(error)))
         return options_reject(&program, "INTERVALS", s->intervals, error);
+    if (!http_hosts_parse(&hosts, s->hosts, true, error, sizeof(error)))
+        return options_reject(&program, "HTTP_HOSTS", s->hosts, error);
+    http_hosts_release(&hosts);
     if (s->cors_origin[strcspn(s->cors_origin, " \t\r\n,\"'")])
         return options_reject(&program, "CORS_ORIGIN", s->cors_origin,
                               "one origin such as https://example.org, or *");
@@ -322,11 +333,12 @@ static bool start_server(struct app *app, const struct settings *settings, char 
 {
     struct server_config config = {
         .listen = settings->listen,
+        .hosts = settings->hosts,
+        .hosts_setting = "HTTP_HOSTS",
         .limits = {.connections = settings->max_connections,
                    .connections_per_address = settings->max_connections_per_address,
                    .target_bytes = 2048,
                    .head_bytes = 8192,
-                   .head_lines = 64,
                    .header_deadline_ms = (uint64_t)settings->header_timeout_us / 1000,
                    .idle_deadline_ms = (uint64_t)settings->idle_timeout_us / 1000,
                    .stall_deadline_ms = (uint64_t)settings->stall_timeout_us / 1000},

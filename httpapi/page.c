@@ -1,8 +1,8 @@
 #include "httpapi/page.h"
 
-#include "httpapi/accept.h"
 #include "httpapi/page_files.h"
 #include "httpapi/reply.h"
+#include "shared/accept.h"
 #include "shared/mem.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static struct server_answer *file_answer(const struct api *api, const struct pag
     if (file->gz)
         reply_header_add(&headers, "Vary", "Accept-Encoding");
     return server_answer_static(200, headers.items, headers.count, is_gz ? file->gz : file->data,
-                                is_gz ? file->gz_bytes : file->bytes, true);
+                                is_gz ? file->gz_bytes : file->bytes, SERVER_ANSWER_ETAG);
 }
 
 /* What a person needs who finds no page here: where to look, from THE table. */
@@ -54,7 +54,8 @@ static struct server_answer *index_answer(const struct api *api)
     }
     buffer_put_text(&body, "</dl>\n</body>\n</html>\n");
     reply_headers_init(&headers, api, REPLY_HTML, "no-cache", REPLY_CSP_PAGE);
-    return server_answer_new(200, headers.items, headers.count, &body, true);
+    return server_answer_new(200, headers.items, headers.count, &body,
+                             SERVER_ANSWER_ETAG | SERVER_ANSWER_GZIP);
 }
 
 struct page *page_new(const struct api *api)

@@ -350,6 +350,7 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
                   const struct params_rules *rules, struct problem *problem)
 {
     uint64_t given = 0;
+    unsigned count = 0;
 
     set_fallbacks(out, params, rules);
     while (query && *query) {
@@ -361,6 +362,11 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
         const struct param *param = find_param(params, query, name_bytes);
         char text[PARAM_TEXT_SIZE];
 
+        if (++count > PARAMS_MAX) {
+            problem_set(problem, 400, "there are more than %d parameters, the empty ones counted",
+                        PARAMS_MAX);
+            return false;
+        }
         if (!param && length > 0) {
             refuse_name(problem, params, query, name_bytes);
             return false;

@@ -23,6 +23,7 @@
 
 enum {
     PARAM_TEXT_SIZE = DEVICE_ID_SIZE,
+    PARAMS_MAX = 64,              /* in a query; no route has nearly as many */
     PARAM_LENGTH_MAX_DAYS = 36500 /* of interval=<duration> */
 };
 

@@ -1,34 +1,10 @@
 #include "httpapi/problem.h"
 
+#include "shared/http_server.h"
 #include "shared/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-
-static const struct {
-    int status;
-    const char *phrase;
-} phrases[] = {
-    {200, "OK"},
-    {304, "Not Modified"},
-    {400, "Bad Request"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {414, "URI Too Long"},
-    {431, "Request Header Fields Too Large"},
-    {500, "Internal Server Error"},
-    {503, "Service Unavailable"},
-};
-
-const char *status_phrase(int status)
-{
-    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (phrases[i].status == status)
-            return phrases[i].phrase;
-    }
-    return "Error";
-}
 
 void problem_set(struct problem *problem, int status, const char *format, ...)
 {
@@ -71,7 +47,7 @@ static void put_member(struct buffer *out, const char *name, const char *value)
 void problem_write(struct buffer *out, const struct problem *problem)
 {
     buffer_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d",
-                  status_phrase(problem->status), problem->status);
+                  http_phrase(problem->status), problem->status);
     put_member(out, "detail", problem->detail);
     if (problem->parameter[0]) {
         put_member(out, "parameter", problem->parameter);

@@ -22,9 +22,6 @@ struct problem {
     char detail[700];
 };
 
-/* "Not Found"; "Error" for a status that is none of ours. */
-const char *status_phrase(int status);
-
 void problem_set(struct problem *problem, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -44,7 +44,8 @@ struct server_answer *reply_data(const struct api *api, const char *content_type
         reply_header_add(&headers, "X-Data-As-Of", when);
         reply_header_add(&headers, "X-Data-Source", source);
     }
-    return server_answer_new(200, headers.items, headers.count, body, true);
+    return server_answer_new(200, headers.items, headers.count, body,
+                             SERVER_ANSWER_ETAG | SERVER_ANSWER_GZIP);
 }
 
 struct server_answer *reply_live(const struct api *api, int status, const char *content_type,
@@ -53,7 +54,7 @@ struct server_answer *reply_live(const struct api *api, int status, const char *
     struct reply_headers headers;
 
     reply_headers_init(&headers, api, content_type, "no-store", REPLY_CSP_DATA);
-    return server_answer_new(status, headers.items, headers.count, body, false);
+    return server_answer_new(status, headers.items, headers.count, body, SERVER_ANSWER_GZIP);
 }
 
 void reply_problem(const struct api *api, struct server_request *request,
@@ -72,9 +73,8 @@ void reply_problem(const struct api *api, struct server_request *request,
     }
     if (allow)
         reply_header_add(&headers, "Allow", allow);
-    if (request->flaw != SERVER_FLAW_NONE)
-        reply_header_add(&headers, "Connection", "close");
-    answer = server_answer_new(problem->status, headers.items, headers.count, &body, false);
+    answer =
+        server_answer_new(problem->status, headers.items, headers.count, &body, SERVER_ANSWER_GZIP);
     server_respond(request, answer);
     server_answer_release(answer);
 }

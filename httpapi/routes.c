@@ -1,6 +1,5 @@
 #include "httpapi/routes.h"
 
-#include "httpapi/accept.h"
 #include "httpapi/board_cache.h"
 #include "httpapi/dashboard.h"
 #include "httpapi/events.h"
@@ -9,6 +8,7 @@
 #include "httpapi/pool.h"
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
+#include "shared/accept.h"
 #include "shared/log.h"
 #include "shared/prometheus.h"
 #include "shared/timestamp.h"
@@ -397,13 +397,9 @@ bool routes_parse(struct api *api, const struct server_request *request, struct 
 
 static void refuse_flaw(struct api *api, struct server_request *request)
 {
-    static const int statuses[] = {[SERVER_FLAW_TARGET_TOO_LONG] = 414,
-                                   [SERVER_FLAW_HEAD_TOO_LARGE] = 431,
-                                   [SERVER_FLAW_BODY] = 400,
-                                   [SERVER_FLAW_MALFORMED] = 400};
     struct problem problem;
 
-    problem_set(&problem, statuses[request->flaw], "%s", request->flaw_text);
+    problem_set(&problem, request->flaw, "%s", request->flaw_text);
     reply_problem(api, request, &problem, NULL);
 }
 
@@ -439,6 +435,19 @@ static void refuse_types(struct api *api, struct server_request *request, const 
     reply_problem(api, request, &problem, NULL);
 }
 
+static void answer_options(struct api *api, struct server_request *request)
+{
+    struct reply_headers headers;
+    struct buffer nothing = {0};
+    struct server_answer *answer;
+
+    reply_headers_init(&headers, api, NULL, "no-store", REPLY_CSP_DATA);
+    reply_header_add(&headers, "Allow", "GET, HEAD");
+    answer = server_answer_new(204, headers.items, headers.count, &nothing, 0);
+    server_respond(request, answer);
+    server_answer_release(answer);
+}
+
 /* A browser asks before it lets a page of another origin send headers of its own. */
 static bool answer_preflight(struct api *api, struct server_request *request)
 {
@@ -453,7 +462,7 @@ static bool answer_preflight(struct api *api, struct server_request *request)
     reply_header_add(&headers, "Access-Control-Allow-Methods", "GET, HEAD");
     reply_header_add(&headers, "Access-Control-Allow-Headers", "Last-Event-ID, If-None-Match");
     reply_header_add(&headers, "Access-Control-Max-Age", "86400");
-    answer = server_answer_new(204, headers.items, headers.count, &nothing, false);
+    answer = server_answer_new(204, headers.items, headers.count, &nothing, 0);
     server_respond(request, answer);
     server_answer_release(answer);
     return true;
@@ -498,8 +507,16 @@ void routes_on_request(void *user, struct server_request *request)
     struct problem problem;
     int type;
 
-    if (request->flaw != SERVER_FLAW_NONE) {
+    if (request->flaw) {
         refuse_flaw(api, request);
+        return;
+    }
+    if (strcmp(request->target, "*") == 0) { /* OPTIONS, of the server as a whole */
+        answer_options(api, request);
+        return;
+    }
+    if (strcmp(request->method, "CONNECT") == 0) { /* its target is no path */
+        refuse_method(api, request);
         return;
     }
     route = find_route(&target, &segment, &segment_bytes);

@@ -1,19 +1,20 @@
-/* http_server.h: HTTP/1.1 on the loop, with libmicrohttpd for sockets and parsing.
+/* http_server.h: HTTP/1.1 on the loop, for GET and HEAD.
  *
  * Shape    every request whose head has arrived comes to on_request(), the flawed ones too, and gets
  *          exactly one answer: at once, or later, from wherever the loop is then. An answer is made
  *          once and may be given to any number of requests. A stream is an answer without a known
  *          end, pulled from a source as the client takes it.
- * Limits   the client has header_deadline_ms from connecting, or idle_deadline_ms from its last
+ * Limits   the client has header_deadline_ms from connecting, or idle_deadline_ms from taking its last
  *          answer, to deliver a whole head, however it deals out the bytes; and must take something
- *          of its answer every stall_deadline_ms. Bodies are refused. Too many connections wait in
- *          the kernel's queue, too many of one address are closed.
+ *          of its answer every stall_deadline_ms, which is seen by what its system has acknowledged.
+ *          Bodies are refused. Too many connections wait in the kernel's queue, too many of one
+ *          address are closed.
  * Units    durations in ms.
  * Errors   server_start() is false with a sentence when the address cannot be listened on. After
  *          that nothing fails: a client that goes away ends its request with on_gone().
  * Owner    a request is the server's and lives until its on_done(). Answers are counted: who makes
  *          or keeps one releases it.
- * Source   RFC 9110, 9112; libmicrohttpd 0.9.75's manual and daemon.c for what may be called when.
+ * Source   RFC 9110, 9112.
  */
 #ifndef HIGHWATER_HTTP_SERVER_H
 #define HIGHWATER_HTTP_SERVER_H
@@ -26,22 +27,13 @@
 #include <sys/types.h>
 #include <uv.h>
 
-struct MHD_Connection;
+struct gzip;
 struct server;
 struct server_answer;
 struct server_connection;
 struct server_request;
 
 enum { SERVER_ANSWER_HEADERS_MAX = 16, SERVER_ADDRESS_SIZE = 64 };
-
-/* What is wrong with a request's head; its connection ends with the answer. */
-enum server_flaw {
-    SERVER_FLAW_NONE,
-    SERVER_FLAW_TARGET_TOO_LONG,
-    SERVER_FLAW_HEAD_TOO_LARGE,
-    SERVER_FLAW_BODY,     /* Content-Length or Transfer-Encoding: nothing here takes a body */
-    SERVER_FLAW_MALFORMED /* flaw_text says what */
-};
 
 struct server_header {
     const char *name;
@@ -53,7 +45,6 @@ struct server_limits {
     uint64_t connections_per_address; /* 0 = any number */
     uint64_t target_bytes;
     uint64_t head_bytes;
-    uint64_t head_lines;
     uint64_t header_deadline_ms;
     uint64_t idle_deadline_ms;
     uint64_t stall_deadline_ms;
@@ -70,7 +61,9 @@ struct server_source {
 enum { SERVER_SOURCE_END = -1, SERVER_SOURCE_ABORT = -2 };
 
 struct server_config {
-    const char *listen; /* host:port, [address]:port, or port */
+    const char *listen;        /* http_listen.h */
+    const char *hosts;         /* http_hosts.h */
+    const char *hosts_setting; /* what that list is called, for who is refused */
     struct server_limits limits;
     void *user;
     void (*on_request)(void *user, struct server_request *request);
@@ -78,12 +71,11 @@ struct server_config {
 };
 
 struct server_request {
-    struct server *server;
-    const char *method;
+    const char *method; /* of a flawed request, what may be it, or "" */
     const char *target; /* as it came: path and query, not decoded */
-    enum server_flaw flaw;
+    int flaw;           /* 0, or the status that says what is wrong; the connection ends then */
     const char *flaw_text;
-    uint64_t began_ns;   /* the monotonic clock when its request line was read */
+    uint64_t began_ns;   /* the monotonic clock when its head was there */
     int status;          /* of the answer; 0 = none was given */
     uint64_t sent_bytes; /* of the answer's body, as far as it was handed to the kernel */
     bool was_complete;   /* the whole answer left */
@@ -92,15 +84,11 @@ struct server_request {
     void (*on_gone)(struct server_request *request); /* the client left before its answer */
 
     struct server_connection *connection; /* from here on the server's own */
-    struct MHD_Connection *handle;
-    char *target_memory;
     struct server_answer *answer;
     struct server_source source;
-    bool is_inspected;
-    bool was_dispatched;
-    bool is_suspended;
-    bool is_queued;
+    struct gzip *gzip; /* of a stream that is compressed */
     bool is_stream;
+    bool has_ended; /* the stream's source */
 };
 
 bool server_start(struct server **out, uv_loop_t *loop, const struct server_config *config,
@@ -110,7 +98,7 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
  * whoever is not done in `grace_ms` is cut off. Then on_stopped, and the server is freed. */
 void server_stop(struct server *server, uint64_t grace_ms, void (*on_stopped)(void *user));
 
-/* The address listened on, "127.0.0.1:5000". */
+/* The addresses listened on, "127.0.0.1:5000 and [::1]:5000". */
 const char *server_address(const struct server *server);
 size_t server_connection_count(const struct server *server);
 uint64_t server_accepted_count(const struct server *server);
@@ -122,25 +110,33 @@ const char *server_request_header(const struct server_request *request, const ch
 /* The client's address without its port, into SERVER_ADDRESS_SIZE bytes. */
 void server_request_address(const struct server_request *request, char *out);
 
-/* An answer with the body's memory, which it takes; `body` is empty afterwards. With has_etag a
- * request that names the same content gets 304. */
+/* "Not Found"; "Error" for a status that is none of ours. */
+const char *http_phrase(int status);
+
+enum {
+    SERVER_ANSWER_ETAG = 1, /* a request that names the same content gets 304 */
+    SERVER_ANSWER_GZIP = 2  /* compressed where it is worth it and the client takes it */
+};
+
+/* An answer with the body's memory, which it takes; `body` is empty afterwards. */
 struct server_answer *server_answer_new(int status, const struct server_header *headers,
-                                        size_t header_count, struct buffer *body, bool has_etag);
+                                        size_t header_count, struct buffer *body, unsigned flags);
 
 /* The same over bytes that live as long as the program. */
 struct server_answer *server_answer_static(int status, const struct server_header *headers,
                                            size_t header_count, const void *body, size_t bytes,
-                                           bool has_etag);
+                                           unsigned flags);
 struct server_answer *server_answer_keep(struct server_answer *answer);
 void server_answer_release(struct server_answer *answer); /* NULL is accepted */
 
 /* Gives the request its answer; the caller keeps its own hold on it. */
 void server_respond(struct server_request *request, struct server_answer *answer);
 
-/* Starts a stream. For HEAD the source is closed at once. */
+/* Starts a stream. For HEAD the source is closed at once. With may_compress it is gzip for who takes
+ * that, and what is left in the compressor waits for more: not for events. */
 void server_respond_stream(struct server_request *request, int status,
                            const struct server_header *headers, size_t header_count,
-                           const struct server_source *source);
+                           const struct server_source *source, bool may_compress);
 
 /* The source has something again. */
 void server_wake(struct server_request *request);

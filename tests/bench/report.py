@@ -84,7 +84,6 @@ def versions() -> list[str]:
         ("PostgreSQL", "postgresql-15"),
         ("libpq", "libpq5"),
         ("libuv", "libuv1"),
-        ("libmicrohttpd", "libmicrohttpd12"),
         ("nginx", "nginx-light"),
         ("Redis", "redis-server"),
         ("gcc", "gcc-12"),

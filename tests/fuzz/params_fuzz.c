@@ -1,9 +1,9 @@
 /* Any bytes as a query string, a path segment and an Accept header: what is refused is a problem
  * that is printable, and what is taken has a key that a second reading of it has too. */
-#include "httpapi/accept.h"
 #include "httpapi/params.h"
 #include "httpapi/routes.h"
 
+#include "shared/accept.h"
 #include "shared/mem.h"
 
 #include <assert.h>

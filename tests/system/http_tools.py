@@ -233,7 +233,7 @@ class Raw:
         self.socket.sendall(data)
 
     def get(self, path: str, **headers: str) -> Answer:
-        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
         self.send("\r\n".join([*lines, "", ""]).encode())
         return self.answer()
 
@@ -321,7 +321,7 @@ class Stream:
         self.ended_well = False
         self._raw = Raw(port, timeout=60)
         extra = {"Last_Event_ID": last_event_id} if last_event_id else {}
-        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k.replace('_', '-')}: {v}" for k, v in extra.items())]
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{k.replace('_', '-')}: {v}" for k, v in extra.items())]
         self._raw.send("\r\n".join([*lines, "", ""]).encode())
         self.head = self._raw.head()
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -590,9 +590,9 @@ def test_what_sql_answers_is_of_the_moment_it_names(stack, database):
     lock = database.connect()
     lock.cursor().execute("LOCK TABLE device_sequences IN ACCESS EXCLUSIVE MODE")
     with Raw(stack.http_port) as first, Raw(stack.http_port) as second:
-        first.send(b"GET /devices HTTP/1.1\r\nHost: x\r\n\r\n")
+        first.send(b"GET /devices HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: pool("connections_busy") == "1")
-        second.send(b"GET /dashboard?features=temperature HTTP/1.1\r\nHost: x\r\n\r\n")
+        second.send(b"GET /dashboard?features=temperature HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: pool("waiting") == "1")
         insert(database, [reading("after", temperature=2)])
         lock.close()

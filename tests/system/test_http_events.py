@@ -154,7 +154,7 @@ def test_streams_are_capped(stack):
 def test_a_client_that_half_closes_is_gone(live):
     api, _ = live
     raw = Raw(api.port)
-    raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+    raw.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert raw.head().status == 200
     until(lambda: api.metric("event_streams") == 1)
     raw.socket.shutdown(socket.SHUT_WR)
@@ -173,7 +173,7 @@ def test_a_client_that_does_not_read_holds_nobody_up(stack, broker, database):
     for _ in range(20):
         raw = Raw(api.port)
         raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         stalled.append(raw)
     reader = Stream(api.port)
     until(lambda: api.metric("event_streams") == 21)
@@ -207,7 +207,7 @@ def test_a_slow_reader_skips_to_the_present(live):
     api, collector = live
     raw = Raw(api.port)
     raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.send(b"GET /events?features=temperature&interval=past_minute HTTP/1.1\r\nHost: x\r\n\r\n")
+    raw.send(b"GET /events?features=temperature&interval=past_minute HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert raw.head().status == 200
     for number in range(1000):
         collector.board(

@@ -1,4 +1,4 @@
-#include "httpapi/accept.h"
+#include "shared/accept.h"
 
 #include <string.h>
 #include <strings.h>
