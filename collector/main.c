@@ -15,6 +15,7 @@
 #include "shared/options.h"
 #include "shared/pg_url.h"
 #include "shared/secret.h"
+#include "shared/signals.h"
 #include "shared/timestamp.h"
 
 #include <inttypes.h>
@@ -85,6 +86,7 @@ struct collector {
     struct loader loader;
     struct upkeep upkeep;
     struct monitor *monitor;
+    struct signals signals;
     uv_signal_t sigterm;
     uv_signal_t sigint;
     int64_t started_at_us;
@@ -120,7 +122,7 @@ static const struct program program = {
     .epilogue =
         "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
         "with status 0.\nA second signal ends it at once; the broker keeps what was not "
-        "acknowledged.\n"
+        "acknowledged.\nSIGHUP reads certificates anew.\n"
         "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the "
         "end "
         "came before\neverything was committed; 2 for a wrong setting."};
@@ -771,6 +773,7 @@ static void close_rest(struct collector *c)
     if (c->has_upkeep)
         upkeep_close(&c->upkeep, on_upkeep_closed);
     monitor_stop(c->monitor);
+    signals_close(&c->signals);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
     uv_close((uv_handle_t *)&c->sigint, NULL);
 }
@@ -817,6 +820,12 @@ static void on_signal(uv_signal_t *handle, int number)
     log_info("%s: %s", number == SIGTERM ? "SIGTERM" : "SIGINT",
              c->is_stopping ? "ending at once" : "draining");
     stop(c);
+}
+
+static void on_hangup(void *user)
+{
+    (void)user;
+    log_info("SIGHUP: goes on; what is read from files is read anew at each connection");
 }
 
 /* What was loaded is due no longer, but for what was noted meanwhile. */
@@ -942,14 +951,15 @@ int main(int argc, char **argv)
     static struct collector collector;
     struct collector *c = &collector;
     int64_t lengths_us[INTERVALS_MAX] = {0};
-    int status = read_settings(&c->settings, argc, argv);
+    int status;
 
+    signals_init();
+    status = read_settings(&c->settings, argc, argv);
     if (status >= 0)
         return status;
     if (!c->settings.core_dumps)
         secret_protect_process();
     log_init("collector");
-    signal(SIGPIPE, SIG_IGN);
     if (c->settings.rejected)
         return run_rejected(&c->settings);
     c->loop = uv_default_loop();
@@ -966,6 +976,7 @@ int main(int argc, char **argv)
     uv_signal_init(c->loop, &c->sigterm);
     uv_signal_init(c->loop, &c->sigint);
     c->sigterm.data = c->sigint.data = c;
+    signals_start(&c->signals, c->loop, on_hangup, c);
     uv_signal_start(&c->sigterm, on_signal, SIGTERM);
     uv_signal_start(&c->sigint, on_signal, SIGINT);
     if (!c->settings.migrate_only) {

@@ -18,6 +18,7 @@
 #include "shared/mem.h"
 #include "shared/random.h"
 #include "shared/secret.h"
+#include "shared/signals.h"
 #include "shared/timestamp.h"
 
 #include <errno.h>
@@ -59,6 +60,7 @@ struct run {
     uv_timer_t tick;
     uv_signal_t sigint;
     uv_signal_t sigterm;
+    struct signals signals;
 
     struct report report;
     struct truth truth;
@@ -359,6 +361,14 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     begin_draining(run);
 }
 
+static void on_hangup(void *user)
+{
+    struct run *run = user;
+
+    erase_live_line(run);
+    log_info("SIGHUP: goes on; what is read from files is read anew at each connection");
+}
+
 /* ---- closing -------------------------------------------------------------------------------- */
 
 static void on_part_closed(struct run *run)
@@ -370,6 +380,7 @@ static void on_part_closed(struct run *run)
     uv_close((uv_handle_t *)&run->due, NULL);
     uv_close((uv_handle_t *)&run->tick, NULL);
     uv_close((uv_handle_t *)&run->sigint, NULL);
+    signals_close(&run->signals);
     uv_close((uv_handle_t *)&run->sigterm, NULL);
 }
 
@@ -565,6 +576,7 @@ static void start_handles(struct run *run)
     uv_timer_start(&run->tick, on_tick, TICK_MS, TICK_MS);
     uv_signal_start(&run->sigint, on_signal, SIGINT);
     uv_signal_start(&run->sigterm, on_signal, SIGTERM);
+    signals_start(&run->signals, &run->loop, on_hangup, run);
     run->due_us = SOURCE_NOTHING_DUE;
 }
 
@@ -661,6 +673,7 @@ int main(int argc, char **argv)
     struct run *run = mem_calloc(1, sizeof(*run));
     int status;
 
+    signals_init();
     log_init("devicesim");
     status = settings_read(&run->settings, argc, argv);
     if (!run->settings.core_dumps)

@@ -19,6 +19,7 @@
 #include "shared/mqtt_link.h"
 #include "shared/options.h"
 #include "shared/secret.h"
+#include "shared/signals.h"
 #include "shared/timestamp.h"
 
 #include <assert.h>
@@ -72,6 +73,7 @@ struct app {
     uint64_t seen_generation;
     uint64_t lacking_since_ms; /* a board that a collector names */
     uint64_t unreadable_ms;    /* when one was told of last; 0 = never */
+    struct signals signals;
     uv_signal_t sigterm;
     uv_signal_t sigint;
     bool is_stopping;
@@ -192,6 +194,7 @@ static void on_roster_closed(void *user)
     events_close(app->api.events, on_events_closed, app);
     questions_free(app->api.questions);
     mqtt_link_close(&app->mqtt, on_mqtt_closed);
+    signals_close(&app->signals);
     uv_close((uv_handle_t *)&app->sigterm, NULL);
     uv_close((uv_handle_t *)&app->sigint, NULL);
 }
@@ -224,6 +227,12 @@ static void on_signal(uv_signal_t *handle, int number)
     log_info("%s: stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
     events_stop(app->api.events);
     server_stop(app->api.server, STOP_GRACE_MS, on_server_stopped);
+}
+
+static void on_hangup(void *user)
+{
+    (void)user;
+    log_info("SIGHUP: goes on; what is read from files is read anew at each connection");
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */
@@ -408,8 +417,10 @@ int main(int argc, char **argv)
     struct settings settings = {0};
     struct api *api = &app.api;
     char error[400];
-    int status = parse_settings(&settings, api, argc, argv);
+    int status;
 
+    signals_init();
+    status = parse_settings(&settings, api, argc, argv);
     if (status >= 0)
         return status;
     if (!settings.core_dumps)
@@ -451,6 +462,7 @@ int main(int argc, char **argv)
     uv_signal_init(api->loop, &app.sigterm);
     uv_signal_init(api->loop, &app.sigint);
     app.sigterm.data = app.sigint.data = &app;
+    signals_start(&app.signals, api->loop, on_hangup, &app);
     uv_signal_start(&app.sigterm, on_signal, SIGTERM);
     uv_signal_start(&app.sigint, on_signal, SIGINT);
     log_info("listening on http://%s", server_address(api->server));

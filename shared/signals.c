@@ -1,0 +1,39 @@
+#include "shared/signals.h"
+
+#include <signal.h>
+
+void signals_init(void)
+{
+    static const int harmless[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGHUP};
+
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+        signal(harmless[i], SIG_IGN);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct signals *signals = handle->data;
+
+    (void)number;
+    signals->on_hangup(signals->user);
+}
+
+void signals_start(struct signals *signals, uv_loop_t *loop, void (*on_hangup)(void *user),
+                   void *user)
+{
+    *signals = (struct signals){.user = user, .on_hangup = on_hangup};
+    uv_signal_init(loop, &signals->hangup);
+    signals->hangup.data = signals;
+    uv_signal_start(&signals->hangup, on_signal, SIGHUP);
+}
+
+/* libuv gives a signal that nobody waits for its default back, which is to kill. */
+void signals_close(struct signals *signals)
+{
+    sigset_t hangup;
+
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+    uv_close((uv_handle_t *)&signals->hangup, NULL);
+}
