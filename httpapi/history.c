@@ -56,7 +56,8 @@ static ssize_t on_read(void *user, char *out, size_t room)
         return SERVER_SOURCE_END;
     if (!export->is_asking && !ask_page(export, &refusal))
         return SERVER_SOURCE_ABORT;
-    return 0;
+    /* The connection may have gone with the question: then its end has been told already. */
+    return export->has_failed ? SERVER_SOURCE_ABORT : 0;
 }
 
 static void on_gone(struct server_request *request)

@@ -66,9 +66,9 @@ static void finish_close(struct pg_link *link)
     uv_close((uv_handle_t *)&link->watchdog, on_handle_closed);
 }
 
-static void fail_query(struct pg_query *query, const char *reason)
+static void fail_query(struct pg_query *query, const char *reason, bool is_timeout)
 {
-    query->error = (struct pg_error){.is_connection = true};
+    query->error = (struct pg_error){.is_connection = true, .is_timeout = is_timeout};
     copy_line(query->error.text, sizeof(query->error.text), reason);
     query->on_done(query, &query->error);
 }
@@ -77,16 +77,18 @@ static void fail_queries(struct pg_link *link, const char *reason)
 {
     struct pg_query *query = link->running;
     struct pg_query *waiting = link->first;
+    bool is_timeout = link->is_timeout;
 
+    link->is_timeout = false;
     link->running = NULL;
     link->first = NULL;
     link->last = &link->first;
     if (query)
-        fail_query(query, reason);
+        fail_query(query, reason, is_timeout);
     while (waiting) {
         query = waiting;
         waiting = query->next;
-        fail_query(query, reason);
+        fail_query(query, reason, false);
     }
 }
 
@@ -195,6 +197,10 @@ static bool copy_in(struct pg_link *link)
             go_down_as_libpq_says(link);
             return false;
         }
+        if (rc == 0) { /* not taken: the buffer is full, and has to be written first */
+            link->wants_flush = true;
+            return true;
+        }
         if (left == 0) {
             link->is_copying_in = false;
             query->copies_done++;
@@ -272,7 +278,10 @@ static void read_results(struct pg_link *link)
 
 static void on_watchdog(uv_timer_t *timer)
 {
-    pg_link_reset(timer->data, "a query took too long");
+    struct pg_link *link = timer->data;
+
+    link->is_timeout = true;
+    pg_link_reset(link, "a query took too long");
 }
 
 static void start_query(struct pg_link *link, struct pg_query *query)
@@ -315,7 +324,7 @@ void pg_link_submit(struct pg_link *link, struct pg_query *query)
     query->failed = false;
     query->copies_done = 0;
     if (link->state != PG_LINK_UP) {
-        fail_query(query, link->failure[0] ? link->failure : "not connected");
+        fail_query(query, link->failure[0] ? link->failure : "not connected", false);
         return;
     }
     *link->last = query;
@@ -371,7 +380,10 @@ static void poll_connection(struct pg_link *link)
         fd_watch_want(link->watch, events);
         return;
     }
-    PQsetnonblocking(link->conn, 1);
+    if (PQsetnonblocking(link->conn, 1) != 0) {
+        go_down_as_libpq_says(link);
+        return;
+    }
     uv_timer_stop(&link->timer);
     link->up_at_ms = uv_now(link->loop);
     link->failure[0] = '\0';

@@ -47,6 +47,7 @@ enum pg_error_class {
 
 struct pg_error {
     bool is_connection;
+    bool is_timeout;  /* a connection error of our own making: it took longer than timeout_ms */
     char sqlstate[6]; /* "" for a connection error */
     char text[256];   /* one line */
 };
@@ -107,6 +108,7 @@ struct pg_link {
     struct pg_query **last;
     bool is_copying_in;
     bool wants_flush;
+    bool is_timeout; /* it is the watchdog that ends the connection */
     char failure[256];
     unsigned open_handles;
     void (*on_closed)(struct pg_link *link);
