@@ -46,9 +46,9 @@ void batch_clear(struct batch *batch)
     buffer_clear(&batch->rejected_rows);
 }
 
-static void note_arrival(struct batch *batch, int64_t received_at_us)
+void batch_note_arrival(struct batch *batch, int64_t received_at_us)
 {
-    if (batch_is_empty(batch))
+    if (batch_is_empty(batch) || received_at_us < batch->oldest_received_at_us)
         batch->oldest_received_at_us = received_at_us;
 }
 
@@ -56,7 +56,7 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading_item 
 {
     struct batch_row *row;
 
-    note_arrival(batch, item->received_at_us);
+    batch_note_arrival(batch, item->received_at_us);
     if (batch->count == 0 || item->reading->recorded_at_us > batch->newest_recorded_at_us)
         batch->newest_recorded_at_us = item->reading->recorded_at_us;
     if (batch->count == batch->capacity) {
@@ -91,17 +91,20 @@ static void put_valid_text(struct buffer *out, const char *text)
     }
 }
 
-void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)
+void batch_put_rejected(struct buffer *out, const char *topic, const struct reading_item *item)
 {
-    struct buffer *out = &batch->rejected_rows;
-
-    note_arrival(batch, item->received_at_us);
     pg_put_row(out, 5);
     pg_put_moment(out, item->first_received_at_us);
     put_valid_text(out, topic);
     pg_put_bytes(out, item->bytes, item->length);
     put_valid_text(out, reading_error_text(item->error));
     put_valid_text(out, item->detail);
+}
+
+void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)
+{
+    batch_note_arrival(batch, item->received_at_us);
+    batch_put_rejected(&batch->rejected_rows, topic, item);
     batch->rejected_count++;
     batch->rejected_by_reason[item->error]++;
 }

@@ -36,7 +36,7 @@ struct batch {
     size_t capacity;
     struct buffer payloads;
     struct buffer rejected_rows; /* binary COPY rows of rejected_messages, no header */
-    size_t rejected_count;
+    size_t rejected_count;       /* elements; one row may stand for many (rejects.h) */
     uint32_t rejected_by_reason[READING_ERROR_COUNT];
     int64_t oldest_received_at_us;
     int64_t newest_recorded_at_us; /* of its readings */
@@ -55,6 +55,12 @@ static inline bool batch_is_empty(const struct batch *batch)
     return batch->count == 0 && batch->rejected_count == 0;
 }
 
+/* Of the messages in it. */
+static inline size_t batch_bytes(const struct batch *batch)
+{
+    return batch->payloads.bytes + batch->rejected_rows.bytes;
+}
+
 static inline struct batch_row *batch_row(const struct batch *batch, size_t index)
 {
     return (void *)(batch->rows + index * batch->stride);
@@ -67,6 +73,12 @@ static inline struct reading *batch_reading(const struct batch_row *row)
 
 /* Adds an item that is a reading. */
 void batch_push(struct batch *batch, uint32_t device, const struct reading_item *item);
+
+/* Something that was received then is about to be added. */
+void batch_note_arrival(struct batch *batch, int64_t received_at_us);
+
+/* Appends an item that is no reading as a row of rejected_messages. */
+void batch_put_rejected(struct buffer *out, const char *topic, const struct reading_item *item);
 
 /* Adds an item that is none, with its error, detail, bytes and arrival. The topic may hold anything;
  * what is not valid UTF-8 in it is replaced by '?'. */

@@ -5,6 +5,7 @@
  * releases all or none). */
 #include "collector/ingest.h"
 
+#include "collector/intake.h"
 #include "shared/failpoint.h"
 #include "shared/log.h"
 #include "shared/timestamp.h"
@@ -29,156 +30,6 @@ static struct batch *other_batch(struct ingest *ingest, const struct batch *batc
 
 /* ---- what arrives --------------------------------------------------------------------------- */
 
-static void reject(struct ingest *ingest, const struct reading_item *item)
-{
-    batch_reject(ingest->filling, ingest->delivery->topic, item);
-    ingest->config.on_rejected(ingest, ingest->delivery->topic, item->error, item->detail);
-}
-
-/* A device is born with its first reading: whoever sends only what is none leaves no trace but the
- * rejected messages. */
-static uint32_t sender(struct ingest *ingest)
-{
-    bool is_new;
-
-    if (ingest->delivery_device != INGEST_NO_DEVICE)
-        return ingest->delivery_device;
-    ingest->delivery_device =
-        devices_find_or_add(ingest->devices, ingest->delivery_device_id, &is_new);
-    assert(is_new);
-    ingest->config.on_device(ingest, ingest->delivery_device);
-    return ingest->delivery_device;
-}
-
-static void on_item(void *user, const struct reading_item *item)
-{
-    struct ingest *ingest = user;
-
-    ingest->last_arrival_us = item->received_at_us;
-    ingest->counters.received++;
-    if (item->error) {
-        reject(ingest, item);
-        return;
-    }
-    ingest->counters.unknown_members += item->unknown_members;
-    if (!item->has_timestamp)
-        ingest->counters.without_timestamp++;
-    batch_push(ingest->filling, sender(ingest), item);
-    batch_row(ingest->filling, ingest->filling->count - 1)->filter = ingest->delivery_filter;
-}
-
-const struct topic_filter *ingest_filter(const struct ingest *ingest, uint8_t number)
-{
-    const struct mqtt_identity *identity = &ingest->store.identity;
-
-    return number > 0 && number <= identity->former_count ? &identity->former[number - 1]
-                                                          : &ingest->config.filter;
-}
-
-/* Whether the topic matches a filter of ours; then the device, if it is known, and its id, NULL when
- * that is not legal. */
-static bool matches(struct ingest *ingest, uint8_t number, const char *topic, const char **id)
-{
-    const struct topic_filter *filter = ingest_filter(ingest, number);
-    const char *start;
-    size_t bytes;
-
-    if (!topic_find_id(filter, topic, &start, &bytes))
-        return false;
-    ingest->delivery_filter = number;
-    /* Nearly always it is known, and then it was judged when it was new. */
-    if (devices_find(ingest->devices, start, bytes, &ingest->delivery_device)) {
-        *id = ingest->devices->items[ingest->delivery_device].id;
-        return true;
-    }
-    ingest->delivery_device = INGEST_NO_DEVICE;
-    *id = topic_device_id(ingest->delivery_device_id, filter, topic) ? ingest->delivery_device_id
-                                                                     : NULL;
-    return !memchr(start, '/', bytes);
-}
-
-/* What waited in the session when the filter was another one, or was queued before the broker had taken
- * that one back, is read as it was meant. */
-static bool matches_former(struct ingest *ingest, const char *topic, const char **id)
-{
-    uint8_t count = (uint8_t)ingest->store.identity.former_count;
-    uint8_t number = 1;
-
-    while (number <= count && !matches(ingest, number, topic, id))
-        number++;
-    if (number <= count && !ingest->has_said_former)
-        log_info("mqtt: what waited under %s, which SUBSCRIBE was before, is collected, too",
-                 ingest_filter(ingest, number)->text);
-    ingest->has_said_former = ingest->has_said_former || number <= count;
-    return number <= count;
-}
-
-static int64_t next_arrival_us(const struct ingest *ingest)
-{
-    int64_t now_us = timestamp_now();
-
-    return now_us > ingest->last_arrival_us ? now_us : ingest->last_arrival_us + 1;
-}
-
-/* When a message came first: now, unless it says otherwise and may be believed. */
-static int64_t first_arrival_us(const struct ingest *ingest, const struct mqtt_delivery *delivery,
-                                int64_t now_us)
-{
-    char text[40];
-    int64_t us;
-
-    if (delivery->properties &&
-        mqtt_delivery_property(delivery, FIRST_RECEIVED_PROPERTY, text, sizeof(text)) &&
-        timestamp_parse(&us, text) && us >= ingest->config.rules.earliest_us && us <= now_us)
-        return us;
-    return now_us;
-}
-
-static void reject_whole(struct ingest *ingest, const struct reading_source *source,
-                         enum reading_error error, const char *detail)
-{
-    struct reading_item item = {.error = error,
-                                .detail = detail,
-                                .bytes = ingest->delivery->payload,
-                                .length = ingest->delivery->bytes,
-                                .received_at_us = source->received_at_us,
-                                .first_received_at_us = source->first_received_at_us};
-
-    on_item(ingest, &item);
-}
-
-static void take_delivery(struct ingest *ingest, const struct mqtt_delivery *delivery)
-{
-    struct reading_source source = {.received_at_us = next_arrival_us(ingest)};
-    unsigned taken_off;
-
-    source.first_received_at_us = first_arrival_us(ingest, delivery, source.received_at_us);
-    ingest->counters.messages++;
-    if (delivery->qos == 0)
-        ingest->counters.qos0++;
-    if (delivery->retain) {
-        ingest->counters.retained++;
-        reject_whole(ingest, &source, READING_RETAINED,
-                     "replayed by the subscription, not sent just now");
-        return;
-    }
-    if (!matches(ingest, 0, delivery->topic, &source.device_id) &&
-        !matches_former(ingest, delivery->topic, &source.device_id)) {
-        reject_whole(ingest, &source, READING_NO_SUCH_TOPIC,
-                     "the topic matches neither SUBSCRIBE nor what that was before");
-        return;
-    }
-    if (!source.device_id) {
-        reject_whole(ingest, &source, READING_BAD_DEVICE_ID,
-                     "the topic's device id is not " DEVICE_ID_LEGAL);
-        return;
-    }
-    taken_off = reading_json_parse(&ingest->config.rules, &source, delivery->payload,
-                                   delivery->bytes, on_item, ingest);
-    ingest->counters.byte_order_marks += (taken_off & READING_BYTE_ORDER_MARK) != 0;
-    ingest->counters.trailing_nuls += (taken_off & READING_TRAILING_NUL) != 0;
-}
-
 /* While readings come faster than BUSY_PER_MS a commit is better put off: large batches cost
  * the database a quarter less a row, and at such a load readings wait anyway. */
 static bool is_worth_waiting(struct ingest *ingest)
@@ -201,9 +52,11 @@ static void on_linger(uv_timer_t *timer)
         proceed(ingest);
 }
 
+/* Nothing more is to be read: the batch has as many readings, or bytes, as it takes, or waits for
+ * the rest of a message. */
 static bool is_full(const struct ingest *ingest)
 {
-    return ingest->filling->count + ingest->filling->rejected_count >= ingest->config.batch_size;
+    return !backlog_is_empty(&ingest->backlog) || intake_is_full(ingest);
 }
 
 /* The marker is no reading. When it is published anew it comes as well, but not as a retained one. */
@@ -225,14 +78,12 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     FAILPOINT("on_message");
     if (is_marker(ingest, delivery))
         return;
-    ingest->delivery = delivery;
     if (batch_is_empty(ingest->filling)) {
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
         ingest->lingered_count = 0;
         uv_timer_start(&ingest->linger, on_linger, ingest->config.linger_ms, 0);
     }
-    take_delivery(ingest, delivery);
-    ingest->delivery = NULL;
+    intake_take(ingest, delivery);
     if (is_full(ingest))
         mqtt_link_pause(link);
 }
@@ -299,17 +150,42 @@ static void close_all(struct ingest *ingest)
     if (ingest->state == INGEST_CLOSING)
         return;
     ingest->state = INGEST_CLOSING;
-    ingest->open_parts = 5;
+    ingest->open_parts = 6;
     mqtt_link_close(&ingest->mqtt, on_mqtt_closed);
     store_close(&ingest->store, on_store_closed);
     uv_close((uv_handle_t *)&ingest->linger, on_timer_closed);
     uv_close((uv_handle_t *)&ingest->leave, on_timer_closed);
     uv_close((uv_handle_t *)&ingest->deadline, on_timer_closed);
+    uv_close((uv_handle_t *)&ingest->slice, on_timer_closed);
 }
 
 static bool lingered(const struct ingest *ingest)
 {
     return !uv_is_active((const uv_handle_t *)&ingest->linger);
+}
+
+static void on_slice(uv_timer_t *timer)
+{
+    proceed(timer->data);
+}
+
+/* The next part of what waits. When that was little, more of it follows in the next turn of the loop. */
+static void go_on_with_backlog(struct ingest *ingest)
+{
+    if (backlog_is_empty(&ingest->backlog) || intake_is_full(ingest))
+        return;
+    intake_go_on(ingest);
+    if (!backlog_is_empty(&ingest->backlog) && !intake_is_full(ingest))
+        uv_timer_start(&ingest->slice, on_slice, 0, 0);
+}
+
+/* Whether the batch that fills is to be committed now. */
+static bool is_due(const struct ingest *ingest)
+{
+    if (batch_is_empty(ingest->filling))
+        return false;
+    return intake_is_full(ingest) ||
+           (backlog_is_empty(&ingest->backlog) && (lingered(ingest) || ingest->is_draining));
 }
 
 static void proceed(struct ingest *ingest)
@@ -322,9 +198,11 @@ static void proceed(struct ingest *ingest)
     }
     if (!is_idle)
         return;
-    if (!batch_is_empty(ingest->filling) &&
-        (is_full(ingest) || lingered(ingest) || ingest->is_draining)) {
+    go_on_with_backlog(ingest);
+    if (is_due(ingest)) {
         commit(ingest);
+    } else if (!backlog_is_empty(&ingest->backlog)) {
+        return; /* on_slice() goes on */
     } else if (ingest->is_draining) {
         ingest->drained_in_time = true;
         close_all(ingest);
@@ -364,7 +242,8 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     set_state(ingest, INGEST_RELEASING);
     if (ingest->committing_epoch != ingest->mqtt.epoch)
         ingest->counters.stale_batches++;
-    mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
+    if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be acknowledged */
+        mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
     ingest->config.on_settled(ingest);
     proceed(ingest);
 }
@@ -451,7 +330,7 @@ static void give_back(struct ingest *ingest)
     uint64_t stored = ingest->committing ? ingest->store.outcome.stored : 0;
     uint64_t unsettled = ingest_in_flight(ingest);
 
-    if (unsettled == 0)
+    if (unsettled == 0 && backlog_is_empty(&ingest->backlog))
         return;
     log_warning("store: another collector with COLLECTOR_ID %s has stored meanwhile; %" PRIu64
                 " readings that were received before go back to the broker",
@@ -462,6 +341,8 @@ static void give_back(struct ingest *ingest)
     ingest->committing = NULL;
     for (size_t i = 0; i < 2; i++)
         batch_clear(&ingest->batches[i]);
+    backlog_release(&ingest->backlog);
+    rejects_clear(&ingest->rejects);
     if (ingest->is_draining) {
         close_all(ingest);
         return;
@@ -588,7 +469,8 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     uv_timer_init(loop, &ingest->linger);
     uv_timer_init(loop, &ingest->leave);
     uv_timer_init(loop, &ingest->deadline);
-    ingest->linger.data = ingest->leave.data = ingest->deadline.data = ingest;
+    uv_timer_init(loop, &ingest->slice);
+    ingest->linger.data = ingest->leave.data = ingest->deadline.data = ingest->slice.data = ingest;
     return true;
 }
 
@@ -614,6 +496,8 @@ void ingest_release(struct ingest *ingest)
 {
     batch_release(&ingest->batches[0]);
     batch_release(&ingest->batches[1]);
+    backlog_release(&ingest->backlog);
+    rejects_release(&ingest->rejects);
 }
 
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
@@ -628,6 +512,9 @@ int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
         open_us = ingest->filling->oldest_received_at_us;
     if (ingest->committing)
         open_us = ingest->committing->oldest_received_at_us;
+    if (ingest->backlog.first && ingest->backlog.first->rest.is_there &&
+        ingest->backlog.first->received_at_us < open_us)
+        open_us = ingest->backlog.first->received_at_us;
     return open_us < now_us ? open_us - 1 : now_us - 1;
 }
 
@@ -641,7 +528,8 @@ uint64_t ingest_in_flight(const struct ingest *ingest)
     /* A row that was refused is in the batch and, from then on, among its rejected messages. */
     uint64_t twice = ingest->committing ? ingest->store.outcome.refused : 0;
 
-    return unsettled(ingest->filling) + unsettled(ingest->committing) - twice;
+    return unsettled(ingest->filling) + unsettled(ingest->committing) + ingest->rejects.count -
+           twice;
 }
 
 bool ingest_is_live(const struct ingest *ingest)

@@ -7,6 +7,8 @@
  *                        would let those acknowledgements out too
  *            releasing   committed: the acknowledgements leave, and reading goes on
  *          Meanwhile at most one further batch gathers what the library had read ahead.
+ * Parts    a message with more than `batch_size` elements is stored over several batches; nothing
+ *          is read or released until the last of them is committed (intake.h).
  * Promise  an acknowledgement leaves only after the tag COMMIT for its reading, and only on the
  *          connection it belongs to (each batch carries its epoch).
  * Absence  when the database stays away or on hold for `leave_after_ms`, or another collector has
@@ -26,7 +28,9 @@
 #ifndef HIGHWATER_INGEST_H
 #define HIGHWATER_INGEST_H
 
+#include "collector/backlog.h"
 #include "collector/batch.h"
+#include "collector/rejects.h"
 #include "collector/session.h"
 #include "collector/store.h"
 #include "shared/mqtt_link.h"
@@ -119,7 +123,11 @@ struct ingest {
     uv_timer_t leave;
     uv_timer_t deadline;
     struct ingest_counters counters;
+    struct backlog backlog;               /* of messages, while one is stored in parts */
+    struct rejects rejects;               /* of the message that is being taken apart */
+    uv_timer_t slice;                     /* for its next part */
     const struct mqtt_delivery *delivery; /* being parsed */
+    size_t delivery_elements;             /* of it, so far */
     int64_t last_arrival_us;              /* of an element */
     uint8_t delivery_filter;              /* as in struct batch_row */
     bool has_said_former;

@@ -80,6 +80,25 @@ static uint64_t read_be(const unsigned char *at, size_t bytes)
     return value;
 }
 
+size_t pg_rows_length(const void *data, size_t bytes, size_t *rows)
+{
+    const unsigned char *at = data;
+    const unsigned char *end = at + bytes;
+    size_t count = 0;
+
+    for (; at < end && count < *rows; count++) {
+        unsigned fields = (unsigned)read_be(at, 2);
+
+        for (at += 2; fields > 0; fields--) {
+            uint64_t length = read_be(at, 4);
+
+            at += 4 + (length == 0xffffffff ? 0 : length);
+        }
+    }
+    *rows = count;
+    return (size_t)(at - (const unsigned char *)data);
+}
+
 bool pg_row_start(struct pg_row *row, const char *data, size_t bytes, bool is_first)
 {
     *row = (struct pg_row){.at = (const unsigned char *)data,

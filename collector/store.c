@@ -18,10 +18,10 @@
  * have: a value that was taken out, or that came when its feature was not kept. ingest_take_stage()
  * says which devices have such a reading in the batch.
  *
- * A refused row is searched for by halves, each half in a transaction of its own: that part of a
- * batch is committed early is no harm, for nothing is acknowledged before all of it is. When a half
- * is taken, the culprit is in the other half, so that is never tried as a whole; what is left over
- * goes in one last COPY. */
+ * A refused row is searched for by halves (parts.h), each in a transaction of its own: that part of a
+ * batch is committed early is no harm, for nothing is acknowledged before all of it is. The same goes
+ * for a batch that takes longer than the watchdog or statement_timeout allow: tried as it is, it would
+ * do so for ever. */
 #include "collector/store.h"
 
 #include "collector/pg_binary.h"
@@ -41,7 +41,9 @@ enum {
     RETRY_MOST_MS = 2000,
     LOCK_RETRY_MS = 500,
     HOLD_RETRY_MS = 2000,
-    REGISTER_MOST = 10000 /* devices in one statement */
+    REGISTER_MOST = 10000, /* devices in one statement */
+    REFUSED_SAID_MOST = 3, /* of a batch, one by one */
+    PART_LARGE = 1000000   /* parts of so many rows are as good as whole batches */
 };
 
 #define LATE_SQLSTATE "HW001"    /* ingest_enter(): what was to be fresh is late */
@@ -139,6 +141,10 @@ static void finish_batch(struct store *store)
     if (store->is_held)
         log_info("store: no longer on hold");
     store->is_held = false;
+    if (outcome.refused > REFUSED_SAID_MOST)
+        log_warning("store: the database refused %" PRIu64 " readings of this batch, all kept in "
+                    "rejected_messages",
+                    outcome.refused);
     backoff_reset(&store->backoff);
     set_state(store, STORE_READY);
     tell_differing(store); /* so that no board is made of what the batch brings, */
@@ -147,13 +153,29 @@ static void finish_batch(struct store *store)
     buffer_clear(&store->differing);
 }
 
-/* The one suspect left is the culprit. */
-static void refuse_row(struct store *store, const struct pg_error *error)
+/* The topic of a row that is refused, as far as it is known by now. */
+static void put_topic(const struct store *store, const struct batch_row *row, struct buffer *out)
 {
-    struct batch *batch = store->batch;
-    struct batch_row *row = batch_row(batch, batch->order[store->suspect_from]);
-    struct buffer topic = {0};
     struct topic_filter filter;
+    const char *subscribed = row->filter > 0 && row->filter <= store->identity.former_count
+                                 ? store->identity.former[row->filter - 1].text
+                                 : store->config.subscribe;
+    bool is_legal = topic_filter_parse(&filter, subscribed);
+
+    assert(is_legal);
+    (void)is_legal;
+    buffer_put(out, filter.prefix, filter.prefix_bytes);
+    buffer_put_text(out, store->config.devices->items[row->device].id);
+    buffer_put_text(out, filter.suffix);
+}
+
+/* The first row of the part is the culprit. */
+static void refuse_row(struct store *store)
+{
+    const struct pg_error *error = &store->refusal;
+    struct batch *batch = store->batch;
+    struct batch_row *row = batch_row(batch, batch->order[store->parts.from]);
+    struct buffer topic = {0};
     char detail[sizeof(error->text) + 32];
     struct reading_item item = {
         .error = READING_REFUSED_BY_DATABASE,
@@ -163,64 +185,61 @@ static void refuse_row(struct store *store, const struct pg_error *error)
         .received_at_us = row->received_at_us,
         .first_received_at_us = row->first_received_at_us,
     };
-    const char *subscribed = row->filter > 0 && row->filter <= store->identity.former_count
-                                 ? store->identity.former[row->filter - 1].text
-                                 : store->config.subscribe;
-    bool is_legal = topic_filter_parse(&filter, subscribed);
 
-    assert(is_legal);
-    (void)is_legal;
-    buffer_put(&topic, filter.prefix, filter.prefix_bytes);
-    buffer_put_text(&topic, store->config.devices->items[row->device].id);
-    buffer_put_text(&topic, filter.suffix);
+    put_topic(store, row, &topic);
     snprintf(detail, sizeof(detail), "SQLSTATE %s: %s", error->sqlstate, error->text);
     batch_reject(batch, buffer_text(&topic), &item);
     buffer_release(&topic);
     row->is_refused = true;
     store->outcome.refused++;
-    log_warning("store: the database refuses a reading of %s: %s",
-                store->config.devices->items[row->device].id, detail);
-}
-
-static size_t suspect_middle(const struct store *store)
-{
-    return store->suspect_from + (store->suspect_to - store->suspect_from) / 2;
-}
-
-/* The suspects were cut in half; go on with the rest, or with all when the culprit is found. */
-static void narrow(struct store *store)
-{
-    if (store->suspect_to - store->suspect_from > 1) {
-        store->plan = STORE_PART;
-    } else {
-        refuse_row(store, &store->refusal);
-        store->plan = STORE_STAGED;
-    }
-    next_try(store);
-}
-
-static void on_part_taken(struct store *store)
-{
-    struct batch *batch = store->batch;
-    size_t middle = suspect_middle(store);
-
-    for (size_t i = store->suspect_from; i < middle; i++)
-        batch_row(batch, batch->order[i])->is_stored = true;
-    store->outcome.stored += store->inserted;
-    store->suspect_from = middle;
-    narrow(store);
+    if (store->outcome.refused <= REFUSED_SAID_MOST)
+        log_warning("store: the database refuses a reading of %s: %s",
+                    store->config.devices->items[row->device].id, detail);
+    parts_refuse(&store->parts);
 }
 
 static void on_refused(struct store *store, const struct pg_error *error)
 {
     store->refusal = *error;
-    if (store->plan == STORE_PART) {
-        store->suspect_to = suspect_middle(store);
-    } else {
-        store->suspect_from = 0;
-        store->suspect_to = store->batch->sorted_count;
-    }
-    narrow(store);
+    store->plan = STORE_STAGED;
+    if (store->parts.to - store->parts.from > 1)
+        parts_halve(&store->parts);
+    else
+        refuse_row(store);
+    next_try(store);
+}
+
+/* Rows of one kind or the other in the current try. */
+static size_t rows_tried(const struct store *store)
+{
+    const struct batch *batch = store->batch;
+    size_t readings = store->parts.to - store->parts.from;
+    size_t rejected = SIZE_MAX;
+
+    pg_rows_length(batch->rejected_rows.data + store->rejected_at,
+                   store->rejected_until - store->rejected_at, &rejected);
+    return readings > rejected ? readings : rejected;
+}
+
+/* It took too long, or too much memory. Returns false when there is nothing left to be halved. */
+static bool shrink(struct store *store)
+{
+    size_t rows = rows_tried(store);
+
+    store->part_most = rows > 1 ? rows / 2 : 1;
+    store->plan = STORE_STAGED;
+    parts_limit(&store->parts, store->part_most);
+    if (rows > 1)
+        log_warning("store: %zu rows are too much for a transaction; trying %zu", rows,
+                    store->part_most);
+    return rows > 1;
+}
+
+/* 57014 statement_timeout, 53200 out of memory. A lock that others hold (55P03) is not ours to mend. */
+static bool is_too_much(const struct pg_error *error)
+{
+    return error->is_timeout || strcmp(error->sqlstate, "57014") == 0 ||
+           strcmp(error->sqlstate, "53200") == 0;
 }
 
 static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
@@ -228,8 +247,11 @@ static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
     struct store *store = query->user;
     struct pg_error cause = store->failure;
 
-    if (error)
-        return; /* the link went down; on_up goes on */
+    if (error) {
+        if (!error->is_connection) /* a new session has no transaction; on_up goes on */
+            pg_link_reset(&store->link, error->text);
+        return;
+    }
     if (store->plan == STORE_PLAIN && (strcmp(cause.sqlstate, LATE_SQLSTATE) == 0 ||
                                        strcmp(cause.sqlstate, NO_PARTITION_SQLSTATE) == 0)) {
         store->partition[0] = '\0';
@@ -240,6 +262,10 @@ static void on_rolled_back(struct pg_query *query, const struct pg_error *error)
     if (strcmp(cause.sqlstate, REMOVED_SQLSTATE) == 0) {
         store->tries_after_asking = true;
         ask_removals(store);
+        return;
+    }
+    if (is_too_much(&cause) && shrink(store)) {
+        next_try(store);
         return;
     }
     switch (pg_error_class(&cause)) {
@@ -355,14 +381,48 @@ static void on_batch_result(struct pg_query *query, const PGresult *result)
     }
 }
 
+/* Larger parts again, when twice as much can still be expected to be in time. */
+static void grow(struct store *store)
+{
+    uint64_t took_ms = uv_now(store->link.loop) - store->began_ms;
+
+    if (store->part_most == SIZE_MAX || took_ms * 4 > store->config.watchdog_ms)
+        return;
+    store->part_most = store->part_most < PART_LARGE ? store->part_most * 2 : SIZE_MAX;
+    store->parts.most = store->part_most;
+}
+
+static void on_part_taken(struct store *store)
+{
+    struct batch *batch = store->batch;
+    struct parts *parts = &store->parts;
+
+    store->outcome.stored += store->inserted;
+    store->rejected_at = store->rejected_until;
+    grow(store);
+    if (parts->to == parts->count && store->rejected_at == batch->rejected_rows.bytes) {
+        finish_batch(store);
+        return;
+    }
+    for (size_t i = parts->from; i < parts->to; i++)
+        batch_row(batch, batch->order[i])->is_stored = true;
+    parts_take(parts);
+    if (parts_know_refused(parts))
+        refuse_row(store);
+    next_try(store);
+}
+
 static void on_batch_done(struct pg_query *query, const struct pg_error *error)
 {
     struct store *store = query->user;
     struct pg_error not_committed = {.sqlstate = "25P02",
                                      .text = "COMMIT was answered with ROLLBACK"};
 
-    if (error && error->is_connection)
+    if (error && error->is_connection) {
+        if (is_too_much(error))
+            shrink(store);
         return; /* whether it committed is not known; on_up tries again */
+    }
     if (error || !store->committed) {
         store->retries++;
         store->failure = error ? *error : not_committed;
@@ -370,12 +430,7 @@ static void on_batch_done(struct pg_query *query, const struct pg_error *error)
         return;
     }
     peaks_committed(&store->peaks);
-    if (store->plan == STORE_PART) {
-        on_part_taken(store);
-        return;
-    }
-    store->outcome.stored += store->inserted;
-    finish_batch(store);
+    on_part_taken(store);
 }
 
 static void add_copy(struct store *store, size_t *count, const struct buffer *data)
@@ -395,13 +450,12 @@ static void note_statement(struct store *store, enum store_statement what)
 /* Encodes what is due of the part that is being tried; how many rows. */
 static size_t put_rows(struct store *store, const struct batch_span *span, struct buffer *out)
 {
-    bool is_part = store->plan == STORE_PART;
     size_t rows;
 
     buffer_clear(out);
     pg_put_header(out);
-    rows = batch_encode(store->batch, store->config.devices, is_part ? store->suspect_from : 0,
-                        is_part ? suspect_middle(store) : store->batch->sorted_count, span, out);
+    rows = batch_encode(store->batch, store->config.devices, store->parts.from, store->parts.to,
+                        span, out);
     pg_put_trailer(out);
     return rows;
 }
@@ -490,15 +544,22 @@ static void put_staged(struct store *store, size_t *copies)
     note_statement(store, STORE_STAGED_ROWS);
 }
 
+/* With the last of the readings, and then for as long as some are left. */
 static void put_rejected(struct store *store, size_t *copies)
 {
-    const struct batch *batch = store->batch;
+    const struct buffer *rows = &store->batch->rejected_rows;
+    size_t count = store->part_most;
+    size_t bytes = rows->bytes - store->rejected_at;
 
-    if (batch->rejected_count == 0)
+    store->rejected_until = store->rejected_at;
+    if (bytes == 0 || store->parts.to < store->parts.count)
         return;
+    if (count < SIZE_MAX)
+        bytes = pg_rows_length(rows->data + store->rejected_at, bytes, &count);
+    store->rejected_until += bytes;
     buffer_clear(&store->rejected);
     pg_put_header(&store->rejected);
-    buffer_put(&store->rejected, batch->rejected_rows.data, batch->rejected_rows.bytes);
+    buffer_put(&store->rejected, rows->data + store->rejected_at, bytes);
     pg_put_trailer(&store->rejected);
     add_copy(store, copies, &store->rejected);
     buffer_put_text(&store->sql,
@@ -528,6 +589,7 @@ static void write_batch(struct store *store)
     store->rows_due = 0;
     store->statement_count = 0;
     store->results_seen = 0;
+    store->began_ms = uv_now(store->link.loop);
     store->fresh = fresh_span(store);
     peaks_begin(&store->peaks);
     buffer_clear(&store->sql);
@@ -538,8 +600,7 @@ static void write_batch(struct store *store)
     put_staged(store, &copies);
     if (store->rows_due > 0)
         store->copies_done++;
-    if (store->plan != STORE_PART)
-        put_rejected(store, &copies);
+    put_rejected(store, &copies);
     put_count(store);
     buffer_put_text(&store->sql, "COMMIT");
     note_statement(store, STORE_COMMIT);
@@ -629,7 +690,10 @@ static void next_try(struct store *store)
         }
         batch_sort(store->batch, store->config.devices);
         store->is_sorted = true;
+        parts_begin(&store->parts, store->batch->sorted_count, store->part_most);
     }
+    if (!parts_are_all(&store->parts))
+        store->plan = STORE_STAGED; /* sums and peaks beside it are of whole batches */
     write_batch(store);
 }
 
@@ -641,6 +705,7 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
     buffer_clear(&store->differing);
     store->plan = expects_duplicates ? STORE_STAGED : STORE_PLAIN;
     store->is_sorted = false;
+    store->rejected_at = store->rejected_until = 0;
     if (store->state == STORE_READY)
         next_try(store);
 }
@@ -703,8 +768,6 @@ static void on_asked(struct pg_query *query, const struct pg_error *error)
         return;
     /* Devices may have to be registered again, which changes the order that parts are cut from. */
     store->is_sorted = false;
-    if (store->plan == STORE_PART)
-        store->plan = STORE_STAGED;
     next_try(store);
 }
 
@@ -911,7 +974,7 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
 
     if (uv_random(NULL, NULL, &instance, sizeof(instance), 0, NULL) != 0)
         instance = uv_hrtime() ^ (uint64_t)uv_os_getpid() << 40;
-    *store = (struct store){.config = *config, .removals_known = -1};
+    *store = (struct store){.config = *config, .removals_known = -1, .part_most = SIZE_MAX};
     snprintf(store->application_name, sizeof(store->application_name),
              "highwater collector %016" PRIx64, instance);
     if (!pg_link_start(&store->link, loop, &link_config, error, error_bytes))

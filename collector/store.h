@@ -9,8 +9,9 @@
  *          it is not known whether a try succeeded.
  * Errors   transient ones: again, with backoff. A key that is there already: again through a staging
  *          table that skips those. A row that the database refuses (SQLSTATE 22, 23): found by
- *          bisection in at most log2(n)+1 further COPYs and kept among the rejected messages. A schema
- *          that does not fit, or a server that does not keep what it commits: hold, and say so.
+ *          halves (parts.h) and kept among the rejected messages. What takes too long, or too much
+ *          memory: in halves, down to single rows, and later batches so, too, until it goes well. A
+ *          schema that does not fit, or a server that does not keep what it commits: hold, and say so.
  * Removals what is taken out of the tables (schema/007_removal.sql) is told by a notification, and a
  *          batch that does not know of it is sent back. Either way the store asks which devices it was,
  *          between two tries, and says so before anything else is stored.
@@ -22,6 +23,7 @@
 
 #include "collector/batch.h"
 #include "collector/mqtt_identity.h"
+#include "collector/parts.h"
 #include "collector/peaks.h"
 #include "collector/tally.h"
 #include "shared/pg_link.h"
@@ -38,9 +40,8 @@ enum store_state {
 };
 
 enum store_plan {
-    STORE_PLAIN,  /* COPY what is fresh into the partition of today; the rest as follows */
-    STORE_STAGED, /* COPY beside it, then insert into readings what is not there */
-    STORE_PART    /* the same for a part of the batch that may hold a refused row */
+    STORE_PLAIN, /* COPY what is fresh into the partition of today; the rest as follows */
+    STORE_STAGED /* COPY beside it, then insert into readings what is not there */
 };
 
 /* What the results of a try's statements are good for, in their order. */
@@ -104,10 +105,13 @@ struct store {
     struct buffer features; /* as an array of SQL */
     struct batch *batch;    /* being written, NULL = none */
     enum store_plan plan;
-    size_t suspect_from; /* STORE_PART: sorted rows that hold a refused one */
-    size_t suspect_to;
-    uint64_t inserted; /* by the current try */
-    size_t rows_due;   /* statements with readings whose result is not there yet */
+    struct parts parts;    /* which of the sorted rows the current try is about */
+    size_t rejected_at;    /* bytes of batch->rejected_rows: committed until here, */
+    size_t rejected_until; /* and here by the current try */
+    size_t part_most;      /* rows in a try; SIZE_MAX unless that took too long of late */
+    uint64_t began_ms;     /* the current try: of the loop's clock */
+    uint64_t inserted;     /* by the current try */
+    size_t rows_due;       /* statements with readings whose result is not there yet */
     bool committed;
     enum store_statement statements[STORE_STATEMENTS_MAX]; /* of the current try */
     size_t statement_count;

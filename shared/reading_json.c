@@ -21,6 +21,7 @@ _Static_assert((int)READING_MEMBERS_MAX <= (int)JSON_MEMBERS_MAX,
                "what is not noted cannot be read");
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define NONE_LEFT SIZE_MAX
 
 static const char *const error_texts[READING_ERROR_COUNT] = {
     [READING_OK] = "ok",
@@ -92,6 +93,7 @@ struct payload {
     reading_item_fn on_item;
     void *user;
     int64_t items; /* so far */
+    int64_t stop;  /* when there are so many, the rest is left */
     char *detail;  /* READING_DETAIL_SIZE bytes, of the item if it is rejected */
 };
 
@@ -567,9 +569,11 @@ static void trim(const char *text, size_t *from, size_t *to)
         --*to;
 }
 
-/* The elements of an array that is known to be good, each with its own: `at` is its bracket. */
-static void take_elements(struct payload *payload, const char *text, size_t bytes, size_t at,
-                          struct json_value *value)
+/* The elements of an array that is known to be good, each with its own: `at` is its bracket, or the
+ * comma before the first that is to be taken. Returns the comma before the first that is left, or
+ * NONE_LEFT. */
+static size_t take_elements(struct payload *payload, const char *text, size_t bytes, size_t at,
+                            struct json_value *value)
 {
     do {
         size_t start = ++at;
@@ -578,12 +582,13 @@ static void take_elements(struct payload *payload, const char *text, size_t byte
         if (json_scan_value(text, bytes, &at, value) != JSON_OK) {
             describe(payload->detail, READING_EMPTY, text, bytes, at); /* [] */
             reject_bytes(payload, READING_EMPTY, payload->whole, payload->whole_bytes);
-            return;
+            return NONE_LEFT;
         }
         end = at;
         trim(text, &start, &end);
         take_item(payload, value, text + start, end - start);
-    } while (text[at] == ',');
+    } while (text[at] == ',' && payload->items < payload->stop);
+    return text[at] == ',' ? at : NONE_LEFT;
 }
 
 /* Whether it can be told where each element of an array ends, and the array, though not all of it
@@ -602,9 +607,9 @@ static bool is_delimited(const char *text, size_t bytes, size_t at)
     return at == end;
 }
 
-/* The elements of such an array: what is no JSON costs itself alone. */
-static void take_what_is_good(struct payload *payload, const char *text, size_t bytes, size_t at,
-                              struct json_value *value)
+/* The elements of such an array, so: what is no JSON costs itself alone. */
+static size_t take_what_is_good(struct payload *payload, const char *text, size_t bytes, size_t at,
+                                struct json_value *value)
 {
     do {
         size_t start = ++at;
@@ -622,10 +627,12 @@ static void take_what_is_good(struct payload *payload, const char *text, size_t 
         } else {
             take_item(payload, value, text + start, end - start);
         }
-    } while (text[at] == ',');
+    } while (text[at] == ',' && payload->items < payload->stop);
+    return text[at] == ',' ? at : NONE_LEFT;
 }
 
-static void take_text(struct payload *payload, const char *text, size_t bytes)
+static void take_text(struct payload *payload, const char *text, size_t bytes,
+                      struct reading_rest *rest)
 {
     struct json_value value;
     size_t at;
@@ -635,19 +642,21 @@ static void take_text(struct payload *payload, const char *text, size_t bytes)
 
     trim(text, &start, &end);
     if (!error && value.kind == JSON_ARRAY) {
-        take_elements(payload, text, bytes, start, &value);
+        rest->at = take_elements(payload, text, bytes, start, &value);
     } else if (!error) {
         take_item(payload, &value, text + start, end - start);
     } else if (start < end && text[start] == '[' && is_delimited(text, bytes, start)) {
-        take_what_is_good(payload, text, bytes, start, &value);
+        rest->has_faults = true;
+        rest->at = take_what_is_good(payload, text, bytes, start, &value);
     } else {
         describe(payload->detail, error, text, bytes, at);
         reject_bytes(payload, error, payload->whole, payload->whole_bytes);
     }
 }
 
-unsigned reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
-                            const char *text, size_t bytes, reading_item_fn on_item, void *user)
+unsigned reading_json_begin(const struct reading_rules *rules, const struct reading_source *source,
+                            const char *text, size_t bytes, size_t most, struct reading_rest *rest,
+                            reading_item_fn on_item, void *user)
 {
     char detail[READING_DETAIL_SIZE];
     struct payload payload = {.rules = rules,
@@ -656,20 +665,53 @@ unsigned reading_json_parse(const struct reading_rules *rules, const struct read
                               .whole_bytes = bytes,
                               .on_item = on_item,
                               .user = user,
+                              .stop = most < INT64_MAX ? (int64_t)most : INT64_MAX,
                               .detail = detail};
     unsigned taken_off = 0;
 
+    *rest = (struct reading_rest){.at = NONE_LEFT};
     if (starts_with(text, bytes, BYTE_ORDER_MARK)) {
         taken_off |= READING_BYTE_ORDER_MARK;
-        text += strlen(BYTE_ORDER_MARK);
-        bytes -= strlen(BYTE_ORDER_MARK);
+        rest->from = strlen(BYTE_ORDER_MARK);
     }
-    if (bytes > 0 && text[bytes - 1] == '\0') {
+    rest->bytes = bytes - rest->from;
+    if (rest->bytes > 0 && text[bytes - 1] == '\0') {
         taken_off |= READING_TRAILING_NUL;
-        bytes--;
+        rest->bytes--;
     }
-    take_text(&payload, text, bytes);
+    take_text(&payload, text + rest->from, rest->bytes, rest);
+    rest->is_there = rest->at != NONE_LEFT;
+    rest->items = payload.items;
     return taken_off;
+}
+
+void reading_json_continue(const struct reading_rules *rules, const struct reading_source *source,
+                           const char *text, size_t most, struct reading_rest *rest,
+                           reading_item_fn on_item, void *user)
+{
+    char detail[READING_DETAIL_SIZE];
+    struct payload payload = {.rules = rules,
+                              .source = source,
+                              .on_item = on_item,
+                              .user = user,
+                              .items = rest->items,
+                              .stop = rest->items + (int64_t)most,
+                              .detail = detail};
+    struct json_value value;
+    size_t (*take)(struct payload *, const char *, size_t, size_t, struct json_value *) =
+        rest->has_faults ? take_what_is_good : take_elements;
+
+    rest->at = take(&payload, text + rest->from, rest->bytes, rest->at, &value);
+    rest->is_there = rest->at != NONE_LEFT;
+    rest->items = payload.items;
+}
+
+unsigned reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
+                            const char *text, size_t bytes, reading_item_fn on_item, void *user)
+{
+    struct reading_rest rest;
+
+    return reading_json_begin(rules, source, text, bytes, SIZE_MAX, &rest, on_item, user);
 }
 
 void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,

@@ -95,6 +95,28 @@ enum {
 unsigned reading_json_parse(const struct reading_rules *rules, const struct reading_source *source,
                             const char *text, size_t bytes, reading_item_fn on_item, void *user);
 
+/* What of an array is still to be taken. */
+struct reading_rest {
+    bool is_there;
+    int64_t items; /* that were taken: the next one has this index */
+    /* reading_json.c's: */
+    size_t from; /* in the payload: where JSON begins, */
+    size_t bytes;
+    size_t at;       /* and, in that, the comma before the next element */
+    bool has_faults; /* not all of it is JSON */
+};
+
+/* The same for the first `most` elements, at least one. What is left can be taken later, of the
+ * same bytes or a copy of them. All of the payload is looked through here, once. */
+unsigned reading_json_begin(const struct reading_rules *rules, const struct reading_source *source,
+                            const char *text, size_t bytes, size_t most, struct reading_rest *rest,
+                            reading_item_fn on_item, void *user);
+
+/* Takes up to `most` more of what is there. */
+void reading_json_continue(const struct reading_rules *rules, const struct reading_source *source,
+                           const char *text, size_t most, struct reading_rest *rest,
+                           reading_item_fn on_item, void *user);
+
 /* {"deviceId":..,"timestamp":..,"status":..,<feature>:..}; what is absent is null. */
 void reading_json_write(struct buffer *out, const char *device_id, const struct reading *reading,
                         const struct features *features);

@@ -69,6 +69,24 @@ static void on_item(void *user, const struct reading_item *item)
     }
 }
 
+/* In parts, of copies, come the same elements. */
+static void take_in_parts(const char *text, size_t bytes, size_t most)
+{
+    struct reading_rest rest;
+    unsigned whole = items;
+
+    items = 0;
+    reading_json_begin(&rules, &source, text, bytes, most, &rest, on_item, NULL);
+    while (rest.is_there) {
+        char *copy = mem_alloc(bytes);
+
+        memcpy(copy, text, bytes);
+        reading_json_continue(&rules, &source, copy, most, &rest, on_item, NULL);
+        free(copy);
+    }
+    assert(items == whole);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     char error[128];
@@ -82,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     items = 0;
     reading_json_parse(&rules, &source, text, bytes, on_item, NULL);
     assert(items > 0);
+    take_in_parts(text, bytes, 1 + bytes % 3);
     free(text);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -277,6 +278,48 @@ static void test_reading_json__what_stands_around_a_reading_does_not_change_its_
         }
         assert_true(taken > 0);
         buffer_release(&text);
+    }
+}
+
+/* In parts, of copies, come the same elements with the same arrivals. */
+static void test_reading_json__a_message_in_parts_has_the_same_elements(void **state)
+{
+    static const char *const texts[] = {
+        "{\"temperature\":1}",
+        "[{\"temperature\":1}]",
+        "[]",
+        "",
+        "nonsense",
+        " [ {\"temperature\":1} , 0,{}, {\"temperature\":2,\"seq\":3} ,\"x\" ] ",
+        "\xef\xbb\xbf[{\"temperature\":1},{\"temperature\":2},[]]",
+        "[{\"temperature\":1},NaN,,{\"temperature\":2}, {\"temperature\":nan}, "
+        "{\"temperature\":3}]",
+        "[{\"temperature\":1},{\"temperature\":2}]]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct seen whole = parse(texts[i]);
+
+        for (size_t most = 1; most < 8; most++) {
+            struct seen parts = {0};
+            struct reading_rest rest;
+            size_t before;
+
+            parts.taken_off = reading_json_begin(&rules, &source, texts[i], strlen(texts[i]), most,
+                                                 &rest, on_item, &parts);
+            assert_true(parts.count <= most);
+            while (rest.is_there) {
+                char *copy = strdup(texts[i]);
+
+                before = parts.count;
+                assert_int_equal(rest.items, before);
+                reading_json_continue(&rules, &source, copy, most, &rest, on_item, &parts);
+                assert_in_range(parts.count - before, 1, most);
+                free(copy);
+            }
+            assert_memory_equal(&parts, &whole, sizeof(whole));
+        }
     }
 }
 
@@ -637,6 +680,7 @@ int main(void)
         cmocka_unit_test(
             test_reading_json__messages_that_differ_in_anything_are_different_readings),
         cmocka_unit_test(test_reading_json__what_stands_around_a_reading_does_not_change_its_hash),
+        cmocka_unit_test(test_reading_json__a_message_in_parts_has_the_same_elements),
         cmocka_unit_test(test_reading_json__no_setting_changes_the_hash),
         cmocka_unit_test(test_reading_json__written_and_read_again_it_is_the_same),
         cmocka_unit_test(test_reading_json__what_is_no_json_costs_its_element_and_is_named),

@@ -1,0 +1,43 @@
+/* backlog.h: messages that are not, or not all, in a batch yet, in the order of their arrival.
+ *
+ * Shape    the first is one with more elements than a batch takes of a message at a time, of which
+ *          some have been taken; behind it come those that were read meanwhile. Copies, because the
+ *          library frees what it delivers. Nearly always empty.
+ * Errors   none. No memory: mem.h.
+ * Owner    embedded; zeroed is empty; backlog_release() frees it.
+ */
+#ifndef HIGHWATER_BACKLOG_H
+#define HIGHWATER_BACKLOG_H
+
+#include "shared/mqtt_link.h"
+#include "shared/reading_json.h"
+
+struct backlog_message {
+    struct backlog_message *next;
+    struct mqtt_delivery delivery; /* without its properties */
+    int64_t said_us;               /* when it says it came first; INT64_MIN = it does not */
+    int64_t received_at_us;        /* once it is begun, as the next two */
+    int64_t first_received_at_us;
+    struct reading_rest rest;
+};
+
+struct backlog {
+    struct backlog_message *first;
+    struct backlog_message *last;
+};
+
+static inline bool backlog_is_empty(const struct backlog *backlog)
+{
+    return !backlog->first;
+}
+
+/* Copies a delivery to the end. */
+struct backlog_message *backlog_put(struct backlog *backlog, const struct mqtt_delivery *delivery,
+                                    int64_t said_us);
+
+/* The first is done with. */
+void backlog_drop(struct backlog *backlog);
+
+void backlog_release(struct backlog *backlog);
+
+#endif
