@@ -6,10 +6,9 @@
 #include "collector/schema_sql.h"
 #include "shared/log.h"
 
-#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define LOCK_SQL                                                                                   \
     "SET statement_timeout = 0; SET client_min_messages = warning; SET DateStyle = 'ISO';"         \
@@ -29,42 +28,9 @@ static void on_closed(struct pg_link *link)
     struct migrate *migrate = link->config.user;
 
     buffer_release(&migrate->sql);
+    applied_release(&migrate->applied);
     migrate->is_running = false;
     migrate->on_done(migrate, migrate->error[0] ? migrate->error : NULL);
-}
-
-static long long file_hash(const struct schema_file *file)
-{
-    return (long long)XXH3_64bits(file->sql, file->bytes);
-}
-
-/* Takes note of a file that was applied. One that is not ours, byte for byte, ends the run: no
- * later file would fit on it. */
-static void take_applied(struct migrate *migrate, const char *name, const char *hash)
-{
-    size_t i = 0;
-    char ours[24];
-
-    while (i < schema_file_count && strcmp(schema_files[i].name, name) != 0)
-        i++;
-    if (i == schema_file_count) {
-        snprintf(migrate->error, sizeof(migrate->error),
-                 "a newer version has made this database: it has %s, which is not known here. Run "
-                 "that version, or this one on another database",
-                 name);
-        return;
-    }
-    snprintf(ours, sizeof(ours), "%lld", file_hash(&schema_files[i]));
-    if (strcmp(hash, ours) != 0) {
-        snprintf(
-            migrate->error, sizeof(migrate->error),
-            "a development version has made this database, with another %s. Nothing was "
-            "changed; \"From a development version\" in docs/OPERATIONS.md says how to take its "
-            "readings over into a new one",
-            name);
-        return;
-    }
-    migrate->applied |= UINT64_C(1) << i;
 }
 
 static void on_result(struct pg_query *query, const PGresult *result)
@@ -77,10 +43,10 @@ static void on_result(struct pg_query *query, const PGresult *result)
         migrate->wants_more = *PQgetvalue(result, 0, 1) == 't';
     if (migrate->step != STEP_LOCK || strcmp(PQfname(result, 0), "name") != 0)
         return;
-    assert(schema_file_count <= 64);
-    migrate->applied = 0;
+    applied_clear(&migrate->applied);
     for (int row = 0; row < PQntuples(result) && !migrate->error[0]; row++)
-        take_applied(migrate, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1));
+        applied_take(&migrate->applied, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1),
+                     migrate->error, sizeof(migrate->error));
 }
 
 static void on_done(struct pg_query *query, const struct pg_error *error)
@@ -128,8 +94,9 @@ static void submit_file(struct migrate *migrate)
     buffer_put_text(&migrate->sql, "BEGIN;\n");
     buffer_put(&migrate->sql, file->sql, file->bytes);
     buffer_printf(&migrate->sql,
-                  "\n;INSERT INTO schema_migrations (name, hash) VALUES ('%s', %lld);\nCOMMIT",
-                  file->name, file_hash(file));
+                  "\n;INSERT INTO schema_migrations (name, hash) VALUES ('%s', %" PRId64
+                  ");\nCOMMIT",
+                  file->name, applied_hash(file));
     submit(migrate, buffer_text(&migrate->sql));
 }
 
@@ -143,9 +110,7 @@ static void submit_step(struct migrate *migrate)
         return;
     }
     if (migrate->step == STEP_FILES) {
-        while (migrate->next_file < schema_file_count &&
-               (migrate->applied >> migrate->next_file & 1))
-            migrate->next_file++;
+        migrate->next_file = applied_next(&migrate->applied, migrate->next_file);
         if (migrate->next_file < schema_file_count) {
             submit_file(migrate);
             return;
@@ -189,6 +154,8 @@ bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *databas
     *migrate = (struct migrate){
         .features = features, .partition = partition, .user = user, .on_done = on_finished};
     migrate->is_running = pg_link_start(&migrate->link, loop, &config, error, error_bytes);
+    if (migrate->is_running)
+        applied_init(&migrate->applied, schema_files, schema_file_count);
     return migrate->is_running;
 }
 

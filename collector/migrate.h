@@ -12,6 +12,7 @@
 #ifndef HIGHWATER_MIGRATE_H
 #define HIGHWATER_MIGRATE_H
 
+#include "collector/applied.h"
 #include "shared/buffer.h"
 #include "shared/features.h"
 #include "shared/pg_link.h"
@@ -32,7 +33,7 @@ struct migrate {
     void *user;
     void (*on_done)(struct migrate *migrate, const char *error); /* NULL = all is as it should be */
     int step;
-    uint64_t applied; /* a bit for each of schema_files */
+    struct applied applied;
     size_t next_file;
     struct buffer sql;
     char error[400];
