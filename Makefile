@@ -29,9 +29,9 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
 space          := $(subst ,, )
-collector_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib
-devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib
-httpapi_LIBS   := libmosquitto libpq libcjson libuv libxxhash zlib
+collector_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
+devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
+httpapi_LIBS   := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
 sources    = $(sort $(wildcard $(1)/*.c))

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_MS = 1000, REJECTED_LINES_PER_SECOND = 10 };
+enum { STATUS_MS = 1000, REJECTED_LINES_PER_SECOND = 10, SUSPECTED_LEAST = 2 };
 
 static size_t board_count(const struct boards *boards)
 {
@@ -27,9 +27,12 @@ static struct board_copy *copy_of(const struct boards *boards, uint32_t ranking,
     return &boards->copies[ranking * boards->config.windows->interval_count + interval];
 }
 
+/* The first status goes alone: a broker that ends the connection over what it does not allow then
+ * leaves no doubt what that is. */
 static bool is_speaking(const struct boards *boards)
 {
-    return boards->is_complete && boards->mqtt.state == MQTT_LINK_UP;
+    return boards->is_complete && boards->mqtt.state == MQTT_LINK_UP &&
+           boards->status_permit.mid == 0;
 }
 
 size_t boards_inexact(const struct boards *boards)
@@ -59,12 +62,17 @@ void boards_put_span(const struct boards *boards, struct buffer *out)
 }
 
 /* Publishes what is in `payload`, retained; false when it cannot be, of which no news may come. */
-static bool publish(struct boards *boards, const char *topic)
+static bool publish(struct boards *boards, struct permit *permit, const char *topic)
 {
     const struct buffer *payload = &boards->payload;
+    int qos = permit_qos(permit);
+    int mid = 0;
 
-    if (mqtt_link_publish(&boards->mqtt, NULL, topic, payload->data, payload->bytes, 0, true))
+    if (mqtt_link_publish(&boards->mqtt, &mid, topic, payload->data, payload->bytes, qos, true)) {
+        if (qos > 0)
+            permit->mid = mid;
         return true;
+    }
     if (boards->mqtt.state != MQTT_LINK_UP)
         return false;
     boards->messages_refused++;
@@ -88,7 +96,7 @@ static void publish_status(struct boards *boards)
     buffer_printf(out, ",\"installation\":\"%s\",", boards->installation);
     boards->config.put_status(boards->config.user, out);
     buffer_put_text(out, "}");
-    publish(boards, boards->status_topic);
+    publish(boards, &boards->status_permit, boards->status_topic);
     boards->status_as_of_us = boards->moments.as_of_us;
 }
 
@@ -162,7 +170,7 @@ static void publish_board(struct boards *boards, uint32_t ranking, uint32_t inte
     board_write(&boards->payload, boards->config.features, &head, boards->named, count);
     copy->generation = is_exact ? head.generation : 0;
     copy->is_exact = is_exact;
-    if (publish(boards, buffer_text(&boards->topic)))
+    if (publish(boards, &copy->permit, buffer_text(&boards->topic)))
         copy->is_retained = true;
     else
         withdraw(boards, copy);
@@ -290,10 +298,22 @@ static void on_moment(uv_timer_t *timer)
         publish_status(boards);
 }
 
+/* Somebody may have mended the broker's rights: what was denied is published again, and asks. */
+static void ask_again(struct boards *boards)
+{
+    for (size_t i = 0; i < board_count(boards); i++) {
+        if (!boards->copies[i].permit.is_denied)
+            continue;
+        boards->copies[i].is_current = false;
+        boards_note_news(boards);
+    }
+}
+
 static void on_status(uv_timer_t *timer)
 {
     struct boards *boards = timer->data;
 
+    ask_again(boards);
     boards->rejected_lines = 0;
     boards->config.on_second(boards->config.user);
     boards_look(boards);
@@ -406,6 +426,71 @@ static bool is_kept(struct boards *boards, const char *topic)
     return false;
 }
 
+static void name_board(struct boards *boards, size_t at)
+{
+    const struct windows *windows = boards->config.windows;
+    const struct staircase_kind *kind = &windows->kinds[at / windows->interval_count];
+
+    buffer_clear(&boards->topic);
+    board_topic(&boards->topic, boards->config.collector_id,
+                boards->config.features->names[kind->feature],
+                boards->config.intervals->items[at % windows->interval_count].name,
+                kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST);
+}
+
+static void say_denied(struct boards *boards, const char *topic, int reason_code)
+{
+    if (boards->has_said_denied)
+        return;
+    boards->has_said_denied = true;
+    log_error("boards: the broker does not let us publish on %s: %s; allow collectors/%s/# in its "
+              "access control",
+              topic, mqtt_reason_text(reason_code, false), boards->config.collector_id);
+}
+
+/* A board that the broker did not take is not vouched for. */
+static void on_published(struct mqtt_link *link, int mid, int reason_code)
+{
+    struct boards *boards = link->config.user;
+
+    if (permit_take(&boards->status_permit, mid, reason_code)) {
+        if (boards->status_permit.is_denied)
+            say_denied(boards, boards->status_topic, reason_code);
+        boards_note_news(boards);
+        boards_look(boards);
+        return;
+    }
+    for (size_t i = 0; i < board_count(boards); i++) {
+        struct board_copy *copy = &boards->copies[i];
+
+        if (!permit_take(&copy->permit, mid, reason_code))
+            continue;
+        if (copy->permit.is_denied) {
+            copy->generation = 0;
+            name_board(boards, i);
+            say_denied(boards, buffer_text(&boards->topic), reason_code);
+        }
+        return;
+    }
+}
+
+void boards_write_faults(const struct boards *boards, struct buffer *out)
+{
+    const char *id = boards->config.collector_id;
+    bool is_board = false;
+
+    if (boards->suspected >= SUSPECTED_LEAST && mqtt_link_is_flapping(&boards->mqtt))
+        buffer_printf(out, "the broker ends the connection when we publish on %s\n",
+                      boards->suspect);
+
+    for (size_t i = 0; i < board_count(boards) && !is_board; i++)
+        is_board = boards->copies[i].permit.is_denied;
+    if (boards->status_permit.is_denied)
+        buffer_printf(out, "the broker does not let us publish on %s\n", boards->status_topic);
+    if (is_board)
+        buffer_printf(out, "the broker does not let us publish on collectors/%s/boards/#\n", id);
+}
+
 /* Others would take it for a board of the present. */
 static void clear_if_stale(struct boards *boards, const struct mqtt_delivery *delivery)
 {
@@ -463,19 +548,45 @@ static void on_up(struct mqtt_link *link, bool session_present)
     struct boards *boards = link->config.user;
 
     (void)session_present;
-    boards->has_said_refused = false;
+    boards->has_said_refused = boards->has_said_denied = false;
+    permit_begin(&boards->status_permit);
     put_marker(boards);
-    mqtt_link_subscribe(link, BOARDS_BROKER_DROPPED, 0);
-    mqtt_link_subscribe(link, BOARDS_BROKER_VERSION, 0);
+    mqtt_link_subscribe_as(link, BOARDS_BROKER_DROPPED, 0, MQTT_LINK_OPTIONAL);
+    mqtt_link_subscribe_as(link, BOARDS_BROKER_VERSION, 0, MQTT_LINK_OPTIONAL);
     buffer_clear(&boards->topic);
     buffer_printf(&boards->topic, "%s#", boards->boards_topic);
     mqtt_link_subscribe_as(link, buffer_text(&boards->topic), 0, MQTT_LINK_NOT_OUR_OWN);
     /* the broker may have come back without what it retained */
-    for (size_t i = 0; i < board_count(boards); i++)
+    for (size_t i = 0; i < board_count(boards); i++) {
         boards->copies[i].is_current = boards->copies[i].is_retained = false;
+        permit_begin(&boards->copies[i].permit);
+    }
     boards_note_news(boards);
     boards_look(boards);
     publish_status(boards);
+}
+
+/* Some brokers end the connection over a publication that they do not allow, or that is too large,
+ * and not all say so. Once it may have another reason, twice hardly. */
+static void suspect(struct boards *boards)
+{
+    const char *topic = boards->status_permit.mid != 0 ? boards->status_topic : NULL;
+
+    for (size_t i = 0; i < board_count(boards) && !topic; i++) {
+        if (boards->copies[i].permit.mid == 0)
+            continue;
+        name_board(boards, i);
+        topic = buffer_text(&boards->topic);
+    }
+    if (!topic)
+        return;
+    if (strcmp(topic, boards->suspect) != 0)
+        boards->suspected = 0;
+    snprintf(boards->suspect, sizeof(boards->suspect), "%s", topic);
+    if (++boards->suspected == SUSPECTED_LEAST)
+        log_error("boards: the broker ends the connection when we publish on %s; allow "
+                  "collectors/%s/# in its access control, or raise its largest packet size",
+                  topic, boards->config.collector_id);
 }
 
 static void on_down(struct mqtt_link *link, const char *reason)
@@ -484,6 +595,7 @@ static void on_down(struct mqtt_link *link, const char *reason)
 
     (void)reason;
     boards->memory = BROKER_UNKNOWN;
+    suspect(boards);
 }
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
@@ -512,6 +624,9 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     mqtt.on_up = on_up;
     mqtt.on_down = on_down;
     mqtt.on_message = on_message;
+    mqtt.on_published = on_published;
+    mqtt.retains = true;
+    mqtt.forgets = true; /* everything is published anew */
     if (!mqtt_link_start(&boards->mqtt, loop, &mqtt, error, error_bytes))
         return false;
     boards->copies = mem_calloc(count, sizeof(boards->copies[0]));

@@ -22,6 +22,7 @@
 
 #include "collector/moments.h"
 #include "collector/mqtt_identity.h"
+#include "collector/permit.h"
 #include "collector/session.h"
 #include "collector/windows.h"
 #include "shared/board.h"
@@ -58,6 +59,7 @@ struct board_copy {
     bool is_current; /* the windows have not changed it since */
     bool is_exact;
     bool is_retained;        /* the broker has one */
+    struct permit permit;    /* to publish it */
     int64_t generation;      /* 0 = nobody may rely on it */
     int64_t last_generation; /* of all that were published */
     size_t count;
@@ -73,6 +75,10 @@ struct boards {
     struct board_entry *named;
     struct buffer topic;
     struct buffer payload;
+    struct permit status_permit;
+    bool has_said_denied;
+    char suspect[160];  /* what was being published when the broker ended the connection */
+    unsigned suspected; /* so often in a row */
     char status_topic[128];
     char marker_topic[128]; /* session.h */
     char boards_topic[128]; /* what they all begin with */
@@ -145,6 +151,9 @@ void boards_put_span(const struct boards *boards, struct buffer *out);
 
 /* How many of the boards that are out may lack something that the windows had no memory for. */
 size_t boards_inexact(const struct boards *boards);
+
+/* A line that names what the broker does not let us publish, if there is something. */
+void boards_write_faults(const struct boards *boards, struct buffer *out);
 
 /* One short line about a rejected message; a few per second go out. */
 void boards_tell_rejected(struct boards *boards, const char *topic, const char *reason,

@@ -71,6 +71,19 @@ static bool is_marker(struct ingest *ingest, const struct mqtt_delivery *deliver
     return true;
 }
 
+static void say_allowance(struct ingest *ingest)
+{
+    uint64_t window = ingest->allowance.window;
+
+    if (ingest->has_said_allowance || window >= ingest->config.batch_size)
+        return;
+    ingest->has_said_allowance = true;
+    log_info("mqtt: the broker sends %" PRIu64
+             " messages before it waits for acknowledgements, so no batch has more; raise that "
+             "(max_inflight_messages in mosquitto.conf) for more readings a second",
+             window);
+}
+
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct ingest *ingest = link->config.user;
@@ -82,17 +95,26 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
         ingest->lingered_count = 0;
         uv_timer_start(&ingest->linger, on_linger, ingest->config.linger_ms, 0);
+        if (allowance_note_message(&ingest->allowance, ingest->filling_since_ms))
+            say_allowance(ingest);
     }
     intake_take(ingest, delivery);
     if (is_full(ingest))
         mqtt_link_pause(link);
 }
 
+/* The linger would be waited for in vain. */
+static bool cannot_grow(const struct ingest *ingest)
+{
+    return allowance_is_used_up(&ingest->allowance, ingest->mqtt.held_acks);
+}
+
 static void on_read(struct mqtt_link *link)
 {
     struct ingest *ingest = link->config.user;
 
-    if (is_full(ingest))
+    allowance_note_held(&ingest->allowance, link->held_acks);
+    if (is_full(ingest) || cannot_grow(ingest))
         proceed(ingest);
 }
 
@@ -185,7 +207,8 @@ static bool is_due(const struct ingest *ingest)
     if (batch_is_empty(ingest->filling))
         return false;
     return intake_is_full(ingest) ||
-           (backlog_is_empty(&ingest->backlog) && (lingered(ingest) || ingest->is_draining));
+           (backlog_is_empty(&ingest->backlog) &&
+            (cannot_grow(ingest) || lingered(ingest) || ingest->is_draining));
 }
 
 static void proceed(struct ingest *ingest)
@@ -242,8 +265,12 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     set_state(ingest, INGEST_RELEASING);
     if (ingest->committing_epoch != ingest->mqtt.epoch)
         ingest->counters.stale_batches++;
-    if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be acknowledged */
+    if (backlog_is_empty(
+            &ingest->backlog)) { /* or what is left of a message would be acknowledged */
+        allowance_note_release(&ingest->allowance, ingest->mqtt.held_acks,
+                               mqtt_link_is_dry(&ingest->mqtt), uv_now(ingest->linger.loop));
         mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
+    }
     ingest->config.on_settled(ingest);
     proceed(ingest);
 }
@@ -261,13 +288,15 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     struct ingest *ingest = link->config.user;
 
     if (link->connects == 1)
-        log_info("preflight: in-flight window %u messages, %s, batches of up to %zu readings",
-                 UINT16_MAX, session_present ? "the broker kept our session" : "a new session",
+        log_info("preflight: in-flight window as the broker has it, %s, batches of up to %zu "
+                 "readings",
+                 session_present ? "the broker kept our session" : "a new session",
                  ingest->config.batch_size);
+    ingest->allowance = (struct allowance){0};
+    ingest->has_said_allowance = false;
     ingest->session =
         (struct session){.is_remembered = ingest->store.had_session || ingest->is_subscribed,
                          .is_present = session_present};
-    ingest->subscribed = 0;
     ingest->is_session_judged = false;
     /* What was read and not acknowledged comes again first. */
     ingest->expects_duplicates = true;
@@ -275,15 +304,17 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     /* and not before, or what matches both would be missed meanwhile */
     for (size_t i = 0; i < ingest->store.identity.former_count; i++)
         mqtt_link_unsubscribe(link, ingest->store.identity.former[i].text);
-    /* at QoS 0: an acknowledgement would wait behind the gate */
-    mqtt_link_subscribe_as(link, ingest->config.marker_topic, 0, MQTT_LINK_RETAINED_IF_NEW);
+    /* at QoS 0: an acknowledgement would wait behind the gate. MQTT 3.1.1 cannot ask for what is
+     * retained only when the subscription is new, so there the marker would say nothing. */
+    if (!link->config.is_v311)
+        mqtt_link_subscribe_as(link, ingest->config.marker_topic, 0, MQTT_LINK_RETAINED_IF_NEW);
 }
 
-static void on_subscribed(struct mqtt_link *link, bool granted)
+static void on_subscribed(struct mqtt_link *link, const char *filter, bool granted)
 {
     struct ingest *ingest = link->config.user;
 
-    if (ingest->subscribed++ == 0 && granted)
+    if (granted && strcmp(filter, ingest->config.filter.text) == 0)
         ingest->is_subscribed = true;
 }
 

@@ -28,6 +28,7 @@
 #ifndef HIGHWATER_INGEST_H
 #define HIGHWATER_INGEST_H
 
+#include "collector/allowance.h"
 #include "collector/backlog.h"
 #include "collector/batch.h"
 #include "collector/rejects.h"
@@ -111,10 +112,11 @@ struct ingest {
     bool has_turn;
     char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE]; /* as the store has it from the database */
     struct session session;                       /* as it was found when we connected last */
-    unsigned subscribed;    /* on this connection: how many subscriptions were answered */
     bool is_subscribed;     /* to the readings, so that there is a session from now on */
     bool is_session_judged; /* whether it was lost has been told */
     uint64_t sessions_lost;
+    struct allowance allowance; /* how many messages the broker sends ahead */
+    bool has_said_allowance;    /* of this connection */
     bool is_draining;
     bool drained_in_time;
     uv_timer_t linger;

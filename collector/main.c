@@ -9,6 +9,7 @@
 #include "collector/migrate.h"
 #include "collector/monitor.h"
 #include "collector/rejected.h"
+#include "collector/silence.h"
 #include "collector/upkeep.h"
 #include "shared/duration.h"
 #include "shared/log.h"
@@ -38,6 +39,7 @@ struct settings {
     const char *mqtt_ca_file;
     const char *mqtt_cert_file;
     const char *mqtt_key_file;
+    const char *mqtt_version;
     const char *collector_id;
     const char *client_id;
     const char *subscribe;
@@ -53,12 +55,14 @@ struct settings {
     uint64_t windows_memory;
     int64_t linger_us;
     int64_t leave_after_us;
+    int64_t silent_after_us;
     int64_t drain_us;
     int64_t watchdog_us;
     int64_t partition_span_us;
     int64_t retention_us;
     int64_t rollup_delay_us;
     int64_t future_tolerance_us;
+    bool is_v311;
     bool lowest;
     bool migrate_only;
     bool core_dumps;
@@ -85,6 +89,7 @@ struct collector {
     struct boards boards;
     struct loader loader;
     struct upkeep upkeep;
+    struct silence silence;
     struct monitor *monitor;
     struct signals signals;
     uv_signal_t sigterm;
@@ -161,6 +166,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "mqtts: our own certificate", false},
         {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key_file, NULL, 0, 0, "FILE",
          "mqtts: the key of our own certificate", false},
+        {"mqtt-version", OPTION_TEXT, &s->mqtt_version, "5", 0, 0, "VERSION", MQTT_VERSION_HELP,
+         false},
         {"collector-id", OPTION_TEXT, &s->collector_id, "collector", 0, 0, "ID",
          "names this collector's topics, and its session at the\nbroker; of two with one id, one "
          "waits",
@@ -197,6 +204,10 @@ static int read_settings(struct settings *s, int argc, char **argv)
          false},
         {"leave-after", OPTION_DURATION, &s->leave_after_us, "3s", 0, 60e6, "TIME",
          "leave the broker when the database is away for longer;\nit keeps what arrives", false},
+        {"silent-after", OPTION_DURATION, &s->silent_after_us, "10m", 0, 366 * 86400e6, "TIME",
+         "say it when no message has come for so long, as where the\nbroker forbids to read; 0 = "
+         "never",
+         false},
         {"drain-timeout", OPTION_DURATION, &s->drain_us, "10s", 0, 600e6, "TIME",
          "how long the end may take", false},
         {"watchdog", OPTION_DURATION, &s->watchdog_us, "30s", 1e6, 3600e6, "TIME",
@@ -268,6 +279,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
                               legal);
     if (!mqtt_identity_is_legal(s->collector_id))
         return options_reject(&program, "collector-id", s->collector_id, MQTT_IDENTITY_LEGAL);
+    if (!mqtt_version_parse(&s->is_v311, s->mqtt_version))
+        return options_reject(&program, "mqtt-version", s->mqtt_version, MQTT_VERSION_LEGAL);
     if (*s->client_id && !mqtt_identity_is_legal(s->client_id))
         return options_reject(&program, "mqtt-client-id", s->client_id, MQTT_IDENTITY_LEGAL);
     if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
@@ -569,6 +582,28 @@ static void watch_memory(struct collector *c)
     c->was_coarse = is_coarse;
 }
 
+/* A connection that is up, and a subscription that is granted, do not mean that we may read. */
+static void watch_silence(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    bool is_up = c->is_ingesting && c->ingest.mqtt.state == MQTT_LINK_UP;
+    char length[DURATION_TEXT_SIZE];
+
+    switch (silence_look(&c->silence, is_up, c->ingest.counters.messages, s->silent_after_us,
+                         (int64_t)(uv_hrtime() / 1000))) {
+    case SILENCE_BEGAN:
+        log_warning("mqtt: no message on %s for %s: no device publishes there, or the broker's "
+                    "access control forbids us to read what it lets us subscribe to",
+                    s->subscribe, duration_format(length, s->silent_after_us));
+        break;
+    case SILENCE_ENDED:
+        log_info("mqtt: messages come again");
+        break;
+    case SILENCE_NO_NEWS:
+        break;
+    }
+}
+
 static void on_second(void *user)
 {
     struct collector *c = user;
@@ -576,6 +611,7 @@ static void on_second(void *user)
 
     check_law(c);
     watch_clock(c);
+    watch_silence(c);
     ingest_judge_session(&c->ingest, boards_broker_memory(&c->boards, c->ingest.mqtt.down_at_ms));
     windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
     watch_memory(c);
@@ -676,6 +712,8 @@ static void get_view(void *user, struct metrics_view *view)
                                   .law_breaches = c->law_breaches,
                                   .broker_dropped = c->broker_dropped,
                                   .lag_ms = c->lag_ms,
+                                  .silent_us =
+                                      silence_age_us(&c->silence, (int64_t)(uv_hrtime() / 1000)),
                                   .is_complete = c->is_complete};
 }
 
@@ -687,7 +725,8 @@ static void start_ingest(struct collector *c)
                                             .keepalive_s = (uint16_t)s->keepalive_s,
                                             .ca_file = s->mqtt_ca_file,
                                             .cert_file = s->mqtt_cert_file,
-                                            .key_file = s->mqtt_key_file},
+                                            .key_file = s->mqtt_key_file,
+                                            .is_v311 = s->is_v311},
                                    .store = {.database_url = s->database_url,
                                              .collector_id = s->collector_id,
                                              .client_id = s->client_id,
@@ -913,7 +952,8 @@ static void start_boards(struct collector *c)
                                             .keepalive_s = (uint16_t)s->keepalive_s,
                                             .ca_file = s->mqtt_ca_file,
                                             .cert_file = s->mqtt_cert_file,
-                                            .key_file = s->mqtt_key_file},
+                                            .key_file = s->mqtt_key_file,
+                                            .is_v311 = s->is_v311},
                                    .collector_id = s->collector_id,
                                    .features = &s->features,
                                    .intervals = &s->intervals,
@@ -938,7 +978,8 @@ static int run_rejected(const struct settings *s)
                                      .mqtt = {.url = s->mqtt_url,
                                               .ca_file = s->mqtt_ca_file,
                                               .cert_file = s->mqtt_cert_file,
-                                              .key_file = s->mqtt_key_file},
+                                              .key_file = s->mqtt_key_file,
+                                              .is_v311 = s->is_v311},
                                      .reason = s->reason,
                                      .export_file = s->export_file,
                                      .resubmit = s->resubmit};

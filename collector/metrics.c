@@ -70,12 +70,19 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          (double)n->unknown_members},
         {"highwater_held_acks", "gauge", "Acknowledgements behind the gate.",
          (double)ingest->mqtt.held_acks},
+        {"highwater_broker_window", "gauge",
+         "Messages the broker sends before it waits for acknowledgements; 0 = more than was asked "
+         "of it.",
+         (double)ingest->allowance.window},
         {"highwater_lag_seconds", "gauge",
          "Of the last batch, from its first arrival to its commit.", view->lag_ms / 1e3},
         {"highwater_mqtt_connects_total", "counter", "Times the broker was joined.",
          (double)ingest->mqtt.connects},
         {"highwater_mqtt_up", "gauge", "1 while the broker is connected.",
          ingest->mqtt.state == MQTT_LINK_UP},
+        {"highwater_last_message_age_seconds", "gauge",
+         "Since the last message came, or the broker was joined; SILENT_AFTER says it in the log.",
+         (double)view->silent_us / 1e6},
         {"highwater_sessions_lost_total", "counter",
          "Times the broker had lost our session, and perhaps what waited in it.",
          (double)ingest->sessions_lost},
@@ -212,6 +219,11 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         buffer_printf(reasons, "the database is away: %s\n", ingest->store.link.failure);
     if (ingest->mqtt.state != MQTT_LINK_UP)
         buffer_printf(reasons, "the broker is away: %s\n", ingest->mqtt.failure);
+    else if (view->boards->mqtt.state != MQTT_LINK_UP)
+        buffer_printf(reasons, "the broker is away for boards: %s\n", view->boards->mqtt.failure);
+    mqtt_link_write_faults(&ingest->mqtt, reasons);
+    mqtt_link_write_faults(&view->boards->mqtt, reasons);
+    boards_write_faults(view->boards, reasons);
     if (!view->is_complete)
         buffer_put_text(reasons, "the windows are being loaded\n");
     return reasons->bytes == before;

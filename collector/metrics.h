@@ -26,7 +26,8 @@ struct metrics_view {
     uint64_t law_breaches;
     uint64_t broker_dropped;
     double lag_ms;
-    bool is_complete; /* the windows are */
+    int64_t silent_us; /* since the last message, or since the broker was joined */
+    bool is_complete;  /* the windows are */
 };
 
 void metrics_write(struct buffer *out, const struct metrics_view *view);

@@ -551,6 +551,7 @@ static bool start_links(struct run *run, char *error, size_t error_bytes)
                                           .ca_file = settings->ca_file,
                                           .cert_file = settings->cert_file,
                                           .key_file = settings->key_file,
+                                          .is_v311 = settings->is_v311,
                                           .quiet = true};
     config.mqtt = run->mqtt;
     if (!publishers_start(&run->publishers, &run->loop, &config, error, error_bytes))

@@ -2,6 +2,7 @@
 
 #include "shared/buffer.h"
 #include "shared/duration.h"
+#include "shared/mqtt_terms.h"
 #include "shared/options.h"
 #include "shared/pg_url.h"
 #include "shared/timestamp.h"
@@ -231,6 +232,12 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .target = &s->key_file,
          .value_name = "FILE",
          .help = "and its key"},
+        {.name = "mqtt-version",
+         .kind = OPTION_TEXT,
+         .target = &s->mqtt_version,
+         .fallback = "5",
+         .value_name = "VERSION",
+         .help = MQTT_VERSION_HELP},
         {.name = "credentials",
          .kind = OPTION_TEXT,
          .target = &s->credentials_file,
@@ -572,6 +579,8 @@ int settings_read(struct settings *settings, int argc, char **argv)
         "be compared.");
     program.epilogue = buffer_text(&epilogue);
     status = parse_table(settings, argc, argv);
+    if (status < 0 && !mqtt_version_parse(&settings->is_v311, settings->mqtt_version))
+        status = settings_reject("mqtt-version", settings->mqtt_version, MQTT_VERSION_LEGAL);
     if (status < 0 && settings->verify_url && !settings->truth_path)
         status = settings_reject_url("verify", settings->verify_url, "only with --truth FILE");
     if (status < 0 && settings->verify_url && pg_url_flaw(settings->verify_url))

@@ -20,6 +20,8 @@
 struct settings {
     /* As given. */
     const char *mqtt_url;
+    const char *mqtt_version;
+    bool is_v311;
     const char *ca_file;
     const char *cert_file;
     const char *key_file;

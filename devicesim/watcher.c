@@ -10,10 +10,11 @@ static void on_up(struct mqtt_link *link, bool session_present)
     mqtt_link_subscribe(link, BOARDS_FILTER, 0);
 }
 
-static void on_subscribed(struct mqtt_link *link, bool granted)
+static void on_subscribed(struct mqtt_link *link, const char *filter, bool granted)
 {
     struct watcher *watcher = link->config.user;
 
+    (void)filter;
     watcher->is_subscribed = granted;
 }
 

@@ -65,6 +65,8 @@ struct settings {
     const char *mqtt_ca;
     const char *mqtt_cert;
     const char *mqtt_key;
+    const char *mqtt_version;
+    bool is_v311;
 };
 
 struct app {
@@ -275,6 +277,8 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
          "certificates that the broker's is checked against; else the system's", false},
         {"mqtt-cert-file", OPTION_TEXT, &s->mqtt_cert, "", 0, 0, "FILE", "our certificate", false},
         {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key, "", 0, 0, "FILE", "its key", false},
+        {"mqtt-version", OPTION_TEXT, &s->mqtt_version, "5", 0, 0, "VERSION", MQTT_VERSION_HELP,
+         false},
         {"http-listen", OPTION_TEXT, &s->listen, "127.0.0.1:5000", 0, 0, "HOST:PORT",
          HTTP_LISTEN_HELP, false},
         {"http-hosts", OPTION_TEXT, &s->hosts, "", 0, 0, "NAMES",
@@ -326,6 +330,8 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
         return status;
     if (!features_parse(&api->features, s->features, error, sizeof(error)))
         return options_reject(&program, "FEATURES", s->features, error);
+    if (!mqtt_version_parse(&s->is_v311, s->mqtt_version))
+        return options_reject(&program, "MQTT_VERSION", s->mqtt_version, MQTT_VERSION_LEGAL);
     if (!intervals_parse(&api->intervals, s->intervals, error, sizeof(error)))
         return options_reject(&program, "INTERVALS", s->intervals, error);
     if (!http_hosts_parse(&hosts, s->hosts, true, error, sizeof(error)))
@@ -370,6 +376,7 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
                                       .cert_file =
                                           settings->mqtt_cert[0] ? settings->mqtt_cert : NULL,
                                       .key_file = settings->mqtt_key[0] ? settings->mqtt_key : NULL,
+                                      .is_v311 = settings->is_v311,
                                       .user = app,
                                       .on_up = on_mqtt_up,
                                       .on_message = on_mqtt_message,

@@ -10,6 +10,7 @@
 #include "httpapi/reply.h"
 #include "shared/accept.h"
 #include "shared/log.h"
+#include "shared/mqtt_link.h"
 #include "shared/prometheus.h"
 #include "shared/timestamp.h"
 
@@ -50,22 +51,28 @@ static void answer_readiness(struct api *api, struct server_request *request,
                              const struct route *route, struct params *params)
 {
     struct buffer body = {0};
+    struct buffer reasons = {0};
     struct problem problem;
     enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
-    bool has_database = pool_up_count(api->pool) > 0;
 
     (void)route;
     (void)params;
-    if (has_database && verdict == WEIGHED_EXACT) {
+    if (pool_up_count(api->pool) == 0)
+        buffer_put_text(&reasons, "the database is not reachable\n");
+    if (verdict != WEIGHED_EXACT)
+        buffer_printf(&reasons, "%s\n", weighing_verdict_text(verdict));
+    mqtt_link_write_faults(api->broker, &reasons);
+    if (reasons.bytes == 0) {
         buffer_put_text(&body, "{\"status\":\"ready\"}");
         respond_live(api, request, REPLY_JSON, &body);
         return;
     }
-    problem_set_unavailable(&problem, 2, "%s%s%s",
-                            has_database ? "" : "the database is not reachable",
-                            has_database || verdict == WEIGHED_EXACT ? "" : "; ",
-                            verdict == WEIGHED_EXACT ? "" : weighing_verdict_text(verdict));
+    reasons.bytes--; /* the last line's end */
+    for (unsigned char *end; (end = memchr(reasons.data, '\n', reasons.bytes)) != NULL;)
+        *end = ';';
+    problem_set_unavailable(&problem, 2, "%s", buffer_text(&reasons));
     reply_problem(api, request, &problem, NULL);
+    buffer_release(&reasons);
 }
 
 static void answer_collectors(struct api *api, struct server_request *request,

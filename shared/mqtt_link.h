@@ -25,14 +25,21 @@
 #define HIGHWATER_MQTT_LINK_H
 
 #include "shared/backoff.h"
+#include "shared/buffer.h"
+#include "shared/mqtt_subscriptions.h"
+#include "shared/mqtt_terms.h"
+#include "shared/mqtt_tls.h"
+#include "shared/mqtt_url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
-struct mosquitto;
 struct mqtt_link;
+
+/* A connection that ends sooner was none to rely on. */
+enum { MQTT_LINK_STEADY_MS = 3000 };
 
 enum mqtt_link_state {
     MQTT_LINK_OFF,     /* not wanted: before start, after mqtt_link_leave() */
@@ -46,8 +53,9 @@ enum mqtt_link_state {
 
 /* How mqtt_link_subscribe_as() differs from a plain subscription. */
 enum mqtt_link_subscription {
-    MQTT_LINK_NOT_OUR_OWN = 1,    /* nothing that this connection publishes */
-    MQTT_LINK_RETAINED_IF_NEW = 2 /* what is retained only when the subscription was not there */
+    MQTT_LINK_NOT_OUR_OWN = 1,     /* nothing that this connection publishes */
+    MQTT_LINK_RETAINED_IF_NEW = 2, /* what is retained only when the subscription was not there */
+    MQTT_LINK_OPTIONAL = 3         /* the broker may refuse it */
 };
 
 struct mqtt_delivery {
@@ -75,14 +83,17 @@ struct mqtt_link_config {
     bool gated;
     bool starts_off; /* stay away until mqtt_link_join() */
     bool is_v311;    /* MQTT 3.1.1, where the broker's limits are not known; default 5.0 */
+    bool retains;    /* what it publishes is to be retained */
+    bool forgets;    /* what was not acknowledged is not sent again on the next connection */
     uint16_t keepalive_s;
     const char *ca_file; /* mqtts: NULL = the system's */
     const char *cert_file;
     const char *key_file;
     const char *will_topic; /* NULL = none; retained, QoS 1 */
     const char *will_payload;
-    uint16_t inflight; /* how many QoS 1 publications may be unacknowledged; 0 = 65,535 */
-    bool quiet;        /* no log lines: a fleet of thousands says it in sum */
+    uint64_t read_budget_us; /* how long it may read at a time; 0 = a number of messages */
+    uint16_t inflight;       /* how many QoS 1 publications may be unacknowledged; 0 = 65,535 */
+    bool quiet;              /* no log lines: a fleet of thousands says it in sum */
 
     void *user;
     void (*on_up)(struct mqtt_link *link, bool session_present);
@@ -91,7 +102,7 @@ struct mqtt_link_config {
     void (*on_read)(struct mqtt_link *link);     /* a run of messages was read: time to decide */
     void (*on_released)(struct mqtt_link *link); /* the acknowledgements have left */
     void (*on_published)(struct mqtt_link *link, int mid, int reason_code); /* PUBACK arrived */
-    void (*on_subscribed)(struct mqtt_link *link, bool granted);
+    void (*on_subscribed)(struct mqtt_link *link, const char *filter, bool granted);
 };
 
 struct mqtt_link {
@@ -113,12 +124,15 @@ struct mqtt_link {
     uv_timer_t keepalive; /* a few times in each keepalive while connected */
     uv_timer_t rest;      /* gated and busy: until it is read again */
     struct backoff backoff;
-    char *host;
-    char *username;
-    char *password;
-    char *address; /* the numeric one in use */
-    int port;      /* 0 = host is the path of a socket */
-    bool use_tls;
+    struct mqtt_url url;
+    struct mqtt_tls *tls;     /* NULL = none */
+    struct mqtt_tls *old_tls; /* of the instance that there still is, after a reload */
+    struct mqtt_terms terms;  /* of the connection */
+    struct mqtt_subscriptions subscriptions;
+    char *address;        /* the numeric one in use */
+    uint64_t tries;       /* that failed: which of the host's addresses is next */
+    unsigned short_lived; /* connections in a row that did not last MQTT_LINK_STEADY_MS */
+    char last_end[320];   /* why the last that was up ended */
     bool read_something;
     bool in_callback; /* of the library, which then must not be asked to write */
     bool is_holding;  /* publications are collected */
@@ -129,7 +143,7 @@ struct mqtt_link {
     bool tcp_is_open; /* the first writable event of the connection has come */
     bool wants_up;
     bool wants_instance; /* the library's, anew, before the next attempt */
-    char failure[200];   /* of the last attempt, so that only a new one is logged */
+    char failure[320];   /* of the last attempt, so that only a new one is logged */
     unsigned open_handles;
     void (*on_closed)(struct mqtt_link *link);
 };
@@ -147,6 +161,10 @@ void mqtt_link_join(struct mqtt_link *link);
 /* From the next connection on it has this client id (and what else of `config` its owner has changed,
  * such as the will), which is kept by the caller. */
 void mqtt_link_rename(struct mqtt_link *link, const char *client_id);
+
+/* With TLS the files are read anew and the connection is made again with them; false, with nothing
+ * changed, when they are of no use. */
+bool mqtt_link_reload(struct mqtt_link *link, char *error, size_t error_bytes);
 
 /* Leaves with a DISCONNECT where nothing is held, and frees everything. */
 void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link));
@@ -185,6 +203,16 @@ uint64_t mqtt_link_epoch(const struct mqtt_link *link);
 /* Lets out the acknowledgements that are held, if they are of this epoch. While is_releasing is set
  * they are on their way and nothing is read; on_released says when they have left. */
 void mqtt_link_release(struct mqtt_link *link, uint64_t epoch);
+
+/* Whether nothing waits to be read. */
+bool mqtt_link_is_dry(const struct mqtt_link *link);
+
+/* A line for each reason why a connection that comes up is not what it should be: subscriptions
+ * refused, QoS 0 only, a broker that ends it again and again. */
+void mqtt_link_write_faults(const struct mqtt_link *link, struct buffer *out);
+
+/* Its connections end soon after they have come up, again and again. */
+bool mqtt_link_is_flapping(const struct mqtt_link *link);
 
 /* The library's descriptor, -1 when there is none; for tests and tools. */
 int mqtt_link_fd(const struct mqtt_link *link);
