@@ -1,0 +1,55 @@
+"""A name whose first address has nobody behind it, as localhost is on many machines: ::1, then 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+from conftest import BUILD_DIR
+from oracle import now_us, reading
+from servers import Program, until
+
+WITH_HOSTS = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+
+
+def can_mount(hosts):
+    done = subprocess.run(["unshare", "-m", "sh", "-c", WITH_HOSTS, "sh", hosts, "true"], capture_output=True)
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change /etc/hosts, for itself alone")
+def test_all_addresses_of_a_name_are_tried(stack, area):
+    hosts = area / "hosts"
+    hosts.write_text("::1 localhost\n127.0.0.1 localhost\n")
+    if not can_mount(hosts):
+        pytest.skip("no mount namespaces here")
+    urls = {
+        "DATABASE_URL": re.sub(r"127\.0\.0\.1", "localhost", stack.database.url),
+        "MQTT_URL": f"mqtt://localhost:{stack.broker.port}",
+    }
+    assert "localhost" in urls["DATABASE_URL"]
+
+    def start(name, *args, **settings):
+        argv = ["unshare", "-m", "sh", "-c", WITH_HOSTS, "sh", hosts, BUILD_DIR / name, *args]
+        program = Program(name, argv, stack.logs / f"{name}.log", env={**os.environ, **urls, **settings})
+        program.start()
+        started.append(program)
+        return program
+
+    started: list[Program] = []
+    try:
+        collector = start("collector", METRICS_LISTEN=f"localhost:{stack.metrics_port}")
+        httpapi = start("httpapi", HTTP_LISTEN=f"localhost:{stack.http_port}")
+        for program, lines in ((collector, ("database", "mqtt", "mqtt boards", "windows")), (httpapi, ("broker", "database"))):
+            for line in lines:
+                program.wait_for_line(rf" {line}: connecting -> up", 20)
+        assert start("devicesim", "--count", "10", "--rate", "max", "--num-devices", "2").wait(20) == 0
+        stack.publish(reading("d", now_us(), temperature=1))
+        until(lambda: stack.database.count() == 11, 10)
+        until(lambda: stack.get("/healthz")[0] == 200, 10)  # at 127.0.0.1
+        assert stack.metrics()["highwater_readings_stored_total"] == 11
+    finally:
+        for program in started:
+            program.kill9()
