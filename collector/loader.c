@@ -99,11 +99,13 @@ static void load_device(struct loader *loader, struct pg_row *row)
 static void read_reading(struct loader *loader, struct pg_row *row)
 {
     struct reading *reading = loader->reading;
+    int status;
 
     memset(reading, 0, sizeof(*reading));
     reading->content_hash = pg_row_int8(row);
     reading->recorded_at_us = pg_row_moment(row);
-    reading->status = (uint8_t)pg_row_int2(row, STATUS_ABSENT);
+    status = pg_row_int2(row, STATUS_ABSENT);
+    reading->status = status >= 0 && status < STATUS_COUNT ? (uint64_t)status : STATUS_ABSENT;
     for (size_t i = 0; i < loader->config.features->count; i++)
         reading->values[i] = pg_row_double(row);
 }

@@ -127,6 +127,7 @@ bool csv_reading_parse(struct reading *out, const char **device_id,
 {
     const char *id;
     const char *when;
+    int64_t recorded_at_us;
 
     if (row->count != columns->count) {
         snprintf(error, CSV_ERROR_SIZE, "%zu fields instead of %zu", row->count, columns->count);
@@ -139,11 +140,12 @@ bool csv_reading_parse(struct reading *out, const char **device_id,
         snprintf(error, CSV_ERROR_SIZE, "deviceId \"%.64s\" is not " DEVICE_ID_LEGAL, id);
         return false;
     }
-    if (!timestamp_parse(&out->recorded_at_us, when)) {
+    if (!timestamp_parse(&recorded_at_us, when)) {
         snprintf(error, CSV_ERROR_SIZE,
                  "timestamp \"%.64s\" is not RFC 3339 such as 2013-03-01T00:00:00+08:00", when);
         return false;
     }
+    out->recorded_at_us = recorded_at_us;
     if (columns->status < CSV_FIELDS_MAX && row->fields[columns->status][0]) {
         enum reading_status status = reading_status_parse(row->fields[columns->status]);
 

@@ -5,8 +5,6 @@
 
 #include "shared/random.h"
 
-#include <string.h>
-
 uint64_t device_random(uint64_t seed, enum device_stream stream, uint64_t device, uint64_t k)
 {
     uint64_t state = seed;
@@ -31,7 +29,6 @@ void device_reading(const struct device_rules *rules, uint64_t device, uint64_t 
         day = random_unit(&phase) + (double)k * rules->period_us / rules->day_us;
     }
     out->status = (uint8_t)(STATUS_ON + random_below(&random, STATUS_COUNT - STATUS_ON));
-    memset(out->reserved, 0, sizeof(out->reserved));
     for (size_t i = 0; i < ranges->features.count; i++)
         out->values[i] = signal_value(rules->signal, &ranges->ranges[i], &random, day,
                                       walk ? &walk[i] : &nowhere);

@@ -65,13 +65,12 @@ static void get_reading(const struct query *query, const PGresult *result, int r
                         union reading_storage *out)
 {
     struct reading *reading = &out->reading;
+    int64_t status = get_integer(result, row, column + 2);
 
     memset(out, 0, sizeof(*out));
     reading->recorded_at_us = get_moment(result, row, column);
     reading->content_hash = get_integer(result, row, column + 1);
-    reading->status = (uint8_t)get_integer(result, row, column + 2);
-    if (reading->status >= STATUS_COUNT)
-        reading->status = STATUS_ABSENT;
+    reading->status = status >= 0 && status < STATUS_COUNT ? (uint64_t)status : STATUS_ABSENT;
     for (size_t i = 0; i < query->features->count; i++)
         reading->values[i] = get_double(result, row, column + 3 + (int)i);
 }

@@ -225,6 +225,7 @@ static bool read_entry(struct reading *out, char *device_id, const struct featur
     struct json_token member;
     struct json_token value;
     struct json_walk walk;
+    int64_t recorded_at_us = 0;
     bool has_id = false;
     bool has_time = false;
     bool is_good = true;
@@ -246,12 +247,13 @@ static bool read_entry(struct reading *out, char *device_id, const struct featur
         if (strcmp(name, "deviceId") == 0)
             is_good = has_id = read_device_id(device_id, &value);
         else if (strcmp(name, "timestamp") == 0)
-            is_good = has_time = read_moment(&out->recorded_at_us, &value);
+            is_good = has_time = read_moment(&recorded_at_us, &value);
         else if (strcmp(name, "status") == 0)
             is_good = read_status(out, &value);
         else if (feature < features->count)
             is_good = read_value(&out->values[feature], &value);
     }
+    out->recorded_at_us = recorded_at_us;
     return is_good && has_id && has_time;
 }
 

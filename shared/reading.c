@@ -1,7 +1,11 @@
 #include "shared/reading.h"
 
+#include <assert.h>
 #include <string.h>
 #include <xxhash.h>
+
+static_assert(sizeof(struct reading) == 16, "time and status share a word");
+static_assert(STATUS_COUNT <= 8, "a status has three bits");
 
 static const char *const status_texts[STATUS_COUNT] = {
     [STATUS_ON] = "ON",

@@ -1,6 +1,6 @@
 /* reading.h: one reading, the value everything here is about.
  *
- * Shape    a head of 24 bytes, then one double per configured feature, in the order of the
+ * Shape    a head of 16 bytes, then one double per configured feature, in the order of the
  *          FEATURES setting; NAN = the reading has no such feature. reading_size() gives the
  *          stride of an array of them. Which device it belongs to is kept beside it.
  * Units    recorded_at_us: microseconds since 1970-01-01T00:00:00Z, as the device gave it.
@@ -34,11 +34,15 @@ enum reading_status {
     STATUS_COUNT
 };
 
+/* A time and a status share a word, because millions of them are kept. It has room for 36,000 years on
+ * either side of 1970. */
+#define READING_LAST_US ((INT64_C(1) << 60) - 1)
+#define READING_FIRST_US (-READING_LAST_US)
+
 struct reading {
-    int64_t recorded_at_us;
+    int64_t recorded_at_us : 61;
+    uint64_t status : 3;  /* enum reading_status */
     int64_t content_hash; /* signed as in the database, so that both compare it alike */
-    uint8_t status;       /* enum reading_status */
-    uint8_t reserved[7];
     double values[];
 };
 

@@ -189,8 +189,8 @@ static void test_staircase__late_reading_older_than_all_is_put_first_if_it_is_be
 
     insert(f, 10, 9, 0);
     assert_int_equal(insert(f, 5, 10, 0), 0);
-    assert_int_equal(insert(f, INT64_MIN + 1, 11, 0), 0);
-    ASSERT_STEPS(f, {INT64_MIN + 1, 11}, {5, 10}, {10, 9});
+    assert_int_equal(insert(f, READING_FIRST_US, 11, 0), 0);
+    ASSERT_STEPS(f, {READING_FIRST_US, 11}, {5, 10}, {10, 9});
 }
 
 static void test_staircase__late_reading_removes_earlier_ones_it_equals_or_beats(void **state)

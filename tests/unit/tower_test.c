@@ -16,9 +16,9 @@
 enum { FEATURES = 2, MILLION = 1000000, FACTS_MOST = 3000 };
 
 struct fact {
-    int64_t recorded_at_us;
+    int64_t recorded_at_us : 61;
+    uint64_t status : 3;
     int64_t content_hash;
-    uint64_t status;
     double values[FEATURES];
 };
 
@@ -277,16 +277,16 @@ static void test_tower__the_extremes_of_time_and_value_are_times_and_values(void
     f->kind.flight_steps = 3;
     for (int i = 0; i < 100; i++)
         insert(f, i, -i, i);
-    insert(f, INT64_MAX, -1.7976931348623157e308, INT64_MIN);
-    insert(f, INT64_MIN + 1, 1.7976931348623157e308, INT64_MAX);
+    insert(f, READING_LAST_US, -1.7976931348623157e308, INT64_MIN);
+    insert(f, READING_FIRST_US, 1.7976931348623157e308, INT64_MAX);
     assert_int_equal(staircase_count(&f->staircase), 102);
-    assert_int_equal(staircase_newest(&f->staircase, &f->kind)->recorded_at_us, INT64_MAX);
+    assert_int_equal(staircase_newest(&f->staircase, &f->kind)->recorded_at_us, READING_LAST_US);
     assert_int_equal(staircase_best_after(&f->staircase, &f->kind, INT64_MIN)->recorded_at_us,
-                     INT64_MIN + 1);
-    assert_null(staircase_best_after(&f->staircase, &f->kind, INT64_MAX));
-    insert(f, INT64_MAX, -1.7976931348623157e308, INT64_MIN + 1); /* a larger hash */
+                     READING_FIRST_US);
+    assert_null(staircase_best_after(&f->staircase, &f->kind, READING_LAST_US));
+    insert(f, READING_LAST_US, -1.7976931348623157e308, INT64_MIN + 1); /* a larger hash */
     assert_int_equal(staircase_newest(&f->staircase, &f->kind)->content_hash, INT64_MIN + 1);
-    staircase_trim(&f->staircase, &f->kind, INT64_MAX - 1);
+    staircase_trim(&f->staircase, &f->kind, READING_LAST_US - 1);
     assert_int_equal(staircase_count(&f->staircase), 1);
 }
 

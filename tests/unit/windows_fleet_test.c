@@ -34,10 +34,9 @@ static const int64_t fleet_lengths_us[FLEET_INTERVALS] = {60 * SECOND_US, 600 * 
 
 /* A reading of the fleet, with the layout of struct reading. */
 struct fleet_reading {
-    int64_t recorded_at_us;
+    int64_t recorded_at_us : 61;
+    uint64_t status : 3;
     int64_t content_hash;
-    uint8_t status;
-    uint8_t reserved[3];
     double values[FLEET_FEATURES];
 };
 

@@ -23,8 +23,8 @@ bool history_one_in(struct history *h, size_t n)
 
 void history_init(struct history *h, uint64_t seed)
 {
-    static const int64_t starts[] = {0, 1700000000 * SECOND_US, INT64_MIN + MARGIN_US,
-                                     INT64_MAX - MARGIN_US};
+    static const int64_t starts[] = {0, 1700000000 * SECOND_US, READING_FIRST_US + MARGIN_US,
+                                     READING_LAST_US - MARGIN_US};
     static const int64_t lengths[] = {1, 3, 7, 10, 20, LONGEST_US, INTERVAL_ALL_TIME};
 
     *h = (struct history){.random = seed};

@@ -363,9 +363,6 @@ static void test_windows__next_expiry_of_what_never_leaves_is_never(void **state
     insert(f, 0, 10, 5, 10);
     ASSERT_BOARD(f, 0, ALL_TIME, 10, {0, 10});
     assert_int_equal(windows_next_expiry(&f->windows, ALL_TIME, f->entries, f->count), INT64_MAX);
-    insert(f, 0, INT64_MAX - 50, 6, 10);
-    ASSERT_BOARD(f, 0, SHORT, 10, {0, INT64_MAX - 50});
-    assert_int_equal(windows_next_expiry(&f->windows, SHORT, f->entries, f->count), INT64_MAX);
 }
 
 static void test_windows__loaded_peak_is_on_its_all_time_board_only(void **state)
