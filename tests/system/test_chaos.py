@@ -119,18 +119,20 @@ def faults_of_postgres(stack, postgres):
         )
         return int(found) if found else None
 
+    def signalled(pid, number):
+        """It may have ended since it was looked for."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
     def to_backend(number):
         pid = backend()
         if pid:
-            os.kill(pid, number)
+            signalled(pid, number)
             held.append(pid)
 
     def let_backend_go():
         while held:
-            try:
-                os.kill(held.pop(), signal.SIGCONT)
-            except ProcessLookupError:
-                pass
+            signalled(held.pop(), signal.SIGCONT)
 
     def lock():
         connection = stack.database.connect(superuser=True)
@@ -150,7 +152,7 @@ def faults_of_postgres(stack, postgres):
     def kill_backend():
         pid = backend()
         if pid:
-            os.kill(pid, signal.SIGKILL)
+            signalled(pid, signal.SIGKILL)
             until(lambda: not is_alive(pid))
             answers(postgres)
 
