@@ -15,7 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_MS = 1000, REJECTED_LINES_PER_SECOND = 10, SUSPECTED_LEAST = 2 };
+enum {
+    STATUS_MS = 1000,
+    REJECTED_LINES_PER_SECOND = 10,
+    CLEARED_LINES_PER_SECOND = 10,
+    SUSPECTED_LEAST = 2,
+    READ_BUDGET_US =
+        2000 /* who may publish can send more than can be read: others have their turn */
+};
 
 static size_t board_count(const struct boards *boards)
 {
@@ -314,7 +321,7 @@ static void on_status(uv_timer_t *timer)
     struct boards *boards = timer->data;
 
     ask_again(boards);
-    boards->rejected_lines = 0;
+    boards->rejected_lines = boards->cleared_lines = 0;
     boards->config.on_second(boards->config.user);
     boards_look(boards);
     boards_tell_status(boards);
@@ -494,9 +501,13 @@ void boards_write_faults(const struct boards *boards, struct buffer *out)
 /* Others would take it for a board of the present. */
 static void clear_if_stale(struct boards *boards, const struct mqtt_delivery *delivery)
 {
+    char topic[200];
+
     if (!delivery->retain || delivery->bytes == 0 || is_kept(boards, delivery->topic))
         return;
-    log_info("boards: %s is no longer kept, and cleared", delivery->topic);
+    if (boards->cleared_lines++ < CLEARED_LINES_PER_SECOND)
+        log_info("boards: %s is no longer kept, and cleared",
+                 log_escaped(topic, sizeof(topic), delivery->topic, strlen(delivery->topic)));
     mqtt_link_publish(&boards->mqtt, NULL, delivery->topic, NULL, 0, 0, true);
 }
 
@@ -520,15 +531,14 @@ enum broker_memory boards_broker_memory(const struct boards *boards, uint64_t si
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct boards *boards = link->config.user;
-    char text[128];
 
     if (strncmp(delivery->topic, boards->boards_topic, strlen(boards->boards_topic)) == 0) {
         clear_if_stale(boards, delivery);
     } else if (strcmp(delivery->topic, boards->marker_topic) == 0) {
         take_marker(boards, delivery);
     } else {
-        snprintf(text, sizeof(text), "%.*s", (int)delivery->bytes, (const char *)delivery->payload);
-        boards->config.on_broker_says(boards->config.user, delivery->topic, text);
+        boards->config.on_broker_says(boards->config.user, delivery->topic, delivery->payload,
+                                      delivery->bytes);
     }
 }
 
@@ -616,6 +626,7 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
              config->collector_id);
     strcpy(boards->client_id, "highwater-boards"); /* until boards_set_identity() */
     mqtt.name = "mqtt boards";
+    mqtt.read_budget_us = READ_BUDGET_US;
     mqtt.starts_off = true; /* until it is our turn */
     mqtt.client_id = boards->client_id;
     mqtt.will_topic = boards->status_topic;

@@ -51,7 +51,8 @@ struct boards_config {
     void (*put_status)(void *user, struct buffer *out);
     void (*on_shown)(void *user);  /* boards with all that the last load brought are out */
     void (*on_second)(void *user); /* once in each, whether or not the broker is there */
-    void (*on_broker_says)(void *user, const char *topic, const char *text); /* a $SYS value */
+    /* a value under $SYS, as it came: sys_topics.h */
+    void (*on_broker_says)(void *user, const char *topic, const void *payload, size_t bytes);
 };
 
 /* What was last published of one board. */
@@ -90,6 +91,7 @@ struct boards {
     struct moments moments;
     int64_t status_as_of_us; /* of the last status */
     uint64_t rejected_lines; /* published in this second */
+    uint64_t cleared_lines;  /* logged in this second */
     bool is_complete;        /* false: warming; boards are not published */
     bool is_loading;         /* the windows gain what others have stored */
     bool is_fresh;           /* a load has ended, and no boards were made since */

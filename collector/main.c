@@ -10,6 +10,7 @@
 #include "collector/monitor.h"
 #include "collector/rejected.h"
 #include "collector/silence.h"
+#include "collector/sys_topics.h"
 #include "collector/upkeep.h"
 #include "shared/duration.h"
 #include "shared/log.h"
@@ -661,22 +662,18 @@ static void put_status(void *user, struct buffer *out)
                   ",\"stored\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"rejected\":%" PRIu64
                   ",\"inFlight\":%" PRIu64 ",\"ratePerSecond\":%" PRIu64 ",\"lagMs\":%.1f",
                   c->devices.count, n->messages, n->received, n->stored, n->duplicates, n->rejected,
-                  ingest_in_flight(&c->ingest), c->rate, c->lag_ms);
+                  ingest_in_flight(&c->ingest), c->rate, c->lag_ms > 0 ? c->lag_ms : 0.0);
     put_rejected_by_reason(out, n);
     if (c->knows_broker_dropped)
         buffer_printf(out, ",\"brokerDropped\":%" PRIu64, c->broker_dropped);
 }
 
-static void on_broker_version(const char *text)
+static void on_broker_version(const struct sys_version *version)
 {
-    unsigned major, minor, patch;
-
-    if (sscanf(text, "mosquitto version %u.%u.%u", &major, &minor, &patch) != 3)
-        return;
-    if (major < 2 || (major == 2 && minor == 0 && patch < 13))
+    if (version->major < 2 || (version->major == 2 && version->minor == 0 && version->patch < 13))
         log_info("preflight: broker %u.%u.%u sends more than the receive maximum allows (mended in "
                  "2.0.13); harmless here, memory is bounded by not reading",
-                 major, minor, patch);
+                 version->major, version->minor, version->patch);
 }
 
 /* The broker drops without telling sender or receiver; this count is all there is. */
@@ -690,12 +687,15 @@ static void on_broker_dropped(struct collector *c, uint64_t dropped)
     c->broker_dropped = dropped;
 }
 
-static void on_broker_says(void *user, const char *topic, const char *text)
+static void on_broker_says(void *user, const char *topic, const void *payload, size_t bytes)
 {
-    if (strcmp(topic, BOARDS_BROKER_VERSION) == 0)
-        on_broker_version(text);
-    else if (strcmp(topic, BOARDS_BROKER_DROPPED) == 0)
-        on_broker_dropped(user, strtoull(text, NULL, 10));
+    struct sys_version version;
+    uint64_t count;
+
+    if (strcmp(topic, BOARDS_BROKER_VERSION) == 0 && sys_parse_version(&version, payload, bytes))
+        on_broker_version(&version);
+    else if (strcmp(topic, BOARDS_BROKER_DROPPED) == 0 && sys_parse_count(&count, payload, bytes))
+        on_broker_dropped(user, count);
 }
 
 static void get_view(void *user, struct metrics_view *view)
@@ -861,10 +861,17 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(c);
 }
 
+/* What is committing goes on: it holds acknowledgements of the connection before, which the broker
+ * then delivers again. */
 static void on_hangup(void *user)
 {
-    (void)user;
-    log_info("SIGHUP: goes on; what is read from files is read anew at each connection");
+    struct collector *c = user;
+
+    if (c->is_stopping || c->settings.migrate_only)
+        return;
+    signals_reload(&c->boards.mqtt);
+    if (c->is_ingesting)
+        signals_reload(&c->ingest.mqtt);
 }
 
 /* What was loaded is due no longer, but for what was noted meanwhile. */

@@ -366,7 +366,8 @@ static void on_hangup(void *user)
     struct run *run = user;
 
     erase_live_line(run);
-    log_info("SIGHUP: goes on; what is read from files is read anew at each connection");
+    if (run->phase < CLOSING)
+        publishers_reload(&run->publishers);
 }
 
 /* ---- closing -------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * same packet id, so a ticket stays valid until its PUBACK comes, on whichever connection. */
 #include "devicesim/publishers.h"
 
+#include "shared/log.h"
 #include "shared/mem.h"
 #include "shared/timestamp.h"
 
@@ -155,7 +156,8 @@ uint32_t publishers_room(const struct publishers *all, size_t which)
     const struct publisher *publisher = &all->items[which];
     uint32_t out = publisher->window.count;
 
-    if (!publisher->has_started || publisher->is_full || publisher->link.state != MQTT_LINK_UP)
+    if (!publisher->has_started || publisher->is_full || publisher->wants_reload ||
+        publisher->link.state != MQTT_LINK_UP)
         return 0;
     return out < all->config.inflight ? all->config.inflight - out : 0;
 }
@@ -210,10 +212,50 @@ void publishers_cut(struct publishers *all, size_t which)
         shutdown(mqtt_link_fd(&all->items[which].link), SHUT_RDWR);
 }
 
+void publishers_reload(struct publishers *all)
+{
+    if (!all->items[0].link.tls) {
+        log_info("mqtt: SIGHUP: without TLS there is nothing to read anew");
+        return;
+    }
+    all->wants_reload = true;
+    for (size_t i = 0; i < all->started; i++)
+        all->items[i].wants_reload = true;
+    log_info("mqtt: SIGHUP: certificates are read anew, and all connections made again with them");
+}
+
+/* One that is down may be so for its certificates: it waits for nothing. */
+static bool may_reload(const struct publisher *publisher)
+{
+    return publisher->window.count == 0 || publisher->link.state != MQTT_LINK_UP;
+}
+
+static void reload_some(struct publishers *all)
+{
+    bool is_good = true;
+    char error[256];
+
+    all->wants_reload = false;
+    for (size_t i = 0; i < all->started; i++) {
+        struct publisher *publisher = &all->items[i];
+
+        if (publisher->wants_reload && may_reload(publisher)) {
+            publisher->wants_reload = false;
+            is_good = mqtt_link_reload(&publisher->link, error, sizeof(error)) && is_good;
+            all->config.on_room(all->config.user, i);
+        }
+        all->wants_reload = all->wants_reload || publisher->wants_reload;
+    }
+    if (!is_good)
+        log_error("mqtt: SIGHUP: it goes on with the certificates it has: %s", error);
+}
+
 const char *publishers_look(struct publishers *all)
 {
     const char *failure = NULL;
 
+    if (all->wants_reload)
+        reload_some(all);
     if (all->up == all->config.count)
         return NULL;
     all->failing = 0;

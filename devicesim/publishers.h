@@ -35,6 +35,7 @@ struct publisher {
     bool has_connected; /* once at least */
     bool is_touched;    /* has something to flush */
     bool is_full;       /* its window was, and is not yet half empty again */
+    bool wants_reload;  /* of its certificates, once nothing is out */
     bool flaps;
 };
 
@@ -64,8 +65,9 @@ struct publishers {
     uv_loop_t *loop;
     struct publisher *items;
     size_t started;
-    size_t connected; /* have been up at least once */
-    size_t failing;   /* have failed and never been up, at the last look */
+    size_t connected;  /* have been up at least once */
+    size_t failing;    /* have failed and never been up, at the last look */
+    bool wants_reload; /* one of them does */
     size_t up;
     size_t closed;
     uint32_t *touched; /* who has something to flush */
@@ -99,6 +101,10 @@ void publishers_flush(struct publishers *publishers);
 
 /* Cuts the connection as a device that loses its network does; it comes back by itself. */
 void publishers_cut(struct publishers *publishers, size_t which);
+
+/* Certificates are read anew. A connection whose messages are not all acknowledged sends no more
+ * until they are: they would be forgotten with it. */
+void publishers_reload(struct publishers *publishers);
 
 /* To be called now and then: starts further connections in the place of those that fail, which go
  * on trying by themselves. Returns why one of those that are not up is not; NULL when there is

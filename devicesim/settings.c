@@ -573,10 +573,10 @@ int settings_read(struct settings *settings, int argc, char **argv)
     buffer_put_text(&epilogue, "Malformed messages: ");
     malformed_list(&epilogue);
     buffer_put_text(
-        &epilogue,
-        ".\nExit status: 0 when everything was acknowledged, or verified; 1 when not, or "
-        "when no connection came up\nat all; 2 for a wrong setting, or when nothing can "
-        "be compared.");
+        &epilogue, ".\nSIGHUP reads certificates anew.\nExit status: 0 when everything was "
+                   "acknowledged, or verified; 1 when not, or "
+                   "when no connection came up\nat all; 2 for a wrong setting, or when nothing can "
+                   "be compared.");
     program.epilogue = buffer_text(&epilogue);
     status = parse_table(settings, argc, argv);
     if (status < 0 && !mqtt_version_parse(&settings->is_v311, settings->mqtt_version))

@@ -35,7 +35,9 @@ enum {
     MQTT_KEEPALIVE_S = 10,
     FDS_BESIDES_CLIENTS = 64,
     LACKING_MS = 2000,
-    UNREADABLE_EVERY_MS = 10000
+    UNREADABLE_EVERY_MS = 10000,
+    READ_BUDGET_US =
+        2000 /* who may publish can send more than can be read: others have their turn */
 };
 
 #define STATUSES "collectors/+/status"
@@ -86,7 +88,8 @@ static const struct program program = {
     .summary = "Serves the boards, histograms and history of all readings over HTTP.",
     .epilogue =
         "Boards come from the collectors over MQTT, or from the database while no collector is "
-        "live.\nSIGTERM: finishes running answers, ends streams, exits with 0.\n"
+        "live.\nSIGTERM: finishes running answers, ends streams, exits with 0. SIGHUP reads "
+        "certificates anew.\n"
         "Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot listen, or after a second "
         "signal; "
         "2 for a\nwrong setting.",
@@ -233,8 +236,10 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void on_hangup(void *user)
 {
-    (void)user;
-    log_info("SIGHUP: goes on; what is read from files is read anew at each connection");
+    struct app *app = user;
+
+    if (!app->is_stopping)
+        signals_reload(&app->mqtt);
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */
@@ -377,6 +382,7 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
                                           settings->mqtt_cert[0] ? settings->mqtt_cert : NULL,
                                       .key_file = settings->mqtt_key[0] ? settings->mqtt_key : NULL,
                                       .is_v311 = settings->is_v311,
+                                      .read_budget_us = READ_BUDGET_US,
                                       .user = app,
                                       .on_up = on_mqtt_up,
                                       .on_message = on_mqtt_message,

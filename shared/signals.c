@@ -1,5 +1,8 @@
 #include "shared/signals.h"
 
+#include "shared/log.h"
+#include "shared/mqtt_link.h"
+
 #include <signal.h>
 
 void signals_init(void)
@@ -36,4 +39,17 @@ void signals_close(struct signals *signals)
     sigaddset(&hangup, SIGHUP);
     sigprocmask(SIG_BLOCK, &hangup, NULL);
     uv_close((uv_handle_t *)&signals->hangup, NULL);
+}
+
+void signals_reload(struct mqtt_link *link)
+{
+    const char *name = link->config.name;
+    char error[256];
+
+    if (!link->tls)
+        log_info("%s: SIGHUP: without TLS there is nothing to read anew", name);
+    else if (mqtt_link_reload(link, error, sizeof(error)))
+        log_info("%s: SIGHUP: certificates were read anew; it connects again with them", name);
+    else
+        log_error("%s: SIGHUP: it goes on with the certificates it has: %s", name, error);
 }

@@ -12,6 +12,8 @@
 
 #include <uv.h>
 
+struct mqtt_link;
+
 struct signals {
     uv_signal_t hangup;
     void *user;
@@ -24,5 +26,8 @@ void signals_init(void);
 void signals_start(struct signals *signals, uv_loop_t *loop, void (*on_hangup)(void *user),
                    void *user);
 void signals_close(struct signals *signals);
+
+/* Reads the certificates of a connection anew, and says so. */
+void signals_reload(struct mqtt_link *link);
 
 #endif

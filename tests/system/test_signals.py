@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from oracle import now_us, reading
-from servers import until
+from servers import LOOPBACK, PrivateBroker, until
 from test_collector import live_collector
 
 HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
@@ -82,3 +85,72 @@ def test_a_reading_sent_after_a_hangup_is_stored(stack):
         shake(collector)
         stack.publish(reading("d", now_us(), temperature=number))
     until(lambda: stack.database.count() == 3)
+
+
+# --- Certificates ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certified(area, logs):
+    """A broker that takes who has a certificate, by the name in it. (broker, a function that issues one to us)"""
+    home = Path(tempfile.mkdtemp(dir=area, prefix="certified-"))
+    home.chmod(0o755)
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=home, check=True, capture_output=True)
+        for path in home.iterdir():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+    def issue(name, file):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", "new.key", "-out", "new.csr")
+        openssl("x509", "-req", "-in", "new.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                "-extfile", "names", "-out", "new.crt")  # fmt: skip
+        for ending in ("key", "crt"):
+            (home / f"new.{ending}").replace(home / f"{file}.{ending}")
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test authority",
+            "-keyout", "ca.key", "-out", "ca.crt")  # fmt: skip
+    (home / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    issue("127.0.0.1", "server")
+    issue("first", "ours")
+    lines = [
+        f"cafile {home}/ca.crt", f"certfile {home}/server.crt", f"keyfile {home}/server.key",
+        "require_certificate true", "use_identity_as_username true", "allow_anonymous true",
+    ]  # fmt: skip
+    server = PrivateBroker(home / "broker", extra_lines=lines, log=logs / "certified.log")
+    server.home.mkdir()
+    server.start()
+    yield server, home, issue
+    server.kill9()
+
+
+def test_a_hangup_has_certificates_read_anew(stack, certified):
+    """Under load, which loses nothing by it; files of no use change nothing."""
+    broker, home, issue = certified
+    tls = {
+        "mqtt_url": f"mqtts://{LOOPBACK}:{broker.port}", "mqtt_ca_file": home / "ca.crt",
+        "mqtt_cert_file": home / "ours.crt", "mqtt_key_file": home / "ours.key",
+    }  # fmt: skip
+    collector = stack.start_collector(**tls)
+    httpapi = stack.start_httpapi(**tls)
+    until(lambda: broker.program.output().count("u'first'") == 3, 20, "both are there")
+    fleet = stack.start_devicesim("--rate", "1000", "--count", "6000", "--connections", "2", "--json", **tls)
+    until(lambda: stack.database.count() > 500, 20)
+    programs = (collector, httpapi, fleet)
+
+    good = (home / "ours.crt").read_bytes()
+    (home / "ours.crt").write_bytes(b"nothing of the kind")
+    for program in programs:
+        program.signal(signal.SIGHUP)
+        program.wait_for_line("it goes on with the certificates it has")
+    assert "u'second'" not in broker.program.output()
+    (home / "ours.crt").write_bytes(good)
+
+    issue("second", "ours")
+    for program in programs:
+        program.signal(signal.SIGHUP)
+    until(lambda: broker.program.output().count("u'second'") == 5, 20, "all have come back with it")
+    assert fleet.wait(60) == 0, fleet.tail()
+    assert json.loads(fleet.output().splitlines()[-1])["acked"] == 6000
+    until(lambda: stack.database.count() == 6000, 20)
+    assert collector.terminate() == 0 and httpapi.terminate() == 0
