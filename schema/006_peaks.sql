@@ -109,29 +109,149 @@ END $$;
 CREATE TRIGGER readings_were_ranked AFTER INSERT ON readings REFERENCING NEW TABLE AS added
 FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
 
+-- ---- boards -------------------------------------------------------------------------------------
+--
+-- A board of any span costs what its rollups cost, not what its readings do. The highest (lowest) value
+-- of a device in an hour is in the rollups; it says what a reading of that hour may reach at most. So
+-- devices are looked at in the order of what they may reach, and of each only the hours that may hold
+-- its best reading, until nothing that is left can come before the last on the board. What is looked at
+-- are always readings, so it does not matter that the span begins within an hour, or what came after the
+-- moment that is asked about: a bound may be too high, and is never too low. What is not summed up yet, the
+-- last minutes, is looked through, and so is what came for days whose partition was dropped.
+-- Rejected: to look for the row of each device's maximum, which needs a bound that is exact.
+
+-- The row of peaks that a reading r makes, as SQL.
+CREATE FUNCTION board_row_sql(feature text, sort_order text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('ROW (%s)::peaks', string_agg(CASE attname WHEN 'value' THEN format('r.%I', feature)
+                  WHEN 'feature' THEN quote_literal(feature) WHEN 'sort_order' THEN quote_literal(sort_order)
+                  ELSE format('r.%I', attname) END, ', ' ORDER BY attnum))
+    FROM pg_attribute WHERE attrelid = 'peaks'::regclass AND attnum > 0 AND NOT attisdropped
+$$;
+
+-- What the readings of devices may reach in each bucket that ends after `since`, as SQL: device, reach
+-- (the value, or its opposite where the lowest is the best), from_at, and last_at, when the newest was recorded.
+CREATE FUNCTION board_bounds_sql(feature text, sort_order text, since timestamptz, uses_days boolean, whose text)
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
+DECLARE
+    state      storage_state;
+    starts     timestamptz;
+    first_hour timestamptz;
+    first_day  timestamptz; -- of the whole ones
+    open_day   timestamptz;
+    part       text;
+BEGIN
+    SELECT * INTO state FROM storage_state;
+    starts := greatest(since, state.kept_from); -- before that there are sums without readings
+    first_hour := date_bin('1 hour', starts, 'epoch');
+    open_day := date_bin('1 day', state.rolled_until, 'epoch');
+    first_day := least(date_bin('1 day', starts, 'epoch') + interval '24 hours', open_day);
+    part := format('SELECT device, %s AS reach, bucket AS from_at, last_at FROM %%s WHERE %I > 0 AND device > 0 AND last_at >= %L%s',
+                   CASE sort_order WHEN 'desc' THEN format('%I', feature || '_max') ELSE format('-%I', feature || '_min') END,
+                   feature || '_count', starts, whose);
+    RETURN format(part, 'rollup_open') || ' AND unit = ''hour'' UNION ALL ' || format(part, 'rollup_late')
+           || ' UNION ALL ' || format(part, 'rollup_hours')
+           || CASE WHEN uses_days THEN format(' AND (bucket >= %L AND bucket < %L OR bucket >= %L) UNION ALL ',
+                                              first_hour, first_day, open_day)
+                                       || format(part, 'rollup_days') || format(' AND bucket >= %L AND bucket < %L', first_day, open_day)
+                   ELSE format(' AND bucket >= %L', first_hour) END;
+END $$;
+
+-- The best reading of one device recorded after `since` and received by then; NULL when there is none.
+CREATE FUNCTION board_best(of_device integer, feature text, sort_order text, since timestamptz, received_until timestamptz)
+RETURNS peaks LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 AS $$
+#variable_conflict use_variable
+DECLARE
+    state storage_state;
+    best  peaks;
+    other peaks;
+    cell  record;
+    sign  double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
+    look  text := format('SELECT (b.found).* FROM (SELECT %s AS found FROM readings r WHERE r.device = %s AND r.%I <> ''NaN'''
+                         ' AND r.recorded_at > %L AND r.received_at <= %L AND r.recorded_at >= %%L AND r.recorded_at < %%L'
+                         ' ORDER BY %s LIMIT 1) b', board_row_sql(feature, sort_order), of_device, feature, since,
+                         received_until, (rank_sql(feature, sort_order)).of_device);
+BEGIN
+    SELECT * INTO state FROM storage_state;
+    EXECUTE format(look, state.rolled_until, 'infinity') INTO best;
+    FOR cell IN EXECUTE
+        CASE WHEN since < state.kept_from
+             THEN format('SELECT ''Infinity''::float8 AS reach, ''infinity''::timestamptz AS last_at,'
+                         ' ''-infinity''::timestamptz AS from_at, %L::timestamptz AS until_at UNION ALL ', state.kept_from)
+             ELSE '' END
+        || format('SELECT reach, last_at, from_at, from_at + interval ''1 hour'' AS until_at FROM (%s) b ORDER BY reach DESC, last_at DESC',
+                  board_bounds_sql(feature, sort_order, since, false, format(' AND device = %s', of_device)))
+    LOOP
+        EXIT WHEN best.device IS NOT NULL AND (cell.reach < sign * best.value
+                                               OR cell.reach = sign * best.value AND cell.last_at < best.recorded_at);
+        EXECUTE format(look, cell.from_at, cell.until_at) INTO other;
+        IF other.device IS NOT NULL
+           AND (best.device IS NULL OR (sign * other.value, other.recorded_at, other.content_hash)
+                                       > (sign * best.value, best.recorded_at, best.content_hash)) THEN
+            best := other;
+        END IF;
+    END LOOP;
+    RETURN best;
+END $$;
+
 -- A board out of the tables: the best reading of each device recorded after a moment, the best
 -- devices first. Of all time, since -infinity, it is what peaks says.
 CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
                          received_until timestamptz DEFAULT 'infinity')
-RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
+RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'
+SET max_parallel_workers_per_gather = 0 AS $$
 #variable_conflict use_variable
+DECLARE
+    state   storage_state;
+    whose   integer[];          -- devices, in the order of what they may reach
+    reaches double precision[];
+    times   double precision[]; -- when at the latest, in seconds and a little more
+    taken   integer := 0;
+    batch   integer := most + 8;
+    bests   peaks[] := '{}';
+    last    peaks;
+    best_first text := (rank_sql('value', sort_order)).of_fleet;
+    sign    double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
 BEGIN
     IF since = '-infinity' THEN
         RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM peaks r JOIN devices d ON d.id = r.device'
                                     ' WHERE r.feature = %L AND r.sort_order = %L ORDER BY %s LIMIT %s',
-                                    feature, sort_order, (rank_sql('value', sort_order)).of_fleet, most);
+                                    feature, sort_order, best_first, most);
         RETURN;
     END IF;
     PERFORM readings_settle();
-    RETURN QUERY EXECUTE format(
-        'SELECT d.device_id, ROW (%s)::peaks FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
-        ' WHERE r.%I <> ''NaN'' AND r.recorded_at > %L AND r.received_at <= %L ORDER BY r.device, %s) r'
-        ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s',
-        (SELECT string_agg(CASE attname WHEN 'value' THEN format('r.%I', feature) WHEN 'feature' THEN quote_literal(feature)
-                           WHEN 'sort_order' THEN quote_literal(sort_order) ELSE format('r.%I', attname) END, ', '
-                           ORDER BY attnum)
-         FROM pg_attribute WHERE attrelid = 'peaks'::regclass AND attnum > 0 AND NOT attisdropped),
-        feature, since, received_until, (rank_sql(feature, sort_order)).of_device,
-        (rank_sql(feature, sort_order)).of_fleet, most);
+    SELECT * INTO state FROM storage_state;
+    IF since >= state.rolled_until THEN
+        RETURN QUERY EXECUTE format(
+            'SELECT d.device_id, %s FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
+            ' WHERE r.%I <> ''NaN'' AND r.recorded_at > %L AND r.received_at <= %L ORDER BY r.device, %s) r'
+            ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s', board_row_sql(feature, sort_order), feature, since,
+            received_until, (rank_sql(feature, sort_order)).of_device, (rank_sql(feature, sort_order)).of_fleet, most);
+        RETURN;
+    END IF;
+    EXECUTE format(
+        'SELECT array_agg(device ORDER BY bound DESC), array_agg(bound[1] ORDER BY bound DESC), array_agg(bound[2] ORDER BY bound DESC)'
+        ' FROM (SELECT device, max(ARRAY[reach, date_part(''epoch'', last_at) + 0.00001]) AS bound FROM (%s'
+        ' UNION ALL SELECT r.device, max(%s * r.%I), NULL, max(r.recorded_at) FROM readings r'
+        ' WHERE r.recorded_at >= %L AND r.%3$I <> ''NaN'' GROUP BY r.device'
+        ' UNION ALL SELECT r.device, max(%2$s * r.%3$I), NULL, max(r.recorded_at) FROM readings r'
+        ' WHERE r.recorded_at > %5$L AND r.recorded_at < %6$L AND r.%3$I <> ''NaN'' GROUP BY r.device) b GROUP BY device) d',
+        board_bounds_sql(feature, sort_order, since, true, ''), sign, feature, state.rolled_until, since, state.kept_from)
+    INTO whose, reaches, times;
+    WHILE taken < cardinality(whose) LOOP
+        last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
+        EXIT WHEN last.device IS NOT NULL
+                  AND (reaches[taken + 1] < sign * last.value
+                       OR reaches[taken + 1] = sign * last.value AND times[taken + 1] < date_part('epoch', last.recorded_at));
+        EXECUTE format('SELECT array_agg(found ORDER BY place) FROM (SELECT ROW (r.*)::peaks AS found, row_number() OVER (ORDER BY %s) AS place'
+                       ' FROM (SELECT u.* FROM unnest($1) u UNION ALL SELECT b.* FROM unnest($2) AS w (id),'
+                       ' board_best(w.id, %L, %L, %L, %L) b WHERE b.device IS NOT NULL) r JOIN devices d ON d.id = r.device) p'
+                       ' WHERE place <= %s', best_first, feature, sort_order, since, received_until, most)
+        INTO bests USING bests, whose[taken + 1:taken + batch];
+        bests := coalesce(bests, '{}');
+        taken := taken + batch;
+        batch := batch * 4;
+    END LOOP;
+    RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM unnest($1) r JOIN devices d ON d.id = r.device'
+                                ' ORDER BY %s', best_first) USING bests;
 END $$;
 COMMENT ON FUNCTION board_of(text, text, timestamptz, bigint, timestamptz) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded after `since` (-infinity: ever), each with its whole best reading, the best first.';

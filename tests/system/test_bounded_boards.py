@@ -1,0 +1,104 @@
+"""Boards of any span out of the tables: what a look at every reading says, and without one."""
+
+from __future__ import annotations
+
+from oracle import now_us, to_text
+from storage import DAY_US, HOUR_US, migrated
+
+MINUTE_US = 60_000_000
+FEATURE = "temperature"
+
+EVERY = """
+    SELECT d.device_id, b.recorded_at, b.content_hash FROM (
+        SELECT DISTINCT ON (r.device) r.device, r.recorded_at, r.content_hash, r.temperature FROM readings r
+        WHERE r.temperature <> 'NaN' AND r.recorded_at > %(since)s AND r.received_at <= %(until)s
+        ORDER BY r.device, r.temperature {order}, r.recorded_at DESC, r.content_hash DESC) b
+    JOIN devices d ON d.id = b.device ORDER BY b.temperature {order}, b.recorded_at DESC, d.device_id LIMIT %(most)s"""
+BOARD = """
+    SELECT device_id, (best).recorded_at, (best).content_hash
+    FROM board_of('temperature', %(order)s, %(since)s, %(most)s, %(until)s)"""
+
+
+def differences(database, since, until, orders=("desc", "asc"), mosts=(3, 1000)):
+    found = []
+    for order in orders:
+        for most in mosts:
+            values = {"order": order, "since": since, "until": until, "most": most}
+            if database.rows(BOARD, values) != database.rows(EVERY.format(order=order), values):
+                found.append(values)
+    return found
+
+
+def store(database, rng, count, since, until, levels, late=False):
+    """Random readings of 30 devices; few `levels` make ties."""
+    database.rows(
+        "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature, pressure)"
+        " SELECT d, h, t, least(t, now()) + h %% 3 * interval '1 s', CASE WHEN h %% 11 > 0 THEN v END, v FROM ("
+        " SELECT 1 + floor(random() * 30)::int AS d, (random() * 1e15)::bigint AS h,"
+        " %(since)s::timestamptz + random() * (%(until)s::timestamptz - %(since)s) AS t,"
+        " floor(random() * %(levels)s) - %(levels)s / 3 AS v FROM (SELECT setseed(%(seed)s)) s, generate_series(1, %(count)s)) r ORDER BY t",
+        {"since": to_text(since), "until": to_text(until), "count": count, "levels": levels, "seed": rng.random()},
+    )
+
+
+def roll_to(database, at):
+    database.rows("UPDATE storage_state SET late_before = %s", (to_text(at - at % MINUTE_US),))
+    for _ in range(24 * 5):
+        database.rows("SELECT rollup_until(%s)", (to_text(at),))
+
+
+def test_boards_of_any_span_are_what_every_reading_says(stack, rng):
+    levels = rng.choice((2, 40, 1_000_000))
+    database = migrated(stack)
+    now = now_us()
+    first = now - 4 * DAY_US
+    database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
+    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
+    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first - first % DAY_US)})
+    rolled = now - rng.randrange(3, 120) * MINUTE_US
+
+    def check(at):
+        spans = [5 * MINUTE_US, rng.randrange(6 * HOUR_US), rng.randrange(4 * DAY_US), 20 * DAY_US]
+        for since in [now - span for span in spans] + [rolled - rolled % HOUR_US]:
+            for until in ("infinity", to_text(now - rng.randrange(3 * HOUR_US)))[: rng.randrange(1, 3)]:
+                assert differences(database, to_text(since), until) == [], f"{at}: since {to_text(since)}"
+
+    store(database, rng, 1500, first, now + MINUTE_US, levels)
+    check("nothing is summed up")
+    roll_to(database, rolled)
+    check("summed up")
+    store(database, rng, 400, first, now, levels)
+    check("with late readings")
+    database.rows("SELECT rollup_fold_late(150)")
+    check("some of which are folded in")
+    while database.rows("SELECT detach_partition(%s)", (to_text(now - 2 * DAY_US),))[0][0]:
+        pass
+    database.rows("SELECT drop_detached(), rollup_forget()")
+    check("old ones dropped")
+    store(database, rng, 200, first, now, levels)
+    check("some of the time that was dropped")
+
+
+def test_a_board_of_days_looks_at_few_readings(stack, rng):
+    """Of 40,000 in 60 hours, but those of today; counted by the database, not by a clock."""
+    database = migrated(stack)
+    now = now_us()
+    database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
+    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(now - 3 * DAY_US),))
+    start = now - 3 * DAY_US
+    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(start - start % DAY_US)})
+    store(database, rng, 40_000, now - 60 * HOUR_US, now, 1_000_000)
+    roll_to(database, now - 3 * MINUTE_US)
+    database.rows("ANALYZE")
+    read = (
+        "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables"
+        " WHERE relid IN (SELECT to_regclass(name) FROM reading_partitions WHERE ends_at < now())"
+    )
+    connection = database.connect()
+    for span, order in ((59, "desc"), (59, "asc")):
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM board_of('temperature', %s, now() - %s * interval '1 hour', 10)", (order, span))
+            assert cursor.fetchone() == (10,)
+            cursor.execute(read)
+            assert cursor.fetchone()[0] < 2_000, (span, order)
+    connection.close()
