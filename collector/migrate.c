@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define LOCK_SQL                                                                                   \
-    "SET statement_timeout = 0; SET client_min_messages = warning; SET DateStyle = 'ISO';"         \
     "SELECT pg_advisory_lock(hashtextextended('highwater schema', 0));"                            \
     "SET lock_timeout = '5s';"                                                                     \
     "CREATE TABLE IF NOT EXISTS schema_migrations ("                                               \
@@ -148,6 +147,7 @@ bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *databas
     struct pg_link_config config = {.name = "schema",
                                     .url = database_url,
                                     .application_name = "highwater schema",
+                                    .warns = true,
                                     .user = migrate,
                                     .on_up = on_up};
 

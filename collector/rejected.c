@@ -3,6 +3,7 @@
 #include "collector/ingest.h"
 #include "shared/buffer.h"
 #include "shared/mem.h"
+#include "shared/pg_session.h"
 #include "shared/pg_url.h"
 #include "shared/topic.h"
 
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 30000, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
+enum { CONNECT_MS = 30000, IDLE_MS = 30000, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
 
 /* Rows behind $1 and up to $3, of the reason $2 if it is not empty. */
 #define PAGE_SQL                                                                                   \
@@ -398,14 +399,17 @@ static int resubmit_all(struct rejected *r)
 
 int rejected_run(const struct rejected_config *config)
 {
+    const struct pg_session session = {.reads_only = !config->resubmit};
     struct rejected *r = mem_calloc(1, sizeof(*r));
+    char reason[320];
     int status;
 
     r->config = config;
     strcpy(r->read_id, "0");
-    r->conn = PQconnectdb(config->database_url ? config->database_url : "");
-    if (PQstatus(r->conn) != CONNECTION_OK)
-        status = fail_database(r, "database");
+    r->conn = pg_session_open(config->database_url, "highwater rejected", &session, CONNECT_MS,
+                              reason, sizeof(reason));
+    if (!r->conn)
+        status = fail("database", reason);
     else if (!find_extent(r))
         status = fail_database(r, "rejected_messages");
     else if (config->resubmit)

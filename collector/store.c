@@ -41,6 +41,7 @@ enum {
     RETRY_MOST_MS = 2000,
     LOCK_RETRY_MS = 500,
     HOLD_RETRY_MS = 2000,
+    LOCK_TIMEOUT_MS = 10000,
     REGISTER_MOST = 10000, /* devices in one statement */
     REFUSED_SAID_MOST = 3, /* of a batch, one by one */
     PART_LARGE = 1000000   /* parts of so many rows are as good as whole batches */
@@ -840,6 +841,14 @@ static void take_identity(struct store *store, const PGresult *result, int colum
     }
 }
 
+/* remote_apply waits for more than on does. */
+static bool is_durable(const char *synchronous_commit, const char *fsync)
+{
+    return (strcmp(synchronous_commit, "on") == 0 ||
+            strcmp(synchronous_commit, "remote_apply") == 0) &&
+           strcmp(fsync, "on") == 0;
+}
+
 static void on_prepared_result(struct pg_query *query, const PGresult *result)
 {
     struct store *store = query->user;
@@ -849,8 +858,7 @@ static void on_prepared_result(struct pg_query *query, const PGresult *result)
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 9)
         return; /* of the columns that prepare() asks for last */
     store->has_lock = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
-    store->is_durable =
-        strcmp(PQgetvalue(result, 0, 7), "on") == 0 && strcmp(PQgetvalue(result, 0, 8), "on") == 0;
+    store->is_durable = is_durable(PQgetvalue(result, 0, 7), PQgetvalue(result, 0, 8));
     if (!store->has_lock)
         return;
     turn = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
@@ -902,26 +910,16 @@ static void prepare(struct store *store)
     buffer_clear(sql);
     if (!store->is_prepared)
         buffer_put_text(
-            sql,
-            "SET synchronous_commit = on; SET client_min_messages = error;"
-            "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = '10s';"
-            /* ingest_enter() reads what was committed while it waited for its lock */
-            "SET default_transaction_isolation = 'read committed';"
-            /* the planner takes a table without statistics for a large one, and would compile */
-            "SET jit = off;"
-            "SET idle_in_transaction_session_timeout = '60s';"
-            "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
-            "SET tcp_keepalives_count = 3;"
-            "SET highwater.ranks = on; LISTEN highwater;"
-            /* an earlier connection of this process whose end the server has not
+            sql, "SET highwater.ranks = on; LISTEN highwater;"
+                 /* an earlier connection of this process whose end the server has not
                   * noticed still holds the lock, and perhaps half a batch; nobody else's
                   * has this name, which is random and not the URL's to choose */
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
-            " pg_backend_pid() AND application_name = current_setting('application_name');"
-            "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
-            " ON COMMIT DELETE ROWS;"
-            "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
-            " ON COMMIT DELETE ROWS;DEALLOCATE ALL;");
+                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
+                 " pg_backend_pid() AND application_name = current_setting('application_name');"
+                 "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
+                 " ON COMMIT DELETE ROWS;"
+                 "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
+                 " ON COMMIT DELETE ROWS;DEALLOCATE ALL;");
     if (!store->is_prepared)
         buffer_printf(sql,
                       "PREPARE count_batch (timestamptz) AS UPDATE collectors"
@@ -967,6 +965,8 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_config
                                          .url = config->database_url,
                                          .application_name = store->application_name,
                                          .keeps_name = true,
+                                         .warns = true,
+                                         .session = {.lock_timeout_ms = LOCK_TIMEOUT_MS},
                                          .user = store,
                                          .on_up = on_up,
                                          .on_down = on_down,

@@ -23,18 +23,15 @@ enum {
     FOLD_MOST = 20000,    /* rows in one slice */
     SLICE_SHORT_MS = 100, /* a slice of rollups should take about so long */
     SLICE_LONG_MS = 500,
-    QUERY_MOST_MS = HOUR_MS
+    QUERY_MOST_MS = HOUR_MS,
+    LOCK_TIMEOUT_MS = 200 /* below deadlock_timeout: no wait of ours cancels an autovacuum */
 };
 
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define HOUR_US (60 * MINUTE_US)
 
-/* lock_timeout is below deadlock_timeout, so that no autovacuum is cancelled by a wait of ours. */
 #define SESSION_SQL                                                                                \
-    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO';"                                                 \
-    "SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning; "    \
-    "SET lock_timeout = '200ms';"                                                                  \
-    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET work_mem = '64MB';"               \
+    "SET max_parallel_workers_per_gather = 0; SET work_mem = '64MB';"                              \
     "SET idle_session_timeout = '10min'"
 
 #define SUMMARIZE_SQL                                                                              \
@@ -442,6 +439,7 @@ bool upkeep_start(struct upkeep *upkeep, uv_loop_t *loop, const struct upkeep_co
     struct pg_link_config link_config = {.name = "upkeep",
                                          .url = config->database_url,
                                          .application_name = "highwater upkeep",
+                                         .session = {.lock_timeout_ms = LOCK_TIMEOUT_MS},
                                          .user = upkeep,
                                          .on_up = on_up,
                                          .on_down = on_down};

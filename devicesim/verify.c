@@ -7,6 +7,7 @@
 #include "devicesim/rows.h"
 #include "shared/buffer.h"
 #include "shared/log.h"
+#include "shared/pg_session.h"
 #include "shared/pg_url.h"
 #include "shared/timestamp.h"
 
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8 };
+enum { CONNECT_MS = 30000, EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8 };
 
 /* What is asked for of a reading, and of a rejected message. */
 enum { DEVICE, RECORDED_AT, STATUS, RECEIVED_AT, FIRST_VALUE };
@@ -57,15 +58,6 @@ static bool fail(struct verify *verify, const char *what)
     pg_url_scrub(verify->conn, text);
     log_error("verify: %s: %.*s", what, (int)strcspn(text, "\n"), text);
     return false;
-}
-
-static bool run(struct verify *verify, const char *sql)
-{
-    PGresult *result = PQexec(verify->conn, sql);
-    bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
-
-    PQclear(result);
-    return done || fail(verify, sql);
 }
 
 /* Which features the view has: its numbers with a fraction. */
@@ -450,7 +442,7 @@ static bool compare(struct verify *verify)
     const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
     int64_t end_us = monotonic_us() + verify->config.wait_us;
 
-    if (!run(verify, "SET extra_float_digits = 1") || !read_columns(verify))
+    if (!read_columns(verify))
         return false;
     record_init(&verify->record, &verify->stored);
     if (!read_truth(verify))
@@ -473,12 +465,15 @@ static bool compare(struct verify *verify)
 
 int verify_run(const struct verify_config *config)
 {
+    const struct pg_session session = {.reads_only = true};
     struct verify verify = {.config = *config};
+    char reason[320];
     int status = 2;
 
-    verify.conn = PQconnectdb(config->database_url);
-    if (PQstatus(verify.conn) != CONNECTION_OK) {
-        fail(&verify, "no connection");
+    verify.conn = pg_session_open(config->database_url, "highwater verify", &session, CONNECT_MS,
+                                  reason, sizeof(reason));
+    if (!verify.conn) {
+        log_error("verify: %s", reason);
     } else if (compare(&verify)) {
         print_result(&verify);
         status = faults(&verify) == 0 ? 0 : 1;

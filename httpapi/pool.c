@@ -1,6 +1,5 @@
 #include "httpapi/pool.h"
 
-#include "httpapi/queries.h"
 #include "shared/log.h"
 #include "shared/mem.h"
 
@@ -12,8 +11,6 @@ enum { WATCHDOG_EXTRA_MS = 3000 };
 struct pool_slot {
     struct pool *pool;
     struct pg_link link;
-    struct pg_query setup;
-    bool is_ready; /* up, and told its settings */
     struct pool_job *job;
 };
 
@@ -24,7 +21,6 @@ struct pool {
     struct pool_job *first; /* waiting */
     struct pool_job **last;
     size_t waiting;
-    struct buffer setup_sql;
     uint64_t jobs;
     uint64_t refused;
     uint64_t failed;
@@ -57,7 +53,7 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
 /* A link that goes down fails its queries before it says so: only its state is to be trusted. */
 static bool is_usable(const struct pool_slot *slot)
 {
-    return slot->is_ready && slot->link.state == PG_LINK_UP;
+    return slot->link.state == PG_LINK_UP;
 }
 
 static struct pool_slot *free_slot(struct pool *pool)
@@ -130,28 +126,11 @@ enum pool_refusal pool_submit(struct pool *pool, struct pool_job *job, bool is_c
 
 /* ---- the connections ------------------------------------------------------------------------ */
 
-static void on_setup_done(struct pg_query *query, const struct pg_error *error)
-{
-    struct pool_slot *slot = query->user;
-
-    if (error && !error->is_connection) {
-        log_error("database: the session's settings were refused: %s", error->text);
-        pg_link_reset(&slot->link, error->text);
-        return;
-    }
-    slot->is_ready = !error;
-    run_next(slot->pool);
-}
-
 static void on_up(struct pg_link *link)
 {
     struct pool_slot *slot = link->config.user;
 
-    slot->setup = (struct pg_query){.sql = buffer_text(&slot->pool->setup_sql),
-                                    .timeout_ms = slot->pool->config.statement_timeout_ms,
-                                    .user = slot,
-                                    .on_done = on_setup_done};
-    pg_link_submit(link, &slot->setup);
+    run_next(slot->pool);
 }
 
 /* With the last connection gone nobody will serve those who wait. */
@@ -172,7 +151,6 @@ static void on_down(struct pg_link *link, const char *reason)
 {
     struct pool_slot *slot = link->config.user;
 
-    slot->is_ready = false;
     if (pool_up_count(slot->pool) == 0)
         fail_waiting(slot->pool, reason);
 }
@@ -186,20 +164,22 @@ struct pool *pool_start(uv_loop_t *loop, const struct pool_config *config, char 
     pool->last = &pool->first;
     pool->count = config->connections;
     pool->slots = mem_calloc(pool->count, sizeof(pool->slots[0]));
-    query_setup(&pool->setup_sql, config->statement_timeout_ms);
     for (size_t i = 0; i < pool->count; i++) {
         struct pool_slot *slot = &pool->slots[i];
-        struct pg_link_config link = {.name = "database",
-                                      .url = config->url,
-                                      .application_name = "highwater-httpapi",
-                                      .user = slot,
-                                      .on_up = on_up,
-                                      .on_down = on_down};
+        struct pg_link_config link = {
+            .name = "database",
+            .url = config->url,
+            .application_name = "highwater-httpapi",
+            .session = {.reads_only = true,
+                        .statement_timeout_ms = config->statement_timeout_ms,
+                        .lock_timeout_ms = config->statement_timeout_ms},
+            .user = slot,
+            .on_up = on_up,
+            .on_down = on_down};
 
         slot->pool = pool;
         if (!pg_link_start(&slot->link, loop, &link, error, error_bytes)) {
             assert(i == 0); /* the same string is legal every time or never */
-            buffer_release(&pool->setup_sql);
             free(pool->slots);
             free(pool);
             return NULL;
@@ -217,7 +197,6 @@ static void on_link_closed(struct pg_link *link)
 
     if (--pool->open_links > 0)
         return;
-    buffer_release(&pool->setup_sql);
     free(pool->slots);
     free(pool);
     on_closed(user);
@@ -240,6 +219,13 @@ size_t pool_up_count(const struct pool *pool)
     for (size_t i = 0; i < pool->count; i++)
         count += is_usable(&pool->slots[i]);
     return count;
+}
+
+const char *pool_failure(const struct pool *pool)
+{
+    const char *failure = pool->slots[0].link.failure;
+
+    return failure[0] ? failure : "not connected yet";
 }
 
 size_t pool_busy_count(const struct pool *pool)

@@ -57,6 +57,7 @@ enum pool_refusal pool_submit(struct pool *pool, struct pool_job *job, bool is_c
 void pool_close(struct pool *pool, void (*on_closed)(void *user), void *user);
 
 size_t pool_up_count(const struct pool *pool);
+const char *pool_failure(const struct pool *pool); /* why none is up */
 size_t pool_busy_count(const struct pool *pool);
 size_t pool_waiting_count(const struct pool *pool);
 uint64_t pool_job_count(const struct pool *pool);

@@ -135,19 +135,6 @@ static void bind_moment(struct query *query, int64_t us)
               "timestamptz");
 }
 
-void query_setup(struct buffer *out, uint64_t statement_timeout_ms)
-{
-    buffer_printf(out,
-                  "SET statement_timeout = %" PRIu64 ";"
-                  "SET lock_timeout = %" PRIu64 ";"
-                  "SET default_transaction_read_only = on;"
-                  /* a query's snapshot has to be younger than its locks */
-                  "SET default_transaction_isolation = 'read committed';"
-                  "SET timezone = 'UTC';"
-                  "SET jit = off", /* compiling takes longer than most of these queries */
-                  statement_timeout_ms, statement_timeout_ms);
-}
-
 void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
                 const struct features *features, int64_t as_of_us)
 {

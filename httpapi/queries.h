@@ -45,9 +45,6 @@ struct query {
     char next[PARAM_TEXT_SIZE]; /* cursor of the following page, "" = none */
 };
 
-/* What each connection is told first. Appends SQL. */
-void query_setup(struct buffer *out, uint64_t statement_timeout_ms);
-
 /* Fills in SQL and parameters. */
 void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
                 const struct features *features, int64_t as_of_us);

@@ -1,6 +1,5 @@
 #include "httpapi/roster.h"
 
-#include "httpapi/queries.h"
 #include "shared/log.h"
 #include "shared/mem.h"
 #include "shared/pg_link.h"
@@ -14,11 +13,8 @@ enum { STATEMENT_TIMEOUT_MS = 1000, WATCHDOG_MS = 3000 };
 struct roster {
     struct roster_config config;
     struct pg_link link;
-    struct pg_query setup;
     struct pg_query question;
-    struct buffer setup_sql;
     uv_timer_t again; /* the next question that is known of */
-    bool is_ready;    /* up, and told its settings */
     bool is_asking;
     bool is_wanted; /* once more, when the answer is here */
     bool is_standby;
@@ -131,8 +127,8 @@ void roster_ask(struct roster *roster)
     uint64_t due_ms = roster->asked_ms + ROSTER_PAUSE_MS;
     uint64_t now_ms = uv_now(roster->again.loop);
 
-    if (!roster->is_ready || roster->link.state != PG_LINK_UP || roster->is_closing)
-        return; /* on_setup_done() comes back here */
+    if (roster->link.state != PG_LINK_UP || roster->is_closing)
+        return; /* on_up() comes back here */
     if (roster->is_asking)
         roster->is_wanted = true;
     else if (due_ms <= now_ms)
@@ -151,36 +147,9 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the connection ------------------------------------------------------------------------- */
 
-static void on_setup_done(struct pg_query *query, const struct pg_error *error)
-{
-    struct roster *roster = query->user;
-
-    if (error && !error->is_connection) {
-        log_error("database: the session's settings were refused: %s", error->text);
-        pg_link_reset(&roster->link, error->text);
-        return;
-    }
-    roster->is_ready = !error;
-    roster_ask(roster);
-}
-
 static void on_up(struct pg_link *link)
 {
-    struct roster *roster = link->config.user;
-
-    roster->setup = (struct pg_query){.sql = buffer_text(&roster->setup_sql),
-                                      .timeout_ms = WATCHDOG_MS,
-                                      .user = roster,
-                                      .on_done = on_setup_done};
-    pg_link_submit(link, &roster->setup);
-}
-
-static void on_down(struct pg_link *link, const char *reason)
-{
-    struct roster *roster = link->config.user;
-
-    (void)reason;
-    roster->is_ready = false;
+    roster_ask(link->config.user);
 }
 
 struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config, char *error,
@@ -191,15 +160,16 @@ struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config,
                                   .url = config->url,
                                   .application_name = "highwater-httpapi",
                                   .user = roster,
-                                  .on_up = on_up,
-                                  .on_down = on_down};
+                                  .session = {.reads_only = true,
+                                              .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                                              .lock_timeout_ms = STATEMENT_TIMEOUT_MS},
+                                  .on_up = on_up};
 
     roster->config = *config;
     if (!pg_link_start(&roster->link, loop, &link, error, error_bytes)) {
         free(roster);
         return NULL;
     }
-    query_setup(&roster->setup_sql, STATEMENT_TIMEOUT_MS);
     uv_timer_init(loop, &roster->again);
     roster->again.data = roster;
     uv_timer_start(&roster->again, on_timer, ROSTER_EVERY_MS, 0);
@@ -213,7 +183,6 @@ static void on_part_closed(struct roster *roster)
 
     if (--roster->open_parts > 0)
         return;
-    buffer_release(&roster->setup_sql);
     free(roster->rows);
     free(roster);
     on_closed(user);

@@ -58,7 +58,7 @@ static void answer_readiness(struct api *api, struct server_request *request,
     (void)route;
     (void)params;
     if (pool_up_count(api->pool) == 0)
-        buffer_put_text(&reasons, "the database is not reachable\n");
+        buffer_printf(&reasons, "the database is not usable: %s\n", pool_failure(api->pool));
     if (verdict != WEIGHED_EXACT)
         buffer_printf(&reasons, "%s\n", weighing_verdict_text(verdict));
     mqtt_link_write_faults(api->broker, &reasons);

@@ -1,37 +1,28 @@
-/* libpq's own asynchronous calls, driven by poll events. Three traps are closed here: looking up a
- * host name blocks, so it is done off the loop and handed over as hostaddr; the socket may change
- * while a connection is being made, under the same number even, so the watch is made anew at each
- * step; and PQputCopyData() buffers without limit, so each slice waits for PQflush(). */
+/* libpq's own asynchronous calls, driven by poll events. PQputCopyData() buffers without limit, so each
+ * slice waits for PQflush(). How a connection is made is in pg_connect.c. */
 #include "shared/pg_link.h"
 
 #include "shared/failpoint.h"
 #include "shared/fd_watch.h"
 #include "shared/log.h"
-#include "shared/mem.h"
+#include "shared/pg_connect.h"
 #include "shared/pg_url.h"
-#include "shared/resolve.h"
 #include "shared/timestamp.h"
 
 #include <assert.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CONNECT_TIMEOUT_MS = 10000,
-    BACKOFF_LEAST_MS = 100,
-    BACKOFF_MOST_MS = 3000,
-    COPY_SLICE_BYTES = 64 * 1024
-};
+enum { BACKOFF_LEAST_MS = 100, BACKOFF_MOST_MS = 3000, COPY_SLICE_BYTES = 64 * 1024 };
 
-static const char *const state_names[] = {"waiting", "resolving", "connecting", "up", "closed"};
+static const char *const state_names[] = {"waiting",   "resolving", "connecting",
+                                          "preparing", "up",        "closed"};
 
-static void attempt(struct pg_link *link);
 static void run_next(struct pg_link *link);
 static void on_events(void *user, int events);
 
-static void set_state(struct pg_link *link, enum pg_link_state state)
+void pg_link_set_state(struct pg_link *link, enum pg_link_state state)
 {
     if (state == link->state)
         return;
@@ -42,11 +33,7 @@ static void set_state(struct pg_link *link, enum pg_link_state state)
 /* The first line of a message of libpq's, which come with line breaks. */
 static void copy_line(char *out, size_t out_bytes, const char *text)
 {
-    size_t length;
-
-    snprintf(out, out_bytes, "%s", text ? text : "");
-    length = strcspn(out, "\n");
-    out[length] = '\0';
+    snprintf(out, out_bytes, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
 }
 
 /* ---- the end of a connection ---------------------------------------------------------------- */
@@ -64,6 +51,7 @@ static void finish_close(struct pg_link *link)
 {
     uv_close((uv_handle_t *)&link->timer, on_handle_closed);
     uv_close((uv_handle_t *)&link->watchdog, on_handle_closed);
+    buffer_release(&link->session_sql);
 }
 
 static void fail_query(struct pg_query *query, const char *reason, bool is_timeout)
@@ -92,14 +80,16 @@ static void fail_queries(struct pg_link *link, const char *reason)
     }
 }
 
-static void on_timer(uv_timer_t *timer);
+static void on_retry(uv_timer_t *timer);
 
-static void go_down(struct pg_link *link, const char *text)
+void pg_link_down(struct pg_link *link, const char *text)
 {
     bool was_up = link->state == PG_LINK_UP;
+    bool was_reached = link->state == PG_LINK_PREPARING;
     char reason[sizeof(link->failure)];
 
     copy_line(reason, sizeof(reason), text);
+    pg_connect_forget(link);
     fd_watch_free(link->watch);
     link->watch = NULL;
     PQfinish(link->conn);
@@ -107,17 +97,19 @@ static void go_down(struct pg_link *link, const char *text)
     uv_timer_stop(&link->timer);
     uv_timer_stop(&link->watchdog);
     link->is_copying_in = false;
+    link->wants_flush = false;
     if (was_up)
         backoff_lasted(&link->backoff, uv_now(link->loop) - link->up_at_ms);
     if (link->on_closed) {
-        set_state(link, PG_LINK_CLOSED);
+        pg_link_set_state(link, PG_LINK_CLOSED);
     } else {
-        set_state(link, PG_LINK_WAITING);
-        uv_timer_start(&link->timer, on_timer, backoff_next_ms(&link->backoff), 0);
+        pg_link_set_state(link, PG_LINK_WAITING);
+        uv_timer_start(&link->timer, on_retry, backoff_next_ms(&link->backoff), 0);
         if (was_up)
             log_warning("%s: up -> down: %s", link->config.name, reason);
         else if (strcmp(reason, link->failure) != 0)
-            log_warning("%s: not reachable: %s; trying again", link->config.name, reason);
+            log_warning("%s: not %s: %s; trying again", link->config.name,
+                        was_reached ? "usable" : "reachable", reason);
     }
     snprintf(link->failure, sizeof(link->failure), "%s", reason);
     fail_queries(link, reason);
@@ -127,13 +119,13 @@ static void go_down(struct pg_link *link, const char *text)
         finish_close(link);
 }
 
-static void go_down_as_libpq_says(struct pg_link *link)
+void pg_link_down_as_libpq_says(struct pg_link *link)
 {
     char text[sizeof(link->failure)];
 
     copy_line(text, sizeof(text), PQerrorMessage(link->conn));
     pg_url_scrub(link->conn, text);
-    go_down(link, *text ? text : "the server closed the connection");
+    pg_link_down(link, *text ? text : "the server closed the connection");
 }
 
 /* ---- queries -------------------------------------------------------------------------------- */
@@ -150,7 +142,7 @@ static bool flush(struct pg_link *link)
     int rc = PQflush(link->conn);
 
     if (rc < 0) {
-        go_down_as_libpq_says(link);
+        pg_link_down_as_libpq_says(link);
         return false;
     }
     link->wants_flush = rc > 0;
@@ -194,7 +186,7 @@ static bool copy_in(struct pg_link *link)
                      : PQputCopyEnd(link->conn, NULL);
 
         if (rc < 0) {
-            go_down_as_libpq_says(link);
+            pg_link_down_as_libpq_says(link);
             return false;
         }
         if (rc == 0) { /* not taken: the buffer is full, and has to be written first */
@@ -220,7 +212,7 @@ static void finish_query(struct pg_link *link)
     if (query->failed && query->error.is_connection) {
         /* An error of libpq's own, which perhaps had no memory for the result. The connection may
          * still be there; but who asked has to be told that it is not, so it must not. */
-        go_down(link, query->error.text);
+        pg_link_down(link, query->error.text);
         return;
     }
     uv_timer_stop(&link->watchdog);
@@ -297,7 +289,7 @@ static void start_query(struct pg_link *link, struct pg_query *query)
     else
         sent = PQsendQuery(link->conn, query->sql);
     if (!sent) {
-        go_down_as_libpq_says(link);
+        pg_link_down_as_libpq_says(link);
         return;
     }
     if (query->timeout_ms > 0)
@@ -347,14 +339,14 @@ static void on_query_events(struct pg_link *link, int events)
 {
     if (events & UV_READABLE) {
         if (!PQconsumeInput(link->conn)) {
-            go_down_as_libpq_says(link);
+            pg_link_down_as_libpq_says(link);
             return;
         }
         read_results(link);
         read_notifications(link);
         /* outside a query the server only says that it ends the session */
         if (link->conn && !link->running && PQstatus(link->conn) != CONNECTION_OK) {
-            go_down_as_libpq_says(link);
+            pg_link_down_as_libpq_says(link);
             return;
         }
     }
@@ -363,35 +355,31 @@ static void on_query_events(struct pg_link *link, int events)
     rearm(link);
 }
 
-/* ---- connecting ----------------------------------------------------------------------------- */
+/* ---- connecting: the rest is in pg_connect.c ------------------------------------------------ */
 
-static void poll_connection(struct pg_link *link)
+void pg_link_watch(struct pg_link *link, int events)
 {
-    PostgresPollingStatusType status = PQconnectPoll(link->conn);
-    int events = status == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE;
-
-    if (status == PGRES_POLLING_FAILED) {
-        go_down_as_libpq_says(link);
-        return;
-    }
     fd_watch_free(link->watch);
     link->watch = fd_watch_new(link->loop, PQsocket(link->conn), on_events, link);
-    if (status != PGRES_POLLING_OK) {
-        fd_watch_want(link->watch, events);
-        return;
-    }
-    if (PQsetnonblocking(link->conn, 1) != 0) {
-        go_down_as_libpq_says(link);
-        return;
-    }
+    fd_watch_want(link->watch, events);
+}
+
+void pg_link_run(struct pg_link *link, struct pg_query *query)
+{
+    query->next = NULL;
+    query->failed = false;
+    query->copies_done = 0;
+    start_query(link, query);
+}
+
+void pg_link_up(struct pg_link *link)
+{
     uv_timer_stop(&link->timer);
     link->up_at_ms = uv_now(link->loop);
     link->failure[0] = '\0';
-    link->wants_flush = false;
     link->connects++;
-    set_state(link, PG_LINK_UP);
+    pg_link_set_state(link, PG_LINK_UP);
     log_info("%s: connecting -> up: %s", link->config.name, PQdb(link->conn));
-    rearm(link);
     if (link->config.on_up)
         link->config.on_up(link);
 }
@@ -401,127 +389,14 @@ static void on_events(void *user, int events)
     struct pg_link *link = user;
 
     if (link->state == PG_LINK_CONNECTING)
-        poll_connection(link);
+        pg_connect_poll(link);
     else
         on_query_events(link, events);
 }
 
-static void on_notice(void *user, const PGresult *result)
+static void on_retry(uv_timer_t *timer)
 {
-    struct pg_link *link = user;
-    char line[256];
-
-    copy_line(line, sizeof(line), PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-    log_debug("%s: notice: %s", link->config.name, line);
-}
-
-static void connect_now(struct pg_link *link)
-{
-    /* before dbname: defaults that the URL may override; behind it: what it must not */
-    const char *names[] = {"keepalives_idle",
-                           "keepalives_interval",
-                           "keepalives_count",
-                           "tcp_user_timeout",
-                           "application_name",
-                           "dbname",
-                           "application_name",
-                           link->address[0] ? "hostaddr" : NULL,
-                           NULL};
-    const char *values[] = {"10",
-                            "5",
-                            "3",
-                            "15000",
-                            link->config.application_name,
-                            link->config.url && *link->config.url ? link->config.url : NULL,
-                            link->config.keeps_name ? link->config.application_name : NULL,
-                            link->address,
-                            NULL};
-
-    set_state(link, PG_LINK_CONNECTING);
-    link->conn = PQconnectStartParams(names, values, 1);
-    if (!link->conn || PQstatus(link->conn) == CONNECTION_BAD) {
-        go_down_as_libpq_says(link);
-        return;
-    }
-    PQsetNoticeReceiver(link->conn, on_notice, link);
-    uv_timer_start(&link->timer, on_timer, CONNECT_TIMEOUT_MS, 0);
-    link->watch = fd_watch_new(link->loop, PQsocket(link->conn), on_events, link);
-    fd_watch_want(link->watch, UV_WRITABLE);
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-    struct pg_link *link = request->data;
-
-    free(request);
-    if (link->on_closed) {
-        go_down(link, "closing");
-    } else if (status < 0) {
-        go_down(link, uv_strerror(status));
-    } else if (!resolve_pick(found, link->backoff.state, link->address, sizeof(link->address))) {
-        go_down(link, "the name has no address");
-    } else {
-        connect_now(link);
-    }
-    uv_freeaddrinfo(found);
-}
-
-/* Copies the host that has to be looked up; false when there is none: a socket, a number, a
- * hostaddr given, or a list of hosts, which is left to libpq. */
-static bool host_to_resolve(const struct pg_link *link, char *out, size_t out_bytes)
-{
-    PQconninfoOption *defaults = PQconndefaults();
-    PQconninfoOption *given = PQconninfoParse(link->config.url ? link->config.url : "", NULL);
-    PQconninfoOption *const lists[] = {defaults, given};
-    bool has_address = false;
-
-    out[0] = '\0';
-    for (size_t i = 0; i < 2; i++) {
-        for (PQconninfoOption *option = lists[i]; option && option->keyword; option++) {
-            bool is_set = option->val && *option->val;
-
-            if (is_set && strcmp(option->keyword, "host") == 0)
-                snprintf(out, out_bytes, "%s", option->val);
-            if (is_set && strcmp(option->keyword, "hostaddr") == 0)
-                has_address = true;
-        }
-    }
-    PQconninfoFree(defaults);
-    PQconninfoFree(given);
-    return out[0] && out[0] != '/' && out[0] != '@' && !strchr(out, ',') && !has_address &&
-           !resolve_is_numeric(out);
-}
-
-static void attempt(struct pg_link *link)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    uv_getaddrinfo_t *request;
-    char host[256];
-    int error;
-
-    link->address[0] = '\0';
-    if (!host_to_resolve(link, host, sizeof(host))) {
-        connect_now(link);
-        return;
-    }
-    set_state(link, PG_LINK_RESOLVING);
-    request = mem_calloc(1, sizeof(*request));
-    request->data = link;
-    error = uv_getaddrinfo(link->loop, request, on_resolved, host, NULL, &hints);
-    if (error) {
-        free(request);
-        go_down(link, uv_strerror(error));
-    }
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct pg_link *link = timer->data;
-
-    if (link->state == PG_LINK_WAITING)
-        attempt(link);
-    else if (link->state == PG_LINK_CONNECTING)
-        go_down(link, "no answer in time");
+    pg_connect_attempt(timer->data);
 }
 
 /* ---- the interface -------------------------------------------------------------------------- */
@@ -543,14 +418,14 @@ bool pg_link_start(struct pg_link *link, uv_loop_t *loop, const struct pg_link_c
     uv_timer_init(loop, &link->watchdog);
     link->timer.data = link->watchdog.data = link;
     link->open_handles = 2;
-    uv_timer_start(&link->timer, on_timer, 0, 0);
+    uv_timer_start(&link->timer, on_retry, 0, 0);
     return true;
 }
 
 void pg_link_reset(struct pg_link *link, const char *reason)
 {
     if (link->state == PG_LINK_UP)
-        go_down(link, reason);
+        pg_link_down(link, reason);
 }
 
 void pg_link_close(struct pg_link *link, void (*on_closed)(struct pg_link *link))
@@ -558,7 +433,7 @@ void pg_link_close(struct pg_link *link, void (*on_closed)(struct pg_link *link)
     assert(!link->on_closed);
     link->on_closed = on_closed;
     if (link->state != PG_LINK_RESOLVING)
-        go_down(link, "closing");
+        pg_link_down(link, "closing");
 }
 
 enum pg_error_class pg_error_class(const struct pg_error *error)

@@ -1,7 +1,7 @@
 /* pg_link.h: one PostgreSQL connection on the loop, kept up for good, one query at a time.
  *
- * Shape    states: waiting -> resolving -> connecting -> up -> waiting ... A query is a string with
- *          or without parameters; without, it may hold several statements and any number of COPY
+ * Shape    states: waiting -> resolving -> connecting -> preparing -> up -> waiting ... A session that is
+ *          up has all its settings (pg_session.h). A query is a string with or without parameters; without, it may hold several statements and any number of COPY
  *          FROM STDIN (each fed from the next struct pg_copy_in) or COPY TO STDOUT. Queries queue.
  * Units    durations in ms.
  * Errors   a query ends with on_done(error): NULL = every statement succeeded. Otherwise the
@@ -19,6 +19,7 @@
 #define HIGHWATER_PG_LINK_H
 
 #include "shared/backoff.h"
+#include "shared/pg_session.h"
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ enum pg_link_state {
     PG_LINK_WAITING,
     PG_LINK_RESOLVING,
     PG_LINK_CONNECTING,
+    PG_LINK_PREPARING, /* the session */
     PG_LINK_UP,
     PG_LINK_CLOSED
 };
@@ -83,6 +85,8 @@ struct pg_link_config {
     const char *url;              /* a libpq connection string; NULL or "" = the PG* variables */
     const char *application_name; /* shown in pg_stat_activity, unless the URL has another */
     bool keeps_name;              /* the URL's does not count */
+    bool warns;                   /* of what weakens what is stored there */
+    struct pg_session session;
     void *user;
     void (*on_up)(struct pg_link *link);
     void (*on_down)(struct pg_link *link, const char *reason); /* only after on_up */
@@ -109,7 +113,14 @@ struct pg_link {
     bool is_copying_in;
     bool wants_flush;
     bool is_timeout; /* it is the watchdog that ends the connection */
-    char failure[256];
+    struct pg_query session_query;
+    struct buffer session_sql;
+    struct pg_probe *probe; /* of the pooler, under way */
+    int backend_pid;
+    int looks; /* at the session, which are still to come */
+    bool is_pooled;
+    char unfit[320];   /* why the session cannot be ours */
+    char failure[320]; /* why it is not up */
     unsigned open_handles;
     void (*on_closed)(struct pg_link *link);
 };

@@ -1,9 +1,12 @@
 #include "shared/pg_url.h"
 
+#include "shared/resolve.h"
 #include "shared/secret.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LEGAL                                                                                      \
@@ -62,6 +65,56 @@ const char *pg_url_flaw(const char *url)
     if (are_plain)
         return NULL;
     return scheme > 0 ? LEGAL_URI : LEGAL;
+}
+
+void pg_params_add(struct pg_params *params, const char *name, const char *value)
+{
+    assert(params->count < PG_PARAMS_MAX - 1);
+    params->names[params->count] = name;
+    params->values[params->count++] = value;
+    params->names[params->count] = params->values[params->count] = NULL;
+}
+
+void pg_params_fill(struct pg_params *params, const char *url, const char *application_name,
+                    bool keeps_name, const char *address)
+{
+    params->count = 0;
+    /* before dbname: defaults that the URL may override; behind it: what it must not */
+    pg_params_add(params, "keepalives_idle", "10");
+    pg_params_add(params, "keepalives_interval", "5");
+    pg_params_add(params, "keepalives_count", "3");
+    pg_params_add(params, "tcp_user_timeout", "15000");
+    pg_params_add(params, "application_name", application_name);
+    if (url && *url)
+        pg_params_add(params, "dbname", url);
+    if (keeps_name)
+        pg_params_add(params, "application_name", application_name);
+    if (address && *address)
+        pg_params_add(params, "hostaddr", address);
+}
+
+bool pg_url_host(const char *url, char *out, size_t out_bytes)
+{
+    PQconninfoOption *defaults = PQconndefaults();
+    PQconninfoOption *given = PQconninfoParse(url ? url : "", NULL);
+    PQconninfoOption *const lists[] = {defaults, given};
+    bool has_address = false;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < 2; i++) {
+        for (PQconninfoOption *option = lists[i]; option && option->keyword; option++) {
+            bool is_set = option->val && *option->val;
+
+            if (is_set && strcmp(option->keyword, "host") == 0)
+                snprintf(out, out_bytes, "%s", option->val);
+            if (is_set && strcmp(option->keyword, "hostaddr") == 0)
+                has_address = true;
+        }
+    }
+    PQconninfoFree(defaults);
+    PQconninfoFree(given);
+    return out[0] && out[0] != '/' && out[0] != '@' && !strchr(out, ',') && !has_address &&
+           !resolve_is_numeric(out);
 }
 
 void pg_url_scrub(const PGconn *conn, char *text)

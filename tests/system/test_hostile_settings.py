@@ -1,0 +1,309 @@
+"""Whatever a role, a database, a URL or the environment sets: readings go in exactly, answers are right,
+upkeep works; and what cannot work is refused with the reason."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import psycopg2
+import pytest
+from oracle import Database, now_us, reading, to_text, to_us
+from servers import LOOPBACK, PrivatePostgres, Program, free_port, until
+from test_collector import live_collector
+
+# Each of them is legal, each changes what some text or query means, or how long it may take.
+HOSTILE = {
+    "datestyle": "'German, DMY'",
+    "intervalstyle": "'sql_standard'",
+    "timezone": "'Asia/Kathmandu'",
+    "client_encoding": "'LATIN1'",
+    "extra_float_digits": "-15",
+    "bytea_output": "'escape'",
+    "standard_conforming_strings": "off",
+    "backslash_quote": "off",
+    "array_nulls": "off",
+    "transform_null_equals": "on",
+    "quote_all_identifiers": "on",
+    "xmloption": "'document'",
+    "default_transaction_isolation": "'serializable'",
+    "default_transaction_deferrable": "on",
+    "default_transaction_read_only": "on",
+    "synchronous_commit": "off",
+    "statement_timeout": "'200ms'",
+    "lock_timeout": "'1ms'",
+    "idle_in_transaction_session_timeout": "'50ms'",
+    "idle_session_timeout": "'500ms'",
+    "check_function_bodies": "off",
+    "jit": "on",
+    "jit_above_cost": "0",
+    "work_mem": "'64kB'",
+    "plan_cache_mode": "'force_generic_plan'",
+    "constraint_exclusion": "on",
+    "force_parallel_mode": "on",
+    "max_parallel_workers_per_gather": "0",
+    "client_min_messages": "'debug1'",
+    "search_path": "evil",
+}
+HOSTILE |= {f"enable_{what}": "off" for what in ("seqscan", "indexscan", "bitmapscan", "nestloop", "sort", "hashagg")}
+HOSTILE |= {"enable_partition_pruning": "off", "enable_memoize": "off", "enable_material": "off"}
+
+# Of another's schema, and of the one that "$user" means: things that are called as ours are.
+LOOK_ALIKES = [
+    f"CREATE SCHEMA {schema} AUTHORIZATION highwater;"
+    f"CREATE TABLE {schema}.readings (x integer); CREATE TABLE {schema}.devices (x integer);"
+    f"CREATE TABLE {schema}.peaks (x integer); CREATE TABLE {schema}.schema_migrations (x integer);"
+    f"CREATE FUNCTION {schema}.readings_settle() RETURNS void LANGUAGE sql AS 'SELECT 1/0';"
+    f"ALTER TABLE {schema}.readings OWNER TO highwater"
+    for schema in ("evil", "highwater")
+]
+
+VALUES = (0.1 + 0.2, 1e-300, -1.7e308, 199.87)
+
+
+def as_superuser(database: Database, *statements: str) -> None:
+    connection = database.connect(superuser=True)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    connection.close()
+
+
+def hostile_by(way: str, database: Database) -> dict[str, object]:
+    """Makes the settings hold in one of the ways there are; returns the stack's settings for it."""
+    as_superuser(database, *LOOK_ALIKES)
+    if way in ("role", "database"):
+        whose = f"ROLE highwater IN DATABASE {database.name}" if way == "role" else f"DATABASE {database.name}"
+        as_superuser(database, *(f"ALTER {whose} SET {name} = {value}" for name, value in HOSTILE.items()))
+        return {}
+    words = " ".join(f"-c {name}={value.strip(chr(39)).replace(' ', '')}" for name, value in HOSTILE.items())
+    if way == "PGOPTIONS":
+        return {"pgoptions": words}
+    port, name = database.url.rpartition(":")[2].split("/")
+    return {"database_url": f"host={LOOPBACK} port={port} user=highwater dbname={name} options='{words}'"}
+
+
+def assert_all_works(stack, settings: dict[str, object]) -> None:
+    """Stores, shows and counts a few readings, also of a day that has no partition yet."""
+    truth_file = stack.logs / "truth"
+    collector = live_collector(stack, rollup_delay="10s", **settings)
+    now = now_us()
+    old = now - 40 * 86_400_000_000
+    sent = [reading("\u00e4 I\u0131i", at, "ON", temperature=value, pressure=1.0)
+            for at, value in zip((old, old + 1, now - 7_200_000_001, now), VALUES)]
+    publisher = stack.publish(*sent)
+    publisher.send_bytes("devices/d\\'\"/readings", b'{"temperature":"\\u00e4\\\\"}')
+    publisher.wait()
+    stack.devicesim("--num-devices", "3", "--count", "300", "--truth", str(truth_file), "--rate", "max")
+    until(lambda: stack.metrics()["highwater_readings_stored_total"] == 304, 30)
+    stack.devicesim("--truth", str(truth_file), "--verify", str(settings.get("database_url", stack.database.url)),
+                    "--verify-wait", "10s", env={"PGOPTIONS": str(settings.get("pgoptions", ""))})
+    assert_answers(stack, sent, "boards", settings)
+    # upkeep: the old day got its partition, and nothing failed
+    until(lambda: stack.metrics()["highwater_default_readings"] == 0, 30)
+    until(lambda: stack.metrics()["highwater_rollup_timestamp_seconds"] > now / 1e6 - 60, 30)
+    assert stack.metrics()["highwater_upkeep_failures_total"] == 0
+    assert collector.terminate() == 0
+    output = collector.output()
+    assert "trying again" not in output and "on hold" not in output, output
+    assert_answers(stack, sent, "database", settings)
+    collector = live_collector(stack, **settings)  # windows and peaks come out of the tables
+    until(lambda: stack.get("/readyz")[0] == 200, 20)
+    assert_answers(stack, sent, "boards", settings)
+    rejected = stack.program("collector", ["--rejected", "--export", "-"], log_name="rejected", **settings)
+    rejected.start()
+    assert rejected.wait() == 0 and '\\\\u00e4' in rejected.output(), rejected.output()
+
+
+def numbers(cells: list[str]) -> list[float]:
+    return [float(cell) for cell in cells if re.fullmatch(r"[-+.e0-9]+", cell)]
+
+
+def assert_answers(stack, sent, source: str, settings: dict[str, object]) -> None:
+    if not any(program.name == "httpapi" for program in stack._programs):
+        stack.start_httpapi(**settings)
+        until(lambda: stack.get("/readyz")[0] == 200, 20)
+    board = "/dashboard?interval=all_time&features=temperature&limit=100"
+    until(lambda: stack.get(board)[1]["X-Data-Source"] == source, 20)
+    status, _, body = stack.get(board)
+    assert status == 200
+    assert f'"temperature":{VALUES[3]!r}'.encode() in body
+    device = "/devices/%C3%A4%20I%C4%B1i"
+    history = stack.get_json(f"{device}/readings?order=asc")["readings"]
+    assert [(to_us(r["timestamp"]), r["temperature"]) for r in history] == [
+        (r.recorded_at_us, dict(r.values)["temperature"]) for r in sent
+    ]
+    _, _, csv = stack.get(f"{device}/readings?format=csv&order=asc")
+    rows = [line.split(",") for line in csv.decode().splitlines()[1:]]
+    assert len(rows) == 4 and [to_text(r.recorded_at_us) in row for r, row in zip(sent, rows)] == [True] * 4
+    assert [f"{value!r}" in row or value in numbers(row) for value, row in zip(VALUES, rows)] == [True] * 4
+    assert stack.get_json(f"{device}/histogram")["\u00e4 I\u0131i"]["ON"] == 4
+    values = stack.get_json(f"{device}/histogram?feature=temperature&bins=3")["\u00e4 I\u0131i"]
+    assert (values["count"], values["edges"][0], values["edges"][-1]) == (4, min(VALUES), max(VALUES))
+    plot = stack.get_json(f"{device}/readings?points=50")["points"]
+    assert sum(point["count"] for point in plot) == 4
+
+
+SLOW = pytest.mark.faults
+
+
+@pytest.mark.parametrize("way", ["role", "URL", pytest.param("database", marks=SLOW), pytest.param("PGOPTIONS", marks=SLOW)])
+def test_settings_from_anywhere_change_nothing(stack, way):
+    assert_all_works(stack, hostile_by(way, stack.database))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param("LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C.UTF-8' ENCODING 'UTF8'", id="Turkish"),
+        pytest.param("LOCALE 'C' ENCODING 'UTF8'", id="C", marks=SLOW),
+    ],
+)
+def test_no_collation_changes_anything(stack, postgres, options):
+    name = f"{stack.database.name}_c"
+    postgres.sql(f'CREATE DATABASE "{name}" OWNER highwater TEMPLATE template0 {options}')
+    other = Database(postgres.url(name), postgres.url(name, "postgres"), name)
+    try:
+        stack.database, mine = other, stack.database
+        assert_all_works(stack, {})
+        assert [d["deviceId"] for d in stack.get_json("/devices")["devices"]][-1] == "\u00e4 I\u0131i"
+    finally:
+        stack.close()
+        stack.database = mine
+        postgres.drop_database(name)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_of_another_encoding_is_refused_with_the_reason(stack, postgres, encoding):
+    name = f"{stack.database.name}_e"
+    postgres.sql(f"CREATE DATABASE \"{name}\" OWNER highwater TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+    url = postgres.url(name)
+    try:
+        collector = stack.start_collector(database_url=url)
+        stack.start_httpapi(database_url=url)
+        collector.wait_for_line(f"encoding of database {name} is {encoding}: it must be UTF8")
+        until(lambda: f"is {encoding}" in stack.get("/readyz")[2].decode())
+        assert collector.is_running()
+    finally:
+        stack.close()
+        postgres.drop_database(name)
+
+
+def test_stricter_commits_stay_and_weaker_ones_do_not(stack):
+    """remote_apply waits for more than on does."""
+    for wanted, kept in (("remote_apply", "remote_apply"), ("local", "on"), ("remote_write", "on"), ("off", "on")):
+        as_superuser(stack.database, f"ALTER ROLE highwater IN DATABASE {stack.database.name} SET synchronous_commit = {wanted}")
+        as_superuser(
+            stack.database,
+            "CREATE TABLE IF NOT EXISTS public.seen (value text)",
+            "TRUNCATE public.seen",
+            "ALTER TABLE public.seen OWNER TO highwater",
+            "CREATE OR REPLACE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN INSERT INTO public.seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END'",
+        )
+        collector = live_collector(stack)
+        as_superuser(
+            stack.database,
+            "CREATE OR REPLACE TRIGGER see AFTER UPDATE ON public.collectors FOR EACH ROW WHEN (new.batches > old.batches)"
+            " EXECUTE FUNCTION public.see()",
+        )
+        stack.publish(reading("d", temperature=1))
+        until(lambda: stack.database.count("seen") == 1)
+        assert stack.database.value("SELECT value FROM seen") == kept
+        assert ("synchronous_commit is off" in collector.output()) == (wanted == "off")
+        assert collector.terminate() == 0
+
+
+def test_sessions_whose_triggers_do_not_fire_are_refused(stack):
+    as_superuser(stack.database, f"ALTER DATABASE {stack.database.name} SET session_replication_role = replica")
+    stack.start_collector().wait_for_line("not usable: .*session_replication_role")
+
+
+# --- Poolers ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pooler(postgres, area, logs):
+    """Starts PgBouncer before the test's server, in any mode."""
+    binary = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+    if binary is None:
+        pytest.skip("there is no pgbouncer here: make deps")
+    programs = []
+
+    def start(mode: str, more: str = "") -> int:
+        port = free_port()
+        settings = Path(area, f"pgbouncer-{port}.ini")
+        settings.write_text(
+            f"[databases]\n* = host={LOOPBACK} port={postgres.port} user=highwater\n"
+            f"[pgbouncer]\nlisten_addr = {LOOPBACK}\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+            f"pool_mode = {mode}\n{more}\n"
+        )
+        program = Program("pgbouncer", [binary, settings], logs / f"pgbouncer-{port}.log", user="postgres")
+        program.start()
+        program.wait_for_line("process up", 10)
+        programs.append(program)
+        return port
+
+    yield start
+    for program in programs:
+        program.kill9()
+
+
+@pytest.mark.parametrize(
+    "mode, more",
+    [
+        ("transaction", ""),
+        pytest.param("transaction", "server_round_robin = 1", marks=SLOW),
+        pytest.param("statement", "", marks=SLOW),
+    ],
+)
+def test_a_pooler_that_shares_sessions_is_refused_with_the_reason(stack, pooler, mode, more):
+    url = f"postgresql://highwater@{LOOPBACK}:{pooler(mode, more)}/{stack.database.name}"
+    collector = stack.start_collector(database_url=url)
+    stack.start_httpapi(database_url=url)
+    collector.wait_for_line("not usable: the pooler before it gives our session to others")
+    until(lambda: "pool_mode = session" in stack.get("/readyz")[2].decode())
+    for argv in (["collector", "--rejected"], ["devicesim", "--truth", "/dev/null", "--verify", url]):
+        program = stack.program(argv[0], argv[1:], log_name="command", database_url=url)
+        program.start()
+        assert program.wait() != 0 and "pool_mode = session" in program.output()
+    # nothing that we set has come to anybody else
+    through = psycopg2.connect(url)
+    through.autocommit = True
+    with through.cursor() as cursor:
+        for _ in range(9):
+            cursor.execute("SELECT current_setting('default_transaction_read_only')")
+            assert cursor.fetchone() == ("off",)
+    through.close()
+    assert stack.database.value("SELECT to_regclass('readings')") is None
+
+
+def test_a_pooler_that_keeps_sessions_apart_works(stack, pooler):
+    port = pooler("session", "server_reset_query =")  # nothing is cleared between two clients either
+    url = f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}"
+    assert_all_works(stack, {"database_url": url})
+
+
+# --- Servers that keep less than they say, or wait for nobody ----------------------------------------
+
+
+def test_a_server_that_weakens_the_promise_is_warned_of(stack, area, logs):
+    server = PrivatePostgres(Path(area, f"weak-{free_port()}"), settings={"full_page_writes": "off"}, log=logs / "weak.log")
+    server.start()
+    try:
+        url = server.create_database("weak")
+        collector = live_collector(stack, database_url=url)
+        assert collector.output().count("full_page_writes is off") == 1
+        server.sql("ALTER SYSTEM SET synchronous_standby_names = 'elsewhere'")
+        server.sql("ALTER SYSTEM SET full_page_writes = on")
+        server.settings.clear()
+        assert collector.terminate() == 0
+        server.restart()
+        collector = stack.start_collector(database_url=url)
+        line = collector.wait_for_line("no synchronous standby is connected: commits wait")
+        assert "'elsewhere'" in line
+    finally:
+        stack.close()
+        server.stop("immediate")
