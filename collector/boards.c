@@ -322,7 +322,6 @@ static void on_status(uv_timer_t *timer)
 
     ask_again(boards);
     boards->rejected_lines = boards->cleared_lines = 0;
-    boards->config.on_second(boards->config.user);
     boards_look(boards);
     boards_tell_status(boards);
 }

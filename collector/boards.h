@@ -49,8 +49,7 @@ struct boards_config {
     int64_t (*settled_until_us)(void *user, int64_t now_us);
     /* Appends the members of the status, `"state":"live",...` without braces. */
     void (*put_status)(void *user, struct buffer *out);
-    void (*on_shown)(void *user);  /* boards with all that the last load brought are out */
-    void (*on_second)(void *user); /* once in each, whether or not the broker is there */
+    void (*on_shown)(void *user); /* boards with all that the last load brought are out */
     /* a value under $SYS, as it came: sys_topics.h */
     void (*on_broker_says)(void *user, const char *topic, const void *payload, size_t bytes);
 };

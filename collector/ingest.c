@@ -98,6 +98,8 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         if (allowance_note_message(&ingest->allowance, ingest->filling_since_ms))
             say_allowance(ingest);
     }
+    if (ingest->waiting_since_ms == 0)
+        ingest->waiting_since_ms = uv_now(ingest->linger.loop);
     intake_take(ingest, delivery);
     if (is_full(ingest))
         mqtt_link_pause(link);
@@ -247,6 +249,8 @@ static void settle(struct ingest *ingest, const struct store_outcome *outcome)
         counters->rejected_by_reason[i] += ingest->committing->rejected_by_reason[i];
     batch_clear(ingest->committing);
     ingest->committing = NULL;
+    if (backlog_is_empty(&ingest->backlog)) /* or the rest of a message is as old as before */
+        ingest->waiting_since_ms = batch_is_empty(ingest->filling) ? 0 : ingest->filling_since_ms;
 }
 
 static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
@@ -374,6 +378,7 @@ static void give_back(struct ingest *ingest)
         batch_clear(&ingest->batches[i]);
     backlog_release(&ingest->backlog);
     rejects_clear(&ingest->rejects);
+    ingest->waiting_since_ms = 0;
     if (ingest->is_draining) {
         close_all(ingest);
         return;

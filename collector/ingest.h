@@ -120,6 +120,7 @@ struct ingest {
     bool is_draining;
     bool drained_in_time;
     uv_timer_t linger;
+    uint64_t waiting_since_ms; /* the oldest that is not committed; 0 = none */
     uint64_t filling_since_ms; /* the first of the batch that is filling */
     size_t lingered_count;     /* how many it had when the timer last ran out */
     uv_timer_t leave;

@@ -4,12 +4,13 @@
  * End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal hurries. */
 #include "collector/boards.h"
 #include "collector/coverage.h"
+#include "collector/housekeeping.h"
 #include "collector/ingest.h"
+#include "collector/lag.h"
 #include "collector/loader.h"
 #include "collector/migrate.h"
 #include "collector/monitor.h"
 #include "collector/rejected.h"
-#include "collector/silence.h"
 #include "collector/sys_topics.h"
 #include "collector/upkeep.h"
 #include "shared/duration.h"
@@ -88,22 +89,17 @@ struct collector {
     struct migrate migrate;
     struct ingest ingest;
     struct boards boards;
+    struct housekeeping housekeeping;
     struct loader loader;
     struct upkeep upkeep;
-    struct silence silence;
     struct monitor *monitor;
     struct signals signals;
     uv_signal_t sigterm;
     uv_signal_t sigint;
     int64_t started_at_us;
-    bool was_lawful; /* as of the last check */
-    bool was_coarse; /* so, too: the windows */
-    uint64_t law_breaches;
     uint64_t broker_dropped; /* messages, as the broker counts them since its start */
     bool knows_broker_dropped;
-    uint64_t received_before; /* a second ago, for the rate */
-    uint64_t rate;
-    double lag_ms;          /* of the last batch: from its first arrival to its commit */
+    double batch_lag_ms;    /* of the last batch: from its first arrival to its commit */
     bool is_complete;       /* the windows are */
     bool loads_again;       /* the windows, when the loader has ended */
     bool loads_all;         /* the windows of all devices, not only of those: */
@@ -359,7 +355,7 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
             sequences_take(&c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us,
                            row->received_at_us);
     }
-    c->lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
+    c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
     if (c->ingest.store.outcome.was_staged)
         upkeep_poke(&c->upkeep);
 }
@@ -525,23 +521,6 @@ static void on_shown(void *user)
     coverage_show(&c->coverage);
 }
 
-/* received = stored + duplicates + rejected + in flight. */
-static void check_law(struct collector *c)
-{
-    const struct ingest_counters *n = &c->ingest.counters;
-    uint64_t settled = n->stored + n->duplicates + n->rejected;
-    uint64_t in_flight = ingest_in_flight(&c->ingest);
-    bool is_lawful = n->received == settled + in_flight;
-
-    if (!is_lawful)
-        c->law_breaches++;
-    if (!is_lawful && c->was_lawful)
-        log_error("received %" PRIu64 " is not stored %" PRIu64 " + duplicates %" PRIu64
-                  " + rejected %" PRIu64 " + in flight %" PRIu64 "; please report this",
-                  n->received, n->stored, n->duplicates, n->rejected, in_flight);
-    c->was_lawful = is_lawful;
-}
-
 /* {"not_json":3}: the reasons that there were. */
 static void put_rejected_by_reason(struct buffer *out, const struct ingest_counters *n)
 {
@@ -559,68 +538,40 @@ static void put_rejected_by_reason(struct buffer *out, const struct ingest_count
     buffer_put_text(out, "}");
 }
 
-static void watch_clock(struct collector *c)
+static void on_clock_back(void *user)
 {
-    int64_t now_us = timestamp_now();
+    struct collector *c = user;
 
-    if (now_us >= boards_as_of_us(&c->boards) - SECOND_US || c->is_stopping)
+    if (c->is_stopping)
         return;
     log_warning("windows: the clock went back; reading them again from the database");
-    boards_rewind(&c->boards, now_us);
+    boards_rewind(&c->boards, timestamp_now());
     reload_windows(c);
 }
 
-static void watch_memory(struct collector *c)
+static void start_housekeeping(struct collector *c)
 {
-    bool is_coarse = windows_is_coarse(&c->windows);
+    const struct housekeeping_config config = {.ingest = &c->ingest,
+                                               .boards = &c->boards,
+                                               .windows = &c->windows,
+                                               .devices = &c->devices,
+                                               .sequences = &c->sequences,
+                                               .upkeep = &c->upkeep,
+                                               .windows_memory = c->settings.windows_memory,
+                                               .subscribe = c->settings.subscribe,
+                                               .silent_after_us = c->settings.silent_after_us,
+                                               .user = c,
+                                               .on_clock_back = on_clock_back};
 
-    if (is_coarse && !c->was_coarse)
-        log_warning("windows: values that fall all the time need more than WINDOWS_MEMORY, %" PRIu64
-                    " bytes; httpapi asks the database for the boards that may suffer",
-                    c->settings.windows_memory);
-    else if (!is_coarse && c->was_coarse)
-        log_info("windows: all boards are exact again");
-    c->was_coarse = is_coarse;
+    housekeeping_start(&c->housekeeping, c->loop, &config);
 }
 
-/* A connection that is up, and a subscription that is granted, do not mean that we may read. */
-static void watch_silence(struct collector *c)
+/* As of now when something waits: a store that stands still has no last batch. */
+static double lag_ms(const struct collector *c)
 {
-    const struct settings *s = &c->settings;
-    bool is_up = c->is_ingesting && c->ingest.mqtt.state == MQTT_LINK_UP;
-    char length[DURATION_TEXT_SIZE];
+    double waiting_ms = (double)lag_waiting_ms(&c->ingest);
 
-    switch (silence_look(&c->silence, is_up, c->ingest.counters.messages, s->silent_after_us,
-                         (int64_t)(uv_hrtime() / 1000))) {
-    case SILENCE_BEGAN:
-        log_warning("mqtt: no message on %s for %s: no device publishes there, or the broker's "
-                    "access control forbids us to read what it lets us subscribe to",
-                    s->subscribe, duration_format(length, s->silent_after_us));
-        break;
-    case SILENCE_ENDED:
-        log_info("mqtt: messages come again");
-        break;
-    case SILENCE_NO_NEWS:
-        break;
-    }
-}
-
-static void on_second(void *user)
-{
-    struct collector *c = user;
-    uint64_t received = c->ingest.counters.received;
-
-    check_law(c);
-    watch_clock(c);
-    watch_silence(c);
-    ingest_judge_session(&c->ingest, boards_broker_memory(&c->boards, c->ingest.mqtt.down_at_ms));
-    windows_sweep(&c->windows, boards_as_of_us(&c->boards), c->devices.count / 60 + 64);
-    watch_memory(c);
-    if (c->has_upkeep && store_is_ready(&c->ingest.store))
-        sequences_tick(&c->sequences, &c->upkeep.link,
-                       ingest_settled_until_us(&c->ingest, timestamp_now()));
-    c->rate = received - c->received_before;
-    c->received_before = received;
+    return waiting_ms > c->batch_lag_ms ? waiting_ms : c->batch_lag_ms;
 }
 
 static void put_status(void *user, struct buffer *out)
@@ -662,7 +613,7 @@ static void put_status(void *user, struct buffer *out)
                   ",\"stored\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"rejected\":%" PRIu64
                   ",\"inFlight\":%" PRIu64 ",\"ratePerSecond\":%" PRIu64 ",\"lagMs\":%.1f",
                   c->devices.count, n->messages, n->received, n->stored, n->duplicates, n->rejected,
-                  ingest_in_flight(&c->ingest), c->rate, c->lag_ms > 0 ? c->lag_ms : 0.0);
+                  ingest_in_flight(&c->ingest), c->housekeeping.rate, lag_ms(c));
     put_rejected_by_reason(out, n);
     if (c->knows_broker_dropped)
         buffer_printf(out, ",\"brokerDropped\":%" PRIu64, c->broker_dropped);
@@ -702,19 +653,19 @@ static void get_view(void *user, struct metrics_view *view)
 {
     struct collector *c = user;
 
-    *view = (struct metrics_view){.ingest = &c->ingest,
-                                  .windows = &c->windows,
-                                  .boards = &c->boards,
-                                  .coverage = &c->coverage,
-                                  .sequences = &c->sequences,
-                                  .upkeep = &c->upkeep,
-                                  .started_at_us = c->started_at_us,
-                                  .law_breaches = c->law_breaches,
-                                  .broker_dropped = c->broker_dropped,
-                                  .lag_ms = c->lag_ms,
-                                  .silent_us =
-                                      silence_age_us(&c->silence, (int64_t)(uv_hrtime() / 1000)),
-                                  .is_complete = c->is_complete};
+    *view = (struct metrics_view){
+        .ingest = &c->ingest,
+        .windows = &c->windows,
+        .boards = &c->boards,
+        .coverage = &c->coverage,
+        .sequences = &c->sequences,
+        .upkeep = &c->upkeep,
+        .started_at_us = c->started_at_us,
+        .law_breaches = c->housekeeping.law_breaches,
+        .broker_dropped = c->broker_dropped,
+        .lag_ms = lag_ms(c),
+        .silent_us = silence_age_us(&c->housekeeping.silence, (int64_t)(uv_hrtime() / 1000)),
+        .is_complete = c->is_complete};
 }
 
 static void start_ingest(struct collector *c)
@@ -811,6 +762,8 @@ static void close_rest(struct collector *c)
 {
     if (c->has_upkeep)
         upkeep_close(&c->upkeep, on_upkeep_closed);
+    if (!c->settings.migrate_only)
+        housekeeping_close(&c->housekeeping);
     monitor_stop(c->monitor);
     signals_close(&c->signals);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
@@ -971,7 +924,6 @@ static void start_boards(struct collector *c)
                                    .settled_until_us = settled_until_us,
                                    .put_status = put_status,
                                    .on_shown = on_shown,
-                                   .on_second = on_second,
                                    .on_broker_says = on_broker_says};
     char error[256];
 
@@ -1012,7 +964,6 @@ int main(int argc, char **argv)
         return run_rejected(&c->settings);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
-    c->was_lawful = true;
     for (size_t i = 0; i < c->settings.intervals.count; i++)
         lengths_us[i] = c->settings.intervals.items[i].length_us;
     sequences_init(&c->sequences, &c->devices, c->settings.collector_id);
@@ -1029,6 +980,7 @@ int main(int argc, char **argv)
     uv_signal_start(&c->sigint, on_signal, SIGINT);
     if (!c->settings.migrate_only) {
         start_boards(c);
+        start_housekeeping(c);
         if (strcmp(c->settings.metrics_listen, "-") != 0)
             c->monitor = monitor_start(c->loop, c->settings.metrics_listen,
                                        c->settings.metrics_hosts, c, get_view);

@@ -1,5 +1,6 @@
 #include "collector/metrics.h"
 
+#include "collector/lag.h"
 #include "shared/prometheus.h"
 #include "shared/timestamp.h"
 
@@ -75,7 +76,13 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          "of it.",
          (double)ingest->allowance.window},
         {"highwater_lag_seconds", "gauge",
-         "Of the last batch, from its first arrival to its commit.", view->lag_ms / 1e3},
+         "Of the last batch, from its first arrival to its commit; or the age of the oldest "
+         "reading "
+         "that is not committed, if that is more.",
+         view->lag_ms / 1e3},
+        {"highwater_oldest_uncommitted_seconds", "gauge",
+         "The age of the oldest reading that is not committed; 0 when there is none.",
+         (double)lag_waiting_ms(ingest) / 1e3},
         {"highwater_mqtt_connects_total", "counter", "Times the broker was joined.",
          (double)ingest->mqtt.connects},
         {"highwater_mqtt_up", "gauge", "1 while the broker is connected.",
@@ -217,6 +224,10 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         buffer_put_text(reasons, "another collector with this id is live\n");
     else if (!store_is_ready(&ingest->store))
         buffer_printf(reasons, "the database is away: %s\n", ingest->store.link.failure);
+    if (lag_stands_still(ingest)) {
+        lag_explain(ingest, reasons);
+        buffer_put_text(reasons, "\n");
+    }
     if (ingest->mqtt.state != MQTT_LINK_UP)
         buffer_printf(reasons, "the broker is away: %s\n", ingest->mqtt.failure);
     else if (view->boards->mqtt.state != MQTT_LINK_UP)

@@ -142,6 +142,7 @@ static void finish_batch(struct store *store)
     if (store->is_held)
         log_info("store: no longer on hold");
     store->is_held = false;
+    store->failure = (struct pg_error){0};
     if (outcome.refused > REFUSED_SAID_MOST)
         log_warning("store: the database refused %" PRIu64 " readings of this batch, all kept in "
                     "rejected_messages",
@@ -420,6 +421,7 @@ static void on_batch_done(struct pg_query *query, const struct pg_error *error)
                                      .text = "COMMIT was answered with ROLLBACK"};
 
     if (error && error->is_connection) {
+        store->failure = *error;
         if (is_too_much(error))
             shrink(store);
         return; /* whether it committed is not known; on_up tries again */
@@ -629,6 +631,8 @@ static void on_registered(struct pg_query *query, const struct pg_error *error)
 {
     struct store *store = query->user;
 
+    if (error)
+        store->failure = *error;
     if (error && error->is_connection)
         return;
     if (!error) {

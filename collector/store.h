@@ -137,7 +137,7 @@ struct store {
     struct mqtt_identity identity; /* as of when we got the lock last */
     bool is_locked_out;            /* another has it: said once */
     bool is_durable;
-    struct pg_error failure; /* of the try that is being rolled back */
+    struct pg_error failure; /* of the last try of this batch */
     struct pg_error refusal; /* what the database has against the row that is searched for */
     const char *params[1];
     char application_name[48]; /* of this process alone, whatever the URL says */

@@ -1,0 +1,119 @@
+#include "collector/housekeeping.h"
+
+#include "collector/lag.h"
+#include "shared/duration.h"
+#include "shared/log.h"
+#include "shared/timestamp.h"
+
+#include <inttypes.h>
+
+enum { SECOND_MS = 1000 };
+
+/* received = stored + duplicates + rejected + in flight. */
+static void check_law(struct housekeeping *h)
+{
+    const struct ingest_counters *n = &h->config.ingest->counters;
+    uint64_t settled = n->stored + n->duplicates + n->rejected;
+    uint64_t in_flight = ingest_in_flight(h->config.ingest);
+    bool is_unlawful = n->received != settled + in_flight;
+
+    if (is_unlawful)
+        h->law_breaches++;
+    if (is_unlawful && !h->was_unlawful)
+        log_error("received %" PRIu64 " is not stored %" PRIu64 " + duplicates %" PRIu64
+                  " + rejected %" PRIu64 " + in flight %" PRIu64 "; please report this",
+                  n->received, n->stored, n->duplicates, n->rejected, in_flight);
+    h->was_unlawful = is_unlawful;
+}
+
+static void watch_clock(struct housekeeping *h)
+{
+    if (timestamp_now() < boards_as_of_us(h->config.boards) - SECOND_MS * INT64_C(1000))
+        h->config.on_clock_back(h->config.user);
+}
+
+static void watch_memory(struct housekeeping *h)
+{
+    bool is_coarse = windows_is_coarse(h->config.windows);
+
+    if (is_coarse && !h->was_coarse)
+        log_warning("windows: values that fall all the time need more than WINDOWS_MEMORY, %" PRIu64
+                    " bytes; httpapi asks the database for the boards that may suffer",
+                    h->config.windows_memory);
+    else if (!is_coarse && h->was_coarse)
+        log_info("windows: all boards are exact again");
+    h->was_coarse = is_coarse;
+}
+
+/* What is not ready is said elsewhere. */
+static void watch_store(struct housekeeping *h)
+{
+    const struct ingest *ingest = h->config.ingest;
+    bool stands_still = store_is_ready(&ingest->store) && lag_stands_still(ingest);
+    struct buffer reason = {0};
+
+    if (stands_still && !h->stood_still) {
+        lag_explain(ingest, &reason);
+        log_warning("store: it stands still: %s", buffer_text(&reason));
+    } else if (!stands_still && h->stood_still && ingest->store.state == STORE_READY) {
+        log_info("store: it stores again");
+    }
+    h->stood_still = stands_still;
+    buffer_release(&reason);
+}
+
+/* A connection that is up, and a subscription that is granted, do not mean that we may read. */
+static void watch_silence(struct housekeeping *h)
+{
+    const struct housekeeping_config *config = &h->config;
+    bool is_up = config->ingest->mqtt.state == MQTT_LINK_UP;
+    char length[DURATION_TEXT_SIZE];
+
+    switch (silence_look(&h->silence, is_up, config->ingest->counters.messages,
+                         config->silent_after_us, (int64_t)(uv_hrtime() / 1000))) {
+    case SILENCE_BEGAN:
+        log_warning("mqtt: no message on %s for %s: no device publishes there, or the broker's "
+                    "access control forbids us to read what it lets us subscribe to",
+                    config->subscribe, duration_format(length, config->silent_after_us));
+        break;
+    case SILENCE_ENDED:
+        log_info("mqtt: messages come again");
+        break;
+    case SILENCE_NO_NEWS:
+        break;
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct housekeeping *h = timer->data;
+    struct ingest *ingest = h->config.ingest;
+    struct boards *boards = h->config.boards;
+
+    check_law(h);
+    watch_clock(h);
+    watch_silence(h);
+    ingest_judge_session(ingest, boards_broker_memory(boards, ingest->mqtt.down_at_ms));
+    windows_sweep(h->config.windows, boards_as_of_us(boards), h->config.devices->count / 60 + 64);
+    watch_memory(h);
+    watch_store(h);
+    if (store_is_ready(&ingest->store))
+        sequences_tick(h->config.sequences, &h->config.upkeep->link,
+                       ingest_settled_until_us(ingest, timestamp_now()));
+    h->rate = ingest->counters.received - h->received_before;
+    h->received_before = ingest->counters.received;
+}
+
+void housekeeping_start(struct housekeeping *h, uv_loop_t *loop,
+                        const struct housekeeping_config *config)
+{
+    *h = (struct housekeeping){.config = *config};
+    uv_timer_init(loop, &h->timer);
+    h->timer.data = h;
+    uv_timer_start(&h->timer, on_timer, SECOND_MS, SECOND_MS);
+}
+
+void housekeeping_close(struct housekeeping *h)
+{
+    uv_close((uv_handle_t *)&h->timer, NULL);
+}

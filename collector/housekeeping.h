@@ -1,0 +1,49 @@
+/* housekeeping.h: what has to be done each second, whatever broker and database do.
+ *
+ * Shape    a timer of its own: the law of ingest.h is checked, windows are swept, numbers are saved,
+ *          the session is judged; clock, memory and the store are watched, and what is wrong is said
+ *          once, and once when it is over.
+ * Owner    embedded; housekeeping_close() ends it.
+ */
+#ifndef HIGHWATER_HOUSEKEEPING_H
+#define HIGHWATER_HOUSEKEEPING_H
+
+#include "collector/boards.h"
+#include "collector/ingest.h"
+#include "collector/sequences.h"
+#include "collector/silence.h"
+#include "collector/upkeep.h"
+#include "collector/windows.h"
+
+struct housekeeping_config {
+    struct ingest *ingest;
+    struct boards *boards;
+    struct windows *windows;
+    const struct devices *devices;
+    struct sequences *sequences;
+    struct upkeep *upkeep;
+    uint64_t windows_memory;
+    const char *subscribe;
+    int64_t silent_after_us;
+    void *user;
+    void (*on_clock_back)(void *user); /* it shows a moment before that of the boards */
+};
+
+struct housekeeping {
+    struct housekeeping_config config;
+    uv_timer_t timer;
+    bool was_unlawful;      /* as of the last second */
+    bool was_coarse;        /* so, too: the windows */
+    bool stood_still;       /* and the store */
+    struct silence silence; /* of the broker */
+    uint64_t law_breaches;
+    uint64_t received_before; /* a second ago, for the rate */
+    uint64_t rate;            /* readings a second */
+};
+
+void housekeeping_start(struct housekeeping *housekeeping, uv_loop_t *loop,
+                        const struct housekeeping_config *config);
+
+void housekeeping_close(struct housekeeping *housekeeping);
+
+#endif
