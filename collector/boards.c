@@ -34,12 +34,17 @@ static struct board_copy *copy_of(const struct boards *boards, uint32_t ranking,
     return &boards->copies[ranking * boards->config.windows->interval_count + interval];
 }
 
+/* The topics are ours. */
+static bool may_speak(const struct boards *boards)
+{
+    return boards->mqtt.state == MQTT_LINK_UP && rival_may_speak(&boards->rival);
+}
+
 /* The first status goes alone: a broker that ends the connection over what it does not allow then
  * leaves no doubt what that is. */
 static bool is_speaking(const struct boards *boards)
 {
-    return boards->is_complete && boards->mqtt.state == MQTT_LINK_UP &&
-           boards->status_permit.mid == 0;
+    return boards->is_complete && may_speak(boards) && boards->status_permit.mid == 0;
 }
 
 size_t boards_inexact(const struct boards *boards)
@@ -100,7 +105,7 @@ static void publish_status(struct boards *boards)
     buffer_clear(out);
     buffer_put_text(out, "{\"collectorId\":");
     buffer_put_json_string(out, boards->config.collector_id);
-    buffer_printf(out, ",\"installation\":\"%s\",", boards->installation);
+    buffer_printf(out, ",\"installation\":\"%s\",", boards->rival.ours);
     boards->config.put_status(boards->config.user, out);
     buffer_put_text(out, "}");
     publish(boards, &boards->status_permit, boards->status_topic);
@@ -316,12 +321,15 @@ static void ask_again(struct boards *boards)
     }
 }
 
+static void watch_rival(struct boards *boards);
+
 static void on_status(uv_timer_t *timer)
 {
     struct boards *boards = timer->data;
 
     ask_again(boards);
     boards->rejected_lines = boards->cleared_lines = 0;
+    watch_rival(boards);
     boards_look(boards);
     boards_tell_status(boards);
 }
@@ -331,13 +339,14 @@ static void on_status(uv_timer_t *timer)
 void boards_set_identity(struct boards *boards, const struct mqtt_identity *identity)
 {
     if (strcmp(boards->client_id, identity->boards_client_id) == 0 &&
-        strcmp(boards->installation, identity->installation) == 0)
+        strcmp(boards->rival.ours, identity->installation) == 0)
         return;
     snprintf(boards->client_id, sizeof(boards->client_id), "%s", identity->boards_client_id);
-    snprintf(boards->installation, sizeof(boards->installation), "%s", identity->installation);
+    rival_init(&boards->rival, identity->installation, boards->config.started_at_us);
     snprintf(boards->will_payload, sizeof(boards->will_payload),
              "{\"collectorId\":\"%s\",\"installation\":\"%s\",\"state\":\"lost\"}",
-             boards->config.collector_id, boards->installation);
+             boards->config.collector_id, identity->installation);
+    boards->mqtt.config.will_topic = boards->status_topic;
     mqtt_link_rename(&boards->mqtt, boards->client_id);
     mqtt_link_leave(&boards->mqtt);
 }
@@ -374,7 +383,7 @@ void boards_set_complete(struct boards *boards, bool is_complete)
 
 void boards_tell_status(struct boards *boards)
 {
-    if (boards->mqtt.state == MQTT_LINK_UP)
+    if (may_speak(boards))
         publish_status(boards);
 }
 
@@ -398,7 +407,7 @@ void boards_tell_rejected(struct boards *boards, const char *topic, const char *
     struct buffer *out = &boards->payload;
     char line_topic[128];
 
-    if (boards->mqtt.state != MQTT_LINK_UP || boards->rejected_lines++ >= REJECTED_LINES_PER_SECOND)
+    if (!may_speak(boards) || boards->rejected_lines++ >= REJECTED_LINES_PER_SECOND)
         return;
     snprintf(line_topic, sizeof(line_topic), "collectors/%s/rejected", boards->config.collector_id);
     buffer_clear(out);
@@ -510,6 +519,57 @@ static void clear_if_stale(struct boards *boards, const struct mqtt_delivery *de
     mqtt_link_publish(&boards->mqtt, NULL, delivery->topic, NULL, 0, 0, true);
 }
 
+/* The topics have become ours on this connection. */
+static void speak_if_new(struct boards *boards)
+{
+    if (!may_speak(boards) || boards->has_spoken)
+        return;
+    boards->has_spoken = true;
+    buffer_clear(&boards->topic);
+    buffer_printf(&boards->topic, "%s#", boards->boards_topic);
+    mqtt_link_subscribe_as(&boards->mqtt, buffer_text(&boards->topic), 0, MQTT_LINK_NOT_OUR_OWN);
+    /* the broker may have come back without what it retained */
+    for (size_t i = 0; i < board_count(boards); i++) {
+        boards->copies[i].is_current = boards->copies[i].is_retained = false;
+        permit_begin(&boards->copies[i].permit);
+    }
+    boards_note_news(boards);
+    boards_look(boards);
+    publish_status(boards);
+}
+
+/* Who is silent leaves no last will either: it would be published over the other's status. */
+static void set_will(struct boards *boards, bool is_wanted)
+{
+    if ((boards->mqtt.config.will_topic != NULL) == is_wanted)
+        return;
+    boards->mqtt.config.will_topic = is_wanted ? boards->status_topic : NULL;
+    mqtt_link_rename(&boards->mqtt, boards->client_id);
+    mqtt_link_leave(&boards->mqtt);
+    mqtt_link_join(&boards->mqtt);
+}
+
+static void watch_rival(struct boards *boards)
+{
+    uint64_t now_ms = uv_now(boards->moment.loop);
+    char reason[sizeof(boards->rival_reason)] = "";
+
+    if (boards->mqtt.state == MQTT_LINK_UP) {
+        rival_tick(&boards->rival, now_ms);
+        set_will(boards, boards->rival.state != RIVAL_SILENT);
+        speak_if_new(boards);
+    }
+    rival_explain(&boards->rival, boards->config.collector_id, now_ms, reason, sizeof(reason));
+    if (strcmp(reason, boards->rival_reason) == 0)
+        return;
+    if (*reason)
+        log_error("boards: %s", reason);
+    else
+        log_info("boards: installation %s is silent; boards and status are ours alone",
+                 boards->rival.theirs);
+    strcpy(boards->rival_reason, reason);
+}
+
 /* First the one that the broker had retained, if it had; then the one that we have just sent. */
 static void take_marker(struct boards *boards, const struct mqtt_delivery *delivery)
 {
@@ -518,6 +578,8 @@ static void take_marker(struct boards *boards, const struct mqtt_delivery *deliv
     else if (boards->memory == BROKER_UNKNOWN) {
         boards->memory = boards->has_seen_marker ? BROKER_KEPT : BROKER_FORGOT;
         boards->memory_at_ms = uv_now(boards->moment.loop);
+        rival_looked(&boards->rival, boards->memory_at_ms);
+        speak_if_new(boards);
     }
 }
 
@@ -535,6 +597,9 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         clear_if_stale(boards, delivery);
     } else if (strcmp(delivery->topic, boards->marker_topic) == 0) {
         take_marker(boards, delivery);
+    } else if (strcmp(delivery->topic, boards->status_topic) == 0) {
+        rival_take(&boards->rival, delivery->payload, delivery->bytes, delivery->retain,
+                   uv_now(link->loop));
     } else {
         boards->config.on_broker_says(boards->config.user, delivery->topic, delivery->payload,
                                       delivery->bytes);
@@ -557,22 +622,14 @@ static void on_up(struct mqtt_link *link, bool session_present)
     struct boards *boards = link->config.user;
 
     (void)session_present;
-    boards->has_said_refused = boards->has_said_denied = false;
+    boards->has_said_refused = boards->has_said_denied = boards->has_spoken = false;
     permit_begin(&boards->status_permit);
-    put_marker(boards);
+    rival_begin(&boards->rival, uv_now(link->loop));
+    mqtt_link_subscribe_as(link, boards->status_topic, 0, MQTT_LINK_NOT_OUR_OWN);
+    put_marker(boards); /* which comes back behind what is retained */
     mqtt_link_subscribe_as(link, BOARDS_BROKER_DROPPED, 0, MQTT_LINK_OPTIONAL);
     mqtt_link_subscribe_as(link, BOARDS_BROKER_VERSION, 0, MQTT_LINK_OPTIONAL);
-    buffer_clear(&boards->topic);
-    buffer_printf(&boards->topic, "%s#", boards->boards_topic);
-    mqtt_link_subscribe_as(link, buffer_text(&boards->topic), 0, MQTT_LINK_NOT_OUR_OWN);
-    /* the broker may have come back without what it retained */
-    for (size_t i = 0; i < board_count(boards); i++) {
-        boards->copies[i].is_current = boards->copies[i].is_retained = false;
-        permit_begin(&boards->copies[i].permit);
-    }
-    boards_note_news(boards);
-    boards_look(boards);
-    publish_status(boards);
+    speak_if_new(boards);
 }
 
 /* Some brokers end the connection over a publication that they do not allow, or that is too large,

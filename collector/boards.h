@@ -13,6 +13,8 @@
  *          broker or the database is away.
  * Order    a batch is taken part by part: boards_reach(a moment) before the first reading that was
  *          received after it is put into the windows, boards_note_news() before each part.
+ * Looks    before it speaks, whether another installation does so under this collector's id (rival.h);
+ *          then it says nothing, and the last will is left out of its connection.
  * Tidies   what is retained of a board that is no longer kept, because of a feature or interval that
  *          was taken off, is cleared.
  * Source   status fields: docs/ARCHITECTURE.md.
@@ -23,6 +25,7 @@
 #include "collector/moments.h"
 #include "collector/mqtt_identity.h"
 #include "collector/permit.h"
+#include "collector/rival.h"
 #include "collector/session.h"
 #include "collector/windows.h"
 #include "shared/board.h"
@@ -84,8 +87,9 @@ struct boards {
     char boards_topic[128]; /* what they all begin with */
     char will_payload[192];
     char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE];
-    char installation[MQTT_IDENTITY_MARK_SIZE];
-    uv_timer_t moment; /* the next one at which boards may change */
+    struct rival rival;
+    char rival_reason[400]; /* that was said last; "" = there is none */
+    uv_timer_t moment;      /* the next one at which boards may change */
     uv_timer_t status;
     struct moments moments;
     int64_t status_as_of_us; /* of the last status */
@@ -96,6 +100,7 @@ struct boards {
     bool is_fresh;           /* a load has ended, and no boards were made since */
     bool has_company;        /* other collectors are live */
     bool is_closing;
+    bool has_spoken;       /* on this connection */
     bool has_said_refused; /* that the broker takes no message of this size */
     bool has_seen_marker;  /* the one that was retained before we came */
     enum broker_memory memory;

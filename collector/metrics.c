@@ -151,6 +151,9 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
         {"highwater_windows_loads_total", "counter",
          "Times the windows were loaded; again when another collector is gone.",
          (double)view->coverage->loads},
+        {"highwater_collector_id_conflict", "gauge",
+         "1 while another installation publishes under our COLLECTOR_ID.",
+         *view->boards->rival_reason != '\0'},
         {"highwater_boards_as_of_seconds", "gauge",
          "The moment that the boards are of, since 1970.",
          (double)boards_as_of_us(view->boards) / 1e6},
@@ -235,6 +238,12 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
     mqtt_link_write_faults(&ingest->mqtt, reasons);
     mqtt_link_write_faults(&view->boards->mqtt, reasons);
     boards_write_faults(view->boards, reasons);
+    if (*view->boards->rival_reason)
+        buffer_printf(reasons, "%s\n", view->boards->rival_reason);
+    if (view->boards->rival.state == RIVAL_DOUBTING)
+        buffer_printf(reasons,
+                      "looking whether installation %s still publishes under our COLLECTOR_ID\n",
+                      view->boards->rival.theirs);
     if (!view->is_complete)
         buffer_put_text(reasons, "the windows are being loaded\n");
     return reasons->bytes == before;

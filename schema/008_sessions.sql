@@ -20,7 +20,7 @@ COMMENT ON COLUMN installation.id IS 'Random; part of the client ids of its coll
 
 CREATE TABLE sessions (
     client_id text COLLATE "C" PRIMARY KEY,
-    collector text COLLATE "C" NOT NULL REFERENCES collectors,
+    collector text COLLATE "C" NOT NULL,
     filter    text NOT NULL,
     former    text[] NOT NULL DEFAULT '{}',
     has_begun boolean NOT NULL DEFAULT false
