@@ -247,7 +247,7 @@ test: ## unit tests, the short system tests, the page's; about 5 minutes
 
 test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<flavour>/unit/*.log
 	@rm -f $(OUT)/unit/*.log; failed=0; for t in $(UNIT); do \
-	  timeout 120 $$t > $$t.log 2>&1; status=$$?; echo "exit $$status" >> $$t.log; \
+	  timeout $$((600 * $${PATIENCE:-1})) $$t > $$t.log 2>&1; status=$$?; echo "exit $$status" >> $$t.log; \
 	  if [ $$status -eq 0 ]; then \
 	    echo "  TEST   $${t##*/}" $$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed/p' $$t.log); \
 	  else cat $$t.log; failed=1; echo "$$t failed"; fi; done; exit $$failed

@@ -38,5 +38,6 @@ export default defineConfig({
     environment: 'jsdom',
     include: ['test/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    testTimeout: 60_000 * Number(process.env.PATIENCE || 1),
   },
 });

@@ -1,6 +1,8 @@
 /* A headless Chromium of its own, and pages that tell what went wrong in them. */
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
+import { PATIENCE_MS } from './stack';
+
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 export const launch = (env: Record<string, string> = {}): Promise<Browser> =>
@@ -26,6 +28,7 @@ export interface Watched {
 
 export async function open(browser: Browser, options: BrowserContextOptions = desktop): Promise<Watched> {
   const context = await browser.newContext({ timezoneId: 'UTC', locale: 'en-GB', ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints: string[] = [];
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { desktop, launch, open } from './browser';
+import { PATIENCE_MS } from './stack';
 
 const BUILT = fileURLToPath(new URL('../../build/page/', import.meta.url));
 const SECONDS = 6;
@@ -89,7 +90,7 @@ test(`${PER_SECOND} board changes a second leave most of each frame free`, async
   };
 
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  await expect.poll(() => streams.size).toBe(1);
+  await expect.poll(() => streams.size, { timeout: PATIENCE_MS }).toBe(1);
   tell();
   for (const feature of FEATURES) change(feature);
   await page.locator('tbody tr').first().waitFor();

@@ -22,7 +22,7 @@ sys.path.insert(0, str(CLONE / "deploy" / "local"))
 sys.dont_write_bytecode = True
 
 from mqtt_client import mqtt_client  # noqa: E402
-from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, until  # noqa: E402
+from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, patience, until  # noqa: E402
 
 BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
 
@@ -91,7 +91,7 @@ class Stack:
             self.publisher = mqtt_client("page-tests")
             self.publisher.connect(LOOPBACK, self.broker.port)
             self.publisher.loop_start()
-        self.publisher.publish(topic, payload, qos=1).wait_for_publish(10)
+        self.publisher.publish(topic, payload, qos=1).wait_for_publish(patience())
 
     def log(self, program: str) -> str:
         return self.programs[program].tail(40)

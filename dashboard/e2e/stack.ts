@@ -12,8 +12,11 @@ export interface Start {
 
 const PAUSE_MS = 50;
 
+/** A deadline ends what would hang for ever and judges nothing; PATIENCE=5 makes each five times as long. */
+export const PATIENCE_MS = 60_000 * Number(process.env.PATIENCE || 1);
+
 /** Asks until the fact is there. */
-export async function until(what: string, fact: () => Promise<boolean>, withinMs = 20_000): Promise<void> {
+export async function until(what: string, fact: () => Promise<boolean>, withinMs = PATIENCE_MS): Promise<void> {
   const deadline = Date.now() + withinMs;
 
   while (!(await fact())) {

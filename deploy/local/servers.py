@@ -38,8 +38,20 @@ class ServerError(RuntimeError):
     """Something a person can do something about; the text says what."""
 
 
+# A deadline ends what would hang for ever and judges nothing, so that a busy machine fails no test. All of them are
+# at least this long, and PATIENCE=5 makes them five times as long.
+LEAST_PATIENCE_S = 60.0
+PATIENCE = float(os.environ.get("PATIENCE") or 1)
+
+
+def patience(seconds: float = 0.0) -> float:
+    """How long to wait for what should take `seconds`."""
+    return max(seconds, LEAST_PATIENCE_S) * PATIENCE
+
+
 def until(fact: Callable[[], _Fact], timeout: float = 10.0, what: str = "", pause: float = 0.02) -> _Fact:
-    """Polls until `fact()` is true, and returns what it returned; AssertionError after `timeout` s."""
+    """Polls until `fact()` is true, and returns what it returned; AssertionError after patience(timeout)."""
+    timeout = patience(timeout)
     deadline = time.monotonic() + timeout
     while True:
         value = fact()
@@ -199,7 +211,8 @@ class Program:
         return None if self._process is None else self._process.poll()
 
     def wait(self, timeout: float = 30.0) -> int:
-        """Waits for its end and returns the exit code; AssertionError after `timeout` s."""
+        """Waits for its end and returns the exit code; AssertionError after patience(timeout)."""
+        timeout = patience(timeout)
         assert self._process is not None, f"{self.name} was never started"
         try:
             return self._process.wait(timeout)

@@ -29,7 +29,7 @@ CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE / "deploy" / "local"))
 
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
-from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, until  # noqa: E402
+from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, until  # noqa: E402
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
@@ -248,7 +248,7 @@ class Stack:
         """(status, headers, body); an error status is an answer too. OSError when nobody answers."""
         url = f"http://{LOOPBACK}:{port or self.http_port}{path}"
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=patience()) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()

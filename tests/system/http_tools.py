@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 
 from mqtt_client import mqtt_client
 from oracle import FEATURES, Database, Reading, now_us, to_text
-from servers import LOOPBACK, until
+from servers import LOOPBACK, patience, until
 
 STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE")
 INTERVALS = [("past_minute", 60000), ("past_hour", 3600000), ("all_time", None)]
@@ -224,9 +224,9 @@ class Answer:
 class Raw:
     """A socket that speaks whatever the test writes."""
 
-    def __init__(self, port: int, timeout: float = 10.0, source: str = "") -> None:
+    def __init__(self, port: int, timeout: float | None = None, source: str = "") -> None:
         address = (source, 0) if source else None
-        self.socket = socket.create_connection((LOOPBACK, port), timeout=timeout, source_address=address)
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=timeout or patience(), source_address=address)
         self.buffered = b""
 
     def send(self, data: bytes) -> None:
@@ -302,6 +302,10 @@ class Raw:
                 return True
             self.buffered += data
 
+    def closes(self) -> bool:
+        """That the server will close."""
+        return self.is_closed(patience())
+
     def close(self) -> None:
         self.socket.close()
 
@@ -319,7 +323,7 @@ class Stream:
         self.events: list[dict[str, Any]] = []  # {"event", "id", "data", "at"}
         self.is_over = False
         self.ended_well = False
-        self._raw = Raw(port, timeout=60)
+        self._raw = Raw(port)
         extra = {"Last_Event_ID": last_event_id} if last_event_id else {}
         lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{k.replace('_', '-')}: {v}" for k, v in extra.items())]
         self._raw.send("\r\n".join([*lines, "", ""]).encode())

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BUILD_DIR, CLONE
-from oracle import Listener, to_us
+from oracle import Listener, now_us, to_us
 from servers import LOOPBACK, PrivateBroker, Program, free_port, paused, until
 
 MONTH = CLONE / "data" / "beijing-stations-2013-03.csv.gz"
@@ -258,13 +258,13 @@ def test_replay_keeps_times_and_leaves_out_what_was_not_measured(stack, truth):
 def test_replay_at_a_speed_and_shifted_to_now(stack, truth):
     rows = [f"2013-03-01T{hour:02}:00:00Z,a,{hour},1" for hour in range(5)]
     listener = stack.listen("devices/+/readings")
-    began = time.monotonic()
+    began, began_us = time.monotonic(), now_us()
     simulate(stack.broker, "--replay", write_csv(truth, *rows), "--speed", "18000x", "--shift", "now")
-    assert 0.8 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.8
     until(lambda: len(listener.received) == 5, 10)
     moments = [to_us(r.json()["timestamp"].replace("Z", "+00:00")) for r in listener.received]
-    assert all(150_000 < later - earlier < 300_000 for earlier, later in zip(moments, moments[1:]))
-    assert abs(moments[-1] / 1e6 - time.time()) < 60
+    assert all(moment >= began_us + i * 200_000 - 5000 for i, moment in enumerate(moments)), "none is early"
+    assert began_us <= moments[-1] <= now_us() + 1_000_000
 
 
 def test_replay_stops_at_a_line_that_is_none(stack, truth):

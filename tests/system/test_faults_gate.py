@@ -130,22 +130,20 @@ def test_sigterm_during_a_commit_that_takes_too_long_gives_up_unacknowledged(sta
         until(lambda: waits_for_lock(stack))
         began = time.monotonic()
         assert collector.terminate() == 1
-        assert 0.9 < time.monotonic() - began < 3
+        assert time.monotonic() - began > 0.9  # and it ends while the commit is held
         assert "the broker keeps what was not acknowledged" in collector.output()
     collector = stack.start_collector()
     assert_all_well(stack, fleet.publisher, collector)
 
 
 def test_a_second_sigterm_ends_it_at_once(stack, rng):
-    collector, fleet = start_fleet(stack, rng, drain_timeout="60s")
+    collector, fleet = start_fleet(stack, rng, drain_timeout="1h")
     with commits_held(stack):
         fleet.send(30)
         until(lambda: waits_for_lock(stack))
         collector.signal(signal.SIGTERM)
         until(lambda: "draining" in collector.output())
-        began = time.monotonic()
         assert collector.terminate() == 1
-        assert time.monotonic() - began < 2
     collector = stack.start_collector()
     assert_all_well(stack, fleet.publisher, collector)
 

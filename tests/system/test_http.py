@@ -8,7 +8,6 @@ import json
 import math
 import signal
 import threading
-import time
 from urllib.parse import quote
 
 import pytest
@@ -721,13 +720,13 @@ def test_sigterm_finishes_answers_ends_streams_and_exits_with_0(stack):
     api.program.signal(signal.SIGTERM)
     until(lambda: stream.is_over, 3)
     assert stream.ended_well
-    assert idle.is_closed(2) and half.is_closed(2)
+    assert idle.closes() and half.closes()
     with pytest.raises(OSError):
         stack.get("/healthz")
     lock.rollback()
     lock.close()
     assert waiting.answer().status == 200
-    assert waiting.is_closed(2)
+    assert waiting.closes()
     assert api.program.wait(5) == 0, api.program.tail()
     assert "stopped" in api.program.tail(3)
 
@@ -742,10 +741,8 @@ def test_sigterm_does_not_wait_for_ever(stack):
     waiting = Raw(api.port)
     waiting.send(b"GET /devices/d/histogram HTTP/1.1\r\nHost: localhost\r\n\r\n")
     until(lambda: api.metric("database_connections_busy") == 1)
-    began = time.monotonic()
     api.program.signal(signal.SIGTERM)
-    assert api.program.wait(12) == 0, api.program.tail()
-    assert time.monotonic() - began < 10
+    assert api.program.wait() == 0, api.program.tail()  # while the lock is held
     lock.rollback()
     lock.close()
     waiting.close()

@@ -13,7 +13,7 @@ from mqtt_client import mqtt_client
 from oracle import now_us, reading
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from servers import LOOPBACK, free_port, until
+from servers import LOOPBACK, free_port, patience, until
 
 
 def limit(title: str) -> str:
@@ -106,6 +106,6 @@ def publish_expiring(stack, topic: str, payload: bytes, seconds: int) -> None:
     client.loop_start()
     properties = Properties(PacketTypes.PUBLISH)
     properties.MessageExpiryInterval = seconds
-    client.publish(topic, payload, qos=1, properties=properties).wait_for_publish(10)
+    client.publish(topic, payload, qos=1, properties=properties).wait_for_publish(patience())
     client.disconnect()
     client.loop_stop()

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from conftest import FAILPOINT_DIR
 from oracle import compare, now_us, reading, to_text, to_us
-from servers import until
+from servers import patience, until
 from storage import COLUMNS, DAY_US, HOUR_US, differences, live, migrated, random_span
 
 def rolled_until_hours_ago(database, hours):
@@ -183,7 +183,7 @@ def test_at_every_moment_rollups_and_readings_are_what_group_by_says(stack, rng)
         workers.start(kill_somebody, random.Random(rng.random()))
         began = time.monotonic()
         while (comparisons < 24 or time.monotonic() < began + 12) and not workers.failures:
-            assert time.monotonic() < began + 120
+            assert time.monotonic() < began + patience(120)
             found = differences(database, *random_span(rng, now_us(), hours * HOUR_US + DAY_US))
             found += differences(database)
             assert not found, "\n".join(map(str, found[:10]))
@@ -219,7 +219,7 @@ def test_two_collectors_one_of_them_killed_amid_a_rollup(stack, rng):
     began = time.monotonic()
     comparisons = 0
     while time.monotonic() < began + 12 or database.value(until_of) > 200:
-        assert time.monotonic() < began + 60, f"rolled up until {database.value(until_of)} s ago"
+        assert time.monotonic() < began + patience(60), f"rolled up until {database.value(until_of)} s ago"
         for _ in range(60):
             age = rng.choice([rng.randrange(2_000_000), rng.randrange(hours * HOUR_US)])
             at = now_us() - age

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { MOST = 64, TIMEOUT_MS = 5000 };
+enum { MOST = 64, TIMEOUT_MS = 60000 };
 
 struct broker {
     uv_tcp_t server;
