@@ -263,10 +263,12 @@ static void test_reading_json__what_stands_around_a_reading_does_not_change_its_
         size_t taken = 0;
 
         for (const char *c = formats[i]; *c; c++) {
-            if (*c == '%' && *++c)
+            if (*c == '%' && c[1]) {
+                c++;
                 buffer_put_text(&text, reading);
-            else
+            } else {
                 buffer_put(&text, c, 1);
+            }
         }
         reading_json_parse(&rules, &source, (const char *)text.data, text.bytes, on_item, &seen);
         for (size_t item = 0; item < seen.count; item++) {
@@ -292,8 +294,7 @@ static void test_reading_json__a_message_in_parts_has_the_same_elements(void **s
         "nonsense",
         " [ {\"temperature\":1} , 0,{}, {\"temperature\":2,\"seq\":3} ,\"x\" ] ",
         "\xef\xbb\xbf[{\"temperature\":1},{\"temperature\":2},[]]",
-        "[{\"temperature\":1},NaN,,{\"temperature\":2}, {\"temperature\":nan}, "
-        "{\"temperature\":3}]",
+        "[{\"temperature\":1},NaN,,{\"temperature\":2}, {\"temperature\":nan},{\"temperature\":3}]",
         "[{\"temperature\":1},{\"temperature\":2}]]",
     };
 

@@ -108,7 +108,7 @@ static void test_topic__ids_that_look_like_others_are_refused(void **state)
         {".a", true},
         {"a.", true},
         {"a b", true},
-        {"\u202ea", false},     /* right to left override */
+        {"\u202ea", false},     /* right to left override; NOLINT(misc-misleading-bidirectional) */
         {"a\u200b", false},     /* zero width space */
         {"a\u00ad", false},     /* soft hyphen */
         {"\ufeffa", false},     /* byte order mark */

@@ -9,6 +9,7 @@
  */
 #include "collector/windows.h"
 
+#include "shared/mem.h"
 #include "shared/random.h"
 #include "tests/unit/replay.h"
 
@@ -164,8 +165,8 @@ static struct fleet_reading *fleet_new_reading(struct fleet_device *device)
 {
     if (device->count == device->capacity) {
         device->capacity = 2 * device->capacity + 64;
-        device->readings = realloc(device->readings, device->capacity * sizeof(*device->readings));
-        assert_non_null(device->readings);
+        device->readings =
+            mem_realloc(device->readings, device->capacity * sizeof(*device->readings));
     }
     memset(&device->readings[device->count], 0, sizeof(*device->readings));
     return &device->readings[device->count++];

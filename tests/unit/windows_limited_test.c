@@ -74,9 +74,10 @@ static bool limited_boards_are_right(const struct history *h, struct windows *wi
                     return false;
                 continue;
             }
+            size_t right = model_board(h, ranking, interval, h->now_us, truth);
+
             tally->inexact++;
-            tally->wrong += !model_boards_are_equal(
-                h, shown, count, truth, model_board(h, ranking, interval, h->now_us, truth));
+            tally->wrong += !model_boards_are_equal(h, shown, count, truth, right);
             if (from_us <= h->now_us || !coarse_board_is_true(h, windows, ranking, interval)) {
                 print_error("ranking %u, interval %u, at %lld: exact from %lld, and not true\n",
                             (unsigned)ranking, (unsigned)interval, (long long)h->now_us,

@@ -33,11 +33,12 @@ static bool next_expiry(const struct history *h, struct windows *windows, int64_
 
             if (at_us == INT64_MAX)
                 continue;
-            if (at_us <= h->now_us ||
-                !model_boards_are_equal(h, now, count, later,
-                                        model_board(h, ranking, interval, at_us - 1, later)) ||
-                model_boards_are_equal(h, now, count, later,
-                                       model_board(h, ranking, interval, at_us, later))) {
+            size_t later_count = model_board(h, ranking, interval, at_us - 1, later);
+            bool is_right =
+                at_us > h->now_us && model_boards_are_equal(h, now, count, later, later_count);
+
+            later_count = model_board(h, ranking, interval, at_us, later);
+            if (!is_right || model_boards_are_equal(h, now, count, later, later_count)) {
                 print_error("ranking %u, interval %u, at %lld: does not change first at %lld\n",
                             (unsigned)ranking, (unsigned)interval, (long long)h->now_us,
                             (long long)at_us);
