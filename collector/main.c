@@ -68,6 +68,7 @@ struct settings {
     bool lowest;
     bool migrate_only;
     bool core_dumps;
+    int64_t give_up_after_us;
     bool rejected;
     bool resubmit;
     const char *export_file;
@@ -235,6 +236,10 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "for debugging: let the kernel write core dumps, which hold\npasswords, and this user "
          "read "
          "the process's memory",
+         false},
+        {"give-up-after", OPTION_DURATION, &s->give_up_after_us, "30s", 1e6, 86400e6, "TIME",
+         "--migrate and --rejected: when database or broker are away\nfor longer; a wrong password "
+         "ends them at once",
          false},
         {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
          "bring the database to this program's schema, and exit", true},
@@ -719,7 +724,9 @@ static void start_migrating(struct collector *c)
     char error[256];
 
     if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features,
-                       c->settings.partition, c, on_migrated, error, sizeof(error))) {
+                       c->settings.partition,
+                       c->settings.migrate_only ? (uint64_t)c->settings.give_up_after_us / 1000 : 0,
+                       c, on_migrated, error, sizeof(error))) {
         options_reject_url(&program, "database-url", c->settings.database_url, error);
         exit(2);
     }
@@ -941,7 +948,8 @@ static int run_rejected(const struct settings *s)
                                               .is_v311 = s->is_v311},
                                      .reason = s->reason,
                                      .export_file = s->export_file,
-                                     .resubmit = s->resubmit};
+                                     .resubmit = s->resubmit,
+                                     .give_up_after_ms = (uint64_t)s->give_up_after_us / 1000};
 
     return rejected_run(&config);
 }

@@ -48,13 +48,28 @@ static void on_result(struct pg_query *query, const PGresult *result)
                      migrate->error, sizeof(migrate->error));
 }
 
+/* Who waits for the end of a command wants to hear of it. */
+static bool is_overdue(const struct migrate *migrate)
+{
+    return migrate->give_up_after_ms > 0 &&
+           uv_now(migrate->link.loop) - migrate->started_ms > migrate->give_up_after_ms;
+}
+
+static void on_given_up(struct pg_link *link, const char *reason)
+{
+    struct migrate *migrate = link->config.user;
+
+    snprintf(migrate->error, sizeof(migrate->error), "the database is not usable: %s", reason);
+    pg_link_close(link, on_closed);
+}
+
 static void on_done(struct pg_query *query, const struct pg_error *error)
 {
     struct migrate *migrate = query->user;
 
     if (migrate->link.on_closed)
         return; /* cancelled */
-    if (error && pg_error_class(error) == PG_ERROR_TRANSIENT) {
+    if (error && pg_error_class(error) == PG_ERROR_TRANSIENT && !is_overdue(migrate)) {
         log_warning("schema: %s; trying again", error->text);
         migrate->step = STEP_LOCK; /* goes on in on_up */
         if (!error->is_connection)
@@ -140,7 +155,8 @@ static void on_up(struct pg_link *link)
 }
 
 bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *database_url,
-                   const struct features *features, const char *partition, void *user,
+                   const struct features *features, const char *partition,
+                   uint64_t give_up_after_ms, void *user,
                    void (*on_finished)(struct migrate *migrate, const char *error), char *error,
                    size_t error_bytes)
 {
@@ -148,11 +164,18 @@ bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *databas
                                     .url = database_url,
                                     .application_name = "highwater schema",
                                     .warns = true,
+                                    .session = {.lock_timeout_ms = give_up_after_ms},
+                                    .give_up_after_ms = give_up_after_ms,
+                                    .on_given_up = on_given_up,
                                     .user = migrate,
                                     .on_up = on_up};
 
-    *migrate = (struct migrate){
-        .features = features, .partition = partition, .user = user, .on_done = on_finished};
+    *migrate = (struct migrate){.features = features,
+                                .partition = partition,
+                                .user = user,
+                                .on_done = on_finished,
+                                .give_up_after_ms = give_up_after_ms,
+                                .started_ms = uv_now(loop)};
     migrate->is_running = pg_link_start(&migrate->link, loop, &config, error, error_bytes);
     if (migrate->is_running)
         applied_init(&migrate->applied, schema_files, schema_file_count);

@@ -5,7 +5,7 @@
  *          list (each in a transaction of its own), add a column for each
  *          configured feature, make the partitions of the days around now, disconnect. Every step
  *          does nothing where it is done already, so any number of collectors may run it.
- * Errors   what passes (no connection, a lock) is tried again; what a person must mend ends the run
+ * Errors   what passes (no connection, a lock) is tried again, for as long as `give_up_after_ms` says; what a person must mend ends the run
  *          with its text.
  * Owner    embedded; on_done comes once per run, after the connection is closed.
  */
@@ -37,13 +37,16 @@ struct migrate {
     size_t next_file;
     struct buffer sql;
     char error[400];
+    uint64_t give_up_after_ms; /* 0 = never */
+    uint64_t started_ms;
     bool wants_more; /* the step is to be done again */
     bool is_running;
 };
 
 /* False when the URL is no connection string. */
 bool migrate_start(struct migrate *migrate, uv_loop_t *loop, const char *database_url,
-                   const struct features *features, const char *partition, void *user,
+                   const struct features *features, const char *partition,
+                   uint64_t give_up_after_ms, void *user,
                    void (*on_done)(struct migrate *migrate, const char *error), char *error,
                    size_t error_bytes);
 

@@ -2,7 +2,9 @@
 
 #include "collector/ingest.h"
 #include "shared/buffer.h"
+#include "shared/log.h"
 #include "shared/mem.h"
+#include "shared/mqtt_terms.h"
 #include "shared/pg_session.h"
 #include "shared/pg_url.h"
 #include "shared/topic.h"
@@ -15,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 30000, IDLE_MS = 30000, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
+enum { NO_SUBSCRIBERS = 0x10, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
 
 /* Rows behind $1 and up to $3, of the reason $2 if it is not empty. */
 #define PAGE_SQL                                                                                   \
@@ -57,7 +59,10 @@ struct rejected {
     char newest_at[40];
     int row_by_mid[65536]; /* + 1 */
     uint64_t resubmitted;
-    uint64_t kept;
+    uint64_t unheard; /* nobody subscribes to their topic: kept */
+    uint64_t refused; /* by the broker, or by the library: kept */
+    int refused_code; /* why, of the first; 0 = by the library */
+    char refused_topic[256];
     uint64_t total;
     int status;
 };
@@ -261,9 +266,20 @@ static void on_idle(uv_timer_t *timer)
 {
     struct rejected *r = timer->data;
 
-    r->status =
-        fail("the broker", "no acknowledgement for 30 s; what it did not acknowledge is kept");
+    r->status = fail("the broker", r->link.state == MQTT_LINK_UP
+                                       ? "no acknowledgement in time; what it did not acknowledge "
+                                         "is kept"
+                                       : r->link.failure);
     end(r);
+}
+
+static void note_refused(struct rejected *r, int row, int reason_code)
+{
+    if (r->refused++ > 0)
+        return;
+    r->refused_code = reason_code;
+    log_escaped(r->refused_topic, sizeof(r->refused_topic), PQgetvalue(r->page, row, COLUMN_TOPIC),
+                (size_t)PQgetlength(r->page, row, COLUMN_TOPIC));
 }
 
 static void send_page(struct rejected *r)
@@ -284,7 +300,7 @@ static void send_page(struct rejected *r)
                                     PQgetvalue(r->page, r->sent, COLUMN_PAYLOAD),
                                     (size_t)PQgetlength(r->page, r->sent, COLUMN_PAYLOAD), 1, false,
                                     &first_received)) {
-            r->kept++; /* a topic that cannot be published to */
+            note_refused(r, r->sent, 0); /* a topic that cannot be published to */
             continue;
         }
         r->row_by_mid[mid & 0xffff] = r->sent + 1;
@@ -315,9 +331,10 @@ static void on_published(struct mqtt_link *link, int mid, int reason_code)
     r->row_by_mid[mid & 0xffff] = 0;
     r->outstanding--;
     uv_timer_again(&r->idle);
-    /* 0x10: nobody subscribes to it, so the broker threw it away */
-    if (reason_code != 0) {
-        r->kept++;
+    if (reason_code == NO_SUBSCRIBERS) { /* the broker threw it away */
+        r->unheard++;
+    } else if (reason_code != 0) {
+        note_refused(r, row, reason_code);
     } else if (delete_row(r, row)) {
         r->resubmitted++;
     } else {
@@ -363,6 +380,20 @@ static uint64_t count_returned(struct rejected *r)
     return before == UINT64_MAX ? 0 : before;
 }
 
+static int tell_refused(const struct rejected *r)
+{
+    if (r->refused_code == 0)
+        fprintf(stderr, "collector: %" PRIu64 " kept: no message can be published to \"%s\"\n",
+                r->refused, r->refused_topic);
+    else
+        fprintf(stderr,
+                "collector: %" PRIu64 " kept: the broker refuses them: %s (reason 0x%02x). This "
+                "client needs the right to publish to \"%s\" and the like\n",
+                r->refused, mqtt_reason_text(r->refused_code, false), (unsigned)r->refused_code,
+                r->refused_topic);
+    return 1;
+}
+
 static int resubmit_all(struct rejected *r)
 {
     struct mqtt_link_config mqtt = r->config->mqtt;
@@ -379,15 +410,20 @@ static int resubmit_all(struct rejected *r)
         return fail("mqtt-url", error);
     uv_timer_init(&r->loop, &r->idle);
     r->idle.data = r;
-    uv_timer_start(&r->idle, on_idle, IDLE_MS, IDLE_MS);
+    uv_timer_start(&r->idle, on_idle, r->config->give_up_after_ms, r->config->give_up_after_ms);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
     PQclear(r->page);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\n");
-    fprintf(stderr,
-            "%" PRIu64 " sent again, %" PRIu64 " kept because nobody subscribes to their topic\n",
-            r->resubmitted, r->kept);
+    fprintf(stderr, "%" PRIu64 " sent again\n", r->resubmitted);
+    if (r->unheard > 0)
+        fprintf(stderr,
+                "%" PRIu64 " kept: nobody subscribes to their topic (is their collector away, and "
+                "has it been here before?)\n",
+                r->unheard);
+    if (r->refused > 0)
+        r->status = tell_refused(r);
     returned = count_returned(r);
     if (returned > 0)
         fprintf(stderr,
@@ -406,8 +442,8 @@ int rejected_run(const struct rejected_config *config)
 
     r->config = config;
     strcpy(r->read_id, "0");
-    r->conn = pg_session_open(config->database_url, "highwater rejected", &session, CONNECT_MS,
-                              reason, sizeof(reason));
+    r->conn = pg_session_open(config->database_url, "highwater rejected", &session,
+                              config->give_up_after_ms, reason, sizeof(reason));
     if (!r->conn)
         status = fail("database", reason);
     else if (!find_extent(r))

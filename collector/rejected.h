@@ -23,6 +23,7 @@ struct rejected_config {
     const char *reason;      /* only these; NULL = all */
     const char *export_file; /* NULL = none, "-" = standard output */
     bool resubmit;
+    uint64_t give_up_after_ms; /* for which neither database nor broker answers */
 };
 
 /* Returns the exit status. */

@@ -681,11 +681,13 @@ int main(int argc, char **argv)
     if (!run->settings.core_dumps)
         secret_protect_process();
     if (status < 0 && run->settings.verify_url)
-        status = verify_run(&(struct verify_config){.database_url = run->settings.verify_url,
-                                                    .truth_path = run->settings.truth_path,
-                                                    .topic = &run->settings.topic,
-                                                    .wait_us = run->settings.verify_wait_us,
-                                                    .as_json = run->settings.as_json});
+        status = verify_run(&(struct verify_config){
+            .database_url = run->settings.verify_url,
+            .truth_path = run->settings.truth_path,
+            .topic = &run->settings.topic,
+            .wait_us = run->settings.verify_wait_us,
+            .give_up_after_ms = (uint64_t)run->settings.give_up_after_us / 1000,
+            .as_json = run->settings.as_json});
     else if (status < 0)
         status = simulate(run);
     settings_release(&run->settings);

@@ -54,6 +54,7 @@ struct settings {
     int64_t flap_every_us;
     int64_t day_us;
     int64_t verify_wait_us;
+    int64_t give_up_after_us;
     bool core_dumps;
     bool with_seq;
     bool until_stored;

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CONNECT_MS = 30000, EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8 };
+enum { EXAMPLES_MAX = 10, LOOK_AGAIN_MS = 200, FIELDS_MAX = FEATURES_MAX + 8 };
 
 /* What is asked for of a reading, and of a rejected message. */
 enum { DEVICE, RECORDED_AT, STATUS, RECEIVED_AT, FIRST_VALUE };
@@ -470,8 +470,8 @@ int verify_run(const struct verify_config *config)
     char reason[320];
     int status = 2;
 
-    verify.conn = pg_session_open(config->database_url, "highwater verify", &session, CONNECT_MS,
-                                  reason, sizeof(reason));
+    verify.conn = pg_session_open(config->database_url, "highwater verify", &session,
+                                  config->give_up_after_ms, reason, sizeof(reason));
     if (!verify.conn) {
         log_error("verify: %s", reason);
     } else if (compare(&verify)) {

@@ -22,6 +22,7 @@ struct verify_config {
     const char *database_url; /* "" = the PG* variables */
     const char *truth_path;
     const struct topic_filter *topic; /* that was published to */
+    uint64_t give_up_after_ms;        /* for which the database does not answer */
     int64_t wait_us;                  /* for how long to look again while something is lost */
     bool as_json;
 };

@@ -57,11 +57,11 @@ static void on_set(struct pg_query *query, const struct pg_error *error)
 
     if (error && error->is_connection)
         return;
-    if (error)
+    if (error && pg_error_class(error) != PG_ERROR_TRANSIENT)
         snprintf(link->unfit, sizeof(link->unfit), "the session's settings were refused: %s",
                  error->text);
-    if (link->unfit[0])
-        pg_link_down(link, link->unfit);
+    if (error || link->unfit[0])
+        pg_link_down(link, link->unfit[0] ? link->unfit : error->text);
     else
         pg_link_up(link);
 }
@@ -164,7 +164,6 @@ static void look(struct pg_link *link)
 
 static void prepare(struct pg_link *link)
 {
-    link->unfit[0] = '\0';
     link->looks = 0;
     pg_link_set_state(link, PG_LINK_PREPARING);
     look(link);
@@ -179,6 +178,28 @@ void pg_connect_forget(struct pg_link *link)
 
 /* ---- connecting ----------------------------------------------------------------------------- */
 
+/* "... failed: FATAL:  28P01: password ...": libpq gives the SQLSTATE of a connection that is refused in
+ * no other way, and the words differ by language. */
+void pg_connect_take_state(struct pg_link *link, char *text)
+{
+    link->failure_state[0] = '\0';
+    if (PQconnectionNeedsPassword(link->conn)) {
+        strcpy(link->failure_state, "28P01");
+        return;
+    }
+    for (char *at = text; (at = strstr(at, ":  ")) != NULL; at += 3) {
+        char *state = at + 3;
+
+        if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 ||
+            strncmp(state + 5, ": ", 2) != 0)
+            continue;
+        memcpy(link->failure_state, state, 5);
+        link->failure_state[5] = '\0';
+        memmove(state, state + 7, strlen(state + 7) + 1);
+        return;
+    }
+}
+
 void pg_connect_poll(struct pg_link *link)
 {
     PostgresPollingStatusType status = PQconnectPoll(link->conn);
@@ -190,6 +211,7 @@ void pg_connect_poll(struct pg_link *link)
     pg_link_watch(link, status == PGRES_POLLING_WRITING ? UV_WRITABLE : UV_READABLE);
     if (status != PGRES_POLLING_OK)
         return;
+    PQsetErrorVerbosity(link->conn, PQERRORS_DEFAULT);
     if (PQsetnonblocking(link->conn, 1) != 0)
         pg_link_down_as_libpq_says(link);
     else
@@ -207,10 +229,12 @@ static void on_notice(void *user, const PGresult *result)
 
 static void connect_now(struct pg_link *link)
 {
+    uint64_t timeout_ms = CONNECT_TIMEOUT_MS;
     struct pg_params params;
 
     pg_params_fill(&params, link->config.url, link->config.application_name,
                    link->config.keeps_name, link->address);
+    link->unfit[0] = link->failure_state[0] = '\0';
     pg_link_set_state(link, PG_LINK_CONNECTING);
     link->conn = PQconnectStartParams(params.names, params.values, 1);
     if (!link->conn || PQstatus(link->conn) == CONNECTION_BAD) {
@@ -218,7 +242,10 @@ static void connect_now(struct pg_link *link)
         return;
     }
     PQsetNoticeReceiver(link->conn, on_notice, link);
-    uv_timer_start(&link->timer, on_timeout, CONNECT_TIMEOUT_MS, 0);
+    PQsetErrorVerbosity(link->conn, PQERRORS_VERBOSE); /* until it is connected */
+    if (link->config.give_up_after_ms > 0 && link->config.give_up_after_ms < timeout_ms)
+        timeout_ms = link->config.give_up_after_ms;
+    uv_timer_start(&link->timer, on_timeout, timeout_ms, 0);
     pg_link_watch(link, UV_WRITABLE);
 }
 

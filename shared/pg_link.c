@@ -82,10 +82,22 @@ static void fail_queries(struct pg_link *link, const char *reason)
 
 static void on_retry(uv_timer_t *timer);
 
+/* For good: who waits for the end of a command is told. */
+static bool gives_up(const struct pg_link *link, bool was_up)
+{
+    bool is_for_a_person = link->unfit[0] || strncmp(link->failure_state, "28", 2) == 0 ||
+                           strcmp(link->failure_state, "3D000") == 0;
+
+    return link->config.on_given_up && !was_up && !link->on_closed &&
+           (is_for_a_person ||
+            uv_now(link->loop) - link->failing_since_ms >= link->config.give_up_after_ms);
+}
+
 void pg_link_down(struct pg_link *link, const char *text)
 {
     bool was_up = link->state == PG_LINK_UP;
     bool was_reached = link->state == PG_LINK_PREPARING;
+    bool is_given_up = gives_up(link, was_up);
     char reason[sizeof(link->failure)];
 
     copy_line(reason, sizeof(reason), text);
@@ -99,15 +111,18 @@ void pg_link_down(struct pg_link *link, const char *text)
     link->is_copying_in = false;
     link->wants_flush = false;
     if (was_up)
+        link->failing_since_ms = uv_now(link->loop);
+    if (was_up)
         backoff_lasted(&link->backoff, uv_now(link->loop) - link->up_at_ms);
     if (link->on_closed) {
         pg_link_set_state(link, PG_LINK_CLOSED);
     } else {
         pg_link_set_state(link, PG_LINK_WAITING);
-        uv_timer_start(&link->timer, on_retry, backoff_next_ms(&link->backoff), 0);
+        if (!is_given_up)
+            uv_timer_start(&link->timer, on_retry, backoff_next_ms(&link->backoff), 0);
         if (was_up)
             log_warning("%s: up -> down: %s", link->config.name, reason);
-        else if (strcmp(reason, link->failure) != 0)
+        else if (!is_given_up && strcmp(reason, link->failure) != 0)
             log_warning("%s: not %s: %s; trying again", link->config.name,
                         was_reached ? "usable" : "reachable", reason);
     }
@@ -117,6 +132,8 @@ void pg_link_down(struct pg_link *link, const char *text)
         link->config.on_down(link, reason);
     if (link->on_closed)
         finish_close(link);
+    else if (is_given_up)
+        link->config.on_given_up(link, reason);
 }
 
 void pg_link_down_as_libpq_says(struct pg_link *link)
@@ -124,6 +141,8 @@ void pg_link_down_as_libpq_says(struct pg_link *link)
     char text[sizeof(link->failure)];
 
     copy_line(text, sizeof(text), PQerrorMessage(link->conn));
+    if (link->state == PG_LINK_CONNECTING)
+        pg_connect_take_state(link, text);
     pg_url_scrub(link->conn, text);
     pg_link_down(link, *text ? text : "the server closed the connection");
 }
@@ -412,6 +431,7 @@ bool pg_link_start(struct pg_link *link, uv_loop_t *loop, const struct pg_link_c
     }
     *link = (struct pg_link){.config = *config, .loop = loop};
     link->last = &link->first;
+    link->failing_since_ms = uv_now(loop);
     backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
                  (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
     uv_timer_init(loop, &link->timer);

@@ -87,8 +87,11 @@ struct pg_link_config {
     bool keeps_name;              /* the URL's does not count */
     bool warns;                   /* of what weakens what is stored there */
     struct pg_session session;
+    uint64_t give_up_after_ms; /* of attempts; 0 = never */
     void *user;
     void (*on_up)(struct pg_link *link);
+    /* instead of another attempt; at once when a person must mend it, such as a password */
+    void (*on_given_up)(struct pg_link *link, const char *reason);
     void (*on_down)(struct pg_link *link, const char *reason); /* only after on_up */
     /* somebody notified a channel that this session listens to; between two queries */
     void (*on_notify)(struct pg_link *link, const char *payload);
@@ -119,8 +122,10 @@ struct pg_link {
     int backend_pid;
     int looks; /* at the session, which are still to come */
     bool is_pooled;
-    char unfit[320];   /* why the session cannot be ours */
-    char failure[320]; /* why it is not up */
+    char unfit[320];       /* why the session cannot be ours */
+    char failure[320];     /* why it is not up */
+    char failure_state[6]; /* its SQLSTATE, when it is the server's */
+    uint64_t failing_since_ms;
     unsigned open_handles;
     void (*on_closed)(struct pg_link *link);
 };

@@ -48,7 +48,7 @@ def test_a_reading_without_a_time_was_recorded_when_it_came_first(stack):
     came = moments(stack)
     assert collector.terminate() == 0
     live_collector(stack, features="humidity")
-    assert "2 sent again, 0 kept" in resubmit(stack)
+    assert "2 sent again\n" in resubmit(stack)
     until(lambda: stack.database.count() == 2)
     assert stack.database.rows("SELECT recorded_at, humidity FROM readings ORDER BY humidity") == [
         (came[0], 1.0),
@@ -81,7 +81,7 @@ def test_what_is_rejected_again_keeps_when_it_came_first_and_the_command_ends(st
     last = stack.database.value("SELECT max(id) FROM rejected_messages")
     for _ in range(2):
         said = resubmit(stack, "--reason", "no_value")
-        assert "1500 sent again, 0 kept" in said
+        assert "1500 sent again\n" in said
         assert int(re.search(r"^(\d+) of them are back", said, re.MULTILINE)[1]) == 1500
     rows = stack.database.rows("SELECT id, received_at FROM rejected_messages ORDER BY received_at")
     assert [at for _, at in rows] == came and min(number for number, _ in rows) > last
