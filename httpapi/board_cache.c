@@ -88,7 +88,7 @@ void board_cache_forget(struct board_cache *cache)
 
 void board_cache_free(struct board_cache *cache)
 {
-    board_cache_forget(cache);
+    speakers_release(&cache->speakers);
     weighing_release(cache->weighed);
     weighing_release(cache->standing);
     free(cache->scratch);
@@ -300,6 +300,10 @@ static bool take(struct board_cache *cache, const char *topic, const char *paylo
     if (strncmp(topic, head, sizeof(head) - 1) != 0)
         return false;
     rest = strchr(id, '/');
+    if (rest && !speakers_may_speak(&cache->speakers, id, (size_t)(rest - id), now_ms)) {
+        say_fault(cache, "those whom the database does not know have said enough in this second");
+        return false;
+    }
     collector = rest ? speakers_find_or_add(&cache->speakers, id, (size_t)(rest - id)) : NULL;
     if (!collector)
         return false;
@@ -369,15 +373,6 @@ static void take_standing(struct board_cache *cache, struct weighing *weighed)
     cache->standing = weighing_hold(weighed);
 }
 
-static bool is_in(const struct roster_row *rows, size_t count, const char *id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(rows[i].id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows, size_t row_count,
                        uint64_t mark, uint64_t now_ms)
 {
@@ -385,6 +380,7 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
     struct weighing *weighed;
     bool is_same;
 
+    speakers_know(&cache->speakers, rows, row_count);
     for (size_t i = 0; i < cache->speakers.count; i++) {
         struct speaker *collector = cache->speakers.items[i];
 
@@ -394,7 +390,6 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
                                   .span_count = collector->span_count,
                                   .spans = collector->spans};
         collector->is_merged = false;
-        collector->is_known = is_in(rows, row_count, collector->id);
     }
     weighed = weighing_new(heard, cache->speakers.count, rows, row_count, mark, &cache->intervals);
     for (size_t i = 0; i < weighed->count; i++)

@@ -113,9 +113,11 @@ static void write_data(struct buffer *out, struct api *api)
                       "Times the broker was connected to.", (double)api->broker->connects);
     prometheus_number(out, PREFIX "board_messages_total", "counter", "Boards and statuses taken.",
                       (double)board_cache_message_count(api->boards, false));
-    prometheus_number(out, PREFIX "board_messages_unreadable_total", "counter",
-                      "Those that could not be read, or were of a moment to come.",
-                      (double)board_cache_message_count(api->boards, true));
+    prometheus_number(
+        out, PREFIX "board_messages_unreadable_total", "counter",
+        "Those that were not taken: malformed, of a moment to come, or more than may be said by "
+        "whom the database does not know.",
+        (double)board_cache_message_count(api->boards, true));
     prometheus_number(out, PREFIX "board_kept_bytes", "gauge",
                       "About what is kept of boards and statuses.",
                       (double)board_cache_kept_bytes(api->boards));

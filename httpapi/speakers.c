@@ -12,6 +12,39 @@ void speakers_init(struct speakers *speakers, size_t boards)
     *speakers = (struct speakers){.boards = boards};
 }
 
+static bool is_known(const struct speakers *speakers, const char *id, size_t bytes)
+{
+    for (size_t i = 0; i < speakers->known_count; i++) {
+        if (strncmp(speakers->known[i], id, bytes) == 0 && !speakers->known[i][bytes])
+            return true;
+    }
+    return false;
+}
+
+void speakers_know(struct speakers *speakers, const struct roster_row *rows, size_t count)
+{
+    speakers->known = mem_realloc(speakers->known, (count + 1) * sizeof(speakers->known[0]));
+    speakers->known_count = count;
+    speakers->has_known = true;
+    for (size_t i = 0; i < count; i++)
+        strcpy(speakers->known[i], rows[i].id);
+    for (size_t i = 0; i < speakers->count; i++) {
+        struct speaker *speaker = speakers->items[i];
+
+        speaker->is_known = is_known(speakers, speaker->id, strlen(speaker->id));
+    }
+}
+
+bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes, uint64_t now_ms)
+{
+    if (!speakers->has_known || bytes >= DEVICE_ID_SIZE || is_known(speakers, id, bytes))
+        return true;
+    if (speakers->second != now_ms / 1000)
+        speakers->of_strangers = 0;
+    speakers->second = now_ms / 1000;
+    return speakers->of_strangers++ < STRANGERS_PER_SECOND;
+}
+
 static void free_speaker(const struct speakers *speakers, struct speaker *speaker)
 {
     for (size_t i = 0; i < speakers->boards; i++)
@@ -28,6 +61,13 @@ void speakers_clear(struct speakers *speakers)
     for (size_t i = 0; i < speakers->count; i++)
         free_speaker(speakers, speakers->items[i]);
     speakers->count = 0;
+}
+
+void speakers_release(struct speakers *speakers)
+{
+    speakers_clear(speakers);
+    free(speakers->known);
+    *speakers = (struct speakers){0};
 }
 
 void speakers_drop(struct speakers *speakers, struct speaker *gone)
@@ -80,6 +120,7 @@ struct speaker *speakers_find_or_add(struct speakers *speakers, const char *id, 
             return NULL;
         speaker = mem_calloc(1, sizeof(*speaker));
         memcpy(speaker->id, id, bytes);
+        speaker->is_known = is_known(speakers, id, bytes);
         speaker->latest = mem_calloc(speakers->boards + 1, sizeof(speaker->latest[0]));
         speakers->items[speakers->count++] = speaker;
     }

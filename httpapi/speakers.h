@@ -3,6 +3,7 @@
  * Why      anybody who may publish can speak as thousands of collectors, with boards as large as
  *          messages may be. Only those whom the database knows are ever answered from; the others
  *          share a little memory, and make room for each other.
+ *          Of strangers no more is read than a part of what can be: a flood of theirs costs little.
  * Shape    per collector the last of each board, and what it vouched for in the last seconds, as
  *          spans that hold boards. A stranger is whoever the last answer of the database did not
  *          name, and before the first answer all are.
@@ -34,15 +35,30 @@ struct speaker {
     struct span *spans[BOARD_CACHE_SPANS_MAX]; /* oldest first */
 };
 
+enum { STRANGERS_PER_SECOND = 500 /* messages that are read */ };
+
 struct speakers {
-    size_t boards; /* that can be asked for */
+    size_t known_count;
+    char (*known)[DEVICE_ID_SIZE]; /* the ids that the database knows */
+    bool has_known;                /* it has said so */
+    uint64_t second;               /* of the loop's clock */
+    unsigned of_strangers;         /* messages in that second */
+    size_t boards;                 /* that can be asked for */
     size_t count;
     uint64_t spoken; /* messages */
     struct speaker *items[BOARD_CACHE_COLLECTORS_MAX];
 };
 
 void speakers_init(struct speakers *speakers, size_t boards);
-void speakers_clear(struct speakers *speakers);
+void speakers_clear(struct speakers *speakers); /* what was said, not who is known */
+void speakers_release(struct speakers *speakers);
+
+/* Whom the database knows now. */
+void speakers_know(struct speakers *speakers, const struct roster_row *rows, size_t count);
+
+/* False for a message that is not to be read, since strangers have said enough in this second. Before
+ * the database has said whom it knows, all that is retained must be let in. */
+bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes, uint64_t now_ms);
 
 /* The collector that speaks. When all places are taken a new one gets that of the stranger who has
  * been silent for longest. */

@@ -1,4 +1,4 @@
-/* Whether two members have one name is asked of their hashes, sorted: thousands of members, which a
+/* Whether two members have one name is asked of their hashes, in a table: thousands of members, which a
  * stranger may send, would be millions of comparisons. Two names of one hash are taken for one; who
  * makes up such names has only his own message refused. */
 #include "shared/json_walk.h"
@@ -131,14 +131,6 @@ bool json_walk_next(struct json_walk *walk, struct json_token *name, struct json
     return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const uint64_t *left = a;
-    const uint64_t *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
 static uint64_t name_hash(const struct json_token *name)
 {
     struct json_text text;
@@ -152,13 +144,26 @@ static uint64_t name_hash(const struct json_token *name)
     return hash;
 }
 
-static bool are_unique(uint64_t *hashes, size_t count)
+/* Puts them into a table that is at most half full. */
+static bool are_unique(const uint64_t *hashes, size_t count)
 {
+    size_t slot_count = 4;
+    uint64_t *slots;
     bool are = true;
 
-    qsort(hashes, count, sizeof(hashes[0]), compare);
-    for (size_t i = 1; i < count && are; i++)
-        are = hashes[i] != hashes[i - 1];
+    while (slot_count < 2 * count)
+        slot_count *= 2;
+    slots = mem_calloc(slot_count, sizeof(slots[0]));
+    for (size_t i = 0; i < count && are; i++) {
+        uint64_t hash = hashes[i] | 1; /* 0 is an empty slot */
+        size_t at = (size_t)(hash >> 1) & (slot_count - 1);
+
+        while (slots[at] && slots[at] != hash)
+            at = (at + 1) & (slot_count - 1);
+        are = slots[at] == 0;
+        slots[at] = hash;
+    }
+    free(slots);
     return are;
 }
 
