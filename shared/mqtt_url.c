@@ -69,7 +69,8 @@ static bool parse_authority(struct mqtt_url *url, const char *text)
     url->host = host_end ? mem_strndup(authority + 1, (size_t)(host_end - authority - 1))
                          : mem_strdup(authority);
     free(authority);
-    return is_legal && url->host[0];
+    /* what is no host is a part of something else, of a password even; it must not be quoted */
+    return is_legal && url->host[0] && !strpbrk(url->host, "?#&=@,;!\"' \t");
 }
 
 bool mqtt_url_parse(struct mqtt_url *url, const char *text)
