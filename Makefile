@@ -377,10 +377,14 @@ format: deps-lint ## lay out the C files with clang-format
 
 # --- Install, clean, help -----------------------------------------------------------------------
 
+# The broker's settings go to /etc/mosquitto/conf.d, beside a main file of Debian's that says where the
+# broker saves, and which takes no second word about it.
 install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector and so on
 	@for p in $(PROGRAMS); do \
 	  install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/highwater-$$p" || exit 1; done
-	@install -D -m 644 mosquitto.conf "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
+	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater"
+	@sed '/^persistence_location/d' mosquitto.conf > "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
+	@chmod 644 "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz

@@ -82,7 +82,8 @@ def test_programs_are_hardened(name):
 def test_every_object_marks_where_jumps_may_land():
     """What the objects say; programs say it only where those of the C library, which are linked in, do."""
     mark = {"x86_64": "IBT, SHSTK", "aarch64": "BTI, PAC"}[platform.machine()]
-    objects = [path for folder in (*PROGRAMS, "shared") for path in (CLONE / "build/release/obj" / folder).glob("*.o")]
+    sources = [path.relative_to(CLONE) for folder in (*PROGRAMS, "shared") for path in (CLONE / folder).glob("*.c")]
+    objects = [CLONE / "build/release/obj" / path.with_suffix(".o") for path in sources]
     assert objects
     assert [path.name for path in objects if mark not in readelf("-n", path)] == []
 
