@@ -3,6 +3,7 @@
 
     tests/bench/storage.py restart [--rows 10e6]          a start with an hour of readings in the database
     tests/bench/storage.py histograms [--rows 1e6,1e7,1e8] histograms over HTTP and their plans
+    tests/bench/storage.py removal [--rows 10e6]          how soon boards are right after readings_remove()
     tests/bench/storage.py bytes [--rows 2e6]             bytes on disk and of WAL per reading
     tests/bench/storage.py settings                       what checkpoints, compression and freezing do to the WAL
     tests/bench/storage.py upkeep [--rate 10000]          what rollups cost while readings flow
@@ -35,8 +36,9 @@ from typing import Any
 import psycopg2
 
 CLONE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CLONE / "deploy" / "local"))
+sys.path[:0] = [str(CLONE / "deploy" / "local"), str(CLONE / "tests" / "system")]
 
+from oracle import Listener, Publisher, now_us, reading  # noqa: E402
 from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, until  # noqa: E402
 
 BUILD = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
@@ -193,6 +195,47 @@ def metric(port: int, name: str) -> float:
         if line.startswith(f"{name} "):
             return float(line.rpartition(" ")[2])
     raise KeyError(name)
+
+
+# --- removal -------------------------------------------------------------------------------------
+
+
+def removal(args: argparse.Namespace) -> None:
+    """A reading that leads the boards is taken out while others come in: until the commit, and until the retained
+    board of all time is right."""
+    with rig() as r:
+        make_devices(r, 10_000)
+        with bulk_load(r):
+            make_rows(r, int(float(args.rows)), 10_000, 3500)
+        r.run("SELECT rollup_rebuild(now() - interval '1 day', now())")
+        r.durable()
+        r.broker.start()
+        port = free_port()
+        collector = r.program("collector", metrics_listen=f"{LOOPBACK}:{port}")
+        collector.wait_for_line("windows: complete", 120)
+        fleet = ("--num-devices", "10000", "--connections", "4", "--rate", str(args.rate), "--duration", "300s")
+        r.program("devicesim", *fleet)
+        listener = Listener(r.broker.port, "collectors/collector/boards/temperature/all_time")
+
+        def leader() -> float:
+            return float(listener.received[-1].json()["readings"][0]["temperature"])
+
+        publisher = Publisher(r.broker.port)
+        commits, boards = [], []
+        time.sleep(5)  # until the load is what it will be
+        began, before = time.monotonic(), metric(port, "highwater_readings_stored_total")
+        for i in range(args.rounds):
+            fault = reading(f"device_{100 + i}", now_us(), temperature=1e6 + i)
+            publisher.send(fault)
+            until(lambda i=i: leader() == 1e6 + i, 30, "the fault leads")
+            asked = time.monotonic()
+            at = f"timestamptz 'epoch' + {fault.recorded_at_us} * interval '1 us'"
+            r.run(f"SELECT readings_remove('{fault.device_id}', {at}, {at} + interval '1 us')")
+            commits.append(time.monotonic() - asked)
+            until(lambda: leader() < 1e6, 30, "it leads no more", pause=0.005)
+            boards.append(time.monotonic() - asked)
+        rate = (metric(port, "highwater_readings_stored_total") - before) / (time.monotonic() - began)
+        say(f"{rate:.0f} readings/s stored meanwhile; committed {percentiles(commits)}; board right {percentiles(boards)}")
 
 
 # --- histograms ----------------------------------------------------------------------------------
@@ -560,6 +603,11 @@ def main() -> None:
     part.add_argument("--rows", default="1e6,1e7,1e8")
     part.add_argument("--rate", type=int, default=1000, help="readings a second that come meanwhile")
     part.set_defaults(run=histograms)
+    part = parts.add_parser("removal")
+    part.add_argument("--rows", default="10e6")
+    part.add_argument("--rounds", type=int, default=20)
+    part.add_argument("--rate", type=int, default=20_000, help="readings a second that come meanwhile")
+    part.set_defaults(run=removal)
     part = parts.add_parser("bytes")
     part.add_argument("--rows", default="2e6")
     part.set_defaults(run=bytes_per_reading)
