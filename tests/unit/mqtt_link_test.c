@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -38,6 +39,9 @@ struct fixture {
     bool subscribes; /* when up */
     unsigned ups;
     unsigned messages;
+    unsigned seen;       /* of them, when a run of reading ended last */
+    unsigned most_a_run; /* read in one */
+    unsigned slow_us;    /* what each takes */
     unsigned released;
     bool is_closed;
 };
@@ -201,6 +205,17 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     assert_string_equal(delivery->topic, "t");
     assert_int_equal(delivery->bytes, 2);
     f->messages++;
+    if (f->slow_us > 0)
+        nanosleep(&(struct timespec){.tv_nsec = f->slow_us * 1000L}, NULL);
+}
+
+static void on_read(struct mqtt_link *link)
+{
+    struct fixture *f = link->config.user;
+
+    if (f->messages - f->seen > f->most_a_run)
+        f->most_a_run = f->messages - f->seen;
+    f->seen = f->messages;
 }
 
 static void on_released(struct mqtt_link *link)
@@ -267,6 +282,7 @@ static int set_up(void **state)
                                       .user = f,
                                       .on_up = on_up,
                                       .on_message = on_message,
+                                      .on_read = on_read,
                                       .on_released = on_released};
 
     uv_loop_init(&f->loop);
@@ -523,6 +539,27 @@ static void test_mqtt_link__another_client_id_is_said_with_the_next_connection(v
     assert_string_equal(f->broker.client_id, "other");
 }
 
+/* Whoever sends more than can be read must not keep all else waiting. */
+static void test_mqtt_link__a_run_of_reading_ends_when_its_time_is_spent(void **state)
+{
+    struct fixture *f = *state;
+
+    f->slow_us = 2000;
+    for (uint16_t mid = 1; mid <= 6; mid++)
+        broker_publish(&f->broker, mid);
+    until(f, &f->messages, 6);
+    assert_int_equal(f->most_a_run, 6);
+    mqtt_link_release(&f->link, f->link.epoch);
+    until(f, &f->released, 1);
+    f->most_a_run = 0;
+    f->link.config.read_budget_us = 1000;
+    for (uint16_t mid = 7; mid <= 12; mid++)
+        broker_publish(&f->broker, mid);
+    until(f, &f->messages, 12);
+    settle(f);
+    assert_int_equal(f->most_a_run, 1);
+}
+
 static void test_mqtt_link__tls_without_its_files_does_not_start(void **state)
 {
     struct fixture *f = *state;
@@ -552,6 +589,7 @@ int main(void)
         TEST(test_mqtt_link__a_takeover_is_said_in_words),
         TEST(test_mqtt_link__an_assigned_client_id_is_refused_in_words),
         TEST(test_mqtt_link__another_client_id_is_said_with_the_next_connection),
+        TEST(test_mqtt_link__a_run_of_reading_ends_when_its_time_is_spent),
         TEST(test_mqtt_link__tls_without_its_files_does_not_start),
     };
 
