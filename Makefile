@@ -89,7 +89,7 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-page \
+.PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-brokers test-page \
         run-test-page screenshots run-screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
@@ -259,7 +259,19 @@ test-system: test-programs ## the short system tests, with a private PostgreSQL 
 	@$(PYTEST)
 
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
-	@$(PYTEST) -m 'faults and not chaos'
+	@$(PYTEST) -m 'faults and not chaos and not brokers'
+
+BROKERS = hivemq artemis
+
+build/brokers/%: tests/brokers/%/pom.xml
+	$(call note,MVN,$*)
+	@rm -rf $@
+	$(Q)mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+
+test-brokers: test-programs ## HiveMQ CE and Artemis beside Mosquitto, where there are Java 17 and Maven
+	@if command -v java > /dev/null && command -v mvn > /dev/null; then \
+	  $(MAKE) --no-print-directory $(BROKERS:%=build/brokers/%) && $(PYTEST) -m brokers; \
+	else echo 'test-brokers: left out, since there is no Java or no Maven here'; fi
 
 # A make of its own finds node even when it came only now.
 test-page: $(call with_page,deps-browser) ## the page: its components, and all of it in Chromium against real servers

@@ -135,7 +135,8 @@ void mqtt_link_go_down(struct mqtt_link *link, const char *reason)
 /* Before the CONNACK the library has few words for what may be wrong. */
 static const char *connect_error_text(const struct mqtt_link *link, int rc)
 {
-    if (rc == MOSQ_ERR_PROTOCOL)
+    /* which of the two it is depends on the version */
+    if (rc == MOSQ_ERR_PROTOCOL || rc == MOSQ_ERR_MALFORMED_PACKET)
         return link->config.is_v311
                    ? "its answer to CONNECT is not legal; it may not speak MQTT"
                    /* for the library, a client id in the answer to one who has said his is no MQTT
@@ -161,7 +162,8 @@ void mqtt_link_go_down_by(struct mqtt_link *link, int rc)
     const char *text = rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
     char reason[sizeof(link->failure)];
 
-    if (link->tls && mqtt_tls_explain(link->tls, reason, sizeof(reason))) {
+    if (link->tls &&
+        mqtt_tls_explain(link->tls, link->state == MQTT_LINK_CONNECTING, reason, sizeof(reason))) {
         mqtt_link_go_down(link, reason);
         return;
     }

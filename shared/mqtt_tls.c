@@ -27,6 +27,7 @@ struct mqtt_tls {
     /* of the connection */
     bool has_begun;
     bool has_answered; /* the broker, with TLS */
+    bool is_asked;     /* for a certificate of ours */
     int verify_error;  /* the first */
     int verify_depth;
     char subject[NAME_SIZE];
@@ -56,23 +57,35 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
     return 0;
 }
 
-static void on_info(const SSL *ssl, int where, int value)
+/* Whole messages of the handshake, and alerts; the rest does not matter. */
+static void on_tls_message(int is_ours, int version, int type, const void *bytes, size_t count,
+                           SSL *ssl, void *user)
 {
-    struct mqtt_tls *tls = tls_of(ssl);
+    struct mqtt_tls *tls = user;
+    const unsigned char *alert = bytes; /* its level, and which */
 
-    tls->has_begun = true;
-    if (SSL_get_state(ssl) != TLS_ST_BEFORE && SSL_get_state(ssl) != TLS_ST_CW_CLNT_HELLO)
+    (void)version;
+    (void)ssl;
+    if (is_ours)
+        tls->has_begun = true;
+    else if (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT)
         tls->has_answered = true;
-    if (where == SSL_CB_READ_ALERT) {
-        tls->has_answered = true;
-        if ((value & 0xff) != SSL_AD_CLOSE_NOTIFY)
-            tls->alert = value & 0xff;
-    }
+    if (!is_ours && type == SSL3_RT_ALERT && count >= 2 && alert[1] != SSL_AD_CLOSE_NOTIFY)
+        tls->alert = alert[1];
+}
+
+static int on_asked(SSL *ssl, void *user)
+{
+    struct mqtt_tls *tls = user;
+
+    (void)ssl;
+    tls->is_asked = true;
+    return 1; /* with what there is */
 }
 
 void mqtt_tls_begin(struct mqtt_tls *tls)
 {
-    tls->has_begun = tls->has_answered = false;
+    tls->has_begun = tls->has_answered = tls->is_asked = false;
     tls->verify_error = X509_V_OK;
     tls->subject[0] = '\0';
     tls->alert = NO_ALERT;
@@ -162,13 +175,28 @@ static void explain_alert(const struct mqtt_tls *tls, char *out, size_t bytes)
     snprintf(out, bytes, "the broker %s", text);
 }
 
-bool mqtt_tls_explain(const struct mqtt_tls *tls, char *out, size_t out_bytes)
+/* An alert may be lost: who ends a connection amid what we send may take back what he has sent. */
+static void explain_end(const struct mqtt_tls *tls, char *out, size_t bytes)
+{
+    if (tls->has_cert)
+        snprintf(out, bytes,
+                 "the broker ended TLS after it had seen MQTT_CERT_FILE, and may not accept it");
+    else
+        snprintf(
+            out, bytes,
+            "the broker wants a certificate of ours, and ended TLS without: MQTT_CERT_FILE and "
+            "MQTT_KEY_FILE");
+}
+
+bool mqtt_tls_explain(const struct mqtt_tls *tls, bool is_beginning, char *out, size_t out_bytes)
 {
     if (tls->verify_error != X509_V_OK)
         explain_certificate(tls, out, out_bytes);
     else if (tls->alert != NO_ALERT)
         explain_alert(tls, out, out_bytes);
-    else if (tls->has_begun && !tls->has_answered)
+    else if (is_beginning && tls->is_asked)
+        explain_end(tls, out, out_bytes);
+    else if (is_beginning && tls->has_begun && !tls->has_answered)
         snprintf(out, out_bytes,
                  "no TLS is spoken there; for a port without TLS the URL begins with mqtt://");
     else
@@ -294,7 +322,9 @@ struct mqtt_tls *mqtt_tls_new(const struct mqtt_tls_files *files, const char *ho
     SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_default_passwd_cb(tls->context, on_passphrase);
     SSL_CTX_set_default_passwd_cb_userdata(tls->context, tls);
-    SSL_CTX_set_info_callback(tls->context, on_info);
+    SSL_CTX_set_msg_callback(tls->context, on_tls_message);
+    SSL_CTX_set_msg_callback_arg(tls->context, tls);
+    SSL_CTX_set_cert_cb(tls->context, on_asked, tls);
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, on_verify);
     require_host(tls);
     snprintf(error, error_bytes, "TLS cannot be set up");

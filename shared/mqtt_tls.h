@@ -34,7 +34,8 @@ void *mqtt_tls_context(const struct mqtt_tls *tls);
 /* A connection begins: forgets what was seen of the one before. */
 void mqtt_tls_begin(struct mqtt_tls *tls);
 
-/* Why the connection that has just ended did so; false when it was not because of TLS. */
-bool mqtt_tls_explain(const struct mqtt_tls *tls, char *out, size_t out_bytes);
+/* Why the connection that has just ended did so; false when it was not because of TLS.
+ * `is_beginning`: the broker had not yet let us in. */
+bool mqtt_tls_explain(const struct mqtt_tls *tls, bool is_beginning, char *out, size_t out_bytes);
 
 #endif

@@ -51,8 +51,9 @@ for _name in list(os.environ):
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
+    config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
     if not config.option.markexpr:
-        config.option.markexpr = "not faults and not chaos"
+        config.option.markexpr = "not faults and not chaos and not brokers"
 
 
 def pytest_report_header() -> str:

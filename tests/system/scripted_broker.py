@@ -1,14 +1,15 @@
 """A broker that answers as it is told: what it grants in its CONNACK, refuses in its SUBACK, denies in its PUBACK.
 
-It routes nothing. Real brokers that grant as little are hard to come by, and differ with their versions.
+It routes nothing; whoever subscribes to the topic of `waiting` gets that, `window` messages ahead of acknowledgements. Real brokers that grant as little are hard to come by, and differ with their versions.
 """
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from servers import LOOPBACK, free_port
 
@@ -23,6 +24,13 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     return data[at + 2 : at + 2 + length].decode(), at + 2 + length
 
 
+def publication(topic: str, payload: bytes, mid: int) -> bytes:
+    """A PUBLISH of MQTT 5 with QoS 1, of less than 128 bytes."""
+    body = struct.pack(">H", len(topic)) + topic.encode() + struct.pack(">HB", mid, 0) + payload
+    assert len(body) < 128
+    return bytes([PUBLISH | 2, len(body)]) + body
+
+
 class ScriptedBroker:
     """`connack(version)` is the body of the CONNACK behind its flags, or None to end the connection."""
 
@@ -33,6 +41,8 @@ class ScriptedBroker:
         self.filters: list[str] = []
         self.published: list[tuple[str, int]] = []  # topic, QoS
         self.connects: list[tuple[str, int]] = []  # client id, version
+        self.waiting: tuple[str, list[bytes]] = ("", [])  # filter, packets of QoS 1
+        self.window = 65535
         self.port = free_port()
         self._clients: list[socket.socket] = []
         self._server = socket.create_server((LOOPBACK, self.port))
@@ -66,6 +76,7 @@ class ScriptedBroker:
 
     def _serve(self, client: socket.socket) -> None:
         version = 5
+        packets: Iterator[bytes] = iter(())
         stream = client.makefile("rb")
         try:
             while head := stream.read(1):
@@ -82,6 +93,11 @@ class ScriptedBroker:
                 answer = self._answer(head[0], body, version)
                 if answer is None:
                     break
+                if head[0] & 0xF0 == SUBSCRIBE and self.filters[-1] == self.waiting[0]:
+                    packets = iter(self.waiting[1])
+                    answer += b"".join(itertools.islice(packets, self.window))
+                elif head[0] & 0xF0 == PUBACK:
+                    answer = next(packets, b"")
                 client.sendall(answer)
         except (OSError, IndexError):
             pass

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from oracle import reading
-from scripted_broker import END, NOT_AUTHORIZED, ScriptedBroker
+from scripted_broker import END, NOT_AUTHORIZED, ScriptedBroker, publication
 from servers import LOOPBACK, PrivateBroker, until
 
 
@@ -154,6 +154,18 @@ def test_it_goes_on_without_sys(stack, scripted, answer):
     until(lambda: len(scripted.connects) >= before + 2, 15, "it is back")
     ready(stack)
     assert count(collector, "going on without") <= 2  # of $SYS's two topics
+
+
+def test_a_batch_that_cannot_grow_is_committed_at_once(stack, scripted):
+    # with the linger each time it would take 100 s
+    scripted.window = 20
+    packets = [publication("devices/d/readings", b'{"temperature":%d}' % n, n + 1) for n in range(2000)]
+    scripted.waiting = ("devices/+/readings", packets)
+    collector = stack.start_collector(mqtt_url=scripted.url(), linger="1s")
+    ready(stack)
+    until(lambda: stack.database.value("SELECT count(*) FROM readings") == 2000, 40, "all is stored")
+    assert stack.metrics()["highwater_broker_window"] == 20
+    says(collector, "sends 20 messages before it waits", "max_inflight_messages")
 
 
 # ---- versions ----------------------------------------------------------------------------------

@@ -1,0 +1,200 @@
+"""Each thing that may be wrong with TLS to the broker has a line of its own that says what to mend."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from conftest import BUILD_DIR
+from servers import LOOPBACK, PrivateBroker, until
+
+CONFIG = """
+[ca]
+default_ca = authority
+[authority]
+dir = .
+database = index.txt
+serial = serial
+crlnumber = crlnumber
+new_certs_dir = .
+default_md = sha256
+default_crl_days = 2
+policy = any
+copy_extensions = copy
+[any]
+commonName = supplied
+[req]
+distinguished_name = name
+[name]
+"""
+
+
+class Authority:
+    def __init__(self, home, name):
+        self.home = home / name
+        self.home.mkdir(mode=0o755)
+        (self.home / "index.txt").write_text("")
+        (self.home / "index.txt.attr").write_text("unique_subject = no\n")
+        (self.home / "serial").write_text("01")
+        (self.home / "crlnumber").write_text("01")
+        (self.home / "ca.cnf").write_text(CONFIG)
+        self.openssl("req", "-x509", "-days", "30", "-subj", f"/CN={name}", "-out", "ca.crt", "-keyout", "ca.key", *NEW_KEY)
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.home, check=True, capture_output=True)
+
+    def issue(self, name, names=f"IP:{LOOPBACK},DNS:localhost", start="20200101000000Z", end="20491231000000Z"):
+        """(certificate, key) with these dates, which `openssl x509` cannot choose."""
+        extensions = [] if not names else ["-addext", f"subjectAltName={names}"]
+        self.openssl("req", "-config", "ca.cnf", "-subj", f"/CN={name}", "-out", "it.csr", "-keyout", f"{name}.key", *NEW_KEY, *extensions)
+        self.openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-in", "it.csr",
+                     "-out", f"{name}.crt", "-notext", "-startdate", start, "-enddate", end)  # fmt: skip
+        return self.home / f"{name}.crt", self.home / f"{name}.key"
+
+    def revoke(self, certificate):
+        self.openssl("ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-revoke", certificate)
+        self.openssl("ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-gencrl", "-out", "crl.pem")
+        return self.home / "crl.pem"
+
+    @property
+    def ca(self):
+        return self.home / "ca.crt"
+
+
+NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+
+@pytest.fixture(scope="module")
+def authorities(area):
+    """(ours, another's, a folder for files)"""
+    home = area / "tls"
+    home.mkdir(mode=0o755)
+    return Authority(home, "ours"), Authority(home, "other"), home
+
+
+@pytest.fixture
+def tls_broker(area, logs):
+    brokers = []
+
+    def start(certificate, key, *lines):
+        for path in (certificate, key):
+            path.chmod(0o644)
+        extra = [f"certfile {certificate}", f"keyfile {key}", *lines]
+        brokers.append(PrivateBroker(area / f"tls-{logs.name}", extra_lines=extra, log=logs / "tls.log"))
+        brokers[-1].start()
+        return brokers[-1]
+
+    yield start
+    for broker in brokers:
+        broker.kill9()
+
+
+def ends_with(url, *args):
+    """What devicesim says of a broker that it cannot join."""
+    argv = [BUILD_DIR / "devicesim", "--mqtt-url", url, "--rate", "100", "--duration", "1s", *args]
+    done = subprocess.run([str(arg) for arg in argv], capture_output=True, text=True, timeout=30)
+    assert done.returncode in (1, 2), done.stderr
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
+def test_what_is_wrong_with_certificates(authorities, tls_broker, version):
+    ours, other, home = authorities
+    lines = [f"tls_version {version}"]
+    broker = tls_broker(*ours.issue("server"), *lines)
+    url = f"mqtts://{LOOPBACK}:{broker.port}"
+    unknown = ends_with(url, "--mqtt-ca-file", other.ca)
+    assert "authority" in unknown and "does not know" in unknown and str(other.ca) in unknown
+    assert "this system does not know" in ends_with(url)
+    revoked = home / f"with-revocations-{version}.pem"
+    revoked.write_text(ours.ca.read_text() + ours.revoke(ours.home / "server.crt").read_text())
+    assert "has been revoked" in ends_with(url, "--mqtt-ca-file", revoked)
+    plain = ends_with(f"mqtt://{LOOPBACK}:{broker.port}")
+    assert "TLS" in plain and "must begin with mqtts://" in plain, plain
+    broker.kill9()
+    for name, options, said in (
+        ("past", {"end": "20210101000000Z"}, "has expired"),
+        ("future", {"start": "20490101000000Z"}, "is not valid yet"),
+        ("elsewhere", {"names": "DNS:broker.example,IP:127.0.0.9"}, f"is not for {LOOPBACK}"),
+        ("nameless", {"names": ""}, f"is not for {LOOPBACK}"),
+    ):
+        broker.extra_lines = [line for line in broker.extra_lines if "file " not in line]
+        certificate, key = ours.issue(f"{name}-{version}", **options)
+        key.chmod(0o644)
+        broker.extra_lines += [f"certfile {certificate}", f"keyfile {key}"]
+        broker.start()
+        line = ends_with(url, "--mqtt-ca-file", ours.ca)
+        assert said in line and f"CN={name}" in line, line
+        broker.kill9()
+
+
+@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
+def test_what_the_broker_does_not_like_about_ours(authorities, tls_broker, version):
+    ours, other, home = authorities
+    server = ours.issue(f"strict-{version}")
+    cases = {
+        "does not know the authority": other.issue(f"stranger-{version}"),
+        "says that MQTT_CERT_FILE has expired": ours.issue(f"old-{version}", end="20210101000000Z"),
+        "says that MQTT_CERT_FILE has been revoked": ours.issue(f"gone-{version}"),
+    }
+    revocations = ours.revoke(ours.home / f"gone-{version}.crt")
+    broker = tls_broker(*server, f"cafile {ours.ca}", "require_certificate true", f"tls_version {version}", f"crlfile {revocations}")
+    url = f"mqtts://{LOOPBACK}:{broker.port}"
+    assert "the broker wants a certificate of ours" in ends_with(url, "--mqtt-ca-file", ours.ca)
+    for said, (certificate, key) in cases.items():
+        for _ in range(5):
+            line = ends_with(url, "--mqtt-ca-file", ours.ca, "--mqtt-cert-file", certificate, "--mqtt-key-file", key)
+            # the broker's reset may overtake its alert
+            if "ended TLS after it had seen MQTT_CERT_FILE" not in line:
+                break
+        assert said in line, line
+
+
+def test_a_port_without_tls(broker, authorities):
+    line = ends_with(f"mqtts://{LOOPBACK}:{broker.port}", "--mqtt-ca-file", authorities[0].ca)
+    assert "no TLS is spoken there" in line and "mqtt://" in line
+
+
+def test_files_that_are_of_no_use(authorities):
+    ours, other, home = authorities
+    certificate, key = ours.issue("own")
+    _, wrong_key = other.issue("own")
+    (home / "empty").write_text("")
+    (home / "text").write_text("no PEM at all\n")
+    locked = home / "locked.key"
+    subprocess.run(["openssl", "ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, capture_output=True)
+    url = f"mqtts://{LOOPBACK}:1"
+    own = ["--mqtt-cert-file", certificate, "--mqtt-key-file"]
+    for args, words in (
+        (["--mqtt-ca-file", "/nonexistent/ca.pem"], ["MQTT_CA_FILE", "/nonexistent/ca.pem", "No such file"]),
+        (["--mqtt-ca-file", home], ["MQTT_CA_FILE", "Is a directory"]),
+        (["--mqtt-ca-file", home / "empty"], ["MQTT_CA_FILE", "no certificates in PEM"]),
+        (["--mqtt-ca-file", home / "text"], ["MQTT_CA_FILE", "no certificates in PEM"]),
+        (["--mqtt-ca-file", key], ["MQTT_CA_FILE", "no certificates in PEM"]),
+        (["--mqtt-cert-file", certificate], ["MQTT_KEY_FILE is missing"]),
+        (["--mqtt-key-file", key], ["MQTT_CERT_FILE is missing"]),
+        (["--mqtt-cert-file", home / "text", "--mqtt-key-file", key], ["MQTT_CERT_FILE", "no certificate in PEM"]),
+        ([*own, home / "text"], ["MQTT_KEY_FILE", "no key in PEM"]),
+        ([*own, wrong_key], ["MQTT_KEY_FILE", "not the key of the certificate"]),
+        ([*own, locked], ["MQTT_KEY_FILE", "passphrase"]),
+    ):
+        line = ends_with(url, *args)
+        assert all(word in line for word in words), (args, line)
+
+
+def test_all_programs_say_it_and_go_on_when_it_is_mended(stack, authorities, tls_broker):
+    ours, _, _ = authorities
+    broker = tls_broker(*ours.issue("late", end="20210101000000Z"))
+    settings = {"mqtt_url": f"mqtts://localhost:{broker.port}", "mqtt_ca_file": ours.ca}
+    collector = stack.start_collector(**settings)
+    httpapi = stack.start_httpapi(**settings)
+    for program in (collector, httpapi):
+        until(lambda: "(/CN=late) has expired; trying again" in program.output(), 15, f"{program.name} says it")
+        assert program.output().count("has expired") <= 2  # connections of the collector
+    broker.kill9()
+    broker.extra_lines = [line for line in broker.extra_lines if "file " not in line]
+    certificate, key = ours.issue("fresh")
+    key.chmod(0o644)
+    broker.extra_lines += [f"certfile {certificate}", f"keyfile {key}"]
+    broker.start()
+    until(lambda: stack.get("/readyz")[0] == 200, 20, "boards travel over TLS")
