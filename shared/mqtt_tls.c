@@ -252,8 +252,9 @@ static bool load_authorities(struct mqtt_tls *tls, char *error, size_t bytes)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(tls->context);
 
+    /* by their hashes when they are wanted; their bundle would be parsed for each of a fleet */
     if (!tls->ca_file)
-        return SSL_CTX_set_default_verify_paths(tls->context) == 1;
+        return SSL_CTX_set_default_verify_dir(tls->context) == 1;
     if (SSL_CTX_load_verify_locations(tls->context, tls->ca_file, NULL) != 1)
         return reject_file("MQTT_CA_FILE", tls->ca_file, "no certificates in PEM", error, bytes);
     if (has_revocations(store))
