@@ -62,6 +62,8 @@ struct settings {
     int64_t watchdog_us;
     int64_t partition_span_us;
     int64_t retention_us;
+    int64_t rejected_retention_us;
+    uint64_t rejected_bytes;
     int64_t rollup_delay_us;
     int64_t future_tolerance_us;
     bool is_v311;
@@ -218,6 +220,10 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "drop partitions of readings that are older, such as 90d, at\nleast the longest interval; "
          "0 = keep all",
          false},
+        {"rejected-retention", OPTION_DURATION, &s->rejected_retention_us, "0", 0, 36500 * 86400e6,
+         "TIME", "delete rejected messages that are older, such as 90d;\n0 = of any age", false},
+        {"rejected-size", OPTION_BYTES, &s->rejected_bytes, "1GB", 0, 1099511627776.0, "SIZE",
+         "delete the oldest rejected messages while all take more;\n0 = of any size", false},
         {"rollup-delay", OPTION_DURATION, &s->rollup_delay_us, "2m", 10e6, 3600e6, "TIME",
          "count readings for good when they are so old; raise it where\nmost come later than that",
          false},
@@ -746,6 +752,8 @@ static void start_upkeep(struct collector *c)
                                    .partition = s->partition,
                                    .span_us = s->partition_span_us,
                                    .retention_us = s->retention_us,
+                                   .rejected_retention_us = s->rejected_retention_us,
+                                   .rejected_bytes = s->rejected_bytes,
                                    .delay_us = s->rollup_delay_us,
                                    .collector_id = s->collector_id,
                                    .user = c,

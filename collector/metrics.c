@@ -199,11 +199,23 @@ static void write_storage(struct buffer *out, const struct metrics_view *view)
          (double)stats->partitions_dropped},
         {"highwater_rollup_slices_total", "counter", "Slices of rollups done.",
          (double)stats->slices},
+        {"highwater_rejected_messages_deleted_total", "counter",
+         "Rejected messages deleted for REJECTED_RETENTION or REJECTED_SIZE.",
+         (double)stats->rejected_forgotten},
         {"highwater_upkeep_failures_total", "counter", "Jobs that failed and are tried again.",
          (double)stats->failures},
     };
 
+    const struct number rejected[] = {
+        {"highwater_rejected_messages", "gauge", "Rejected messages that are kept.",
+         (double)stats->rejected_kept},
+        {"highwater_rejected_messages_bytes", "gauge", "What they take.",
+         (double)stats->rejected_bytes},
+    };
+
     WRITE_NUMBERS(out, own);
+    if (stats->knows_rejected && stats->is_holder)
+        WRITE_NUMBERS(out, rejected);
     if (stats->is_known)
         WRITE_NUMBERS(out, known);
 }

@@ -5,6 +5,7 @@
 #include "collector/upkeep.h"
 
 #include "collector/migrate.h"
+#include "collector/upkeep_rejected.h"
 #include "shared/failpoint.h"
 #include "shared/log.h"
 #include "shared/timestamp.h"
@@ -286,6 +287,8 @@ static const struct job jobs[UPKEEP_JOB_COUNT] = {
     [UPKEEP_ROLL] = {"rollups", UINT64_MAX, false, true, put_roll, take_roll},
     [UPKEEP_FOLD_FLEET] = {"fleet sums", 10 * SECOND_MS, false, true, put_fold_fleet, take_fold},
     [UPKEEP_FOLD_LATE] = {"late sums", 30 * SECOND_MS, false, true, put_fold_late, take_fold},
+    [UPKEEP_REJECTED] = {"rejected messages", 5 * SECOND_MS, false, true, upkeep_put_rejected,
+                         upkeep_take_rejected},
     [UPKEEP_STATUS] = {"status", 10 * SECOND_MS, true, false, put_status, take_status},
 };
 

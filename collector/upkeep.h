@@ -34,16 +34,19 @@ enum upkeep_job {
     UPKEEP_ROLL,
     UPKEEP_FOLD_FLEET,
     UPKEEP_FOLD_LATE,
+    UPKEEP_REJECTED,
     UPKEEP_STATUS,
     UPKEEP_JOB_COUNT
 };
 
 struct upkeep_config {
     const char *database_url;
-    const char *partition; /* day, week or month */
-    int64_t span_us;       /* older readings get no partition of their own */
-    int64_t retention_us;  /* partitions that end longer ago are dropped; 0 = none is */
-    int64_t delay_us;      /* what was recorded longer ago is rolled up */
+    const char *partition;         /* day, week or month */
+    int64_t span_us;               /* older readings get no partition of their own */
+    int64_t retention_us;          /* partitions that end longer ago are dropped; 0 = none is */
+    int64_t rejected_retention_us; /* rejected messages that came longer ago are deleted, */
+    uint64_t rejected_bytes;       /* and the oldest while they take more than this; 0 = none is */
+    int64_t delay_us;              /* what was recorded longer ago is rolled up */
     const char *collector_id;
     void *user;
     /* The client id of the session that the broker has of us, which the database is to remember;
@@ -69,6 +72,10 @@ struct upkeep_stats {
     uint64_t partitions_made;
     uint64_t partitions_dropped;
     uint64_t slices; /* of rollups */
+    bool knows_rejected;
+    int64_t rejected_kept; /* rows of rejected_messages */
+    int64_t rejected_bytes;
+    uint64_t rejected_forgotten;
     uint64_t failures;
 };
 
@@ -89,7 +96,9 @@ struct upkeep {
     uint64_t again_ms; /* or: try again in so long; 0 = as usual */
     int64_t late_before_us;
     int64_t slice_us;
-    char complaint[400]; /* said last */
+    uint64_t
+        forgotten_unsaid; /* rejected messages that were deleted since the last line about it */
+    char complaint[400];  /* said last */
     void (*on_closed)(struct upkeep *upkeep);
 };
 
