@@ -56,8 +56,7 @@ static ssize_t on_read(void *user, char *out, size_t room)
         return SERVER_SOURCE_END;
     if (!export->is_asking && !ask_page(export, &refusal))
         return SERVER_SOURCE_ABORT;
-    /* The connection may have gone with the question: then its end has been told already. */
-    return export->has_failed ? SERVER_SOURCE_ABORT : 0;
+    return 0; /* woken when the page is there, or failed, be it at once */
 }
 
 static void on_gone(struct server_request *request)
