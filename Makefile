@@ -280,7 +280,7 @@ test-page: $(call with_page,deps-browser) ## the page: its components, and all o
 screenshots: $(call with_page,deps-screenshots) ## pictures of each view into build/screenshots, two of them into docs
 	@$(MAKE) --no-print-directory run-screenshots
 
-VITEST = --reporter=default --reporter=json --outputFile.json=$(CURDIR)/$(OUT)/page-$(1).json
+VITEST = --reporter=default --reporter=json --outputFile.json=../$(OUT)/page-$(1).json
 
 ifeq ($(PAGE),yes)
 run-test-page: programs page
