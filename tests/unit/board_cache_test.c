@@ -695,7 +695,10 @@ static void test_board_cache__a_crowd_of_strangers_takes_nobodys_place(void **st
     assert_merged(f, MINUTE, T0, DEVICES("d1"));
     pass(f, BOARD_CACHE_LIVE_MS * INT64_C(1000));
     take(f, "collectors/c/status", "{\"state\":\"warming\"}", false);
-    assert_sql(f, MINUTE, WEIGHED_NOT_LIVE); /* no stranger's warming counts */
+    assert_sql(f, MINUTE, WEIGHED_NOT_LIVE);
+    assert_int_equal(board_cache_collector_count(f->cache, COLLECTOR_WARMING, f->now_ms), 1);
+    assert_int_equal(board_cache_verdict(f->cache, f->now_ms),
+                     WEIGHED_NOT_LIVE); /* no stranger's */
 }
 
 /* Boards as large as they get, of collectors that nobody knows, under a new generation each time. */
@@ -761,6 +764,13 @@ static void test_board_cache__what_is_of_a_moment_to_come_is_not_taken(void **st
             fail_msg("case %zu", i);
     }
     assert_string_equal(board_cache_fault(f->cache), "it is of a moment to come");
+    /* of a status any moment that it names */
+    assert_true(take(f, "collectors/a/status",
+                     "{\"state\":\"live\",\"startedAt\":\"2026-11-24T12:00:02Z\"}", false));
+    assert_int_equal(board_cache_collector_count(f->cache, COLLECTOR_LIVE, f->now_ms), 1);
+    assert_true(take(f, "collectors/a/status",
+                     "{\"state\":\"live\",\"startedAt\":\"2026-11-24T12:00:04Z\"}", false));
+    assert_int_equal(board_cache_collector_count(f->cache, COLLECTOR_LIVE, f->now_ms), 0);
 }
 
 static void test_board_cache__what_collectors_say_is_shown_under_their_topics_name(void **state)
