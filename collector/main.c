@@ -4,6 +4,7 @@
  * End (SIGTERM, SIGINT): ingest drains, then the boards say goodbye. A second signal hurries. */
 #include "collector/boards.h"
 #include "collector/coverage.h"
+#include "collector/forget.h"
 #include "collector/housekeeping.h"
 #include "collector/ingest.h"
 #include "collector/lag.h"
@@ -73,6 +74,7 @@ struct settings {
     int64_t give_up_after_us;
     bool rejected;
     bool resubmit;
+    const char *forget;
     const char *export_file;
     const char *reason;
 
@@ -249,6 +251,9 @@ static int read_settings(struct settings *s, int argc, char **argv)
          false},
         {"migrate", OPTION_SWITCH, &s->migrate_only, NULL, 0, 0, NULL,
          "bring the database to this program's schema, and exit", true},
+        {"forget", OPTION_TEXT, &s->forget, NULL, 0, 0, "ID",
+         "remove what the collector of this id, which is gone, has\nleft at the broker, and exit",
+         true},
         {"rejected", OPTION_SWITCH, &s->rejected, NULL, 0, 0, NULL,
          "count and list the rejected messages, and exit", true},
         {"export", OPTION_TEXT, &s->export_file, NULL, 0, 0, "FILE",
@@ -291,6 +296,8 @@ static int read_settings(struct settings *s, int argc, char **argv)
         return options_reject(&program, "mqtt-version", s->mqtt_version, MQTT_VERSION_LEGAL);
     if (*s->client_id && !mqtt_identity_is_legal(s->client_id))
         return options_reject(&program, "mqtt-client-id", s->client_id, MQTT_IDENTITY_LEGAL);
+    if (s->forget && !mqtt_identity_is_legal(s->forget))
+        return options_reject(&program, "forget", s->forget, MQTT_IDENTITY_LEGAL);
     if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
         fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
         return 2;
@@ -946,6 +953,19 @@ static void start_boards(struct collector *c)
         exit(options_reject_url(&program, "mqtt-url", s->mqtt_url, error));
 }
 
+static int run_forget(const struct settings *s)
+{
+    struct forget_config config = {.database_url = s->database_url,
+                                   .mqtt = {.url = s->mqtt_url,
+                                            .ca_file = s->mqtt_ca_file,
+                                            .cert_file = s->mqtt_cert_file,
+                                            .key_file = s->mqtt_key_file,
+                                            .is_v311 = s->is_v311},
+                                   .collector_id = s->forget};
+
+    return forget_run(&config);
+}
+
 static int run_rejected(const struct settings *s)
 {
     struct rejected_config config = {.database_url = s->database_url,
@@ -978,6 +998,8 @@ int main(int argc, char **argv)
     log_init("collector");
     if (c->settings.rejected)
         return run_rejected(&c->settings);
+    if (c->settings.forget)
+        return run_forget(&c->settings);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
     for (size_t i = 0; i < c->settings.intervals.count; i++)

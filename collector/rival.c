@@ -69,6 +69,14 @@ static struct said read_status(const void *payload, size_t bytes)
     return said;
 }
 
+bool rival_is_there(const void *payload, size_t bytes, char who[MQTT_IDENTITY_MARK_SIZE])
+{
+    struct said said = read_status(payload, bytes);
+
+    strcpy(who, said.installation);
+    return bytes > 0 && !said.has_ended;
+}
+
 /* Both compare the same two pairs, so that one of them gives way, and only one. */
 static bool goes_first(const struct rival *rival, const struct said *other)
 {

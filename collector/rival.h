@@ -55,6 +55,9 @@ void rival_looked(struct rival *rival, uint64_t now_ms);
 /* Time has passed, with a connection. */
 void rival_tick(struct rival *rival, uint64_t now_ms);
 
+/* Whether a status is of one who is there, and of whom: "" = it does not say. */
+bool rival_is_there(const void *payload, size_t bytes, char who[MQTT_IDENTITY_MARK_SIZE]);
+
 static inline bool rival_may_speak(const struct rival *rival)
 {
     return rival->state == RIVAL_SPEAKING;

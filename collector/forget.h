@@ -1,0 +1,27 @@
+/* forget.h: `collector --forget ID`, what a collector that is gone has left at the broker, removed.
+ *
+ * Shape    with the lock of the id, so that nobody takes it up meanwhile: its sessions, all that the
+ *          database remembers (schema/008_sessions.sql), those of earlier settings among them; then
+ *          everything that is retained under collectors/ID/, until nothing is. In the end the database
+ *          forgets the sessions. Its row in `collectors` stays: it says what was stored.
+ * Refuses  an id that is live: its lock is held, or somebody, of this installation or another,
+ *          publishes its status.
+ * Errors   a sentence on standard error and exit status 1; what was removed by then stays removed,
+ *          and the command can be given again.
+ * Note     a command of its own, not part of the running collector, so it may block.
+ */
+#ifndef HIGHWATER_FORGET_H
+#define HIGHWATER_FORGET_H
+
+#include "shared/mqtt_link.h"
+
+struct forget_config {
+    const char *database_url;
+    struct mqtt_link_config mqtt;
+    const char *collector_id;
+};
+
+/* Returns the exit status. */
+int forget_run(const struct forget_config *config);
+
+#endif
