@@ -326,6 +326,7 @@ def test_the_last_boards_hold_the_last_readings(stack, rng):
         collector.start()
         ear.until(lambda s, before=stopped: s["state"] == "live" and s["turn"] == before["turn"] + 1 and all(s["generations"]))
         fleet.send(5)
+    arrived(stack, fleet.publisher)
     assert_right(stack, ear)
 
 
