@@ -26,6 +26,7 @@ from oracle import compare, now_us, reading, stored_readings
 from servers import LOOPBACK, paused, until
 
 faults = pytest.mark.faults
+INGEST_ID = "highwater-collector-[0-9a-f]{8}"  # with a mark of the database; not the boards' connection
 
 
 def connections(stack, client_id):
@@ -73,7 +74,7 @@ def test_the_collector_stands_still_for_longer_than_the_keepalive(stack, rng):
     collector, fleet = start_fleet(stack, rng, keepalive=5)
     with fleet.load(100):
         with collector.paused():
-            until(lambda: "Client collector has exceeded timeout" in stack.broker.log.read_text(), 15)
+            until(lambda: re.search(f"Client {INGEST_ID} has exceeded timeout", stack.broker.log.read_text()), 15)
         arrived(stack, fleet.publisher)
     assert_all_well(stack, fleet.publisher, collector)
 
@@ -129,7 +130,8 @@ def test_what_a_crash_of_the_broker_lost_is_what_the_gaps_say(stack, rng):
         # While the collector is away, and its database, everything is the broker's alone.
         link.refuse()
         link.reset()
-        until(lambda: "Client collector " in stack.broker.log.read_text(), what="the collector has left")
+        left = f"Client {INGEST_ID} "
+        until(lambda: re.search(left, stack.broker.log.read_text()), what="the collector has left")
         numbered.send(100)
         stack.broker.kill9()
         stack.broker.start()
