@@ -3,7 +3,7 @@
  * was last published go out. In between, the span of moments that the status vouches for grows.
  * Rejected: a board as of the moment it happens to be published, which is never that of another
  * collector's and, when the loop is late, not even its own. */
-#include "collector/boards.h"
+#include "collector/boards_rights.h"
 
 #include "shared/failpoint.h"
 #include "shared/log.h"
@@ -19,15 +19,9 @@ enum {
     STATUS_MS = 1000,
     REJECTED_LINES_PER_SECOND = 10,
     CLEARED_LINES_PER_SECOND = 10,
-    SUSPECTED_LEAST = 2,
     READ_BUDGET_US =
         2000 /* who may publish can send more than can be read: others have their turn */
 };
-
-static size_t board_count(const struct boards *boards)
-{
-    return (size_t)boards->config.windows->ranking_count * boards->config.windows->interval_count;
-}
 
 static struct board_copy *copy_of(const struct boards *boards, uint32_t ranking, uint32_t interval)
 {
@@ -51,7 +45,7 @@ size_t boards_inexact(const struct boards *boards)
 {
     size_t inexact = 0;
 
-    for (size_t i = 0; i < board_count(boards); i++)
+    for (size_t i = 0; i < boards_count(boards); i++)
         inexact += boards->copies[i].is_current && !boards->copies[i].is_exact;
     return inexact;
 }
@@ -67,7 +61,7 @@ void boards_put_span(const struct boards *boards, struct buffer *out)
     buffer_printf(out, "\"asOf\":\"%s\",", when);
     timestamp_format(when, boards->moments.since_us);
     buffer_printf(out, "\"since\":\"%s\",\"generations\":[", when);
-    for (size_t i = 0; i < board_count(boards); i++)
+    for (size_t i = 0; i < boards_count(boards); i++)
         buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "",
                       boards->is_complete ? boards->copies[i].generation : 0);
     buffer_put_text(out, "]");
@@ -231,7 +225,7 @@ static void make_boards(struct boards *boards, int64_t moment_us)
 /* Nobody may rely on what was published any longer. */
 static void disown_boards(struct boards *boards)
 {
-    for (size_t i = 0; i < board_count(boards); i++) {
+    for (size_t i = 0; i < boards_count(boards); i++) {
         boards->copies[i].is_current = false;
         boards->copies[i].generation = 0;
     }
@@ -310,24 +304,13 @@ static void on_moment(uv_timer_t *timer)
         publish_status(boards);
 }
 
-/* Somebody may have mended the broker's rights: what was denied is published again, and asks. */
-static void ask_again(struct boards *boards)
-{
-    for (size_t i = 0; i < board_count(boards); i++) {
-        if (!boards->copies[i].permit.is_denied)
-            continue;
-        boards->copies[i].is_current = false;
-        boards_note_news(boards);
-    }
-}
-
 static void watch_rival(struct boards *boards);
 
 static void on_status(uv_timer_t *timer)
 {
     struct boards *boards = timer->data;
 
-    ask_again(boards);
+    boards_ask_again(boards);
     boards->rejected_lines = boards->cleared_lines = 0;
     watch_rival(boards);
     boards_look(boards);
@@ -441,71 +424,6 @@ static bool is_kept(struct boards *boards, const char *topic)
     return false;
 }
 
-static void name_board(struct boards *boards, size_t at)
-{
-    const struct windows *windows = boards->config.windows;
-    const struct staircase_kind *kind = &windows->kinds[at / windows->interval_count];
-
-    buffer_clear(&boards->topic);
-    board_topic(&boards->topic, boards->config.collector_id,
-                boards->config.features->names[kind->feature],
-                boards->config.intervals->items[at % windows->interval_count].name,
-                kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST);
-}
-
-static void say_denied(struct boards *boards, const char *topic, int reason_code)
-{
-    if (boards->has_said_denied)
-        return;
-    boards->has_said_denied = true;
-    log_error("boards: the broker does not let us publish on %s: %s; allow collectors/%s/# in its "
-              "access control",
-              topic, mqtt_reason_text(reason_code, false), boards->config.collector_id);
-}
-
-/* A board that the broker did not take is not vouched for. */
-static void on_published(struct mqtt_link *link, int mid, int reason_code)
-{
-    struct boards *boards = link->config.user;
-
-    if (permit_take(&boards->status_permit, mid, reason_code)) {
-        if (boards->status_permit.is_denied)
-            say_denied(boards, boards->status_topic, reason_code);
-        boards_note_news(boards);
-        boards_look(boards);
-        return;
-    }
-    for (size_t i = 0; i < board_count(boards); i++) {
-        struct board_copy *copy = &boards->copies[i];
-
-        if (!permit_take(&copy->permit, mid, reason_code))
-            continue;
-        if (copy->permit.is_denied) {
-            copy->generation = 0;
-            name_board(boards, i);
-            say_denied(boards, buffer_text(&boards->topic), reason_code);
-        }
-        return;
-    }
-}
-
-void boards_write_faults(const struct boards *boards, struct buffer *out)
-{
-    const char *id = boards->config.collector_id;
-    bool is_board = false;
-
-    if (boards->suspected >= SUSPECTED_LEAST && mqtt_link_is_flapping(&boards->mqtt))
-        buffer_printf(out, "the broker ends the connection when we publish on %s\n",
-                      boards->suspect);
-
-    for (size_t i = 0; i < board_count(boards) && !is_board; i++)
-        is_board = boards->copies[i].permit.is_denied;
-    if (boards->status_permit.is_denied)
-        buffer_printf(out, "the broker does not let us publish on %s\n", boards->status_topic);
-    if (is_board)
-        buffer_printf(out, "the broker does not let us publish on collectors/%s/boards/#\n", id);
-}
-
 /* Others would take it for a board of the present. */
 static void clear_if_stale(struct boards *boards, const struct mqtt_delivery *delivery)
 {
@@ -529,7 +447,7 @@ static void speak_if_new(struct boards *boards)
     buffer_printf(&boards->topic, "%s#", boards->boards_topic);
     mqtt_link_subscribe_as(&boards->mqtt, buffer_text(&boards->topic), 0, MQTT_LINK_NOT_OUR_OWN);
     /* the broker may have come back without what it retained */
-    for (size_t i = 0; i < board_count(boards); i++) {
+    for (size_t i = 0; i < boards_count(boards); i++) {
         boards->copies[i].is_current = boards->copies[i].is_retained = false;
         permit_begin(&boards->copies[i].permit);
     }
@@ -632,36 +550,13 @@ static void on_up(struct mqtt_link *link, bool session_present)
     speak_if_new(boards);
 }
 
-/* Some brokers end the connection over a publication that they do not allow, or that is too large,
- * and not all say so. Once it may have another reason, twice hardly. */
-static void suspect(struct boards *boards)
-{
-    const char *topic = boards->status_permit.mid != 0 ? boards->status_topic : NULL;
-
-    for (size_t i = 0; i < board_count(boards) && !topic; i++) {
-        if (boards->copies[i].permit.mid == 0)
-            continue;
-        name_board(boards, i);
-        topic = buffer_text(&boards->topic);
-    }
-    if (!topic)
-        return;
-    if (strcmp(topic, boards->suspect) != 0)
-        boards->suspected = 0;
-    snprintf(boards->suspect, sizeof(boards->suspect), "%s", topic);
-    if (++boards->suspected == SUSPECTED_LEAST)
-        log_error("boards: the broker ends the connection when we publish on %s; allow "
-                  "collectors/%s/# in its access control, or raise its largest packet size",
-                  topic, boards->config.collector_id);
-}
-
 static void on_down(struct mqtt_link *link, const char *reason)
 {
     struct boards *boards = link->config.user;
 
     (void)reason;
     boards->memory = BROKER_UNKNOWN;
-    suspect(boards);
+    boards_suspect(boards);
 }
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
@@ -691,7 +586,7 @@ bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_co
     mqtt.on_up = on_up;
     mqtt.on_down = on_down;
     mqtt.on_message = on_message;
-    mqtt.on_published = on_published;
+    mqtt.on_published = boards_on_published;
     mqtt.retains = true;
     mqtt.forgets = true; /* everything is published anew */
     if (!mqtt_link_start(&boards->mqtt, loop, &mqtt, error, error_bytes))
@@ -716,7 +611,7 @@ static void on_part_closed(struct boards *boards)
 {
     if (--boards->open_parts > 0)
         return;
-    for (size_t i = 0; i < board_count(boards); i++) {
+    for (size_t i = 0; i < boards_count(boards); i++) {
         free(boards->copies[i].devices);
         free(boards->copies[i].readings);
     }
