@@ -75,7 +75,8 @@ coverage_LDFLAGS := --coverage
 fuzz_CFLAGS     := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 fuzz_LDFLAGS    := -fsanitize=fuzzer,address,undefined
 
-DEFINES := -I. -DHIGHWATER_VERSION='"$(VERSION)"'
+DEFINES := -I. -DHIGHWATER_VERSION='"$(VERSION)"' \
+           -DHIGHWATER_SCHEMA='"$(basename $(notdir $(lastword $(SCHEMA))))"'
 COMPILE := $(CC) $(STANDARD) $(WARNINGS) $($(FLAVOUR)_CFLAGS) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
 LINK    := $(CC) $($(FLAVOUR)_CFLAGS) $(CFLAGS) $($(FLAVOUR)_LDFLAGS) -Wl,--as-needed $(LDFLAGS)
 cflags   = $$(pkg-config --cflags $(1))

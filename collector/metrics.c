@@ -239,6 +239,8 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         buffer_put_text(reasons, "another collector with this id is live\n");
     else if (!store_is_ready(&ingest->store))
         buffer_printf(reasons, "the database is away: %s\n", ingest->store.link.failure);
+    if (view->upkeep->stats.lacks[0])
+        buffer_printf(reasons, "the database: %s\n", view->upkeep->stats.lacks);
     if (lag_stands_still(ingest)) {
         lag_explain(ingest, reasons);
         buffer_put_text(reasons, "\n");

@@ -8,6 +8,7 @@
 #include "collector/upkeep_rejected.h"
 #include "shared/failpoint.h"
 #include "shared/log.h"
+#include "shared/pg_rights.h"
 #include "shared/timestamp.h"
 
 #include <inttypes.h>
@@ -90,6 +91,28 @@ static int64_t moment_of(const PGresult *result, int column)
 }
 
 /* ---- the jobs ------------------------------------------------------------------------------- */
+
+static void put_rights(struct upkeep *upkeep, struct buffer *sql)
+{
+    upkeep->rights_answers = 0;
+    upkeep->lacks_found = false;
+    buffer_put_text(sql, pg_rights_to_write_sql);
+}
+
+/* Comes twice, for two questions. */
+static void take_rights(struct upkeep *upkeep, const PGresult *result)
+{
+    const char *found = text_of(result, 0);
+
+    if (found && !upkeep->lacks_found) {
+        upkeep->lacks_found = true;
+        if (strcmp(found, upkeep->stats.lacks) != 0)
+            log_error("database: %s", found);
+        snprintf(upkeep->stats.lacks, sizeof(upkeep->stats.lacks), "%s", found);
+    }
+    if (++upkeep->rights_answers == 2 && !upkeep->lacks_found)
+        upkeep->stats.lacks[0] = '\0';
+}
 
 static void put_lock(struct upkeep *upkeep, struct buffer *sql)
 {
@@ -276,6 +299,7 @@ static void take_status(struct upkeep *upkeep, const PGresult *result)
 }
 
 static const struct job jobs[UPKEEP_JOB_COUNT] = {
+    [UPKEEP_RIGHTS] = {"rights", 5 * SECOND_MS, true, false, put_rights, take_rights},
     [UPKEEP_LOCK] = {"lock", 5 * SECOND_MS, true, false, put_lock, take_lock},
     [UPKEEP_COLLECTORS] = {"collectors", SECOND_MS, true, false, put_collectors, take_collectors},
     [UPKEEP_REQUESTS] = {"partition requests", SECOND_MS, true, false, put_requests, take_requests},

@@ -23,6 +23,7 @@
 struct upkeep;
 
 enum upkeep_job {
+    UPKEEP_RIGHTS,
     UPKEEP_LOCK,
     UPKEEP_COLLECTORS,
     UPKEEP_REQUESTS,
@@ -77,6 +78,8 @@ struct upkeep_stats {
     int64_t rejected_bytes;
     uint64_t rejected_forgotten;
     uint64_t failures;
+    char
+        lacks[320]; /* a right that the role has not, or whose tables these are; "" = all is well */
 };
 
 struct upkeep {
@@ -92,8 +95,10 @@ struct upkeep {
     uint64_t roll_busy_ms;
     enum upkeep_job job;
     bool is_running;
-    bool wants_more;   /* the running job said so */
-    uint64_t again_ms; /* or: try again in so long; 0 = as usual */
+    bool lacks_found;   /* by the running job, */
+    int rights_answers; /* of which so many results are there */
+    bool wants_more;    /* the running job said so */
+    uint64_t again_ms;  /* or: try again in so long; 0 = as usual */
     int64_t late_before_us;
     int64_t slice_us;
     uint64_t

@@ -7,6 +7,7 @@
 #include "devicesim/rows.h"
 #include "shared/buffer.h"
 #include "shared/log.h"
+#include "shared/pg_rights.h"
 #include "shared/pg_session.h"
 #include "shared/pg_url.h"
 #include "shared/timestamp.h"
@@ -463,6 +464,23 @@ static bool compare(struct verify *verify)
     return look(verify);
 }
 
+/* Whether we may read the tables and know them; says why not. */
+static bool is_readable(struct verify *verify)
+{
+    bool is_good = PQsendQuery(verify->conn, pg_rights_to_read_sql);
+    PGresult *result;
+
+    while ((result = PQgetResult(verify->conn)) != NULL) {
+        bool has_reason = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0);
+
+        if (has_reason && is_good)
+            log_error("verify: %s", PQgetvalue(result, 0, 0));
+        is_good = is_good && !has_reason;
+        PQclear(result);
+    }
+    return is_good;
+}
+
 int verify_run(const struct verify_config *config)
 {
     const struct pg_session session = {.reads_only = true};
@@ -474,7 +492,7 @@ int verify_run(const struct verify_config *config)
                                   config->give_up_after_ms, reason, sizeof(reason));
     if (!verify.conn) {
         log_error("verify: %s", reason);
-    } else if (compare(&verify)) {
+    } else if (is_readable(&verify) && compare(&verify)) {
         print_result(&verify);
         status = faults(&verify) == 0 ? 0 : 1;
     }

@@ -3,12 +3,13 @@
 #include "shared/log.h"
 #include "shared/mem.h"
 #include "shared/pg_link.h"
+#include "shared/pg_rights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATEMENT_TIMEOUT_MS = 1000, WATCHDOG_MS = 3000 };
+enum { STATEMENT_TIMEOUT_MS = 1000, WATCHDOG_MS = 3000, RIGHTS_EVERY_MS = 5000 };
 
 struct roster {
     struct roster_config config;
@@ -20,6 +21,11 @@ struct roster {
     bool is_standby;
     bool has_said_standby;
     bool is_closing;
+    struct pg_query rights;
+    char lacks[320];       /* what we may not, or whose tables these are; "" = all is well */
+    char lacks_found[320]; /* by the question under way */
+    bool is_asking_rights;
+    uint64_t rights_due_ms;
     uint64_t asked_ms;
     uint64_t mark; /* of the question under way */
     size_t count;
@@ -103,6 +109,48 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
         roster_ask(roster);
 }
 
+static void on_rights_result(struct pg_query *query, const PGresult *result)
+{
+    struct roster *roster = query->user;
+
+    if (PQntuples(result) == 1 && !PQgetisnull(result, 0, 0) && !roster->lacks_found[0])
+        snprintf(roster->lacks_found, sizeof(roster->lacks_found), "%s", PQgetvalue(result, 0, 0));
+}
+
+static void on_rights(struct pg_query *query, const struct pg_error *error)
+{
+    struct roster *roster = query->user;
+
+    roster->is_asking_rights = false;
+    if (error && (error->is_connection || !roster->lacks_found[0]))
+        return;
+    if (roster->lacks_found[0] && strcmp(roster->lacks, roster->lacks_found) != 0)
+        log_warning("database: %s", roster->lacks_found);
+    memcpy(roster->lacks, roster->lacks_found, sizeof(roster->lacks));
+}
+
+static void ask_rights(struct roster *roster)
+{
+    uint64_t now_ms = uv_now(roster->again.loop);
+
+    if (roster->is_asking_rights || now_ms < roster->rights_due_ms)
+        return;
+    roster->is_asking_rights = true;
+    roster->rights_due_ms = now_ms + RIGHTS_EVERY_MS;
+    roster->lacks_found[0] = '\0';
+    roster->rights = (struct pg_query){.sql = pg_rights_to_read_sql,
+                                       .timeout_ms = WATCHDOG_MS,
+                                       .user = roster,
+                                       .on_result = on_rights_result,
+                                       .on_done = on_rights};
+    pg_link_submit(&roster->link, &roster->rights);
+}
+
+const char *roster_lacks(const struct roster *roster)
+{
+    return roster->lacks;
+}
+
 static void ask_now(struct roster *roster)
 {
     roster->question = (struct pg_query){
@@ -120,6 +168,7 @@ static void ask_now(struct roster *roster)
     roster->mark = roster->config.take_mark(roster->config.user);
     uv_timer_start(&roster->again, on_timer, ROSTER_EVERY_MS, 0);
     pg_link_submit(&roster->link, &roster->question);
+    ask_rights(roster);
 }
 
 void roster_ask(struct roster *roster)
@@ -149,7 +198,10 @@ static void on_timer(uv_timer_t *timer)
 
 static void on_up(struct pg_link *link)
 {
-    roster_ask(link->config.user);
+    struct roster *roster = link->config.user;
+
+    roster->rights_due_ms = 0; /* it may be another server */
+    roster_ask(roster);
 }
 
 struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config, char *error,

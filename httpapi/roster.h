@@ -36,6 +36,10 @@ struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config,
 void roster_ask(struct roster *roster);
 void roster_close(struct roster *roster, void (*on_closed)(void *user), void *user);
 
+/* Why the database is not usable although it answers: a right that lacks, tables of a newer version.
+ * "" = it is. */
+const char *roster_lacks(const struct roster *roster);
+
 uint64_t roster_answer_count(const struct roster *roster);
 uint64_t roster_failure_count(const struct roster *roster);
 

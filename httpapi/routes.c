@@ -8,6 +8,7 @@
 #include "httpapi/pool.h"
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
+#include "httpapi/roster.h"
 #include "shared/accept.h"
 #include "shared/log.h"
 #include "shared/mqtt_link.h"
@@ -59,6 +60,8 @@ static void answer_readiness(struct api *api, struct server_request *request,
     (void)params;
     if (pool_up_count(api->pool) == 0)
         buffer_printf(&reasons, "the database is not usable: %s\n", pool_failure(api->pool));
+    else if (roster_lacks(api->roster)[0])
+        buffer_printf(&reasons, "the database: %s\n", roster_lacks(api->roster));
     if (verdict != WEIGHED_EXACT)
         buffer_printf(&reasons, "%s\n", weighing_verdict_text(verdict));
     mqtt_link_write_faults(api->broker, &reasons);
@@ -163,11 +166,11 @@ static const struct param device_params[] = {
      .kind = PARAM_MOMENT,                                                                         \
      .offset = AT(from_us),                                                                        \
      .help = "readings of this moment and later; from the first one when not given"},              \
-        {.name = "to",                                                                             \
-         .kind = PARAM_MOMENT,                                                                     \
-         .offset = AT(to_us),                                                                      \
-         .help =                                                                                   \
-             "readings before this moment, which is not included; to the last one when not given"}
+    {                                                                                              \
+        .name = "to", .kind = PARAM_MOMENT, .offset = AT(to_us),                                   \
+        .help =                                                                                    \
+            "readings before this moment, which is not included; to the last one when not given"   \
+    }
 
 static const struct param histogram_params[] = {
     {.name = "feature",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 
 import pytest
 from oracle import Database, compare, now_us, reading
-from servers import until
+from servers import CLONE, LOOPBACK, until
 from storage import DAY_US, differences, live
 
 
@@ -51,3 +53,35 @@ def test_a_dump_made_while_readings_come_is_one_moment_and_a_collector_goes_on_w
         for program in stack._programs:
             program.kill9()
         postgres.drop_database(name)
+
+
+def documented(heading: str) -> str:
+    """The commands under a heading of docs/OPERATIONS.md."""
+    section = (CLONE / "docs" / "OPERATIONS.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    return "\n".join(re.findall(r"^    (.*)$", section, re.MULTILINE))
+
+
+def test_the_documented_commands_restore_a_database_that_a_collector_takes(stack, postgres):
+    """As PostgreSQL 15 wants it: only who owns a database may make tables in its schema public."""
+    collector = live(stack)
+    stack.publish(reading("d", temperature=1.0))
+    until(lambda: stack.database.count() == 1, 20)
+    assert collector.terminate() == 0
+    where = {"PGHOST": LOOPBACK, "PGPORT": str(postgres.port), "PGUSER": "postgres", "DATABASE_URL": stack.database.url}
+    path = f"{postgres.bin}:{os.environ['PATH']}"
+    postgres.drop_database("highwater")
+    try:
+        subprocess.run(
+            ["sh", "-ec", documented("Backup and restore")], cwd=stack.logs, check=True, env={**os.environ, **where, "PATH": path}
+        )
+        url = postgres.url("highwater")
+        restored = Database(url, postgres.url("highwater", "postgres"), "highwater")
+        assert restored.count() == 1
+        collector = live(stack, database_url=url, features="temperature,humidity")  # a column, and partitions
+        stack.publish(reading("e", now_us() - 41 * DAY_US, temperature=6.0))
+        until(lambda: restored.count() == 2 and restored.count("readings_default") == 0, 30)
+        assert collector.terminate() == 0
+    finally:
+        stack.close()
+        postgres.drop_database("highwater")
+        postgres.create_database("highwater")
