@@ -300,7 +300,9 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     ingest->has_said_allowance = false;
     ingest->session =
         (struct session){.is_remembered = ingest->store.had_session || ingest->is_subscribed,
-                         .is_present = session_present};
+                         .is_present = session_present,
+                         .was_taken = link->takeovers > ingest->takeovers_judged};
+    ingest->takeovers_judged = link->takeovers;
     ingest->is_session_judged = false;
     /* What was read and not acknowledged comes again first. */
     ingest->expects_duplicates = true;

@@ -115,6 +115,7 @@ struct ingest {
     bool is_subscribed;     /* to the readings, so that there is a session from now on */
     bool is_session_judged; /* whether it was lost has been told */
     uint64_t sessions_lost;
+    uint64_t takeovers_judged;  /* of the link's */
     struct allowance allowance; /* how many messages the broker sends ahead */
     bool has_said_allowance;    /* of this connection */
     bool is_draining;

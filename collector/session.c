@@ -8,13 +8,19 @@
 
 bool session_is_lost(const struct session *session)
 {
-    return session->is_remembered && (!session->is_present || session->has_marker_come);
+    return session->is_remembered &&
+           (session->was_taken || !session->is_present || session->has_marker_come);
 }
 
 void session_explain(char *out, size_t out_bytes, const struct session *session,
                      enum broker_memory memory, const char *client_id)
 {
-    if (session->is_present)
+    if (session->was_taken)
+        snprintf(out, out_bytes,
+                 "another client has connected as %s, and the broker has given it our session: "
+                 "what it has received, or thrown away with a clean start, may be lost; " OWN_ID,
+                 client_id);
+    else if (session->is_present)
         snprintf(out, out_bytes,
                  "another client has connected as %s and put a session of its own in the place of "
                  "ours; " MAY_BE_LOST "; " OWN_ID,

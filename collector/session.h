@@ -7,6 +7,8 @@
  *            session present = 0, though the database remembers that there was one; or
  *            the marker comes, a retained message on a topic of ours. It is subscribed to with
  *            "retained only if the subscription is new", so it comes when our subscription was not there.
+ *          A broker that says why it ends a connection (MQTT 5, reason 142; Mosquitto 2.0.11 does not)
+ *          has told already: then it does not matter what the next connection shows.
  *          A broker that was restarted without persistence has lost the session as well. It has then
  *          lost what it retained, too, which tells the two apart.
  * Limits   who takes the session and subscribes to the marker's topic is not noticed: this finds
@@ -27,6 +29,7 @@ struct session {
     bool is_remembered; /* there was one before, as the database or this process knows */
     bool is_present;    /* the broker says it has it */
     bool has_marker_come;
+    bool was_taken; /* the broker has said that it gave the last connection's to another client */
 };
 
 /* True when messages that waited may be lost. */

@@ -41,6 +41,9 @@ struct mqtt_link;
 /* A connection that ends sooner was none to rely on. */
 enum { MQTT_LINK_STEADY_MS = 3000 };
 
+/* For so long a takeover is a fault, though we are back: who took the session once will again. */
+enum { MQTT_LINK_TAKEN_MS = 60000 };
+
 enum mqtt_link_state {
     MQTT_LINK_OFF,     /* not wanted: before start, after mqtt_link_leave() */
     MQTT_LINK_WAITING, /* for the next attempt */
@@ -108,14 +111,15 @@ struct mqtt_link_config {
 struct mqtt_link {
     struct mqtt_link_config config;
     enum mqtt_link_state state;
-    uint64_t epoch;      /* of the current connection; 0 before the first */
-    uint64_t held_acks;  /* PUBACKs behind the gate */
-    uint64_t connects;   /* times it came up */
-    uint64_t takeovers;  /* times another client with our id ended it */
-    uint64_t up_at_ms;   /* of the loop's clock: when it came up last */
-    uint64_t down_at_ms; /* and when it was up no more; 0 = it always was, or never */
-    bool is_paused;      /* gated: nothing may be read */
-    bool is_releasing;   /* gated: held acknowledgements are being written */
+    uint64_t epoch;       /* of the current connection; 0 before the first */
+    uint64_t held_acks;   /* PUBACKs behind the gate */
+    uint64_t connects;    /* times it came up */
+    uint64_t takeovers;   /* times another client with our id ended it, as the broker says */
+    uint64_t taken_at_ms; /* the last of them */
+    uint64_t up_at_ms;    /* of the loop's clock: when it came up last */
+    uint64_t down_at_ms;  /* and when it was up no more; 0 = it always was, or never */
+    bool is_paused;       /* gated: nothing may be read */
+    bool is_releasing;    /* gated: held acknowledgements are being written */
 
     uv_loop_t *loop;
     struct mosquitto *mosq;

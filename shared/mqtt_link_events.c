@@ -98,6 +98,7 @@ static void on_disconnect(struct mosquitto *mosq, void *user, int rc,
     /* A reason code of the broker's DISCONNECT is at least 0x80, the library's own are below. */
     if (rc == MQTT_RC_SESSION_TAKEN_OVER) {
         link->takeovers++;
+        link->taken_at_ms = uv_now(link->loop);
         snprintf(reason, sizeof(reason),
                  "the session was taken over: another client connected as %s",
                  link->config.client_id ? link->config.client_id : "we did");

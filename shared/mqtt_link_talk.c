@@ -5,6 +5,7 @@
 #include <mqtt_protocol.h>
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,14 @@ void mqtt_link_write_faults(const struct mqtt_link *link, struct buffer *out)
             buffer_printf(out, "%s\n", line);
     }
     mqtt_subscriptions_write_refusals(&link->subscriptions, out);
-    if (mqtt_link_is_flapping(link))
-        buffer_printf(out, "the broker ends each connection as %s: %s\n",
+    if (link->takeovers > 0 && uv_now(link->loop) - link->taken_at_ms < MQTT_LINK_TAKEN_MS)
+        buffer_printf(out,
+                      "another client connects as %s, and the broker gives it our session: %" PRIu64
+                      " times by now; give every client an id of its own\n",
+                      link->config.client_id ? link->config.client_id : "we do", link->takeovers);
+    else if (mqtt_link_is_flapping(link))
+        buffer_printf(out,
+                      "the broker ends each connection as %s: %s; perhaps another client "
+                      "connects with this id\n",
                       link->config.client_id ? link->config.client_id : "ours", link->last_end);
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from faults import arrived, assert_all_well, count_lines, start_fleet
+from faults import INGEST, arrived, assert_all_well, count_lines, mqtt_through, proxy_to, start_fleet
 from mqtt_client import mqtt_client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from proxy import DOWN
 from servers import LOOPBACK, until
 
 LOST = "highwater_sessions_lost_total"
@@ -80,6 +81,23 @@ def test_a_session_that_is_taken_while_we_are_connected_is_missed(stack, rng):
     until(lambda: "thrown our session away" in collector.output(), 15)
     assert stack.metrics()[LOST] == 1
     arrived(stack, fleet.publisher)
+
+
+def test_a_takeover_that_the_broker_tells_is_not_blamed_on_its_persistence(stack, rng):
+    collector, fleet = start_fleet(stack, rng)
+    remembers(stack)
+    assert collector.terminate() == 0
+    with proxy_to(stack.broker.port) as proxy:
+        # Mosquitto 2.0.11 only closes the connection: the proxy says what other brokers say
+        proxy.rewrite(DOWN, b"\x90\x04\x00\x01\x00\x01", b"\xe0\x02\x8e\x00", only=INGEST)
+        collector = stack.start_collector(mqtt_url=mqtt_through(proxy))
+        until(lambda: "the broker has given it our session" in collector.output(), 20)
+        status, _, body = stack.get("/readyz", stack.metrics_port)
+        assert status == 503 and f"another client connects as {stack.client_id()}" in body.decode()
+        assert "persistence" not in collector.output()
+        metrics = stack.metrics()
+        assert metrics["highwater_session_takeovers_total"] == metrics[LOST] == 1
+        arrived(stack, fleet.publisher)
 
 
 def test_a_broker_that_was_restarted_empty_is_told_apart(stack, rng):
