@@ -192,8 +192,14 @@ def is_stored(stack: Any, one: Reading) -> bool:
 
 def arrived(stack: Any, publisher: Publisher, timeout: float = 30.0) -> None:
     """Until everything that was sent has gone through the collector: a last reading, which the broker
-    delivers after all others, is stored. What is not stored by then is lost."""
+    delivers after all others, is stored, and then another. What is not stored by then is lost. (A batch may be stored in
+    parts, in the order of its devices; but all of it before the next one.)"""
     publisher.wait(timeout)
+    _last_stored(stack, publisher, timeout)
+    _last_stored(stack, publisher, timeout)
+
+
+def _last_stored(stack: Any, publisher: Publisher, timeout: float) -> None:
     last: Message | None = None
 
     def is_last_stored() -> bool:
