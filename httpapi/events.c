@@ -15,7 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_MS = 1000 };
+enum {
+    STATUS_MS = 1000,
+    PAUSE_PER_COST = 10, /* the database is asked again after so many times what it took */
+    PAUSE_MAX_MS = 60000
+};
 
 /* One event as it goes over the wire, counted, since clients may be in the middle of one that is
  * already out of date. */
@@ -31,6 +35,7 @@ struct slot {
     struct buffer readings; /* as JSON, to see what changed */
     unsigned listeners;
     bool needs_database;
+    uint64_t not_before_ms; /* of the loop's clock: when the database may be asked again */
 };
 
 struct client {
@@ -61,6 +66,7 @@ struct events {
     struct pool_job job;
     bool is_asking;
     size_t asked_slot;
+    uint64_t asked_ms;
     size_t next_slot;
 
     void (*on_closed)(void *user);
@@ -314,12 +320,26 @@ static void on_result(struct pool_job *job, const PGresult *result)
     events->query.kind->take(&events->query, result);
 }
 
+/* A question that is dear is asked rarely, however many listen: a tenth of one connection's time is the
+ * most that one board costs. One that is cheap is asked every second. */
+static void pause_slot(const struct events *events, struct slot *slot)
+{
+    uint64_t now_ms;
+    uint64_t pause_ms;
+
+    uv_update_time(events->api->loop);
+    now_ms = uv_now(events->api->loop);
+    pause_ms = (now_ms - events->asked_ms) * PAUSE_PER_COST;
+    slot->not_before_ms = now_ms + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
+}
+
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct events *events = job->user;
     struct slot *slot = &events->slots[events->asked_slot];
 
     events->is_asking = false;
+    pause_slot(events, &events->slots[events->asked_slot]);
     if (!error && slot->needs_database && slot->listeners > 0) {
         /* {"temperature":[...]}: the one member is what a board's event has */
         struct buffer *body = &events->query.body;
@@ -336,6 +356,14 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
         ask_database(events); /* the next one of this round */
 }
 
+static bool is_due(const struct events *events, size_t index)
+{
+    const struct slot *slot = &events->slots[index];
+
+    return slot->listeners > 0 && slot->needs_database &&
+           uv_now(events->api->loop) >= slot->not_before_ms;
+}
+
 /* Asks for one slot after another; the timer begins a round every second. */
 static void ask_database(struct events *events)
 {
@@ -345,13 +373,12 @@ static void ask_database(struct events *events)
     size_t interval;
     enum sort_order order;
 
-    while (events->next_slot < events->slot_count &&
-           !(events->slots[events->next_slot].listeners > 0 &&
-             events->slots[events->next_slot].needs_database))
+    while (events->next_slot < events->slot_count && !is_due(events, events->next_slot))
         events->next_slot++;
     if (events->is_asking || events->is_stopped || events->next_slot >= events->slot_count)
         return;
     events->asked_slot = events->next_slot++;
+    events->asked_ms = uv_now(api->loop);
     locate(events, events->asked_slot, &feature, &interval, &order);
     params_init(&params, &api->rules);
     params.feature_count = 1;

@@ -177,11 +177,6 @@ static void answer_csv(struct api *api, struct server_request *request, const st
     struct problem problem;
     enum pool_refusal refusal;
 
-    if (params->points > 0) {
-        problem_set_parameter(&problem, "format", "csv", 3, "json together with points");
-        reply_problem(api, request, &problem, NULL);
-        return;
-    }
     if (api->csv_streams >= api->max_csv_streams) {
         problem_set_unavailable(&problem, 5, "there are %zu exports under way already",
                                 api->csv_streams);
@@ -207,21 +202,12 @@ static void answer_csv(struct api *api, struct server_request *request, const st
 void history_answer(struct api *api, struct server_request *request, const struct route *route,
                     struct params *params)
 {
-    struct problem problem;
-
-    if (params->format == FORMAT_CSV) {
+    if (params->format == FORMAT_CSV && params->points == 0) {
         answer_csv(api, request, params);
         return;
     }
-    if (params->rows > JSON_ROWS_MAX) {
-        char value[24];
-
-        snprintf(value, sizeof(value), "%llu", (unsigned long long)params->rows);
-        problem_set_parameter(&problem, "limit", value, strlen(value),
-                              "a whole number from 1 to 10000, or any with format=csv");
-        reply_problem(api, request, &problem, NULL);
-        return;
-    }
     params->limit = params->rows > 0 ? params->rows : JSON_ROWS;
+    if (params->limit > JSON_ROWS_MAX)
+        params->limit = JSON_ROWS_MAX;
     questions_ask(api->questions, request, route->query, params, route->params, timestamp_now());
 }

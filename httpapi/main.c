@@ -357,7 +357,7 @@ static bool start_server(struct app *app, const struct settings *settings, char 
         .hosts_setting = "HTTP_HOSTS",
         .limits = {.connections = settings->max_connections,
                    .connections_per_address = settings->max_connections_per_address,
-                   .target_bytes = 2048,
+                   .target_bytes = 8192,
                    .head_bytes = 8192,
                    .header_deadline_ms = (uint64_t)settings->header_timeout_us / 1000,
                    .idle_deadline_ms = (uint64_t)settings->idle_timeout_us / 1000,

@@ -4,7 +4,6 @@
 #include "shared/timestamp.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +34,7 @@ static bool is_utf8(const char *text, size_t bytes)
     return true;
 }
 
-bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space)
+static bool decode(char *out, size_t room, const char *text, size_t bytes, bool plus_is_space)
 {
     size_t used = 0;
 
@@ -53,12 +52,17 @@ bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space
         } else if (c == '+' && plus_is_space) {
             c = ' ';
         }
-        if (used + 1 >= PARAM_TEXT_SIZE)
+        if (used + 1 >= room)
             return false;
         out[used++] = c;
     }
     out[used] = '\0';
     return is_utf8(out, used);
+}
+
+bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space)
+{
+    return decode(out, PARAM_TEXT_SIZE, text, bytes, plus_is_space);
 }
 
 /* ---- what is legal -------------------------------------------------------------------------- */
@@ -92,7 +96,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
     out[0] = '\0';
     switch (param->kind) {
     case PARAM_FEATURES:
-        append(out, out_bytes, "a list, with commas, of ");
+        append(out, out_bytes, "a list, with commas, each once, of ");
         append_features(out, out_bytes, rules->features);
         break;
     case PARAM_FEATURE:
@@ -105,7 +109,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
         append(out, out_bytes, ", or a duration such as 90s, 15m or 6h");
         break;
     case PARAM_INTERVALS:
-        append(out, out_bytes, "a list, with commas, of ");
+        append(out, out_bytes, "a list, with commas, each once, of ");
         append_intervals(out, out_bytes, rules->intervals);
         break;
     case PARAM_ORDER:
@@ -120,7 +124,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
         append(out, out_bytes, "a moment as in RFC 3339, such as 2026-11-23T12:00:00Z");
         break;
     case PARAM_TEXT:
-        append(out, out_bytes, "at most 256 bytes of UTF-8");
+        append(out, out_bytes, "at most 64 characters of UTF-8, none of them NUL");
         break;
     case PARAM_DEVICE:
         append(out, out_bytes, DEVICE_ID_LEGAL);
@@ -153,6 +157,21 @@ static bool take_count(uint64_t *out, const char *text, uint64_t least, uint64_t
     return true;
 }
 
+/* One number and one unit: as much as a pattern in the contract can say. 99999d are 273 years. */
+static bool is_one_duration(const char *text)
+{
+    static const char *const units[] = {"us", "ms", "s", "m", "h", "d"};
+    size_t digits = strspn(text, "0123456789");
+
+    if (digits == 0 || digits > PARAM_INTERVAL_DIGITS || text[0] == '0')
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text + digits, units[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool take_interval(struct params *out, const char *text, const struct params_rules *rules,
                           bool takes_durations)
 {
@@ -162,9 +181,8 @@ static bool take_interval(struct params *out, const char *text, const struct par
     if (choice.index < intervals->count) {
         choice.interval = intervals->items[choice.index];
     } else {
-        if (!takes_durations || strlen(text) > INTERVAL_NAME_MAX ||
-            !duration_parse(&choice.interval.length_us, text) || choice.interval.length_us <= 0 ||
-            choice.interval.length_us > PARAM_LENGTH_MAX_DAYS * TIMESTAMP_US_PER_DAY)
+        if (!takes_durations || !is_one_duration(text) ||
+            !duration_parse(&choice.interval.length_us, text))
             return false;
         strcpy(choice.interval.name, text);
         for (size_t i = 0; i < intervals->count; i++) {
@@ -174,7 +192,7 @@ static bool take_interval(struct params *out, const char *text, const struct par
     }
     for (size_t i = 0; i < out->interval_count; i++) {
         if (out->intervals[i].index == choice.index)
-            return true;
+            return false; /* twice */
     }
     out->intervals[out->interval_count++] = choice;
     return true;
@@ -188,7 +206,7 @@ static bool take_feature(struct params *out, const char *text, const struct para
         return false;
     for (size_t i = 0; i < out->feature_count; i++) {
         if (out->features[i] == feature)
-            return true;
+            return false; /* twice */
     }
     out->features[out->feature_count++] = feature;
     return true;
@@ -204,6 +222,8 @@ static bool take_list(struct params *out, const struct param *param, const char 
         size_t length = strcspn(text, ",");
         char name[PARAM_TEXT_SIZE];
 
+        if (length >= sizeof(name))
+            return false;
         memcpy(name, text, length);
         name[length] = '\0';
         if (!(param->kind == PARAM_FEATURES ? take_feature(out, name, rules)
@@ -218,22 +238,42 @@ static bool take_list(struct params *out, const struct param *param, const char 
 /* The last moment of the year 9999, and no database keeps one that is as far before 1970. */
 #define CURSOR_MOST_US INT64_C(253402300799999999)
 
+/* Some digits, with or without a minus before them, up to `end`. */
+static bool is_number(const char *text, size_t most, char end)
+{
+    size_t digits;
+
+    text += *text == '-';
+    digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= most && text[digits] == end;
+}
+
 static bool take_cursor(struct params_cursor *out, const char *text)
 {
     char *end;
     long long us;
     long long hash;
 
-    errno = 0;
+    if (!*text)
+        return true; /* the first page */
+    if (!is_number(text, 18, '_'))
+        return false;
     us = strtoll(text, &end, 10);
-    if (end == text || *end != '_' || us < -CURSOR_MOST_US || us > CURSOR_MOST_US)
+    us = us < -CURSOR_MOST_US ? -CURSOR_MOST_US : us > CURSOR_MOST_US ? CURSOR_MOST_US : us;
+    if (!is_number(end + 1, 19, '\0'))
         return false;
-    text = end + 1;
-    hash = strtoll(text, &end, 10);
-    if (end == text || *end || errno)
-        return false;
+    hash = strtoll(end + 1, &end, 10); /* no hash lies beyond what it stops at */
     *out = (struct params_cursor){.is_given = true, .recorded_at_us = us, .content_hash = hash};
     return true;
+}
+
+static size_t count_characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
 }
 
 static bool take_value(struct params *out, const struct param *param, const char *text,
@@ -260,7 +300,7 @@ static bool take_value(struct params *out, const struct param *param, const char
         return timestamp_parse(target, text);
     case PARAM_TEXT:
         strcpy(target, text);
-        return true;
+        return count_characters(text) <= DEVICE_ID_MAX_CHARACTERS;
     case PARAM_DEVICE:
         strcpy(target, text);
         return device_id_is_legal(text, strlen(text));
@@ -346,6 +386,11 @@ static void set_fallbacks(struct params *out, const struct param *params,
     }
 }
 
+static bool is_list(const struct param *param)
+{
+    return param->kind == PARAM_FEATURES || param->kind == PARAM_INTERVALS;
+}
+
 bool params_parse(struct params *out, const struct param *params, const char *query,
                   const struct params_rules *rules, struct problem *problem)
 {
@@ -360,7 +405,7 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
         const char *value = equals ? equals + 1 : query + length;
         size_t value_bytes = (size_t)(query + length - value);
         const struct param *param = find_param(params, query, name_bytes);
-        char text[PARAM_TEXT_SIZE];
+        char text[PARAM_LIST_SIZE];
 
         if (++count > PARAMS_MAX) {
             problem_set(problem, 400, "there are more than %d parameters, the empty ones counted",
@@ -379,19 +424,13 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
             }
             given |= UINT64_C(1) << (param - params);
         }
-        if (param && value_bytes > 0 &&
-            (!params_decode(text, value, value_bytes, param->kind != PARAM_MOMENT) ||
-             !take_value(out, param, text, rules))) {
+        if (param && (!decode(text, is_list(param) ? PARAM_LIST_SIZE : PARAM_TEXT_SIZE, value,
+                              value_bytes, param->kind != PARAM_MOMENT) ||
+                      !take_value(out, param, text, rules))) {
             refuse(problem, param, value, value_bytes, rules);
             return false;
         }
         query += length + (query[length] == '&');
-    }
-    if (out->from_us >= out->to_us) {
-        problem_set(problem, 400, "from is not before to, so nothing lies between them");
-        snprintf(problem->parameter, sizeof(problem->parameter), "from");
-        snprintf(problem->legal, sizeof(problem->legal), "a moment before to");
-        return false;
     }
     return true;
 }

@@ -1,8 +1,8 @@
 /* params.h: what a request asks for, out of its target.
  *
  * Shape    a route names its parameters in a table; params_parse() reads a query string against it,
- *          strictly: an unknown, repeated or ill-formed parameter is a problem. An empty value counts
- *          as not given.
+ *          strictly: an unknown, repeated or ill-formed parameter is a problem; so is an empty value,
+ *          except of a text or a cursor.
  * Units    moments in microseconds since 1970, lengths in microseconds.
  * Errors   false, with a struct problem that names the parameter, the value and what is legal.
  * Owner    plain values; the tables are constant.
@@ -23,8 +23,9 @@
 
 enum {
     PARAM_TEXT_SIZE = DEVICE_ID_SIZE,
-    PARAMS_MAX = 64,              /* in a query; no route has nearly as many */
-    PARAM_LENGTH_MAX_DAYS = 36500 /* of interval=<duration> */
+    PARAM_LIST_SIZE = FEATURES_MAX * (FEATURE_NAME_MAX + 1),
+    PARAMS_MAX = 64,          /* in a query; no route has nearly as many */
+    PARAM_INTERVAL_DIGITS = 5 /* of interval=<duration> */
 };
 
 enum param_kind {

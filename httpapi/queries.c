@@ -563,6 +563,50 @@ static void build_readings(struct query *query)
         build_page(query, query->params.limit + 1);
 }
 
+/* A field is quoted when it must be (RFC 4180). */
+static void put_csv_text(struct buffer *out, const char *text)
+{
+    if (!text[strcspn(text, "\",\r\n")]) {
+        buffer_put_text(out, text);
+        return;
+    }
+    buffer_put_text(out, "\"");
+    for (; *text; text++) {
+        if (*text == '"')
+            buffer_put_text(out, "\"");
+        buffer_put(out, text, 1);
+    }
+    buffer_put_text(out, "\"");
+}
+
+/* The steps as CSV: when each begins, how many, and three columns per feature. */
+static void put_points_csv(struct query *query, const PGresult *result)
+{
+    struct buffer *out = &query->body;
+
+    buffer_put_text(out, "timestamp,deviceId,count");
+    for (size_t i = 0; i < query->features->count; i++) {
+        const char *name = query->features->names[i];
+
+        buffer_printf(out, ",%s_min,%s_max,%s_mean", name, name, name);
+    }
+    buffer_put_text(out, "\r\n");
+    for (int row = 0; row < PQntuples(result) && !PQgetisnull(result, row, 3); row++) {
+        char when[TIMESTAMP_TEXT_SIZE];
+
+        timestamp_format(when, get_moment(result, row, 3));
+        buffer_printf(out, "%s,", when);
+        put_csv_text(out, query->params.device_id);
+        buffer_printf(out, ",%" PRId64, get_integer(result, row, 4));
+        for (int column = 5; column < 5 + 3 * (int)query->features->count; column++) {
+            buffer_put_text(out, ",");
+            if (!PQgetisnull(result, row, column))
+                buffer_put_json_double(out, get_double(result, row, column));
+        }
+        buffer_put_text(out, "\r\n");
+    }
+}
+
 static void put_points(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
@@ -630,6 +674,10 @@ static void take_readings(struct query *query, const PGresult *result)
         query->is_found = PQntuples(result) > 0;
     if (!query->is_found)
         return;
+    if (is_of_points && query->params.format == FORMAT_CSV) {
+        put_points_csv(query, result);
+        return;
+    }
     buffer_put_text(out, "{\"deviceId\":");
     buffer_put_json_string(out, query->params.device_id);
     if (is_of_points) {
@@ -650,22 +698,6 @@ static void take_readings(struct query *query, const PGresult *result)
 }
 
 const struct query_kind query_readings = {build_readings, take_readings};
-
-/* A field is quoted when it must be (RFC 4180). */
-static void put_csv_text(struct buffer *out, const char *text)
-{
-    if (!text[strcspn(text, "\",\r\n")]) {
-        buffer_put_text(out, text);
-        return;
-    }
-    buffer_put_text(out, "\"");
-    for (; *text; text++) {
-        if (*text == '"')
-            buffer_put_text(out, "\"");
-        buffer_put(out, text, 1);
-    }
-    buffer_put_text(out, "\"");
-}
 
 void query_csv_header(struct buffer *out, const struct features *features)
 {

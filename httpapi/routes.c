@@ -197,7 +197,9 @@ static const struct param reading_params[] = {
      .offset = AT(rows),
      .least = 1,
      .most = UINT64_C(1000000000000),
-     .help = "readings at most: in JSON 1000 when not given, 10000 at most; in CSV any number"},
+     .help =
+         "readings at most: in JSON 1000 when not given and 10000 however many are asked for; in "
+         "CSV all, or this many"},
     {.name = "order",
      .kind = PARAM_ORDER,
      .fallback = "desc",
@@ -563,7 +565,8 @@ struct server_answer *routes_on_answer(void *user, struct query *query)
     struct api *api = user;
 
     api->metrics.from_database++;
-    return reply_data(api, REPLY_JSON, &query->body, query->as_of_us, "database");
+    return reply_data(api, query->params.format == FORMAT_CSV ? REPLY_CSV : REPLY_JSON,
+                      &query->body, query->as_of_us, "database");
 }
 
 void routes_on_failed(void *user, struct server_request *request, const struct problem *problem)

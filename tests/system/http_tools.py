@@ -456,11 +456,21 @@ class Contract:
     def _maxLength(self, rule: int, value: Any, at: str) -> list[str]:
         return [] if not isinstance(value, str) or len(value) <= rule else ["is too long"]
 
+    def _minItems(self, rule: int, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, list) or len(value) >= rule else ["has too few items"]
+
+    def _uniqueItems(self, rule: bool, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, list) or len({json.dumps(v) for v in value}) == len(value) else ["has one twice"]
+
     def _minProperties(self, rule: int, value: Any, at: str) -> list[str]:
         return [] if not isinstance(value, dict) or len(value) >= rule else ["has too few members"]
 
     def _maxProperties(self, rule: int, value: Any, at: str) -> list[str]:
         return [] if not isinstance(value, dict) or len(value) <= rule else ["has too many members"]
+
+    def knows(self, path: str) -> bool:
+        path = path.partition("?")[0]
+        return any(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) for template in self.document["paths"])
 
     def _operation(self, path: str) -> dict[str, Any]:
         path = path.partition("?")[0]
@@ -478,6 +488,8 @@ class Contract:
             problem = json.loads(body)
             found = self.errors({"$ref": "#/components/schemas/Problem"}, problem)
             assert not found and problem["status"] == status, f"{path}: {found} {problem}"
+            if self.knows(path):
+                assert str(status) in self._operation(path)["responses"], f"{path}: {status} is not in the contract"
             return
         content = self._operation(path)["responses"]["200"]["content"]
         assert bare in content, f"{path}: {bare} is none of {list(content)}"

@@ -258,3 +258,21 @@ def test_features_of_the_page_and_of_the_board_are_the_same(live):
         assert data["readings"] == board[data["feature"]]
         assert list(data["readings"][0]) == ["deviceId", "timestamp", "status", *FEATURES]
     stream.close()
+
+
+def test_a_dear_question_is_asked_rarely_and_once_for_all(stack):
+    """A board that takes the database half a second is not asked for each second, nor for each who listens."""
+    api = Api(stack)
+    stack.database.rows(
+        "CREATE OR REPLACE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,"
+        " received_until timestamptz DEFAULT 'infinity') RETURNS TABLE (device_id text, best peaks) LANGUAGE sql STABLE"
+        " AS $$ SELECT NULL::text, NULL::peaks FROM pg_sleep(0.5) AS slept WHERE slept::text = 'x' $$"
+    )
+    path = "/events?features=temperature&interval=past_hour&order=asc"
+    streams = [Stream(api.port, path) for _ in range(5)]
+    until(lambda: all(stream.of("board") for stream in streams))
+    before, heard = api.metric("database_queries_total"), len(streams[0].of("status"))
+    until(lambda: len(streams[0].of("status")) >= heard + 4, 20)  # one each second
+    assert api.metric("database_queries_total") - before <= 1
+    for stream in streams:
+        stream.close()

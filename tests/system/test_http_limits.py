@@ -71,7 +71,7 @@ MALFORMED = {
     "a user": (b"GET http://me@localhost/healthz HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "a star": (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "method that is no token": (b"G(T /healthz HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    "a target of 3 kB": (b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    "a target of 9 kB": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "a target of 300 kB": (b"GET /" + b"a" * 300000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "headers of 10 kB": (GET + b"X-A: " + b"a" * 10000 + b"\r\n\r\n", 431),
     "headers of 300 kB": (GET + b"X-A: " + b"a" * 300000 + b"\r\n\r\n", 431),
