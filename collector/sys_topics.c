@@ -6,21 +6,29 @@ enum { COUNT_DIGITS = 19, VERSION_DIGITS = 6 }; /* whatever they are, they fit *
 
 #define VERSION_HEAD "mosquitto version "
 
-/* The digits at `*at`, which is moved behind them. */
-static bool take_digits(uint64_t *out, const char **at, const char *end, int most)
+/* The digits at `*at`, `most` of them at most; it is moved behind them. */
+static bool take_digits(uint64_t *out, const char **at, const char *end, size_t most)
 {
-    uint64_t value = 0;
-    int count = 0;
+    const char *from = *at;
+    const char *to = from;
 
-    while (*at < end && **at >= '0' && **at <= '9' && count++ < most)
-        value = value * 10 + (uint64_t)(*(*at)++ - '0');
-    *out = value;
-    return count > 0 && count <= most;
+    while (to < end && *to >= '0' && *to <= '9')
+        to++;
+    *at = to;
+    *out = 0;
+    if (to == from || (size_t)(to - from) > most)
+        return false;
+    for (; from < to; from++)
+        *out = *out * 10 + (uint64_t)(*from - '0');
+    return true;
 }
 
 static bool take_char(const char **at, const char *end, char c)
 {
-    return *at < end && *(*at)++ == c;
+    if (*at == end || **at != c)
+        return false;
+    ++*at;
+    return true;
 }
 
 bool sys_parse_count(uint64_t *out, const void *payload, size_t bytes)

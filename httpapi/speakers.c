@@ -100,7 +100,9 @@ static struct speaker *oldest_stranger(const struct speakers *speakers, const st
     for (size_t i = 0; i < speakers->count; i++) {
         struct speaker *speaker = speakers->items[i];
 
-        if (!speaker->is_known && speaker != but && (!oldest || speaker->spoke < oldest->spoke))
+        if (speaker == but || speaker->is_known)
+            continue;
+        if (!oldest || speaker->spoke < oldest->spoke)
             oldest = speaker;
     }
     return oldest;

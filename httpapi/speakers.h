@@ -17,7 +17,7 @@
 #include "httpapi/board_cache.h"
 #include "httpapi/weighing.h"
 
-#define SPEAKER_KEEPS_MOST ((size_t)32 * 1024 * 1024)  /* bytes, of one that is known */
+#define SPEAKER_KEEPS_MOST ((size_t)64 * 1024 * 1024)  /* bytes, of one that is known */
 #define STRANGERS_KEEP_MOST ((size_t)32 * 1024 * 1024) /* of all others together */
 
 struct speaker {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+enum { HASHES_LEAST = 16 };
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
@@ -169,8 +171,8 @@ static bool are_unique(const uint64_t *hashes, size_t count)
 
 bool json_walk_is_sound(const struct json_token *container, size_t most, size_t *count)
 {
-    uint64_t *hashes = NULL;
-    size_t capacity = 0;
+    size_t capacity = HASHES_LEAST;
+    uint64_t *hashes = mem_alloc(capacity * sizeof(hashes[0]));
     size_t seen = 0;
     struct json_walk walk;
     struct json_token name;

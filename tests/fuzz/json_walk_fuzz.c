@@ -40,11 +40,10 @@ static void check(const char *text, size_t bytes, const struct json_token *token
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    char *text = malloc(bytes + 1); /* no NUL behind it: reading there is seen */
+    char *text = malloc(bytes ? bytes : 1); /* no NUL behind it: reading there is seen */
     struct json_token root;
 
     memcpy(text, data, bytes);
-    text = realloc(text, bytes ? bytes : 1);
     if (json_walk_open(&root, text, bytes) == JSON_OK)
         check(text, bytes, &root, 0);
     free(text);
