@@ -126,12 +126,24 @@ void secret_scrub(char *text, const char *const *known)
     }
 }
 
-char *secret_take_argument(char *argument)
-{
-    char *copy = mem_strdup(argument);
+/* Arguments are there for as long as the program is, and so are their copies. */
+struct taken {
+    struct taken *next;
+    char text[];
+};
 
-    memset(argument, '*', strlen(argument));
-    return copy;
+static struct taken *all_taken;
+
+const char *secret_take_argument(char *argument)
+{
+    size_t bytes = strlen(argument);
+    struct taken *copy = mem_alloc(sizeof(*copy) + bytes + 1);
+
+    memcpy(copy->text, argument, bytes + 1);
+    memset(argument, '*', bytes);
+    copy->next = all_taken;
+    all_taken = copy;
+    return copy->text;
 }
 
 void secret_protect_process(void)

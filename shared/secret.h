@@ -21,8 +21,8 @@ const char *secret_value(char *out, size_t out_bytes, const char *value);
 /* Replaces in place: each of `known` (ended by NULL) and whatever stands between :// and @. */
 void secret_scrub(char *text, const char *const *known);
 
-/* Returns a copy of an argument, and overwrites the argument: ps shows it to everybody. */
-char *secret_take_argument(char *argument);
+/* Returns a copy of an argument, which stays, and overwrites the argument: ps shows it to everybody. */
+const char *secret_take_argument(char *argument);
 
 /* No core dumps, and nobody but root may read our memory and environment. Call first. */
 void secret_protect_process(void);
