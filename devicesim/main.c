@@ -600,6 +600,9 @@ static void print_report(struct run *run)
 static bool has_succeeded(const struct run *run)
 {
     const struct report *report = &run->report;
+    /* what is too large on purpose is meant to be refused */
+    uint64_t meant = report->mishaps[MISHAP_OVERSIZED] - report->oversized_accepted;
+    uint64_t refused = report->refused > meant ? report->refused - meant : 0;
     char why[REPORT_REFUSAL_SIZE];
 
     if (run->has_failed)
@@ -607,13 +610,13 @@ static bool has_succeeded(const struct run *run)
     if (!run->has_connected && !run->is_interrupted)
         log_error("nothing was sent, for no connection came up: %s",
                   run->failure[0] ? run->failure : "there was no time for it");
-    else if (report->refused > 0)
-        log_error("%" PRIu64 " of %" PRIu64 " messages were refused: %s", report->refused,
-                  report->sent, report_refusal(report, why));
+    else if (refused > 0)
+        log_error("%" PRIu64 " of %" PRIu64 " messages were refused: %s", refused, report->sent,
+                  report_refusal(report, why));
     else if (report_outstanding(report) > 0)
         log_error("%" PRIu64 " of %" PRIu64 " messages were not acknowledged",
                   report_outstanding(report), report->sent);
-    return (run->has_connected || run->is_interrupted) && report->refused == 0 &&
+    return (run->has_connected || run->is_interrupted) && refused == 0 &&
            report_outstanding(report) == 0;
 }
 
