@@ -245,7 +245,10 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         lag_explain(ingest, reasons);
         buffer_put_text(reasons, "\n");
     }
-    if (ingest->mqtt.state != MQTT_LINK_UP)
+    if (!*ingest->client_id)
+        buffer_put_text(reasons,
+                        "the broker is not joined yet: our client id comes from the database\n");
+    else if (ingest->mqtt.state != MQTT_LINK_UP)
         buffer_printf(reasons, "the broker is away: %s\n", ingest->mqtt.failure);
     else if (view->boards->mqtt.state != MQTT_LINK_UP)
         buffer_printf(reasons, "the broker is away for boards: %s\n", view->boards->mqtt.failure);

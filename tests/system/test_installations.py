@@ -10,7 +10,7 @@ import pytest
 from conftest import Stack
 from faults import is_stored
 from oracle import Database, reading
-from servers import until
+from servers import LOOPBACK, free_port, until
 
 STATUS = "collectors/collector/status"
 
@@ -141,3 +141,9 @@ def test_a_client_id_of_another_collector_is_refused(stack):
     finally:
         other.close()
     assert is_ready(stack)
+
+
+def test_before_its_database_is_there_a_collector_has_no_client_id_and_says_so(stack):
+    stack.start_collector(database_url=f"postgresql://{LOOPBACK}:{free_port()}/none")
+    until(lambda: "our client id comes from the database" in readyz(stack)[1], 15)
+    assert "as highwater" not in stack.broker.log.read_text()
