@@ -42,6 +42,7 @@ struct settings {
     const char *mqtt_ca_file;
     const char *mqtt_cert_file;
     const char *mqtt_key_file;
+    const char *mqtt_password_file;
     const char *mqtt_version;
     const char *collector_id;
     const char *client_id;
@@ -166,6 +167,10 @@ static int read_settings(struct settings *s, int argc, char **argv)
          "mqtts: certificates to trust, instead of the system's", false},
         {"mqtt-cert-file", OPTION_TEXT, &s->mqtt_cert_file, NULL, 0, 0, "FILE",
          "mqtts: our own certificate", false},
+        {"mqtt-password-file", OPTION_TEXT, &s->mqtt_password_file, NULL, 0, 0, "FILE",
+         "the password of the user in MQTT_URL, instead of one in the\nURL; read anew at each "
+         "connect",
+         false},
         {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key_file, NULL, 0, 0, "FILE",
          "mqtts: the key of our own certificate", false},
         {"mqtt-version", OPTION_TEXT, &s->mqtt_version, "5", 0, 0, "VERSION", MQTT_VERSION_HELP,
@@ -695,6 +700,7 @@ static void start_ingest(struct collector *c)
                                             .ca_file = s->mqtt_ca_file,
                                             .cert_file = s->mqtt_cert_file,
                                             .key_file = s->mqtt_key_file,
+                                            .password_file = s->mqtt_password_file,
                                             .is_v311 = s->is_v311},
                                    .store = {.database_url = s->database_url,
                                              .collector_id = s->collector_id,
@@ -935,6 +941,7 @@ static void start_boards(struct collector *c)
                                             .ca_file = s->mqtt_ca_file,
                                             .cert_file = s->mqtt_cert_file,
                                             .key_file = s->mqtt_key_file,
+                                            .password_file = s->mqtt_password_file,
                                             .is_v311 = s->is_v311},
                                    .collector_id = s->collector_id,
                                    .features = &s->features,
@@ -960,6 +967,7 @@ static int run_forget(const struct settings *s)
                                             .ca_file = s->mqtt_ca_file,
                                             .cert_file = s->mqtt_cert_file,
                                             .key_file = s->mqtt_key_file,
+                                            .password_file = s->mqtt_password_file,
                                             .is_v311 = s->is_v311},
                                    .collector_id = s->forget};
 
@@ -973,6 +981,7 @@ static int run_rejected(const struct settings *s)
                                               .ca_file = s->mqtt_ca_file,
                                               .cert_file = s->mqtt_cert_file,
                                               .key_file = s->mqtt_key_file,
+                                              .password_file = s->mqtt_password_file,
                                               .is_v311 = s->is_v311},
                                      .reason = s->reason,
                                      .export_file = s->export_file,

@@ -552,6 +552,7 @@ static bool start_links(struct run *run, char *error, size_t error_bytes)
                                           .ca_file = settings->ca_file,
                                           .cert_file = settings->cert_file,
                                           .key_file = settings->key_file,
+                                          .password_file = settings->mqtt_password_file,
                                           .is_v311 = settings->is_v311,
                                           .quiet = true};
     config.mqtt = run->mqtt;

@@ -227,6 +227,12 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .target = &s->cert_file,
          .value_name = "FILE",
          .help = "a certificate of our own"},
+        {.name = "mqtt-password-file",
+         .kind = OPTION_TEXT,
+         .target = &s->mqtt_password_file,
+         .value_name = "FILE",
+         .help = "the password of the user in MQTT_URL, instead of one in the\nURL; read anew at "
+                 "each connect"},
         {.name = "mqtt-key-file",
          .kind = OPTION_TEXT,
          .target = &s->key_file,

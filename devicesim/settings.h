@@ -25,6 +25,7 @@ struct settings {
     const char *ca_file;
     const char *cert_file;
     const char *key_file;
+    const char *mqtt_password_file;
     const char *credentials_file;
     const char *device_prefix;
     const char *topic_text;

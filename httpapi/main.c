@@ -67,6 +67,7 @@ struct settings {
     const char *mqtt_ca;
     const char *mqtt_cert;
     const char *mqtt_key;
+    const char *mqtt_password_file;
     const char *mqtt_version;
     bool is_v311;
 };
@@ -281,6 +282,10 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
         {"mqtt-ca-file", OPTION_TEXT, &s->mqtt_ca, "", 0, 0, "FILE",
          "certificates that the broker's is checked against; else the system's", false},
         {"mqtt-cert-file", OPTION_TEXT, &s->mqtt_cert, "", 0, 0, "FILE", "our certificate", false},
+        {"mqtt-password-file", OPTION_TEXT, &s->mqtt_password_file, NULL, 0, 0, "FILE",
+         "the password of the user in MQTT_URL, instead of one in the\nURL; read anew at each "
+         "connect",
+         false},
         {"mqtt-key-file", OPTION_TEXT, &s->mqtt_key, "", 0, 0, "FILE", "its key", false},
         {"mqtt-version", OPTION_TEXT, &s->mqtt_version, "5", 0, 0, "VERSION", MQTT_VERSION_HELP,
          false},
@@ -380,6 +385,7 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
                                       .ca_file = settings->mqtt_ca[0] ? settings->mqtt_ca : NULL,
                                       .cert_file =
                                           settings->mqtt_cert[0] ? settings->mqtt_cert : NULL,
+                                      .password_file = settings->mqtt_password_file,
                                       .key_file = settings->mqtt_key[0] ? settings->mqtt_key : NULL,
                                       .is_v311 = settings->is_v311,
                                       .read_budget_us = READ_BUDGET_US,

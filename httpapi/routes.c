@@ -166,11 +166,11 @@ static const struct param device_params[] = {
      .kind = PARAM_MOMENT,                                                                         \
      .offset = AT(from_us),                                                                        \
      .help = "readings of this moment and later; from the first one when not given"},              \
-    {                                                                                              \
-        .name = "to", .kind = PARAM_MOMENT, .offset = AT(to_us),                                   \
-        .help =                                                                                    \
-            "readings before this moment, which is not included; to the last one when not given"   \
-    }
+        {.name = "to",                                                                             \
+         .kind = PARAM_MOMENT,                                                                     \
+         .offset = AT(to_us),                                                                      \
+         .help =                                                                                   \
+             "readings before this moment, which is not included; to the last one when not given"}
 
 static const struct param histogram_params[] = {
     {.name = "feature",

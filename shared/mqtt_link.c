@@ -7,6 +7,7 @@
 #include "shared/log.h"
 #include "shared/mem.h"
 #include "shared/resolve.h"
+#include "shared/secret.h"
 #include "shared/timestamp.h"
 
 #include <mosquitto.h>
@@ -344,12 +345,38 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     uv_freeaddrinfo(found);
 }
 
+/* Read anew each time, so that a password can be changed while we run. */
+static bool take_password(struct mqtt_link *link)
+{
+    const char *path = link->config.password_file;
+    char reason[sizeof(link->failure)];
+    bool is_open;
+    char *password;
+
+    if (!path || link->config.username)
+        return true;
+    password = secret_read_file(path, &is_open, reason, sizeof(reason));
+    if (!password) {
+        mqtt_link_set_state(link, MQTT_LINK_RESOLVING); /* an attempt, and it fails */
+        mqtt_link_go_down(link, reason);
+        return false;
+    }
+    if (is_open && !link->has_said_open)
+        log_warning("%s: anybody may read password file %s: chmod 600", link->config.name, path);
+    link->has_said_open = is_open;
+    mqtt_link_require_memory(mosquitto_username_pw_set(link->mosq, link->url.username, password));
+    free(password);
+    return true;
+}
+
 static void attempt(struct mqtt_link *link)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     uv_getaddrinfo_t *request;
     int error;
 
+    if (!take_password(link))
+        return;
     /* TLS compares the certificate with the name it connects to, so there the library gets the
      * name, and looks it up itself, on the loop. */
     if (link->url.port == 0 || link->tls || resolve_is_numeric(link->url.host)) {
@@ -435,11 +462,20 @@ static bool take_url(struct mqtt_link *link, char *error, size_t error_bytes)
     return !link->url.use_tls || link->tls;
 }
 
+static bool has_user(const struct mqtt_link *link, char *error, size_t error_bytes)
+{
+    if (!link->config.password_file || link->url.username)
+        return true;
+    snprintf(error, error_bytes,
+             "with MQTT_PASSWORD_FILE it names the user: mqtt://user@host[:port]");
+    return false;
+}
+
 bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_link_config *config,
                      char *error, size_t error_bytes)
 {
     *link = (struct mqtt_link){.config = *config, .loop = loop, .wants_up = !config->starts_off};
-    if (!take_url(link, error, error_bytes)) {
+    if (!take_url(link, error, error_bytes) || !has_user(link, error, error_bytes)) {
         mqtt_url_release(&link->url);
         return false;
     }

@@ -81,6 +81,7 @@ struct mqtt_link_config {
     const char *url;      /* mqtt://[user:password@]host[:port], mqtts://..., unix:///path */
     const char *username; /* instead of the URL's; NULL = those */
     const char *password;
+    const char *password_file; /* instead of the URL's; read at each connect; NULL = none */
     const char *client_id;
     bool durable; /* the broker keeps the session and what arrives meanwhile, for good */
     bool gated;
@@ -120,6 +121,7 @@ struct mqtt_link {
     uint64_t down_at_ms;  /* and when it was up no more; 0 = it always was, or never */
     bool is_paused;       /* gated: nothing may be read */
     bool is_releasing;    /* gated: held acknowledgements are being written */
+    bool has_said_open;   /* that anybody may read the password file */
 
     uv_loop_t *loop;
     struct mosquitto *mosq;

@@ -21,21 +21,22 @@ enum { NAME_MAX_BYTES = 64, HELP_COLUMN = 34, SHOWN_MAX_BYTES = 1024 };
 static int reject(const struct program *program, const char *name, const char *shown,
                   const char *legal)
 {
-    static const char *const nothing[] = {NULL};
-    char why[SHOWN_MAX_BYTES];
-
-    snprintf(why, sizeof(why), "%s", legal); /* which may quote a part of it */
-    secret_scrub(why, nothing);
-    fprintf(stderr, "%s: %s: \"%s\" is not legal: %s\n", program->name, name, shown, why);
+    fprintf(stderr, "%s: %s: \"%s\" is not legal: %s\n", program->name, name, shown, legal);
     return 2;
 }
 
 int options_reject(const struct program *program, const char *name, const char *value,
                    const char *legal)
 {
+    static const char *const nothing[] = {NULL};
     char shown[SHOWN_MAX_BYTES];
+    char why[SHOWN_MAX_BYTES];
 
-    return reject(program, name, secret_value(shown, sizeof(shown), value), legal);
+    secret_value(shown, sizeof(shown), value);
+    snprintf(why, sizeof(why), "%s", legal);
+    if (strcmp(shown, value) != 0)
+        secret_scrub(why, nothing); /* it may quote a part of the value */
+    return reject(program, name, shown, why);
 }
 
 int options_reject_url(const struct program *program, const char *name, const char *url,

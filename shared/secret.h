@@ -24,6 +24,10 @@ void secret_scrub(char *text, const char *const *known);
 /* Returns a copy of an argument, which stays, and overwrites the argument: ps shows it to everybody. */
 const char *secret_take_argument(char *argument);
 
+/* Reads a password from a file, without the line's end; NULL, with the reason, when there is none.
+ * `is_open`: anybody may read the file. */
+char *secret_read_file(const char *path, bool *is_open, char *reason, size_t reason_bytes);
+
 /* No core dumps, and nobody but root may read our memory and environment. Call first. */
 void secret_protect_process(void);
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from conftest import BUILD_DIR
-from servers import LOOPBACK, free_port, until
+from servers import LOOPBACK, PrivateBroker, free_port, until
 
 SECRET = ("s3cr3t", "s3%63r3t", "s%33cr3t", "cr3t", "s3@", "s3/")
 NOBODY = free_port()  # where nobody listens
@@ -118,6 +118,12 @@ def test_neither_help_nor_a_misspelt_flag_prints_one(tmp_path):
     assert leaks(commands, said) == []
 
 
+def test_what_is_legal_is_said_in_full(stack):
+    program = stack.program("collector", ["--mqtt-url", "x://u:s3cr3t@host"])
+    program.start()
+    assert program.wait() == 2 and '"x://***@host" is not legal: mqtt://[user:password@]host[:port]' in program.output()
+
+
 def test_a_wrong_password_is_refused_without_being_printed(stack, tmp_path):
     """The running server's words, and all that a running program tells about itself."""
     url = stack.database.url.replace("highwater@", "nobody:s3cr3t@")
@@ -151,3 +157,44 @@ def test_flags_are_hidden_from_ps_and_the_rest_from_other_processes(stack):
     # what is not dumpable belongs to root, and only root reads it
     assert Path(f"/proc/{collector.pid}/environ").stat().st_uid == 0
     assert collector.terminate() == 0
+
+
+# --- A password in a file ----------------------------------------------------------------------------
+
+
+def test_the_brokers_password_is_read_from_a_file_at_each_connect(stack, area, logs):
+    users = Path(area, f"users-{free_port()}")
+    users.write_text("u:s3cr3t\n")
+    subprocess.run(["mosquitto_passwd", "-U", users], check=True)
+    users.chmod(0o644)
+    strict = PrivateBroker(
+        Path(area, f"broker-{free_port()}"), extra_lines=["allow_anonymous false", f"password_file {users}"], log=logs / "strict.log"
+    )
+    strict.start()
+    file = Path(area, f"password-{free_port()}")
+    settings = {"mqtt_url": strict.url().replace("//", "//u@"), "mqtt_password_file": str(file)}
+    try:
+        collector = stack.start_collector(**settings)
+        collector.wait_for_line(f"password file {file}: No such file")
+        file.write_text("wrong\n")
+        file.chmod(0o644)
+        collector.wait_for_line(f"anybody may read password file {file}")
+        collector.wait_for_line("(?i)not auth|user name or password|credentials")
+        file.write_text("s3cr3t\r\n")
+        file.chmod(0o600)
+        until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200, 30)
+        stack.start_httpapi(**settings)
+        until(lambda: stack.get("/readyz")[0] == 200, 30)
+        stack.devicesim("--num-devices", "1", "--count", "3", "--rate", "max", **settings)
+        until(lambda: stack.database.count() == 3)
+        assert "s3cr3t" not in collector.output() and "wrong" not in collector.output()
+    finally:
+        stack.close()
+        strict.kill9()
+
+
+def test_a_password_file_without_a_user_is_refused(stack):
+    for name in ("collector", "httpapi", "devicesim"):
+        program = stack.program(name, ["--mqtt-password-file", "/dev/null"])
+        program.start()
+        assert program.wait() == 2 and "mqtt://user@host" in program.output()
