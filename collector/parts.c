@@ -41,11 +41,12 @@ void parts_halve(struct parts *parts)
 void parts_refuse(struct parts *parts)
 {
     size_t distance = parts->from - parts->since;
+    bool is_first = parts->since == 0; /* and mostly the only one */
 
     parts->from++;
     parts->since = parts->from;
     parts->suspect_to = 0;
-    set_part(parts, at_least_one(2 * distance));
+    set_part(parts, is_first ? parts->count : at_least_one(2 * distance));
 }
 
 void parts_limit(struct parts *parts, size_t most)

@@ -1,9 +1,9 @@
 /* parts.h: how much of a batch is tried in one transaction.
  *
  * Shape    at first all, or `most`. A row that the database refuses is searched for by halves; what
- *          was taken is committed and not tried again. Behind it twice as much is tried as lay
- *          between the last two: one row among n costs log2(n) tries and one or two for the rest, and
- *          n refused ones cost n.
+ *          was taken is committed and not tried again. Behind the first all the rest is tried,
+ *          behind another twice as much as lay between the last two: one row among n costs log2(n)
+ *          tries and one for the rest, and n refused ones cost n.
  * Units    positions among the rows as they are sorted.
  * Errors   none.
  * Owner    a value.
