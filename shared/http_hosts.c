@@ -26,9 +26,9 @@ static bool split(const char *host, size_t bytes, size_t *name_bytes)
     *name_bytes = (size_t)(at - host);
     if (at == end)
         return *name_bytes > 0;
-    if (*at++ != ':' || end - at > 5)
+    if (*at != ':' || end - at > 6)
         return false;
-    for (; at < end; at++) {
+    for (at++; at < end; at++) {
         if (*at < '0' || *at > '9')
             return false;
     }
