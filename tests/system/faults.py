@@ -29,7 +29,7 @@ from oracle import (
     to_us,
 )
 from proxy import Proxy
-from servers import PrivatePostgres, Program, ServerError, until
+from servers import PrivatePostgres, Program, ServerError, patience, until
 
 # Who is who on a proxied link: MQTT client ids with their length, and PostgreSQL application names.
 INGEST = b"\x00\x1chighwater-collector-"
@@ -138,13 +138,13 @@ class Fleet:
 
 def subscribed(publisher: Publisher, device: str = "probe", timeout: float = 15.0) -> None:
     """Waits until somebody subscribes: what is published from now on reaches the collector, or waits for it."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patience(timeout)
     while True:
         message = publisher.send(reading(device, temperature=-100.0))
         publisher.wait()
         if message.is_acknowledged:
             return
-        assert time.monotonic() < deadline, f"nobody subscribed within {timeout:g} s"
+        assert time.monotonic() < deadline, f"nobody subscribed within {patience(timeout):g} s"
         time.sleep(0.02)
 
 

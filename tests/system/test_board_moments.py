@@ -473,7 +473,7 @@ def test_a_survivor_takes_over_what_a_collector_stored_that_is_gone(stack, broke
 def test_what_a_collector_has_stored_is_not_forgotten(stack):
     start_two(stack)
     send(stack, "site-b", "others", 9.0)
-    for statement in ("DELETE FROM collectors WHERE id = 'b'", "TRUNCATE collectors"):
+    for statement in ("DELETE FROM collectors WHERE id = 'b'", "TRUNCATE collectors CASCADE"):
         with pytest.raises(psycopg2.errors.RaiseException, match="kept for good"):
             stack.database.rows(statement)
     assert batches(stack, "b") > 0

@@ -219,7 +219,8 @@ def test_the_wait_for_acknowledgements_ends_and_a_second_signal_ends_it_at_once(
             if second:
                 program.signal(signal.SIGTERM)
             assert program.wait(10) == 1
-        assert json.loads(program.output().splitlines()[-1])["unanswered"] > 0
+        report = next(line for line in program.output().splitlines() if line.startswith("{"))
+        assert json.loads(report)["unanswered"] > 0
 
 
 # --- Replay --------------------------------------------------------------------------------------
