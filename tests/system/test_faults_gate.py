@@ -137,7 +137,7 @@ def test_sigterm_during_a_commit_that_takes_too_long_gives_up_unacknowledged(sta
 
 
 def test_a_second_sigterm_ends_it_at_once(stack, rng):
-    collector, fleet = start_fleet(stack, rng, drain_timeout="1h")
+    collector, fleet = start_fleet(stack, rng, drain_timeout="10m")
     with commits_held(stack):
         fleet.send(30)
         until(lambda: waits_for_lock(stack))
