@@ -88,7 +88,7 @@ static bool gives_up(const struct pg_link *link, bool was_up)
     bool is_for_a_person = link->unfit[0] || strncmp(link->failure_state, "28", 2) == 0 ||
                            strcmp(link->failure_state, "3D000") == 0;
 
-    return link->config.on_given_up && !was_up && !link->on_closed &&
+    return link->config.give_up_after_ms > 0 && !was_up && !link->on_closed &&
            (is_for_a_person ||
             uv_now(link->loop) - link->failing_since_ms >= link->config.give_up_after_ms);
 }
