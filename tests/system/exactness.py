@@ -177,7 +177,8 @@ class Exactness:
         seen = [(settings, event) for settings, stream in self._events for event in stream.of("board")]
         found = []
         for settings, event in self._some("events", seen):
-            seen_us = now_us() - int((time.monotonic() - event["at"]) * 1e6)
+            ago_s = time.monotonic() - event["at"]  # first: what passes in between must not put it back
+            seen_us = now_us() - int(ago_s * 1e6)
             found += judge.event_errors(event["data"], settings, seen_us)
         self._events.clear()
         return found
