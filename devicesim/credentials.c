@@ -1,6 +1,6 @@
 #include "devicesim/credentials.h"
 
-#include "devicesim/rows.h"
+#include "devicesim/gz_lines.h"
 #include "shared/mem.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ bool credentials_add(struct credentials *credentials, char *line)
     if (!colon || colon == line || line[0] == '#')
         return false;
     *colon = '\0';
-    number = names_add(&credentials->names, line);
+    number = string_table_add(&credentials->names, line);
     if (number >= credentials->capacity) {
         uint32_t capacity = (uint32_t)mem_grown(credentials->capacity, (size_t)number + 1);
 
@@ -34,22 +34,22 @@ bool credentials_add(struct credentials *credentials, char *line)
 bool credentials_read(struct credentials *credentials, const char *path, char *error,
                       size_t error_bytes)
 {
-    struct rows rows = {0};
+    struct gz_lines lines = {0};
     const char *failure;
     char *line;
 
     *credentials = (struct credentials){0};
-    if (rows_open(&rows, path)) {
-        while ((line = rows_next(&rows)))
+    if (gz_lines_open(&lines, path)) {
+        while ((line = gz_lines_next(&lines)))
             credentials_add(credentials, line);
     }
-    failure = rows_failure(&rows);
+    failure = gz_lines_failure(&lines);
     if (failure)
         snprintf(error, error_bytes, "a file of name:password lines that can be read (%s)",
                  failure);
     else if (credentials->names.count == 0)
         snprintf(error, error_bytes, "a file with at least one name:password line");
-    rows_close(&rows);
+    gz_lines_close(&lines);
     if (credentials->names.count > 0 && !failure)
         return true;
     credentials_release(credentials);
@@ -61,13 +61,13 @@ void credentials_release(struct credentials *credentials)
     for (uint32_t i = 0; i < credentials->names.count; i++)
         free(credentials->passwords[i]);
     free(credentials->passwords);
-    names_release(&credentials->names);
+    string_table_release(&credentials->names);
     *credentials = (struct credentials){0};
 }
 
 const char *credentials_password(const struct credentials *credentials, const char *name)
 {
-    uint32_t number = names_find(&credentials->names, name);
+    uint32_t number = string_table_find(&credentials->names, name);
 
-    return number == NAMES_NONE ? NULL : credentials->passwords[number];
+    return number == STRING_TABLE_NONE ? NULL : credentials->passwords[number];
 }

@@ -8,14 +8,14 @@
 #ifndef HIGHWATER_CREDENTIALS_H
 #define HIGHWATER_CREDENTIALS_H
 
-#include "devicesim/names.h"
+#include "devicesim/string_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct credentials {
-    struct names names;
+    struct string_table names;
     char **passwords; /* by the number of the name */
     uint32_t capacity;
 };

@@ -1,7 +1,7 @@
 /* device.h: one device of the fleet: its next reading and the delay before it, from a seed.
  *
  * Shape    reading k of device i is a function of (seed, i, k), for a walk also of the readings
- *          before it. Each purpose (values, delays, mishaps) draws from a stream of its own, so
+ *          before it. Each purpose (values, delays, faults) draws from a stream of its own, so
  *          that asking for one of them more never changes another.
  * Units    microseconds. Numbers of devices and readings count from 0; device 0 is device_1.
  * Errors   none.
@@ -19,7 +19,7 @@ enum device_stream {
     DEVICE_STREAM_VALUES = 1,
     DEVICE_STREAM_DELAYS,
     DEVICE_STREAM_PHASE,
-    DEVICE_STREAM_MISHAPS,
+    DEVICE_STREAM_FAULTS,
     DEVICE_STREAM_TRAITS
 };
 

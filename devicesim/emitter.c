@@ -1,8 +1,8 @@
 #include "devicesim/emitter.h"
 
+#include "devicesim/latency_probe.h"
 #include "devicesim/oversize.h"
 #include "devicesim/payload.h"
-#include "devicesim/sightings.h"
 #include "shared/mem.h"
 
 #include <stdlib.h>
@@ -73,14 +73,14 @@ static void send_reading(struct emitter *emitter, const struct emitter_reading *
 {
     compose_payload(emitter, what->device_id, what);
     publish(emitter, what, "reading", what->expect);
-    if (emitter->config.sightings)
-        sightings_sent(emitter->config.sightings, what->device_id, what->reading->recorded_at_us,
-                       uv_hrtime() / 1000);
+    if (emitter->config.probe)
+        latency_probe_note_sent(emitter->config.probe, what->device_id,
+                                what->reading->recorded_at_us, uv_hrtime() / 1000);
     emitter->config.report->readings++;
     if (!is_repeated)
         return;
-    publish(emitter, what, mishap_name(MISHAP_REPEATED), what->expect);
-    emitter->config.report->mishaps[MISHAP_REPEATED]++;
+    publish(emitter, what, fault_name(FAULT_REPEATED), what->expect);
+    emitter->config.report->faults[FAULT_REPEATED]++;
 }
 
 /* Of which only the clock and the status are the reading's, so that it is no reading's twin. */
@@ -99,7 +99,7 @@ static void send_malformed(struct emitter *emitter, const struct emitter_reading
                                       .device_id = what->device_id,
                                       .reading = &copy.reading},
             kind->name, kind->is_legal ? what->expect : TRUTH_REJECTED);
-    emitter->config.report->mishaps[MISHAP_MALFORMED]++;
+    emitter->config.report->faults[FAULT_MALFORMED]++;
     emitter->config.report->malformed[class]++;
     if (kind->is_legal)
         emitter->config.report->readings++;
@@ -112,8 +112,8 @@ static void send_wrong_id(struct emitter *emitter, const struct emitter_reading 
 
     memcpy(other + strlen(other), what->device_id, bytes + 1);
     compose_payload(emitter, other, what);
-    publish(emitter, what, mishap_name(MISHAP_WRONG_ID), TRUTH_REJECTED);
-    emitter->config.report->mishaps[MISHAP_WRONG_ID]++;
+    publish(emitter, what, fault_name(FAULT_WRONG_ID), TRUTH_REJECTED);
+    emitter->config.report->faults[FAULT_WRONG_ID]++;
 }
 
 /* A valid reading of its own, in a far too large envelope. */
@@ -132,10 +132,10 @@ static void send_oversized(struct emitter *emitter, const struct emitter_reading
     while (emitter->payload.bytes + 2 < emitter->config.oversized_bytes)
         buffer_put(&emitter->payload, "x", 1);
     buffer_put_text(&emitter->payload, "\"}");
-    message = composed(emitter, what->device_id, mishap_name(MISHAP_OVERSIZED), what->expect,
+    message = composed(emitter, what->device_id, fault_name(FAULT_OVERSIZED), what->expect,
                        larger.reading);
     oversize_send(emitter->config.oversize, &message);
-    emitter->config.report->mishaps[MISHAP_OVERSIZED]++;
+    emitter->config.report->faults[FAULT_OVERSIZED]++;
 }
 
 static struct emitter_kept **slot_of(struct emitter *emitter, uint32_t device)
@@ -184,22 +184,22 @@ void emitter_finish(struct emitter *emitter, size_t publisher, uint32_t device,
 }
 
 void emitter_send(struct emitter *emitter, const struct emitter_reading *what,
-                  const struct mishap_draw *draw)
+                  const struct fault_draw *draw)
 {
     struct emitter_kept **slot = slot_of(emitter, what->device);
 
-    if (draw->happens[MISHAP_OUT_OF_ORDER] && !*slot) {
+    if (draw->happens[FAULT_OUT_OF_ORDER] && !*slot) {
         keep(emitter, slot, what);
-        emitter->config.report->mishaps[MISHAP_OUT_OF_ORDER]++;
+        emitter->config.report->faults[FAULT_OUT_OF_ORDER]++;
         return;
     }
     compose_topic(emitter, what->device_id);
-    send_reading(emitter, what, draw->happens[MISHAP_REPEATED]);
-    if (draw->happens[MISHAP_MALFORMED])
+    send_reading(emitter, what, draw->happens[FAULT_REPEATED]);
+    if (draw->happens[FAULT_MALFORMED])
         send_malformed(emitter, what, draw->malformed);
-    if (draw->happens[MISHAP_WRONG_ID])
+    if (draw->happens[FAULT_WRONG_ID])
         send_wrong_id(emitter, what);
-    if (draw->happens[MISHAP_OVERSIZED])
+    if (draw->happens[FAULT_OVERSIZED])
         send_oversized(emitter, what);
     emitter_finish(emitter, what->publisher, what->device, what->device_id);
 }

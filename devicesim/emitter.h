@@ -10,7 +10,7 @@
 #ifndef HIGHWATER_EMITTER_H
 #define HIGHWATER_EMITTER_H
 
-#include "devicesim/mishap.h"
+#include "devicesim/fault.h"
 #include "devicesim/publishers.h"
 #include "shared/buffer.h"
 #include "shared/features.h"
@@ -22,17 +22,17 @@
 #include <stdint.h>
 
 struct oversize;
-struct sightings;
+struct latency_probe;
 
 struct emitter_config {
     const struct topic_filter *topic; /* its '+' is where the device id goes */
     const struct features *features;
-    struct mishap_rules mishaps;
+    struct fault_rules faults;
     bool with_seq;
     uint64_t oversized_bytes;
     struct publishers *publishers;
     struct oversize *oversize;
-    struct sightings *sightings; /* NULL = nobody looks */
+    struct latency_probe *probe; /* NULL = nobody looks */
     struct report *report;
 };
 
@@ -64,7 +64,7 @@ void emitter_init(struct emitter *emitter, const struct emitter_config *config);
 void emitter_release(struct emitter *emitter);
 
 void emitter_send(struct emitter *emitter, const struct emitter_reading *what,
-                  const struct mishap_draw *draw);
+                  const struct fault_draw *draw);
 
 /* Sends what is still kept for the device: no next reading will come. */
 void emitter_finish(struct emitter *emitter, size_t publisher, uint32_t device,

@@ -45,10 +45,10 @@ void fleet_init(struct fleet *fleet, const struct fleet_config *config)
     for (uint32_t i = 0; i < config->devices; i++) {
         struct fleet_device *device = &fleet->devices[i];
 
-        device->bursts = mishap_has_trait(&config->mishaps, MISHAP_BURST, i);
-        device->is_skewed = mishap_has_trait(&config->mishaps, MISHAP_SKEWED, i);
+        device->bursts = fault_has_trait(&config->faults, FAULT_BURST, i);
+        device->is_skewed = fault_has_trait(&config->faults, FAULT_SKEWED, i);
         if (device->is_skewed)
-            device->skew_us = mishap_skew_us(&config->mishaps, i);
+            device->skew_us = fault_skew_us(&config->faults, i);
     }
 }
 
@@ -114,21 +114,21 @@ static void send_reading(struct fleet *fleet, uint32_t number)
     size_t features = fleet->config.rules.ranges->features.count;
     union reading_storage storage;
     struct reading *reading = &storage.reading;
-    struct mishap_draw draw;
+    struct fault_draw draw;
     char id[DEVICE_ID_SIZE];
 
     fleet_device_id(id, fleet->config.prefix, number);
     device_reading(&fleet->config.rules, number, device->k,
                    fleet->walks ? &fleet->walks[number * features] : NULL, reading);
-    mishap_draw(&fleet->config.mishaps, number, device->k, &draw);
+    fault_draw(&fleet->config.faults, number, device->k, &draw);
     reading->recorded_at_us = clock_of(fleet, number);
     reading->content_hash = 0;
-    if (draw.happens[MISHAP_LATE]) {
+    if (draw.happens[FAULT_LATE]) {
         reading->recorded_at_us -= draw.late_us;
-        fleet->config.report->mishaps[MISHAP_LATE]++;
+        fleet->config.report->faults[FAULT_LATE]++;
     }
     if (device->is_skewed)
-        fleet->config.report->mishaps[MISHAP_SKEWED]++;
+        fleet->config.report->faults[FAULT_SKEWED]++;
     emitter_send(fleet->config.emitter,
                  &(struct emitter_reading){.publisher = number % fleet->config.connections,
                                            .device = number,
@@ -145,7 +145,7 @@ static void send_reading(struct fleet *fleet, uint32_t number)
 }
 
 /* One turn of a device at a steady rate: a bursting one saves up, and then sends all it owes. */
-static void take_turn(struct fleet *fleet, uint32_t number)
+static void run_turn(struct fleet *fleet, uint32_t number)
 {
     struct fleet_device *device = &fleet->devices[number];
     uint64_t left = quota(fleet, number) - device->k;
@@ -154,7 +154,7 @@ static void take_turn(struct fleet *fleet, uint32_t number)
     if (device->bursts && device->owed < fleet->config.burst_size && device->owed < left)
         return;
     if (device->bursts)
-        fleet->config.report->mishaps[MISHAP_BURST]++;
+        fleet->config.report->faults[FAULT_BURST]++;
     for (; device->owed > 0; device->owed--)
         send_reading(fleet, number);
 }
@@ -198,7 +198,7 @@ static int64_t delay_after(struct fleet *fleet, uint32_t number, uint64_t k)
         return delay_us;
     if ((k + 1) % burst != 0)
         return 0;
-    fleet->config.report->mishaps[MISHAP_BURST]++;
+    fleet->config.report->faults[FAULT_BURST]++;
     return delay_us * burst;
 }
 
@@ -257,7 +257,7 @@ static int64_t pump_rate(struct fleet *fleet, int64_t now_us)
     uint32_t number;
 
     for (; due > 0 && next_turn(fleet, &number); due--) {
-        take_turn(fleet, number);
+        run_turn(fleet, number);
         fleet->pace.done++;
     }
     fleet->config.report->slipped_us = (uint64_t)fleet->pace.slipped_us;
@@ -275,7 +275,7 @@ static int64_t pump_flat_out(struct fleet *fleet, int64_t now_us)
     for (int turns = 0; turns < TURNS_AT_ONCE; turns++) {
         if (!next_turn(fleet, &number))
             return SOURCE_NOTHING_DUE;
-        take_turn(fleet, number);
+        run_turn(fleet, number);
     }
     return now_us;
 }

@@ -26,7 +26,7 @@ enum fleet_pacing { FLEET_INTERVAL, FLEET_RATE, FLEET_FLAT_OUT };
 
 struct fleet_config {
     struct device_rules rules;
-    struct mishap_rules mishaps;
+    struct fault_rules faults;
     uint32_t devices;
     uint32_t connections;
     const char *prefix; /* of device ids */

@@ -313,12 +313,12 @@ static void cut_flapping_ones(struct run *run)
 {
     double chance = TICK_MS * 1e3 / (double)run->settings.flap_every_us;
 
-    if (run->settings.mishaps.shares[MISHAP_FLAPPING] <= 0 || run->phase != SENDING)
+    if (run->settings.faults.shares[FAULT_FLAPPING] <= 0 || run->phase != SENDING)
         return;
     for (size_t i = 0; i < run->publishers.started; i++) {
         if (run->publishers.items[i].flaps && random_unit(&run->flap_random) < chance) {
             publishers_cut(&run->publishers, i);
-            run->report.mishaps[MISHAP_FLAPPING]++;
+            run->report.faults[FAULT_FLAPPING]++;
         }
     }
 }
@@ -426,7 +426,7 @@ static void identify(void *user, size_t which, struct publisher_identity *out)
     char id[DEVICE_ID_SIZE];
     char client_id[DEVICE_ID_SIZE + 32];
 
-    out->flaps = mishap_has_trait(&settings->mishaps, MISHAP_FLAPPING, which);
+    out->flaps = fault_has_trait(&settings->faults, FAULT_FLAPPING, which);
     if (!settings->has_own_connections) {
         snprintf(client_id, sizeof(client_id), "devicesim-%s-%zu", run->client_suffix, which);
         out->client_id = mem_strdup(client_id);
@@ -487,7 +487,7 @@ static int open_source(struct run *run)
                                              .shift_to_now = settings->shift_to_now,
                                              .count = settings->count,
                                              .connections = (uint32_t)settings->connections,
-                                             .mishaps = settings->mishaps,
+                                             .faults = settings->faults,
                                              .emitter = &run->emitter,
                                              .publishers = &run->publishers};
 
@@ -499,7 +499,7 @@ static int open_source(struct run *run)
         run->source = replay_source(&run->replay);
     } else {
         const struct fleet_config config = {.rules = settings->rules,
-                                            .mishaps = settings->mishaps,
+                                            .faults = settings->faults,
                                             .devices = (uint32_t)settings->devices,
                                             .connections = (uint32_t)settings->connections,
                                             .prefix = settings->device_prefix,
@@ -602,7 +602,7 @@ static bool has_succeeded(const struct run *run)
 {
     const struct report *report = &run->report;
     /* what is too large on purpose is meant to be refused */
-    uint64_t meant = report->mishaps[MISHAP_OVERSIZED] - report->oversized_accepted;
+    uint64_t meant = report->faults[FAULT_OVERSIZED] - report->oversized_accepted;
     uint64_t refused = report->refused > meant ? report->refused - meant : 0;
     char why[REPORT_REFUSAL_SIZE];
 
@@ -647,17 +647,16 @@ static int simulate(struct run *run)
     run->flap_random = settings->rules.seed;
     snprintf(run->client_suffix, sizeof(run->client_suffix), "%06" PRIx64,
              (uint64_t)(timestamp_now() ^ ((int64_t)getpid() << 20)) & 0xffffff);
-    emitter_init(&run->emitter,
-                 &(struct emitter_config){
-                     .topic = &settings->topic,
-                     .features = features_of(run),
-                     .mishaps = settings->mishaps,
-                     .with_seq = settings->with_seq,
-                     .oversized_bytes = settings->oversized_bytes,
-                     .publishers = &run->publishers,
-                     .oversize = &run->oversize,
-                     .sightings = settings->until_stored ? &run->watcher.sightings : NULL,
-                     .report = &run->report});
+    emitter_init(&run->emitter, &(struct emitter_config){
+                                    .topic = &settings->topic,
+                                    .features = features_of(run),
+                                    .faults = settings->faults,
+                                    .with_seq = settings->with_seq,
+                                    .oversized_bytes = settings->oversized_bytes,
+                                    .publishers = &run->publishers,
+                                    .oversize = &run->oversize,
+                                    .probe = settings->until_stored ? &run->watcher.probe : NULL,
+                                    .report = &run->report});
     uv_loop_init(&run->loop);
     if (start_links(run, error, sizeof(error))) {
         start_handles(run);

@@ -39,7 +39,7 @@ void outstanding_add(struct outstanding *outstanding, const struct ticket *ticke
     outstanding->count++;
 }
 
-bool outstanding_take(struct outstanding *outstanding, struct ticket *out, uint16_t packet_id)
+bool outstanding_pop(struct outstanding *outstanding, struct ticket *out, uint16_t packet_id)
 {
     uint32_t place = 0;
 

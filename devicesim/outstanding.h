@@ -3,7 +3,7 @@
  * Shape    a ring of tickets in the order they were published. Brokers acknowledge in that order,
  *          so the wanted ticket is nearly always the first; others are found by walking.
  * Units    the caller's.
- * Errors   outstanding_take() is false for a packet id that nothing outstanding has.
+ * Errors   outstanding_pop() is false for a packet id that nothing outstanding has.
  * Owner    embedded; zeroed is empty; outstanding_release() frees the ring.
  */
 #ifndef HIGHWATER_OUTSTANDING_H
@@ -15,19 +15,19 @@
 struct ticket {
     uint64_t number;    /* of the message, over the whole run */
     uint64_t sent_us;   /* on the monotonic clock */
-    uint16_t packet_id; /* 0 = taken */
+    uint16_t packet_id; /* 0 = popped */
 };
 
 struct outstanding {
     struct ticket *ring;
     uint32_t capacity; /* a power of two */
     uint32_t first;
-    uint32_t span;  /* places from the first to the last, taken ones between them included */
+    uint32_t span;  /* places from the first to the last, popped ones between them included */
     uint32_t count; /* tickets that are out */
 };
 
 void outstanding_release(struct outstanding *outstanding);
 void outstanding_add(struct outstanding *outstanding, const struct ticket *ticket);
-bool outstanding_take(struct outstanding *outstanding, struct ticket *out, uint16_t packet_id);
+bool outstanding_pop(struct outstanding *outstanding, struct ticket *out, uint16_t packet_id);
 
 #endif

@@ -70,7 +70,7 @@ static void on_published(struct mqtt_link *link, int mid, int reason)
     struct ticket ticket;
     int64_t now = now_us();
 
-    if (!outstanding_take(&publisher->window, &ticket, (uint16_t)mid))
+    if (!outstanding_pop(&publisher->window, &ticket, (uint16_t)mid))
         return; /* a status */
     if (publisher->window.count <= all->config.inflight / 2)
         publisher->is_full = false;

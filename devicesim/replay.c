@@ -13,25 +13,25 @@ static bool read_next(struct replay *replay)
 {
     char error[CSV_ERROR_SIZE];
     const char *device_id;
-    char *line = rows_next(&replay->rows);
+    char *line = gz_lines_next(&replay->lines);
 
     replay->has_next = false;
     while (line && !*line) /* an empty line at the end of a file is common */
-        line = rows_next(&replay->rows);
+        line = gz_lines_next(&replay->lines);
     if (!line) {
-        if (rows_failure(&replay->rows))
+        if (gz_lines_failure(&replay->lines))
             snprintf(replay->error, sizeof(replay->error), "after line %" PRIu64 ": %s",
-                     replay->rows.line, rows_failure(&replay->rows));
+                     replay->lines.line, gz_lines_failure(&replay->lines));
         return false;
     }
     if (!csv_split(&replay->row, line, error) ||
         !csv_reading_parse(&replay->next->reading, &device_id, &replay->columns, &replay->row,
                            error)) {
-        snprintf(replay->error, sizeof(replay->error), "line %" PRIu64 ": %s", replay->rows.line,
+        snprintf(replay->error, sizeof(replay->error), "line %" PRIu64 ": %s", replay->lines.line,
                  error);
         return false;
     }
-    replay->next_device = names_add(&replay->devices, device_id);
+    replay->next_device = string_table_add(&replay->devices, device_id);
     replay->has_next = true;
     return true;
 }
@@ -43,14 +43,15 @@ bool replay_open(struct replay *replay, const struct replay_config *config)
 
     *replay = (struct replay){.config = *config};
     replay->next = mem_calloc(1, sizeof(*replay->next));
-    if (!rows_open(&replay->rows, config->path)) {
-        snprintf(replay->error, sizeof(replay->error), "%s", rows_failure(&replay->rows));
+    if (!gz_lines_open(&replay->lines, config->path)) {
+        snprintf(replay->error, sizeof(replay->error), "%s", gz_lines_failure(&replay->lines));
         return false;
     }
-    line = rows_next(&replay->rows);
+    line = gz_lines_next(&replay->lines);
     if (!line) {
         snprintf(replay->error, sizeof(replay->error), "%s",
-                 rows_failure(&replay->rows) ? rows_failure(&replay->rows) : "it is empty");
+                 gz_lines_failure(&replay->lines) ? gz_lines_failure(&replay->lines)
+                                                  : "it is empty");
         return false;
     }
     if (!csv_split(&replay->row, line, error) ||
@@ -63,8 +64,8 @@ bool replay_open(struct replay *replay, const struct replay_config *config)
 
 void replay_close(struct replay *replay)
 {
-    rows_close(&replay->rows);
-    names_release(&replay->devices);
+    gz_lines_close(&replay->lines);
+    string_table_release(&replay->devices);
     free(replay->sent_of);
     free(replay->next);
 }
@@ -118,12 +119,12 @@ static int64_t stamp(struct replay *replay)
 
 static void send_next(struct replay *replay, size_t publisher)
 {
-    struct mishap_draw draw;
+    struct fault_draw draw;
     uint64_t k = next_k(replay);
 
     if (replay->config.shift_to_now)
         replay->next->reading.recorded_at_us = stamp(replay);
-    mishap_draw(&replay->config.mishaps, replay->next_device, k, &draw);
+    fault_draw(&replay->config.faults, replay->next_device, k, &draw);
     emitter_send(replay->config.emitter,
                  &(struct emitter_reading){.publisher = publisher,
                                            .device = replay->next_device,
@@ -183,7 +184,7 @@ static double progress(const void *self)
 
     if (replay->config.count)
         return (double)replay->sent / (double)replay->config.count;
-    return rows_progress(&replay->rows);
+    return gz_lines_progress(&replay->lines);
 }
 
 struct source replay_source(struct replay *replay)

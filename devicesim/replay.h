@@ -12,9 +12,9 @@
 
 #include "devicesim/csv.h"
 #include "devicesim/emitter.h"
-#include "devicesim/names.h"
-#include "devicesim/rows.h"
+#include "devicesim/gz_lines.h"
 #include "devicesim/source.h"
+#include "devicesim/string_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,17 +26,17 @@ struct replay_config {
     bool shift_to_now;
     uint64_t count; /* readings at most; 0 = all */
     uint32_t connections;
-    struct mishap_rules mishaps;
+    struct fault_rules faults;
     struct emitter *emitter;
     struct publishers *publishers;
 };
 
 struct replay {
     struct replay_config config;
-    struct rows rows;
+    struct gz_lines lines;
     struct csv_columns columns;
     struct csv_row row;
-    struct names devices;
+    struct string_table devices;
     uint64_t *sent_of; /* readings of each device so far */
     uint32_t sent_capacity;
     union reading_storage *next; /* the reading that is due next */

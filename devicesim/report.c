@@ -165,10 +165,10 @@ void report_text(const struct report *report, struct buffer *out, int64_t now_us
     if (report->slipped_us > 0)
         buffer_printf(out, "slipped    the rate could not be kept for %.1f s\n",
                       (double)report->slipped_us / 1e6);
-    for (int mishap = 0; mishap < MISHAP_COUNT; mishap++) {
-        if (report->mishaps[mishap])
-            buffer_printf(out, "%-10s %" PRIu64 "\n", mishap_name((enum mishap)mishap),
-                          report->mishaps[mishap]);
+    for (int fault = 0; fault < FAULT_COUNT; fault++) {
+        if (report->faults[fault])
+            buffer_printf(out, "%-10s %" PRIu64 "\n", fault_name((enum fault)fault),
+                          report->faults[fault]);
     }
     buffer_printf(out, "seed       %" PRIu64 "\n", report->seed);
 }
@@ -210,10 +210,10 @@ void report_json(const struct report *report, struct buffer *out, int64_t now_us
     put_histogram_json(out, "pubackMicroseconds", &report->ack_us);
     if (report->wants_visible)
         put_histogram_json(out, "visibleMicroseconds", &report->visible_us);
-    buffer_put_text(out, ",\"mishaps\":{");
-    for (int mishap = 0; mishap < MISHAP_COUNT; mishap++) {
-        buffer_printf(out, "%s\"%s\":%" PRIu64, mishap ? "," : "", mishap_name((enum mishap)mishap),
-                      report->mishaps[mishap]);
+    buffer_put_text(out, ",\"faults\":{");
+    for (int fault = 0; fault < FAULT_COUNT; fault++) {
+        buffer_printf(out, "%s\"%s\":%" PRIu64, fault ? "," : "", fault_name((enum fault)fault),
+                      report->faults[fault]);
     }
     put_count(out, "oversized_accepted", report->oversized_accepted);
     buffer_put_text(out, "},\"malformed\":{");

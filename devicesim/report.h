@@ -9,9 +9,9 @@
 #ifndef HIGHWATER_REPORT_H
 #define HIGHWATER_REPORT_H
 
+#include "devicesim/fault.h"
 #include "devicesim/histogram.h"
 #include "devicesim/malformed.h"
-#include "devicesim/mishap.h"
 #include "shared/buffer.h"
 
 #include <stdbool.h>
@@ -33,7 +33,7 @@ struct report {
     uint64_t refused;    /* the broker, or the library before it, said no */
     int refusal;         /* the last: reason code of a PUBACK; 0 = by the library */
     uint64_t slipped_us; /* by how much a steady rate could not be kept */
-    uint64_t mishaps[MISHAP_COUNT];
+    uint64_t faults[FAULT_COUNT];
     uint64_t oversized_accepted; /* by a broker without a limit */
     uint64_t malformed[MALFORMED_MAX];
     struct histogram ack_us; /* publish to PUBACK */

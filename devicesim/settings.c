@@ -123,14 +123,14 @@ static int read_pacing(struct settings *settings)
     return -1;
 }
 
-static int read_mishaps(struct settings *settings)
+static int read_faults(struct settings *settings)
 {
     char legal[2048];
     struct buffer list = {0};
     int status = -1;
 
-    settings->mishaps.seed = settings->rules.seed;
-    if (!malformed_set_parse(&settings->mishaps.classes, settings->classes_text)) {
+    settings->faults.seed = settings->rules.seed;
+    if (!malformed_set_parse(&settings->faults.classes, settings->classes_text)) {
         malformed_list(&list);
         snprintf(legal, sizeof(legal), "all, light, or names out of %s", buffer_text(&list));
         status = settings_reject("malformed-classes", settings->classes_text, legal);
@@ -141,7 +141,7 @@ static int read_mishaps(struct settings *settings)
 
 static int read_replay(struct settings *settings)
 {
-    static const enum mishap of_the_clock[] = {MISHAP_LATE, MISHAP_SKEWED, MISHAP_BURST};
+    static const enum fault of_the_clock[] = {FAULT_LATE, FAULT_SKEWED, FAULT_BURST};
 
     if (settings->speed_text && strcmp(settings->speed_text, "max") != 0 &&
         !parse_positive(&settings->speed, settings->speed_text, "x", 1e9))
@@ -160,8 +160,8 @@ static int read_replay(struct settings *settings)
     if (settings->rate_text)
         return settings_reject("rate", settings->rate_text, "not with --replay, which has --speed");
     for (size_t i = 0; i < sizeof(of_the_clock) / sizeof(of_the_clock[0]); i++) {
-        if (settings->mishaps.shares[of_the_clock[i]] > 0)
-            return settings_reject(mishap_name(of_the_clock[i]), "",
+        if (settings->faults.shares[of_the_clock[i]] > 0)
+            return settings_reject(fault_name(of_the_clock[i]), "",
                                    "not with --replay, whose readings have their own times");
     }
     return -1;
@@ -209,7 +209,7 @@ static int read_connections(struct settings *settings)
 
 static int parse_table(struct settings *s, int argc, char **argv)
 {
-    double *shares = s->mishaps.shares;
+    double *shares = s->faults.shares;
     const struct option table[] = {
         {.name = "mqtt-url",
          .kind = OPTION_URL,
@@ -394,7 +394,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "late",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_LATE],
+         .target = &shares[FAULT_LATE],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -402,14 +402,14 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "late-by",
          .kind = OPTION_DURATION,
-         .target = &s->mishaps.late_by_us,
+         .target = &s->faults.late_by_us,
          .fallback = "1h",
          .value_name = "TIME",
          .help = "at most",
          .flag_only = true},
         {.name = "out-of-order",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_OUT_OF_ORDER],
+         .target = &shares[FAULT_OUT_OF_ORDER],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -417,7 +417,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "repeated",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_REPEATED],
+         .target = &shares[FAULT_REPEATED],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -425,7 +425,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "malformed",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_MALFORMED],
+         .target = &shares[FAULT_MALFORMED],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -440,7 +440,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "oversized",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_OVERSIZED],
+         .target = &shares[FAULT_OVERSIZED],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -457,7 +457,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "wrong-id",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_WRONG_ID],
+         .target = &shares[FAULT_WRONG_ID],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -465,7 +465,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "skewed",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_SKEWED],
+         .target = &shares[FAULT_SKEWED],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -473,7 +473,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "burst",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_BURST],
+         .target = &shares[FAULT_BURST],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -490,7 +490,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
          .flag_only = true},
         {.name = "flapping",
          .kind = OPTION_NUMBER,
-         .target = &shares[MISHAP_FLAPPING],
+         .target = &shares[FAULT_FLAPPING],
          .fallback = "0",
          .most = 1,
          .value_name = "SHARE",
@@ -578,7 +578,7 @@ static int parse_table(struct settings *s, int argc, char **argv)
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
-    static int (*const steps[])(struct settings *) = {read_signals, read_pacing, read_mishaps,
+    static int (*const steps[])(struct settings *) = {read_signals, read_pacing, read_faults,
                                                       read_replay, read_connections};
     struct buffer epilogue = {0};
     int status;

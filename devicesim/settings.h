@@ -9,8 +9,8 @@
 
 #include "devicesim/credentials.h"
 #include "devicesim/device.h"
+#include "devicesim/fault.h"
 #include "devicesim/fleet.h"
-#include "devicesim/mishap.h"
 #include "devicesim/signal.h"
 #include "shared/topic.h"
 
@@ -66,7 +66,7 @@ struct settings {
     struct topic_filter topic;
     struct signal_ranges ranges;
     struct device_rules rules;
-    struct mishap_rules mishaps;
+    struct fault_rules faults;
     enum fleet_pacing pacing;
     double rate;
     bool has_fixed_clock;

@@ -3,8 +3,8 @@
  * wait for libpq; there is no loop and nothing else to do. */
 #include "devicesim/verify.h"
 
-#include "devicesim/record.h"
-#include "devicesim/rows.h"
+#include "devicesim/gz_lines.h"
+#include "devicesim/ledger.h"
 #include "shared/buffer.h"
 #include "shared/log.h"
 #include "shared/pg_rights.h"
@@ -41,7 +41,7 @@ struct tally {
 struct verify {
     struct verify_config config;
     PGconn *conn;
-    struct record record;
+    struct ledger ledger;
     struct features stored; /* what the store keeps */
     struct tally readings;
     struct tally rejections;
@@ -131,7 +131,7 @@ static bool copy_out(struct verify *verify, const char *sql,
 static bool put_array(struct verify *verify, struct buffer *sql, const char *before, size_t bytes,
                       const char *behind)
 {
-    const struct names *devices = &verify->record.devices;
+    const struct string_table *devices = &verify->ledger.devices;
     struct buffer text = {0};
     bool done = true;
 
@@ -194,11 +194,11 @@ static void on_reading(struct verify *verify, char **fields, size_t count)
 {
     double values[FEATURES_MAX];
     const char *id = fields[DEVICE] ? fields[DEVICE] : "nobody";
-    uint32_t device = names_find(&verify->record.devices, id);
+    uint32_t device = string_table_find(&verify->ledger.devices, id);
     int64_t recorded_at_us = integer_of(fields[RECORDED_AT]);
     uint8_t status =
         (uint8_t)(fields[STATUS] ? reading_status_parse(fields[STATUS]) : STATUS_ABSENT);
-    uint32_t found = RECORD_NONE;
+    uint32_t found = LEDGER_NONE;
 
     (void)count; /* the query names as many columns as there are features, and four */
     for (size_t i = 0; i < verify->stored.count; i++) {
@@ -206,12 +206,12 @@ static void on_reading(struct verify *verify, char **fields, size_t count)
 
         values[i] = text ? strtod(text, NULL) : (double)NAN;
     }
-    if (device != NAMES_NONE)
-        found = record_find_reading(&verify->record, device, recorded_at_us, status, values);
-    if (found != RECORD_NONE) {
+    if (device != STRING_TABLE_NONE)
+        found = ledger_find_reading(&verify->ledger, device, recorded_at_us, status, values);
+    if (found != LEDGER_NONE) {
         verify->readings.found++;
-        verify->record.readings[found].counts.found++;
-    } else if (record_claims_reading(&verify->record, recorded_at_us,
+        verify->ledger.readings[found].counts.found++;
+    } else if (ledger_claims_reading(&verify->ledger, recorded_at_us,
                                      integer_of(fields[RECEIVED_AT]))) {
         verify->readings.found++;
         verify->readings.unexpected++;
@@ -232,19 +232,19 @@ static void on_rejection(struct verify *verify, char **fields, size_t count)
     uint32_t found;
 
     (void)count;
-    if (!record_claims_rejection(&verify->record, integer_of(fields[REJECTED_AT]))) {
+    if (!ledger_claims_rejection(&verify->ledger, integer_of(fields[REJECTED_AT]))) {
         verify->rejections.others++;
         return;
     }
     fields[TOPIC][bytes - suffix] = '\0'; /* it matched the topic */
-    number = names_find(&verify->record.devices, device);
-    found = record_find_rejection(&verify->record, number, (uint32_t)length, fields[HEAD]);
+    number = string_table_find(&verify->ledger.devices, device);
+    found = ledger_find_rejection(&verify->ledger, number, (uint32_t)length, fields[HEAD]);
     verify->rejections.found++;
-    if (found == RECORD_NONE) {
+    if (found == LEDGER_NONE) {
         verify->rejections.unexpected++;
         tell_rejection(verify, "unexpected", device, length, fields[HEAD]);
     } else {
-        verify->record.rejections[found].counts.found++;
+        verify->ledger.rejections[found].counts.found++;
     }
 }
 
@@ -284,7 +284,7 @@ static bool look_at_rejections(struct verify *verify)
     return done;
 }
 
-static void add_counts(struct tally *tally, const struct record_counts *counts)
+static void add_counts(struct tally *tally, const struct ledger_counts *counts)
 {
     tally->sent += counts->sent;
     tally->acked += counts->acked;
@@ -293,40 +293,40 @@ static void add_counts(struct tally *tally, const struct record_counts *counts)
 
 static void count_up(struct verify *verify)
 {
-    const struct record *record = &verify->record;
+    const struct ledger *ledger = &verify->ledger;
 
     verify->examples_told = 0;
-    for (uint32_t i = 0; i < record->reading_count; i++) {
-        const struct record_reading *reading = &record->readings[i];
+    for (uint32_t i = 0; i < ledger->reading_count; i++) {
+        const struct ledger_reading *reading = &ledger->readings[i];
 
         add_counts(&verify->readings, &reading->counts);
-        if (record_reading_is_lost(record, i)) {
+        if (ledger_reading_is_lost(ledger, i)) {
             verify->readings.lost++;
-            tell_reading(verify, "lost", record->devices.texts[reading->device],
+            tell_reading(verify, "lost", ledger->devices.texts[reading->device],
                          reading->recorded_at_us, ": acknowledged and not stored");
         }
     }
     verify->examples_told = 0;
-    for (uint32_t i = 0; i < record->reading_count; i++) {
-        const struct record_reading *reading = &record->readings[i];
+    for (uint32_t i = 0; i < ledger->reading_count; i++) {
+        const struct ledger_reading *reading = &ledger->readings[i];
 
         if (reading->counts.found > 1) {
             verify->readings.doubled += reading->counts.found - 1;
-            tell_reading(verify, "doubled", record->devices.texts[reading->device],
+            tell_reading(verify, "doubled", ledger->devices.texts[reading->device],
                          reading->recorded_at_us, ": more than one row");
         }
     }
     verify->examples_told = 0;
-    for (uint32_t i = 0; i < record->rejection_count; i++) {
-        const struct record_rejection *rejection = &record->rejections[i];
+    for (uint32_t i = 0; i < ledger->rejection_count; i++) {
+        const struct ledger_rejection *rejection = &ledger->rejections[i];
 
         if (rejection->is_either)
             continue; /* its messages count as readings */
         add_counts(&verify->rejections, &rejection->counts);
-        if (record_rejection_is_lost(record, i)) {
+        if (ledger_rejection_is_lost(ledger, i)) {
             verify->rejections.lost += rejection->counts.acked - rejection->counts.found;
-            tell_rejection(verify, "lost", record->devices.texts[rejection->device],
-                           rejection->bytes, (const char *)record->heads.data + rejection->head);
+            tell_rejection(verify, "lost", ledger->devices.texts[rejection->device],
+                           rejection->bytes, (const char *)ledger->heads.data + rejection->head);
         }
     }
 }
@@ -334,7 +334,7 @@ static void count_up(struct verify *verify)
 /* One look at the whole store. */
 static bool look(struct verify *verify)
 {
-    record_clear_found(&verify->record);
+    ledger_clear_found(&verify->ledger);
     verify->readings = (struct tally){0};
     verify->rejections = (struct tally){0};
     verify->examples_told = 0;
@@ -348,19 +348,19 @@ static bool look(struct verify *verify)
 
 /* A line that is none is forgiven where a kill could have cut it off: at the end of a run, which is
  * the end of the file or the header of the next run. What it was about had not been published. */
-static bool read_lines(struct verify *verify, struct rows *rows)
+static bool read_lines(struct verify *verify, struct gz_lines *lines)
 {
-    char error[RECORD_ERROR_SIZE] = "";
+    char error[LEDGER_ERROR_SIZE] = "";
     uint64_t torn_line = 0;
     char *line;
 
-    while ((line = rows_next(rows))) {
+    while ((line = gz_lines_next(lines))) {
         if (torn_line > 0 && strncmp(line, "event,", 6) != 0) {
             log_error("verify: %s, line %" PRIu64 ": %s", verify->config.truth_path, torn_line,
                       error);
             return false;
         }
-        torn_line = record_take(&verify->record, line, error) ? 0 : rows->line;
+        torn_line = ledger_apply(&verify->ledger, line, error) ? 0 : lines->line;
     }
     return true;
 }
@@ -368,26 +368,27 @@ static bool read_lines(struct verify *verify, struct rows *rows)
 static bool read_truth(struct verify *verify)
 {
     const char *path = verify->config.truth_path;
-    struct rows rows = {0};
+    struct gz_lines lines = {0};
     bool good;
 
-    if (!rows_open(&rows, path)) {
-        log_error("verify: %s cannot be read: %s", path, rows_failure(&rows));
+    if (!gz_lines_open(&lines, path)) {
+        log_error("verify: %s cannot be read: %s", path, gz_lines_failure(&lines));
         return false;
     }
-    good = read_lines(verify, &rows);
-    if (good && rows_failure(&rows)) {
-        log_error("verify: %s, after line %" PRIu64 ": %s", path, rows.line, rows_failure(&rows));
+    good = read_lines(verify, &lines);
+    if (good && gz_lines_failure(&lines)) {
+        log_error("verify: %s, after line %" PRIu64 ": %s", path, lines.line,
+                  gz_lines_failure(&lines));
         good = false;
-    } else if (good && verify->record.column_count == 0) {
+    } else if (good && verify->ledger.column_count == 0) {
         log_error("verify: %s is not a file of truth", path);
         good = false;
     }
-    rows_close(&rows);
+    gz_lines_close(&lines);
     return good;
 }
 
-static uint64_t faults(const struct verify *verify)
+static uint64_t mismatches(const struct verify *verify)
 {
     return verify->readings.lost + verify->readings.doubled + verify->readings.unexpected +
            verify->rejections.lost + verify->rejections.unexpected;
@@ -413,7 +414,7 @@ static void print_result(const struct verify *verify)
             readings->lost + rejections->lost, readings->doubled,
             readings->unexpected + rejections->unexpected, readings->others + rejections->others,
             readings->sent, readings->acked, readings->unheard, readings->found,
-            verify->record.reading_count, rejections->sent, rejections->acked, rejections->found);
+            verify->ledger.reading_count, rejections->sent, rejections->acked, rejections->found);
         return;
     }
     print_tally("readings", readings, "rows");
@@ -445,20 +446,20 @@ static bool compare(struct verify *verify)
 
     if (!read_columns(verify))
         return false;
-    record_init(&verify->record, &verify->stored);
+    ledger_init(&verify->ledger, &verify->stored);
     if (!read_truth(verify))
         return false;
-    if (verify->record.ignored[0])
+    if (verify->ledger.ignored[0])
         log_warning("verify: %s is not compared: the store does not keep it",
-                    verify->record.ignored);
+                    verify->ledger.ignored);
     for (;;) {
         if (!look(verify))
             return false;
-        if (faults(verify) == 0 || monotonic_us() >= end_us)
+        if (mismatches(verify) == 0 || monotonic_us() >= end_us)
             break;
         nanosleep(&pause, NULL);
     }
-    if (faults(verify) == 0)
+    if (mismatches(verify) == 0)
         return true;
     verify->tells_examples = true;
     return look(verify);
@@ -494,9 +495,9 @@ int verify_run(const struct verify_config *config)
         log_error("verify: %s", reason);
     } else if (is_readable(&verify) && compare(&verify)) {
         print_result(&verify);
-        status = faults(&verify) == 0 ? 0 : 1;
+        status = mismatches(&verify) == 0 ? 0 : 1;
     }
-    record_release(&verify.record);
+    ledger_release(&verify.ledger);
     PQfinish(verify.conn);
     return status;
 }

@@ -30,8 +30,8 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         const struct board_entry *entry = &board.entries[i];
         uint64_t took_us;
 
-        if (sightings_seen(&watcher->sightings, entry->device_id, entry->reading->recorded_at_us,
-                           now_us, &took_us))
+        if (latency_probe_seen(&watcher->probe, entry->device_id, entry->reading->recorded_at_us,
+                               now_us, &took_us))
             histogram_add(&watcher->report->visible_us, took_us);
     }
     board_release(&board);
@@ -56,7 +56,7 @@ static void on_link_closed(struct mqtt_link *link)
 {
     struct watcher *watcher = link->config.user;
 
-    sightings_release(&watcher->sightings);
+    latency_probe_release(&watcher->probe);
     watcher->on_closed(watcher);
 }
 

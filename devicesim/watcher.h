@@ -7,8 +7,8 @@
 #ifndef HIGHWATER_WATCHER_H
 #define HIGHWATER_WATCHER_H
 
+#include "devicesim/latency_probe.h"
 #include "devicesim/report.h"
-#include "devicesim/sightings.h"
 #include "shared/features.h"
 #include "shared/mqtt_link.h"
 
@@ -16,7 +16,7 @@
 
 struct watcher {
     struct mqtt_link link;
-    struct sightings sightings;
+    struct latency_probe probe;
     const struct features *features;
     struct report *report;
     bool is_subscribed;

@@ -132,7 +132,7 @@ def test_a_seed_gives_the_same_bytes_whatever_the_timing(stack, kind):
     assert first != payloads_of(stack.broker, *always, "--seed", 12)
 
 
-def test_mishaps_leave_the_other_readings_as_they_are(stack):
+def test_faults_leave_the_other_readings_as_they_are(stack):
     always = ["--num-devices", 5, "--count", 200, "--start-time", "2026-01-01T00:00:00Z", "--rate", "max", "--seed", 3]
     plain = payloads_of(stack.broker, *always)
     bent = payloads_of(stack.broker, *always, "--malformed", 0.2, "--repeated", 0.2, "--out-of-order", 0.2)
@@ -284,7 +284,7 @@ def test_replay_stops_at_a_line_that_is_none(stack, truth):
 
 
 @pytest.mark.faults
-def test_every_mishap_is_sent_counted_and_told_apart(stack, truth):
+def test_every_fault_is_sent_counted_and_told_apart(stack, truth):
     live_collector(stack)
     shares = {"late": 0.05, "out-of-order": 0.1, "repeated": 0.05, "malformed": 0.05, "oversized": 0.002}
     shares |= {"wrong-id": 0.02, "skewed": 0.3, "burst": 0.3, "flapping": 0.3}
@@ -295,12 +295,12 @@ def test_every_mishap_is_sent_counted_and_told_apart(stack, truth):
     )  # fmt: skip
     legal = report["malformed"].get("minus_zero", 0)
     assert report["readings"] == 4000 + legal
-    assert all(count > 0 for name, count in report["mishaps"].items() if name != "oversized_accepted"), report
+    assert all(count > 0 for name, count in report["faults"].items() if name != "oversized_accepted"), report
     assert report["reconnects"] > 0 and report["unanswered"] == 0
-    assert report["refused"] == report["mishaps"]["oversized"]
-    assert sum(report["malformed"].values()) == report["mishaps"]["malformed"]
+    assert report["refused"] == report["faults"]["oversized"]
+    assert sum(report["malformed"].values()) == report["faults"]["malformed"]
     result = assert_verified(stack.database, truth)
-    assert result["rejected"]["sent"] == report["mishaps"]["malformed"] + report["mishaps"]["wrong_id"] - legal
+    assert result["rejected"]["sent"] == report["faults"]["malformed"] + report["faults"]["wrong_id"] - legal
     # out of order means just that: some reading was overtaken by a later one of its device
     sent = [line for line in lines_of(truth) if line[0] == "sent" and line[4] == "reading"]
     by_device: dict[str, list[str]] = {}
@@ -315,7 +315,7 @@ def test_forty_malformed_ones_among_four_thousand(stack, truth):
         stack.broker, "--num-devices", 40, "--rate", "max", "--count", 4000, "--malformed", 0.01, "--seed", 1,
         "--truth", truth,
     )  # fmt: skip
-    bad = report["mishaps"]["malformed"]
+    bad = report["faults"]["malformed"]
     assert 20 < bad < 60
     result = assert_verified(stack.database, truth)
     assert result["readings"]["rows"] == 4000 and result["rejected"]["rows"] == bad
@@ -328,7 +328,7 @@ def test_an_oversized_message_is_refused_and_nobody_else_notices(stack, truth):
         stack.broker, "--num-devices", 5, "--rate", 100, "--count", 300, "--oversized", 0.01, "--seed", 1,
         "--truth", truth,
     )  # fmt: skip
-    assert report["mishaps"]["oversized"] == report["refused"] > 0
+    assert report["faults"]["oversized"] == report["refused"] > 0
     assert report["reconnects"] == 0 and report["readings"] == 300
     assert assert_verified(stack.database, truth)["readings"]["rows"] == 300
 
@@ -340,9 +340,9 @@ def test_an_oversized_message_that_fits_is_stored_once(stack, truth):
         stack.broker, "--num-devices", 5, "--rate", 100, "--count", 200, "--oversized", 0.02, "--oversized-bytes",
         "100k", "--seed", 1, "--truth", truth,
     )  # fmt: skip
-    assert report["mishaps"]["oversized"] == report["mishaps"]["oversized_accepted"] > 0
+    assert report["faults"]["oversized"] == report["faults"]["oversized_accepted"] > 0
     assert report["refused"] == 0
-    assert assert_verified(stack.database, truth)["readings"]["rows"] == 200 + report["mishaps"]["oversized"]
+    assert assert_verified(stack.database, truth)["readings"]["rows"] == 200 + report["faults"]["oversized"]
 
 
 # --- The verdict ---------------------------------------------------------------------------------

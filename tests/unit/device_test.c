@@ -1,6 +1,6 @@
 #include "devicesim/device.h"
 
-#include "devicesim/mishap.h"
+#include "devicesim/fault.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -156,59 +156,59 @@ static void test_device__first_readings_are_spread_over_a_period(void **state)
         assert_in_range(in_quarter[i], 900, 1100);
 }
 
-static void test_mishap__shares_are_kept_and_do_not_change_each_other(void **state)
+static void test_fault__shares_are_kept_and_do_not_change_each_other(void **state)
 {
-    struct mishap_rules few = {.seed = 5, .late_by_us = 1000000};
-    struct mishap_rules many;
-    struct mishap_draw a, b;
+    struct fault_rules few = {.seed = 5, .late_by_us = 1000000};
+    struct fault_rules many;
+    struct fault_draw a, b;
     unsigned late = 0;
 
     (void)state;
     assert_true(malformed_set_parse(&few.classes, "all"));
-    few.shares[MISHAP_LATE] = 0.1;
+    few.shares[FAULT_LATE] = 0.1;
     many = few;
-    for (int mishap = MISHAP_OUT_OF_ORDER; mishap < MISHAP_SKEWED; mishap++)
-        many.shares[mishap] = 0.5;
+    for (int fault = FAULT_OUT_OF_ORDER; fault < FAULT_SKEWED; fault++)
+        many.shares[fault] = 0.5;
     for (uint64_t k = 0; k < 10000; k++) {
-        mishap_draw(&few, k % DEVICES, k, &a);
-        mishap_draw(&many, k % DEVICES, k, &b);
-        assert_int_equal(a.happens[MISHAP_LATE], b.happens[MISHAP_LATE]);
+        fault_draw(&few, k % DEVICES, k, &a);
+        fault_draw(&many, k % DEVICES, k, &b);
+        assert_int_equal(a.happens[FAULT_LATE], b.happens[FAULT_LATE]);
         assert_true(a.late_us == b.late_us && a.late_us >= 0 && a.late_us < 1000000);
-        assert_false(a.happens[MISHAP_REPEATED]);
-        late += a.happens[MISHAP_LATE];
+        assert_false(a.happens[FAULT_REPEATED]);
+        late += a.happens[FAULT_LATE];
     }
     assert_in_range(late, 900, 1100);
 }
 
-static void test_mishap__none_and_all(void **state)
+static void test_fault__none_and_all(void **state)
 {
-    struct mishap_rules rules = {.seed = 5};
-    struct mishap_draw draw;
+    struct fault_rules rules = {.seed = 5};
+    struct fault_draw draw;
 
     (void)state;
     for (uint64_t k = 0; k < 1000; k++) {
-        mishap_draw(&rules, 0, k, &draw);
-        assert_false(draw.happens[MISHAP_LATE] || draw.happens[MISHAP_MALFORMED]);
-        assert_false(mishap_has_trait(&rules, MISHAP_BURST, k));
+        fault_draw(&rules, 0, k, &draw);
+        assert_false(draw.happens[FAULT_LATE] || draw.happens[FAULT_MALFORMED]);
+        assert_false(fault_has_trait(&rules, FAULT_BURST, k));
     }
-    for (int mishap = 0; mishap < MISHAP_COUNT; mishap++)
-        rules.shares[mishap] = 1;
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        rules.shares[fault] = 1;
     for (uint64_t k = 0; k < 1000; k++) {
-        mishap_draw(&rules, 0, k, &draw);
-        assert_true(draw.happens[MISHAP_LATE] && draw.happens[MISHAP_WRONG_ID]);
-        assert_true(mishap_has_trait(&rules, MISHAP_SKEWED, k));
+        fault_draw(&rules, 0, k, &draw);
+        assert_true(draw.happens[FAULT_LATE] && draw.happens[FAULT_WRONG_ID]);
+        assert_true(fault_has_trait(&rules, FAULT_SKEWED, k));
     }
 }
 
-static void test_mishap__no_skew_is_near_a_minute_ahead(void **state)
+static void test_fault__no_skew_is_near_a_minute_ahead(void **state)
 {
-    struct mishap_rules rules = {.seed = 5};
+    struct fault_rules rules = {.seed = 5};
     unsigned behind = 0;
     unsigned ahead = 0;
 
     (void)state;
     for (uint64_t device = 0; device < 4000; device++) {
-        int64_t skew_s = mishap_skew_us(&rules, device) / 1000000;
+        int64_t skew_s = fault_skew_us(&rules, device) / 1000000;
 
         assert_true(skew_s <= 30 || skew_s >= 300);
         assert_true(skew_s >= -3600 && skew_s <= 3600);
@@ -228,9 +228,9 @@ int main(void)
         cmocka_unit_test(test_device__every_status_comes_about_equally_often),
         cmocka_unit_test(test_device__delays_fill_the_interval),
         cmocka_unit_test(test_device__first_readings_are_spread_over_a_period),
-        cmocka_unit_test(test_mishap__shares_are_kept_and_do_not_change_each_other),
-        cmocka_unit_test(test_mishap__none_and_all),
-        cmocka_unit_test(test_mishap__no_skew_is_near_a_minute_ahead),
+        cmocka_unit_test(test_fault__shares_are_kept_and_do_not_change_each_other),
+        cmocka_unit_test(test_fault__none_and_all),
+        cmocka_unit_test(test_fault__no_skew_is_near_a_minute_ahead),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,7 +1,7 @@
 #include "devicesim/outstanding.h"
 
-#include "devicesim/names.h"
-#include "devicesim/sightings.h"
+#include "devicesim/latency_probe.h"
+#include "devicesim/string_table.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ static void take(struct outstanding *outstanding, uint16_t packet_id)
 {
     struct ticket ticket;
 
-    assert_true(outstanding_take(outstanding, &ticket, packet_id));
+    assert_true(outstanding_pop(outstanding, &ticket, packet_id));
     assert_int_equal(ticket.number, 1000u + packet_id);
 }
 
@@ -40,9 +40,9 @@ static void test_outstanding__each_ticket_is_given_back_once_in_any_order(void *
     take(&outstanding, 1);
     take(&outstanding, 3);
     take(&outstanding, 2);
-    assert_false(outstanding_take(&outstanding, &ticket, 2));
-    assert_false(outstanding_take(&outstanding, &ticket, 0));
-    assert_false(outstanding_take(&outstanding, &ticket, 101));
+    assert_false(outstanding_pop(&outstanding, &ticket, 2));
+    assert_false(outstanding_pop(&outstanding, &ticket, 0));
+    assert_false(outstanding_pop(&outstanding, &ticket, 101));
     for (uint16_t id = 100; id >= 4; id--)
         take(&outstanding, id);
     assert_int_equal(outstanding.count, 0);
@@ -86,48 +86,48 @@ static void test_outstanding__one_that_stays_away_does_not_hide_the_others(void 
     outstanding_release(&outstanding);
 }
 
-static void test_names__numbers_follow_the_order_of_appearance(void **state)
+static void test_string_table__numbers_follow_the_order_of_appearance(void **state)
 {
-    struct names names = {0};
+    struct string_table names = {0};
     char text[32];
 
     (void)state;
-    assert_true(names_find(&names, "x") == NAMES_NONE);
+    assert_true(string_table_find(&names, "x") == STRING_TABLE_NONE);
     for (uint32_t i = 0; i < 5000; i++) {
         snprintf(text, sizeof(text), "device_%u", (unsigned)i);
-        assert_int_equal(names_add(&names, text), i);
+        assert_int_equal(string_table_add(&names, text), i);
     }
     for (uint32_t i = 0; i < 5000; i++) {
         snprintf(text, sizeof(text), "device_%u", (unsigned)i);
-        assert_int_equal(names_find(&names, text), i);
-        assert_int_equal(names_add(&names, text), i);
+        assert_int_equal(string_table_find(&names, text), i);
+        assert_int_equal(string_table_add(&names, text), i);
         assert_string_equal(names.texts[i], text);
     }
-    assert_true(names_find(&names, "device_5000") == NAMES_NONE);
-    assert_true(names_find(&names, "") == NAMES_NONE);
-    names_release(&names);
+    assert_true(string_table_find(&names, "device_5000") == STRING_TABLE_NONE);
+    assert_true(string_table_find(&names, "") == STRING_TABLE_NONE);
+    string_table_release(&names);
 }
 
-static void test_sightings__a_reading_is_seen_once_and_with_its_own_delay(void **state)
+static void test_latency_probe__a_reading_is_seen_once_and_with_its_own_delay(void **state)
 {
-    struct sightings sightings = {0};
+    struct latency_probe probe = {0};
     uint64_t took_us = 0;
 
     (void)state;
-    assert_false(sightings_seen(&sightings, "a", 1, 5, &took_us));
-    sightings_sent(&sightings, "a", 1, 1000);
-    sightings_sent(&sightings, "a", 2, 2000);
-    sightings_sent(&sightings, "b", 1, 3000);
-    assert_true(sightings_seen(&sightings, "a", 1, 1500, &took_us));
+    assert_false(latency_probe_seen(&probe, "a", 1, 5, &took_us));
+    latency_probe_note_sent(&probe, "a", 1, 1000);
+    latency_probe_note_sent(&probe, "a", 2, 2000);
+    latency_probe_note_sent(&probe, "b", 1, 3000);
+    assert_true(latency_probe_seen(&probe, "a", 1, 1500, &took_us));
     assert_int_equal(took_us, 500);
-    assert_false(sightings_seen(&sightings, "a", 1, 1600, &took_us));
-    assert_true(sightings_seen(&sightings, "b", 1, 3001, &took_us));
+    assert_false(latency_probe_seen(&probe, "a", 1, 1600, &took_us));
+    assert_true(latency_probe_seen(&probe, "b", 1, 3001, &took_us));
     assert_int_equal(took_us, 1);
-    for (int i = 0; i < SIGHTINGS_KEPT; i++)
-        sightings_sent(&sightings, "a", 10 + i, 4000);
-    assert_false(sightings_seen(&sightings, "a", 2, 5000, &took_us)); /* too long ago */
-    assert_true(sightings_seen(&sightings, "a", 10, 5000, &took_us));
-    sightings_release(&sightings);
+    for (int i = 0; i < LATENCY_PROBE_KEPT; i++)
+        latency_probe_note_sent(&probe, "a", 10 + i, 4000);
+    assert_false(latency_probe_seen(&probe, "a", 2, 5000, &took_us)); /* too long ago */
+    assert_true(latency_probe_seen(&probe, "a", 10, 5000, &took_us));
+    latency_probe_release(&probe);
 }
 
 int main(void)
@@ -136,8 +136,8 @@ int main(void)
         cmocka_unit_test(test_outstanding__each_ticket_is_given_back_once_in_any_order),
         cmocka_unit_test(test_outstanding__the_ring_goes_round_without_growing),
         cmocka_unit_test(test_outstanding__one_that_stays_away_does_not_hide_the_others),
-        cmocka_unit_test(test_names__numbers_follow_the_order_of_appearance),
-        cmocka_unit_test(test_sightings__a_reading_is_seen_once_and_with_its_own_delay),
+        cmocka_unit_test(test_string_table__numbers_follow_the_order_of_appearance),
+        cmocka_unit_test(test_latency_probe__a_reading_is_seen_once_and_with_its_own_delay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static void test_report__json_is_json_and_adds_up(void **state)
     histogram_add(&report.ack_us, 100);
     report.malformed[2] = 3;
     report.malformed[5] = 1;
-    report.mishaps[MISHAP_MALFORMED] = 4;
+    report.faults[FAULT_MALFORMED] = 4;
     report_json(&report, &out, 5000000);
     json = cJSON_Parse(buffer_text(&out));
     assert_non_null(json);

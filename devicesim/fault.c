@@ -1,4 +1,4 @@
-#include "devicesim/mishap.h"
+#include "devicesim/fault.h"
 
 #include "devicesim/device.h"
 #include "shared/random.h"
@@ -7,44 +7,44 @@
 #define MINUTE_US (60 * SECOND_US)
 #define HOUR_US (60 * MINUTE_US)
 
-enum { SKEW_DRAW = MISHAP_COUNT }; /* a number that no trait has */
+enum { SKEW_DRAW = FAULT_COUNT }; /* a number that no trait has */
 
-static const char *const names[MISHAP_COUNT] = {
+static const char *const names[FAULT_COUNT] = {
     "late",     "out_of_order", "repeated", "malformed", "oversized",
     "wrong_id", "skewed",       "burst",    "flapping",
 };
 
-const char *mishap_name(enum mishap mishap)
+const char *fault_name(enum fault fault)
 {
-    return names[mishap];
+    return names[fault];
 }
 
-void mishap_draw(const struct mishap_rules *rules, uint64_t device, uint64_t k,
-                 struct mishap_draw *out)
+void fault_draw(const struct fault_rules *rules, uint64_t device, uint64_t k,
+                struct fault_draw *out)
 {
-    uint64_t random = device_random(rules->seed, DEVICE_STREAM_MISHAPS, device, k);
+    uint64_t random = device_random(rules->seed, DEVICE_STREAM_FAULTS, device, k);
 
-    *out = (struct mishap_draw){0};
-    for (int mishap = 0; mishap < MISHAP_SKEWED; mishap++)
-        out->happens[mishap] = random_unit(&random) < rules->shares[mishap];
+    *out = (struct fault_draw){0};
+    for (int fault = 0; fault < FAULT_SKEWED; fault++)
+        out->happens[fault] = random_unit(&random) < rules->shares[fault];
     out->late_us = (int64_t)(random_unit(&random) * (double)rules->late_by_us);
     if (rules->classes)
         out->malformed = malformed_pick(rules->classes, random_next(&random));
 }
 
-static uint64_t trait_random(const struct mishap_rules *rules, unsigned trait, uint64_t device)
+static uint64_t trait_random(const struct fault_rules *rules, unsigned trait, uint64_t device)
 {
     return device_random(rules->seed, DEVICE_STREAM_TRAITS, device, trait);
 }
 
-bool mishap_has_trait(const struct mishap_rules *rules, enum mishap trait, uint64_t device)
+bool fault_has_trait(const struct fault_rules *rules, enum fault trait, uint64_t device)
 {
     uint64_t random = trait_random(rules, trait, device);
 
     return random_unit(&random) < rules->shares[trait];
 }
 
-int64_t mishap_skew_us(const struct mishap_rules *rules, uint64_t device)
+int64_t fault_skew_us(const struct fault_rules *rules, uint64_t device)
 {
     uint64_t random = trait_random(rules, SKEW_DRAW, device);
     double kind = random_unit(&random);

@@ -1,17 +1,17 @@
-/* record.h: what a file of truth says, and what of it a store turned out to have.
+/* ledger.h: what a file of truth says, and what of it a store turned out to have.
  *
  * Shape    two sets: readings, each told apart by device, time, status and values; and messages
  *          that must be rejected, told apart by device, length and the beginning of their bytes.
  *          Each counts how often it was sent, acknowledged, and found in the store.
  * Units    microseconds since 1970; numbers compare bit for bit.
- * Errors   record_take() is false for a line that is no line of truth; `error` says why. What a
+ * Errors   ledger_apply() is false for a line that is no line of truth; `error` says why. What a
  *          kill cut off at the end of a file is such a line.
- * Owner    embedded; record_init() before use; record_release() frees everything.
+ * Owner    embedded; ledger_init() before use; ledger_release() frees everything.
  */
-#ifndef HIGHWATER_RECORD_H
-#define HIGHWATER_RECORD_H
+#ifndef HIGHWATER_LEDGER_H
+#define HIGHWATER_LEDGER_H
 
-#include "devicesim/names.h"
+#include "devicesim/string_table.h"
 #include "devicesim/truth.h"
 #include "shared/features.h"
 #include "shared/reading.h"
@@ -20,65 +20,64 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORD_NONE UINT32_MAX
+#define LEDGER_NONE UINT32_MAX
 
-enum { RECORD_ERROR_SIZE = 320, RECORD_VALUES_MAX = FEATURES_MAX };
+enum { LEDGER_ERROR_SIZE = 320, LEDGER_VALUES_MAX = FEATURES_MAX };
 
-struct record_counts {
+struct ledger_counts {
     uint32_t sent;
-    uint32_t acked;   /* and heard by somebody */
+    uint32_t acked;   /* with a subscriber */
     uint32_t unheard; /* acknowledged with "no matching subscribers" */
     uint32_t found;
 };
 
-struct record_reading {
+struct ledger_reading {
     int64_t recorded_at_us;
     uint32_t device;
     enum truth_expect expect;
     uint32_t rejection; /* TRUTH_EITHER: the same message among the rejections */
-    struct record_counts counts;
+    struct ledger_counts counts;
     uint8_t status;
 };
 
-struct record_rejection {
+struct ledger_rejection {
     uint32_t device;
     uint32_t bytes;
     size_t head; /* in `heads`, NUL-terminated hexadecimal */
     bool is_either;
-    struct record_counts counts;
+    struct ledger_counts counts;
 };
 
 /* An open hash of numbers + 1. */
-struct record_index {
+struct ledger_index {
     uint32_t *slots;
     uint32_t slot_count;
 };
 
-/* When what the record tells of happened. None before the first line about something sent. */
-struct record_span {
+/* When the events of the ledger happened; nothing before the first line about something sent. */
+struct ledger_span {
     bool is_there;
     int64_t first_us; /* the first event */
     int64_t last_us;
-    int64_t
-        earliest_us; /* recorded_at, of all readings; earliest after latest when there are none */
+    int64_t earliest_us; /* recorded_at of all readings; after latest_us when there are none */
     int64_t latest_us;
 };
 
-struct record {
+struct ledger {
     struct features features; /* that are compared */
-    struct names devices;
-    struct record_span span;
+    struct string_table devices;
+    struct ledger_span span;
 
-    struct record_reading *readings;
+    struct ledger_reading *readings;
     double *values; /* features.count for each reading */
     uint32_t reading_count;
     uint32_t reading_capacity;
-    struct record_index reading_index;
+    struct ledger_index reading_index;
 
-    struct record_rejection *rejections;
+    struct ledger_rejection *rejections;
     uint32_t rejection_count;
     uint32_t rejection_capacity;
-    struct record_index rejection_index;
+    struct ledger_index rejection_index;
     struct buffer heads;
 
     uint32_t *by_number; /* messages of the run being read: reading * 2, rejection * 2 + 1 */
@@ -90,33 +89,33 @@ struct record {
 };
 
 /* `features` are the ones to compare: what the store does not keep cannot be missed. */
-void record_init(struct record *record, const struct features *features);
-void record_release(struct record *record);
+void ledger_init(struct ledger *ledger, const struct features *features);
+void ledger_release(struct ledger *ledger);
 
-/* Takes in a line of truth, without its line break; changes it. `error` has RECORD_ERROR_SIZE. */
-bool record_take(struct record *record, char *line, char *error);
+/* Enters a line of truth, without its line break, which it changes. `error` has LEDGER_ERROR_SIZE. */
+bool ledger_apply(struct ledger *ledger, char *line, char *error);
 
 /* Forgets what was found, for another look. */
-void record_clear_found(struct record *record);
+void ledger_clear_found(struct ledger *ledger);
 
-/* RECORD_NONE when that was never sent. `values` in the order of the features, NAN = absent. */
-uint32_t record_find_reading(const struct record *record, uint32_t device, int64_t recorded_at_us,
+/* LEDGER_NONE when that was never sent. `values` in the order of the features, NAN = absent. */
+uint32_t ledger_find_reading(const struct ledger *ledger, uint32_t device, int64_t recorded_at_us,
                              uint8_t status, const double *values);
-uint32_t record_find_rejection(const struct record *record, uint32_t device, uint32_t bytes,
+uint32_t ledger_find_rejection(const struct ledger *ledger, uint32_t device, uint32_t bytes,
                                const char *head);
 
-/* True for a row of one of the devices, not found in the record, that can only be of this run: it
+/* True for a row of one of the devices, not found in the ledger, that can only be of this run: it
  * was received amid it, or since it began (as clocks differ, a minute before) and is of a moment
  * amid those that were recorded. The table may be full of what the same devices sent in others. */
-bool record_claims_reading(const struct record *record, int64_t recorded_at_us,
+bool ledger_claims_reading(const struct ledger *ledger, int64_t recorded_at_us,
                            int64_t received_at_us);
 
 /* The same of a rejected message: there is nothing to tell it by but when it was received. What came
  * before the run must not stand in for one that is lost. */
-bool record_claims_rejection(const struct record *record, int64_t received_at_us);
+bool ledger_claims_rejection(const struct ledger *ledger, int64_t received_at_us);
 
 /* True when the store owes us this one. */
-bool record_reading_is_lost(const struct record *record, uint32_t number);
-bool record_rejection_is_lost(const struct record *record, uint32_t number);
+bool ledger_reading_is_lost(const struct ledger *ledger, uint32_t number);
+bool ledger_rejection_is_lost(const struct ledger *ledger, uint32_t number);
 
 #endif

@@ -1,7 +1,7 @@
-#include "devicesim/record.h"
+#include "devicesim/ledger.h"
 
 #include "devicesim/credentials.h"
-#include "devicesim/rows.h"
+#include "devicesim/gz_lines.h"
 #include "shared/mem.h"
 
 #include <unistd.h>
@@ -24,7 +24,7 @@
 
 struct fixture {
     struct features features;
-    struct record record;
+    struct ledger ledger;
     char path[64];
 };
 
@@ -35,8 +35,8 @@ static int setup(void **state)
     int fd;
 
     assert_true(features_parse(&f->features, "a,b", error, sizeof(error)));
-    record_init(&f->record, &f->features);
-    strcpy(f->path, "/tmp/record_test.XXXXXX");
+    ledger_init(&f->ledger, &f->features);
+    strcpy(f->path, "/tmp/ledger_test.XXXXXX");
     fd = mkstemp(f->path);
     assert_true(fd >= 0);
     close(fd);
@@ -48,7 +48,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    record_release(&f->record);
+    ledger_release(&f->ledger);
     unlink(f->path);
     free(f);
     return 0;
@@ -57,11 +57,11 @@ static int teardown(void **state)
 static bool take(struct fixture *f, const char *text)
 {
     char line[1024];
-    char error[RECORD_ERROR_SIZE] = "";
+    char error[LEDGER_ERROR_SIZE] = "";
     bool taken;
 
     strcpy(line, text);
-    taken = record_take(&f->record, line, error);
+    taken = ledger_apply(&f->ledger, line, error);
     assert_true(taken || error[0]);
     return taken;
 }
@@ -71,11 +71,11 @@ static uint32_t find(const struct fixture *f, const char *device, int64_t at_us,
 {
     const double values[] = {a, b};
 
-    return record_find_reading(&f->record, names_find(&f->record.devices, device), at_us, status,
-                               values);
+    return ledger_find_reading(&f->ledger, string_table_find(&f->ledger.devices, device), at_us,
+                               status, values);
 }
 
-static void test_record__a_reading_is_found_by_all_it_says(void **state)
+static void test_ledger__a_reading_is_found_by_all_it_says(void **state)
 {
     struct fixture *f = *state;
     uint32_t at;
@@ -85,15 +85,15 @@ static void test_record__a_reading_is_found_by_all_it_says(void **state)
     assert_true(take(f, "sent,2," AT ",stored,reading,d," AT ",,,0,,"));
     at = find(f, "d", AT_US, STATUS_ON, 1.5, 2);
     assert_int_equal(at, 0);
-    assert_int_equal(f->record.readings[at].counts.sent, 1);
+    assert_int_equal(f->ledger.readings[at].counts.sent, 1);
     assert_int_equal(find(f, "d", AT_US, STATUS_ABSENT, 0, (double)NAN), 1);
-    assert_true(find(f, "d", AT_US + 1, STATUS_ON, 1.5, 2) == RECORD_NONE);
-    assert_true(find(f, "d", AT_US, STATUS_OFF, 1.5, 2) == RECORD_NONE);
-    assert_true(find(f, "d", AT_US, STATUS_ON, 2, 1.5) == RECORD_NONE);
-    assert_true(find(f, "d", AT_US, STATUS_ON, 1.5, (double)NAN) == RECORD_NONE);
+    assert_true(find(f, "d", AT_US + 1, STATUS_ON, 1.5, 2) == LEDGER_NONE);
+    assert_true(find(f, "d", AT_US, STATUS_OFF, 1.5, 2) == LEDGER_NONE);
+    assert_true(find(f, "d", AT_US, STATUS_ON, 2, 1.5) == LEDGER_NONE);
+    assert_true(find(f, "d", AT_US, STATUS_ON, 1.5, (double)NAN) == LEDGER_NONE);
 }
 
-static void test_record__lost_is_what_was_acknowledged_and_not_found(void **state)
+static void test_ledger__lost_is_what_was_acknowledged_and_not_found(void **state)
 {
     struct fixture *f = *state;
 
@@ -106,36 +106,36 @@ static void test_record__lost_is_what_was_acknowledged_and_not_found(void **stat
     }
     assert_true(take(f, "acked,1," AT ",0"));
     assert_true(take(f, "acked,3," AT ",16"));
-    assert_true(record_reading_is_lost(&f->record, 0));
-    assert_false(record_reading_is_lost(&f->record, 1)); /* nobody said that it arrived */
-    assert_false(record_reading_is_lost(&f->record, 2)); /* nobody subscribed */
-    f->record.readings[0].counts.found++;
-    assert_false(record_reading_is_lost(&f->record, 0));
-    record_clear_found(&f->record);
-    assert_true(record_reading_is_lost(&f->record, 0));
+    assert_true(ledger_reading_is_lost(&f->ledger, 0));
+    assert_false(ledger_reading_is_lost(&f->ledger, 1)); /* nobody said that it arrived */
+    assert_false(ledger_reading_is_lost(&f->ledger, 2)); /* nobody subscribed */
+    f->ledger.readings[0].counts.found++;
+    assert_false(ledger_reading_is_lost(&f->ledger, 0));
+    ledger_clear_found(&f->ledger);
+    assert_true(ledger_reading_is_lost(&f->ledger, 0));
 }
 
-static void test_record__only_what_is_of_its_time_is_claimed(void **state)
+static void test_ledger__only_what_is_of_its_time_is_claimed(void **state)
 {
     const int64_t minute = INT64_C(60000000);
     struct fixture *f = *state;
 
-    assert_false(record_claims_reading(&f->record, AT_US, AT_US));
-    assert_false(record_claims_rejection(&f->record, AT_US));
+    assert_false(ledger_claims_reading(&f->ledger, AT_US, AT_US));
+    assert_false(ledger_claims_rejection(&f->ledger, AT_US));
     assert_true(take(f, HEADER));
     assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,1,,"));
     /* amid the run, whatever its moment; of its moments, but a minute for clocks that differ */
-    assert_true(record_claims_reading(&f->record, AT_US - 9 * minute, AT_US));
-    assert_true(record_claims_reading(&f->record, AT_US, AT_US - minute));
-    assert_true(record_claims_reading(&f->record, AT_US, AT_US + 9 * minute));
-    assert_false(record_claims_reading(&f->record, AT_US, AT_US - minute - 1));
-    assert_false(record_claims_reading(&f->record, AT_US + 1, AT_US + 1));
-    assert_true(record_claims_rejection(&f->record, AT_US - minute));
-    assert_false(record_claims_rejection(&f->record, AT_US - minute - 1));
+    assert_true(ledger_claims_reading(&f->ledger, AT_US - 9 * minute, AT_US));
+    assert_true(ledger_claims_reading(&f->ledger, AT_US, AT_US - minute));
+    assert_true(ledger_claims_reading(&f->ledger, AT_US, AT_US + 9 * minute));
+    assert_false(ledger_claims_reading(&f->ledger, AT_US, AT_US - minute - 1));
+    assert_false(ledger_claims_reading(&f->ledger, AT_US + 1, AT_US + 1));
+    assert_true(ledger_claims_rejection(&f->ledger, AT_US - minute));
+    assert_false(ledger_claims_rejection(&f->ledger, AT_US - minute - 1));
     assert_false(take(f, "sent,2,yesterday,stored,reading,d," AT ",ON,1,1,,"));
 }
 
-static void test_record__a_repetition_is_the_same_reading(void **state)
+static void test_ledger__a_repetition_is_the_same_reading(void **state)
 {
     struct fixture *f = *state;
 
@@ -143,12 +143,12 @@ static void test_record__a_repetition_is_the_same_reading(void **state)
     assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
     assert_true(take(f, "sent,2," AT ",stored,repeated,d," AT ",ON,1,0,,"));
     assert_true(take(f, "acked,2," AT ",0"));
-    assert_int_equal(f->record.reading_count, 1);
-    assert_int_equal(f->record.readings[0].counts.sent, 2);
-    assert_int_equal(f->record.readings[0].counts.acked, 1);
+    assert_int_equal(f->ledger.reading_count, 1);
+    assert_int_equal(f->ledger.readings[0].counts.sent, 2);
+    assert_int_equal(f->ledger.readings[0].counts.acked, 1);
 }
 
-static void test_record__of_rejected_ones_as_many_must_be_there_as_were_acknowledged(void **state)
+static void test_ledger__of_rejected_ones_as_many_must_be_there_as_were_acknowledged(void **state)
 {
     struct fixture *f = *state;
     uint32_t at;
@@ -159,19 +159,19 @@ static void test_record__of_rejected_ones_as_many_must_be_there_as_were_acknowle
     assert_true(take(f, "sent,3," AT ",rejected,empty,d,,,,,0,"));
     assert_true(take(f, "acked,1," AT ",0"));
     assert_true(take(f, "acked,2," AT ",0"));
-    at = record_find_rejection(&f->record, 0, 1, "7b");
-    assert_int_equal(f->record.rejections[at].counts.acked, 2);
-    f->record.rejections[at].counts.found = 1;
-    assert_true(record_rejection_is_lost(&f->record, at));
-    f->record.rejections[at].counts.found = 3; /* delivered again */
-    assert_false(record_rejection_is_lost(&f->record, at));
-    at = record_find_rejection(&f->record, 0, 0, "");
-    assert_false(record_rejection_is_lost(&f->record, at));
-    assert_true(record_find_rejection(&f->record, 0, 2, "7b") == RECORD_NONE);
-    assert_true(record_find_rejection(&f->record, 0, 1, "7c") == RECORD_NONE);
+    at = ledger_find_rejection(&f->ledger, 0, 1, "7b");
+    assert_int_equal(f->ledger.rejections[at].counts.acked, 2);
+    f->ledger.rejections[at].counts.found = 1;
+    assert_true(ledger_rejection_is_lost(&f->ledger, at));
+    f->ledger.rejections[at].counts.found = 3; /* delivered again */
+    assert_false(ledger_rejection_is_lost(&f->ledger, at));
+    at = ledger_find_rejection(&f->ledger, 0, 0, "");
+    assert_false(ledger_rejection_is_lost(&f->ledger, at));
+    assert_true(ledger_find_rejection(&f->ledger, 0, 2, "7b") == LEDGER_NONE);
+    assert_true(ledger_find_rejection(&f->ledger, 0, 1, "7c") == LEDGER_NONE);
 }
 
-static void test_record__either_place_will_do(void **state)
+static void test_ledger__either_place_will_do(void **state)
 {
     struct fixture *f = *state;
     uint32_t rejection;
@@ -179,17 +179,17 @@ static void test_record__either_place_will_do(void **state)
     assert_true(take(f, HEADER));
     assert_true(take(f, "sent,1," AT ",either,reading,d," AT ",ON,1,0,20,7b7d"));
     assert_true(take(f, "acked,1," AT ",0"));
-    rejection = record_find_rejection(&f->record, 0, 20, "7b7d");
-    assert_true(record_reading_is_lost(&f->record, 0));
-    assert_false(record_rejection_is_lost(&f->record, rejection));
-    f->record.rejections[rejection].counts.found = 1;
-    assert_false(record_reading_is_lost(&f->record, 0));
-    f->record.rejections[rejection].counts.found = 0;
-    f->record.readings[0].counts.found = 1;
-    assert_false(record_reading_is_lost(&f->record, 0));
+    rejection = ledger_find_rejection(&f->ledger, 0, 20, "7b7d");
+    assert_true(ledger_reading_is_lost(&f->ledger, 0));
+    assert_false(ledger_rejection_is_lost(&f->ledger, rejection));
+    f->ledger.rejections[rejection].counts.found = 1;
+    assert_false(ledger_reading_is_lost(&f->ledger, 0));
+    f->ledger.rejections[rejection].counts.found = 0;
+    f->ledger.readings[0].counts.found = 1;
+    assert_false(ledger_reading_is_lost(&f->ledger, 0));
 }
 
-static void test_record__a_second_run_counts_from_one_again(void **state)
+static void test_ledger__a_second_run_counts_from_one_again(void **state)
 {
     struct fixture *f = *state;
 
@@ -197,16 +197,16 @@ static void test_record__a_second_run_counts_from_one_again(void **state)
     assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
     assert_true(take(f, ""));
     assert_true(take(f, "event,number,at,expect,kind,device,recorded_at,status,a,c,bytes,head"));
-    assert_string_equal(f->record.ignored, "c");
+    assert_string_equal(f->ledger.ignored, "c");
     assert_false(take(f, "acked,1," AT ",0")); /* that was the other run's */
     assert_true(take(f, "sent,1," AT ",stored,reading,e," AT ",ON,7,8,,"));
     assert_true(take(f, "acked,1," AT ",0"));
-    assert_int_equal(f->record.readings[0].counts.acked, 0);
+    assert_int_equal(f->ledger.readings[0].counts.acked, 0);
     assert_int_equal(find(f, "e", AT_US, STATUS_ON, 7, (double)NAN), 1);
-    assert_int_equal(f->record.readings[1].counts.acked, 1);
+    assert_int_equal(f->ledger.readings[1].counts.acked, 1);
 }
 
-static void test_record__what_is_no_line_of_truth_is_refused(void **state)
+static void test_ledger__what_is_no_line_of_truth_is_refused(void **state)
 {
     static const char *const lines[] = {
         "sent",
@@ -232,7 +232,7 @@ static void test_record__what_is_no_line_of_truth_is_refused(void **state)
     }
 }
 
-static void test_record__many_are_found_again(void **state)
+static void test_ledger__many_are_found_again(void **state)
 {
     struct fixture *f = *state;
     char line[256];
@@ -246,30 +246,30 @@ static void test_record__many_are_found_again(void **state)
                  (unsigned)i);
         assert_true(take(f, line));
     }
-    assert_int_equal(f->record.reading_count, 20000);
+    assert_int_equal(f->ledger.reading_count, 20000);
     for (int i = 0; i < 20000; i++) {
         int round = i / 100;
 
         snprintf(line, sizeof(line), "d%d", i % 100);
         assert_int_equal(find(f, line, AT_US, STATUS_ON, 0, round), i);
         snprintf(line, sizeof(line), "%08x", (unsigned)i);
-        assert_int_equal(record_find_rejection(&f->record, (uint32_t)i % 100, 5, line), i);
+        assert_int_equal(ledger_find_rejection(&f->ledger, (uint32_t)i % 100, 5, line), i);
     }
 }
 
 static void read_file(struct fixture *f)
 {
-    char error[RECORD_ERROR_SIZE];
-    struct rows rows = {0};
+    char error[LEDGER_ERROR_SIZE];
+    struct gz_lines lines = {0};
     char *line;
 
-    assert_true(rows_open(&rows, f->path));
-    while ((line = rows_next(&rows))) {
-        if (!record_take(&f->record, line, error))
-            fail_msg("line %d: %s", (int)rows.line, error);
+    assert_true(gz_lines_open(&lines, f->path));
+    while ((line = gz_lines_next(&lines))) {
+        if (!ledger_apply(&f->ledger, line, error))
+            fail_msg("line %d: %s", (int)lines.line, error);
     }
-    assert_null(rows_failure(&rows));
-    rows_close(&rows);
+    assert_null(gz_lines_failure(&lines));
+    gz_lines_close(&lines);
 }
 
 static void test_truth__what_is_written_is_read_back(void **state)
@@ -300,8 +300,8 @@ static void test_truth__what_is_written_is_read_back(void **state)
     }
     read_file(f);
     assert_int_equal(find(f, "a \"odd\", one", AT_US, STATUS_OFF, 1.0 / 3, (double)NAN), 0);
-    assert_int_equal(f->record.readings[0].counts.acked, 2);
-    assert_int_equal(record_find_rejection(&f->record, 0, 5, "7b2278227d"), 0);
+    assert_int_equal(f->ledger.readings[0].counts.acked, 2);
+    assert_int_equal(ledger_find_rejection(&f->ledger, 0, 5, "7b2278227d"), 0);
 }
 
 static void test_truth__a_torn_line_is_closed_before_the_next_run(void **state)
@@ -309,22 +309,19 @@ static void test_truth__a_torn_line_is_closed_before_the_next_run(void **state)
     struct fixture *f = *state;
     struct truth truth;
     FILE *file = fopen(f->path, "w");
-    struct rows rows = {0};
-    unsigned lines = 0;
+    struct gz_lines lines = {0};
 
     assert_non_null(file);
     fputs("sent,3,2026", file);
     fclose(file);
     assert_true(truth_open(&truth, f->path, &f->features));
     truth_close(&truth);
-    assert_true(rows_open(&rows, f->path));
-    assert_string_equal(rows_next(&rows), "sent,3,2026");
-    assert_string_equal(rows_next(&rows),
+    assert_true(gz_lines_open(&lines, f->path));
+    assert_string_equal(gz_lines_next(&lines), "sent,3,2026");
+    assert_string_equal(gz_lines_next(&lines),
                         "event,number,at,expect,kind,device,recorded_at,status,a,b,bytes,head");
-    while (rows_next(&rows))
-        lines++;
-    assert_int_equal(lines, 0);
-    rows_close(&rows);
+    assert_null(gz_lines_next(&lines));
+    gz_lines_close(&lines);
 }
 
 static void test_truth__a_full_disk_is_noticed(void **state)
@@ -338,7 +335,7 @@ static void test_truth__a_full_disk_is_noticed(void **state)
     truth_close(&truth);
 }
 
-static void test_rows__lines_of_any_length_plain_and_gzip(void **state)
+static void test_gz_lines__lines_of_any_length_plain_and_gzip(void **state)
 {
     struct fixture *f = *state;
     static char long_line[300000];
@@ -346,46 +343,46 @@ static void test_rows__lines_of_any_length_plain_and_gzip(void **state)
     memset(long_line, 'x', sizeof(long_line) - 1);
     for (int zipped = 0; zipped < 2; zipped++) {
         gzFile file = gzopen(f->path, zipped ? "wb" : "wbT");
-        struct rows rows = {0};
+        struct gz_lines lines = {0};
 
         assert_non_null(file);
         gzprintf(file, "first\n\nthird\r\n");
         gzwrite(file, long_line, sizeof(long_line) - 1);
         gzprintf(file, "\nlast");
         gzclose(file);
-        assert_true(rows_open(&rows, f->path));
-        assert_string_equal(rows_next(&rows), "first");
-        assert_string_equal(rows_next(&rows), "");
-        assert_string_equal(rows_next(&rows), "third\r");
-        assert_string_equal(rows_next(&rows), long_line);
-        assert_string_equal(rows_next(&rows), "last");
-        assert_int_equal(rows.line, 5);
-        assert_null(rows_next(&rows));
-        assert_null(rows_next(&rows));
-        assert_null(rows_failure(&rows));
-        assert_true(rows_progress(&rows) > 0.99);
-        rows_close(&rows);
+        assert_true(gz_lines_open(&lines, f->path));
+        assert_string_equal(gz_lines_next(&lines), "first");
+        assert_string_equal(gz_lines_next(&lines), "");
+        assert_string_equal(gz_lines_next(&lines), "third\r");
+        assert_string_equal(gz_lines_next(&lines), long_line);
+        assert_string_equal(gz_lines_next(&lines), "last");
+        assert_int_equal(lines.line, 5);
+        assert_null(gz_lines_next(&lines));
+        assert_null(gz_lines_next(&lines));
+        assert_null(gz_lines_failure(&lines));
+        assert_true(gz_lines_progress(&lines) > 0.99);
+        gz_lines_close(&lines);
     }
 }
 
-static void test_rows__a_gzip_file_that_was_cut_off_is_told(void **state)
+static void test_gz_lines__a_gzip_file_that_was_cut_off_is_told(void **state)
 {
     struct fixture *f = *state;
     gzFile file = gzopen(f->path, "wb");
-    struct rows rows = {0};
+    struct gz_lines lines = {0};
 
     for (int i = 0; i < 10000; i++)
         gzprintf(file, "line %d of many\n", i * 7919);
     gzclose(file);
     assert_int_equal(truncate(f->path, 5000), 0);
-    assert_true(rows_open(&rows, f->path));
-    while (rows_next(&rows))
+    assert_true(gz_lines_open(&lines, f->path));
+    while (gz_lines_next(&lines))
         ;
-    assert_non_null(rows_failure(&rows));
-    rows_close(&rows);
-    assert_false(rows_open(&rows, "/nowhere/at/all"));
-    assert_non_null(rows_failure(&rows));
-    rows_close(&rows);
+    assert_non_null(gz_lines_failure(&lines));
+    gz_lines_close(&lines);
+    assert_false(gz_lines_open(&lines, "/nowhere/at/all"));
+    assert_non_null(gz_lines_failure(&lines));
+    gz_lines_close(&lines);
 }
 
 static void test_credentials__are_read_line_by_line(void **state)
@@ -411,20 +408,20 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_record__a_reading_is_found_by_all_it_says),
-        CASE(test_record__lost_is_what_was_acknowledged_and_not_found),
-        CASE(test_record__only_what_is_of_its_time_is_claimed),
-        CASE(test_record__a_repetition_is_the_same_reading),
-        CASE(test_record__of_rejected_ones_as_many_must_be_there_as_were_acknowledged),
-        CASE(test_record__either_place_will_do),
-        CASE(test_record__a_second_run_counts_from_one_again),
-        CASE(test_record__what_is_no_line_of_truth_is_refused),
-        CASE(test_record__many_are_found_again),
+        CASE(test_ledger__a_reading_is_found_by_all_it_says),
+        CASE(test_ledger__lost_is_what_was_acknowledged_and_not_found),
+        CASE(test_ledger__only_what_is_of_its_time_is_claimed),
+        CASE(test_ledger__a_repetition_is_the_same_reading),
+        CASE(test_ledger__of_rejected_ones_as_many_must_be_there_as_were_acknowledged),
+        CASE(test_ledger__either_place_will_do),
+        CASE(test_ledger__a_second_run_counts_from_one_again),
+        CASE(test_ledger__what_is_no_line_of_truth_is_refused),
+        CASE(test_ledger__many_are_found_again),
         CASE(test_truth__what_is_written_is_read_back),
         CASE(test_truth__a_torn_line_is_closed_before_the_next_run),
         CASE(test_truth__a_full_disk_is_noticed),
-        CASE(test_rows__lines_of_any_length_plain_and_gzip),
-        CASE(test_rows__a_gzip_file_that_was_cut_off_is_told),
+        CASE(test_gz_lines__lines_of_any_length_plain_and_gzip),
+        CASE(test_gz_lines__a_gzip_file_that_was_cut_off_is_told),
         cmocka_unit_test(test_credentials__are_read_line_by_line),
     };
 

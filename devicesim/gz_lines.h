@@ -1,12 +1,12 @@
-/* rows.h: the lines of a text file, plain or gzip, one at a time.
+/* gz_lines.h: the lines of a text file, plain or gzip, one at a time.
  *
- * Errors   rows_open() is false, rows_next() ends early; rows_failure() then says why.
- * Owner    embedded; rows_close() frees the buffer. A line is the caller's to change until the
+ * Errors   gz_lines_open() is false, gz_lines_next() ends early; gz_lines_failure() then says why.
+ * Owner    embedded; gz_lines_close() frees the buffer. A line is the caller's to change until the
  * next.
  * Source   zlib's gzread(), which passes through what is not gzip.
  */
-#ifndef HIGHWATER_ROWS_H
-#define HIGHWATER_ROWS_H
+#ifndef HIGHWATER_GZ_LINES_H
+#define HIGHWATER_GZ_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 struct gzFile_s;
 
-struct rows {
+struct gz_lines {
     struct gzFile_s *file;
     char *data;
     size_t capacity;
@@ -26,16 +26,16 @@ struct rows {
     char failure[128];
 };
 
-bool rows_open(struct rows *rows, const char *path);
-void rows_close(struct rows *rows);
+bool gz_lines_open(struct gz_lines *lines, const char *path);
+void gz_lines_close(struct gz_lines *lines);
 
 /* The next line without its line break; NULL at the end of the file, or of what can be read. */
-char *rows_next(struct rows *rows);
+char *gz_lines_next(struct gz_lines *lines);
 
 /* NULL when the file was read to its end, as far as it has been read. */
-const char *rows_failure(const struct rows *rows);
+const char *gz_lines_failure(const struct gz_lines *lines);
 
 /* How much of the file has been read, 0 to 1; below 0 when that is not known. */
-double rows_progress(const struct rows *rows);
+double gz_lines_progress(const struct gz_lines *lines);
 
 #endif
