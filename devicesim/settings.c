@@ -1,5 +1,6 @@
 #include "devicesim/settings.h"
 
+#include "devicesim/settings_table.h"
 #include "shared/buffer.h"
 #include "shared/duration.h"
 #include "shared/mqtt_terms.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPLAY_CONNECTIONS = 4, DEVICES_MAX = 1000000, CONNECTIONS_MAX = 60000 };
+enum { REPLAY_CONNECTIONS = 4 };
 
 #define RATE_LEGAL "readings per second, a number above 0 and up to 10000000, or max"
 #define INTERVAL_LEGAL "a duration, or two with the shorter one first, such as 1s..10s"
@@ -107,7 +108,7 @@ static int read_pacing(struct settings *settings)
     settings->pacing = FLEET_INTERVAL;
     if (settings->rate_text && strcmp(settings->rate_text, "max") == 0) {
         settings->pacing = FLEET_FLAT_OUT;
-        rules->period_us = 1e6; /* there is no telling */
+        rules->period_us = 1e6; /* a guess: acknowledgements set the pace */
     } else if (settings->rate_text) {
         if (!parse_positive(&settings->rate, settings->rate_text, "/s", 1e7))
             return settings_reject("rate", settings->rate_text, RATE_LEGAL);
@@ -172,10 +173,11 @@ static int read_connections(struct settings *settings)
     char id[DEVICE_ID_SIZE + 16];
     char error[320];
 
-    snprintf(id, sizeof(id), "%.*s%d", DEVICE_ID_SIZE, settings->device_prefix, DEVICES_MAX);
+    snprintf(id, sizeof(id), "%.*s%d", DEVICE_ID_SIZE, settings->device_prefix,
+             SETTINGS_DEVICES_MAX);
     if (!device_id_is_legal(id, strlen(id)))
         return settings_reject("device-prefix", settings->device_prefix,
-                               "what with a number behind it makes an id of " DEVICE_ID_LEGAL);
+                               "what with a number after it makes an id of " DEVICE_ID_LEGAL);
     if (!topic_filter_parse(&settings->topic, settings->topic_text) ||
         settings->topic.text != settings->topic.prefix)
         return settings_reject(
@@ -188,7 +190,7 @@ static int read_connections(struct settings *settings)
         settings->connections = REPLAY_CONNECTIONS;
     if (settings->connections > settings->devices && !settings->replay_path)
         settings->connections = settings->devices;
-    if (settings->connections > CONNECTIONS_MAX) {
+    if (settings->connections > SETTINGS_CONNECTIONS_MAX) {
         snprintf(id, sizeof(id), "%" PRIu64, settings->devices);
         return settings_reject(
             "num-devices", id,
@@ -205,385 +207,27 @@ static int read_connections(struct settings *settings)
     return -1;
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
-static int parse_table(struct settings *s, int argc, char **argv)
+static int read_version_and_verify(struct settings *settings)
 {
-    double *shares = s->faults.shares;
-    const struct option table[] = {
-        {.name = "mqtt-url",
-         .kind = OPTION_URL,
-         .target = &s->mqtt_url,
-         .fallback = "mqtt://127.0.0.1:1883",
-         .value_name = "URL",
-         .help = "the broker: mqtt://[user:password@]host[:port], mqtts://...,\nunix:///path"},
-        {.name = "mqtt-ca-file",
-         .kind = OPTION_TEXT,
-         .target = &s->ca_file,
-         .value_name = "FILE",
-         .help = "whom to trust with mqtts; the system's authorities by default"},
-        {.name = "mqtt-cert-file",
-         .kind = OPTION_TEXT,
-         .target = &s->cert_file,
-         .value_name = "FILE",
-         .help = "a certificate of our own"},
-        {.name = "mqtt-password-file",
-         .kind = OPTION_TEXT,
-         .target = &s->mqtt_password_file,
-         .value_name = "FILE",
-         .help = "the password of the user in MQTT_URL, instead of one in the\nURL; read anew at "
-                 "each connect"},
-        {.name = "mqtt-key-file",
-         .kind = OPTION_TEXT,
-         .target = &s->key_file,
-         .value_name = "FILE",
-         .help = "and its key"},
-        {.name = "mqtt-version",
-         .kind = OPTION_TEXT,
-         .target = &s->mqtt_version,
-         .fallback = "5",
-         .value_name = "VERSION",
-         .help = MQTT_VERSION_HELP},
-        {.name = "credentials",
-         .kind = OPTION_TEXT,
-         .target = &s->credentials_file,
-         .value_name = "FILE",
-         .help = "name:password for each device, one a line; the device id is\nuser name and "
-                 "client id"},
-        {.name = "num-devices",
-         .kind = OPTION_COUNT,
-         .target = &s->devices,
-         .fallback = "10",
-         .least = 1,
-         .most = DEVICES_MAX,
-         .value_name = "N",
-         .help = "size of the fleet"},
-        {.name = "device-prefix",
-         .kind = OPTION_TEXT,
-         .target = &s->device_prefix,
-         .fallback = "device_",
-         .value_name = "TEXT",
-         .help = "what stands before the number in a device id"},
-        {.name = "features",
-         .kind = OPTION_TEXT,
-         .target = &s->features_text,
-         .fallback = SIGNAL_RANGES_DEFAULT,
-         .value_name = "LIST",
-         .help = "what the devices measure: name=low..high,..."},
-        {.name = "topic",
-         .kind = OPTION_TEXT,
-         .target = &s->topic_text,
-         .fallback = "devices/+/readings",
-         .value_name = "TOPIC",
-         .help = "where readings go; the + is the device id",
-         .flag_only = true},
-        {.name = "connections",
-         .kind = OPTION_COUNT,
-         .target = &s->connections,
-         .fallback = "0",
-         .most = CONNECTIONS_MAX,
-         .value_name = "N",
-         .help = "share this many connections; 0 = one for each device, with\na last will (a "
-                 "replay: 4)",
-         .flag_only = true},
-        {.name = "keepalive",
-         .kind = OPTION_COUNT,
-         .target = &s->keepalive_s,
-         .fallback = "60",
-         .least = 5,
-         .most = 65535,
-         .value_name = "SECONDS",
-         .help = "of each connection",
-         .flag_only = true},
-        {.name = "qos",
-         .kind = OPTION_COUNT,
-         .target = &s->qos,
-         .fallback = "1",
-         .most = 2,
-         .value_name = "0..2",
-         .help = "of each message",
-         .flag_only = true},
-        {.name = "inflight",
-         .kind = OPTION_COUNT,
-         .target = &s->inflight,
-         .fallback = "100",
-         .least = 1,
-         .most = 30000,
-         .value_name = "N",
-         .help = "unacknowledged messages on one connection, at most; the more,\nthe more each "
-                 "costs the MQTT library",
-         .flag_only = true},
-        {.name = "seed",
-         .kind = OPTION_TEXT,
-         .target = &s->seed_text,
-         .value_name = "N",
-         .help = "the same seed gives the same readings; a new one each time\nby default"},
-        {.name = "signal",
-         .kind = OPTION_TEXT,
-         .target = &s->signal_text,
-         .fallback = "uniform",
-         .value_name = "KIND",
-         .help = "uniform, walk (bounded random walk), daily (sine with noise)\nor spike (rare "
-                 "outliers)",
-         .flag_only = true},
-        {.name = "day",
-         .kind = OPTION_DURATION,
-         .target = &s->day_us,
-         .fallback = "24h",
-         .least = 1,
-         .most = 1e15,
-         .value_name = "TIME",
-         .help = "length of the day of --signal daily",
-         .flag_only = true},
-        {.name = "interval",
-         .kind = OPTION_TEXT,
-         .target = &s->interval_text,
-         .fallback = "1s..10s",
-         .value_name = "RANGE",
-         .help = "time between two readings of a device",
-         .flag_only = true},
-        {.name = "rate",
-         .kind = OPTION_TEXT,
-         .target = &s->rate_text,
-         .value_name = "R",
-         .help = "instead: readings per second over the whole fleet, evenly;\nmax = as fast as "
-                 "acknowledged",
-         .flag_only = true},
-        {.name = "ramp-up",
-         .kind = OPTION_DURATION,
-         .target = &s->ramp_up_us,
-         .fallback = "0s",
-         .most = 1e12,
-         .value_name = "TIME",
-         .help = "until all devices send, or the rate is reached",
-         .flag_only = true},
-        {.name = "count",
-         .kind = OPTION_COUNT,
-         .target = &s->count,
-         .fallback = "0",
-         .value_name = "N",
-         .help = "end after so many readings, shared evenly; 0 = never",
-         .flag_only = true},
-        {.name = "duration",
-         .kind = OPTION_DURATION,
-         .target = &s->duration_us,
-         .fallback = "0s",
-         .value_name = "TIME",
-         .help = "end after so long; 0 = never",
-         .flag_only = true},
-        {.name = "drain-timeout",
-         .kind = OPTION_DURATION,
-         .target = &s->drain_us,
-         .fallback = "10s",
-         .value_name = "TIME",
-         .help = "how long to wait for outstanding acknowledgements at the\nend, and after SIGTERM "
-                 "or SIGINT; a second one ends at once",
-         .flag_only = true},
-        {.name = "start-time",
-         .kind = OPTION_TEXT,
-         .target = &s->start_time_text,
-         .value_name = "TIME",
-         .help =
-             "timestamps from the plan, beginning here, instead of from\nthe clock: with --seed "
-             "every byte is repeatable",
-         .flag_only = true},
-        {.name = "seq",
-         .kind = OPTION_SWITCH,
-         .target = &s->with_seq,
-         .help = "give each reading a rising number, per device",
-         .flag_only = true},
-        {.name = "late",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_LATE],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of readings (0 to 1) with a time long before now",
-         .flag_only = true},
-        {.name = "late-by",
-         .kind = OPTION_DURATION,
-         .target = &s->faults.late_by_us,
-         .fallback = "1h",
-         .value_name = "TIME",
-         .help = "at most",
-         .flag_only = true},
-        {.name = "out-of-order",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_OUT_OF_ORDER],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of readings that the device's next one overtakes",
-         .flag_only = true},
-        {.name = "repeated",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_REPEATED],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of readings that are published twice",
-         .flag_only = true},
-        {.name = "malformed",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_MALFORMED],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of readings that a malformed message follows",
-         .flag_only = true},
-        {.name = "malformed-classes",
-         .kind = OPTION_TEXT,
-         .target = &s->classes_text,
-         .fallback = "light",
-         .value_name = "LIST",
-         .help = "which: all, light (below 3 kB), or names from the list below",
-         .flag_only = true},
-        {.name = "oversized",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_OVERSIZED],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of readings that come again in a huge message, over a\nconnection of its own",
-         .flag_only = true},
-        {.name = "oversized-bytes",
-         .kind = OPTION_BYTES,
-         .target = &s->oversized_bytes,
-         .fallback = "2M",
-         .least = 1,
-         .most = 268435455,
-         .value_name = "BYTES",
-         .help = "its size",
-         .flag_only = true},
-        {.name = "wrong-id",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_WRONG_ID],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of readings that come again under another device's id",
-         .flag_only = true},
-        {.name = "skewed",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_SKEWED],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of devices with a wrong clock: up to 1h behind, 30s ahead,\nor 5m to 1h ahead",
-         .flag_only = true},
-        {.name = "burst",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_BURST],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of devices that save readings up and send them in a run",
-         .flag_only = true},
-        {.name = "burst-size",
-         .kind = OPTION_COUNT,
-         .target = &s->burst_size,
-         .fallback = "10",
-         .least = 2,
-         .most = 100000,
-         .value_name = "N",
-         .help = "how many",
-         .flag_only = true},
-        {.name = "flapping",
-         .kind = OPTION_NUMBER,
-         .target = &shares[FAULT_FLAPPING],
-         .fallback = "0",
-         .most = 1,
-         .value_name = "SHARE",
-         .help = "of connections that break now and then without a word",
-         .flag_only = true},
-        {.name = "flap-every",
-         .kind = OPTION_DURATION,
-         .target = &s->flap_every_us,
-         .fallback = "10s",
-         .least = 1e5,
-         .most = 1e12,
-         .value_name = "TIME",
-         .help = "how often, on average",
-         .flag_only = true},
-        {.name = "replay",
-         .kind = OPTION_TEXT,
-         .target = &s->replay_path,
-         .value_name = "FILE",
-         .help = "send the readings of a CSV file, plain or gzip, with the header\n"
-                 "timestamp,deviceId,<features>; an empty field is absent",
-         .flag_only = true},
-        {.name = "speed",
-         .kind = OPTION_TEXT,
-         .target = &s->speed_text,
-         .value_name = "X",
-         .help = "1x = as they were recorded, 3600x = an hour in a second,\nmax = as fast as "
-                 "acknowledged (default)",
-         .flag_only = true},
-        {.name = "shift",
-         .kind = OPTION_TEXT,
-         .target = &s->shift_text,
-         .value_name = "now",
-         .help = "stamp each reading with the moment it is sent, instead of\nkeeping the file's "
-                 "timestamps",
-         .flag_only = true},
-        {.name = "truth",
-         .kind = OPTION_TEXT,
-         .target = &s->truth_path,
-         .value_name = "FILE",
-         .help = "write down what is sent and when it is acknowledged",
-         .flag_only = true},
-        {.name = "core-dumps",
-         .kind = OPTION_SWITCH,
-         .target = &s->core_dumps,
-         .fallback = "0",
-         .help = "for debugging: let the kernel write core dumps, which hold\npasswords, and this "
-                 "user read the process's memory"},
-        {.name = "verify",
-         .kind = OPTION_URL,
-         .target = &s->verify_url,
-         .value_name = "DATABASE_URL",
-         .help = "compare the record of --truth with what is stored there, and\nprint what is "
-                 "lost, doubled, unexpected; exit status 0 only\nif nothing is. Sends nothing",
-         .flag_only = true},
-        {.name = "give-up-after",
-         .kind = OPTION_DURATION,
-         .target = &s->give_up_after_us,
-         .fallback = "30s",
-         .least = 1e6,
-         .most = 86400e6,
-         .value_name = "TIME",
-         .help = "--verify: when the database does not answer for longer"},
-        {.name = "verify-wait",
-         .kind = OPTION_DURATION,
-         .target = &s->verify_wait_us,
-         .fallback = "0s",
-         .value_name = "TIME",
-         .help = "how long to look again while something is still missing",
-         .flag_only = true},
-        {.name = "until-stored",
-         .kind = OPTION_SWITCH,
-         .target = &s->until_stored,
-         .help = "also measure how long readings take to show on a board",
-         .flag_only = true},
-        {.name = "json",
-         .kind = OPTION_SWITCH,
-         .target = &s->as_json,
-         .help = "the report as one JSON object",
-         .flag_only = true},
-        {0},
-    };
-
-    return options_parse(&program, table, argc, argv);
+    if (!mqtt_version_parse(&settings->is_v311, settings->mqtt_version))
+        return settings_reject("mqtt-version", settings->mqtt_version, MQTT_VERSION_LEGAL);
+    if (!settings->verify_url)
+        return -1;
+    if (!settings->truth_path)
+        return settings_reject_url("verify", settings->verify_url, "only with --truth FILE");
+    if (pg_url_flaw(settings->verify_url))
+        return settings_reject_url("verify", settings->verify_url,
+                                   pg_url_flaw(settings->verify_url));
+    return -1;
 }
 
-int settings_read(struct settings *settings, int argc, char **argv)
+static int parse_options(int argc, char **argv)
 {
-    static int (*const steps[])(struct settings *) = {read_signals, read_pacing, read_faults,
-                                                      read_replay, read_connections};
     struct buffer epilogue = {0};
     int status;
 
-    *settings = (struct settings){0};
     buffer_put_text(&epilogue, "Malformed messages: ");
     malformed_list(&epilogue);
     buffer_put_text(
@@ -592,18 +236,24 @@ int settings_read(struct settings *settings, int argc, char **argv)
                    "when no connection came up\nat all; 2 for a wrong setting, or when nothing can "
                    "be compared.");
     program.epilogue = buffer_text(&epilogue);
-    status = parse_table(settings, argc, argv);
-    if (status < 0 && !mqtt_version_parse(&settings->is_v311, settings->mqtt_version))
-        status = settings_reject("mqtt-version", settings->mqtt_version, MQTT_VERSION_LEGAL);
-    if (status < 0 && settings->verify_url && !settings->truth_path)
-        status = settings_reject_url("verify", settings->verify_url, "only with --truth FILE");
-    if (status < 0 && settings->verify_url && pg_url_flaw(settings->verify_url))
-        status =
-            settings_reject_url("verify", settings->verify_url, pg_url_flaw(settings->verify_url));
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status < 0; i++)
-        status = steps[i](settings);
+    status = options_parse(&program, settings_table, argc, argv);
     program.epilogue = NULL;
     buffer_release(&epilogue);
+    return status;
+}
+
+int settings_read(struct settings *settings, int argc, char **argv)
+{
+    static int (*const steps[])(struct settings *) = {
+        read_version_and_verify, read_signals, read_pacing, read_faults, read_replay,
+        read_connections};
+    int status;
+
+    settings_given = (struct settings){0};
+    status = parse_options(argc, argv);
+    *settings = settings_given;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status < 0; i++)
+        status = steps[i](settings);
     return status;
 }
 
