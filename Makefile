@@ -34,14 +34,17 @@ devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcry
 httpapi_LIBS   := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
-sources    = $(sort $(wildcard $(1)/*.c))
+# A folder has rooms, and these may have rooms.
+rooms      = $(1) $(1)/* $(1)/*/*
+sources    = $(sort $(wildcard $(addsuffix /*.c,$(call rooms,$(1)))))
 objects    = $(patsubst %.c,$(OUT)/obj/%.o,$(call sources,$(1)))
 SCHEMA    := $(sort $(wildcard schema/*.sql))
 ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
-C_FILES   := $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/bench,$(d)/*.c $(d)/*.h))
+C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench,\
+               $(d)/*.c $(d)/*.h))
 PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
@@ -126,12 +129,12 @@ $(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags | $(compiler)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# The schema travels inside the collector: struct schema_file of collector/schema_sql.h. As numbers,
-# since C promises no string literal of more than 4095 bytes. The folder is named as well, so that a
-# file that goes away is noticed.
+# The schema travels inside the collector: struct schema_file of schema_sql.h. As numbers, since C
+# promises no string literal of more than 4095 bytes. The folder is named as well, so that a file
+# that goes away is noticed.
 $(OUT)/schema_sql.c: $(SCHEMA) $(wildcard schema) $(OUT)/flags
 	$(call note,GEN,$@)
-	$(Q){ echo '#include "collector/schema_sql.h"'; n=0; \
+	$(Q){ echo '#include "collector/stores/postgres/schema_sql.h"'; n=0; \
 	for f in $(SCHEMA); do n=$$((n + 1)); \
 	  echo "static const unsigned char sql_$$n[] = {"; \
 	  od -An -v -tu1 $$f | sed 's/  *\([0-9][0-9]*\)/\1,/g'; echo '0};'; done; \
@@ -179,7 +182,7 @@ $(OUT)/page_files.c: build/page/index.html dashboard/embed.mjs $(OUT)/flags
 # object whose source is gone goes too.
 collector_EXTRA := $(OUT)/obj/schema_sql.o
 .SECONDEXPANSION:
-$(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(wildcard $$*)
+$(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(filter-out %.c %.h,$$(wildcard $$(call rooms,$$*)))
 	$(call note,AR,$@)
 	@rm -f $@
 	$(Q)ar rcsD $@ $(filter %.o,$^)
@@ -363,7 +366,7 @@ lint-cppcheck: deps-lint
 # The analyzer does not know that a failed assertion of cmocka ends the test, so not on those.
 lint-tidy: deps-lint
 	$(call note,LINT,clang-tidy)
-	$(Q)flags="$(STANDARD) -I. -DHIGHWATER_VERSION=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
+	$(Q)flags="$(STANDARD) -I. -DHIGHWATER_VERSION=\"\" -DHIGHWATER_SCHEMA=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
 	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -I{} sh -c \
 	  'case {} in tests/unit/*) checks=--checks=-clang-analyzer-*;; esac; \
 	   out=$$(clang-tidy-$(LLVM) --quiet $$checks {} -- $$flags 2>&1) || \

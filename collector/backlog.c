@@ -1,6 +1,6 @@
 #include "collector/backlog.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,8 +9,8 @@
 #ifndef HIGHWATER_BACKLOG_H
 #define HIGHWATER_BACKLOG_H
 
-#include "shared/mqtt_link.h"
-#include "shared/reading_json.h"
+#include "shared/model/reading_json.h"
+#include "shared/net/mqtt_link.h"
 
 struct backlog_message {
     struct backlog_message *next;

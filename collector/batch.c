@@ -6,9 +6,9 @@
  * by device, which keeps that order, then whatever is left to do within each device. */
 #include "collector/batch.h"
 
-#include "collector/pg_binary.h"
-#include "shared/mem.h"
-#include "shared/topic.h"
+#include "collector/stores/postgres/pg_binary.h"
+#include "shared/base/mem.h"
+#include "shared/model/topic.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,8 +12,8 @@
 #define HIGHWATER_BATCH_H
 
 #include "collector/devices.h"
-#include "shared/buffer.h"
-#include "shared/reading_json.h"
+#include "shared/base/buffer.h"
+#include "shared/model/reading_json.h"
 
 struct batch_row {
     int64_t received_at_us;

@@ -5,10 +5,10 @@
  * collector's and, when the loop is late, not even its own. */
 #include "collector/boards_rights.h"
 
-#include "shared/failpoint.h"
-#include "shared/log.h"
-#include "shared/mem.h"
-#include "shared/timestamp.h"
+#include "shared/base/failpoint.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -28,9 +28,9 @@
 #include "collector/rival.h"
 #include "collector/session.h"
 #include "collector/windows.h"
-#include "shared/board.h"
-#include "shared/features.h"
-#include "shared/mqtt_link.h"
+#include "shared/model/board.h"
+#include "shared/model/features.h"
+#include "shared/net/mqtt_link.h"
 
 /* What is asked of the broker about itself. */
 #define BOARDS_BROKER_DROPPED "$SYS/broker/publish/messages/dropped"

@@ -1,7 +1,7 @@
 /* What the broker lets us publish, and what comes of what it does not. */
 #include "collector/boards_rights.h"
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "collector/coverage.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #ifndef HIGHWATER_COVERAGE_H
 #define HIGHWATER_COVERAGE_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "collector/devices.h"
 
-#include "shared/mem.h"
-#include "shared/topic.h"
+#include "shared/base/mem.h"
+#include "shared/model/topic.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * a flight that grows to its limit is not copied all the time. */
 #include "collector/flight.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 
 #include "collector/mqtt_identity.h"
 #include "collector/rival.h"
-#include "shared/mem.h"
-#include "shared/pg_session.h"
-#include "shared/pg_url.h"
+#include "shared/base/mem.h"
+#include "shared/net/pg_session.h"
+#include "shared/net/pg_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 #ifndef HIGHWATER_FORGET_H
 #define HIGHWATER_FORGET_H
 
-#include "shared/mqtt_link.h"
+#include "shared/net/mqtt_link.h"
 
 struct forget_config {
     const char *database_url;

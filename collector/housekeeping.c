@@ -1,9 +1,9 @@
 #include "collector/housekeeping.h"
 
 #include "collector/lag.h"
-#include "shared/duration.h"
-#include "shared/log.h"
-#include "shared/timestamp.h"
+#include "shared/base/duration.h"
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
 

@@ -10,9 +10,9 @@
 
 #include "collector/boards.h"
 #include "collector/ingest.h"
-#include "collector/sequences.h"
 #include "collector/silence.h"
-#include "collector/upkeep.h"
+#include "collector/stores/postgres/sequences.h"
+#include "collector/stores/postgres/upkeep.h"
 #include "collector/windows.h"
 
 struct housekeeping_config {

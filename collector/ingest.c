@@ -6,9 +6,9 @@
 #include "collector/ingest.h"
 
 #include "collector/intake.h"
-#include "shared/failpoint.h"
-#include "shared/log.h"
-#include "shared/timestamp.h"
+#include "shared/base/failpoint.h"
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -33,9 +33,9 @@
 #include "collector/batch.h"
 #include "collector/rejects.h"
 #include "collector/session.h"
-#include "collector/store.h"
-#include "shared/mqtt_link.h"
-#include "shared/topic.h"
+#include "collector/stores/postgres/store.h"
+#include "shared/model/topic.h"
+#include "shared/net/mqtt_link.h"
 
 /* The user property, RFC 3339. */
 #define FIRST_RECEIVED_PROPERTY "first-received-at"

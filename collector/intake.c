@@ -1,7 +1,7 @@
 #include "collector/intake.h"
 
-#include "shared/log.h"
-#include "shared/timestamp.h"
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 
 #include <assert.h>
 #include <string.h>

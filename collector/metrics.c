@@ -1,8 +1,8 @@
 #include "collector/metrics.h"
 
 #include "collector/lag.h"
-#include "shared/prometheus.h"
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
+#include "shared/net/prometheus.h"
 
 #include <inttypes.h>
 

@@ -10,10 +10,10 @@
 #include "collector/boards.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
-#include "collector/sequences.h"
-#include "collector/upkeep.h"
+#include "collector/stores/postgres/sequences.h"
+#include "collector/stores/postgres/upkeep.h"
 #include "collector/windows.h"
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 struct metrics_view {
     const struct ingest *ingest;

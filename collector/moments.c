@@ -1,6 +1,6 @@
 #include "collector/moments.h"
 
-#include "shared/board.h"
+#include "shared/model/board.h"
 
 enum { CUTS_MOST = 8 };
 

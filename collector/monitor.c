@@ -1,9 +1,9 @@
 #include "collector/monitor.h"
 
-#include "shared/http_server.h"
-#include "shared/log.h"
-#include "shared/mem.h"
-#include "shared/prometheus.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/net/http_server.h"
+#include "shared/net/prometheus.h"
 
 #include <stdlib.h>
 #include <string.h>

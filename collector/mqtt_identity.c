@@ -1,6 +1,6 @@
 #include "collector/mqtt_identity.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 #ifndef HIGHWATER_MQTT_IDENTITY_H
 #define HIGHWATER_MQTT_IDENTITY_H
 
-#include "shared/topic.h"
+#include "shared/model/topic.h"
 
 #include <stdbool.h>
 #include <stddef.h>

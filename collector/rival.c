@@ -1,8 +1,8 @@
 #include "collector/rival.h"
 
-#include "shared/json_scan.h"
-#include "shared/json_token.h"
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/json_scan.h"
+#include "shared/model/json_token.h"
 
 #include <stdio.h>
 #include <string.h>

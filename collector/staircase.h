@@ -27,7 +27,7 @@
 #ifndef HIGHWATER_STAIRCASE_H
 #define HIGHWATER_STAIRCASE_H
 
-#include "shared/reading.h"
+#include "shared/model/reading.h"
 
 #include <stdbool.h>
 #include <stddef.h>

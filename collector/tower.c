@@ -13,7 +13,7 @@
 #include "collector/tower.h"
 
 #include "collector/flight.h"
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <assert.h>
 #include <math.h>

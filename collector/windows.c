@@ -29,7 +29,7 @@
  * move, so that growing costs no copy and no second copy's memory. */
 #include "collector/windows.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <assert.h>
 #include <math.h>

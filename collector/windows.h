@@ -31,7 +31,7 @@
 #define HIGHWATER_WINDOWS_H
 
 #include "collector/staircase.h"
-#include "shared/reading.h"
+#include "shared/model/reading.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "devicesim/credentials.h"
 
 #include "devicesim/gz_lines.h"
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>

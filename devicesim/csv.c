@@ -1,7 +1,7 @@
 #include "devicesim/csv.h"
 
-#include "shared/timestamp.h"
-#include "shared/topic.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/topic.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -10,8 +10,8 @@
 #ifndef HIGHWATER_CSV_H
 #define HIGHWATER_CSV_H
 
-#include "shared/features.h"
-#include "shared/reading.h"
+#include "shared/model/features.h"
+#include "shared/model/reading.h"
 
 #include <stdbool.h>
 #include <stddef.h>

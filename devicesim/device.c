@@ -3,7 +3,7 @@
  * stateless, and lets a test ask for any reading at once. */
 #include "devicesim/device.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 uint64_t device_random(uint64_t seed, enum device_stream stream, uint64_t device, uint64_t k)
 {

@@ -11,7 +11,7 @@
 #define HIGHWATER_DEVICE_H
 
 #include "devicesim/signal.h"
-#include "shared/reading.h"
+#include "shared/model/reading.h"
 
 #include <stdint.h>
 

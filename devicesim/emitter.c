@@ -3,7 +3,7 @@
 #include "devicesim/latency_probe.h"
 #include "devicesim/oversize.h"
 #include "devicesim/payload.h"
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,10 +12,10 @@
 
 #include "devicesim/fault.h"
 #include "devicesim/publishers.h"
-#include "shared/buffer.h"
-#include "shared/features.h"
-#include "shared/reading.h"
-#include "shared/topic.h"
+#include "shared/base/buffer.h"
+#include "shared/model/features.h"
+#include "shared/model/reading.h"
+#include "shared/model/topic.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "devicesim/fault.h"
 
 #include "devicesim/device.h"
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #define SECOND_US INT64_C(1000000)
 #define MINUTE_US (60 * SECOND_US)

@@ -1,6 +1,6 @@
 #include "devicesim/gz_lines.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <errno.h>
 #include <stdio.h>

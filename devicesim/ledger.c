@@ -1,8 +1,8 @@
 #include "devicesim/ledger.h"
 
 #include "devicesim/csv.h"
-#include "shared/mem.h"
-#include "shared/timestamp.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 
 #include <errno.h>
 #include <math.h>

@@ -13,8 +13,8 @@
 
 #include "devicesim/string_table.h"
 #include "devicesim/truth.h"
-#include "shared/features.h"
-#include "shared/reading.h"
+#include "shared/model/features.h"
+#include "shared/model/reading.h"
 
 #include <stdbool.h>
 #include <stddef.h>

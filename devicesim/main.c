@@ -14,12 +14,12 @@
 #include "devicesim/truth.h"
 #include "devicesim/verify.h"
 #include "devicesim/watcher.h"
-#include "shared/log.h"
-#include "shared/mem.h"
-#include "shared/random.h"
-#include "shared/secret.h"
-#include "shared/signals.h"
-#include "shared/timestamp.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/base/random.h"
+#include "shared/base/secret.h"
+#include "shared/base/timestamp.h"
+#include "shared/net/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include "devicesim/malformed.h"
 
 #include "devicesim/payload.h"
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <math.h>
 #include <string.h>

@@ -9,9 +9,9 @@
 #ifndef HIGHWATER_MALFORMED_H
 #define HIGHWATER_MALFORMED_H
 
-#include "shared/buffer.h"
-#include "shared/features.h"
-#include "shared/reading.h"
+#include "shared/base/buffer.h"
+#include "shared/model/features.h"
+#include "shared/model/reading.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "devicesim/outstanding.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdlib.h>
 

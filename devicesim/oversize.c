@@ -1,7 +1,7 @@
 #include "devicesim/oversize.h"
 
-#include "shared/mem.h"
-#include "shared/timestamp.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,8 +12,8 @@
 #define HIGHWATER_OVERSIZE_H
 
 #include "devicesim/publishers.h"
-#include "shared/buffer.h"
-#include "shared/mqtt_link.h"
+#include "shared/base/buffer.h"
+#include "shared/net/mqtt_link.h"
 
 #include <stdbool.h>
 #include <stddef.h>

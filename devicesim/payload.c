@@ -1,6 +1,6 @@
 #include "devicesim/payload.h"
 
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
 #include <math.h>

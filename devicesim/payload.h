@@ -8,9 +8,9 @@
 #ifndef HIGHWATER_PAYLOAD_H
 #define HIGHWATER_PAYLOAD_H
 
-#include "shared/buffer.h"
-#include "shared/features.h"
-#include "shared/reading.h"
+#include "shared/base/buffer.h"
+#include "shared/model/features.h"
+#include "shared/model/reading.h"
 
 /* `seq` below 0 leaves it out. */
 void payload_write(struct buffer *out, const char *device_id, const struct reading *reading,

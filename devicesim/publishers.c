@@ -2,9 +2,9 @@
  * same packet id, so a ticket stays valid until its PUBACK comes, on whichever connection. */
 #include "devicesim/publishers.h"
 
-#include "shared/log.h"
-#include "shared/mem.h"
-#include "shared/timestamp.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,8 +15,8 @@
 #include "devicesim/outstanding.h"
 #include "devicesim/report.h"
 #include "devicesim/truth.h"
-#include "shared/buffer.h"
-#include "shared/mqtt_link.h"
+#include "shared/base/buffer.h"
+#include "shared/net/mqtt_link.h"
 
 #include <stdbool.h>
 #include <stddef.h>

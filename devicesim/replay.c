@@ -1,7 +1,7 @@
 #include "devicesim/replay.h"
 
-#include "shared/mem.h"
-#include "shared/timestamp.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -12,7 +12,7 @@
 #include "devicesim/fault.h"
 #include "devicesim/histogram.h"
 #include "devicesim/malformed.h"
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "devicesim/schedule.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

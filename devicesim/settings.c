@@ -1,12 +1,12 @@
 #include "devicesim/settings.h"
 
 #include "devicesim/settings_table.h"
-#include "shared/buffer.h"
-#include "shared/duration.h"
-#include "shared/mqtt_terms.h"
-#include "shared/options.h"
-#include "shared/pg_url.h"
-#include "shared/timestamp.h"
+#include "shared/base/buffer.h"
+#include "shared/base/duration.h"
+#include "shared/base/options.h"
+#include "shared/base/timestamp.h"
+#include "shared/net/mqtt_terms.h"
+#include "shared/net/pg_url.h"
 
 #include <errno.h>
 #include <inttypes.h>

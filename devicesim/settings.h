@@ -12,7 +12,7 @@
 #include "devicesim/fault.h"
 #include "devicesim/fleet.h"
 #include "devicesim/signal.h"
-#include "shared/topic.h"
+#include "shared/model/topic.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "devicesim/settings_table.h"
 
-#include "shared/mqtt_terms.h"
+#include "shared/net/mqtt_terms.h"
 
 struct settings settings_given;
 

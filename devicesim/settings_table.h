@@ -7,7 +7,7 @@
 #define HIGHWATER_SETTINGS_TABLE_H
 
 #include "devicesim/settings.h"
-#include "shared/options.h"
+#include "shared/base/options.h"
 
 enum { SETTINGS_DEVICES_MAX = 1000000, SETTINGS_CONNECTIONS_MAX = 60000 };
 

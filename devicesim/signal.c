@@ -2,7 +2,7 @@
  * so rounding and the ends of the range are dealt with once. */
 #include "devicesim/signal.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #ifndef HIGHWATER_SIGNAL_H
 #define HIGHWATER_SIGNAL_H
 
-#include "shared/features.h"
+#include "shared/model/features.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 #include "devicesim/stored.h"
 
 #include "devicesim/copy_text.h"
-#include "shared/buffer.h"
-#include "shared/log.h"
-#include "shared/pg_rights.h"
-#include "shared/pg_url.h"
+#include "shared/base/buffer.h"
+#include "shared/base/log.h"
+#include "shared/net/pg_rights.h"
+#include "shared/net/pg_url.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -9,8 +9,8 @@
 #define HIGHWATER_STORED_H
 
 #include "devicesim/verdict.h"
-#include "shared/features.h"
-#include "shared/topic.h"
+#include "shared/model/features.h"
+#include "shared/model/topic.h"
 
 #include <libpq-fe.h>
 #include <stdbool.h>

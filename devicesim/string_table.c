@@ -1,6 +1,6 @@
 #include "devicesim/string_table.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * has is safe from that, so there is no fsync. */
 #include "devicesim/truth.h"
 
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <errno.h>
 #include <fcntl.h>

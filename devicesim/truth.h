@@ -17,9 +17,9 @@
 #ifndef HIGHWATER_TRUTH_H
 #define HIGHWATER_TRUTH_H
 
-#include "shared/buffer.h"
-#include "shared/features.h"
-#include "shared/reading.h"
+#include "shared/base/buffer.h"
+#include "shared/model/features.h"
+#include "shared/model/reading.h"
 
 #include <stdbool.h>
 #include <stddef.h>

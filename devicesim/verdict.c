@@ -1,7 +1,7 @@
 #include "devicesim/verdict.h"
 
-#include "shared/log.h"
-#include "shared/timestamp.h"
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
 #include <string.h>

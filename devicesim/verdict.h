@@ -16,7 +16,7 @@
 #define HIGHWATER_VERDICT_H
 
 #include "devicesim/ledger.h"
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -6,9 +6,9 @@
 #include "devicesim/ledger.h"
 #include "devicesim/stored.h"
 #include "devicesim/verdict.h"
-#include "shared/buffer.h"
-#include "shared/log.h"
-#include "shared/pg_session.h"
+#include "shared/base/buffer.h"
+#include "shared/base/log.h"
+#include "shared/net/pg_session.h"
 
 #include <inttypes.h>
 #include <stdio.h>

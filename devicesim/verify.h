@@ -7,7 +7,7 @@
 #ifndef HIGHWATER_VERIFY_H
 #define HIGHWATER_VERIFY_H
 
-#include "shared/topic.h"
+#include "shared/model/topic.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "devicesim/watcher.h"
 
-#include "shared/board.h"
+#include "shared/model/board.h"
 
 #define BOARDS_FILTER "collectors/+/boards/#"
 

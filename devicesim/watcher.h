@@ -9,8 +9,8 @@
 
 #include "devicesim/latency_probe.h"
 #include "devicesim/report.h"
-#include "shared/features.h"
-#include "shared/mqtt_link.h"
+#include "shared/model/features.h"
+#include "shared/net/mqtt_link.h"
 
 #include <stdbool.h>
 

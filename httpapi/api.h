@@ -7,7 +7,7 @@
 
 #include "httpapi/metrics.h"
 #include "httpapi/params.h"
-#include "shared/features.h"
+#include "shared/model/features.h"
 
 #include <stdbool.h>
 #include <stdint.h>

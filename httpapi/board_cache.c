@@ -4,9 +4,9 @@
 #include "httpapi/board_cache.h"
 
 #include "httpapi/speakers.h"
-#include "shared/mem.h"
-#include "shared/timestamp.h"
-#include "shared/topic.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/topic.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -18,9 +18,9 @@
 
 #include "httpapi/collector_status.h"
 #include "httpapi/weighing.h"
-#include "shared/board.h"
-#include "shared/buffer.h"
-#include "shared/features.h"
+#include "shared/base/buffer.h"
+#include "shared/model/board.h"
+#include "shared/model/features.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,10 +4,10 @@
 #include "httpapi/collector_status.h"
 
 #include "httpapi/status_kinds.h"
-#include "shared/buffer.h"
-#include "shared/json_token.h"
-#include "shared/json_walk.h"
-#include "shared/mem.h"
+#include "shared/base/buffer.h"
+#include "shared/base/mem.h"
+#include "shared/model/json_token.h"
+#include "shared/model/json_walk.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,8 +14,8 @@
 #ifndef HIGHWATER_COLLECTOR_STATUS_H
 #define HIGHWATER_COLLECTOR_STATUS_H
 
-#include "shared/board.h"
-#include "shared/features.h"
+#include "shared/model/board.h"
+#include "shared/model/features.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,9 +3,9 @@
 #include "httpapi/board_cache.h"
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
-#include "shared/mem.h"
-#include "shared/reading_json.h"
-#include "shared/timestamp.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/reading_json.h"
 
 #include <stdlib.h>
 #include <string.h>

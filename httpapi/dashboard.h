@@ -10,7 +10,7 @@
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
 #include "httpapi/routes.h"
-#include "shared/http_server.h"
+#include "shared/net/http_server.h"
 
 #include <stdbool.h>
 

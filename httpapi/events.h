@@ -17,7 +17,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/routes.h"
-#include "shared/http_server.h"
+#include "shared/net/http_server.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #include "httpapi/pool.h"
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
-#include "shared/mem.h"
-#include "shared/timestamp.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>

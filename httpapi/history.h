@@ -11,7 +11,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/routes.h"
-#include "shared/http_server.h"
+#include "shared/net/http_server.h"
 
 void history_answer(struct api *api, struct server_request *request, const struct route *route,
                     struct params *params);

@@ -7,9 +7,9 @@
 #include "httpapi/questions.h"
 #include "httpapi/roster.h"
 #include "httpapi/routes.h"
-#include "shared/http_server.h"
-#include "shared/mqtt_link.h"
-#include "shared/prometheus.h"
+#include "shared/net/http_server.h"
+#include "shared/net/mqtt_link.h"
+#include "shared/net/prometheus.h"
 
 #include <inttypes.h>
 #include <stdio.h>

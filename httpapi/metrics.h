@@ -9,7 +9,7 @@
 #ifndef HIGHWATER_METRICS_H
 #define HIGHWATER_METRICS_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #include "httpapi/events.h"
 #include "httpapi/reply.h"
 #include "httpapi/routes.h"
-#include "shared/invisible.h"
-#include "shared/topic.h"
+#include "shared/base/invisible.h"
+#include "shared/model/topic.h"
 
 #include <inttypes.h>
 #include <stdio.h>

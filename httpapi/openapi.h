@@ -8,7 +8,7 @@
 #define HIGHWATER_OPENAPI_H
 
 #include "httpapi/params.h"
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 void openapi_write(struct buffer *out, const struct params_rules *rules);
 

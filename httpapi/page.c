@@ -2,8 +2,8 @@
 
 #include "httpapi/page_files.h"
 #include "httpapi/reply.h"
-#include "shared/accept.h"
-#include "shared/mem.h"
+#include "shared/base/mem.h"
+#include "shared/net/accept.h"
 
 #include <stdlib.h>
 #include <string.h>

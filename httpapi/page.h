@@ -7,7 +7,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/routes.h"
-#include "shared/http_server.h"
+#include "shared/net/http_server.h"
 
 #include <stdbool.h>
 #include <stddef.h>

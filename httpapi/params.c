@@ -1,7 +1,7 @@
 #include "httpapi/params.h"
 
-#include "shared/duration.h"
-#include "shared/timestamp.h"
+#include "shared/base/duration.h"
+#include "shared/base/timestamp.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -12,10 +12,10 @@
 #define HIGHWATER_PARAMS_H
 
 #include "httpapi/problem.h"
-#include "shared/board.h"
-#include "shared/buffer.h"
-#include "shared/features.h"
-#include "shared/topic.h"
+#include "shared/base/buffer.h"
+#include "shared/model/board.h"
+#include "shared/model/features.h"
+#include "shared/model/topic.h"
 
 #include <stdbool.h>
 #include <stddef.h>

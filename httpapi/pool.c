@@ -1,7 +1,7 @@
 #include "httpapi/pool.h"
 
-#include "shared/log.h"
-#include "shared/mem.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

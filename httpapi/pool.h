@@ -12,7 +12,7 @@
 #ifndef HIGHWATER_POOL_H
 #define HIGHWATER_POOL_H
 
-#include "shared/pg_link.h"
+#include "shared/net/pg_link.h"
 
 #include <stdbool.h>
 #include <stddef.h>

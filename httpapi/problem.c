@@ -1,7 +1,7 @@
 #include "httpapi/problem.h"
 
-#include "shared/http_server.h"
-#include "shared/log.h"
+#include "shared/base/log.h"
+#include "shared/net/http_server.h"
 
 #include <stdarg.h>
 #include <stdio.h>

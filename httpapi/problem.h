@@ -9,7 +9,7 @@
 #ifndef HIGHWATER_PROBLEM_H
 #define HIGHWATER_PROBLEM_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 #include <stddef.h>
 

@@ -3,9 +3,9 @@
  * digits and underscores into one. Everything else that comes from a request is a parameter. */
 #include "httpapi/queries.h"
 
-#include "shared/mem.h"
-#include "shared/reading_json.h"
-#include "shared/timestamp.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/reading_json.h"
 
 #include <inttypes.h>
 #include <math.h>

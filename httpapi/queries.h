@@ -10,9 +10,9 @@
 #define HIGHWATER_QUERIES_H
 
 #include "httpapi/params.h"
-#include "shared/buffer.h"
-#include "shared/features.h"
-#include "shared/pg_link.h"
+#include "shared/base/buffer.h"
+#include "shared/model/features.h"
+#include "shared/net/pg_link.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,7 +12,7 @@
 #include "httpapi/pool.h"
 #include "httpapi/problem.h"
 #include "httpapi/queries.h"
-#include "shared/http_server.h"
+#include "shared/net/http_server.h"
 
 #include <stdint.h>
 

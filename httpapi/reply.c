@@ -1,6 +1,6 @@
 #include "httpapi/reply.h"
 
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <assert.h>
 #include <stdio.h>

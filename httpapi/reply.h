@@ -8,8 +8,8 @@
 
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
-#include "shared/buffer.h"
-#include "shared/http_server.h"
+#include "shared/base/buffer.h"
+#include "shared/net/http_server.h"
 
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
 #include "httpapi/roster.h"
 
-#include "shared/log.h"
-#include "shared/mem.h"
-#include "shared/pg_link.h"
-#include "shared/pg_rights.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/net/pg_link.h"
+#include "shared/net/pg_rights.h"
 
 #include <stdio.h>
 #include <stdlib.h>

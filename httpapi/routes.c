@@ -9,11 +9,11 @@
 #include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "httpapi/roster.h"
-#include "shared/accept.h"
-#include "shared/log.h"
-#include "shared/mqtt_link.h"
-#include "shared/prometheus.h"
-#include "shared/timestamp.h"
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
+#include "shared/net/accept.h"
+#include "shared/net/mqtt_link.h"
+#include "shared/net/prometheus.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
 #include "httpapi/queries.h"
-#include "shared/http_server.h"
+#include "shared/net/http_server.h"
 
 #include <stdbool.h>
 #include <stddef.h>

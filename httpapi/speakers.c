@@ -2,7 +2,7 @@
  * several spans, and a count kept along the way would have to know which was the last. */
 #include "httpapi/speakers.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

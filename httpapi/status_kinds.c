@@ -1,10 +1,10 @@
 #include "httpapi/status_kinds.h"
 
-#include "shared/features.h"
-#include "shared/json_token.h"
-#include "shared/json_walk.h"
-#include "shared/timestamp.h"
-#include "shared/topic.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/features.h"
+#include "shared/model/json_token.h"
+#include "shared/model/json_walk.h"
+#include "shared/model/topic.h"
 
 #include <inttypes.h>
 #include <string.h>

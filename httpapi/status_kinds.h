@@ -8,8 +8,8 @@
 #ifndef HIGHWATER_STATUS_KINDS_H
 #define HIGHWATER_STATUS_KINDS_H
 
-#include "shared/buffer.h"
-#include "shared/json_scan.h"
+#include "shared/base/buffer.h"
+#include "shared/model/json_scan.h"
 
 #include <stdbool.h>
 #include <stdint.h>

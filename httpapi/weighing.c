@@ -3,7 +3,7 @@
  * more. All moments lie on one grid (BOARD_GRID_US), so that common ones exist. */
 #include "httpapi/weighing.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

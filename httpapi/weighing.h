@@ -20,9 +20,9 @@
 #define HIGHWATER_WEIGHING_H
 
 #include "httpapi/collector_status.h"
-#include "shared/board.h"
-#include "shared/features.h"
-#include "shared/topic.h"
+#include "shared/model/board.h"
+#include "shared/model/features.h"
+#include "shared/model/topic.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -17,7 +17,7 @@
 -- the sums of what it stored, per ten seconds, to rollup_fleet_log. So the answer over any number of
 -- rows is as fast as over none.
 --
--- A feature may have any name that shared/features.c takes. So where readings, or their transition
+-- A feature may have any name that shared/model/features.c takes. So where readings, or their transition
 -- table, are asked, every other name is one of their fixed columns: no alias of the result (ordinals
 -- in GROUP BY), and in PL/pgSQL no variable (the statement is a text, or the variable is qualified).
 --

@@ -14,7 +14,7 @@
 --
 -- Taking out again is in 007_removal.sql. A value that is not a number is none, as in JSON.
 
--- The order of a ranking, once for all that is kept or asked in SQL; shared/reading.h is the same in C.
+-- The order of a ranking, once for all that is kept or asked in SQL; shared/model/reading.h is the same in C.
 -- `of_device` puts the readings r of one device in order, `of_fleet` the readings r of devices d.
 CREATE FUNCTION rank_sql(feature text, sort_order text, OUT of_device text, OUT of_fleet text)
 LANGUAGE sql IMMUTABLE AS $$

@@ -17,7 +17,7 @@
  * each payload and adds the percentiles of arrival - timestamp; --count ends after so many messages
  * instead.
  */
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>

@@ -14,15 +14,15 @@
  * up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it then is.
  */
 #include "collector/batch.h"
-#include "collector/peaks.h"
-#include "collector/pg_binary.h"
-#include "collector/store.h"
+#include "collector/stores/postgres/peaks.h"
+#include "collector/stores/postgres/pg_binary.h"
+#include "collector/stores/postgres/store.h"
 #include "collector/windows.h"
-#include "shared/mem.h"
-#include "shared/random.h"
-#include "shared/reading_json.h"
-#include "shared/timestamp.h"
-#include "shared/topic.h"
+#include "shared/base/mem.h"
+#include "shared/base/random.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/reading_json.h"
+#include "shared/model/topic.h"
 
 #include <inttypes.h>
 #include <math.h>

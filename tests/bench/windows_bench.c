@@ -34,8 +34,8 @@
  */
 #include "collector/windows.h"
 
-#include "shared/mem.h"
-#include "shared/random.h"
+#include "shared/base/mem.h"
+#include "shared/base/random.h"
 
 #include <malloc.h>
 #include <math.h>

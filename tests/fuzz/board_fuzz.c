@@ -1,5 +1,5 @@
 /* Any bytes as a board: one that is taken and written is taken as the same again. */
-#include "shared/board.h"
+#include "shared/model/board.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Heads of requests, whole and dealt out: the verdict is the same, and every span lies within. */
-#include "shared/http_head.h"
-#include "shared/http_hosts.h"
+#include "shared/net/http_head.h"
+#include "shared/net/http_hosts.h"
 
 #include <assert.h>
 #include <stddef.h>

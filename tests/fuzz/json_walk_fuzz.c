@@ -1,6 +1,6 @@
 /* Any bytes: what is opened is walked through to its last part, and each part lies in the text and
  * is JSON of its kind by itself. */
-#include "shared/json_walk.h"
+#include "shared/model/json_walk.h"
 
 #include <assert.h>
 #include <stdint.h>

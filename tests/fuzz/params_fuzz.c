@@ -3,8 +3,8 @@
 #include "httpapi/params.h"
 #include "httpapi/routes.h"
 
-#include "shared/accept.h"
-#include "shared/mem.h"
+#include "shared/base/mem.h"
+#include "shared/net/accept.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Any bytes as a payload: an item comes for every element, and what is accepted is a reading that is
  * the same when its bytes come again alone, and says the same when it is written as JSON and read. */
-#include "shared/mem.h"
-#include "shared/reading_json.h"
-#include "shared/topic.h"
+#include "shared/base/mem.h"
+#include "shared/model/reading_json.h"
+#include "shared/model/topic.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* Text as each kind of setting: what is accepted is within its documented bounds. */
-#include "shared/duration.h"
-#include "shared/features.h"
-#include "shared/mem.h"
-#include "shared/reading_json.h"
-#include "shared/timestamp.h"
+#include "shared/base/duration.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/features.h"
+#include "shared/model/reading_json.h"
 
 #include <assert.h>
 #include <stdlib.h>

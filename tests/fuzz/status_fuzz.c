@@ -1,8 +1,8 @@
 /* Any bytes as a status: what is shown of it is JSON in UTF-8 that can be seen, and is understood as
  * the same when it is read again. */
 #include "httpapi/collector_status.h"
-#include "shared/buffer.h"
-#include "shared/json_scan.h"
+#include "shared/base/buffer.h"
+#include "shared/model/json_scan.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A filter and a topic, separated by a line break: a device id that comes out is legal, and put back
  * into the filter it gives the topic. */
-#include "shared/mem.h"
-#include "shared/topic.h"
+#include "shared/base/mem.h"
+#include "shared/model/topic.h"
 
 #include <assert.h>
 #include <stdint.h>

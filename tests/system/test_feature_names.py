@@ -140,7 +140,7 @@ def test_a_fleet_with_odd_features_verifies(stack, logs):
 def words_of_ours():
     """What our SQL calls anything."""
     words = set()
-    for path in [*CLONE.glob("schema/*.sql"), *CLONE.glob("collector/*.c"), *CLONE.glob("httpapi/queries.c")]:
+    for path in [*CLONE.glob("schema/*.sql"), *CLONE.glob("collector/**/*.c"), *CLONE.glob("httpapi/queries.c")]:
         text = path.read_text()
         if path.suffix == ".c":
             text = " ".join(re.findall(r'"(?:[^"\\]|\\.)*"', text))

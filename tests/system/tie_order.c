@@ -3,8 +3,8 @@
  *     tie_order desc|asc <limit> < lines of: device-id recorded_at_us content_hash value
  *
  * Prints a board of one feature: device id, recorded_at_us and content_hash, the best first. */
-#include "shared/board.h"
-#include "shared/mem.h"
+#include "shared/model/board.h"
+#include "shared/base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>

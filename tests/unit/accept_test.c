@@ -1,4 +1,4 @@
-#include "shared/accept.h"
+#include "shared/net/accept.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "collector/applied.h"
+#include "collector/stores/postgres/applied.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

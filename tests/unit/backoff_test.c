@@ -1,4 +1,4 @@
-#include "shared/backoff.h"
+#include "shared/base/backoff.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

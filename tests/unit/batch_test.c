@@ -1,7 +1,7 @@
 #include "collector/batch.h"
 
-#include "collector/pg_binary.h"
-#include "shared/random.h"
+#include "collector/stores/postgres/pg_binary.h"
+#include "shared/base/random.h"
 
 #include <math.h>
 #include <setjmp.h>

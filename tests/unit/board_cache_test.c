@@ -3,8 +3,8 @@
 #include "httpapi/board_cache.h"
 
 #include "httpapi/speakers.h"
-#include "shared/random.h"
-#include "shared/timestamp.h"
+#include "shared/base/random.h"
+#include "shared/base/timestamp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

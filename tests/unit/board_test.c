@@ -1,7 +1,7 @@
 /* Ranking against brute force, and the JSON there and back. */
-#include "shared/board.h"
+#include "shared/model/board.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-#include "shared/buffer.h"
-#include "shared/random.h"
+#include "shared/base/buffer.h"
+#include "shared/base/random.h"
 
 #include <float.h>
 #include <math.h>

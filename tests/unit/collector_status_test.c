@@ -1,7 +1,7 @@
 /* What a collector says of itself: what is taken, what is refused, what it vouches for. */
 #include "httpapi/collector_status.h"
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "devicesim/csv.h"
 
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <math.h>
 #include <setjmp.h>

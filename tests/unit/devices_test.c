@@ -1,6 +1,6 @@
 #include "collector/devices.h"
 
-#include "shared/topic.h"
+#include "shared/model/topic.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

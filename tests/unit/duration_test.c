@@ -1,4 +1,4 @@
-#include "shared/duration.h"
+#include "shared/base/duration.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

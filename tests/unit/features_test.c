@@ -1,5 +1,5 @@
-#include "shared/duration.h"
-#include "shared/features.h"
+#include "shared/base/duration.h"
+#include "shared/model/features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Heads of requests: what is taken, what is refused and with which status, whole and byte by byte. */
-#include "shared/http_head.h"
+#include "shared/net/http_head.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

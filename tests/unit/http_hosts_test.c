@@ -1,5 +1,5 @@
 /* Which values of Host are answered. */
-#include "shared/http_hosts.h"
+#include "shared/net/http_hosts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

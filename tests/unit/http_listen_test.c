@@ -1,5 +1,5 @@
 /* What HTTP_LISTEN and METRICS_LISTEN may say, and what is listened on then. */
-#include "shared/http_listen.h"
+#include "shared/net/http_listen.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "shared/json_scan.h"
+#include "shared/model/json_scan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-#include "shared/json_token.h"
+#include "shared/model/json_token.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <math.h>
 #include <setjmp.h>

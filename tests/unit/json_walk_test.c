@@ -1,7 +1,7 @@
-#include "shared/json_walk.h"
+#include "shared/model/json_walk.h"
 
-#include "shared/buffer.h"
-#include "shared/json_token.h"
+#include "shared/base/buffer.h"
+#include "shared/model/json_token.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 
 #include "devicesim/credentials.h"
 #include "devicesim/gz_lines.h"
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <unistd.h>
 #include <zlib.h>

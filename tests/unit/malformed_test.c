@@ -1,7 +1,7 @@
 #include "devicesim/malformed.h"
 
 #include "devicesim/payload.h"
-#include "shared/reading_json.h"
+#include "shared/model/reading_json.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* The gate against a broker of a hundred lines, which does what it is told and notes what it gets. */
-#include "shared/mqtt_link.h"
+#include "shared/net/mqtt_link.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>

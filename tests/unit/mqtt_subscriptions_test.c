@@ -1,5 +1,5 @@
 /* In which order a broker is asked, and when it is spared what it may not want. */
-#include "shared/mqtt_subscriptions.h"
+#include "shared/net/mqtt_subscriptions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

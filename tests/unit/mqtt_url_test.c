@@ -1,5 +1,5 @@
 /* URLs of brokers, legal and not. */
-#include "shared/mqtt_url.h"
+#include "shared/net/mqtt_url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "shared/options.h"
+#include "shared/base/options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

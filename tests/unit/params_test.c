@@ -1,7 +1,7 @@
 #include "httpapi/params.h"
 #include "httpapi/routes.h"
 
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-#include "collector/parts.h"
+#include "collector/stores/postgres/parts.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

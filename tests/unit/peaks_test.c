@@ -1,4 +1,4 @@
-#include "collector/peaks.h"
+#include "collector/stores/postgres/peaks.h"
 
 #include <math.h>
 #include <setjmp.h>

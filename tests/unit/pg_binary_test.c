@@ -1,4 +1,4 @@
-#include "collector/pg_binary.h"
+#include "collector/stores/postgres/pg_binary.h"
 
 #include <math.h>
 #include <setjmp.h>

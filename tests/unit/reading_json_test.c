@@ -1,6 +1,6 @@
-#include "shared/reading_json.h"
+#include "shared/model/reading_json.h"
 
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #include "collector/rejects.h"
 
-#include "collector/pg_binary.h"
+#include "collector/stores/postgres/pg_binary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#include "shared/pg_url.h"
-#include "shared/secret.h"
+#include "shared/base/secret.h"
+#include "shared/net/pg_url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #include "collector/sequence.h"
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

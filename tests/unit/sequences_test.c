@@ -1,5 +1,5 @@
-#include "collector/sequences.h"
-#include "shared/timestamp.h"
+#include "collector/stores/postgres/sequences.h"
+#include "shared/base/timestamp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#include "collector/tally.h"
-#include "shared/timestamp.h"
+#include "collector/stores/postgres/tally.h"
+#include "shared/base/timestamp.h"
 
 #include <math.h>
 #include <setjmp.h>

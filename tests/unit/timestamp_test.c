@@ -1,4 +1,4 @@
-#include "shared/timestamp.h"
+#include "shared/base/timestamp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

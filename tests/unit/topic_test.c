@@ -1,4 +1,4 @@
-#include "shared/topic.h"
+#include "shared/model/topic.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * short that each of their edges is met; then a million steps in the orders that there are. */
 #include "collector/staircase.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "collector/upkeep.h"
+#include "collector/stores/postgres/upkeep.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

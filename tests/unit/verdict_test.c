@@ -1,6 +1,6 @@
 #include "devicesim/verdict.h"
 
-#include "shared/mem.h"
+#include "shared/base/mem.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -9,8 +9,8 @@
  */
 #include "collector/windows.h"
 
-#include "shared/mem.h"
-#include "shared/random.h"
+#include "shared/base/mem.h"
+#include "shared/base/random.h"
 #include "tests/unit/replay.h"
 
 #include <math.h>

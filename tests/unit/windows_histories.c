@@ -1,6 +1,6 @@
 #include "tests/unit/windows_histories.h"
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 #include <math.h>
 #include <stdio.h>

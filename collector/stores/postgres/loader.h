@@ -1,0 +1,67 @@
+/* loader.h: fills the windows from the database, while live readings flow into them.
+ *
+ * Shape    one run: in one snapshot, how much each collector has stored, the devices, their peaks,
+ *          what is known of their numbering, and every reading of the longest finite interval that
+ *          can matter, by binary COPY. Inserting into the windows is commutative and idempotent, so
+ *          what arrives meanwhile needs no care. A run that loses its connection starts again.
+ *          It must begin when this collector has its turn already: then what another of its id has
+ *          stored before is in the snapshot.
+ * Owner    embedded; on_done comes once per run, after the connection is closed; a run may follow.
+ */
+#ifndef HIGHWATER_LOADER_H
+#define HIGHWATER_LOADER_H
+
+#include "collector/coverage.h"
+#include "collector/devices.h"
+#include "collector/stores/postgres/pg_binary.h"
+#include "collector/stores/postgres/sequences.h"
+#include "collector/windows.h"
+#include "shared/model/features.h"
+#include "shared/net/pg_link.h"
+
+struct loader;
+
+struct loader_config {
+    const char *database_url;
+    const struct features *features;
+    int64_t longest_us; /* how far back; 0 = no readings, only peaks */
+    struct devices *devices;
+    struct windows *windows;
+    struct sequences *sequences;
+    struct coverage *coverage;
+    const char *only; /* an array literal of devices.id: their peaks and readings, nothing else */
+    const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
+    void *user;
+    void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
+    /* what is loaded from now on was stored before this moment */
+    void (*on_snapshot)(void *user, int64_t before_us);
+    void (*on_done)(struct loader *loader, bool complete);
+};
+
+struct loader {
+    struct loader_config config;
+    struct pg_link link;
+    struct pg_query query;
+    struct buffer sql;
+    struct reading *reading; /* the one being loaded */
+    int64_t started_at_us;
+    int64_t now_us; /* the layers of a run are cut from one moment */
+    int64_t numbers_since_us;
+    int64_t latest_from_us; /* where the layers end */
+    int64_t later_from_us;
+    int step;
+    bool is_first_row;
+    bool is_running;
+    bool is_complete;
+    uint64_t devices_loaded;
+    uint64_t peaks_loaded;
+    uint64_t readings_loaded;
+};
+
+bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_config *config,
+                  char *error, size_t error_bytes);
+
+/* Ends a run early; on_done comes all the same. */
+void loader_cancel(struct loader *loader);
+
+#endif

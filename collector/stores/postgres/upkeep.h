@@ -1,0 +1,121 @@
+/* upkeep.h: looks after storage while readings flow: partitions, retention, rollups.
+ *
+ * Shape    a connection of its own and a table of jobs, each a function of the schema that does one
+ *          slice and says whether there is more; between two slices it rests for as long as the
+ *          last one took. Of all collectors of a database one holds the advisory lock and does all
+ *          jobs; the others wait for it, and make only the partitions that readings ask for.
+ * Promise  nothing here makes who stores readings wait longer than a lock_timeout of 200 ms. Every
+ *          slice is one transaction, so an end at any moment leaves the answers as exact as before.
+ * Units    durations in microseconds as in options.h; moments in microseconds since 1970.
+ * Errors   a job that fails is said once and tried again.
+ * Owner    embedded; upkeep_close() ends it, on_closed comes once.
+ */
+#ifndef HIGHWATER_UPKEEP_H
+#define HIGHWATER_UPKEEP_H
+
+#include "shared/base/buffer.h"
+#include "shared/net/pg_link.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct upkeep;
+
+enum upkeep_job {
+    UPKEEP_RIGHTS,
+    UPKEEP_LOCK,
+    UPKEEP_COLLECTORS,
+    UPKEEP_REQUESTS,
+    UPKEEP_PARTITIONS,
+    UPKEEP_DETACH,
+    UPKEEP_DROP,
+    UPKEEP_SUMMARIZE,
+    UPKEEP_ANNOUNCE,
+    UPKEEP_ROLL,
+    UPKEEP_FOLD_FLEET,
+    UPKEEP_FOLD_LATE,
+    UPKEEP_REJECTED,
+    UPKEEP_STATUS,
+    UPKEEP_JOB_COUNT
+};
+
+struct upkeep_config {
+    const char *database_url;
+    const char *partition;         /* day, week or month */
+    int64_t span_us;               /* older readings get no partition of their own */
+    int64_t retention_us;          /* partitions that end longer ago are dropped; 0 = none is */
+    int64_t rejected_retention_us; /* rejected messages that came longer ago are deleted, */
+    uint64_t rejected_bytes;       /* and the oldest while they take more than this; 0 = none is */
+    int64_t delay_us;              /* what was recorded longer ago is rolled up */
+    const char *collector_id;
+    void *user;
+    /* The client id of the session that the broker has of us, which the database is to remember;
+     * NULL = none. */
+    const char *(*session)(void *user);
+    /* Every second: of each collector whether it is live and how many batches it has stored; then
+     * NULL. */
+    void (*on_collector)(void *user, const char *id, bool is_live, int64_t batches);
+};
+
+/* For status and metrics. The numbers about the database are of the last few seconds. */
+struct upkeep_stats {
+    bool is_holder; /* this collector does the jobs */
+    bool is_known;  /* the rest has been read */
+    int64_t partitions;
+    int64_t default_rows;      /* in readings_default: of days without a partition */
+    int64_t requests_open;     /* days that wait for their partition */
+    int64_t requests_answered; /* days that stay in readings_default */
+    int64_t late_rows;         /* sums that wait to be folded in */
+    int64_t fleet_log_rows;
+    int64_t rolled_until_us;
+    int64_t kept_from_us; /* INT64_MIN: nothing was ever dropped */
+    uint64_t partitions_made;
+    uint64_t partitions_dropped;
+    uint64_t slices; /* of rollups */
+    bool knows_rejected;
+    int64_t rejected_kept; /* rows of rejected_messages */
+    int64_t rejected_bytes;
+    uint64_t rejected_forgotten;
+    uint64_t failures;
+    char
+        lacks[320]; /* a right that the role has not, or whose tables these are; "" = all is well */
+};
+
+struct upkeep {
+    struct upkeep_config config;
+    struct upkeep_stats stats;
+    struct pg_link link;
+    struct pg_query query;
+    struct buffer sql;
+    uv_timer_t timer;
+    uint64_t due_ms[UPKEEP_JOB_COUNT]; /* of the loop's clock */
+    uint64_t rest_until_ms;
+    uint64_t began_ms; /* the running job */
+    uint64_t roll_busy_ms;
+    enum upkeep_job job;
+    bool is_running;
+    bool lacks_found;   /* by the running job, */
+    int rights_answers; /* of which so many results are there */
+    bool wants_more;    /* the running job said so */
+    uint64_t again_ms;  /* or: try again in so long; 0 = as usual */
+    int64_t late_before_us;
+    int64_t slice_us;
+    uint64_t
+        forgotten_unsaid; /* rejected messages that were deleted since the last line about it */
+    char complaint[400];  /* said last */
+    void (*on_closed)(struct upkeep *upkeep);
+};
+
+bool upkeep_start(struct upkeep *upkeep, uv_loop_t *loop, const struct upkeep_config *config,
+                  char *error, size_t error_bytes);
+
+/* Readings were stored that may lack a partition: look soon. */
+void upkeep_poke(struct upkeep *upkeep);
+
+void upkeep_close(struct upkeep *upkeep, void (*on_closed)(struct upkeep *upkeep));
+
+/* How long a slice of rollups may be, after one of `slice_us` took so long. */
+int64_t upkeep_next_slice_us(int64_t slice_us, uint64_t took_ms);
+
+#endif

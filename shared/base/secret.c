@@ -1,0 +1,185 @@
+/* A password may hold any byte, so a URL with something wrong about it cannot be taken apart for sure:
+ * in postgresql://u:a/b@c@host/db or password=a b=c nobody knows where it ends. Hence nothing is
+ * searched for that must be hidden; what may be shown must have the form of a place, and come behind
+ * the last @ of something in which nothing else can come behind it. */
+#include "shared/base/secret.h"
+
+#include "shared/base/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define STARS "***"
+
+enum { FILE_MOST_BYTES = 1024 };
+enum { KNOWN_LEAST_BYTES = 4 }; /* shorter ones are found in any text by chance */
+
+/* The length of "mqtt://" and the like at the start; 0 when there is none. */
+static size_t scheme_bytes(const char *url)
+{
+    size_t bytes = 0;
+
+    while (isalnum((unsigned char)url[bytes]))
+        bytes++;
+    return bytes > 0 && strncmp(url + bytes, "://", 3) == 0 ? bytes + 3 : 0;
+}
+
+static const char *skip_of(const char *text, int (*is_one)(int), const char *more)
+{
+    while (*text && (is_one((unsigned char)*text) || strchr(more, *text)))
+        text++;
+    return text;
+}
+
+/* host, host:1883, [::1]:1883/path: nothing else. */
+static bool is_place(const char *text)
+{
+    if (*text == '[') {
+        text = skip_of(text + 1, isxdigit, ":.");
+        if (*text++ != ']')
+            return false;
+    } else {
+        text = skip_of(text, isalnum, ".-_");
+    }
+    if (*text == ':')
+        text = skip_of(text + 1, isdigit, "");
+    if (*text == '/')
+        text = skip_of(text, isalnum, "/.-_");
+    return *text == '\0';
+}
+
+/* A word without scheme and @ is shown if it looks like a host, as when somebody forgot mqtt://. */
+static bool is_like_host(const char *text)
+{
+    const char *colon = strchr(text, ':');
+
+    return strncmp(text, "localhost", 9) == 0 || *text == '/' ||
+           (colon && isdigit((unsigned char)colon[1])) || (strchr(text, '.') && !colon);
+}
+
+const char *secret_url(char *out, size_t out_bytes, const char *url)
+{
+    size_t scheme = scheme_bytes(url);
+    const char *rest = url + scheme;
+    const char *at = strrchr(rest, '@');
+    const char *place = at ? at + 1 : rest;
+    bool is_shown = !strpbrk(rest, "?=&# \t\r\n\"'\\") && is_place(place) &&
+                    (scheme > 0 || at || is_like_host(rest));
+
+    if (is_shown)
+        snprintf(out, out_bytes, "%.*s%s%s", (int)scheme, url, at ? STARS "@" : "", place);
+    else
+        snprintf(out, out_bytes, "%.*s%s", (int)scheme, url, *rest ? STARS : "");
+    return out;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    for (; *text; text++) {
+        if (strncasecmp(text, word, strlen(word)) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *secret_value(char *out, size_t out_bytes, const char *value)
+{
+    if (strstr(value, "://") || strchr(value, '@') || has_word(value, "passw"))
+        return secret_url(out, out_bytes, value);
+    snprintf(out, out_bytes, "%s", value);
+    return out;
+}
+
+/* Puts STARS in the place of `bytes` bytes; where there is no room, as many as there is. */
+static char *cover(char *from, size_t bytes)
+{
+    size_t stars = bytes < strlen(STARS) ? bytes : strlen(STARS);
+
+    memset(from, '*', stars);
+    memmove(from + stars, from + bytes, strlen(from + bytes) + 1);
+    return from + stars;
+}
+
+void secret_scrub(char *text, const char *const *known)
+{
+    char *at = text;
+
+    for (; *known; known++) {
+        size_t bytes = strlen(*known);
+        char *found = text;
+
+        while (bytes >= KNOWN_LEAST_BYTES && (found = strstr(found, *known)) != NULL)
+            found = cover(found, bytes);
+    }
+    while ((at = strstr(at, "://")) != NULL) {
+        size_t bytes = strcspn(at += 3, " \"\n");
+        char *end = at + bytes;
+
+        while (end > at && *end != '@')
+            end--;
+        if (end > at)
+            at = cover(at, (size_t)(end - at));
+    }
+}
+
+/* Arguments are there for as long as the program is, and so are their copies. */
+struct taken {
+    struct taken *next;
+    char text[];
+};
+
+static struct taken *all_taken;
+
+const char *secret_take_argument(char *argument)
+{
+    size_t bytes = strlen(argument);
+    struct taken *copy = mem_alloc(sizeof(*copy) + bytes + 1);
+
+    memcpy(copy->text, argument, bytes + 1);
+    memset(argument, '*', bytes);
+    copy->next = all_taken;
+    all_taken = copy;
+    return copy->text;
+}
+
+char *secret_read_file(const char *path, bool *is_open, char *reason, size_t reason_bytes)
+{
+    char text[FILE_MOST_BYTES + 1];
+    FILE *file = fopen(path, "r");
+    struct stat stat;
+    size_t bytes;
+
+    if (!file || fstat(fileno(file), &stat) != 0) {
+        snprintf(reason, reason_bytes, "password file %s: %s", path, strerror(errno));
+        if (file)
+            fclose(file);
+        return NULL;
+    }
+    *is_open = (stat.st_mode & S_IROTH) != 0;
+    bytes = fread(text, 1, sizeof(text), file);
+    fclose(file);
+    while (bytes > 0 && bytes < sizeof(text) &&
+           (text[bytes - 1] == '\n' || text[bytes - 1] == '\r'))
+        bytes--;
+    if (bytes > 0 && bytes < sizeof(text) && !memchr(text, '\0', bytes))
+        return mem_strndup(text, bytes);
+    snprintf(reason, reason_bytes,
+             "password file %s: it has to hold a password of 1 to %d bytes, without NUL", path,
+             FILE_MOST_BYTES);
+    return NULL;
+}
+
+void secret_protect_process(void)
+{
+    const struct rlimit none = {0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0); /* the limit does not bind a core_pattern that is a pipe */
+}

@@ -1,0 +1,549 @@
+/* A request is answered in the turn of the loop in which it is read, where it can be: read, parse,
+ * one sendmsg(). Only what must wait costs a change of what the loop watches.
+ *
+ * Whether a client makes progress is asked of the kernel: how much of what it was given the other side has
+ * acknowledged. To look at when the socket takes more again would be too coarse: that takes until a third
+ * of its buffer is free, which a slow reader needs minutes for. */
+#include "shared/net/http_connection.h"
+
+#include "shared/base/mem.h"
+#include "shared/net/accept.h"
+#include "shared/net/http_answer.h"
+#include "shared/net/http_gzip.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    IN_FIRST_BYTES = 2048,
+    STREAM_READ_BYTES = 16 * 1024,
+    STREAM_TURN_BYTES = 256 * 1024, /* then others are served */
+    LINGER_MS = 2000
+};
+
+/* What a step came to. */
+enum step { STEP_GO_ON, STEP_WAIT, STEP_CLOSE };
+
+static void set_deadline(struct server_connection *c, uint64_t after_ms)
+{
+    c->deadline_ms = uv_now(c->server->loop) + after_ms;
+}
+
+static bool is_head(const struct server_request *request)
+{
+    return strcmp(request->method, "HEAD") == 0;
+}
+
+/* ---- in ------------------------------------------------------------------------------------- */
+
+static void on_events(void *user, int events)
+{
+    struct server_connection *c = user;
+
+    c->is_readable |= (events & UV_READABLE) != 0;
+    if (events & UV_WRITABLE)
+        c->is_blocked = false;
+    connection_run(c);
+}
+
+/* More bytes into the buffer; the parser refuses a head before the buffer's end is reached. */
+static enum step receive(struct server_connection *c)
+{
+    ssize_t bytes;
+    size_t room;
+
+    if (!c->is_readable)
+        return STEP_WAIT;
+    if (c->in_bytes == c->in_capacity) {
+        c->in_capacity = c->in_capacity ? c->in_capacity * 2 : IN_FIRST_BYTES;
+        c->in = mem_realloc(c->in, c->in_capacity + 1); /* a NUL has room */
+    }
+    room = c->in_capacity - c->in_bytes;
+    bytes = recv(c->fd, c->in + c->in_bytes, room, MSG_DONTWAIT);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) {
+        c->is_readable = errno == EINTR;
+        return errno == EINTR ? STEP_GO_ON : STEP_WAIT;
+    }
+    if (bytes <= 0)
+        return STEP_CLOSE;
+    c->is_readable = (size_t)bytes == room; /* if not, the loop says when there is more */
+    c->in_bytes += (size_t)bytes;
+    return STEP_GO_ON;
+}
+
+/* What was read is text from now on. The bytes behind each span are separators that are done with. */
+static void terminate(struct server_connection *c)
+{
+    struct http_head *head = &c->head;
+
+    if (head->method.bytes > 0)
+        c->in[head->method.at + head->method.bytes] = '\0';
+    if (head->target.bytes > 0)
+        c->in[head->target.at + head->target.bytes] = '\0';
+    for (size_t i = 0; i < head->count; i++)
+        c->in[head->values[i].at + head->values[i].bytes] = '\0';
+}
+
+/* Of a request line that cannot be read, what a log should show. */
+static void note_raw_line(struct server_connection *c)
+{
+    char *line = c->in + c->head.line;
+    size_t bytes = c->in_bytes - c->head.line;
+    char *space;
+
+    line[bytes] = '\0';
+    line[strcspn(line, "\r\n")] = '\0';
+    space = strchr(line, ' ');
+    if (!space) {
+        c->request.target = line;
+        return;
+    }
+    *space = '\0';
+    c->request.method = line;
+    c->request.target = space + 1;
+    space[1 + strcspn(space + 1, " ")] = '\0';
+}
+
+/* The name is the client's, so only what is harmless in a log or a terminal is repeated. */
+static void refuse_host(struct server_connection *c)
+{
+    char name[80];
+    size_t bytes = c->head.host.bytes < sizeof(name) ? c->head.host.bytes : sizeof(name) - 1;
+
+    for (size_t i = 0; i < bytes; i++) {
+        char character = c->in[c->head.host.at + i];
+
+        name[i] = character > ' ' && character < 0x7f && character != '"' ? character : '?';
+    }
+    name[bytes] = '\0';
+    snprintf(c->flaw_text, sizeof(c->flaw_text),
+             "this server does not answer to the host \"%s\"; the names of loopback are legal, and "
+             "those that %s lists",
+             name, c->server->config.hosts_setting);
+    c->request.flaw = 421;
+    c->request.flaw_text = c->flaw_text;
+}
+
+static void begin_request(struct server_connection *c, enum http_head_verdict verdict)
+{
+    struct http_head *head = &c->head;
+    struct server_request *request = &c->request;
+
+    *request = (struct server_request){.connection = c, .began_ns = uv_hrtime()};
+    if (verdict == HTTP_HEAD_FLAWED) {
+        request->flaw = head->status;
+        request->flaw_text = head->flaw;
+    } else if (head->has_host &&
+               !http_hosts_take(&c->server->hosts, c->in + head->host.at, head->host.bytes)) {
+        refuse_host(c);
+    }
+    terminate(c);
+    request->method = head->method.bytes > 0 ? c->in + head->method.at : "";
+    request->target = head->target.bytes > 0 ? c->in + head->target.at : "";
+    if (request->flaw && head->target.bytes == 0)
+        note_raw_line(c);
+    c->closes = request->flaw || !head->keeps_alive || c->server->is_stopping;
+    c->deadline_ms = NO_DEADLINE;
+    c->state = CONNECTION_WAITING;
+    c->server->config.on_request(c->server->config.user, request);
+}
+
+static enum step step_head(struct server_connection *c)
+{
+    enum http_head_verdict verdict = http_head_take(&c->head, c->in, c->in_bytes);
+
+    if (verdict == HTTP_HEAD_MORE)
+        return receive(c);
+    begin_request(c, verdict);
+    return STEP_GO_ON;
+}
+
+/* ---- out ------------------------------------------------------------------------------------ */
+
+static void add_part(struct server_connection *c, const void *data, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    c->parts[c->part_count++] = (struct iovec){(void *)(uintptr_t)data, bytes};
+}
+
+/* Of the body, what is left is what is behind the head's lines. */
+static void note_sent(struct server_connection *c, size_t bytes)
+{
+    size_t left = 0;
+
+    c->sent_bytes += bytes;
+    while (bytes > 0) {
+        struct iovec *part = &c->parts[c->part];
+        size_t taken = bytes < part->iov_len ? bytes : part->iov_len;
+
+        part->iov_base = (char *)part->iov_base + taken;
+        part->iov_len -= taken;
+        bytes -= taken;
+        if (part->iov_len == 0)
+            c->part++;
+    }
+    for (size_t i = c->part; i < c->part_count; i++)
+        left += c->parts[i].iov_len;
+    if (left < c->body_bytes) {
+        c->request.sent_bytes += c->body_bytes - left;
+        c->body_bytes = left;
+    }
+}
+
+/* GO_ON: all of it is with the kernel. */
+static enum step send_parts(struct server_connection *c)
+{
+    while (c->part < c->part_count) {
+        struct msghdr message = {.msg_iov = c->parts + c->part,
+                                 .msg_iovlen = c->part_count - c->part};
+        ssize_t bytes = c->is_blocked ? -1 : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (c->is_blocked || (bytes < 0 && errno == EAGAIN)) {
+            c->is_blocked = true;
+            return STEP_WAIT;
+        }
+        if (bytes < 0 && errno != EINTR)
+            return STEP_CLOSE;
+        if (bytes > 0)
+            note_sent(c, (size_t)bytes);
+    }
+    c->part = c->part_count = 0;
+    return STEP_GO_ON;
+}
+
+/* Date, what becomes of the connection, and the empty line. */
+static void put_last_lines(struct server_connection *c)
+{
+    buffer_put_text(&c->lines, server_date(c->server));
+    if (c->closes)
+        buffer_put_text(&c->lines, "Connection: close\r\n\r\n");
+    else if (c->head.is_http_1_0)
+        buffer_put_text(&c->lines, "Connection: keep-alive\r\n\r\n");
+    else
+        buffer_put_text(&c->lines, "\r\n");
+}
+
+static void begin_answer(struct server_connection *c)
+{
+    struct server_request *request = &c->request;
+    struct answer_choice choice =
+        server_answer_choose(request->answer, server_request_header(request, "Accept-Encoding"),
+                             server_request_header(request, "If-None-Match"));
+
+    request->status = choice.status;
+    buffer_clear(&c->lines);
+    put_last_lines(c);
+    add_part(c, choice.head->data, choice.head->bytes);
+    add_part(c, c->lines.data, c->lines.bytes);
+    c->body_bytes = is_head(request) ? 0 : choice.bytes;
+    add_part(c, choice.body, c->body_bytes);
+    c->state = CONNECTION_SENDING;
+    set_deadline(c, c->server->config.limits.stall_deadline_ms);
+}
+
+static void free_stream(struct server_request *request)
+{
+    if (request->is_stream)
+        request->source.on_closed(request->source.user);
+    request->is_stream = false;
+    gzip_free(request->gzip);
+    request->gzip = NULL;
+}
+
+static void finish_request(struct server_connection *c, bool was_complete)
+{
+    struct server_request *request = &c->request;
+    struct server_answer *answer = request->answer;
+
+    request->was_complete = was_complete;
+    if (request->is_stream)
+        free_stream(request);
+    else if (request->on_gone)
+        request->on_gone(request);
+    request->on_gone = NULL;
+    c->server->config.on_done(c->server->config.user, request);
+    request->answer = NULL;
+    server_answer_release(answer);
+    c->part = c->part_count = 0;
+}
+
+/* The next head begins with what has come behind this one. */
+static enum step end_answer(struct server_connection *c)
+{
+    finish_request(c, true);
+    if (c->closes || c->server->is_stopping) {
+        shutdown(c->fd, SHUT_WR);
+        c->state = CONNECTION_LINGERING;
+        c->is_readable = true;
+        set_deadline(c, LINGER_MS);
+        return STEP_GO_ON;
+    }
+    c->in_bytes -= c->head.bytes;
+    memmove(c->in, c->in + c->head.bytes, c->in_bytes);
+    http_head_init(&c->head, c->head.limits);
+    c->state = CONNECTION_HEAD;
+    set_deadline(c, c->server->config.limits.idle_deadline_ms);
+    return STEP_GO_ON;
+}
+
+static enum step step_sending(struct server_connection *c)
+{
+    enum step step = send_parts(c);
+
+    return step == STEP_GO_ON ? end_answer(c) : step;
+}
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+/* `bytes` of the source, or its end, as they go over the wire. */
+static void pack(struct server_connection *c, const char *data, size_t bytes, bool is_last)
+{
+    struct gzip *gzip = c->request.gzip;
+    struct buffer packed = {0};
+
+    if (gzip) {
+        gzip_put(gzip, data, bytes, is_last, &packed);
+        data = (const char *)packed.data;
+        bytes = packed.bytes;
+    }
+    buffer_clear(&c->chunk);
+    c->body_bytes = bytes;
+    if (bytes > 0 && !c->head.is_http_1_0)
+        buffer_printf(&c->chunk, "%zx\r\n", bytes);
+    buffer_put(&c->chunk, data, bytes);
+    if (bytes > 0 && !c->head.is_http_1_0)
+        buffer_put_text(&c->chunk, "\r\n");
+    if (is_last && !c->head.is_http_1_0)
+        buffer_put_text(&c->chunk, "0\r\n\r\n");
+    buffer_release(&packed);
+    add_part(c, c->chunk.data, c->chunk.bytes);
+}
+
+/* One helping from the source. */
+static enum step pull(struct server_connection *c, size_t *pulled)
+{
+    struct server_request *request = &c->request;
+    char data[STREAM_READ_BYTES];
+    ssize_t bytes = request->source.read(request->source.user, data, sizeof(data));
+
+    if (bytes == SERVER_SOURCE_ABORT)
+        return STEP_CLOSE;
+    if (bytes == 0)
+        return STEP_WAIT;
+    request->has_ended = bytes == SERVER_SOURCE_END;
+    *pulled += request->has_ended ? 0 : (size_t)bytes;
+    pack(c, data, request->has_ended ? 0 : (size_t)bytes, request->has_ended);
+    return STEP_GO_ON;
+}
+
+static enum step step_streaming(struct server_connection *c)
+{
+    size_t pulled = 0;
+
+    for (;;) {
+        enum step step = send_parts(c);
+
+        if (step != STEP_GO_ON)
+            return step;
+        if (c->request.has_ended)
+            return end_answer(c);
+        if (pulled >= STREAM_TURN_BYTES) {
+            server_run_soon(c);
+            return STEP_WAIT;
+        }
+        step = pull(c, &pulled);
+        if (step != STEP_GO_ON)
+            return step;
+    }
+}
+
+/* ---- from the caller ------------------------------------------------------------------------ */
+
+/* Whoever calls may be in the midst of a list of requests, which must not change under him. */
+static void go_on(struct server_connection *c)
+{
+    if (!c->is_running)
+        server_run_soon(c);
+}
+
+void server_respond(struct server_request *request, struct server_answer *answer)
+{
+    struct server_connection *c = request->connection;
+
+    assert(!request->answer && c->state == CONNECTION_WAITING);
+    request->on_gone = NULL;
+    request->answer = server_answer_keep(answer);
+    begin_answer(c);
+    go_on(c);
+}
+
+void server_respond_stream(struct server_request *request, int status,
+                           const struct server_header *headers, size_t header_count,
+                           const struct server_source *source, bool may_compress)
+{
+    struct server_connection *c = request->connection;
+    bool is_gzip =
+        may_compress && accept_takes_gzip(server_request_header(request, "Accept-Encoding"));
+
+    assert(!request->answer && c->state == CONNECTION_WAITING);
+    request->on_gone = NULL;
+    request->status = status;
+    request->source = *source;
+    request->is_stream = true;
+    c->closes |= c->head.is_http_1_0; /* where the end is all that marks the end */
+    buffer_clear(&c->lines);
+    server_stream_head(&c->lines, status, headers, header_count, may_compress, is_gzip);
+    if (!c->head.is_http_1_0)
+        buffer_put_text(&c->lines, "Transfer-Encoding: chunked\r\n");
+    put_last_lines(c);
+    add_part(c, c->lines.data, c->lines.bytes);
+    c->body_bytes = 0;
+    c->state = CONNECTION_STREAMING;
+    if (is_head(request)) {
+        free_stream(request);
+        c->state = CONNECTION_SENDING;
+    } else if (is_gzip) {
+        request->gzip = gzip_new(0);
+    }
+    set_deadline(c, c->server->config.limits.stall_deadline_ms);
+    go_on(c);
+}
+
+void server_wake(struct server_request *request)
+{
+    if (request->is_stream)
+        server_run_soon(request->connection);
+}
+
+const char *server_request_header(const struct server_request *request, const char *name)
+{
+    const struct server_connection *c = request->connection;
+    const struct http_span *value = http_head_find(&c->head, c->in, name);
+
+    return value ? c->in + value->at : NULL;
+}
+
+void server_request_address(const struct server_request *request, char *out)
+{
+    const struct server_connection *c = request->connection;
+
+    if (getnameinfo((const struct sockaddr *)&c->address, sizeof(c->address), out,
+                    SERVER_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) != 0)
+        strcpy(out, "-");
+}
+
+/* ---- going on ------------------------------------------------------------------------------- */
+
+static enum step step_lingering(struct server_connection *c)
+{
+    char thrown_away[4096];
+    ssize_t bytes;
+
+    do {
+        bytes = recv(c->fd, thrown_away, sizeof(thrown_away), MSG_DONTWAIT);
+    } while (bytes > 0 || (bytes < 0 && errno == EINTR));
+    return bytes < 0 && errno == EAGAIN ? STEP_WAIT : STEP_CLOSE;
+}
+
+static enum step step_on(struct server_connection *c)
+{
+    switch (c->state) {
+    case CONNECTION_HEAD:
+        return step_head(c);
+    case CONNECTION_WAITING:
+        return STEP_WAIT;
+    case CONNECTION_SENDING:
+        return step_sending(c);
+    case CONNECTION_STREAMING:
+        return step_streaming(c);
+    case CONNECTION_LINGERING:
+        return step_lingering(c);
+    }
+    return STEP_CLOSE;
+}
+
+/* While an answer is awaited nothing is read, so whoever pipelines waits. */
+static void rearm(struct server_connection *c)
+{
+    int events = 0;
+
+    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_LINGERING)
+        events = UV_READABLE;
+    else if (c->is_blocked)
+        events = UV_WRITABLE;
+    fd_watch_want(c->watch, events);
+}
+
+void connection_run(struct server_connection *c)
+{
+    enum step step = STEP_GO_ON;
+
+    if (c->is_running)
+        return;
+    c->is_running = true;
+    while (step == STEP_GO_ON)
+        step = step_on(c);
+    c->is_running = false;
+    if (step == STEP_CLOSE)
+        connection_free(c);
+    else
+        rearm(c);
+}
+
+bool connection_is_in_time(struct server_connection *c, uint64_t now_ms)
+{
+    const struct server_limits *limits = &c->server->config.limits;
+    bool is_answering = c->state == CONNECTION_SENDING || c->state == CONNECTION_STREAMING;
+    int queued = 0;
+    uint64_t taken;
+
+    if (c->taken_bytes < c->sent_bytes || c->state == CONNECTION_STREAMING) {
+        if (ioctl(c->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+            queued = 0;
+        taken = c->sent_bytes - (uint64_t)queued;
+        if (is_answering && (taken > c->taken_bytes || (queued == 0 && !c->is_blocked)))
+            set_deadline(c, limits->stall_deadline_ms);
+        else if (c->state == CONNECTION_HEAD && taken > c->taken_bytes && c->in_bytes == 0)
+            set_deadline(c, limits->idle_deadline_ms);
+        c->taken_bytes = taken;
+    }
+    return now_ms < c->deadline_ms;
+}
+
+struct server_connection *connection_new(struct server *server, int fd,
+                                         const struct sockaddr_storage *address)
+{
+    struct server_connection *c = mem_calloc(1, sizeof(*c));
+    const struct http_limits limits = {server->config.limits.target_bytes,
+                                       server->config.limits.head_bytes};
+
+    c->server = server;
+    c->fd = fd;
+    c->address = *address;
+    c->watch = fd_watch_new(server->loop, fd, on_events, c);
+    c->is_readable = true; /* most send at once */
+    http_head_init(&c->head, limits);
+    set_deadline(c, server->config.limits.header_deadline_ms);
+    return c;
+}
+
+void connection_free(struct server_connection *c)
+{
+    if (c->state != CONNECTION_HEAD && c->state != CONNECTION_LINGERING)
+        finish_request(c, false);
+    server_forget(c->server, c);
+    fd_watch_free(c->watch);
+    close(c->fd);
+    buffer_release(&c->lines);
+    buffer_release(&c->chunk);
+    free(c->in);
+    free(c);
+}

@@ -1,0 +1,49 @@
+/* mqtt_link_inner.h: what the files of mqtt_link share and nobody else needs.
+ *
+ * Files    mqtt_link.c (states, connecting, the interface), mqtt_link_io.c (reading, writing and the
+ *          gate), mqtt_link_events.c (what the library calls), mqtt_link_talk.c (what a
+ *          connection is used for).
+ */
+#ifndef HIGHWATER_MQTT_LINK_INNER_H
+#define HIGHWATER_MQTT_LINK_INNER_H
+
+#include "shared/net/mqtt_link.h"
+
+#include <mosquitto.h>
+
+/* mqtt_link.c */
+void mqtt_link_set_state(struct mqtt_link *link, enum mqtt_link_state state);
+
+/* The socket is gone, or about to be. Also called from inside the library, so it only notes and
+ * schedules. */
+void mqtt_link_go_down(struct mqtt_link *link, const char *reason);
+
+/* The same, when the library's `rc` is all there is to tell why. */
+void mqtt_link_go_down_by(struct mqtt_link *link, int rc);
+
+/* Drops the connection without a word. */
+void mqtt_link_abandon(struct mqtt_link *link, const char *reason);
+
+/* By the keepalive that holds on this connection. */
+void mqtt_link_heed_keepalive(struct mqtt_link *link);
+
+/* Asks for those subscriptions whose turn it is. */
+void mqtt_link_ask(struct mqtt_link *link);
+void mqtt_link_say_refusal(struct mqtt_link *link, struct mqtt_subscription *one);
+unsigned mqtt_link_needs(const struct mqtt_link *link);
+
+/* No memory ends the process, as in mem.h. */
+void mqtt_link_require_memory(int rc);
+
+/* mqtt_link_io.c */
+bool mqtt_link_is_connected(const struct mqtt_link *link);
+void mqtt_link_write(struct mqtt_link *link);
+void mqtt_link_on_events(void *user, int events);
+
+/* The last line after any call into the library. */
+void mqtt_link_rearm(struct mqtt_link *link);
+
+/* mqtt_link_events.c */
+void mqtt_link_listen(struct mqtt_link *link);
+
+#endif

@@ -1,0 +1,353 @@
+/* Rejected: reading the reason out of the library's log (mosquitto_log_callback_set), which has
+ * "certificate verify failed" for all that may be wrong with a certificate, and other words in each
+ * version of OpenSSL. */
+#include "shared/net/mqtt_tls.h"
+
+#include "shared/base/mem.h"
+#include "shared/net/resolve.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { NAME_SIZE = 128, NO_ALERT = -1 };
+
+struct mqtt_tls {
+    SSL_CTX *context;
+    char *host;
+    char *ca_file; /* NULL = the system's */
+    bool has_cert;
+    bool wants_passphrase; /* the key does */
+    /* of the connection */
+    bool has_begun;
+    bool has_answered; /* the broker, with TLS */
+    bool is_asked;     /* for a certificate of ours */
+    int verify_error;  /* the first */
+    int verify_depth;
+    char subject[NAME_SIZE];
+    int alert; /* that the broker sent */
+};
+
+/* ---- what is seen of a connection ----------------------------------------------------------- */
+
+static struct mqtt_tls *tls_of(const SSL *ssl)
+{
+    return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct mqtt_tls *tls = tls_of(ssl);
+    X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+
+    if (is_good || tls->verify_error != X509_V_OK)
+        return is_good;
+    tls->verify_error = X509_STORE_CTX_get_error(store);
+    tls->verify_depth = X509_STORE_CTX_get_error_depth(store);
+    if (certificate)
+        X509_NAME_oneline(X509_get_subject_name(certificate), tls->subject,
+                          (int)sizeof(tls->subject));
+    return 0;
+}
+
+/* Whole messages of the handshake, and alerts; the rest does not matter. */
+static void on_tls_message(int is_ours, int version, int type, const void *bytes, size_t count,
+                           SSL *ssl, void *user)
+{
+    struct mqtt_tls *tls = user;
+    const unsigned char *alert = bytes; /* its level, and which */
+
+    (void)version;
+    (void)ssl;
+    if (is_ours)
+        tls->has_begun = true;
+    else if (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT)
+        tls->has_answered = true;
+    if (!is_ours && type == SSL3_RT_ALERT && count >= 2 && alert[1] != SSL_AD_CLOSE_NOTIFY)
+        tls->alert = alert[1];
+}
+
+static int on_asked(SSL *ssl, void *user)
+{
+    struct mqtt_tls *tls = user;
+
+    (void)ssl;
+    tls->is_asked = true;
+    return 1; /* with what there is */
+}
+
+void mqtt_tls_begin(struct mqtt_tls *tls)
+{
+    tls->has_begun = tls->has_answered = tls->is_asked = false;
+    tls->verify_error = X509_V_OK;
+    tls->subject[0] = '\0';
+    tls->alert = NO_ALERT;
+}
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+static void explain_certificate(const struct mqtt_tls *tls, char *out, size_t bytes)
+{
+    const char *whose = tls->verify_depth > 0 ? "the certificate of the broker's authority"
+                                              : "the broker's certificate";
+    const char *trusted = tls->ca_file ? tls->ca_file : "this system";
+
+    switch (tls->verify_error) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        snprintf(out, bytes,
+                 "%s (%s) is not for %s; MQTT_URL must have the host by a name that is in it",
+                 whose, tls->subject, tls->host);
+        break;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        snprintf(out, bytes, "%s (%s) has expired", whose, tls->subject);
+        break;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        snprintf(out, bytes, "%s (%s) is not valid yet; is the clock of this machine right?", whose,
+                 tls->subject);
+        break;
+    case X509_V_ERR_CERT_REVOKED:
+        snprintf(out, bytes, "%s (%s) has been revoked", whose, tls->subject);
+        break;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+        snprintf(out, bytes,
+                 "%s has revocation lists, but no current one of the authority of %s (%s)", trusted,
+                 whose, tls->subject);
+        break;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        snprintf(out, bytes,
+                 "%s (%s) is of an authority that %s does not know; MQTT_CA_FILE must have that "
+                 "authority's",
+                 whose, tls->subject, trusted);
+        break;
+    default:
+        snprintf(out, bytes, "%s (%s) is refused: %s", whose, tls->subject,
+                 X509_verify_cert_error_string(tls->verify_error));
+    }
+}
+
+static void explain_alert(const struct mqtt_tls *tls, char *out, size_t bytes)
+{
+    const char *text = SSL_alert_desc_string_long(tls->alert);
+
+    if (tls->alert == SSL_AD_CERTIFICATE_REQUIRED ||
+        (tls->alert == SSL_AD_HANDSHAKE_FAILURE && !tls->has_cert)) {
+        snprintf(out, bytes,
+                 "the broker wants a certificate of ours (%s): MQTT_CERT_FILE and MQTT_KEY_FILE",
+                 text);
+        return;
+    }
+    switch (tls->alert) {
+    case SSL_AD_UNKNOWN_CA:
+        text = "does not know the authority of MQTT_CERT_FILE";
+        break;
+    case SSL_AD_CERTIFICATE_EXPIRED:
+        text = "says that MQTT_CERT_FILE has expired";
+        break;
+    case SSL_AD_CERTIFICATE_REVOKED:
+        text = "says that MQTT_CERT_FILE has been revoked";
+        break;
+    case SSL_AD_PROTOCOL_VERSION:
+        text = "speaks no version of TLS that we do, 1.2 and 1.3";
+        break;
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+        snprintf(out, bytes, "the broker does not accept MQTT_CERT_FILE (%s)", text);
+        return;
+    default:
+        snprintf(out, bytes, "the broker ended TLS: %s", text);
+        return;
+    }
+    snprintf(out, bytes, "the broker %s", text);
+}
+
+/* An alert may be lost: who ends a connection amid what we send may take back what he has sent. */
+static void explain_end(const struct mqtt_tls *tls, char *out, size_t bytes)
+{
+    if (tls->has_cert)
+        snprintf(out, bytes,
+                 "the broker ended TLS after it had seen MQTT_CERT_FILE, and may not accept it");
+    else
+        snprintf(
+            out, bytes,
+            "the broker wants a certificate of ours, and ended TLS without: MQTT_CERT_FILE and "
+            "MQTT_KEY_FILE");
+}
+
+bool mqtt_tls_explain(const struct mqtt_tls *tls, bool is_beginning, char *out, size_t out_bytes)
+{
+    if (tls->verify_error != X509_V_OK)
+        explain_certificate(tls, out, out_bytes);
+    else if (tls->alert != NO_ALERT)
+        explain_alert(tls, out, out_bytes);
+    else if (is_beginning && tls->is_asked)
+        explain_end(tls, out, out_bytes);
+    else if (is_beginning && tls->has_begun && !tls->has_answered)
+        snprintf(out, out_bytes,
+                 "no TLS is spoken there; for a port without TLS the URL begins with mqtt://");
+    else
+        return false;
+    return true;
+}
+
+/* ---- the files ------------------------------------------------------------------------------ */
+
+/* Nobody sits there to type it in. */
+static int on_passphrase(char *out, int size, int is_writing, void *user)
+{
+    struct mqtt_tls *tls = user;
+
+    (void)out;
+    (void)size;
+    (void)is_writing;
+    tls->wants_passphrase = true;
+    return 0;
+}
+
+/* Says that a file cannot be read, or else that it is not what it should be. */
+static bool reject_file(const char *setting, const char *path, const char *flaw, char *error,
+                        size_t bytes)
+{
+    struct stat status = {0};
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        snprintf(error, bytes, "%s: %s: %s", setting, path, strerror(errno));
+    else if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
+        snprintf(error, bytes, "%s: %s: %s", setting, path, strerror(EISDIR));
+    else
+        snprintf(error, bytes, "%s: %s: %s", setting, path, flaw);
+    if (file)
+        fclose(file);
+    return false;
+}
+
+/* Whether revocation lists came with the authorities, so that they are to be asked. */
+static bool has_revocations(X509_STORE *store)
+{
+    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        if (X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_CRL)
+            return true;
+    }
+    return false;
+}
+
+static bool load_authorities(struct mqtt_tls *tls, char *error, size_t bytes)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(tls->context);
+
+    /* by their hashes when they are wanted; their bundle would be parsed for each of a fleet */
+    if (!tls->ca_file)
+        return SSL_CTX_set_default_verify_dir(tls->context) == 1;
+    if (SSL_CTX_load_verify_locations(tls->context, tls->ca_file, NULL) != 1)
+        return reject_file("MQTT_CA_FILE", tls->ca_file, "no certificates in PEM", error, bytes);
+    if (has_revocations(store))
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return true;
+}
+
+static bool load_own(struct mqtt_tls *tls, const struct mqtt_tls_files *files, char *error,
+                     size_t bytes)
+{
+    if (!files->cert_file && !files->key_file)
+        return true;
+    if (!files->cert_file || !files->key_file) {
+        snprintf(error, bytes, "MQTT_CERT_FILE and MQTT_KEY_FILE go together; %s is missing",
+                 files->cert_file ? "MQTT_KEY_FILE" : "MQTT_CERT_FILE");
+        return false;
+    }
+    if (SSL_CTX_use_certificate_chain_file(tls->context, files->cert_file) != 1)
+        return reject_file("MQTT_CERT_FILE", files->cert_file, "no certificate in PEM", error,
+                           bytes);
+    ERR_clear_error();
+    if (SSL_CTX_use_PrivateKey_file(tls->context, files->key_file, SSL_FILETYPE_PEM) != 1) {
+        unsigned long last = ERR_peek_last_error();
+        bool is_other = ERR_GET_LIB(last) == ERR_LIB_X509;
+
+        return reject_file("MQTT_KEY_FILE", files->key_file,
+                           tls->wants_passphrase ? "it wants a passphrase; store it without one"
+                           : is_other ? "not the key of the certificate in MQTT_CERT_FILE"
+                                      : "no key in PEM",
+                           error, bytes);
+    }
+    tls->has_cert = true;
+    return true;
+}
+
+static void require_host(struct mqtt_tls *tls)
+{
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(tls->context);
+    int is_set;
+
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    is_set = resolve_is_numeric(tls->host) ? X509_VERIFY_PARAM_set1_ip_asc(param, tls->host)
+                                           : X509_VERIFY_PARAM_set1_host(param, tls->host, 0);
+    if (is_set != 1) {
+        fprintf(stderr, "out of memory: no name to compare certificates with\n");
+        abort(); /* any certificate would do */
+    }
+}
+
+struct mqtt_tls *mqtt_tls_new(const struct mqtt_tls_files *files, const char *host, char *error,
+                              size_t error_bytes)
+{
+    struct mqtt_tls *tls = mem_calloc(1, sizeof(*tls));
+    bool is_good;
+
+    tls->host = mem_strdup(host);
+    tls->ca_file = files->ca_file ? mem_strdup(files->ca_file) : NULL;
+    tls->context = SSL_CTX_new(TLS_client_method());
+    if (!tls->context) {
+        fprintf(stderr, "out of memory: no TLS\n");
+        abort();
+    }
+    mqtt_tls_begin(tls);
+    SSL_CTX_set_app_data(tls->context, tls);
+    SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
+    SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_default_passwd_cb(tls->context, on_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(tls->context, tls);
+    SSL_CTX_set_msg_callback(tls->context, on_tls_message);
+    SSL_CTX_set_msg_callback_arg(tls->context, tls);
+    SSL_CTX_set_cert_cb(tls->context, on_asked, tls);
+    SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, on_verify);
+    require_host(tls);
+    snprintf(error, error_bytes, "TLS cannot be set up");
+    is_good = load_authorities(tls, error, error_bytes) && load_own(tls, files, error, error_bytes);
+    ERR_clear_error();
+    if (is_good)
+        return tls;
+    mqtt_tls_free(tls);
+    return NULL;
+}
+
+void mqtt_tls_free(struct mqtt_tls *tls)
+{
+    if (!tls)
+        return;
+    SSL_CTX_free(tls->context);
+    free(tls->host);
+    free(tls->ca_file);
+    free(tls);
+}
+
+void *mqtt_tls_context(const struct mqtt_tls *tls)
+{
+    return tls->context;
+}

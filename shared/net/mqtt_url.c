@@ -1,0 +1,96 @@
+#include "shared/net/mqtt_url.h"
+
+#include "shared/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Percent-decodes [start, end) into a new string. */
+static char *decoded(const char *start, const char *end)
+{
+    char *out = mem_strndup(start, (size_t)(end - start));
+    char *to = out;
+
+    for (const char *from = out; *from; from++) {
+        unsigned code;
+
+        if (*from == '%' && sscanf(from + 1, "%2x", &code) == 1 && from[1] && from[2] && code) {
+            *to++ = (char)code;
+            from += 2;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    return out;
+}
+
+static bool parse_port(struct mqtt_url *url, const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+
+    if (end == text || *end || port < 1 || port > 65535)
+        return false;
+    url->port = (int)port;
+    return true;
+}
+
+static bool parse_authority(struct mqtt_url *url, const char *text)
+{
+    const char *end = text + strcspn(text, "/");
+    const char *at = NULL;
+    const char *host_end;
+    char *authority;
+    char *colon;
+    bool is_legal;
+
+    for (const char *c = text; c < end; c++) {
+        if (*c == '@')
+            at = c;
+    }
+    if (*end && end[1])
+        return false; /* a path means nothing to MQTT */
+    if (at) {
+        const char *password = memchr(text, ':', (size_t)(at - text));
+
+        url->username = decoded(text, password ? password : at);
+        if (password)
+            url->password = decoded(password + 1, at);
+        text = at + 1;
+    }
+    authority = mem_strndup(text, (size_t)(end - text));
+    host_end = authority[0] == '[' ? strchr(authority, ']') : NULL;
+    colon = strchr(host_end ? host_end : authority, ':');
+    is_legal = (!colon || parse_port(url, colon + 1)) && (authority[0] != '[' || host_end);
+    if (colon)
+        *colon = '\0';
+    url->host = host_end ? mem_strndup(authority + 1, (size_t)(host_end - authority - 1))
+                         : mem_strdup(authority);
+    free(authority);
+    /* what is no host is a part of something else, of a password even; it must not be quoted */
+    return is_legal && url->host[0] && !strpbrk(url->host, "?#&=@,;!\"' \t");
+}
+
+bool mqtt_url_parse(struct mqtt_url *url, const char *text)
+{
+    *url = (struct mqtt_url){0};
+    if (strncmp(text, "unix://", 7) == 0) {
+        url->host = mem_strdup(text + 7);
+        return url->host[0] == '/';
+    }
+    url->use_tls = strncmp(text, "mqtts://", 8) == 0;
+    if (!url->use_tls && strncmp(text, "mqtt://", 7) != 0)
+        return false;
+    url->port = url->use_tls ? 8883 : 1883;
+    return parse_authority(url, strstr(text, "://") + 3);
+}
+
+void mqtt_url_release(struct mqtt_url *url)
+{
+    free(url->host);
+    free(url->username);
+    free(url->password);
+    *url = (struct mqtt_url){0};
+}

@@ -1,0 +1,24 @@
+/* prometheus.h: numbers as Prometheus text.
+ *
+ * Shape    each metric is its HELP and TYPE lines, then its samples.
+ * Units    seconds, bytes, counts, as the names say.
+ * Source   Prometheus text format 0.0.4.
+ */
+#ifndef HIGHWATER_PROMETHEUS_H
+#define HIGHWATER_PROMETHEUS_H
+
+#include "shared/base/buffer.h"
+
+#define PROMETHEUS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* The lines above the samples; `type` is counter, gauge or histogram. */
+void prometheus_head(struct buffer *out, const char *name, const char *type, const char *help);
+
+/* A metric of one sample without labels. */
+void prometheus_number(struct buffer *out, const char *name, const char *type, const char *help,
+                       double value);
+
+/* What every process tells about itself: CPU, memory, descriptors, under the usual names. */
+void prometheus_process(struct buffer *out);
+
+#endif
