@@ -5,9 +5,9 @@
 #ifndef HIGHWATER_API_H
 #define HIGHWATER_API_H
 
+#include "httpapi/catalog.h"
 #include "httpapi/metrics.h"
 #include "httpapi/params.h"
-#include "shared/model/features.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,9 +26,9 @@ struct server;
 
 struct api {
     uv_loop_t *loop;
-    struct features features;
-    struct intervals intervals;
-    struct params_rules rules; /* points at the two above */
+    struct catalog *catalog; /* at the start of a request: who keeps positions in it holds it */
+    struct catalog_chooser chooser;
+    struct params_rules rules; /* points into the catalog */
     const char *cors_origin;   /* "" = closed */
     bool has_access_log;
     uint64_t max_event_streams;

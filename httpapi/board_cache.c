@@ -45,17 +45,6 @@ struct board_cache *board_cache_new(const struct features *features,
     return cache;
 }
 
-static bool is_there(const struct speaker *collector, uint64_t now_ms)
-{
-    return collector->state != COLLECTOR_STOPPED && collector->state != COLLECTOR_LOST &&
-           collector->is_heard && now_ms < collector->heard_ms + BOARD_CACHE_LIVE_MS;
-}
-
-static bool is_live(const struct speaker *collector, uint64_t now_ms)
-{
-    return collector->state == COLLECTOR_LIVE && is_there(collector, now_ms);
-}
-
 /* Until when the set is current: its collectors are live, and the table was asked not long ago. */
 static void find_until(struct board_cache *cache, uint64_t now_ms)
 {
@@ -68,7 +57,7 @@ static void find_until(struct board_cache *cache, uint64_t now_ms)
         if (!collector->is_merged)
             continue;
         merged++;
-        if (!is_live(collector, now_ms))
+        if (!speaker_is_live(collector, now_ms))
             until_ms = 0;
         else if (collector->heard_ms + BOARD_CACHE_LIVE_MS < until_ms)
             until_ms = collector->heard_ms + BOARD_CACHE_LIVE_MS;
@@ -84,6 +73,26 @@ void board_cache_forget(struct board_cache *cache)
 {
     speakers_clear(&cache->speakers);
     find_until(cache, 0);
+}
+
+void board_cache_renew(struct board_cache *cache, const struct features *features,
+                       const struct intervals *intervals)
+{
+    speakers_clear(&cache->speakers);
+    weighing_release(cache->weighed);
+    weighing_release(cache->standing);
+    cache->weighed = cache->standing = NULL;
+    cache->until_ms = 0;
+    cache->features = *features;
+    cache->intervals = *intervals;
+    cache->boards = board_count(features, intervals);
+    cache->speakers.boards = cache->boards;
+    cache->generation++;
+}
+
+void board_cache_offer(const struct board_cache *cache, uint64_t now_ms, struct catalog_offer *out)
+{
+    speakers_offer(&cache->speakers, now_ms, out);
 }
 
 void board_cache_free(struct board_cache *cache)
@@ -154,10 +163,12 @@ static bool take_status(struct board_cache *cache, struct speaker *collector, co
     age_ms = is_retained ? (now_us - status.as_of_us) / 1000 : 0;
     collector->heard_ms =
         age_ms > 0 && (uint64_t)age_ms < now_ms ? now_ms - (uint64_t)age_ms : now_ms;
+    if (status.kept.features.count > 0) /* a last will names none */
+        collector->kept = status.kept;
     free(collector->shown);
     collector->shown = status.shown;
     status.shown = NULL;
-    if (status.is_vouching && is_live(collector, now_ms))
+    if (status.is_vouching && speaker_is_live(collector, now_ms))
         add_span(cache, collector, &status, now_ms);
     collector_status_release(&status);
     find_until(cache, now_ms);
@@ -386,7 +397,7 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
 
         heard[i] = (struct heard){.id = collector->id,
                                   .state = collector->state,
-                                  .is_there = is_there(collector, now_ms),
+                                  .is_there = speaker_is_there(collector, now_ms),
                                   .span_count = collector->span_count,
                                   .spans = collector->spans};
         collector->is_merged = false;
@@ -422,7 +433,7 @@ static bool somebody_warms(const struct board_cache *cache, uint64_t now_ms)
         const struct speaker *collector = cache->speakers.items[i];
 
         if (collector->is_known && collector->state == COLLECTOR_WARMING &&
-            is_there(collector, now_ms))
+            speaker_is_there(collector, now_ms))
             return true;
     }
     return false;
@@ -507,7 +518,7 @@ bool board_cache_lacks_board(const struct board_cache *cache, uint64_t now_ms)
     for (size_t i = 0; i < cache->speakers.count; i++) {
         const struct speaker *collector = cache->speakers.items[i];
 
-        if (is_live(collector, now_ms) && collector->span_count > 0 &&
+        if (speaker_is_live(collector, now_ms) && collector->span_count > 0 &&
             lacks_board(cache, collector->spans[collector->span_count - 1]))
             return true;
     }
@@ -522,7 +533,7 @@ size_t board_cache_collector_count(const struct board_cache *cache, enum collect
     for (size_t i = 0; i < cache->speakers.count; i++) {
         const struct speaker *collector = cache->speakers.items[i];
 
-        if (collector->shown && collector->state == state && is_there(collector, now_ms))
+        if (collector->shown && collector->state == state && speaker_is_there(collector, now_ms))
             count++;
     }
     return count;
@@ -541,8 +552,8 @@ void board_cache_write_collectors(const struct board_cache *cache, struct buffer
             continue;
         buffer_put_text(out, is_first ? "{\"collectorId\":" : ",{\"collectorId\":");
         buffer_put_json_string(out, collector->id);
-        buffer_printf(out, ",\"isLive\":%s%s}", is_live(collector, now_ms) ? "true" : "false",
-                      collector->shown);
+        buffer_printf(out, ",\"isLive\":%s%s}",
+                      speaker_is_live(collector, now_ms) ? "true" : "false", collector->shown);
         is_first = false;
     }
     buffer_put_text(out, "]");

@@ -16,6 +16,7 @@
 #ifndef HIGHWATER_BOARD_CACHE_H
 #define HIGHWATER_BOARD_CACHE_H
 
+#include "httpapi/catalog.h"
 #include "httpapi/collector_status.h"
 #include "httpapi/weighing.h"
 #include "shared/base/buffer.h"
@@ -57,6 +58,13 @@ bool board_cache_take(struct board_cache *cache, const char *topic, const void *
 
 /* Forgets what was heard: on a new connection the broker sends all that is retained again. */
 void board_cache_forget(struct board_cache *cache);
+
+/* Other features or intervals: forgets everything, the sets that were weighed included. */
+void board_cache_renew(struct board_cache *cache, const struct features *features,
+                       const struct intervals *intervals);
+
+/* What the collectors keep (speakers.h). */
+void board_cache_offer(const struct board_cache *cache, uint64_t now_ms, struct catalog_offer *out);
 
 /* What has been heard by now. Whoever asks the table takes it before he asks. */
 uint64_t board_cache_mark(const struct board_cache *cache);

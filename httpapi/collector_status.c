@@ -164,19 +164,27 @@ static size_t find_feature(const struct features *features, const struct json_to
     return i;
 }
 
+static int64_t interval_length(const struct json_token *length)
+{
+    int64_t length_ms;
+
+    if (length->kind == JSON_NULL)
+        return INTERVAL_ALL_TIME;
+    return status_read_count(length, &length_ms) && length_ms <= INT64_MAX / 1000 ? length_ms * 1000
+                                                                                  : 0;
+}
+
 /* Our position of one of its intervals; the count when we have none of this name and length. */
 static size_t find_interval(const struct intervals *intervals, const struct json_token *token)
 {
     struct json_token name;
     struct json_token length;
     struct json_text text;
-    int64_t length_us = INTERVAL_ALL_TIME;
-    int64_t length_ms;
+    int64_t length_us;
     size_t i;
 
     status_split_interval(token, &name, &length);
-    if (length.kind != JSON_NULL)
-        length_us = status_read_count(&length, &length_ms) ? length_ms * 1000 : 0;
+    length_us = interval_length(&length);
     json_text_init(&text, &name);
     i = intervals_find(intervals, text.chars);
     json_text_release(&text);
@@ -301,6 +309,35 @@ static bool take_vouching(struct collector_status *out, const struct features *f
     return true;
 }
 
+/* ---- what it keeps -------------------------------------------------------------------------- */
+
+static void get_kept(struct collector_status *out, const struct found *found)
+{
+    struct json_token name;
+    struct json_token value;
+    struct json_token length;
+    struct json_walk walk;
+    struct json_text text;
+
+    if (!get(found, "features") || !get(found, "intervals"))
+        return;
+    json_walk_init(&walk, get(found, "features"));
+    while (json_walk_next(&walk, &name, &value)) {
+        json_text_init(&text, &value);
+        catalog_add_feature(&out->kept.features, text.chars);
+        json_text_release(&text);
+    }
+    json_walk_init(&walk, get(found, "intervals"));
+    while (json_walk_next(&walk, &name, &value)) {
+        struct json_token interval_name;
+
+        status_split_interval(&value, &interval_name, &length);
+        json_text_init(&text, &interval_name);
+        catalog_add_interval(&out->kept.intervals, text.chars, interval_length(&length));
+        json_text_release(&text);
+    }
+}
+
 /* ---- all of it ------------------------------------------------------------------------------ */
 
 static void show(struct collector_status *out, const struct found *found)
@@ -341,6 +378,7 @@ static bool take_members(struct collector_status *out, const struct features *fe
     out->turn = get_count(found, "turn");
     out->limit = (size_t)get_count(found, "limit");
     get_text(found, "installation", out->installation, sizeof(out->installation));
+    get_kept(out, found);
     if (!take_vouching(out, features, intervals, found)) {
         snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE,
                  "\"generations\" is not a number for each of its boards");

@@ -14,6 +14,7 @@
 #ifndef HIGHWATER_COLLECTOR_STATUS_H
 #define HIGHWATER_COLLECTOR_STATUS_H
 
+#include "httpapi/catalog.h"
 #include "shared/model/board.h"
 #include "shared/model/features.h"
 
@@ -49,7 +50,8 @@ struct collector_status {
     int64_t turn;
     size_t limit;
     bool is_vouching;
-    int64_t *generations; /* [board_position()] */
+    struct catalog_offer kept; /* by its own names; those that are not legal are left out */
+    int64_t *generations;      /* [board_position()] */
     size_t loaded_count;
     struct loaded *loaded;
     char *shown; /* for people: ,"state":"live","asOf":... */

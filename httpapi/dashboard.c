@@ -91,7 +91,7 @@ static bool write_boards(struct api *api, const struct params *params, enum boar
 {
     const struct interval_choice *choice = &params->intervals[0];
 
-    if (choice->index == api->intervals.count)
+    if (choice->index == api->catalog->intervals.count)
         return false;
     for (size_t i = 0; i < params->feature_count; i++) {
         size_t feature = params->features[i];
@@ -101,12 +101,12 @@ static bool write_boards(struct api *api, const struct params *params, enum boar
                               params->limit, uv_now(api->loop), &merged) != WEIGHED_EXACT)
             return false;
         *as_of_us = merged.as_of_us;
-        buffer_printf(out, "%s\"%s\":[", i > 0 ? "," : "{", api->features.names[feature]);
+        buffer_printf(out, "%s\"%s\":[", i > 0 ? "," : "{", api->catalog->features.names[feature]);
         for (size_t j = 0; j < merged.count; j++) {
             if (j > 0)
                 buffer_put_text(out, ",");
             reading_json_write(out, merged.entries[j].device_id, merged.entries[j].reading,
-                               &api->features);
+                               &api->catalog->features);
         }
         buffer_put_text(out, "]");
     }
@@ -124,7 +124,7 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
 
     if (!write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
         buffer_release(&body);
-        questions_ask(api->questions, request, route->query, params, route->params,
+        questions_ask(api->questions, request, route->query, api->catalog, params, route->params,
                       timestamp_now());
         return;
     }

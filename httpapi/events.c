@@ -47,11 +47,13 @@ struct client {
     uint64_t position;
     struct event *sending;
     size_t sent;
+    bool is_over; /* it asked under another catalog */
 };
 
 struct events {
     struct api *api;
-    uint64_t boot; /* ids of another run mean nothing here */
+    struct catalog *catalog; /* that slots have their positions in */
+    uint64_t boot;           /* ids of another run mean nothing here */
     uint64_t number;
     size_t slot_count;
     struct slot *slots; /* [feature][interval][order] */
@@ -65,6 +67,7 @@ struct events {
     struct query query; /* of one slot, when the boards do not have it */
     struct pool_job job;
     bool is_asking;
+    bool is_asking_in_vain; /* the slot is gone */
     size_t asked_slot;
     uint64_t asked_ms;
     size_t next_slot;
@@ -104,16 +107,16 @@ static void publish(struct events *events, struct slot *slot, const char *name,
 static struct slot *slot_at(struct events *events, size_t feature, size_t interval,
                             enum sort_order order)
 {
-    return &events
-                ->slots[(feature * events->api->intervals.count + interval) * ORDER_COUNT + order];
+    return &events->slots[(feature * events->catalog->intervals.count + interval) * ORDER_COUNT +
+                          order];
 }
 
 static void locate(const struct events *events, size_t index, size_t *feature, size_t *interval,
                    enum sort_order *order)
 {
     *order = (enum sort_order)(index % ORDER_COUNT);
-    *interval = index / ORDER_COUNT % events->api->intervals.count;
-    *feature = index / ORDER_COUNT / events->api->intervals.count;
+    *interval = index / ORDER_COUNT % events->catalog->intervals.count;
+    *feature = index / ORDER_COUNT / events->catalog->intervals.count;
 }
 
 /* A board's readings, as a JSON array. True when that is news. */
@@ -135,8 +138,9 @@ static bool update_slot(struct events *events, size_t index, struct buffer *read
     buffer_printf(&data,
                   "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
                   "\"source\":\"%s\",\"readings\":",
-                  events->api->features.names[feature], events->api->intervals.items[interval].name,
-                  sort_order_text(order), when, source);
+                  events->catalog->features.names[feature],
+                  events->catalog->intervals.items[interval].name, sort_order_text(order), when,
+                  source);
     buffer_put(&data, readings->data, readings->bytes);
     buffer_put_text(&data, "}");
     publish(events, slot, "board", &data);
@@ -168,7 +172,7 @@ static enum weighing_verdict show_set(struct events *events, size_t index, enum 
         if (i > 0)
             buffer_put_text(&readings, ",");
         reading_json_write(&readings, merged.entries[i].device_id, merged.entries[i].reading,
-                           &api->features);
+                           &events->catalog->features);
     }
     buffer_put_text(&readings, "]");
     *changed = update_slot(events, index, &readings, merged.as_of_us, "boards");
@@ -226,6 +230,8 @@ static struct slot *next_for(struct client *client)
     const struct params *params = &client->params;
     struct slot *found = NULL;
 
+    if (client->is_over)
+        return NULL;
     if (events->status.number > client->position)
         found = &events->status;
     for (size_t i = 0; i < params->feature_count; i++) {
@@ -270,14 +276,15 @@ static ssize_t on_read(void *user, char *out, size_t room)
             client->sending = NULL;
         }
     }
-    return used == 0 && client->events->is_stopped ? SERVER_SOURCE_END : (ssize_t)used;
+    return used == 0 && (client->events->is_stopped || client->is_over) ? SERVER_SOURCE_END
+                                                                        : (ssize_t)used;
 }
 
 static void count_listeners(struct client *client, int by)
 {
     const struct params *params = &client->params;
 
-    for (size_t i = 0; i < params->feature_count; i++) {
+    for (size_t i = 0; i < params->feature_count && !client->is_over; i++) {
         for (size_t j = 0; j < params->interval_count; j++)
             slot_at(client->events, params->features[i], params->intervals[j].index, params->order)
                 ->listeners += (unsigned)by;
@@ -304,7 +311,7 @@ static void on_stream_closed(void *user)
 static void wake(struct events *events)
 {
     for (struct client *client = events->clients; client; client = client->next) {
-        if (client->sending || next_for(client) || events->is_stopped)
+        if (client->sending || next_for(client) || client->is_over || events->is_stopped)
             server_wake(client->request);
     }
 }
@@ -336,11 +343,13 @@ static void pause_slot(const struct events *events, struct slot *slot)
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct events *events = job->user;
-    struct slot *slot = &events->slots[events->asked_slot];
+    bool is_in_vain = events->is_asking_in_vain;
+    struct slot *slot = is_in_vain ? NULL : &events->slots[events->asked_slot];
 
-    events->is_asking = false;
-    pause_slot(events, &events->slots[events->asked_slot]);
-    if (!error && slot->needs_database && slot->listeners > 0) {
+    events->is_asking = events->is_asking_in_vain = false;
+    if (!is_in_vain)
+        pause_slot(events, slot);
+    if (!error && !is_in_vain && slot->needs_database && slot->listeners > 0) {
         /* {"temperature":[...]}: the one member is what a board's event has */
         struct buffer *body = &events->query.body;
         const char *array = strchr(buffer_text(body), '[');
@@ -383,10 +392,10 @@ static void ask_database(struct events *events)
     params_init(&params, &api->rules);
     params.feature_count = 1;
     params.features[0] = feature;
-    params.intervals[0] =
-        (struct interval_choice){.index = interval, .interval = api->intervals.items[interval]};
+    params.intervals[0] = (struct interval_choice){
+        .index = interval, .interval = events->catalog->intervals.items[interval]};
     params.order = order;
-    query_init(&events->query, &query_dashboard, &params, &api->features, timestamp_now());
+    query_init(&events->query, &query_dashboard, &params, events->catalog, timestamp_now());
     events->job = (struct pool_job){.sql = buffer_text(&events->query.sql),
                                     .param_count = events->query.bound_count,
                                     .params = events->query.bound,
@@ -482,14 +491,42 @@ void events_answer(struct api *api, struct server_request *request, const struct
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+static void make_slots(struct events *events)
+{
+    events->catalog = catalog_hold(events->api->catalog);
+    events->slot_count =
+        events->catalog->features.count * events->catalog->intervals.count * ORDER_COUNT;
+    events->slots = mem_calloc(events->slot_count, sizeof(events->slots[0]));
+}
+
+static void free_slots(struct events *events)
+{
+    for (size_t i = 0; i < events->slot_count; i++) {
+        release_event(events->slots[i].event);
+        buffer_release(&events->slots[i].readings);
+    }
+    free(events->slots);
+    catalog_release(events->catalog);
+}
+
+void events_renew(struct events *events)
+{
+    free_slots(events);
+    make_slots(events);
+    events->next_slot = 0;
+    events->is_asking_in_vain = events->is_asking;
+    for (struct client *client = events->clients; client; client = client->next)
+        client->is_over = true;
+    wake(events);
+}
+
 struct events *events_new(struct api *api)
 {
     struct events *events = mem_calloc(1, sizeof(*events));
 
     events->api = api;
     events->boot = (uint64_t)timestamp_now();
-    events->slot_count = api->features.count * api->intervals.count * ORDER_COUNT;
-    events->slots = mem_calloc(events->slot_count, sizeof(events->slots[0]));
+    make_slots(events);
     uv_timer_init(api->loop, &events->timer);
     events->timer.data = events;
     uv_timer_start(&events->timer, on_timer, STATUS_MS, STATUS_MS);
@@ -508,12 +545,8 @@ static void on_timer_closed(uv_handle_t *handle)
     void (*on_closed)(void *user) = events->on_closed;
     void *user = events->closed_user;
 
-    for (size_t i = 0; i < events->slot_count; i++) {
-        release_event(events->slots[i].event);
-        buffer_release(&events->slots[i].readings);
-    }
+    free_slots(events);
     release_event(events->status.event);
-    free(events->slots);
     free(events);
     on_closed(user);
 }

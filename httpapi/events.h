@@ -31,6 +31,9 @@ void events_stop(struct events *events);
 void events_close(struct events *events, void (*on_closed)(void *user), void *user);
 
 /* The weighed set, or whether it is current, may have changed. */
+/* There is another catalog. Streams end; whoever comes again gets the boards that there are now. */
+void events_renew(struct events *events);
+
 void events_look(struct events *events);
 
 /* The route /events. */

@@ -16,6 +16,7 @@ struct export
 {
     struct api *api;
     struct server_request *request; /* NULL once the client is gone */
+    struct catalog *catalog;
     struct params params;
     uint64_t rows_left; /* of those asked for */
     struct query query;
@@ -32,6 +33,7 @@ static void free_export(struct export *export)
 {
     export->api->csv_streams--;
     buffer_release(&export->text);
+    catalog_release(export->catalog);
     free(export);
 }
 
@@ -100,7 +102,7 @@ static void take_page(struct export *export)
     buffer_clear(&export->text);
     export->taken = 0;
     if (!export->is_streaming)
-        query_csv_header(&export->text, &export->api->features);
+        query_csv_header(&export->text, &export->catalog->features);
     buffer_put(&export->text, query->body.data, query->body.bytes);
     export->params.cursor = query->last;
     export->is_last = !query->has_more;
@@ -155,7 +157,7 @@ static bool ask_page(struct export *export, enum pool_refusal *refusal)
     struct api *api = export->api;
 
     export->params.limit = export->rows_left;
-    query_init(&export->query, &query_csv, &export->params, &api->features, timestamp_now());
+    query_init(&export->query, &query_csv, &export->params, export->catalog, timestamp_now());
     export->job = (struct pool_job){.sql = buffer_text(&export->query.sql),
                                     .param_count = export->query.bound_count,
                                     .params = export->query.bound,
@@ -187,6 +189,7 @@ static void answer_csv(struct api *api, struct server_request *request, const st
     api->csv_streams++;
     export->api = api;
     export->request = request;
+    export->catalog = catalog_hold(api->catalog);
     export->params = *params;
     export->rows_left = params->rows;
     request->user = export;
@@ -209,5 +212,6 @@ void history_answer(struct api *api, struct server_request *request, const struc
     params->limit = params->rows > 0 ? params->rows : JSON_ROWS;
     if (params->limit > JSON_ROWS_MAX)
         params->limit = JSON_ROWS_MAX;
-    questions_ask(api->questions, request, route->query, params, route->params, timestamp_now());
+    questions_ask(api->questions, request, route->query, api->catalog, params, route->params,
+                  timestamp_now());
 }

@@ -178,6 +178,65 @@ static void on_rows(void *user, const struct roster_row *rows, size_t count, uin
     events_look(app->api.events);
 }
 
+/* ---- which features and intervals there are ------------------------------------------------- */
+
+static void make_contract(struct api *api)
+{
+    struct buffer document = {0};
+
+    server_answer_release(api->openapi);
+    openapi_write(&document, &api->rules);
+    api->openapi = reply_data(api, REPLY_JSON, &document, 0, NULL);
+}
+
+static void log_catalog(const struct catalog *catalog)
+{
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < catalog->features.count; i++)
+        buffer_printf(&text, "%s%s", i > 0 ? "," : "features ", catalog->features.names[i]);
+    for (size_t i = 0; i < catalog->intervals.count; i++)
+        buffer_printf(&text, "%s%s", i > 0 ? "," : ", intervals ",
+                      catalog->intervals.items[i].name);
+    log_info("boards: there are now those of %s", buffer_text(&text));
+    buffer_release(&text);
+}
+
+/* Requests that are under way end under the catalog that they began with. All boards are retained, so
+ * that they come again for those who subscribe again. */
+static void use_catalog(struct app *app, struct catalog *catalog)
+{
+    struct api *api = &app->api;
+
+    catalog_release(api->catalog);
+    api->catalog = catalog;
+    api->rules.features = &catalog->features;
+    api->rules.intervals = &catalog->intervals;
+    board_cache_renew(api->boards, &catalog->features, &catalog->intervals);
+    events_renew(api->events);
+    make_contract(api);
+    log_catalog(catalog);
+    if (app->mqtt.state == MQTT_LINK_UP) {
+        mqtt_link_subscribe(&app->mqtt, STATUSES, 1);
+        mqtt_link_subscribe(&app->mqtt, BOARDS, 1);
+    }
+}
+
+static void on_columns(void *user, const char *columns)
+{
+    struct app *app = user;
+    struct catalog_offer offer;
+    struct features features;
+    struct catalog *catalog;
+
+    catalog_parse_columns(&features, columns);
+    board_cache_offer(app->api.boards, uv_now(app->api.loop), &offer);
+    catalog = catalog_choose(&app->api.chooser, app->api.catalog, &offer, &features,
+                             uv_now(app->api.loop));
+    if (catalog)
+        use_catalog(app, catalog);
+}
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static void on_mqtt_closed(struct mqtt_link *link)
@@ -295,10 +354,12 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
          "hosts it answers to beside those of loopback, or *; when empty and not only on "
          "loopback: any",
          false},
-        {"features", OPTION_TEXT, &s->features, FEATURES_DEFAULT, 0, 0, "NAMES",
-         "numbers that readings carry, as the collectors have them", false},
-        {"intervals", OPTION_TEXT, &s->intervals, INTERVALS_DEFAULT, 0, 0, "NAMES",
-         "intervals that boards are kept of, as the collectors have them", false},
+        {"features", OPTION_TEXT, &s->features, "", 0, 0, "NAMES",
+         "numbers that readings carry; else those that the collectors keep, or the database has",
+         false},
+        {"intervals", OPTION_TEXT, &s->intervals, "", 0, 0, "NAMES",
+         "intervals that boards are kept of; else those of the collectors, or " INTERVALS_DEFAULT,
+         false},
         {"num-top-devices", OPTION_COUNT, &s->top_devices, "10", 1, BOARD_ENTRIES_MAX, "N",
          "devices on a board when a request does not say", false},
         {"database-connections", OPTION_COUNT, &s->database_connections, "3", 1,
@@ -332,17 +393,21 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
          "the process's memory",
          false},
         {0}};
+    struct features features;
+    struct intervals intervals;
     struct http_hosts hosts;
     char error[400];
     int status = options_parse(&program, options, argc, argv);
 
     if (status >= 0)
         return status;
-    if (!features_parse(&api->features, s->features, error, sizeof(error)))
+    if (!features_parse(&features, s->features[0] ? s->features : FEATURES_DEFAULT, error,
+                        sizeof(error)))
         return options_reject(&program, "FEATURES", s->features, error);
     if (!mqtt_version_parse(&s->is_v311, s->mqtt_version))
         return options_reject(&program, "MQTT_VERSION", s->mqtt_version, MQTT_VERSION_LEGAL);
-    if (!intervals_parse(&api->intervals, s->intervals, error, sizeof(error)))
+    if (!intervals_parse(&intervals, s->intervals[0] ? s->intervals : INTERVALS_DEFAULT, error,
+                         sizeof(error)))
         return options_reject(&program, "INTERVALS", s->intervals, error);
     if (!http_hosts_parse(&hosts, s->hosts, true, error, sizeof(error)))
         return options_reject(&program, "HTTP_HOSTS", s->hosts, error);
@@ -350,6 +415,11 @@ static int parse_settings(struct settings *s, struct api *api, int argc, char **
     if (s->cors_origin[strcspn(s->cors_origin, " \t\r\n,\"'")])
         return options_reject(&program, "CORS_ORIGIN", s->cors_origin,
                               "one origin such as https://example.org, or *");
+    api->catalog = catalog_new(&features, &intervals);
+    catalog_chooser_init(&api->chooser, s->features[0], s->intervals[0]);
+    api->rules = (struct params_rules){.features = &api->catalog->features,
+                                       .intervals = &api->catalog->intervals,
+                                       .top_devices = s->top_devices};
     return -1;
 }
 
@@ -404,20 +474,17 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
 static void make_parts(struct app *app)
 {
     struct api *api = &app->api;
-    struct buffer document = {0};
     struct questions_config questions = {.pool = api->pool,
-                                         .features = &api->features,
                                          .user = api,
                                          .on_answer = routes_on_answer,
                                          .on_failed = routes_on_failed};
 
-    api->boards = board_cache_new(&api->features, &api->intervals);
+    api->boards = board_cache_new(&api->catalog->features, &api->catalog->intervals);
     api->questions = questions_new(&questions);
     api->dashboard = dashboard_new();
     api->events = events_new(api);
     api->page = page_new(api);
-    openapi_write(&document, &api->rules);
-    api->openapi = reply_data(api, REPLY_JSON, &document, 0, NULL);
+    make_contract(api);
 }
 
 static void free_parts(struct app *app)
@@ -428,6 +495,7 @@ static void free_parts(struct app *app)
     page_free(api->page);
     dashboard_free(api->dashboard);
     board_cache_free(api->boards);
+    catalog_release(api->catalog);
 }
 
 int main(int argc, char **argv)
@@ -447,9 +515,6 @@ int main(int argc, char **argv)
     log_init(program.name);
     fit_descriptors(&settings);
     api->loop = uv_default_loop();
-    api->rules = (struct params_rules){.features = &api->features,
-                                       .intervals = &api->intervals,
-                                       .top_devices = settings.top_devices};
     api->cors_origin = settings.cors_origin;
     api->has_access_log = settings.access_log;
     api->max_event_streams = settings.max_event_streams;
@@ -466,11 +531,13 @@ int main(int argc, char **argv)
     if (!api->pool)
         return options_reject_url(&program, "DATABASE_URL", settings.database_url, error);
     make_parts(&app);
-    api->roster = roster_start(
-        api->loop,
-        &(struct roster_config){
-            .url = settings.database_url, .user = &app, .take_mark = take_mark, .on_rows = on_rows},
-        error, sizeof(error));
+    api->roster = roster_start(api->loop,
+                               &(struct roster_config){.url = settings.database_url,
+                                                       .user = &app,
+                                                       .take_mark = take_mark,
+                                                       .on_columns = on_columns,
+                                                       .on_rows = on_rows},
+                               error, sizeof(error));
     assert(api->roster); /* the pool found the same string legal */
     if (!start_mqtt(&app, &settings, error, sizeof(error)))
         return options_reject_url(&program, "MQTT_URL", settings.mqtt_url, error);

@@ -136,11 +136,12 @@ static void bind_moment(struct query *query, int64_t us)
 }
 
 void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
-                const struct features *features, int64_t as_of_us)
+                struct catalog *catalog, int64_t as_of_us)
 {
     *query = (struct query){.kind = kind,
                             .params = *params,
-                            .features = features,
+                            .catalog = catalog_hold(catalog),
+                            .features = &catalog->features,
                             .as_of_us = as_of_us,
                             .is_found = true};
     kind->build(query);
@@ -150,6 +151,8 @@ void query_release(struct query *query)
 {
     buffer_release(&query->sql);
     buffer_release(&query->body);
+    catalog_release(query->catalog);
+    query->catalog = NULL;
 }
 
 /* ---- boards --------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #ifndef HIGHWATER_QUERIES_H
 #define HIGHWATER_QUERIES_H
 
+#include "httpapi/catalog.h"
 #include "httpapi/params.h"
 #include "shared/base/buffer.h"
 #include "shared/model/features.h"
@@ -30,8 +31,9 @@ struct query_kind {
 struct query {
     const struct query_kind *kind;
     struct params params;
-    const struct features *features;
-    int64_t as_of_us; /* the question is about this moment */
+    struct catalog *catalog;
+    const struct features *features; /* of the catalog */
+    int64_t as_of_us;                /* the question is about this moment */
 
     struct buffer sql;
     int bound_count;
@@ -45,9 +47,9 @@ struct query {
     char next[PARAM_TEXT_SIZE]; /* cursor of the following page, "" = none */
 };
 
-/* Fills in SQL and parameters. */
+/* Fills in SQL and parameters, which have positions in the catalog. */
 void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
-                const struct features *features, int64_t as_of_us);
+                struct catalog *catalog, int64_t as_of_us);
 void query_release(struct query *query);
 
 extern const struct query_kind query_dashboard;

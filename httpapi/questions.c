@@ -191,8 +191,8 @@ static struct question *find(const struct questions *questions, const struct buf
 }
 
 void questions_ask(struct questions *questions, struct server_request *request,
-                   const struct query_kind *kind, const struct params *params,
-                   const struct param *table, int64_t now_us)
+                   const struct query_kind *kind, struct catalog *catalog,
+                   const struct params *params, const struct param *table, int64_t now_us)
 {
     struct buffer key = {0};
     struct question *question;
@@ -200,6 +200,7 @@ void questions_ask(struct questions *questions, struct server_request *request,
     enum pool_refusal refusal;
 
     buffer_put(&key, &kind, sizeof(kind));
+    buffer_put(&key, &catalog, sizeof(catalog));
     params_key(&key, params, table);
     question = find(questions, &key);
     if (question) {
@@ -211,7 +212,7 @@ void questions_ask(struct questions *questions, struct server_request *request,
     question = mem_calloc(1, sizeof(*question));
     question->questions = questions;
     question->key = key;
-    query_init(&question->query, kind, params, questions->config.features, now_us);
+    query_init(&question->query, kind, params, catalog, now_us);
     question->job = (struct pool_job){.sql = buffer_text(&question->query.sql),
                                       .param_count = question->query.bound_count,
                                       .params = question->query.bound,

@@ -21,7 +21,6 @@ struct questions;
 
 struct questions_config {
     struct pool *pool;
-    const struct features *features;
     void *user;
     /* Makes the answer, once for all who wait; takes query->body. */
     struct server_answer *(*on_answer)(void *user, struct query *query);
@@ -34,10 +33,10 @@ struct questions *questions_new(const struct questions_config *config);
 void questions_free(struct questions *questions);
 
 /* Answers the request, sooner or later. The key is the kind and all of `params` that `table`
- * names. */
+ * names, positions in the catalog. */
 void questions_ask(struct questions *questions, struct server_request *request,
-                   const struct query_kind *kind, const struct params *params,
-                   const struct param *table, int64_t now_us);
+                   const struct query_kind *kind, struct catalog *catalog,
+                   const struct params *params, const struct param *table, int64_t now_us);
 
 /* Turns a database error into a problem. */
 void questions_describe(struct problem *out, const struct pg_error *error);

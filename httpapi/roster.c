@@ -31,7 +31,8 @@ struct roster {
     size_t count;
     size_t capacity;
     struct roster_row *rows;
-    char complaint[6]; /* the SQLSTATE that was said last */
+    char columns[4096]; /* more than 32 names of features are not looked at */
+    char complaint[6];  /* the SQLSTATE that was said last */
     uint64_t answers;
     uint64_t failures;
     unsigned open_parts;
@@ -50,11 +51,13 @@ static void on_result(struct pg_query *query, const PGresult *result)
 {
     struct roster *roster = query->user;
 
+    if (PQntuples(result) > 0)
+        snprintf(roster->columns, sizeof(roster->columns), "%s", PQgetvalue(result, 0, 6));
     roster->is_standby = PQntuples(result) > 0 && PQgetvalue(result, 0, 4)[0] == 't';
     for (int i = 0; i < PQntuples(result); i++) {
         struct roster_row *row;
 
-        if (PQgetlength(result, i, 0) >= DEVICE_ID_SIZE)
+        if (PQgetisnull(result, i, 0) || PQgetlength(result, i, 0) >= DEVICE_ID_SIZE)
             continue; /* no collector's name is that long */
         if (roster->count == roster->capacity) {
             roster->capacity = mem_grown(roster->capacity, roster->count + 1);
@@ -83,6 +86,7 @@ static void hand_over(struct roster *roster)
         roster->has_said_standby = true;
         log_info("database: it is a standby, which may lag: all boards come out of it");
     }
+    roster->config.on_columns(roster->config.user, roster->columns);
 }
 
 /* Without the table, or the right to read it, it would be the same line every second. */
@@ -151,12 +155,19 @@ const char *roster_lacks(const struct roster *roster)
     return roster->lacks;
 }
 
+/* The features of a reading are what it has of this type. */
+#define COLUMNS                                                                                    \
+    "(SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a"                     \
+    " WHERE a.attrelid = to_regclass('readings') AND a.attnum > 0 AND NOT a.attisdropped"          \
+    " AND a.atttypid = 'float8'::regtype)"
+
 static void ask_now(struct roster *roster)
 {
     roster->question = (struct pg_query){
         .sql = "SELECT id, turn, batches, CASE WHEN isfinite(newest) "
                "THEN (extract(epoch FROM newest) * 1000000)::bigint END, pg_is_in_recovery(), "
-               "(SELECT i.id FROM installation i) FROM collectors",
+               "(SELECT i.id FROM installation i), " COLUMNS
+               " FROM (SELECT 1) one LEFT JOIN collectors ON true",
         .timeout_ms = WATCHDOG_MS,
         .user = roster,
         .on_result = on_result,

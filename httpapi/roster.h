@@ -27,6 +27,9 @@ struct roster_config {
     void *user;
     /* What the caller has heard, asked for before the question leaves. */
     uint64_t (*take_mark)(void *user);
+    /* With each answer, of a standby too, and after the rows: the table's features, "a,b"; "" = there
+     * is no table yet. */
+    void (*on_columns)(void *user, const char *columns);
     void (*on_rows)(void *user, const struct roster_row *rows, size_t count, uint64_t mark);
 };
 

@@ -25,7 +25,8 @@
 static void ask(struct api *api, struct server_request *request, const struct route *route,
                 struct params *params)
 {
-    questions_ask(api->questions, request, route->query, params, route->params, timestamp_now());
+    questions_ask(api->questions, request, route->query, api->catalog, params, route->params,
+                  timestamp_now());
 }
 
 static void respond_live(struct api *api, struct server_request *request, const char *type,
@@ -407,6 +408,15 @@ bool routes_parse(struct api *api, const struct server_request *request, struct 
            params_parse(out, route->params, target.query, &api->rules, problem);
 }
 
+/* Until it is known which features and intervals there are, no name of one is wrong. */
+static void excuse_guess(const struct api *api, struct problem *problem)
+{
+    if (!api->chooser.is_settled && (strncmp(problem->parameter, "feature", 7) == 0 ||
+                                     strcmp(problem->parameter, "interval") == 0))
+        problem_set_unavailable(problem, 1,
+                                "it is not known yet which features and intervals there are");
+}
+
 static void refuse_flaw(struct api *api, struct server_request *request)
 {
     struct problem problem;
@@ -552,6 +562,7 @@ void routes_on_request(void *user, struct server_request *request)
     if (route->handle == dashboard_answer && dashboard_answer_again(api, request))
         return;
     if (!routes_parse(api, request, &params, &problem)) {
+        excuse_guess(api, &problem);
         reply_problem(api, request, &problem, NULL);
         return;
     }

@@ -45,6 +45,76 @@ bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes,
     return speakers->of_strangers++ < STRANGERS_PER_SECOND;
 }
 
+static struct speaker *find(const struct speakers *speakers, const char *id, size_t bytes)
+{
+    for (size_t i = 0; i < speakers->count; i++) {
+        struct speaker *speaker = speakers->items[i];
+
+        if (strncmp(speaker->id, id, bytes) == 0 && !speaker->id[bytes])
+            return speaker;
+    }
+    return NULL;
+}
+
+bool speaker_is_there(const struct speaker *speaker, uint64_t now_ms)
+{
+    return speaker->state != COLLECTOR_STOPPED && speaker->state != COLLECTOR_LOST &&
+           speaker->is_heard && now_ms < speaker->heard_ms + BOARD_CACHE_LIVE_MS;
+}
+
+bool speaker_is_live(const struct speaker *speaker, uint64_t now_ms)
+{
+    return speaker->state == COLLECTOR_LIVE && speaker_is_there(speaker, now_ms);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct speaker *const *first = a;
+    const struct speaker *const *second = b;
+
+    return strcmp((*first)->id, (*second)->id);
+}
+
+static void add_kept(struct catalog_offer *out, const struct catalog_offer *kept)
+{
+    for (size_t i = 0; i < kept->features.count; i++)
+        catalog_add_feature(&out->features, kept->features.names[i]);
+    for (size_t i = 0; i < kept->intervals.count; i++)
+        catalog_add_interval(&out->intervals, kept->intervals.items[i].name,
+                             kept->intervals.items[i].length_us);
+}
+
+static bool has_heard_all(const struct speakers *speakers)
+{
+    for (size_t i = 0; i < speakers->known_count; i++) {
+        if (!find(speakers, speakers->known[i], strlen(speakers->known[i])))
+            return false;
+    }
+    return speakers->has_known;
+}
+
+void speakers_offer(const struct speakers *speakers, uint64_t now_ms, struct catalog_offer *out)
+{
+    const struct speaker *sorted[BOARD_CACHE_COLLECTORS_MAX];
+    bool is_anyone_there = false;
+    size_t count = 0;
+
+    for (size_t i = 0; i < speakers->count; i++) {
+        const struct speaker *speaker = speakers->items[i];
+
+        if (speaker->kept.features.count == 0 || (speakers->has_known && !speaker->is_known))
+            continue;
+        sorted[count++] = speaker;
+        is_anyone_there |= speaker_is_there(speaker, now_ms);
+    }
+    qsort(sorted, count, sizeof(sorted[0]), compare_ids);
+    *out = (struct catalog_offer){.is_complete = has_heard_all(speakers)};
+    for (size_t i = 0; i < count; i++) {
+        if (!is_anyone_there || speaker_is_there(sorted[i], now_ms))
+            add_kept(out, &sorted[i]->kept);
+    }
+}
+
 static void free_speaker(const struct speakers *speakers, struct speaker *speaker)
 {
     for (size_t i = 0; i < speakers->boards; i++)
@@ -79,17 +149,6 @@ void speakers_drop(struct speakers *speakers, struct speaker *gone)
             return;
         }
     }
-}
-
-static struct speaker *find(const struct speakers *speakers, const char *id, size_t bytes)
-{
-    for (size_t i = 0; i < speakers->count; i++) {
-        struct speaker *speaker = speakers->items[i];
-
-        if (strncmp(speaker->id, id, bytes) == 0 && !speaker->id[bytes])
-            return speaker;
-    }
-    return NULL;
 }
 
 /* The stranger who has been silent for longest, `but` apart; NULL when there is none. */

@@ -30,6 +30,7 @@ struct speaker {
     uint64_t spoke;                /* when, among all messages */
     size_t bytes;                  /* that are kept of it, as of the last speakers_fit() */
     char *shown;                   /* what it said; NULL before the first status */
+    struct catalog_offer kept;     /* what it last said that it keeps */
     struct board_version **latest; /* [board_position()]; the last that came, NULL for none */
     size_t span_count;
     struct span *spans[BOARD_CACHE_SPANS_MAX]; /* oldest first */
@@ -59,6 +60,15 @@ void speakers_know(struct speakers *speakers, const struct roster_row *rows, siz
 /* False for a message that is not to be read, since strangers have said enough in this second. Before
  * the database has said whom it knows, all that is retained must be let in. */
 bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes, uint64_t now_ms);
+
+/* It has said something lately, and not that it ends. */
+bool speaker_is_there(const struct speaker *speaker, uint64_t now_ms);
+bool speaker_is_live(const struct speaker *speaker, uint64_t now_ms);
+
+/* What those keep together who are there; where nobody is, what those kept who were. By their ids, so
+ * that it is the same however often they come and go. Before the database has said whom it knows,
+ * everybody counts. */
+void speakers_offer(const struct speakers *speakers, uint64_t now_ms, struct catalog_offer *out);
 
 /* The collector that speaks. When all places are taken a new one gets that of the stranger who has
  * been silent for longest. */

@@ -1,0 +1,171 @@
+/* Collectors come and go, and a broker that is connected to anew says nothing for a moment. So what
+ * they said stays until they say something else; and since any client of the broker may speak as
+ * one, a feature counts only when the table has a column for it. */
+#include "httpapi/catalog.h"
+
+#include "shared/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERROR_BYTES = 300 };
+
+struct catalog *catalog_new(const struct features *features, const struct intervals *intervals)
+{
+    struct catalog *catalog = mem_calloc(1, sizeof(*catalog));
+
+    catalog->holds = 1;
+    catalog->features = *features;
+    catalog->intervals = *intervals;
+    return catalog;
+}
+
+struct catalog *catalog_hold(struct catalog *catalog)
+{
+    catalog->holds++;
+    return catalog;
+}
+
+void catalog_release(struct catalog *catalog)
+{
+    if (catalog && --catalog->holds == 0)
+        free(catalog);
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+void catalog_add_feature(struct features *out, const char *name)
+{
+    struct features one;
+    char error[ERROR_BYTES];
+
+    if (out->count == FEATURES_MAX || strchr(name, ',') ||
+        !features_parse(&one, name, error, sizeof(error)) || features_find(out, name) < out->count)
+        return;
+    strcpy(out->names[out->count++], name);
+}
+
+void catalog_add_interval(struct intervals *out, const char *name, int64_t length_us)
+{
+    struct intervals one;
+    char text[INTERVAL_NAME_MAX + 32];
+    char error[ERROR_BYTES];
+
+    if (out->count == INTERVALS_MAX || strlen(name) > INTERVAL_NAME_MAX ||
+        name[strcspn(name, ",=")])
+        return;
+    if (length_us == INTERVAL_ALL_TIME)
+        snprintf(text, sizeof(text), "%s", name);
+    else
+        snprintf(text, sizeof(text), "%s=%" PRId64 "us", name, length_us);
+    if (intervals_parse(&one, text, error, sizeof(error)) &&
+        intervals_find(out, name) == out->count)
+        out->items[out->count++] = one.items[0];
+}
+
+void catalog_parse_columns(struct features *out, const char *columns)
+{
+    *out = (struct features){0};
+    while (*columns) {
+        char name[FEATURE_NAME_MAX + 1];
+        size_t bytes = strcspn(columns, ",");
+
+        if (bytes < sizeof(name)) {
+            snprintf(name, sizeof(name), "%.*s", (int)bytes, columns);
+            catalog_add_feature(out, name);
+        }
+        columns += bytes + (columns[bytes] == ',');
+    }
+}
+
+/* ---- the choice ----------------------------------------------------------------------------- */
+
+void catalog_chooser_init(struct catalog_chooser *chooser, bool has_features, bool has_intervals)
+{
+    *chooser = (struct catalog_chooser){.has_features = has_features,
+                                        .has_intervals = has_intervals,
+                                        .is_settled = has_features && has_intervals};
+}
+
+static bool is_same(const struct catalog_offer *a, const struct features *features,
+                    const struct intervals *intervals)
+{
+    if (a->features.count != features->count || a->intervals.count != intervals->count)
+        return false;
+    for (size_t i = 0; i < features->count; i++) {
+        if (strcmp(a->features.names[i], features->names[i]) != 0)
+            return false;
+    }
+    for (size_t i = 0; i < intervals->count; i++) {
+        if (strcmp(a->intervals.items[i].name, intervals->items[i].name) != 0 ||
+            a->intervals.items[i].length_us != intervals->items[i].length_us)
+            return false;
+    }
+    return true;
+}
+
+/* What the catalog should be by what is known now. True when collectors say so. */
+static bool find_candidate(const struct catalog_chooser *chooser, const struct catalog *current,
+                           const struct catalog_offer *offer, const struct features *columns,
+                           struct catalog_offer *out)
+{
+    struct features features = {0};
+
+    *out = (struct catalog_offer){.features = current->features, .intervals = current->intervals};
+    for (size_t i = 0; i < offer->features.count; i++) {
+        if (features_find(columns, offer->features.names[i]) < columns->count)
+            catalog_add_feature(&features, offer->features.names[i]);
+    }
+    if (features.count == 0 && !chooser->is_offered && !chooser->has_features && columns->count > 0)
+        out->features = *columns;
+    if (features.count == 0)
+        return false;
+    if (!chooser->has_features)
+        out->features = features;
+    if (!chooser->has_intervals && offer->intervals.count > 0)
+        out->intervals = offer->intervals;
+    return true;
+}
+
+/* Has it stood for long enough? The first of all need not. */
+static bool is_stable(struct catalog_chooser *chooser, const struct catalog_offer *candidate,
+                      uint64_t now_ms)
+{
+    if (!chooser->is_settled)
+        return true;
+    if (!chooser->is_waiting ||
+        !is_same(&chooser->candidate, &candidate->features, &candidate->intervals)) {
+        chooser->is_waiting = true;
+        chooser->candidate = *candidate;
+        chooser->since_ms = now_ms;
+    }
+    return now_ms - chooser->since_ms >= CATALOG_STABLE_MS;
+}
+
+struct catalog *catalog_choose(struct catalog_chooser *chooser, const struct catalog *current,
+                               const struct catalog_offer *offer, const struct features *columns,
+                               uint64_t now_ms)
+{
+    struct catalog_offer candidate;
+    struct catalog *chosen = NULL;
+    bool is_offered;
+
+    if (chooser->has_features && chooser->has_intervals)
+        return NULL;
+    if (chooser->first_ms == 0)
+        chooser->first_ms = now_ms;
+    is_offered = find_candidate(chooser, current, offer, columns, &candidate);
+    if (is_same(&candidate, &current->features, &current->intervals)) {
+        chooser->is_waiting = false;
+    } else if (is_stable(chooser, &candidate, now_ms)) {
+        chosen = catalog_new(&candidate.features, &candidate.intervals);
+        chooser->is_waiting = false;
+    } else {
+        return NULL;
+    }
+    chooser->is_offered |= is_offered;
+    chooser->is_settled |= offer->is_complete || now_ms - chooser->first_ms >= CATALOG_GUESS_MS;
+    return chosen;
+}
