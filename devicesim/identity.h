@@ -1,0 +1,26 @@
+/* identity.h: who a connection says that it is: client id, user name, password, last will.
+ *
+ * Shape    a device with a connection of its own has the client id of the device, and a last will on
+ *          <prefix of its topic>/<id>/status. Without a password of its own the id gets the run's
+ *          suffix: two fleets with the same ids may well run at once, and would throw each other
+ *          out for ever if only the ids told them apart. Shared connections have a number.
+ * Errors   none.
+ * Owner    fills a struct publisher_identity, whose texts the receiver frees.
+ */
+#ifndef HIGHWATER_IDENTITY_H
+#define HIGHWATER_IDENTITY_H
+
+#include "devicesim/publishers.h"
+#include "devicesim/settings.h"
+
+#include <stddef.h>
+
+enum { IDENTITY_SUFFIX_SIZE = 8 };
+
+/* A suffix for the client ids of one run: time and process id make it another for each. */
+void identity_suffix(char *out);
+
+void identity_of(const struct settings *settings, const char *suffix, size_t which,
+                 struct publisher_identity *out);
+
+#endif
