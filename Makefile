@@ -29,9 +29,9 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
 space          := $(subst ,, )
-collector_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
-devicesim_LIBS := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
-httpapi_LIBS   := libmosquitto libpq libcjson libuv libxxhash zlib libssl libcrypto
+collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
+devicesim_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
+httpapi_LIBS   := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
 # A folder has rooms, and these may have rooms.

@@ -8,6 +8,7 @@
 
 #include "collector/stores/postgres/pg_binary.h"
 #include "shared/base/mem.h"
+#include "shared/base/utf8.h"
 #include "shared/model/topic.h"
 
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include "collector/boards_rights.h"
 
 #include "shared/base/failpoint.h"
+#include "shared/base/json_write.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -98,7 +99,7 @@ static void publish_status(struct boards *boards)
 
     buffer_clear(out);
     buffer_put_text(out, "{\"collectorId\":");
-    buffer_put_json_string(out, boards->config.collector_id);
+    json_write_string(out, boards->config.collector_id);
     buffer_printf(out, ",\"installation\":\"%s\",", boards->rival.ours);
     boards->config.put_status(boards->config.user, out);
     buffer_put_text(out, "}");
@@ -395,9 +396,9 @@ void boards_tell_rejected(struct boards *boards, const char *topic, const char *
     snprintf(line_topic, sizeof(line_topic), "collectors/%s/rejected", boards->config.collector_id);
     buffer_clear(out);
     buffer_put_text(out, "{\"topic\":");
-    buffer_put_json_string(out, topic);
+    json_write_string(out, topic);
     buffer_printf(out, ",\"reason\":\"%s\",\"detail\":", reason);
-    buffer_put_json_string(out, detail);
+    json_write_string(out, detail);
     buffer_put_text(out, "}");
     mqtt_link_publish(&boards->mqtt, NULL, line_topic, out->data, out->bytes, 0, false);
 }

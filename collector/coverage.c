@@ -1,5 +1,6 @@
 #include "collector/coverage.h"
 
+#include "shared/base/json_write.h"
 #include "shared/base/mem.h"
 
 #include <inttypes.h>
@@ -75,7 +76,7 @@ void coverage_write(const struct coverage *coverage, const char *own_id, struct 
         if (strcmp(item->id, own_id) == 0)
             continue;
         buffer_put_text(out, before);
-        buffer_put_json_string(out, item->id);
+        json_write_string(out, item->id);
         buffer_printf(out, ":%" PRId64, item->batches);
         before = ",";
     }

@@ -15,6 +15,7 @@
 #include "collector/stores/postgres/upkeep.h"
 #include "collector/sys_topics.h"
 #include "shared/base/duration.h"
+#include "shared/base/json_write.h"
 #include "shared/base/log.h"
 #include "shared/base/options.h"
 #include "shared/base/secret.h"
@@ -630,7 +631,7 @@ static void put_status(void *user, struct buffer *out)
     }
     buffer_printf(out, "],\"limit\":%" PRIu64 ",\"lowest\":%s,\"subscribe\":", s->num_top_devices,
                   s->lowest ? "true" : "false");
-    buffer_put_json_string(out, s->subscribe);
+    json_write_string(out, s->subscribe);
     buffer_printf(out,
                   ",\"devices\":%" PRIu32 ",\"messages\":%" PRIu64 ",\"received\":%" PRIu64
                   ",\"stored\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"rejected\":%" PRIu64

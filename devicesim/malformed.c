@@ -4,6 +4,7 @@
 #include "devicesim/malformed.h"
 
 #include "devicesim/payload.h"
+#include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 
 #include <math.h>
@@ -52,7 +53,7 @@ static void put_head(const struct draft *draft, int64_t at_us)
 
     timestamp_format(when, at_us);
     buffer_put_text(draft->out, "{\"deviceId\":");
-    buffer_put_json_string(draft->out, draft->device_id);
+    json_write_string(draft->out, draft->device_id);
     buffer_printf(draft->out, ",\"timestamp\":\"%s\"", when);
 }
 
@@ -115,7 +116,7 @@ static void write_twice(const struct draft *draft)
 static void write_bad_time(const struct draft *draft)
 {
     buffer_put_text(draft->out, "{\"deviceId\":");
-    buffer_put_json_string(draft->out, draft->device_id);
+    json_write_string(draft->out, draft->device_id);
     buffer_put_text(draft->out, ",\"status\":\"ON\",\"timestamp\":");
     write_text(draft);
     buffer_put_text(draft->out, "}");

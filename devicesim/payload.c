@@ -1,5 +1,6 @@
 #include "devicesim/payload.h"
 
+#include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 
 #include <inttypes.h>
@@ -13,7 +14,7 @@ void payload_write(struct buffer *out, const char *device_id, const struct readi
 
     timestamp_format(when, reading->recorded_at_us);
     buffer_put_text(out, "{\"deviceId\":");
-    buffer_put_json_string(out, device_id);
+    json_write_string(out, device_id);
     buffer_put_text(out, ",\"timestamp\":\"");
     buffer_put_text(out, when);
     buffer_put_text(out, "\"");
@@ -30,7 +31,7 @@ void payload_write(struct buffer *out, const char *device_id, const struct readi
         buffer_put_text(out, ",\"");
         buffer_put_text(out, features->names[i]);
         buffer_put_text(out, "\":");
-        buffer_put_json_double(out, reading->values[i]);
+        json_write_double(out, reading->values[i]);
     }
     buffer_put_text(out, "}");
 }

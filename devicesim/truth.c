@@ -2,6 +2,7 @@
  * has is safe from that, so there is no fsync. */
 #include "devicesim/truth.h"
 
+#include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ static void put_reading(struct buffer *out, const struct reading *reading,
     for (size_t i = 0; i < features->count; i++) {
         buffer_put_text(out, ",");
         if (!isnan(reading->values[i]))
-            buffer_put_json_double(out, reading->values[i]);
+            json_write_double(out, reading->values[i]);
     }
 }
 

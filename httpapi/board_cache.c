@@ -4,6 +4,7 @@
 #include "httpapi/board_cache.h"
 
 #include "httpapi/speakers.h"
+#include "shared/base/json_write.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/topic.h"
@@ -551,7 +552,7 @@ void board_cache_write_collectors(const struct board_cache *cache, struct buffer
         if (!collector->shown)
             continue;
         buffer_put_text(out, is_first ? "{\"collectorId\":" : ",{\"collectorId\":");
-        buffer_put_json_string(out, collector->id);
+        json_write_string(out, collector->id);
         buffer_printf(out, ",\"isLive\":%s%s}",
                       speaker_is_live(collector, now_ms) ? "true" : "false", collector->shown);
         is_first = false;

@@ -7,6 +7,7 @@
 #include "httpapi/questions.h"
 #include "httpapi/roster.h"
 #include "httpapi/routes.h"
+#include "shared/base/json_write.h"
 #include "shared/net/http_server.h"
 #include "shared/net/mqtt_link.h"
 #include "shared/net/prometheus.h"
@@ -87,7 +88,7 @@ static void write_durations(struct buffer *out, const struct metrics *metrics)
                           route_name(i), bound, total);
         }
         buffer_printf(out, PREFIX "request_duration_seconds_sum{route=\"%s\"} ", route_name(i));
-        buffer_put_json_double(out, metrics->routes[i].duration_sum_s);
+        json_write_double(out, metrics->routes[i].duration_sum_s);
         buffer_printf(out, "\n" PREFIX "request_duration_seconds_count{route=\"%s\"} %" PRIu64 "\n",
                       route_name(i), total);
     }

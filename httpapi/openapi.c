@@ -4,6 +4,7 @@
 #include "httpapi/reply.h"
 #include "httpapi/routes.h"
 #include "shared/base/invisible.h"
+#include "shared/base/json_write.h"
 #include "shared/model/topic.h"
 
 #include <inttypes.h>
@@ -295,7 +296,7 @@ static void put_params(struct buffer *out, const struct route *route,
         buffer_printf(out,
                       "%s{\"name\":\"%s\",\"in\":\"query\",\"description\":", is_first ? "" : ",",
                       param->name);
-        buffer_put_json_string(out, param->help);
+        json_write_string(out, param->help);
         if (param->kind == PARAM_FEATURES || param->kind == PARAM_INTERVALS)
             buffer_put_text(out, ",\"style\":\"form\",\"explode\":false");
         buffer_put_text(out, ",\"schema\":");
@@ -391,9 +392,9 @@ static void put_route(struct buffer *out, const struct route *route,
 {
     buffer_printf(out, "\"%s\":{\"get\":{\"operationId\":\"%s\",\"summary\":", route->path,
                   route->name);
-    buffer_put_json_string(out, route->summary);
+    json_write_string(out, route->summary);
     buffer_put_text(out, ",\"description\":");
-    buffer_put_json_string(out, route->help);
+    json_write_string(out, route->help);
     put_params(out, route, rules);
     buffer_put_text(out, ",\"responses\":{\"200\":{\"description\":\"the answer\"");
     if (route->query)

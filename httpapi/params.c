@@ -1,7 +1,9 @@
 #include "httpapi/params.h"
 
 #include "shared/base/duration.h"
+#include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
+#include "shared/base/utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -447,7 +449,7 @@ bool params_parse_device(struct params *out, const char *segment, size_t bytes,
 
 void params_key(struct buffer *out, const struct params *params, const struct param *table)
 {
-    buffer_put_json_string(out, params->device_id);
+    json_write_string(out, params->device_id);
     for (const struct param *param = table; param->name; param++) {
         const void *value = (const char *)params + param->offset;
 
@@ -477,7 +479,7 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
             break;
         case PARAM_TEXT:
         case PARAM_DEVICE:
-            buffer_put_json_string(out, value);
+            json_write_string(out, value);
             break;
         case PARAM_CURSOR:
             if (((const struct params_cursor *)value)->is_given)

@@ -1,5 +1,6 @@
 #include "httpapi/problem.h"
 
+#include "shared/base/json_write.h"
 #include "shared/base/log.h"
 #include "shared/net/http_server.h"
 
@@ -41,7 +42,7 @@ void problem_set_parameter(struct problem *problem, const char *parameter, const
 static void put_member(struct buffer *out, const char *name, const char *value)
 {
     buffer_printf(out, ",\"%s\":", name);
-    buffer_put_json_string(out, value);
+    json_write_string(out, value);
 }
 
 void problem_write(struct buffer *out, const struct problem *problem)

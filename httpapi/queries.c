@@ -3,6 +3,7 @@
  * digits and underscores into one. Everything else that comes from a request is a parameter. */
 #include "httpapi/queries.h"
 
+#include "shared/base/json_write.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
@@ -260,7 +261,7 @@ static void take_devices(struct query *query, const PGresult *result)
     buffer_put_text(out, "{\"devices\":[");
     for (int row = 0; row < rows; row++) {
         buffer_put_text(out, row > 0 ? ",{\"deviceId\":" : "{\"deviceId\":");
-        buffer_put_json_string(out, PQgetvalue(result, row, 0));
+        json_write_string(out, PQgetvalue(result, row, 0));
         buffer_put_text(out, ",\"firstSeenAt\":");
         put_moment_or_null(out, result, row, 1);
         buffer_put_text(out, ",\"firstReadingAt\":");
@@ -274,7 +275,7 @@ static void take_devices(struct query *query, const PGresult *result)
     buffer_put_text(out, "],\"next\":");
     if (query->has_more) {
         snprintf(query->next, sizeof(query->next), "%s", PQgetvalue(result, rows - 1, 0));
-        buffer_put_json_string(out, query->next);
+        json_write_string(out, query->next);
     } else {
         buffer_put_text(out, "null");
     }
@@ -377,7 +378,7 @@ static void take_device(struct query *query, const PGresult *result)
     if (!query->is_found)
         return;
     buffer_put_text(out, "{\"deviceId\":");
-    buffer_put_json_string(out, query->params.device_id);
+    json_write_string(out, query->params.device_id);
     buffer_put_text(out, ",\"firstSeenAt\":");
     put_moment_or_null(out, result, self, 2);
     buffer_put_text(out, ",\"latest\":");
@@ -474,11 +475,11 @@ static void put_value_histogram(struct query *query, const PGresult *result)
     buffer_printf(out, "{\"feature\":\"%s\",\"count\":%" PRId64 ",\"edges\":[",
                   query->features->names[query->params.feature], total);
     for (int i = 0; i < bins; i++) {
-        buffer_put_json_double(out, get_double(result, i, 1));
+        json_write_double(out, get_double(result, i, 1));
         buffer_put_text(out, ",");
     }
     if (bins > 0)
-        buffer_put_json_double(out, get_double(result, bins - 1, 2));
+        json_write_double(out, get_double(result, bins - 1, 2));
     buffer_put_text(out, "],\"counts\":[");
     for (int i = 0; i < bins; i++)
         buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "", get_integer(result, i, 3));
@@ -496,7 +497,7 @@ static void take_histogram(struct query *query, const PGresult *result)
         return;
     if (is_of_device) {
         buffer_put_text(out, "{");
-        buffer_put_json_string(out, query->params.device_id);
+        json_write_string(out, query->params.device_id);
         buffer_put_text(out, ":");
     }
     if (is_of_values(query)) {
@@ -604,7 +605,7 @@ static void put_points_csv(struct query *query, const PGresult *result)
         for (int column = 5; column < 5 + 3 * (int)query->features->count; column++) {
             buffer_put_text(out, ",");
             if (!PQgetisnull(result, row, column))
-                buffer_put_json_double(out, get_double(result, row, column));
+                json_write_double(out, get_double(result, row, column));
         }
         buffer_put_text(out, "\r\n");
     }
@@ -619,7 +620,7 @@ static void put_points(struct query *query, const PGresult *result)
     buffer_put_text(out, ",\"to\":");
     put_moment_or_null(out, result, 0, 1);
     buffer_put_text(out, ",\"stepMs\":");
-    buffer_put_json_double(out, get_double(result, 0, 2));
+    json_write_double(out, get_double(result, 0, 2));
     buffer_put_text(out, ",\"points\":[");
     for (int row = 0; row < PQntuples(result) && !PQgetisnull(result, row, 3); row++) {
         buffer_put_text(out, row > 0 ? ",{\"timestamp\":" : "{\"timestamp\":");
@@ -634,11 +635,11 @@ static void put_points(struct query *query, const PGresult *result)
                 continue;
             }
             buffer_put_text(out, "{\"min\":");
-            buffer_put_json_double(out, get_double(result, row, column));
+            json_write_double(out, get_double(result, row, column));
             buffer_put_text(out, ",\"max\":");
-            buffer_put_json_double(out, get_double(result, row, column + 1));
+            json_write_double(out, get_double(result, row, column + 1));
             buffer_put_text(out, ",\"mean\":");
-            buffer_put_json_double(out, get_double(result, row, column + 2));
+            json_write_double(out, get_double(result, row, column + 2));
             buffer_put_text(out, "}");
         }
         buffer_put_text(out, "}");
@@ -682,7 +683,7 @@ static void take_readings(struct query *query, const PGresult *result)
         return;
     }
     buffer_put_text(out, "{\"deviceId\":");
-    buffer_put_json_string(out, query->params.device_id);
+    json_write_string(out, query->params.device_id);
     if (is_of_points) {
         put_points(query, result);
         return;
@@ -694,7 +695,7 @@ static void take_readings(struct query *query, const PGresult *result)
     }
     buffer_put_text(out, "],\"next\":");
     if (query->has_more)
-        buffer_put_json_string(out, query->next);
+        json_write_string(out, query->next);
     else
         buffer_put_text(out, "null");
     buffer_put_text(out, "}");
@@ -739,7 +740,7 @@ static void take_csv(struct query *query, const PGresult *result)
         for (size_t i = 0; i < query->features->count; i++) {
             buffer_put_text(out, ",");
             if (!isnan(reading->values[i]))
-                buffer_put_json_double(out, reading->values[i]);
+                json_write_double(out, reading->values[i]);
         }
         buffer_put_text(out, "\r\n");
     }

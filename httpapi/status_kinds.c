@@ -1,6 +1,8 @@
 #include "httpapi/status_kinds.h"
 
+#include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
+#include "shared/base/utf8.h"
 #include "shared/model/features.h"
 #include "shared/model/json_token.h"
 #include "shared/model/json_walk.h"
@@ -53,7 +55,7 @@ static bool is_text_of(const struct json_token *token, size_t most)
         return false;
     json_text_init(&text, token);
     bytes = strlen(text.chars);
-    is_legal = bytes <= most && text_is_visible(text.chars, bytes);
+    is_legal = bytes <= most && utf8_is_visible(text.chars, bytes);
     json_text_release(&text);
     return is_legal;
 }
@@ -172,7 +174,7 @@ static void put_string(struct buffer *out, const struct json_token *token)
     struct json_text text;
 
     json_text_init(&text, token);
-    buffer_put_json_string(out, text.chars);
+    json_write_string(out, text.chars);
     json_text_release(&text);
 }
 
@@ -196,7 +198,7 @@ static void put_count(struct buffer *out, const struct json_token *token)
 
 static void put_number(struct buffer *out, const struct json_token *token)
 {
-    buffer_put_json_double(out, json_token_number(token));
+    json_write_double(out, json_token_number(token));
 }
 
 static void put_word(struct buffer *out, const struct json_token *token)

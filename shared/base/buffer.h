@@ -1,4 +1,4 @@
-/* buffer.h: bytes that grow at the end: text for people, JSON, binary rows for COPY.
+/* buffer.h: bytes that grow at the end: text for people, binary rows for COPY.
  *
  * Shape    `bytes` bytes at `data`, in one allocation of `capacity`.
  * Units    the put_be functions write big-endian, as MQTT and PostgreSQL want it.
@@ -34,7 +34,7 @@ void buffer_put_be32(struct buffer *buffer, uint32_t value);
 void buffer_put_be64(struct buffer *buffer, uint64_t value);
 void buffer_put_double_be(struct buffer *buffer, double value);
 
-/* Big-endian too, at a place that buffer_reserve() gave; what is behind it comes back. */
+/* Big-endian too, at a place that buffer_reserve() gave; the place after it comes back. */
 static inline unsigned char *write_be16(unsigned char *at, uint16_t value)
 {
     at[0] = (unsigned char)(value >> 8);
@@ -56,13 +56,7 @@ static inline unsigned char *write_be64(unsigned char *at, uint64_t value)
     return write_be32(write_be32(at, (uint32_t)(value >> 32)), (uint32_t)value);
 }
 
-/* A JSON string with its quotes: escapes ", \ and control characters, leaves UTF-8 as it is. */
-void buffer_put_json_string(struct buffer *buffer, const char *text);
-
-/* The shortest decimal that reads back as the same double; `null` when not finite. */
-void buffer_put_json_double(struct buffer *buffer, double value);
-
-/* The content as a C string, NUL-terminated behind the counted bytes. */
+/* The content as a C string, with a NUL after the counted bytes. */
 const char *buffer_text(struct buffer *buffer);
 
 #endif

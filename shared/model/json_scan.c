@@ -2,7 +2,7 @@
  * of the outermost object only. */
 #include "shared/model/json_scan.h"
 
-#include "shared/model/topic.h"
+#include "shared/base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>

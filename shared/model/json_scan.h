@@ -1,9 +1,10 @@
 /* json_scan.h: is this strictly JSON, and where do its parts stand?
  *
- * Why      cJSON is lenient: it takes trailing bytes, raw control characters, numbers such as 01
- *          and 1., invalid UTF-8, a thousand levels, and turns \u0000 into the end of a string.
- *          What is stored must not depend on that, so bytes from outside pass here. Whoever has
- *          looked at every byte knows where the members stand: json_token.h reads them there.
+ * Why      what is stored must not depend on a lenient parser. cJSON, for one, takes trailing bytes,
+ *          raw control characters, numbers such as 01 and 1., invalid UTF-8, a thousand levels,
+ *          and turns \u0000 into the end of a string. So bytes from outside pass here, and since
+ *          every byte is looked at, the members are noted on the way: json_token.h reads them
+ *          where they stand, without a tree that is allocated and freed.
  * Shape    one forward scan, no memory, no recursion.
  * Errors   enum json_error with the position of the offending byte.
  * Owner    tokens point into the text.

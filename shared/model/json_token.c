@@ -1,8 +1,7 @@
 #include "shared/model/json_token.h"
 
 #include "shared/base/mem.h"
-
-#include <cjson/cJSON.h>
+#include "shared/base/utf8.h"
 
 #include <float.h>
 #include <stdint.h>
@@ -11,22 +10,68 @@
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
+/* Of four digits that are known to be hexadecimal. */
+static uint32_t hex4(const char *at)
+{
+    uint32_t code = 0;
+
+    for (int i = 0; i < 4; i++)
+        code = code << 4 | (uint32_t)((at[i] & 0xf) + (at[i] > '9' ? 9 : 0));
+    return code;
+}
+
+/* What follows \u, with the second half of a surrogate pair where it is the first. Moves `*at` after it. */
+static size_t decode_unicode(char *out, const char **at)
+{
+    uint32_t code = hex4(*at);
+
+    *at += 4;
+    if (code >= 0xd800 && code <= 0xdbff) {
+        code = 0x10000 + ((code & 0x3ff) << 10) + (hex4(*at + 2) & 0x3ff);
+        *at += 6;
+    }
+    return utf8_encode(out, code);
+}
+
+static char decode_letter(char c)
+{
+    switch (c) {
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return c; /* " \ / */
+    }
+}
+
+/* An escape is longer than what it means, so the text is large enough for it. */
 static char *decode(const struct json_token *token)
 {
-    /* without memory cJSON would say that it is no JSON */
-    static cJSON_Hooks hooks = {.malloc_fn = mem_alloc, .free_fn = free};
-    static bool has_hooks;
-    const char *decoded;
-    cJSON *string;
-    char *text;
+    char *text = mem_strndup(token->text, token->bytes);
+    const char *at = token->text;
+    const char *end = at + token->bytes;
+    char *out = text;
 
-    if (!has_hooks)
-        cJSON_InitHooks(&hooks);
-    has_hooks = true;
-    string = cJSON_ParseWithLength(token->text - 1, token->bytes + 2); /* with its quotes */
-    decoded = cJSON_GetStringValue(string);
-    text = decoded ? mem_strdup(decoded) : mem_strndup(token->text, token->bytes);
-    cJSON_Delete(string);
+    while (at < end) {
+        char c = *at++;
+
+        if (c != '\\') {
+            *out++ = c;
+        } else if (*at == 'u') {
+            at++;
+            out += decode_unicode(out, &at);
+        } else {
+            *out++ = decode_letter(*at++);
+        }
+    }
+    *out = '\0';
     return text;
 }
 

@@ -2,7 +2,7 @@
  *
  * Why      nearly all are plain: a string means what stands there, a number has a few digits. Those
  *          are read where they stand; a tree of them would be allocated, copied into and freed
- *          again. cJSON decodes escapes, strtod() reads long numbers.
+ *          again. What has escapes is decoded when it is asked for; strtod() reads long numbers.
  * Shape    functions of tokens that json_scan.h has found good.
  * Errors   none.
  * Owner    whoever embeds a json_text releases it.
@@ -32,7 +32,7 @@ char *json_token_decode(struct json_token *token);
 bool json_token_is(const struct json_token *token, const char *text, size_t bytes);
 
 /* The whole number not above a number token times a power of ten, worked out in digits: a double
- * has too few of them for a moment in nanoseconds. False when it does not fit; `is_exact` says
+ * has too few of them for a timestamp in nanoseconds. False when it does not fit; `is_exact` says
  * whether nothing was cut off. */
 bool json_token_floor(const struct json_token *token, int power_of_ten, int64_t *out,
                       bool *is_exact);

@@ -5,6 +5,7 @@
 #include "shared/model/reading_json.h"
 
 #include "shared/base/duration.h"
+#include "shared/base/json_write.h"
 #include "shared/base/log.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/json_token.h"
@@ -722,15 +723,15 @@ void reading_json_write(struct buffer *out, const char *device_id, const struct 
 
     timestamp_format(when, reading->recorded_at_us);
     buffer_put_text(out, "{\"deviceId\":");
-    buffer_put_json_string(out, device_id);
+    json_write_string(out, device_id);
     buffer_printf(out, ",\"timestamp\":\"%s\",\"status\":", when);
     if (status)
-        buffer_put_json_string(out, status);
+        json_write_string(out, status);
     else
         buffer_put_text(out, "null");
     for (size_t i = 0; i < features->count; i++) {
         buffer_printf(out, ",\"%s\":", features->names[i]);
-        buffer_put_json_double(out, reading->values[i]);
+        json_write_double(out, reading->values[i]);
     }
     buffer_put_text(out, "}");
 }

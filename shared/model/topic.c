@@ -1,63 +1,9 @@
 #include "shared/model/topic.h"
 
-#include "shared/base/invisible.h"
+#include "shared/base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
-
-size_t utf8_length(const unsigned char *text, size_t bytes)
-{
-    unsigned char c = text[0];
-    size_t length = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-
-    if (c < 0x80)
-        return 1;
-    if (c < 0xc2 || c > 0xf4 || length > bytes)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) ||
-        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return length;
-}
-
-/* Of a character that is valid. */
-static uint32_t code_point(const unsigned char *text, size_t length)
-{
-    uint32_t code = length == 1 ? text[0] : text[0] & (0x7fU >> length);
-
-    for (size_t i = 1; i < length; i++)
-        code = code << 6 | (text[i] & 0x3f);
-    return code;
-}
-
-/* The length of a character that is no control character; 0 for all else. */
-static size_t printed_length(const unsigned char *text, size_t bytes)
-{
-    size_t length = utf8_length(text, bytes);
-    bool is_control = text[0] < 0x20 || text[0] == 0x7f ||
-                      (length == 2 && text[0] == 0xc2 && text[1] < 0xa0); /* C1 */
-
-    return is_control ? 0 : length;
-}
-
-bool text_is_visible(const char *text, size_t bytes)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    const unsigned char *end = at + bytes;
-
-    while (at < end) {
-        size_t length = printed_length(at, (size_t)(end - at));
-
-        if (length == 0 || (length > 1 && invisible_is(code_point(at, length))))
-            return false;
-        at += length;
-    }
-    return true;
-}
 
 bool device_id_is_storable(const char *id, size_t bytes)
 {
@@ -65,7 +11,7 @@ bool device_id_is_storable(const char *id, size_t bytes)
     size_t characters = 0;
 
     for (size_t at = 0; at < bytes; characters++) {
-        size_t length = printed_length(text + at, bytes - at);
+        size_t length = utf8_printed_length(text + at, bytes - at);
 
         if (length == 0 || text[at] == '/' || text[at] == '+' || text[at] == '#')
             return false;
@@ -78,7 +24,7 @@ bool device_id_is_legal(const char *id, size_t bytes)
 {
     bool is_dots = bytes <= 2 && memcmp(id, "..", bytes) == 0;
 
-    return !is_dots && device_id_is_storable(id, bytes) && text_is_visible(id, bytes);
+    return !is_dots && device_id_is_storable(id, bytes) && utf8_is_visible(id, bytes);
 }
 
 bool topic_filter_parse(struct topic_filter *out, const char *text)
@@ -86,7 +32,7 @@ bool topic_filter_parse(struct topic_filter *out, const char *text)
     const char *matched = text;
     const char *plus = strchr(text, '+');
 
-    if (!text_is_visible(text, strlen(text)))
+    if (!utf8_is_visible(text, strlen(text)))
         return false;
     if (strncmp(text, "$share/", 7) == 0) {
         const char *group_end = strchr(text + 7, '/');

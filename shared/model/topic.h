@@ -54,11 +54,4 @@ bool device_id_is_legal(const char *id, size_t bytes);
  * a topic or a line of a log another one. */
 bool device_id_is_storable(const char *id, size_t bytes);
 
-/* True for UTF-8 without control or invisible characters. */
-bool text_is_visible(const char *text, size_t bytes);
-
-/* Reads one character of UTF-8: its length in bytes, 0 when it is not valid (overlong,
- * surrogate, above U+10FFFF, cut off). */
-size_t utf8_length(const unsigned char *text, size_t bytes);
-
 #endif

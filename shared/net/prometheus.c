@@ -1,5 +1,7 @@
 #include "shared/net/prometheus.h"
 
+#include "shared/base/json_write.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -15,7 +17,7 @@ void prometheus_number(struct buffer *out, const char *name, const char *type, c
 {
     prometheus_head(out, name, type, help);
     buffer_printf(out, "%s ", name);
-    buffer_put_json_double(out, value);
+    json_write_double(out, value);
     buffer_put_text(out, "\n");
 }
 

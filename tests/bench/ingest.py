@@ -335,9 +335,9 @@ def _part(program: str, library: str) -> tuple[str, str] | None:
         return None
     if library.startswith("[k") or library == "[vdso]":
         return programs[program], "kernel"
-    for name in ("libmosquitto", "libcjson", "libpq", "libuv", "libc.so"):
+    for name in ("libmosquitto", "libpq", "libuv", "libc.so"):
         if library.startswith(name):
-            return programs[program], {"libc.so": "libc", "libcjson": "cJSON"}.get(name, name)
+            return programs[program], {"libc.so": "libc"}.get(name, name)
     return programs[program], "own code" if program == library else "other libraries"
 
 
@@ -348,7 +348,7 @@ def _profile_section(samples: dict[tuple[str, str], int], cpu_us: dict[str, floa
         part = _part(program, library)
         if part:
             parts[part[0]][part[1]] += count
-    columns = ["kernel", "own code", "libc", "libmosquitto", "libpq", "libuv", "cJSON", "other libraries"]
+    columns = ["kernel", "own code", "libc", "libmosquitto", "libpq", "libuv", "other libraries"]
     section = Section(
         "Where the time goes",
         ["program", "all", *columns],
@@ -365,7 +365,7 @@ def _profile_section(samples: dict[tuple[str, str], int], cpu_us: dict[str, floa
     section.notes.append(
         "What the collector spends in the kernel is how libmosquitto 2.0 reads: four read() for each message, and a "
         "send() for each acknowledgement; the null subscriber pays the same. 2.1 reads through a buffer; it is not in "
-        "Debian 12 and so not measured here. cJSON has no share: it is asked only for strings with escapes."
+        "Debian 12 and so not measured here."
     )
     return section
 

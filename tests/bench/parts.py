@@ -290,7 +290,7 @@ def _by_object(text: str) -> dict[str, float]:
 
 
 def _library(path: str) -> str:
-    for name, shown in (("store_bench", "own code"), ("libcjson", "cJSON"), ("libc.so", "libc"), ("libm.so", "libm")):
+    for name, shown in (("store_bench", "own code"), ("libc.so", "libc"), ("libm.so", "libm")):
         if name in path:
             return shown
     return "other"

@@ -2,7 +2,7 @@
  * what collectors are said to have said is JSON. The first byte chooses the topic. */
 #include "httpapi/board_cache.h"
 
-#include <cjson/cJSON.h>
+#include "shared/model/json_walk.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     char error[200];
     struct board_cache *cache;
     struct buffer json = {0};
-    cJSON *parsed;
+    struct json_token parsed;
 
     if (features.count == 0) {
         features_parse(&features, FEATURES_DEFAULT, error, sizeof(error));
@@ -58,9 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     merge_all(cache, BOARD_SET_CURRENT);
     merge_all(cache, BOARD_SET_STANDING);
     board_cache_write_collectors(cache, &json, 100000);
-    parsed = cJSON_ParseWithLength((const char *)json.data, json.bytes);
-    assert(cJSON_IsArray(parsed));
-    cJSON_Delete(parsed);
+    assert(json_walk_open(&parsed, (const char *)json.data, json.bytes) == JSON_OK);
+    assert(parsed.kind == JSON_ARRAY);
     buffer_release(&json);
     board_cache_free(cache);
     return 0;

@@ -1,6 +1,9 @@
 /* Any bytes: what is opened is walked through to its last part, and each part lies in the text and
- * is JSON of its kind by itself. */
+ * is JSON of its kind by itself. A string that is decoded, written and read again is the same. */
 #include "shared/model/json_walk.h"
+
+#include "shared/base/json_write.h"
+#include "shared/model/json_token.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -8,6 +11,21 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static void check_string(const struct json_token *token)
+{
+    struct buffer written = {0};
+    struct json_token again;
+    struct json_text text;
+
+    json_text_init(&text, token);
+    json_write_string(&written, text.chars);
+    assert(json_walk_open(&again, (const char *)written.data, written.bytes) == JSON_OK);
+    assert(json_token_is(&again, text.chars, strlen(text.chars)));
+    assert(json_token_is(token, text.chars, strlen(text.chars)));
+    json_text_release(&text);
+    buffer_release(&written);
+}
 
 static void check(const char *text, size_t bytes, const struct json_token *token, int depth)
 {
@@ -19,6 +37,8 @@ static void check(const char *text, size_t bytes, const struct json_token *token
            JSON_OK);
     assert(again.kind == token->kind && again.bytes == token->bytes &&
            again.has_escapes == token->has_escapes);
+    if (is_string)
+        check_string(token);
     if (token->kind == JSON_OBJECT || token->kind == JSON_ARRAY) {
         struct json_token name;
         struct json_token value;

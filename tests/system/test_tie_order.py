@@ -20,7 +20,7 @@ def ranked_in_c(area):
     program = area / "tie_order"
     sources = [CLONE / "tests/system/tie_order.c", *CLONE.glob("shared/base/*.c"), *CLONE.glob("shared/model/*.c")]
     subprocess.run(
-        ["cc", "-std=c17", "-D_GNU_SOURCE", "-I", CLONE, "-o", program, *sources, "-lcjson", "-lxxhash", "-lm", "-luv"], check=True
+        ["cc", "-std=c17", "-D_GNU_SOURCE", "-I", CLONE, "-o", program, *sources, "-lxxhash", "-lm", "-luv"], check=True
     )
 
     def ranked(rows, order, limit):

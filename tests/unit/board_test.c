@@ -1,4 +1,5 @@
 /* Ranking against brute force, and the JSON there and back. */
+#include "shared/base/json_write.h"
 #include "shared/model/board.h"
 
 #include "shared/base/random.h"
@@ -223,7 +224,7 @@ static void test_board__numbers_print_shortest_and_exact(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         buffer_clear(&out);
-        buffer_put_json_double(&out, cases[i].value);
+        json_write_double(&out, cases[i].value);
         assert_string_equal(buffer_text(&out), cases[i].text);
     }
     for (int i = 0; i < 100000; i++) {
@@ -233,7 +234,7 @@ static void test_board__numbers_print_shortest_and_exact(void **state)
         if (i % 2)
             value = round(value * 100) / 100;
         buffer_clear(&out);
-        buffer_put_json_double(&out, value);
+        json_write_double(&out, value);
         assert_int_equal(sscanf(buffer_text(&out), "%lf", &again), 1);
         assert_true(again == value);
     }

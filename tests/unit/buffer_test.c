@@ -1,8 +1,5 @@
 #include "shared/base/buffer.h"
-#include "shared/base/random.h"
 
-#include <float.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -80,64 +77,6 @@ static void test_buffer__numbers_are_big_endian(void **state)
     buffer_release(&buffer);
 }
 
-static void test_buffer__json_strings_escape_what_json_wants_escaped(void **state)
-{
-    static const struct {
-        const char *text;
-        const char *json;
-    } cases[] = {
-        {"", "\"\""},
-        {"plain", "\"plain\""},
-        {"a\"b\\c/d", "\"a\\\"b\\\\c/d\""},
-        {"\n\r\t\b\f", "\"\\u000a\\u000d\\u0009\\u0008\\u000c\""},
-        {"\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\""},
-        {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x8c\x8a", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x8c\x8a\""},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct buffer buffer = {0};
-
-        buffer_put_json_string(&buffer, cases[i].text);
-        assert_string_equal(buffer_text(&buffer), cases[i].json);
-        buffer_release(&buffer);
-    }
-}
-
-static void test_buffer__json_numbers_are_short_and_read_back_the_same(void **state)
-{
-    static const struct {
-        double value;
-        const char *json;
-    } cases[] = {
-        {0, "0"},         {1, "1"},      {-2.5, "-2.5"},     {0.1, "0.1"},
-        {101.3, "101.3"}, {NAN, "null"}, {INFINITY, "null"}, {-INFINITY, "null"},
-    };
-    struct buffer buffer = {0};
-    uint64_t seed = 1;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        buffer_clear(&buffer);
-        buffer_put_json_double(&buffer, cases[i].value);
-        assert_string_equal(buffer_text(&buffer), cases[i].json);
-    }
-    for (int i = 0; i < 100000; i++) {
-        uint64_t bits = random_next(&seed);
-        double value;
-        double back;
-
-        memcpy(&value, &bits, sizeof(value));
-        if (!isfinite(value))
-            continue;
-        buffer_clear(&buffer);
-        buffer_put_json_double(&buffer, value);
-        back = strtod(buffer_text(&buffer), NULL);
-        assert_memory_equal(&back, &value, sizeof(value));
-    }
-    buffer_release(&buffer);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,8 +84,6 @@ int main(void)
         cmocka_unit_test(test_buffer__nothing_may_come_from_nowhere),
         cmocka_unit_test(test_buffer__text_ends_with_a_nul_that_is_not_counted),
         cmocka_unit_test(test_buffer__numbers_are_big_endian),
-        cmocka_unit_test(test_buffer__json_strings_escape_what_json_wants_escaped),
-        cmocka_unit_test(test_buffer__json_numbers_are_short_and_read_back_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ static void test_json_token__a_string_is_what_its_escapes_mean(void **state)
         {"", ""},
         {"\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t"},
         {"\\u0041\\u00e9\\u20AC\\ud83d\\ude00!", "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80!"},
+        {"\\uD800\\uDC00\\udbff\\udfff\\uFFFF", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xef\xbf\xbf"},
+        {"\\\\u0041", "\\u0041"},
         {"\xc3\xa9\\u0001", "\xc3\xa9\x01"},
         {"of one hundred bytes, which are more than fit into the space that there is for short "
          "ones,"

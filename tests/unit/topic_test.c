@@ -134,32 +134,6 @@ static void test_topic__ids_that_look_like_others_are_refused(void **state)
     }
 }
 
-static void test_topic__utf8_is_strict(void **state)
-{
-    static const struct {
-        const char *bytes;
-        size_t length;
-    } cases[] = {
-        {"a", 1},
-        {"\xc3\xbc", 2},
-        {"\xe2\x82\xac", 3},
-        {"\xf0\x9f\x8c\x8a", 4},
-        {"\x80", 0},
-        {"\xc0\xaf", 0},
-        {"\xe0\x80\x80", 0},
-        {"\xed\xa0\x80", 0},
-        {"\xf4\x90\x80\x80", 0},
-        {"\xf0\x80\x80\x80", 0},
-        {"\xe2\x82", 0},
-        {"\xf5\x80\x80\x80", 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_int_equal(utf8_length((const unsigned char *)cases[i].bytes, strlen(cases[i].bytes)),
-                         cases[i].length);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,7 +141,6 @@ int main(void)
         cmocka_unit_test(test_topic__the_device_id_is_what_stands_for_the_plus),
         cmocka_unit_test(test_topic__a_device_id_has_64_characters_not_bytes),
         cmocka_unit_test(test_topic__ids_that_look_like_others_are_refused),
-        cmocka_unit_test(test_topic__utf8_is_strict),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,10 @@
 
 #include "collector/ingest.h"
 #include "shared/base/buffer.h"
+#include "shared/base/json_write.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/base/utf8.h"
 #include "shared/model/topic.h"
 #include "shared/net/mqtt_terms.h"
 #include "shared/net/pg_session.h"
@@ -193,11 +195,11 @@ static void put_line(struct buffer *out, const PGresult *page, int row)
         if (column == COLUMN_ID)
             buffer_put_text(out, PQgetvalue(page, row, column));
         else
-            buffer_put_json_string(out, PQgetvalue(page, row, column));
+            json_write_string(out, PQgetvalue(page, row, column));
     }
     if (is_text((const unsigned char *)payload, bytes)) {
         buffer_put_text(out, ",\"payload\":");
-        buffer_put_json_string(out, payload); /* libpq ends every value with NUL */
+        json_write_string(out, payload); /* libpq ends every value with NUL */
     } else {
         buffer_put_text(out, ",\"payloadBase64\":\"");
         put_base64(out, (const unsigned char *)payload, bytes);
