@@ -1,5 +1,6 @@
 #include "collector/devices.h"
 
+#include "shared/base/hash.h"
 #include "shared/base/mem.h"
 #include "shared/model/topic.h"
 
@@ -17,15 +18,6 @@ void devices_release(struct devices *devices)
     free(devices->slots);
     free(devices->by_database_id);
     *devices = (struct devices){0};
-}
-
-static uint32_t hash(const char *id, size_t bytes)
-{
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < bytes; i++)
-        sum = (sum ^ (unsigned char)id[i]) * UINT64_C(0x100000001b3);
-    return (uint32_t)(sum ^ (sum >> 32));
 }
 
 static bool is_in_slot(const struct devices *devices, const struct devices_slot *slot,
@@ -60,7 +52,7 @@ static void grow_slots(struct devices *devices)
     for (uint32_t i = 0; i < devices->count; i++) {
         const char *id = devices->items[i].id;
         size_t bytes = strlen(id);
-        uint32_t id_hash = hash(id, bytes);
+        uint32_t id_hash = (uint32_t)hash_bytes(id, bytes);
 
         *find_slot(devices, id, bytes, id_hash) = (struct devices_slot){i + 1, id_hash};
     }
@@ -87,7 +79,7 @@ static const char *keep_text(struct devices *devices, const char *text)
 uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_new)
 {
     size_t bytes = strlen(id);
-    uint32_t id_hash = hash(id, bytes);
+    uint32_t id_hash = (uint32_t)hash_bytes(id, bytes);
     struct devices_slot *slot;
 
     if ((devices->count + 1) * 2 > devices->slot_count)
@@ -113,7 +105,7 @@ bool devices_find(const struct devices *devices, const char *id, size_t bytes, u
 
     if (devices->count == 0)
         return false;
-    slot = find_slot(devices, id, bytes, hash(id, bytes));
+    slot = find_slot(devices, id, bytes, (uint32_t)hash_bytes(id, bytes));
     if (slot->index == 0)
         return false;
     *index = slot->index - 1;

@@ -17,15 +17,8 @@ bool credentials_add(struct credentials *credentials, char *line)
         return false;
     *colon = '\0';
     number = string_table_add(&credentials->names, line);
-    if (number >= credentials->capacity) {
-        uint32_t capacity = (uint32_t)mem_grown(credentials->capacity, (size_t)number + 1);
-
-        credentials->passwords =
-            mem_realloc(credentials->passwords, capacity * sizeof(credentials->passwords[0]));
-        memset(credentials->passwords + credentials->capacity, 0,
-               (capacity - credentials->capacity) * sizeof(credentials->passwords[0]));
-        credentials->capacity = capacity;
-    }
+    credentials->passwords = mem_grow_zeroed(credentials->passwords, &credentials->capacity,
+                                             (size_t)number + 1, sizeof(credentials->passwords[0]));
     free(credentials->passwords[number]); /* the last line about a device counts */
     credentials->passwords[number] = mem_strdup(colon + 1);
     return true;

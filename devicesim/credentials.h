@@ -17,7 +17,7 @@
 struct credentials {
     struct string_table names;
     char **passwords; /* by the number of the name */
-    uint32_t capacity;
+    size_t capacity;
 };
 
 bool credentials_read(struct credentials *credentials, const char *path, char *error,

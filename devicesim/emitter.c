@@ -140,14 +140,8 @@ static void send_oversized(struct emitter *emitter, const struct emitter_reading
 
 static struct emitter_kept **slot_of(struct emitter *emitter, uint32_t device)
 {
-    if (device >= emitter->device_capacity) {
-        size_t capacity = mem_grown(emitter->device_capacity, (size_t)device + 1);
-
-        emitter->kept = mem_realloc(emitter->kept, capacity * sizeof(struct emitter_kept *));
-        memset(emitter->kept + emitter->device_capacity, 0,
-               (capacity - emitter->device_capacity) * sizeof(struct emitter_kept *));
-        emitter->device_capacity = capacity;
-    }
+    emitter->kept = mem_grow_zeroed(emitter->kept, &emitter->device_capacity, (size_t)device + 1,
+                                    sizeof(emitter->kept[0]));
     return &emitter->kept[device];
 }
 

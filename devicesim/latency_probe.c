@@ -18,14 +18,8 @@ void latency_probe_note_sent(struct latency_probe *probe, const char *device_id,
     uint32_t number = string_table_add(&probe->names, device_id);
     struct latency_probe_device *device;
 
-    if (number >= probe->capacity) {
-        uint32_t capacity = (uint32_t)mem_grown(probe->capacity, (size_t)number + 1);
-
-        probe->devices = mem_realloc(probe->devices, capacity * sizeof(probe->devices[0]));
-        memset(probe->devices + probe->capacity, 0,
-               (capacity - probe->capacity) * sizeof(probe->devices[0]));
-        probe->capacity = capacity;
-    }
+    probe->devices = mem_grow_zeroed(probe->devices, &probe->capacity, (size_t)number + 1,
+                                     sizeof(probe->devices[0]));
     device = &probe->devices[number];
     device->ring[device->next] = (struct latency_probe_sent){recorded_at_us, now_us};
     device->next = (device->next + 1) % LATENCY_PROBE_KEPT;

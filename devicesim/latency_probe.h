@@ -30,7 +30,7 @@ struct latency_probe_device {
 struct latency_probe {
     struct string_table names;
     struct latency_probe_device *devices; /* by the number of the name */
-    uint32_t capacity;
+    size_t capacity;
 };
 
 void latency_probe_release(struct latency_probe *probe);

@@ -80,14 +80,8 @@ static uint64_t next_k(struct replay *replay)
 {
     uint32_t device = replay->next_device;
 
-    if (device >= replay->sent_capacity) {
-        uint32_t capacity = (uint32_t)mem_grown(replay->sent_capacity, (size_t)device + 1);
-
-        replay->sent_of = mem_realloc(replay->sent_of, capacity * sizeof(replay->sent_of[0]));
-        memset(replay->sent_of + replay->sent_capacity, 0,
-               (capacity - replay->sent_capacity) * sizeof(replay->sent_of[0]));
-        replay->sent_capacity = capacity;
-    }
+    replay->sent_of = mem_grow_zeroed(replay->sent_of, &replay->sent_capacity, (size_t)device + 1,
+                                      sizeof(replay->sent_of[0]));
     return replay->sent_of[device]++;
 }
 

@@ -38,7 +38,7 @@ struct replay {
     struct csv_row row;
     struct string_table devices;
     uint64_t *sent_of; /* readings of each device so far */
-    uint32_t sent_capacity;
+    size_t sent_capacity;
     union reading_storage *next; /* the reading that is due next */
     uint32_t next_device;
     bool has_next;

@@ -2,6 +2,8 @@
  * has is safe from that, so there is no fsync. */
 #include "devicesim/truth.h"
 
+#include "shared/base/csv_write.h"
+#include "shared/base/hex_write.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 
@@ -90,19 +92,6 @@ static void put_time(struct buffer *out, int64_t us)
     buffer_put_text(out, when);
 }
 
-/* In quotes where it needs them. */
-static void put_field(struct buffer *out, const char *text)
-{
-    if (!text[strcspn(text, "\",")]) {
-        buffer_put_text(out, text);
-        return;
-    }
-    buffer_put(out, "\"", 1);
-    for (; *text; text++)
-        buffer_put(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-    buffer_put(out, "\"", 1);
-}
-
 static void put_reading(struct buffer *out, const struct reading *reading,
                         const struct features *features)
 {
@@ -118,16 +107,11 @@ static void put_reading(struct buffer *out, const struct reading *reading,
     }
 }
 
-static void put_head(struct buffer *out, const unsigned char *payload, size_t bytes)
+static void put_head(struct buffer *out, const struct truth_message *message)
 {
-    static const char digits[] = "0123456789abcdef";
-
-    buffer_printf(out, ",%zu,", bytes);
-    for (size_t i = 0; i < bytes && i < TRUTH_HEAD_BYTES; i++) {
-        char hex[2] = {digits[payload[i] >> 4], digits[payload[i] & 15]};
-
-        buffer_put(out, hex, 2);
-    }
+    buffer_printf(out, ",%zu,", message->bytes);
+    hex_write(out, message->payload,
+              message->bytes < TRUTH_HEAD_BYTES ? message->bytes : TRUTH_HEAD_BYTES);
 }
 
 void truth_sent(struct truth *truth, uint64_t number, int64_t now_us,
@@ -140,7 +124,7 @@ void truth_sent(struct truth *truth, uint64_t number, int64_t now_us,
     buffer_printf(line, "sent,%" PRIu64 ",", number);
     put_time(line, now_us);
     buffer_printf(line, ",%s,%s,", truth_expect_text(message->expect), message->kind);
-    put_field(line, message->device_id);
+    csv_write_text(line, message->device_id);
     buffer_put_text(line, ",");
     if (message->reading) {
         put_reading(line, message->reading, truth->features);
@@ -152,7 +136,7 @@ void truth_sent(struct truth *truth, uint64_t number, int64_t now_us,
     if (message->expect == TRUTH_STORED)
         buffer_put_text(line, ",,");
     else
-        put_head(line, message->payload, message->bytes);
+        put_head(line, message);
     buffer_put_text(line, "\n");
     write_line(truth);
 }

@@ -3,6 +3,7 @@
  * digits and underscores into one. Everything else that comes from a request is a parameter. */
 #include "httpapi/queries.h"
 
+#include "shared/base/csv_write.h"
 #include "shared/base/json_write.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -567,22 +568,6 @@ static void build_readings(struct query *query)
         build_page(query, query->params.limit + 1);
 }
 
-/* A field is quoted when it must be (RFC 4180). */
-static void put_csv_text(struct buffer *out, const char *text)
-{
-    if (!text[strcspn(text, "\",\r\n")]) {
-        buffer_put_text(out, text);
-        return;
-    }
-    buffer_put_text(out, "\"");
-    for (; *text; text++) {
-        if (*text == '"')
-            buffer_put_text(out, "\"");
-        buffer_put(out, text, 1);
-    }
-    buffer_put_text(out, "\"");
-}
-
 /* The steps as CSV: when each begins, how many, and three columns per feature. */
 static void put_points_csv(struct query *query, const PGresult *result)
 {
@@ -600,7 +585,7 @@ static void put_points_csv(struct query *query, const PGresult *result)
 
         timestamp_format(when, get_moment(result, row, 3));
         buffer_printf(out, "%s,", when);
-        put_csv_text(out, query->params.device_id);
+        csv_write_text(out, query->params.device_id);
         buffer_printf(out, ",%" PRId64, get_integer(result, row, 4));
         for (int column = 5; column < 5 + 3 * (int)query->features->count; column++) {
             buffer_put_text(out, ",");
@@ -735,7 +720,7 @@ static void take_csv(struct query *query, const PGresult *result)
         timestamp_format(when, reading->recorded_at_us);
         status = reading_status_text((enum reading_status)reading->status);
         buffer_printf(out, "%s,", when);
-        put_csv_text(out, query->params.device_id);
+        csv_write_text(out, query->params.device_id);
         buffer_printf(out, ",%s", status ? status : "");
         for (size_t i = 0; i < query->features->count; i++) {
             buffer_put_text(out, ",");

@@ -55,3 +55,15 @@ size_t mem_grown(size_t capacity, size_t needed)
         grown *= 2;
     return grown;
 }
+
+void *mem_grow_zeroed(void *array, size_t *capacity, size_t needed, size_t item_bytes)
+{
+    size_t grown = mem_grown(*capacity, needed);
+
+    if (grown == *capacity)
+        return array;
+    array = mem_realloc(array, grown * item_bytes);
+    memset((char *)array + *capacity * item_bytes, 0, (grown - *capacity) * item_bytes);
+    *capacity = grown;
+    return array;
+}

@@ -20,4 +20,7 @@ char *mem_strndup(const char *text, size_t bytes);
  * pushing one by one costs constant time on average. */
 size_t mem_grown(size_t capacity, size_t needed);
 
+/* Makes room in an array for at least `needed` items of that size, the new ones zero; returns it. */
+void *mem_grow_zeroed(void *array, size_t *capacity, size_t needed, size_t item_bytes);
+
 #endif

@@ -3,6 +3,7 @@
  * is saved is always a little old, and what makes it exact again is the readings themselves. */
 #include "collector/stores/postgres/sequences.h"
 
+#include "shared/base/hex_write.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -264,9 +265,7 @@ bool sequences_begin_round(struct sequences *sequences, int64_t settled_until_us
 static void put_row(struct buffer *out, int32_t database_id, const struct sequences_item *item)
 {
     const struct sequence *sequence = &item->sequence;
-    static const char digits[] = "0123456789abcdef";
     unsigned char details[SEQUENCE_PACKED_MAX];
-    char hex[2 * SEQUENCE_PACKED_MAX] = {0};
     size_t bytes = sequence_pack(sequence, details);
     char highest_at[TIMESTAMP_TEXT_SIZE];
     char taken_until[TIMESTAMP_TEXT_SIZE];
@@ -277,11 +276,7 @@ static void put_row(struct buffer *out, int32_t database_id, const struct sequen
                   "(%" PRId32 ",%" PRId64 ",'%s',%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",'%s','\\x",
                   database_id, sequence->run.highest, highest_at, sequence->missing,
                   sequence->repeats, sequence->restarts, taken_until);
-    for (size_t i = 0; i < bytes; i++) {
-        hex[2 * i] = digits[details[i] >> 4];
-        hex[2 * i + 1] = digits[details[i] & 15];
-    }
-    buffer_put(out, hex, 2 * bytes);
+    hex_write(out, details, bytes);
     buffer_put_text(out, "')");
 }
 
