@@ -82,7 +82,7 @@ def test_programs_are_hardened(name):
 def test_every_object_marks_where_jumps_may_land():
     """What the objects say; programs say it only where those of the C library, which are linked in, do."""
     mark = {"x86_64": "IBT, SHSTK", "aarch64": "BTI, PAC"}[platform.machine()]
-    sources = [path.relative_to(CLONE) for folder in (*PROGRAMS, "shared") for path in (CLONE / folder).glob("*.c")]
+    sources = [path.relative_to(CLONE) for folder in (*PROGRAMS, "shared") for path in (CLONE / folder).rglob("*.c")]
     objects = [CLONE / "build/release/obj" / path.with_suffix(".o") for path in sources]
     assert objects
     assert [path.name for path in objects if mark not in readelf("-n", path)] == []
