@@ -5,6 +5,7 @@
  * collector's and, when the loop is late, not even its own. */
 #include "collector/boards_rights.h"
 
+#include "collector/broker_report.h"
 #include "shared/base/failpoint.h"
 #include "shared/base/json_write.h"
 #include "shared/base/log.h"
@@ -546,8 +547,8 @@ static void on_up(struct mqtt_link *link, bool session_present)
     rival_begin(&boards->rival, uv_now(link->loop));
     mqtt_link_subscribe_as(link, boards->status_topic, 0, MQTT_LINK_NOT_OUR_OWN);
     put_marker(boards); /* which comes back behind what is retained */
-    mqtt_link_subscribe_as(link, BOARDS_BROKER_DROPPED, 0, MQTT_LINK_OPTIONAL);
-    mqtt_link_subscribe_as(link, BOARDS_BROKER_VERSION, 0, MQTT_LINK_OPTIONAL);
+    mqtt_link_subscribe_as(link, BROKER_REPORT_DROPPED, 0, MQTT_LINK_OPTIONAL);
+    mqtt_link_subscribe_as(link, BROKER_REPORT_VERSION, 0, MQTT_LINK_OPTIONAL);
     speak_if_new(boards);
 }
 

@@ -32,10 +32,6 @@
 #include "shared/model/features.h"
 #include "shared/net/mqtt_link.h"
 
-/* What is asked of the broker about itself. */
-#define BOARDS_BROKER_DROPPED "$SYS/broker/publish/messages/dropped"
-#define BOARDS_BROKER_VERSION "$SYS/broker/version"
-
 struct boards;
 
 struct boards_config {
@@ -53,7 +49,7 @@ struct boards_config {
     /* Appends the members of the status, `"state":"live",...` without braces. */
     void (*put_status)(void *user, struct buffer *out);
     void (*on_shown)(void *user); /* boards with all that the last load brought are out */
-    /* a value under $SYS, as it came: sys_topics.h */
+    /* a value under $SYS, as it came: broker_report.h */
     void (*on_broker_says)(void *user, const char *topic, const void *payload, size_t bytes);
 };
 

@@ -10,20 +10,20 @@
 enum { SECOND_MS = 1000 };
 
 /* received = stored + duplicates + rejected + in flight. */
-static void check_law(struct housekeeping *h)
+static void check_accounting(struct housekeeping *h)
 {
     const struct ingest_counters *n = &h->config.ingest->counters;
     uint64_t settled = n->stored + n->duplicates + n->rejected;
     uint64_t in_flight = ingest_in_flight(h->config.ingest);
-    bool is_unlawful = n->received != settled + in_flight;
+    bool is_wrong = n->received != settled + in_flight;
 
-    if (is_unlawful)
-        h->law_breaches++;
-    if (is_unlawful && !h->was_unlawful)
+    if (is_wrong)
+        h->accounting_mismatches++;
+    if (is_wrong && !h->was_wrong)
         log_error("received %" PRIu64 " is not stored %" PRIu64 " + duplicates %" PRIu64
                   " + rejected %" PRIu64 " + in flight %" PRIu64 "; please report this",
                   n->received, n->stored, n->duplicates, n->rejected, in_flight);
-    h->was_unlawful = is_unlawful;
+    h->was_wrong = is_wrong;
 }
 
 static void watch_clock(struct housekeeping *h)
@@ -90,7 +90,7 @@ static void on_timer(uv_timer_t *timer)
     struct ingest *ingest = h->config.ingest;
     struct boards *boards = h->config.boards;
 
-    check_law(h);
+    check_accounting(h);
     watch_clock(h);
     watch_silence(h);
     ingest_judge_session(ingest, boards_broker_memory(boards, ingest->mqtt.down_at_ms));

@@ -1,6 +1,6 @@
 /* housekeeping.h: what has to be done each second, whatever broker and database do.
  *
- * Shape    a timer of its own: the law of ingest.h is checked, windows are swept, numbers are saved,
+ * Shape    a timer of its own: the accounting of ingest.h is checked, windows are swept, numbers are saved,
  *          the session is judged; clock, memory and the store are watched, and what is wrong is said
  *          once, and once when it is over.
  * Owner    embedded; housekeeping_close() ends it.
@@ -32,11 +32,11 @@ struct housekeeping_config {
 struct housekeeping {
     struct housekeeping_config config;
     uv_timer_t timer;
-    bool was_unlawful;      /* as of the last second */
+    bool was_wrong;         /* as of the last second */
     bool was_coarse;        /* so, too: the windows */
     bool stood_still;       /* and the store */
     struct silence silence; /* of the broker */
-    uint64_t law_breaches;
+    uint64_t accounting_mismatches;
     uint64_t received_before; /* a second ago, for the rate */
     uint64_t rate;            /* readings a second */
 };

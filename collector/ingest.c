@@ -236,7 +236,7 @@ static void proceed(struct ingest *ingest)
     }
 }
 
-/* What was in flight is counted as what became of it, in one step, so that the law always holds. */
+/* What was in flight is counted as what became of it, in one step, so that the accounting always adds up. */
 static void settle(struct ingest *ingest, const struct store_outcome *outcome)
 {
     struct ingest_counters *counters = &ingest->counters;

@@ -21,7 +21,7 @@
  *          that is when it was recorded if it says no time of its own. Anyone may set the property:
  *          it is believed between `rules.earliest_us` and now, as a timestamp is, and gives a
  *          device nothing that a timestamp would not.
- * Law      received = stored + duplicates + rejected + in flight, in readings, at every moment.
+ * Sum      received = stored + duplicates + rejected + in flight, in readings, at every moment.
  * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close. What is in flight
  *          then stays so, for the last status, until ingest_release() frees it.
  */

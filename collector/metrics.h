@@ -23,7 +23,7 @@ struct metrics_view {
     struct sequences *sequences;
     const struct upkeep *upkeep;
     int64_t started_at_us;
-    uint64_t law_breaches;
+    uint64_t accounting_mismatches;
     uint64_t broker_dropped;
     double lag_ms;
     int64_t silent_us; /* since the last message, or since the broker was joined */

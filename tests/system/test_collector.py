@@ -420,7 +420,7 @@ def test_metrics_obey_the_law_and_readiness_follows_the_servers(stack, postgres)
             metrics["highwater_readings_in_flight"],
         ]
     )
-    assert metrics["highwater_law_breaches_total"] == 0
+    assert metrics["highwater_accounting_mismatches_total"] == 0
     assert stack.get("/readyz", stack.metrics_port)[0] == 200
     postgres.stop()
     until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 503)

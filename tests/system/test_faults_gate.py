@@ -148,7 +148,7 @@ def test_a_second_sigterm_ends_it_at_once(stack, rng):
     assert_all_well(stack, fleet.publisher, collector)
 
 
-LAW = ("received", "stored", "duplicates", "rejected", "inFlight")
+ACCOUNTING = ("received", "stored", "duplicates", "rejected", "inFlight")
 
 
 @pytest.mark.parametrize("how", ["nothing in hand", "a batch in hand"])
@@ -165,7 +165,7 @@ def test_sigterm_while_postgres_is_away(stack, postgres, rng, how):
     assert "please report" not in collector.output()
     until(lambda: statuses.received[-1].json()["state"] == "stopped", what="it says goodbye")
     for one in statuses.received:
-        received, *settled = (one.json().get(member, 0) for member in LAW)
+        received, *settled = (one.json().get(member, 0) for member in ACCOUNTING)
         assert received == sum(settled), one.payload
     assert (statuses.received[-1].json()["inFlight"] > 0) == (how == "a batch in hand")
     fleet.send(30)

@@ -1,0 +1,50 @@
+/* collector.h: the program as one struct: its parts, and what is known of the whole.
+ *
+ * Owner    main.c; only main.c and wiring.c see it. The parts know each other by what wiring.c hands
+ *          them.
+ */
+#ifndef HIGHWATER_COLLECTOR_H
+#define HIGHWATER_COLLECTOR_H
+
+#include "collector/boards.h"
+#include "collector/broker_report.h"
+#include "collector/coverage.h"
+#include "collector/housekeeping.h"
+#include "collector/ingest.h"
+#include "collector/monitor.h"
+#include "collector/reload.h"
+#include "collector/settings.h"
+#include "collector/stores/postgres/migrate.h"
+#include "collector/stores/postgres/sequences.h"
+#include "collector/stores/postgres/upkeep.h"
+#include "collector/windows.h"
+#include "shared/net/signals.h"
+
+struct collector {
+    struct settings settings;
+    uv_loop_t *loop;
+    struct devices devices;
+    struct windows windows;
+    struct sequences sequences;
+    struct coverage coverage;
+    struct migrate migrate;
+    struct ingest ingest;
+    struct boards boards;
+    struct housekeeping housekeeping;
+    struct reload reload;
+    struct upkeep upkeep;
+    struct broker_report broker;
+    struct monitor *monitor;
+    struct signals signals;
+    uv_signal_t sigterm;
+    uv_signal_t sigint;
+    int64_t started_at_us;
+    double batch_lag_ms; /* of the last batch: from its first arrival to its commit */
+    bool is_ingesting;
+    bool has_upkeep;
+    bool is_stopping;
+    bool has_stopped; /* and holds nothing that may still be stored */
+    int exit_status;
+};
+
+#endif

@@ -1,0 +1,193 @@
+#include "collector/reload.h"
+
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { LOAD_RESTS = 4 }; /* times as long as a load took, before the next one for others */
+
+static void add_to_windows(void *user, uint32_t device)
+{
+    struct reload *reload = user;
+
+    /* both number the devices from 0 in the order of their arrival */
+    windows_add_device(reload->config.windows, reload->config.devices->items[device].id);
+}
+
+static void on_snapshot(void *user, int64_t before_us)
+{
+    struct reload *reload = user;
+
+    boards_set_loading(reload->config.boards, before_us);
+}
+
+static void on_loaded(struct loader *loader, bool complete);
+
+/* A load that is under way does not know of what is due now; that follows. */
+static void load_due(struct reload *reload)
+{
+    const struct reload_config *c = &reload->config;
+    struct loader_config config = {.database_url = c->database_url,
+                                   .features = c->features,
+                                   .longest_us = c->longest_us,
+                                   .devices = c->devices,
+                                   .windows = c->windows,
+                                   .sequences = c->sequences,
+                                   .coverage = c->coverage,
+                                   .as_of_us = &c->boards->moments.as_of_us,
+                                   .user = reload,
+                                   .on_device = add_to_windows,
+                                   .on_snapshot = on_snapshot,
+                                   .on_done = on_loaded};
+    char error[256];
+
+    reload->loads_again = reload->loader.is_running;
+    if (reload->loads_again || reload->is_stopping)
+        return;
+    reload->changed_loading = reload->changed.bytes;
+    if (!reload->loads_all) {
+        buffer_clear(&reload->only);
+        buffer_printf(&reload->only, "{%s}", buffer_text(&reload->changed));
+        config.only = buffer_text(&reload->only);
+    }
+    if (!loader_start(&reload->loader, reload->loop, &config, error, sizeof(error)))
+        log_error("windows: %s", error);
+}
+
+/* What was loaded is due no longer; what was noted meanwhile still is. */
+static void forget_loaded(struct reload *reload)
+{
+    size_t left = reload->changed.bytes - reload->changed_loading;
+    const char *rest;
+
+    if (!reload->loader.config.only) {
+        int64_t now_us = timestamp_now();
+
+        reload->rests_until_us = now_us + LOAD_RESTS * (now_us - reload->loader.started_at_us);
+        reload->loads_all = false;
+    }
+    if (left == 0) {
+        buffer_clear(&reload->changed);
+        return;
+    }
+    rest = buffer_text(&reload->changed) + reload->changed_loading;
+    if (*rest == ',') {
+        rest++;
+        left--;
+    }
+    memmove(reload->changed.data, rest, left);
+    reload->changed.bytes = left;
+}
+
+static void on_loaded(struct loader *loader, bool complete)
+{
+    struct reload *reload = loader->config.user;
+
+    if (reload->is_stopping)
+        return;
+    if (complete)
+        forget_loaded(reload);
+    if (reload->loads_again) {
+        load_due(reload);
+        return;
+    }
+    if (!complete)
+        return;
+    reload->is_complete = true;
+    boards_set_complete(reload->config.boards, true);
+}
+
+static void hide_boards(struct reload *reload)
+{
+    reload->is_complete = false;
+    boards_set_complete(reload->config.boards, false);
+}
+
+static void note_changed(struct reload *reload, int32_t database_id)
+{
+    buffer_printf(&reload->changed, "%s%" PRId32, reload->changed.bytes > 0 ? "," : "",
+                  database_id);
+}
+
+void reload_all(struct reload *reload)
+{
+    reload->loads_all = true;
+    load_due(reload);
+}
+
+void reload_from_scratch(struct reload *reload)
+{
+    hide_boards(reload);
+    reload_all(reload);
+}
+
+/* While we are on standby the active collector stores readings that we never see, so the windows are
+ * loaded again afterwards. */
+void reload_set_active(struct reload *reload, bool is_active)
+{
+    reload->is_active = is_active;
+    if (is_active) {
+        reload_from_scratch(reload);
+        return;
+    }
+    reload->loads_again = false;
+    loader_cancel(&reload->loader);
+}
+
+void reload_device(struct reload *reload, int32_t database_id)
+{
+    note_changed(reload, database_id);
+    load_due(reload);
+}
+
+void reload_cleared_device(struct reload *reload, int32_t database_id)
+{
+    hide_boards(reload);
+    reload_device(reload, database_id);
+    /* a load that is under way may have read what was taken out */
+    if (reload->loads_again)
+        loader_cancel(&reload->loader);
+}
+
+/* What a collector that is gone has stored is on no board, unless it is in our windows, too. */
+static void load_for_others(struct reload *reload)
+{
+    if (!reload->lacks_readings || !reload->is_complete || !reload->is_active ||
+        reload->is_stopping || reload->loader.is_running ||
+        timestamp_now() < reload->rests_until_us)
+        return;
+    log_info("windows: another collector is gone; loading what it has stored");
+    reload_all(reload);
+}
+
+void reload_note_collector(struct reload *reload, const char *id, bool is_live, int64_t batches)
+{
+    if (!id) {
+        boards_set_company(reload->config.boards, reload->sees_company);
+        load_for_others(reload);
+        reload->sees_company = reload->lacks_readings = false;
+    } else if (strcmp(id, reload->config.collector_id) != 0) {
+        reload->sees_company = reload->sees_company || is_live;
+        if (!is_live && coverage_lacks(reload->config.coverage, id, batches))
+            reload->lacks_readings = true;
+    }
+}
+
+void reload_init(struct reload *reload, uv_loop_t *loop, const struct reload_config *config)
+{
+    *reload = (struct reload){.config = *config, .loop = loop};
+}
+
+void reload_stop(struct reload *reload)
+{
+    reload->is_stopping = true;
+    loader_cancel(&reload->loader);
+}
+
+void reload_release(struct reload *reload)
+{
+    buffer_release(&reload->changed);
+    buffer_release(&reload->only);
+}

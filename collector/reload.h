@@ -1,0 +1,68 @@
+/* reload.h: what is due to be loaded into the windows, and whether they are complete.
+ *
+ * Shape    all devices are due when this collector becomes active, when the clock went back, and when
+ *          another collector is gone that stored more than we loaded; single devices are due when
+ *          somebody changed their rows in the database. One load at a time (loader.h): what becomes
+ *          due meanwhile follows when it has ended.
+ * Shown    boards are shown while a load runs that can only add to the windows. When they may hold
+ *          what they should not, or lack what we said they hold, none is shown until it has ended.
+ * Owner    embedded; reload_stop() ends a load, whose connection then closes by itself;
+ *          reload_release() frees the rest.
+ */
+#ifndef HIGHWATER_RELOAD_H
+#define HIGHWATER_RELOAD_H
+
+#include "collector/boards.h"
+#include "collector/coverage.h"
+#include "collector/stores/postgres/loader.h"
+
+struct reload_config {
+    const char *database_url;
+    const char *collector_id;
+    const struct features *features;
+    int64_t longest_us; /* interval */
+    struct devices *devices;
+    struct windows *windows;
+    struct sequences *sequences;
+    struct coverage *coverage;
+    struct boards *boards;
+};
+
+struct reload {
+    struct reload_config config;
+    uv_loop_t *loop;
+    struct loader loader;
+    bool is_complete;       /* the windows are */
+    bool is_active;         /* this collector is */
+    bool is_stopping;       /* no load begins any more */
+    bool loads_again;       /* when the loader has ended */
+    bool loads_all;         /* the windows of all devices, not only of those: */
+    struct buffer changed;  /* devices.id of those that others have changed, with commas */
+    struct buffer only;     /* the array literal that the loader reads */
+    size_t changed_loading; /* so many bytes of `changed` are being loaded */
+    bool sees_company;      /* another collector is live */
+    bool lacks_readings;    /* of a collector that is gone */
+    int64_t rests_until_us; /* before it loads those */
+};
+
+void reload_init(struct reload *reload, uv_loop_t *loop, const struct reload_config *config);
+void reload_stop(struct reload *reload);
+void reload_release(struct reload *reload);
+
+/* This collector has become active, or is on standby. */
+void reload_set_active(struct reload *reload, bool is_active);
+
+/* Loads everything again, and shows nothing meanwhile. */
+void reload_from_scratch(struct reload *reload);
+
+/* Somebody stored readings without us: of many devices, or of this one. */
+void reload_all(struct reload *reload);
+void reload_device(struct reload *reload, int32_t database_id);
+
+/* Somebody took readings out of the tables; the device's windows have been cleared. */
+void reload_cleared_device(struct reload *reload, int32_t database_id);
+
+/* One of the collectors in the database's table; NULL = that was the last of them. */
+void reload_note_collector(struct reload *reload, const char *id, bool is_live, int64_t batches);
+
+#endif

@@ -1,0 +1,139 @@
+#include "collector/settings.h"
+
+#include "collector/mqtt_identity.h"
+#include "collector/settings_table.h"
+#include "shared/base/duration.h"
+#include "shared/base/timestamp.h"
+#include "shared/net/mqtt_terms.h"
+#include "shared/net/pg_url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct program program = {
+    .name = "collector",
+    .summary =
+        "Subscribes to device readings, stores each exactly once in PostgreSQL, and publishes "
+        "which\ndevices had the highest values.",
+    .epilogue =
+        "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
+        "with status 0.\nA second signal ends it at once; the broker keeps what was not "
+        "acknowledged.\nSIGHUP reads certificates again.\n"
+        "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the "
+        "end "
+        "came before\neverything was committed; 2 for a wrong setting."};
+
+/* Whether what boards are made of is there for as long as they want it; `legal` says what is. */
+static bool is_kept_long_enough(const struct settings *s, char *legal, size_t legal_bytes)
+{
+    int64_t longest_us = intervals_longest_us(&s->intervals);
+    char length[DURATION_TEXT_SIZE];
+
+    if (s->retention_us == 0)
+        return true;
+    snprintf(legal, legal_bytes, "0, or 1d and more");
+    for (size_t i = 0; i < s->intervals.count && longest_us > TIMESTAMP_US_PER_DAY; i++) {
+        const struct interval *interval = &s->intervals.items[i];
+
+        if (interval->length_us == longest_us)
+            snprintf(legal, legal_bytes,
+                     "0, or as long as the longest of INTERVALS, %s=%s, or longer: its boards are "
+                     "made of readings that old",
+                     interval->name, duration_format(length, longest_us));
+    }
+    return s->retention_us >= TIMESTAMP_US_PER_DAY && s->retention_us >= longest_us;
+}
+
+int settings_reject_url(const char *name, const char *url, const char *legal)
+{
+    return options_reject_url(&program, name, url, legal);
+}
+
+/* What is read from texts: each step returns -1, or the exit status. */
+
+static int read_lists(struct settings *s)
+{
+    char error[256];
+
+    if (!features_parse(&s->features, s->features_text, error, sizeof(error)))
+        return options_reject(&program, "features", s->features_text, error);
+    if (!intervals_parse(&s->intervals, s->intervals_text, error, sizeof(error)))
+        return options_reject(&program, "intervals", s->intervals_text, error);
+    if (!topic_filter_parse(&s->filter, s->subscribe))
+        return options_reject(&program, "subscribe", s->subscribe, TOPIC_FILTER_LEGAL);
+    return -1;
+}
+
+static int read_rules(struct settings *s)
+{
+    s->rules = (struct reading_rules){.features = &s->features,
+                                      .future_tolerance_us = s->future_tolerance_us};
+    if (!reading_rules_set_earliest(&s->rules, s->earliest_text))
+        return options_reject(&program, "earliest", s->earliest_text,
+                              "a date such as 2020-01-01, RFC 3339, or an age such as 30d");
+    return -1;
+}
+
+static int read_database(struct settings *s)
+{
+    char legal[256];
+    char retention[DURATION_TEXT_SIZE];
+
+    if (pg_url_flaw(s->database_url))
+        return options_reject_url(&program, "database-url", s->database_url,
+                                  pg_url_flaw(s->database_url));
+    if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
+        strcmp(s->partition, "month") != 0)
+        return options_reject(&program, "partition", s->partition, "day, week or month");
+    if (!is_kept_long_enough(s, legal, sizeof(legal)))
+        return options_reject(&program, "retention", duration_format(retention, s->retention_us),
+                              legal);
+    return -1;
+}
+
+static int read_mqtt(struct settings *s)
+{
+    if (!mqtt_identity_is_legal(s->collector_id))
+        return options_reject(&program, "collector-id", s->collector_id, MQTT_IDENTITY_LEGAL);
+    if (!mqtt_version_parse(&s->is_v311, s->mqtt_version))
+        return options_reject(&program, "mqtt-version", s->mqtt_version, MQTT_VERSION_LEGAL);
+    if (*s->client_id && !mqtt_identity_is_legal(s->client_id))
+        return options_reject(&program, "mqtt-client-id", s->client_id, MQTT_IDENTITY_LEGAL);
+    return -1;
+}
+
+static int read_actions(struct settings *s)
+{
+    if (s->forget && !mqtt_identity_is_legal(s->forget))
+        return options_reject(&program, "forget", s->forget, MQTT_IDENTITY_LEGAL);
+    if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
+        fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
+        return 2;
+    }
+    return -1;
+}
+
+int settings_read(struct settings *settings, int argc, char **argv)
+{
+    static int (*const steps[])(struct settings *) = {read_lists, read_rules, read_database,
+                                                      read_mqtt, read_actions};
+    int status;
+
+    settings_given = (struct settings){0};
+    status = options_parse(&program, settings_table, argc, argv);
+    *settings = settings_given;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status < 0; i++)
+        status = steps[i](settings);
+    return status;
+}
+
+struct mqtt_link_config settings_mqtt(const struct settings *s)
+{
+    return (struct mqtt_link_config){.url = s->mqtt_url,
+                                     .keepalive_s = (uint16_t)s->keepalive_s,
+                                     .ca_file = s->mqtt_ca_file,
+                                     .cert_file = s->mqtt_cert_file,
+                                     .key_file = s->mqtt_key_file,
+                                     .password_file = s->mqtt_password_file,
+                                     .is_v311 = s->is_v311};
+}

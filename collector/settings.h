@@ -1,0 +1,78 @@
+/* settings.h: what the user asked for, checked.
+ *
+ * Errors   settings_read() prints one line for a setting that is not legal, and returns the exit
+ *          status with which to end.
+ * Owner    texts point into argv, the environment or the table of options.
+ */
+#ifndef HIGHWATER_COLLECTOR_SETTINGS_H
+#define HIGHWATER_COLLECTOR_SETTINGS_H
+
+#include "shared/model/features.h"
+#include "shared/model/reading_json.h"
+#include "shared/model/topic.h"
+#include "shared/net/mqtt_link.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct settings {
+    /* as given */
+    const char *database_url;
+    const char *mqtt_url;
+    const char *mqtt_ca_file;
+    const char *mqtt_cert_file;
+    const char *mqtt_key_file;
+    const char *mqtt_password_file;
+    const char *mqtt_version;
+    const char *collector_id;
+    const char *client_id;
+    const char *subscribe;
+    const char *features_text;
+    const char *intervals_text;
+    const char *earliest_text;
+    const char *metrics_listen;
+    const char *metrics_hosts;
+    const char *partition;
+    uint64_t num_top_devices;
+    uint64_t batch_size;
+    uint64_t keepalive_s;
+    uint64_t windows_memory;
+    int64_t linger_us;
+    int64_t leave_after_us;
+    int64_t silent_after_us;
+    int64_t drain_us;
+    int64_t watchdog_us;
+    int64_t partition_span_us;
+    int64_t retention_us;
+    int64_t rejected_retention_us;
+    uint64_t rejected_bytes;
+    int64_t rollup_delay_us;
+    int64_t future_tolerance_us;
+    bool is_v311;
+    bool lowest;
+    bool migrate_only;
+    bool core_dumps;
+    int64_t give_up_after_us;
+    bool rejected;
+    bool resubmit;
+    const char *forget;
+    const char *export_file;
+    const char *reason;
+
+    /* what follows from it */
+    struct features features;
+    struct intervals intervals;
+    struct topic_filter filter;
+    struct reading_rules rules;
+};
+
+/* -1 to go on, or the exit status. `settings` must stay where it is: `rules` points into it. */
+int settings_read(struct settings *settings, int argc, char **argv);
+
+/* How to reach the broker; client id, callbacks and the rest are for the one who connects. */
+struct mqtt_link_config settings_mqtt(const struct settings *settings);
+
+/* Says that a URL is not legal; returns the exit status for it. */
+int settings_reject_url(const char *name, const char *url, const char *legal);
+
+#endif

@@ -1,0 +1,308 @@
+#include "collector/wiring.h"
+
+#include "collector/committed.h"
+#include "collector/lag.h"
+#include "collector/status.h"
+#include "shared/base/log.h"
+#include "shared/base/timestamp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what ingest reports ---------------------------------------------------------------------- */
+
+static void on_device(struct ingest *ingest, uint32_t device)
+{
+    struct collector *c = ingest->config.user;
+
+    /* both number the devices from 0 in the order of their arrival */
+    windows_add_device(&c->windows, c->devices.items[device].id);
+}
+
+static void on_committed(struct ingest *ingest, const struct batch *batch)
+{
+    struct collector *c = ingest->config.user;
+    const struct committed committed = {
+        .ingest = ingest, .boards = &c->boards, .windows = &c->windows, .sequences = &c->sequences};
+
+    committed_apply(&committed, batch);
+    c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
+    if (c->ingest.store.outcome.was_staged)
+        upkeep_poke(&c->upkeep);
+}
+
+static void on_settled(struct ingest *ingest)
+{
+    struct collector *c = ingest->config.user;
+
+    boards_look(&c->boards);
+}
+
+static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
+                        const char *detail)
+{
+    struct collector *c = ingest->config.user;
+
+    boards_tell_rejected(&c->boards, topic, reading_error_text(error), detail);
+}
+
+static void on_state(struct ingest *ingest)
+{
+    struct collector *c = ingest->config.user;
+
+    boards_tell_status(&c->boards);
+}
+
+/* On standby we see neither the readings nor the numbers that the active collector stores. */
+static void on_turn(struct ingest *ingest, bool is_ours)
+{
+    struct collector *c = ingest->config.user;
+
+    if (is_ours)
+        boards_set_identity(&c->boards, &ingest->store.identity);
+    boards_set_turn(&c->boards, is_ours);
+    reload_set_active(&c->reload, is_ours);
+    if (!is_ours)
+        sequences_clear(&c->sequences);
+}
+
+static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
+{
+    struct collector *c = ingest->config.user;
+
+    windows_clear_device(&c->windows, device);
+    if (is_whole)
+        sequences_forget(&c->sequences, device);
+    reload_cleared_device(&c->reload, c->devices.items[device].database_id);
+}
+
+static void on_added(struct ingest *ingest, int32_t database_id)
+{
+    struct collector *c = ingest->config.user;
+
+    reload_device(&c->reload, database_id);
+}
+
+static void on_added_many(struct ingest *ingest)
+{
+    struct collector *c = ingest->config.user;
+
+    reload_all(&c->reload);
+}
+
+/* ---- what the others report, and ask ---------------------------------------------------------- */
+
+static void on_collector(void *user, const char *id, bool is_live, int64_t batches)
+{
+    struct collector *c = user;
+
+    reload_note_collector(&c->reload, id, is_live, batches);
+}
+
+static void on_shown(void *user)
+{
+    struct collector *c = user;
+
+    coverage_show(&c->coverage);
+}
+
+static void on_clock_back(void *user)
+{
+    struct collector *c = user;
+
+    if (c->is_stopping)
+        return;
+    log_warning("windows: the clock went back; reading them again from the database");
+    boards_rewind(&c->boards, timestamp_now());
+    reload_from_scratch(&c->reload);
+}
+
+static void on_broker_says(void *user, const char *topic, const void *payload, size_t bytes)
+{
+    struct collector *c = user;
+
+    broker_report_update(&c->broker, topic, payload, bytes);
+}
+
+static int64_t settled_until_us(void *user, int64_t now_us)
+{
+    struct collector *c = user;
+
+    return ingest_settled_until_us(&c->ingest, now_us);
+}
+
+static const char *session_begun(void *user)
+{
+    struct collector *c = user;
+
+    return c->ingest.is_subscribed ? c->ingest.client_id : NULL;
+}
+
+/* As of now when something waits: a store that stands still has no last batch. */
+static double lag_ms(const struct collector *c)
+{
+    double waiting_ms = (double)lag_waiting_ms(&c->ingest);
+
+    return waiting_ms > c->batch_lag_ms ? waiting_ms : c->batch_lag_ms;
+}
+
+static void put_status(void *user, struct buffer *out)
+{
+    struct collector *c = user;
+    const struct status_view view = {.settings = &c->settings,
+                                     .ingest = &c->ingest,
+                                     .boards = &c->boards,
+                                     .coverage = &c->coverage,
+                                     .broker = &c->broker,
+                                     .started_at_us = c->started_at_us,
+                                     .rate = c->housekeeping.rate,
+                                     .lag_ms = lag_ms(c),
+                                     .is_complete = c->reload.is_complete,
+                                     .has_stopped = c->has_stopped};
+
+    status_write(out, &view);
+}
+
+static void get_view(void *user, struct metrics_view *view)
+{
+    struct collector *c = user;
+
+    *view = (struct metrics_view){
+        .ingest = &c->ingest,
+        .windows = &c->windows,
+        .boards = &c->boards,
+        .coverage = &c->coverage,
+        .sequences = &c->sequences,
+        .upkeep = &c->upkeep,
+        .started_at_us = c->started_at_us,
+        .accounting_mismatches = c->housekeeping.accounting_mismatches,
+        .broker_dropped = c->broker.dropped,
+        .lag_ms = lag_ms(c),
+        .silent_us = silence_age_us(&c->housekeeping.silence, (int64_t)(uv_hrtime() / 1000)),
+        .is_complete = c->reload.is_complete};
+}
+
+/* ---- the start -------------------------------------------------------------------------------- */
+
+void wiring_start_housekeeping(struct collector *c)
+{
+    const struct housekeeping_config config = {.ingest = &c->ingest,
+                                               .boards = &c->boards,
+                                               .windows = &c->windows,
+                                               .devices = &c->devices,
+                                               .sequences = &c->sequences,
+                                               .upkeep = &c->upkeep,
+                                               .windows_memory = c->settings.windows_memory,
+                                               .subscribe = c->settings.subscribe,
+                                               .silent_after_us = c->settings.silent_after_us,
+                                               .user = c,
+                                               .on_clock_back = on_clock_back};
+
+    housekeeping_start(&c->housekeeping, c->loop, &config);
+}
+
+void wiring_start_boards(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    struct boards_config config = {.mqtt = settings_mqtt(s),
+                                   .collector_id = s->collector_id,
+                                   .features = &s->features,
+                                   .intervals = &s->intervals,
+                                   .windows = &c->windows,
+                                   .top_n = s->num_top_devices,
+                                   .started_at_us = c->started_at_us,
+                                   .user = c,
+                                   .settled_until_us = settled_until_us,
+                                   .put_status = put_status,
+                                   .on_shown = on_shown,
+                                   .on_broker_says = on_broker_says};
+    char error[256];
+
+    if (!boards_start(&c->boards, c->loop, &config, error, sizeof(error)))
+        exit(settings_reject_url("mqtt-url", s->mqtt_url, error));
+}
+
+void wiring_start_reload(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    const struct reload_config config = {.database_url = s->database_url,
+                                         .collector_id = s->collector_id,
+                                         .features = &s->features,
+                                         .longest_us = intervals_longest_us(&s->intervals),
+                                         .devices = &c->devices,
+                                         .windows = &c->windows,
+                                         .sequences = &c->sequences,
+                                         .coverage = &c->coverage,
+                                         .boards = &c->boards};
+
+    reload_init(&c->reload, c->loop, &config);
+}
+
+void wiring_start_ingest(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    struct ingest_config config = {.mqtt = settings_mqtt(s),
+                                   .store = {.database_url = s->database_url,
+                                             .collector_id = s->collector_id,
+                                             .client_id = s->client_id,
+                                             .subscribe = s->subscribe,
+                                             .features = &s->features,
+                                             .devices = &c->devices,
+                                             .watchdog_ms = (uint64_t)s->watchdog_us / 1000,
+                                             /* a quarter of the delay for clocks that differ */
+                                             .fresh_us = s->rollup_delay_us / 4 * 3,
+                                             .ahead_us = s->future_tolerance_us + 1},
+                                   .rules = s->rules,
+                                   .filter = s->filter,
+                                   .marker_topic = c->boards.marker_topic,
+                                   .batch_size = s->batch_size,
+                                   .linger_ms = (uint64_t)s->linger_us / 1000,
+                                   .leave_after_ms = (uint64_t)s->leave_after_us / 1000,
+                                   .drain_ms = (uint64_t)s->drain_us / 1000,
+                                   .user = c,
+                                   .on_device = on_device,
+                                   .on_committed = on_committed,
+                                   .on_settled = on_settled,
+                                   .on_rejected = on_rejected,
+                                   .on_state = on_state,
+                                   .on_removed = on_removed,
+                                   .on_added = on_added,
+                                   .on_added_many = on_added_many,
+                                   .on_turn = on_turn};
+    char error[256];
+
+    config.mqtt.name = "mqtt";
+    c->is_ingesting = ingest_start(&c->ingest, c->loop, &config, error, sizeof(error));
+    if (!c->is_ingesting) {
+        log_error("%s", error); /* both URLs were read before; not reached */
+        exit(1);
+    }
+}
+
+void wiring_start_upkeep(struct collector *c)
+{
+    const struct settings *s = &c->settings;
+    struct upkeep_config config = {.database_url = s->database_url,
+                                   .partition = s->partition,
+                                   .span_us = s->partition_span_us,
+                                   .retention_us = s->retention_us,
+                                   .rejected_retention_us = s->rejected_retention_us,
+                                   .rejected_bytes = s->rejected_bytes,
+                                   .delay_us = s->rollup_delay_us,
+                                   .collector_id = s->collector_id,
+                                   .user = c,
+                                   .session = session_begun,
+                                   .on_collector = on_collector};
+    char error[256];
+
+    c->has_upkeep = upkeep_start(&c->upkeep, c->loop, &config, error, sizeof(error));
+    if (!c->has_upkeep)
+        log_error("upkeep: %s", error);
+}
+
+void wiring_start_monitor(struct collector *c)
+{
+    if (strcmp(c->settings.metrics_listen, "-") != 0)
+        c->monitor = monitor_start(c->loop, c->settings.metrics_listen, c->settings.metrics_hosts,
+                                   c, get_view);
+}
