@@ -270,7 +270,7 @@ static void schedule(struct boards *boards)
     if (next_us == INT64_MAX || !is_speaking(boards))
         return;
     if (next_us <= now_us)
-        next_us = board_moment(now_us) + BOARD_GRID_US;
+        next_us = board_as_of(now_us) + BOARD_GRID_US;
     uv_timer_start(&boards->moment, on_moment, (uint64_t)(next_us - now_us) / 1000 + 1, 0);
 }
 
@@ -281,7 +281,7 @@ void boards_look(struct boards *boards)
     if (settled_us != INT64_MIN) {
         if (boards->is_loading)
             boards_note_news(boards);
-        boards_reach(boards, board_moment(settled_us));
+        boards_reach(boards, board_as_of(settled_us));
     }
     schedule(boards);
 }

@@ -25,7 +25,7 @@ static void apply_readings(const struct committed *c, const struct batch *batch)
     int64_t last_us = batch_row(batch, batch->count - 1)->received_at_us;
     int64_t from_us = INT64_MIN;
 
-    boards_reach(c->boards, board_moment(first_us - 1));
+    boards_reach(c->boards, board_as_of(first_us - 1));
     for (int64_t cut_us = moments_first_cut(first_us, last_us); cut_us < last_us;
          cut_us += BOARD_GRID_US) {
         apply_span(c, batch, from_us, cut_us);

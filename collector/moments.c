@@ -7,13 +7,13 @@ enum { CUTS_MOST = 8 };
 /* The first moment that is not before this time. */
 static int64_t moment_from(int64_t us)
 {
-    return board_moment(us + BOARD_GRID_US - 1);
+    return board_as_of(us + BOARD_GRID_US - 1);
 }
 
 void moments_init(struct moments *moments, int64_t now_us)
 {
     *moments = (struct moments){.expiry_us = INT64_MAX, .spoilt_us = INT64_MIN};
-    moments_skip(moments, board_moment(now_us));
+    moments_skip(moments, board_as_of(now_us));
 }
 
 void moments_note_news(struct moments *moments)
@@ -35,7 +35,7 @@ bool moments_reach(struct moments *moments, int64_t moment_us)
     if (!moments->has_news) {
         /* what expires at a moment is not on the board of that moment */
         int64_t held_us =
-            moments->expiry_us == INT64_MAX ? moment_us : board_moment(moments->expiry_us - 1);
+            moments->expiry_us == INT64_MAX ? moment_us : board_as_of(moments->expiry_us - 1);
 
         if (held_us > moment_us)
             held_us = moment_us;
@@ -65,7 +65,7 @@ int64_t moments_next(const struct moments *moments)
 {
     int64_t after_us = moments->as_of_us > moments->spoilt_us
                            ? moments->as_of_us + BOARD_GRID_US
-                           : board_moment(moments->spoilt_us) + BOARD_GRID_US;
+                           : board_as_of(moments->spoilt_us) + BOARD_GRID_US;
 
     if (moments->has_news)
         return after_us;

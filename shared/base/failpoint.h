@@ -3,7 +3,7 @@
  * Shape    FAILPOINT("name") is nothing, unless compiled with HIGHWATER_FAILPOINTS (make
  * FLAVOUR=test). There CRASH_AT=name:n in the environment kills the process, as SIGKILL does, when
  * it comes to that place for the n-th time; name:n:15 sends it another signal instead.
- * FAILPOINT_SOON kills it a moment later, amid what follows.
+ * FAILPOINT_SOON kills it shortly after, in the middle of what follows.
  */
 #ifndef HIGHWATER_FAILPOINT_H
 #define HIGHWATER_FAILPOINT_H

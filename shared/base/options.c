@@ -297,7 +297,7 @@ static int reject_argument(const struct program *program, const char *arg)
 
 static const char *taken(const struct option *option, char *value)
 {
-    return option->kind == OPTION_URL ? secret_take_argument(value) : value;
+    return option->kind == OPTION_URL ? secret_pop_argument(value) : value;
 }
 
 /* Handles argv[*index]; moves the index past a value taken from the next argument. */

@@ -137,7 +137,7 @@ struct taken {
 
 static struct taken *all_taken;
 
-const char *secret_take_argument(char *argument)
+const char *secret_pop_argument(char *argument)
 {
     size_t bytes = strlen(argument);
     struct taken *copy = mem_alloc(sizeof(*copy) + bytes + 1);

@@ -22,7 +22,7 @@ const char *secret_value(char *out, size_t out_bytes, const char *value);
 void secret_scrub(char *text, const char *const *known);
 
 /* Returns a copy of an argument, which stays, and overwrites the argument: ps shows it to everybody. */
-const char *secret_take_argument(char *argument);
+const char *secret_pop_argument(char *argument);
 
 /* Reads a password from a file, without the line's end; NULL, with the reason, when there is none.
  * `is_open`: anybody may read the file. */

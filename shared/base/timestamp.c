@@ -88,7 +88,7 @@ static bool parse_offset(const char *text, int *out)
     return true;
 }
 
-/* Whether a leap second may have come before a moment: there have been some at the end of June and
+/* Whether a leap second may have come before a time: there have been some at the end of June and
  * December, and never elsewhere. */
 static bool is_behind_leap_second(int64_t us)
 {

@@ -156,7 +156,7 @@ static bool copy_string(char *out, size_t out_bytes, const struct json_token *to
     return fits;
 }
 
-static bool read_moment(int64_t *out_us, const struct json_token *token)
+static bool read_timestamp(int64_t *out_us, const struct json_token *token)
 {
     char text[2 * TIMESTAMP_TEXT_SIZE];
 
@@ -247,7 +247,7 @@ static bool read_entry(struct reading *out, char *device_id, const struct featur
         if (strcmp(name, "deviceId") == 0)
             is_good = has_id = read_device_id(device_id, &value);
         else if (strcmp(name, "timestamp") == 0)
-            is_good = has_time = read_moment(&recorded_at_us, &value);
+            is_good = has_time = read_timestamp(&recorded_at_us, &value);
         else if (strcmp(name, "status") == 0)
             is_good = read_status(out, &value);
         else if (feature < features->count)
@@ -335,7 +335,7 @@ bool board_parse(struct board *out, const struct features *features, const char 
         json_walk_open(&root, json, bytes) == JSON_OK && collect(parts, &root) &&
         copy_string(board.feature, sizeof(board.feature), &parts[FEATURE]) &&
         copy_string(board.interval, sizeof(board.interval), &parts[INTERVAL]) &&
-        read_order(&board.order, &parts[ORDER]) && read_moment(&board.as_of_us, &parts[AS_OF]) &&
+        read_order(&board.order, &parts[ORDER]) && read_timestamp(&board.as_of_us, &parts[AS_OF]) &&
         read_generation(&board.generation, &parts[GENERATION]) &&
         read_exact(&board.is_exact, &parts[EXACT]) &&
         read_entries(&board, features, &parts[READINGS]) && read_hashes(&board, &parts[HASHES]);

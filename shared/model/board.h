@@ -4,11 +4,11 @@
  *          As JSON, retained on collectors/<id>/boards/<feature>/<interval> (lowest boards on
  *          .../<interval>/lowest):
  *          {"feature","interval","order":"desc"|"asc","asOf","generation","readings":[{"deviceId",...},
- *          ...],"hashes":["0123456789abcdef",...]}, the content hashes of the readings, for whoever
- *          merges boards; where there are none they count as equal. With "exact":false before the
+ *          ...],"hashes":["0123456789abcdef",...]}, the content hashes of the readings, for merging
+ *          boards; where there are none they count as equal. With "exact":false before the
  *          readings when the best may be missing.
- * Moment   a board is the board of its asOf, and all are made at the same moments, multiples of
- *          BOARD_GRID_US since 1970, so that those of several collectors can be put together.
+ * As-of    a board is the board of its asOf, a multiple of BOARD_GRID_US since 1970 in every collector,
+ *          so that the boards of several can be merged.
  * Order    better value first, then the later time, then the smaller device id. Of two readings of
  *          one device with equal value and time the larger content hash wins, so that the answer
  *          never depends on the order of arrival.
@@ -30,8 +30,8 @@ enum { BOARD_ENTRIES_MAX = 1000 };
 
 #define BOARD_GRID_US INT64_C(100000)
 
-/* The latest moment at which boards are made that is not after this one. */
-static inline int64_t board_moment(int64_t us)
+/* The latest as-of that is not after this time. */
+static inline int64_t board_as_of(int64_t us)
 {
     return us - (us % BOARD_GRID_US + BOARD_GRID_US) % BOARD_GRID_US;
 }

@@ -25,7 +25,7 @@ static void skip_space(struct json_walk *walk)
 }
 
 /* Behind the quote that ends the string. */
-static void take_string(struct json_walk *walk, struct json_token *token)
+static void pass_string(struct json_walk *walk, struct json_token *token)
 {
     token->kind = JSON_STRING;
     token->has_escapes = false;
@@ -41,7 +41,7 @@ static void take_string(struct json_walk *walk, struct json_token *token)
     walk->at++;
 }
 
-static void take_container(struct json_walk *walk, struct json_token *token)
+static void pass_container(struct json_walk *walk, struct json_token *token)
 {
     struct json_token inner;
     size_t depth = 0;
@@ -50,7 +50,7 @@ static void take_container(struct json_walk *walk, struct json_token *token)
     token->text = walk->at;
     do {
         if (*walk->at == '"') {
-            take_string(walk, &inner);
+            pass_string(walk, &inner);
             continue;
         }
         if (*walk->at == '{' || *walk->at == '[')
@@ -62,7 +62,7 @@ static void take_container(struct json_walk *walk, struct json_token *token)
     token->bytes = (size_t)(walk->at - token->text);
 }
 
-static void take_word(struct json_walk *walk, struct json_token *token)
+static void pass_word(struct json_walk *walk, struct json_token *token)
 {
     char c = *walk->at;
 
@@ -74,15 +74,15 @@ static void take_word(struct json_walk *walk, struct json_token *token)
     token->bytes = (size_t)(walk->at - token->text);
 }
 
-static void take_value(struct json_walk *walk, struct json_token *token)
+static void pass_value(struct json_walk *walk, struct json_token *token)
 {
     *token = (struct json_token){0};
     if (*walk->at == '"')
-        take_string(walk, token);
+        pass_string(walk, token);
     else if (*walk->at == '{' || *walk->at == '[')
-        take_container(walk, token);
+        pass_container(walk, token);
     else
-        take_word(walk, token);
+        pass_word(walk, token);
 }
 
 enum json_error json_walk_open(struct json_token *root, const char *text, size_t bytes)
@@ -102,7 +102,7 @@ enum json_error json_walk_open(struct json_token *root, const char *text, size_t
                                     .bytes = (size_t)(walk.end - walk.at),
                                     .kind = value.kind}; /* there is nothing else */
     else
-        take_value(&walk, root);
+        pass_value(&walk, root);
     return JSON_OK;
 }
 
@@ -124,12 +124,12 @@ bool json_walk_next(struct json_walk *walk, struct json_token *name, struct json
         return false;
     *name = (struct json_token){.text = ""};
     if (walk->is_object) {
-        take_string(walk, name);
+        pass_string(walk, name);
         skip_space(walk);
         walk->at++; /* the colon */
         skip_space(walk);
     }
-    take_value(walk, value);
+    pass_value(walk, value);
     return true;
 }
 

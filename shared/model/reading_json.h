@@ -51,7 +51,7 @@ struct reading_rules {
     int64_t future_tolerance_us; /* how far ahead of us a device's clock may be */
 };
 
-/* Where a payload comes from. Both moments are those of its first element; each further one counts
+/* Where a payload comes from. Both times are those of its first element; each further one counts
  * as a microsecond later, so that elements which say no time are told apart. */
 struct reading_source {
     const char *device_id; /* the topic's */
@@ -99,7 +99,7 @@ unsigned reading_json_parse(const struct reading_rules *rules, const struct read
 struct reading_rest {
     bool is_there;
     int64_t items; /* that were taken: the next one has this index */
-    /* reading_json.c's: */
+    /* of reading_json.c: */
     size_t from; /* in the payload: where JSON begins, */
     size_t bytes;
     size_t at;       /* and, in that, the comma before the next element */

@@ -141,7 +141,7 @@ static void begin_request(struct server_connection *c, enum http_head_verdict ve
         request->flaw = head->status;
         request->flaw_text = head->flaw;
     } else if (head->has_host &&
-               !http_hosts_take(&c->server->hosts, c->in + head->host.at, head->host.bytes)) {
+               !http_hosts_accept(&c->server->hosts, c->in + head->host.at, head->host.bytes)) {
         refuse_host(c);
     }
     terminate(c);
@@ -157,7 +157,7 @@ static void begin_request(struct server_connection *c, enum http_head_verdict ve
 
 static enum step step_head(struct server_connection *c)
 {
-    enum http_head_verdict verdict = http_head_take(&c->head, c->in, c->in_bytes);
+    enum http_head_verdict verdict = http_head_parse(&c->head, c->in, c->in_bytes);
 
     if (verdict == HTTP_HEAD_MORE)
         return receive(c);

@@ -55,7 +55,7 @@ static bool is_named(const char *text, size_t bytes, const char *name)
 
 /* ---- the request line ----------------------------------------------------------------------- */
 
-static enum http_head_verdict take_version(struct http_head *head, const char *text, size_t bytes)
+static enum http_head_verdict parse_version(struct http_head *head, const char *text, size_t bytes)
 {
     if (bytes != HTTP_HEAD_VERSION_BYTES || memcmp(text, "HTTP/", 5) != 0 || text[5] < '0' ||
         text[5] > '9' || text[6] != '.' || text[7] < '0' || text[7] > '9')
@@ -68,7 +68,7 @@ static enum http_head_verdict take_version(struct http_head *head, const char *t
 }
 
 /* http://host:port/path: the host there wins over the Host line. */
-static enum http_head_verdict take_authority(struct http_head *head, const char *target)
+static enum http_head_verdict parse_authority(struct http_head *head, const char *target)
 {
     size_t bytes = head->target.bytes;
     size_t end = 7;
@@ -84,7 +84,7 @@ static enum http_head_verdict take_authority(struct http_head *head, const char 
     return HTTP_HEAD_DONE;
 }
 
-static enum http_head_verdict take_target(struct http_head *head, const char *data)
+static enum http_head_verdict parse_target(struct http_head *head, const char *data)
 {
     const char *target = data + head->target.at;
     const char *method = data + head->method.at;
@@ -102,11 +102,11 @@ static enum http_head_verdict take_target(struct http_head *head, const char *da
         return HTTP_HEAD_DONE;
     if (head->method.bytes == 7 && memcmp(method, "CONNECT", 7) == 0)
         return HTTP_HEAD_DONE; /* a host and a port; that method is refused anyhow */
-    return take_authority(head, target);
+    return parse_authority(head, target);
 }
 
-static enum http_head_verdict take_request_line(struct http_head *head, const char *data,
-                                                size_t bytes)
+static enum http_head_verdict parse_request_line(struct http_head *head, const char *data,
+                                                 size_t bytes)
 {
     const char *line = data + head->line;
     const char *space = memchr(line, ' ', bytes);
@@ -123,7 +123,7 @@ static enum http_head_verdict take_request_line(struct http_head *head, const ch
     }
     if (!space || last == method_bytes + 1)
         return refuse(head, 400, "the request line is not a method, a target and HTTP/1.1");
-    verdict = take_version(head, line + last, bytes - last);
+    verdict = parse_version(head, line + last, bytes - last);
     if (verdict != HTTP_HEAD_DONE)
         return verdict;
     head->target = span(head->line + method_bytes + 1, last - method_bytes - 2);
@@ -131,13 +131,13 @@ static enum http_head_verdict take_request_line(struct http_head *head, const ch
         return refuse(head, 400, "there is no target");
     if (head->target.bytes > head->limits.target_bytes)
         return refuse(head, 414, "the target is too long");
-    return take_target(head, data);
+    return parse_target(head, data);
 }
 
 /* ---- header lines --------------------------------------------------------------------------- */
 
 /* A list, with commas, of close and keep-alive; what else is in it is of no concern here. */
-static void take_connection(struct http_head *head, const char *value, size_t bytes)
+static void parse_connection(struct http_head *head, const char *value, size_t bytes)
 {
     size_t from = 0;
 
@@ -160,7 +160,7 @@ static void take_connection(struct http_head *head, const char *value, size_t by
     }
 }
 
-static enum http_head_verdict take_length(struct http_head *head, const char *value, size_t bytes)
+static enum http_head_verdict parse_length(struct http_head *head, const char *value, size_t bytes)
 {
     size_t digits = 0;
 
@@ -173,8 +173,8 @@ static enum http_head_verdict take_length(struct http_head *head, const char *va
     return HTTP_HEAD_DONE;
 }
 
-static enum http_head_verdict take_known(struct http_head *head, const char *name,
-                                         size_t name_bytes, const char *value, size_t bytes)
+static enum http_head_verdict parse_known(struct http_head *head, const char *name,
+                                          size_t name_bytes, const char *value, size_t bytes)
 {
     switch (name_bytes) {
     case 4:
@@ -185,11 +185,11 @@ static enum http_head_verdict take_known(struct http_head *head, const char *nam
         break;
     case 10:
         if (is_named(name, name_bytes, "Connection"))
-            take_connection(head, value, bytes);
+            parse_connection(head, value, bytes);
         break;
     case 14:
         if (is_named(name, name_bytes, "Content-Length"))
-            return take_length(head, value, bytes);
+            return parse_length(head, value, bytes);
         break;
     case 17:
         head->codings += is_named(name, name_bytes, "Transfer-Encoding");
@@ -200,7 +200,7 @@ static enum http_head_verdict take_known(struct http_head *head, const char *nam
     return HTTP_HEAD_DONE;
 }
 
-static enum http_head_verdict take_header(struct http_head *head, const char *data, size_t bytes)
+static enum http_head_verdict parse_header(struct http_head *head, const char *data, size_t bytes)
 {
     const char *line = data + head->line;
     const char *colon = memchr(line, ':', bytes);
@@ -223,7 +223,7 @@ static enum http_head_verdict take_header(struct http_head *head, const char *da
         to--;
     head->names[head->count] = span(head->line, name_bytes);
     head->values[head->count] = span(head->line + from, to - from);
-    verdict = take_known(head, line, name_bytes, line + from, to - from);
+    verdict = parse_known(head, line, name_bytes, line + from, to - from);
     head->count++;
     return verdict;
 }
@@ -244,7 +244,7 @@ static enum http_head_verdict judge(struct http_head *head)
 /* ---- lines ---------------------------------------------------------------------------------- */
 
 /* A complete line, without its end. MORE: go on with the next. */
-static enum http_head_verdict take_line(struct http_head *head, const char *data, size_t bytes)
+static enum http_head_verdict parse_line(struct http_head *head, const char *data, size_t bytes)
 {
     enum http_head_verdict verdict;
 
@@ -255,11 +255,11 @@ static enum http_head_verdict take_line(struct http_head *head, const char *data
     if (bytes == 0 && head->has_request_line)
         return judge(head);
     if (!head->has_request_line) {
-        verdict = take_request_line(head, data, bytes);
+        verdict = parse_request_line(head, data, bytes);
         head->has_request_line = true;
         head->headers_at = head->searched;
     } else {
-        verdict = take_header(head, data, bytes);
+        verdict = parse_header(head, data, bytes);
     }
     return verdict == HTTP_HEAD_DONE ? HTTP_HEAD_MORE : verdict;
 }
@@ -277,7 +277,7 @@ static enum http_head_verdict check_size(struct http_head *head, size_t bytes)
     return HTTP_HEAD_MORE;
 }
 
-enum http_head_verdict http_head_take(struct http_head *head, const char *data, size_t bytes)
+enum http_head_verdict http_head_parse(struct http_head *head, const char *data, size_t bytes)
 {
     while (head->searched < bytes) {
         unsigned char c = (unsigned char)data[head->searched++];
@@ -288,7 +288,7 @@ enum http_head_verdict http_head_take(struct http_head *head, const char *data, 
 
             if (end == head->line || data[end - 1] != '\r')
                 return refuse(head, 400, "a line ends with a line feed alone");
-            verdict = take_line(head, data, end - 1 - head->line);
+            verdict = parse_line(head, data, end - 1 - head->line);
             if (verdict != HTTP_HEAD_MORE)
                 return verdict;
             head->line = head->searched;

@@ -1,6 +1,6 @@
 /* http_head.h: the head of an HTTP/1 request, read strictly, however its bytes are dealt out.
  *
- * Shape    http_head_take() is given all bytes of the head that have come so far, again and again; each
+ * Shape    http_head_parse() is given all bytes of the head that have come so far, again and again; each
  *          line is looked at once. Done, the spans say where in those bytes everything lies.
  * Strict   whatever two readers might understand differently is a flaw: NUL and other control
  *          characters, line feeds alone, folded lines, blanks around a name, a length that is not
@@ -67,7 +67,7 @@ struct http_head {
 void http_head_init(struct http_head *head, struct http_limits limits);
 
 /* `data` are all bytes since the head's first. */
-enum http_head_verdict http_head_take(struct http_head *head, const char *data, size_t bytes);
+enum http_head_verdict http_head_parse(struct http_head *head, const char *data, size_t bytes);
 
 /* The first header of that name, NULL when there is none. */
 const struct http_span *http_head_find(const struct http_head *head, const char *data,

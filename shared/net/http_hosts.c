@@ -61,7 +61,7 @@ static size_t without_dot(const char *name, size_t bytes)
     return bytes > 1 && name[bytes - 1] == '.' ? bytes - 1 : bytes;
 }
 
-bool http_hosts_take(const struct http_hosts *hosts, const char *host, size_t bytes)
+bool http_hosts_accept(const struct http_hosts *hosts, const char *host, size_t bytes)
 {
     size_t name_bytes;
 

@@ -27,7 +27,7 @@ bool http_hosts_parse(struct http_hosts *out, const char *list, bool is_loopback
 void http_hosts_release(struct http_hosts *hosts);
 
 /* The value of a Host line. */
-bool http_hosts_take(const struct http_hosts *hosts, const char *host, size_t bytes);
+bool http_hosts_accept(const struct http_hosts *hosts, const char *host, size_t bytes);
 
 /* localhost, 127.0.0.0/8 and [::1], without a port. */
 bool http_hosts_is_loopback(const char *name, size_t bytes);

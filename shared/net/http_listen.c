@@ -10,7 +10,7 @@
 
 enum { BACKLOG = 1024, SEND_KERNEL_BYTES = 262144 /* what a slow reader may hold in the kernel */ };
 
-static bool take_port(const char *text, unsigned *port)
+static bool parse_port(const char *text, unsigned *port)
 {
     *port = 0;
     if (!*text || strlen(text) > 5)
@@ -30,9 +30,9 @@ bool http_listen_split(const char *setting, char *host, unsigned *port)
 
     if (!colon) {
         strcpy(host, "127.0.0.1");
-        return take_port(setting, port);
+        return parse_port(setting, port);
     }
-    if (bytes >= HTTP_LISTEN_HOST_SIZE || !take_port(colon + 1, port))
+    if (bytes >= HTTP_LISTEN_HOST_SIZE || !parse_port(colon + 1, port))
         return false;
     if (setting[0] == '[') {
         if (bytes < 4 || setting[bytes - 1] != ']')

@@ -59,7 +59,7 @@ void server_run_soon(struct server_connection *connection)
     uv_timer_start(&server->again, on_again, 0, 0);
 }
 
-static void take_off(struct server_connection **list, const struct server_connection *connection)
+static void unlink_from(struct server_connection **list, const struct server_connection *connection)
 {
     while (*list && *list != connection)
         list = &(*list)->next_ready;
@@ -98,7 +98,7 @@ static bool has_room_for(const struct server *server, const struct sockaddr_stor
     return most == 0 || count < most;
 }
 
-static void take_in(struct server *server, int fd, const struct sockaddr_storage *address)
+static void accept_client(struct server *server, int fd, const struct sockaddr_storage *address)
 {
     struct server_connection *c;
     int one = 1;
@@ -137,7 +137,7 @@ static void accept_some(struct server *server, int listener)
         }
         fd = accept(listener, (struct sockaddr *)&address, &bytes);
         if (fd >= 0) {
-            take_in(server, fd, &address);
+            accept_client(server, fd, &address);
         } else if (errno != EINTR && errno != ECONNABORTED) {
             if (errno != EAGAIN) {
                 accept_from_now(server, false);
@@ -160,8 +160,8 @@ static void on_listener(void *user, int events)
 void server_forget(struct server *server, struct server_connection *connection)
 {
     if (connection->is_ready) {
-        take_off(&server->ready, connection);
-        take_off(&server->running, connection);
+        unlink_from(&server->ready, connection);
+        unlink_from(&server->running, connection);
     }
     if (connection->previous)
         connection->previous->next = connection->next;

@@ -346,7 +346,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 }
 
 /* Read anew each time, so that a password can be changed while we run. */
-static bool take_password(struct mqtt_link *link)
+static bool read_password(struct mqtt_link *link)
 {
     const char *path = link->config.password_file;
     char reason[sizeof(link->failure)];
@@ -375,7 +375,7 @@ static void attempt(struct mqtt_link *link)
     uv_getaddrinfo_t *request;
     int error;
 
-    if (!take_password(link))
+    if (!read_password(link))
         return;
     /* TLS compares the certificate with the name it connects to, so there the library gets the
      * name, and looks it up itself, on the loop. */
@@ -443,7 +443,7 @@ static struct mqtt_tls *new_tls(const struct mqtt_link *link, char *error, size_
     return mqtt_tls_new(&files, link->url.host, error, error_bytes);
 }
 
-static bool take_url(struct mqtt_link *link, char *error, size_t error_bytes)
+static bool parse_url(struct mqtt_link *link, char *error, size_t error_bytes)
 {
     const struct mqtt_link_config *config = &link->config;
 
@@ -475,7 +475,7 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
                      char *error, size_t error_bytes)
 {
     *link = (struct mqtt_link){.config = *config, .loop = loop, .wants_up = !config->starts_off};
-    if (!take_url(link, error, error_bytes) || !has_user(link, error, error_bytes)) {
+    if (!parse_url(link, error, error_bytes) || !has_user(link, error, error_bytes)) {
         mqtt_url_release(&link->url);
         return false;
     }

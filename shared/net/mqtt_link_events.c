@@ -145,7 +145,7 @@ static void on_publish(struct mosquitto *mosq, void *user, int mid, int reason,
 }
 
 /* What is stored must have been acknowledged, so there less than asked for is not enough. */
-static void take_answer(struct mqtt_link *link, struct mqtt_subscription *one, int granted)
+static void apply_suback(struct mqtt_link *link, struct mqtt_subscription *one, int granted)
 {
     const char *name = link->config.name;
     bool is_refused = granted < 0 || granted > 2 || (link->config.gated && granted < one->qos);
@@ -174,7 +174,7 @@ static void on_subscribe(struct mosquitto *mosq, void *user, int mid, int count,
     link->read_something = true;
     if (!one)
         return; /* asked for once more meanwhile */
-    take_answer(link, one, count > 0 ? granted[0] : -1);
+    apply_suback(link, one, count > 0 ? granted[0] : -1);
     link->in_callback = true;
     if (link->config.on_subscribed)
         link->config.on_subscribed(link, one->filter, one->state == MQTT_SUBSCRIPTION_GRANTED);

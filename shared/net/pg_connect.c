@@ -180,7 +180,7 @@ void pg_connect_forget(struct pg_link *link)
 
 /* "... failed: FATAL:  28P01: password ...": libpq gives the SQLSTATE of a connection that is refused in
  * no other way, and the words differ by language. */
-void pg_connect_take_state(struct pg_link *link, char *text)
+void pg_connect_pop_state(struct pg_link *link, char *text)
 {
     link->failure_state[0] = '\0';
     if (PQconnectionNeedsPassword(link->conn)) {

@@ -11,7 +11,7 @@
 /* What pg_link.c calls. */
 void pg_connect_attempt(struct pg_link *link);
 void pg_connect_poll(struct pg_link *link);
-void pg_connect_take_state(struct pg_link *link, char *text); /* moves the SQLSTATE out of it */
+void pg_connect_pop_state(struct pg_link *link, char *text); /* moves the SQLSTATE out of it */
 void pg_connect_forget(struct pg_link *link); /* the connection ends: nothing may come back to it */
 
 /* What it offers. */

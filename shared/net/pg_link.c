@@ -142,7 +142,7 @@ void pg_link_down_as_libpq_says(struct pg_link *link)
 
     copy_line(text, sizeof(text), PQerrorMessage(link->conn));
     if (link->state == PG_LINK_CONNECTING)
-        pg_connect_take_state(link, text);
+        pg_connect_pop_state(link, text);
     pg_url_scrub(link->conn, text);
     pg_link_down(link, *text ? text : "the server closed the connection");
 }

@@ -31,7 +31,7 @@ static void check(const struct http_head *head, const char *text)
         assert(head->names[i].bytes > 0 && text[head->names[i].at + head->names[i].bytes] == ':');
     }
     assert(http_hosts_parse(&hosts, "a.example,b.example:1", true, error, sizeof(error)));
-    http_hosts_take(&hosts, text + head->host.at, head->host.bytes);
+    http_hosts_accept(&hosts, text + head->host.at, head->host.bytes);
     http_hosts_release(&hosts);
 }
 
@@ -48,10 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     http_head_init(&whole, limits);
     http_head_init(&dealt, limits);
     for (size_t i = 0; i <= bytes && verdict == HTTP_HEAD_MORE; i += 1 + i % 7)
-        verdict = http_head_take(&dealt, text, i);
+        verdict = http_head_parse(&dealt, text, i);
     if (verdict == HTTP_HEAD_MORE)
-        verdict = http_head_take(&dealt, text, bytes);
-    assert(http_head_take(&whole, text, bytes) == verdict);
+        verdict = http_head_parse(&dealt, text, bytes);
+    assert(http_head_parse(&whole, text, bytes) == verdict);
     assert(whole.status == dealt.status && whole.bytes == dealt.bytes);
     if (verdict == HTTP_HEAD_DONE)
         check(&whole, text);

@@ -95,10 +95,10 @@ static void say(struct fixture *f, struct said said)
     char since[TIMESTAMP_TEXT_SIZE];
     int used;
 
-    timestamp_format(as_of, said.as_of_us ? said.as_of_us : board_moment(f->now_us));
+    timestamp_format(as_of, said.as_of_us ? said.as_of_us : board_as_of(f->now_us));
     timestamp_format(since, said.since_us   ? said.since_us
                             : said.as_of_us ? said.as_of_us
-                                            : board_moment(f->now_us));
+                                            : board_as_of(f->now_us));
     snprintf(topic, sizeof(topic), "collectors/%s/status", said.id);
     used = snprintf(json, sizeof(json),
                     "{\"state\":\"%s\",\"turn\":%d,\"asOf\":\"%s\",\"since\":\"%s\",\"limit\":%zu,"
@@ -127,7 +127,7 @@ static void take_board(struct fixture *f, const char *id, const char *interval, 
                 &(struct board_head){.feature = "temperature",
                                      .interval = interval,
                                      .order = ORDER_HIGHEST,
-                                     .as_of_us = board_moment(f->now_us),
+                                     .as_of_us = board_as_of(f->now_us),
                                      .generation = generation,
                                      .is_exact = true},
                 entries, count);

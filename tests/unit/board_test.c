@@ -131,11 +131,11 @@ static void test_board__json_there_and_back(void **state)
 static void test_board__a_moment_is_the_last_tenth_of_a_second(void **state)
 {
     (void)state;
-    assert_int_equal(board_moment(1795435200123456), 1795435200100000);
-    assert_int_equal(board_moment(1795435200100000), 1795435200100000);
-    assert_int_equal(board_moment(1795435200099999), 1795435200000000);
-    assert_int_equal(board_moment(-1), -BOARD_GRID_US);
-    assert_int_equal(board_moment(-BOARD_GRID_US), -BOARD_GRID_US);
+    assert_int_equal(board_as_of(1795435200123456), 1795435200100000);
+    assert_int_equal(board_as_of(1795435200100000), 1795435200100000);
+    assert_int_equal(board_as_of(1795435200099999), 1795435200000000);
+    assert_int_equal(board_as_of(-1), -BOARD_GRID_US);
+    assert_int_equal(board_as_of(-BOARD_GRID_US), -BOARD_GRID_US);
 }
 
 /* A board with something more in it, in its entry, and behind that. */

@@ -23,9 +23,9 @@ static enum http_head_verdict take(struct http_head *head, const char *data, siz
 
     http_head_init(head, (struct http_limits){TARGET_MAX, HEAD_MAX});
     for (size_t i = 1; i <= bytes && verdict == HTTP_HEAD_MORE; i++)
-        verdict = http_head_take(head, data, i);
+        verdict = http_head_parse(head, data, i);
     http_head_init(&whole, (struct http_limits){TARGET_MAX, HEAD_MAX});
-    whole_verdict = http_head_take(&whole, data, bytes);
+    whole_verdict = http_head_parse(&whole, data, bytes);
     assert_int_equal(verdict, whole_verdict);
     assert_int_equal(head->status, whole.status);
     assert_int_equal(head->bytes, whole.bytes);

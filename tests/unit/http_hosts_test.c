@@ -15,7 +15,7 @@ static bool takes(const char *list, bool is_loopback, const char *host)
     bool taken;
 
     assert_true(http_hosts_parse(&hosts, list, is_loopback, error, sizeof(error)));
-    taken = http_hosts_take(&hosts, host, strlen(host));
+    taken = http_hosts_accept(&hosts, host, strlen(host));
     http_hosts_release(&hosts);
     return taken;
 }

@@ -457,7 +457,7 @@ static void test_reading_json__a_mark_before_and_one_nul_behind_are_no_part_of_i
         {CASE(MARK "[" ONE "]\0"), READING_OK, READING_BYTE_ORDER_MARK | READING_TRAILING_NUL, ""},
         {CASE(ONE "\0\0"), READING_NUL_CHARACTER, READING_TRAILING_NUL, "a NUL at byte 17"},
         {CASE(ONE "\0\0\0"), READING_NUL_CHARACTER, READING_TRAILING_NUL,
-         "2 NUL bytes behind byte 17"},
+         "2 NUL bytes after byte 17"},
         {CASE("\0" ONE), READING_NUL_CHARACTER, 0, "a NUL at byte 0 of 18"},
         {CASE(MARK MARK ONE), READING_NOT_JSON, READING_BYTE_ORDER_MARK,
          "a byte order mark at byte 0 of 20: only one"},

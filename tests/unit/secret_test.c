@@ -84,7 +84,7 @@ static void test_secret__texts_lose_what_is_known_and_what_stands_in_urls(void *
 static void test_secret__an_argument_is_taken(void **state)
 {
     char argument[] = "mqtt://u:s3cr3t@h";
-    const char *copy = secret_take_argument(argument);
+    const char *copy = secret_pop_argument(argument);
 
     (void)state;
     assert_string_equal(copy, "mqtt://u:s3cr3t@h");
