@@ -107,7 +107,8 @@ void speakers_offer(const struct speakers *speakers, uint64_t now_ms, struct cat
         sorted[count++] = speaker;
         is_anyone_there |= speaker_is_there(speaker, now_ms);
     }
-    qsort(sorted, count, sizeof(sorted[0]), compare_ids);
+    if (count > 1)
+        qsort(sorted, count, sizeof(sorted[0]), compare_ids);
     *out = (struct catalog_offer){.is_complete = has_heard_all(speakers)};
     for (size_t i = 0; i < count; i++) {
         if (!is_anyone_there || speaker_is_there(sorted[i], now_ms))
