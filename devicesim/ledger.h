@@ -1,16 +1,16 @@
-/* ledger.h: what a file of truth says, and what of it a store turned out to have.
+/* ledger.h: what was sent and acknowledged, and what of it a store turned out to have.
  *
  * Shape    two sets: readings, each told apart by device, time, status and values; and messages
  *          that must be rejected, told apart by device, length and the beginning of their bytes.
  *          Each counts how often it was sent, acknowledged, and found in the store.
  * Units    microseconds since 1970; numbers compare bit for bit.
- * Errors   ledger_apply() is false for a line that is no line of truth; `error` says why. What a
- *          kill cut off at the end of a file is such a line.
+ * Errors   none.
  * Owner    embedded; ledger_init() before use; ledger_release() frees everything.
  */
 #ifndef HIGHWATER_LEDGER_H
 #define HIGHWATER_LEDGER_H
 
+#include "devicesim/hash_index.h"
 #include "devicesim/string_table.h"
 #include "devicesim/truth.h"
 #include "shared/model/features.h"
@@ -20,9 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEDGER_NONE UINT32_MAX
-
-enum { LEDGER_ERROR_SIZE = 320, LEDGER_VALUES_MAX = FEATURES_MAX };
+#define LEDGER_NONE HASH_INDEX_NONE
 
 struct ledger_counts {
     uint32_t sent;
@@ -48,12 +46,6 @@ struct ledger_rejection {
     struct ledger_counts counts;
 };
 
-/* An open hash of numbers + 1. */
-struct ledger_index {
-    uint32_t *slots;
-    uint32_t slot_count;
-};
-
 /* When the events of the ledger happened; nothing before the first line about something sent. */
 struct ledger_span {
     bool is_there;
@@ -72,28 +64,28 @@ struct ledger {
     double *values; /* features.count for each reading */
     uint32_t reading_count;
     uint32_t reading_capacity;
-    struct ledger_index reading_index;
+    struct hash_index reading_index;
 
     struct ledger_rejection *rejections;
     uint32_t rejection_count;
-    uint32_t rejection_capacity;
-    struct ledger_index rejection_index;
+    size_t rejection_capacity;
+    struct hash_index rejection_index;
     struct buffer heads;
-
-    uint32_t *by_number; /* messages of the run being read: reading * 2, rejection * 2 + 1 */
-    uint64_t number_capacity;
-    size_t columns[FEATURES_MAX]; /* of that run's lines; a feature that is not there: 0 */
-    size_t column_count;          /* 0 before the first header */
-    size_t bytes_column;
-    char ignored[FEATURE_NAME_MAX + 1]; /* a feature that is not compared; "" = all are */
 };
 
 /* `features` are the ones to compare: what the store does not keep cannot be missed. */
 void ledger_init(struct ledger *ledger, const struct features *features);
 void ledger_release(struct ledger *ledger);
 
-/* Enters a line of truth, without its line break, which it changes. `error` has LEDGER_ERROR_SIZE. */
-bool ledger_apply(struct ledger *ledger, char *line, char *error);
+/* Enters a reading or a rejection that was not seen before, with counts of its own; returns its
+ * number, or that of the one that is there. Counting is the caller's. */
+uint32_t ledger_add_reading(struct ledger *ledger, const struct ledger_reading *reading,
+                            const double *values);
+uint32_t ledger_add_rejection(struct ledger *ledger, uint32_t device, uint32_t bytes,
+                              const char *head);
+
+/* Something was sent or acknowledged at that time. */
+void ledger_note_event(struct ledger *ledger, int64_t us);
 
 /* Forgets what was found, for another look. */
 void ledger_clear_found(struct ledger *ledger);

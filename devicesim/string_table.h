@@ -8,17 +8,18 @@
 #ifndef HIGHWATER_STRING_TABLE_H
 #define HIGHWATER_STRING_TABLE_H
 
+#include "devicesim/hash_index.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
-#define STRING_TABLE_NONE UINT32_MAX
+#define STRING_TABLE_NONE HASH_INDEX_NONE
 
 struct string_table {
     char **texts;
     uint32_t count;
-    uint32_t capacity;
-    uint32_t *slots; /* number + 1, 0 = empty */
-    uint32_t slot_count;
+    size_t capacity;
+    struct hash_index index;
 };
 
 void string_table_release(struct string_table *table);

@@ -5,6 +5,7 @@
 #include "devicesim/gz_lines.h"
 #include "devicesim/ledger.h"
 #include "devicesim/stored.h"
+#include "devicesim/truth_reader.h"
 #include "devicesim/verdict.h"
 #include "shared/base/buffer.h"
 #include "shared/base/log.h"
@@ -28,9 +29,9 @@ struct verify {
 
 /* A line that is none is forgiven where a kill could have cut it off: at the end of a run, which is
  * the end of the file or the header of the next run. What it was about had not been published. */
-static bool read_lines(struct verify *verify, struct gz_lines *lines)
+static bool read_lines(struct verify *verify, struct truth_reader *reader, struct gz_lines *lines)
 {
-    char error[LEDGER_ERROR_SIZE] = "";
+    char error[TRUTH_READER_ERROR_SIZE] = "";
     uint64_t torn_line = 0;
     char *line;
 
@@ -40,7 +41,7 @@ static bool read_lines(struct verify *verify, struct gz_lines *lines)
                       error);
             return false;
         }
-        torn_line = ledger_apply(&verify->ledger, line, error) ? 0 : lines->line;
+        torn_line = truth_reader_apply(reader, line, error) ? 0 : lines->line;
     }
     return true;
 }
@@ -48,6 +49,7 @@ static bool read_lines(struct verify *verify, struct gz_lines *lines)
 static bool read_truth(struct verify *verify)
 {
     const char *path = verify->config.truth_path;
+    struct truth_reader reader;
     struct gz_lines lines = {0};
     bool good;
 
@@ -55,15 +57,19 @@ static bool read_truth(struct verify *verify)
         log_error("verify: %s cannot be read: %s", path, gz_lines_failure(&lines));
         return false;
     }
-    good = read_lines(verify, &lines);
+    truth_reader_init(&reader, &verify->ledger);
+    good = read_lines(verify, &reader, &lines);
     if (good && gz_lines_failure(&lines)) {
         log_error("verify: %s, after line %" PRIu64 ": %s", path, lines.line,
                   gz_lines_failure(&lines));
         good = false;
-    } else if (good && verify->ledger.column_count == 0) {
+    } else if (good && reader.column_count == 0) {
         log_error("verify: %s is not a file of truth", path);
         good = false;
     }
+    if (good && reader.ignored[0])
+        log_warning("verify: %s is not compared: the store does not keep it", reader.ignored);
+    truth_reader_release(&reader);
     gz_lines_close(&lines);
     return good;
 }
@@ -100,9 +106,6 @@ static bool compare(struct verify *verify)
     ledger_init(&verify->ledger, &features);
     if (!read_truth(verify))
         return false;
-    if (verify->ledger.ignored[0])
-        log_warning("verify: %s is not compared: the store does not keep it",
-                    verify->ledger.ignored);
     for (;;) {
         if (!look(verify, NULL))
             return false;

@@ -2,6 +2,7 @@
 
 #include "devicesim/credentials.h"
 #include "devicesim/gz_lines.h"
+#include "devicesim/truth_reader.h"
 #include "shared/base/mem.h"
 
 #include <unistd.h>
@@ -25,6 +26,7 @@
 struct fixture {
     struct features features;
     struct ledger ledger;
+    struct truth_reader reader;
     char path[64];
 };
 
@@ -36,6 +38,7 @@ static int setup(void **state)
 
     assert_true(features_parse(&f->features, "a,b", error, sizeof(error)));
     ledger_init(&f->ledger, &f->features);
+    truth_reader_init(&f->reader, &f->ledger);
     strcpy(f->path, "/tmp/ledger_test.XXXXXX");
     fd = mkstemp(f->path);
     assert_true(fd >= 0);
@@ -48,22 +51,23 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
+    truth_reader_release(&f->reader);
     ledger_release(&f->ledger);
     unlink(f->path);
     free(f);
     return 0;
 }
 
-static bool take(struct fixture *f, const char *text)
+static bool enter(struct fixture *f, const char *text)
 {
     char line[1024];
-    char error[LEDGER_ERROR_SIZE] = "";
-    bool taken;
+    char error[TRUTH_READER_ERROR_SIZE] = "";
+    bool is_good;
 
     strcpy(line, text);
-    taken = ledger_apply(&f->ledger, line, error);
-    assert_true(taken || error[0]);
-    return taken;
+    is_good = truth_reader_apply(&f->reader, line, error);
+    assert_true(is_good || error[0]);
+    return is_good;
 }
 
 static uint32_t find(const struct fixture *f, const char *device, int64_t at_us, uint8_t status,
@@ -80,9 +84,9 @@ static void test_ledger__a_reading_is_found_by_all_it_says(void **state)
     struct fixture *f = *state;
     uint32_t at;
 
-    assert_true(take(f, HEADER));
-    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,2,1.5,,"));
-    assert_true(take(f, "sent,2," AT ",stored,reading,d," AT ",,,0,,"));
+    assert_true(enter(f, HEADER));
+    assert_true(enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,2,1.5,,"));
+    assert_true(enter(f, "sent,2," AT ",stored,reading,d," AT ",,,0,,"));
     at = find(f, "d", AT_US, STATUS_ON, 1.5, 2);
     assert_int_equal(at, 0);
     assert_int_equal(f->ledger.readings[at].counts.sent, 1);
@@ -97,15 +101,15 @@ static void test_ledger__lost_is_what_was_acknowledged_and_not_found(void **stat
 {
     struct fixture *f = *state;
 
-    assert_true(take(f, HEADER));
+    assert_true(enter(f, HEADER));
     for (int i = 1; i <= 3; i++) {
         char line[256];
 
         snprintf(line, sizeof(line), "sent,%d," AT ",stored,reading,d," AT ",ON,%d,0,,", i, i);
-        assert_true(take(f, line));
+        assert_true(enter(f, line));
     }
-    assert_true(take(f, "acked,1," AT ",0"));
-    assert_true(take(f, "acked,3," AT ",16"));
+    assert_true(enter(f, "acked,1," AT ",0"));
+    assert_true(enter(f, "acked,3," AT ",16"));
     assert_true(ledger_reading_is_lost(&f->ledger, 0));
     assert_false(ledger_reading_is_lost(&f->ledger, 1)); /* nobody said that it arrived */
     assert_false(ledger_reading_is_lost(&f->ledger, 2)); /* nobody subscribed */
@@ -122,8 +126,8 @@ static void test_ledger__only_what_is_of_its_time_is_claimed(void **state)
 
     assert_false(ledger_claims_reading(&f->ledger, AT_US, AT_US));
     assert_false(ledger_claims_rejection(&f->ledger, AT_US));
-    assert_true(take(f, HEADER));
-    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,1,,"));
+    assert_true(enter(f, HEADER));
+    assert_true(enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,1,,"));
     /* amid the run, whatever its moment; of its moments, but a minute for clocks that differ */
     assert_true(ledger_claims_reading(&f->ledger, AT_US - 9 * minute, AT_US));
     assert_true(ledger_claims_reading(&f->ledger, AT_US, AT_US - minute));
@@ -132,17 +136,17 @@ static void test_ledger__only_what_is_of_its_time_is_claimed(void **state)
     assert_false(ledger_claims_reading(&f->ledger, AT_US + 1, AT_US + 1));
     assert_true(ledger_claims_rejection(&f->ledger, AT_US - minute));
     assert_false(ledger_claims_rejection(&f->ledger, AT_US - minute - 1));
-    assert_false(take(f, "sent,2,yesterday,stored,reading,d," AT ",ON,1,1,,"));
+    assert_false(enter(f, "sent,2,yesterday,stored,reading,d," AT ",ON,1,1,,"));
 }
 
 static void test_ledger__a_repetition_is_the_same_reading(void **state)
 {
     struct fixture *f = *state;
 
-    assert_true(take(f, HEADER));
-    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
-    assert_true(take(f, "sent,2," AT ",stored,repeated,d," AT ",ON,1,0,,"));
-    assert_true(take(f, "acked,2," AT ",0"));
+    assert_true(enter(f, HEADER));
+    assert_true(enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
+    assert_true(enter(f, "sent,2," AT ",stored,repeated,d," AT ",ON,1,0,,"));
+    assert_true(enter(f, "acked,2," AT ",0"));
     assert_int_equal(f->ledger.reading_count, 1);
     assert_int_equal(f->ledger.readings[0].counts.sent, 2);
     assert_int_equal(f->ledger.readings[0].counts.acked, 1);
@@ -153,12 +157,12 @@ static void test_ledger__of_rejected_ones_as_many_must_be_there_as_were_acknowle
     struct fixture *f = *state;
     uint32_t at;
 
-    assert_true(take(f, HEADER));
-    assert_true(take(f, "sent,1," AT ",rejected,brace,d,,,,,1,7b"));
-    assert_true(take(f, "sent,2," AT ",rejected,brace,d,,,,,1,7b"));
-    assert_true(take(f, "sent,3," AT ",rejected,empty,d,,,,,0,"));
-    assert_true(take(f, "acked,1," AT ",0"));
-    assert_true(take(f, "acked,2," AT ",0"));
+    assert_true(enter(f, HEADER));
+    assert_true(enter(f, "sent,1," AT ",rejected,brace,d,,,,,1,7b"));
+    assert_true(enter(f, "sent,2," AT ",rejected,brace,d,,,,,1,7b"));
+    assert_true(enter(f, "sent,3," AT ",rejected,empty,d,,,,,0,"));
+    assert_true(enter(f, "acked,1," AT ",0"));
+    assert_true(enter(f, "acked,2," AT ",0"));
     at = ledger_find_rejection(&f->ledger, 0, 1, "7b");
     assert_int_equal(f->ledger.rejections[at].counts.acked, 2);
     f->ledger.rejections[at].counts.found = 1;
@@ -176,9 +180,9 @@ static void test_ledger__either_place_will_do(void **state)
     struct fixture *f = *state;
     uint32_t rejection;
 
-    assert_true(take(f, HEADER));
-    assert_true(take(f, "sent,1," AT ",either,reading,d," AT ",ON,1,0,20,7b7d"));
-    assert_true(take(f, "acked,1," AT ",0"));
+    assert_true(enter(f, HEADER));
+    assert_true(enter(f, "sent,1," AT ",either,reading,d," AT ",ON,1,0,20,7b7d"));
+    assert_true(enter(f, "acked,1," AT ",0"));
     rejection = ledger_find_rejection(&f->ledger, 0, 20, "7b7d");
     assert_true(ledger_reading_is_lost(&f->ledger, 0));
     assert_false(ledger_rejection_is_lost(&f->ledger, rejection));
@@ -193,14 +197,14 @@ static void test_ledger__a_second_run_counts_from_one_again(void **state)
 {
     struct fixture *f = *state;
 
-    assert_true(take(f, HEADER));
-    assert_true(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
-    assert_true(take(f, ""));
-    assert_true(take(f, "event,number,at,expect,kind,device,recorded_at,status,a,c,bytes,head"));
-    assert_string_equal(f->ledger.ignored, "c");
-    assert_false(take(f, "acked,1," AT ",0")); /* that was the other run's */
-    assert_true(take(f, "sent,1," AT ",stored,reading,e," AT ",ON,7,8,,"));
-    assert_true(take(f, "acked,1," AT ",0"));
+    assert_true(enter(f, HEADER));
+    assert_true(enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,"));
+    assert_true(enter(f, ""));
+    assert_true(enter(f, "event,number,at,expect,kind,device,recorded_at,status,a,c,bytes,head"));
+    assert_string_equal(f->reader.ignored, "c");
+    assert_false(enter(f, "acked,1," AT ",0")); /* that was the other run's */
+    assert_true(enter(f, "sent,1," AT ",stored,reading,e," AT ",ON,7,8,,"));
+    assert_true(enter(f, "acked,1," AT ",0"));
     assert_int_equal(f->ledger.readings[0].counts.acked, 0);
     assert_int_equal(find(f, "e", AT_US, STATUS_ON, 7, (double)NAN), 1);
     assert_int_equal(f->ledger.readings[1].counts.acked, 1);
@@ -224,10 +228,10 @@ static void test_ledger__what_is_no_line_of_truth_is_refused(void **state)
     };
     struct fixture *f = *state;
 
-    assert_false(take(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,")); /* no header yet */
+    assert_false(enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,0,,")); /* no header yet */
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        assert_true(take(f, HEADER));
-        if (take(f, lines[i]))
+        assert_true(enter(f, HEADER));
+        if (enter(f, lines[i]))
             fail_msg("\"%s\" was taken", lines[i]);
     }
 }
@@ -237,14 +241,14 @@ static void test_ledger__many_are_found_again(void **state)
     struct fixture *f = *state;
     char line[256];
 
-    assert_true(take(f, HEADER));
+    assert_true(enter(f, HEADER));
     for (int i = 0; i < 20000; i++) {
         snprintf(line, sizeof(line), "sent,%d," AT ",stored,reading,d%d," AT ",ON,%d,0,,", i + 1,
                  i % 100, i / 100);
-        assert_true(take(f, line));
+        assert_true(enter(f, line));
         snprintf(line, sizeof(line), "sent,%d," AT ",rejected,x,d%d,,,,,5,%08x", 20001 + i, i % 100,
                  (unsigned)i);
-        assert_true(take(f, line));
+        assert_true(enter(f, line));
     }
     assert_int_equal(f->ledger.reading_count, 20000);
     for (int i = 0; i < 20000; i++) {
@@ -259,13 +263,13 @@ static void test_ledger__many_are_found_again(void **state)
 
 static void read_file(struct fixture *f)
 {
-    char error[LEDGER_ERROR_SIZE];
+    char error[TRUTH_READER_ERROR_SIZE];
     struct gz_lines lines = {0};
     char *line;
 
     assert_true(gz_lines_open(&lines, f->path));
     while ((line = gz_lines_next(&lines))) {
-        if (!ledger_apply(&f->ledger, line, error))
+        if (!truth_reader_apply(&f->reader, line, error))
             fail_msg("line %d: %s", (int)lines.line, error);
     }
     assert_null(gz_lines_failure(&lines));

@@ -1,5 +1,6 @@
 #include "devicesim/verdict.h"
 
+#include "devicesim/truth_reader.h"
 #include "shared/base/mem.h"
 
 #include <math.h>
@@ -20,6 +21,7 @@
 
 struct fixture {
     struct ledger ledger;
+    struct truth_reader reader;
     struct verdict verdict;
     char *told; /* the examples, after conclude() */
     size_t told_bytes;
@@ -29,10 +31,10 @@ struct fixture {
 static void enter(struct fixture *f, const char *text)
 {
     char line[256];
-    char error[LEDGER_ERROR_SIZE];
+    char error[TRUTH_READER_ERROR_SIZE];
 
     snprintf(line, sizeof(line), "%s", text);
-    assert_true(ledger_apply(&f->ledger, line, error));
+    assert_true(truth_reader_apply(&f->reader, line, error));
 }
 
 /* Readings 1 to 3 of device d with that value, of which 3 is not acknowledged, a message that must be
@@ -45,6 +47,7 @@ static int setup(void **state)
 
     assert_true(features_parse(&features, "a", error, sizeof(error)));
     ledger_init(&f->ledger, &features);
+    truth_reader_init(&f->reader, &f->ledger);
     enter(f, HEADER);
     enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,,");
     enter(f, "sent,2," AT ",stored,reading,d," AT ",ON,2,,");
@@ -68,6 +71,7 @@ static int teardown(void **state)
 
     fclose(f->examples);
     free(f->told);
+    truth_reader_release(&f->reader);
     ledger_release(&f->ledger);
     free(f);
     return 0;
