@@ -20,7 +20,7 @@ struct mqtt_link;
 struct openapi;
 struct page;
 struct pool;
-struct questions;
+struct coalescer;
 struct roster;
 struct server;
 
@@ -38,7 +38,7 @@ struct api {
     struct board_cache *boards;
     struct pool *pool;
     struct roster *roster;
-    struct questions *questions;
+    struct coalescer *coalescer;
     struct dashboard *dashboard;
     struct events *events;
     struct page *page;

@@ -1,10 +1,9 @@
 #include "httpapi/dashboard.h"
 
+#include "httpapi/ask.h"
 #include "httpapi/board_cache.h"
-#include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "shared/base/mem.h"
-#include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
 
 #include <stdlib.h>
@@ -124,8 +123,7 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
 
     if (!write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
         buffer_release(&body);
-        questions_ask(api->questions, request, route->query, api->catalog, params, route->params,
-                      timestamp_now());
+        ask_database(api, request, route, params);
         return;
     }
     api->metrics.from_boards++;
@@ -137,17 +135,15 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
     server_answer_release(answer);
 }
 
-void dashboard_fall_back(struct api *api, struct server_request *request,
+void dashboard_on_failed(struct api *api, struct server_request *request, const struct query *query,
                          const struct problem *problem)
 {
     struct buffer body = {0};
-    struct params params;
-    struct problem parsing;
     struct server_answer *answer;
     int64_t as_of_us = 0;
 
-    if (problem->status != 503 || !routes_parse(api, request, &params, &parsing) ||
-        !write_boards(api, &params, BOARD_SET_STANDING, &body, &as_of_us)) {
+    if (problem->status != 503 || query->catalog != api->catalog ||
+        !write_boards(api, &query->params, BOARD_SET_STANDING, &body, &as_of_us)) {
         buffer_release(&body);
         reply_problem(api, request, problem, NULL);
         return;

@@ -9,7 +9,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
-#include "httpapi/routes.h"
+#include "httpapi/route.h"
 #include "shared/net/http_server.h"
 
 #include <stdbool.h>
@@ -26,7 +26,7 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
                       struct params *params);
 
 /* The database could not answer: the last set that was whole, as of its own moment. */
-void dashboard_fall_back(struct api *api, struct server_request *request,
+void dashboard_on_failed(struct api *api, struct server_request *request, const struct query *query,
                          const struct problem *problem);
 
 #endif

@@ -3,7 +3,6 @@
 #include "httpapi/board_cache.h"
 #include "httpapi/pool.h"
 #include "httpapi/queries.h"
-#include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"

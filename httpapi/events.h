@@ -16,7 +16,7 @@
 #define HIGHWATER_EVENTS_H
 
 #include "httpapi/api.h"
-#include "httpapi/routes.h"
+#include "httpapi/route.h"
 #include "shared/net/http_server.h"
 
 #include <stddef.h>

@@ -1,7 +1,8 @@
 #include "httpapi/history.h"
 
+#include "httpapi/ask.h"
+#include "httpapi/database_problem.h"
 #include "httpapi/pool.h"
-#include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -132,7 +133,7 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
         return;
     }
     if (error) {
-        questions_describe(&problem, error);
+        database_problem_of_error(&problem, error);
         export->has_failed = true;
     } else if (!export->query.is_found) {
         problem_set(&problem, 404, "there is no such device: it never sent a reading");
@@ -196,7 +197,7 @@ static void answer_csv(struct api *api, struct server_request *request, const st
     request->on_gone = on_gone;
     if (!ask_page(export, &refusal)) {
         request->on_gone = NULL;
-        questions_describe_refusal(&problem, refusal);
+        database_problem_of_refusal(&problem, refusal);
         reply_problem(api, request, &problem, NULL);
         free_export(export);
     }
@@ -212,6 +213,5 @@ void history_answer(struct api *api, struct server_request *request, const struc
     params->limit = params->rows > 0 ? params->rows : JSON_ROWS;
     if (params->limit > JSON_ROWS_MAX)
         params->limit = JSON_ROWS_MAX;
-    questions_ask(api->questions, request, route->query, api->catalog, params, route->params,
-                  timestamp_now());
+    ask_database(api, request, route, params);
 }

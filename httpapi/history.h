@@ -10,7 +10,7 @@
 #define HIGHWATER_HISTORY_H
 
 #include "httpapi/api.h"
-#include "httpapi/routes.h"
+#include "httpapi/route.h"
 #include "shared/net/http_server.h"
 
 void history_answer(struct api *api, struct server_request *request, const struct route *route,

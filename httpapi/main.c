@@ -2,16 +2,17 @@
  * nothing. Order of the end: events stop, the server finishes its answers, pool and roster close,
  * then whatever is left. */
 #include "httpapi/api.h"
+#include "httpapi/ask.h"
 #include "httpapi/board_cache.h"
+#include "httpapi/coalescer.h"
 #include "httpapi/dashboard.h"
+#include "httpapi/dispatch.h"
 #include "httpapi/events.h"
 #include "httpapi/openapi.h"
 #include "httpapi/page.h"
 #include "httpapi/pool.h"
-#include "httpapi/questions.h"
 #include "httpapi/reply.h"
 #include "httpapi/roster.h"
-#include "httpapi/routes.h"
 #include "httpapi/settings.h"
 #include "shared/base/log.h"
 #include "shared/base/secret.h"
@@ -212,7 +213,7 @@ static void on_roster_closed(void *user)
 
     app->api.roster = NULL;
     events_close(app->api.events, on_events_closed, app);
-    questions_free(app->api.questions);
+    coalescer_free(app->api.coalescer);
     mqtt_link_close(&app->mqtt, on_mqtt_closed);
     signals_close(&app->signals);
     uv_close((uv_handle_t *)&app->sigterm, NULL);
@@ -274,8 +275,8 @@ static bool start_server(struct app *app, const struct settings *settings, char 
                    .idle_deadline_ms = (uint64_t)settings->idle_timeout_us / 1000,
                    .stall_deadline_ms = (uint64_t)settings->stall_timeout_us / 1000},
         .user = &app->api,
-        .on_request = routes_on_request,
-        .on_done = routes_on_done};
+        .on_request = dispatch_on_request,
+        .on_done = dispatch_on_done};
 
     return server_start(&app->api.server, app->api.loop, &config, error, error_bytes);
 }
@@ -310,13 +311,11 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
 static void make_parts(struct app *app)
 {
     struct api *api = &app->api;
-    struct questions_config questions = {.pool = api->pool,
-                                         .user = api,
-                                         .on_answer = routes_on_answer,
-                                         .on_failed = routes_on_failed};
+    struct coalescer_config coalescer = {
+        .pool = api->pool, .user = api, .on_answer = ask_on_answer, .on_failed = ask_on_failed};
 
     api->boards = board_cache_new(&api->catalog->features, &api->catalog->intervals);
-    api->questions = questions_new(&questions);
+    api->coalescer = coalescer_new(&coalescer);
     api->dashboard = dashboard_new();
     api->events = events_new(api);
     api->page = page_new(api);

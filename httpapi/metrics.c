@@ -2,9 +2,9 @@
 
 #include "httpapi/api.h"
 #include "httpapi/board_cache.h"
+#include "httpapi/coalescer.h"
 #include "httpapi/events.h"
 #include "httpapi/pool.h"
-#include "httpapi/questions.h"
 #include "httpapi/roster.h"
 #include "httpapi/routes.h"
 #include "shared/base/json_write.h"
@@ -161,7 +161,7 @@ static void write_database(struct buffer *out, struct api *api)
                       (double)pool_refused_count(api->pool));
     prometheus_number(out, PREFIX "database_queries_shared_total", "counter",
                       "Requests that joined a query under way.",
-                      (double)questions_shared_count(api->questions));
+                      (double)coalescer_shared_count(api->coalescer));
 }
 
 static void write_build(struct buffer *out, const struct api *api)

@@ -1,6 +1,5 @@
 #include "httpapi/openapi.h"
 
-#include "httpapi/events.h"
 #include "httpapi/reply.h"
 #include "httpapi/routes.h"
 #include "shared/base/invisible.h"
@@ -353,7 +352,8 @@ static bool may_refuse(const struct route *route, int status)
     case 500:
         return route->query != NULL;
     case 503:
-        return route->query || route->handle == events_answer || strcmp(route->name, "readyz") == 0;
+        return route->query || strcmp(route->name, "events") == 0 ||
+               strcmp(route->name, "readyz") == 0;
     default:
         return true;
     }

@@ -2,6 +2,7 @@
 
 #include "httpapi/page_files.h"
 #include "httpapi/reply.h"
+#include "httpapi/routes.h"
 #include "shared/base/mem.h"
 #include "shared/net/accept.h"
 

@@ -6,7 +6,7 @@
 #define HIGHWATER_PAGE_H
 
 #include "httpapi/api.h"
-#include "httpapi/routes.h"
+#include "httpapi/route.h"
 #include "shared/net/http_server.h"
 
 #include <stdbool.h>

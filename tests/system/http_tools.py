@@ -508,6 +508,7 @@ class Api:
         self.database = stack.database
         self.program = stack.start_httpapi(**settings)
         until(lambda: "database_connections_up 3" in self.text("/metrics"), 10, "the pool is up")
+        until(lambda: self.metric("roster_answers_total") > 0, 10, "it knows which features there are")
         self.contract = Contract(stack.get_json("/openapi.json"))
 
     def text(self, path: str) -> str:

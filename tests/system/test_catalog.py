@@ -61,7 +61,7 @@ def test_it_has_what_the_collectors_have_and_follows_them(stack):
 def test_two_collectors_have_what_both_have_together(stack):
     stack.start_httpapi()
     stack.start_collector(collector_id="one", subscribe="one/devices/+/readings", features="a", intervals=DAY)
-    never_wrong(stack, "/dashboard?features=a&interval=past_day", "boards")
+    until(lambda: source(stack, "/dashboard?features=a&interval=past_day") == "boards", 20)
     settings = {"features": "b", "intervals": "past_minute=60s", "metrics_listen": ""}
     other = stack.program("collector", log_name="other", collector_id="two", subscribe="two/devices/+/readings", **settings)
     other.start()

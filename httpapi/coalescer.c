@@ -1,5 +1,6 @@
-#include "httpapi/questions.h"
+#include "httpapi/coalescer.h"
 
+#include "httpapi/database_problem.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 
@@ -8,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_DOWN_S = 2, RETRY_FULL_S = 1, RETRY_SLOW_S = 5 };
-
 struct waiter {
     struct waiter *next;
     struct server_request *request;
@@ -17,7 +16,7 @@ struct waiter {
 };
 
 struct question {
-    struct questions *questions;
+    struct coalescer *coalescer;
     struct question *next;
     struct buffer key;
     struct query query;
@@ -25,62 +24,31 @@ struct question {
     struct waiter *waiters;
 };
 
-struct questions {
-    struct questions_config config;
+struct coalescer {
+    struct coalescer_config config;
     struct question *first;
     uint64_t shared;
 };
 
-struct questions *questions_new(const struct questions_config *config)
+struct coalescer *coalescer_new(const struct coalescer_config *config)
 {
-    struct questions *questions = mem_calloc(1, sizeof(*questions));
+    struct coalescer *coalescer = mem_calloc(1, sizeof(*coalescer));
 
-    questions->config = *config;
-    return questions;
+    coalescer->config = *config;
+    return coalescer;
 }
 
-void questions_free(struct questions *questions)
+void coalescer_free(struct coalescer *coalescer)
 {
-    assert(!questions->first);
-    free(questions);
-}
-
-void questions_describe(struct problem *out, const struct pg_error *error)
-{
-    if (error->is_connection)
-        problem_set_unavailable(out, RETRY_DOWN_S, "the database is not reachable: %s",
-                                error->text);
-    else if (strcmp(error->sqlstate, "57014") == 0)
-        problem_set_unavailable(out, RETRY_SLOW_S,
-                                "the database did not answer in time; a shorter time span or "
-                                "fewer features are quicker");
-    else if (strcmp(error->sqlstate, "42P01") == 0 || strcmp(error->sqlstate, "42703") == 0 ||
-             strcmp(error->sqlstate, "42883") == 0) /* no such table, column, function */
-        problem_set_unavailable(out, RETRY_SLOW_S,
-                                "the database does not have the tables for this yet: %s (a "
-                                "collector makes them when it starts, for its FEATURES)",
-                                error->text);
-    else if (pg_error_class(error) == PG_ERROR_TRANSIENT)
-        problem_set_unavailable(out, RETRY_DOWN_S, "the database cannot answer now: %s",
-                                error->text);
-    else
-        problem_set(out, 500, "the database refused the query: %s %s", error->sqlstate,
-                    error->text);
-}
-
-void questions_describe_refusal(struct problem *out, enum pool_refusal refusal)
-{
-    if (refusal == POOL_DOWN)
-        problem_set_unavailable(out, RETRY_DOWN_S, "the database is not reachable");
-    else
-        problem_set_unavailable(out, RETRY_FULL_S, "too many questions wait for the database");
+    assert(!coalescer->first);
+    free(coalescer);
 }
 
 /* ---- one question --------------------------------------------------------------------------- */
 
 static void free_question(struct question *question)
 {
-    struct question **at = &question->questions->first;
+    struct question **at = &question->coalescer->first;
 
     while (*at && *at != question)
         at = &(*at)->next;
@@ -91,11 +59,11 @@ static void free_question(struct question *question)
     free(question);
 }
 
-/* Off the list first: whoever is told may ask again at once. */
-static struct waiter *take_waiters(struct question *question)
+/* Off the list first: a callback may ask the same again at once. */
+static struct waiter *unlist(struct question *question)
 {
     struct waiter *waiters = question->waiters;
-    struct question **at = &question->questions->first;
+    struct question **at = &question->coalescer->first;
 
     question->waiters = NULL;
     while (*at != question)
@@ -104,11 +72,11 @@ static struct waiter *take_waiters(struct question *question)
     return waiters;
 }
 
-static void tell(struct question *question, struct server_answer *answer,
-                 const struct problem *problem)
+static void answer_all(struct question *question, struct server_answer *answer,
+                       const struct problem *problem)
 {
-    const struct questions_config *config = &question->questions->config;
-    struct waiter *waiter = take_waiters(question);
+    const struct coalescer_config *config = &question->coalescer->config;
+    struct waiter *waiter = unlist(question);
 
     while (waiter) {
         struct waiter *next = waiter->next;
@@ -119,7 +87,7 @@ static void tell(struct question *question, struct server_answer *answer,
         if (answer)
             server_respond(request, answer);
         else
-            config->on_failed(config->user, request, problem);
+            config->on_failed(config->user, request, &question->query, problem);
         waiter = next;
     }
 }
@@ -134,12 +102,12 @@ static void on_result(struct pool_job *job, const PGresult *result)
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct question *question = job->user;
-    const struct questions_config *config = &question->questions->config;
+    const struct coalescer_config *config = &question->coalescer->config;
     struct server_answer *answer = NULL;
     struct problem problem;
 
     if (error) {
-        questions_describe(&problem, error);
+        database_problem_of_error(&problem, error);
         if (problem.status == 500)
             log_error("database: %s: %s", error->sqlstate, error->text);
     } else if (!question->query.is_found) {
@@ -151,7 +119,7 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
     } else {
         answer = config->on_answer(config->user, &question->query);
     }
-    tell(question, answer, &problem);
+    answer_all(question, answer, &problem);
     server_answer_release(answer);
     free_question(question);
 }
@@ -181,16 +149,16 @@ static void join(struct question *question, struct server_request *request)
     request->on_gone = on_gone;
 }
 
-static struct question *find(const struct questions *questions, const struct buffer *key)
+static struct question *find(const struct coalescer *coalescer, const struct buffer *key)
 {
-    for (struct question *q = questions->first; q; q = q->next) {
+    for (struct question *q = coalescer->first; q; q = q->next) {
         if (q->key.bytes == key->bytes && memcmp(q->key.data, key->data, key->bytes) == 0)
             return q;
     }
     return NULL;
 }
 
-void questions_ask(struct questions *questions, struct server_request *request,
+void coalescer_ask(struct coalescer *coalescer, struct server_request *request,
                    const struct query_kind *kind, struct catalog *catalog,
                    const struct params *params, const struct param *table, int64_t now_us)
 {
@@ -202,15 +170,15 @@ void questions_ask(struct questions *questions, struct server_request *request,
     buffer_put(&key, &kind, sizeof(kind));
     buffer_put(&key, &catalog, sizeof(catalog));
     params_key(&key, params, table);
-    question = find(questions, &key);
+    question = find(coalescer, &key);
     if (question) {
         buffer_release(&key);
-        questions->shared++;
+        coalescer->shared++;
         join(question, request);
         return;
     }
     question = mem_calloc(1, sizeof(*question));
-    question->questions = questions;
+    question->coalescer = coalescer;
     question->key = key;
     query_init(&question->query, kind, params, catalog, now_us);
     question->job = (struct pool_job){.sql = buffer_text(&question->query.sql),
@@ -219,18 +187,18 @@ void questions_ask(struct questions *questions, struct server_request *request,
                                       .user = question,
                                       .on_result = on_result,
                                       .on_done = on_done};
-    question->next = questions->first;
-    questions->first = question;
+    question->next = coalescer->first;
+    coalescer->first = question;
     join(question, request);
-    refusal = pool_submit(questions->config.pool, &question->job, false);
+    refusal = pool_submit(coalescer->config.pool, &question->job, false);
     if (refusal != POOL_TAKEN) {
-        questions_describe_refusal(&problem, refusal);
-        tell(question, NULL, &problem);
+        database_problem_of_refusal(&problem, refusal);
+        answer_all(question, NULL, &problem);
         free_question(question);
     }
 }
 
-uint64_t questions_shared_count(const struct questions *questions)
+uint64_t coalescer_shared_count(const struct coalescer *coalescer)
 {
-    return questions->shared;
+    return coalescer->shared;
 }

@@ -1,0 +1,32 @@
+#include "httpapi/ask.h"
+
+#include "httpapi/reply.h"
+#include "shared/base/timestamp.h"
+
+void ask_database(struct api *api, struct server_request *request, const struct route *route,
+                  struct params *params)
+{
+    coalescer_ask(api->coalescer, request, route->query, api->catalog, params, route->params,
+                  timestamp_now());
+}
+
+struct server_answer *ask_on_answer(void *user, struct query *query)
+{
+    struct api *api = user;
+
+    api->metrics.from_database++;
+    return reply_data(api, query->params.format == FORMAT_CSV ? REPLY_CSV : REPLY_JSON,
+                      &query->body, query->as_of_us, "database");
+}
+
+void ask_on_failed(void *user, struct server_request *request, const struct query *query,
+                   const struct problem *problem)
+{
+    struct api *api = user;
+    const struct route *route = request->route;
+
+    if (route->on_failed)
+        route->on_failed(api, request, query, problem);
+    else
+        reply_problem(api, request, problem, NULL);
+}

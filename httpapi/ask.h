@@ -1,0 +1,17 @@
+/* ask.h: routes whose answer is the database's: the way there and back. */
+#ifndef HIGHWATER_ASK_H
+#define HIGHWATER_ASK_H
+
+#include "httpapi/coalescer.h"
+#include "httpapi/route.h"
+
+/* The handler of a route that has a query: asks it with these parameters. */
+void ask_database(struct api *api, struct server_request *request, const struct route *route,
+                  struct params *params);
+
+/* The callbacks of coalescer.h; `user` is the struct api. */
+struct server_answer *ask_on_answer(void *user, struct query *query);
+void ask_on_failed(void *user, struct server_request *request, const struct query *query,
+                   const struct problem *problem);
+
+#endif

@@ -1,0 +1,92 @@
+#include "httpapi/probes.h"
+
+#include "httpapi/board_cache.h"
+#include "httpapi/pool.h"
+#include "httpapi/reply.h"
+#include "httpapi/roster.h"
+#include "shared/net/mqtt_link.h"
+#include "shared/net/prometheus.h"
+
+#include <string.h>
+
+static void respond_live(struct api *api, struct server_request *request, const char *type,
+                         struct buffer *body)
+{
+    struct server_answer *answer = reply_live(api, 200, type, body);
+
+    server_respond(request, answer);
+    server_answer_release(answer);
+}
+
+void probes_answer_health(struct api *api, struct server_request *request,
+                          const struct route *route, struct params *params)
+{
+    struct buffer body = {0};
+
+    (void)route;
+    (void)params;
+    buffer_put_text(&body, "{\"status\":\"ok\",\"version\":\"" HIGHWATER_VERSION "\"}");
+    respond_live(api, request, REPLY_JSON, &body);
+}
+
+void probes_answer_readiness(struct api *api, struct server_request *request,
+                             const struct route *route, struct params *params)
+{
+    struct buffer body = {0};
+    struct buffer reasons = {0};
+    struct problem problem;
+    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
+
+    (void)route;
+    (void)params;
+    if (pool_up_count(api->pool) == 0)
+        buffer_printf(&reasons, "the database is not usable: %s\n", pool_failure(api->pool));
+    else if (roster_lacks(api->roster)[0])
+        buffer_printf(&reasons, "the database: %s\n", roster_lacks(api->roster));
+    if (verdict != WEIGHED_EXACT)
+        buffer_printf(&reasons, "%s\n", weighing_verdict_text(verdict));
+    mqtt_link_write_faults(api->broker, &reasons);
+    if (reasons.bytes == 0) {
+        buffer_put_text(&body, "{\"status\":\"ready\"}");
+        respond_live(api, request, REPLY_JSON, &body);
+        return;
+    }
+    reasons.bytes--; /* the last line's end */
+    for (unsigned char *end; (end = memchr(reasons.data, '\n', reasons.bytes)) != NULL;)
+        *end = ';';
+    problem_set_unavailable(&problem, 2, "%s", buffer_text(&reasons));
+    reply_problem(api, request, &problem, NULL);
+    buffer_release(&reasons);
+}
+
+void probes_answer_collectors(struct api *api, struct server_request *request,
+                              const struct route *route, struct params *params)
+{
+    struct buffer body = {0};
+
+    (void)route;
+    (void)params;
+    buffer_put_text(&body, "{\"collectors\":");
+    board_cache_write_collectors(api->boards, &body, uv_now(api->loop));
+    buffer_put_text(&body, "}");
+    respond_live(api, request, REPLY_JSON, &body);
+}
+
+void probes_answer_metrics(struct api *api, struct server_request *request,
+                           const struct route *route, struct params *params)
+{
+    struct buffer body = {0};
+
+    (void)route;
+    (void)params;
+    metrics_write(&body, api);
+    respond_live(api, request, PROMETHEUS_CONTENT_TYPE, &body);
+}
+
+void probes_answer_openapi(struct api *api, struct server_request *request,
+                           const struct route *route, struct params *params)
+{
+    (void)route;
+    (void)params;
+    server_respond(request, api->openapi);
+}

@@ -1,0 +1,19 @@
+/* probes.h: what the program says of itself and of the collectors: handlers of routes.c that only
+ * write down what is known already. */
+#ifndef HIGHWATER_PROBES_H
+#define HIGHWATER_PROBES_H
+
+#include "httpapi/route.h"
+
+void probes_answer_health(struct api *api, struct server_request *request,
+                          const struct route *route, struct params *params);
+void probes_answer_readiness(struct api *api, struct server_request *request,
+                             const struct route *route, struct params *params);
+void probes_answer_collectors(struct api *api, struct server_request *request,
+                              const struct route *route, struct params *params);
+void probes_answer_metrics(struct api *api, struct server_request *request,
+                           const struct route *route, struct params *params);
+void probes_answer_openapi(struct api *api, struct server_request *request,
+                           const struct route *route, struct params *params);
+
+#endif
