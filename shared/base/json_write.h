@@ -9,8 +9,6 @@
 
 #include "shared/base/buffer.h"
 
-#include "shared/base/json_write.h"
-
 /* With its quotes: escapes ", \ and control characters, leaves the rest as it is. */
 void json_write_string(struct buffer *buffer, const char *text);
 
