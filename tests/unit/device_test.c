@@ -1,7 +1,5 @@
 #include "devicesim/device.h"
 
-#include "devicesim/fault.h"
-
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -156,69 +154,6 @@ static void test_device__first_readings_are_spread_over_a_period(void **state)
         assert_in_range(in_quarter[i], 900, 1100);
 }
 
-static void test_fault__shares_are_kept_and_do_not_change_each_other(void **state)
-{
-    struct fault_rules few = {.seed = 5, .late_by_us = 1000000};
-    struct fault_rules many;
-    struct fault_draw a, b;
-    unsigned late = 0;
-
-    (void)state;
-    assert_true(malformed_set_parse(&few.classes, "all"));
-    few.shares[FAULT_LATE] = 0.1;
-    many = few;
-    for (int fault = FAULT_OUT_OF_ORDER; fault < FAULT_SKEWED; fault++)
-        many.shares[fault] = 0.5;
-    for (uint64_t k = 0; k < 10000; k++) {
-        fault_draw(&few, k % DEVICES, k, &a);
-        fault_draw(&many, k % DEVICES, k, &b);
-        assert_int_equal(a.happens[FAULT_LATE], b.happens[FAULT_LATE]);
-        assert_true(a.late_us == b.late_us && a.late_us >= 0 && a.late_us < 1000000);
-        assert_false(a.happens[FAULT_REPEATED]);
-        late += a.happens[FAULT_LATE];
-    }
-    assert_in_range(late, 900, 1100);
-}
-
-static void test_fault__none_and_all(void **state)
-{
-    struct fault_rules rules = {.seed = 5};
-    struct fault_draw draw;
-
-    (void)state;
-    for (uint64_t k = 0; k < 1000; k++) {
-        fault_draw(&rules, 0, k, &draw);
-        assert_false(draw.happens[FAULT_LATE] || draw.happens[FAULT_MALFORMED]);
-        assert_false(fault_has_trait(&rules, FAULT_BURST, k));
-    }
-    for (int fault = 0; fault < FAULT_COUNT; fault++)
-        rules.shares[fault] = 1;
-    for (uint64_t k = 0; k < 1000; k++) {
-        fault_draw(&rules, 0, k, &draw);
-        assert_true(draw.happens[FAULT_LATE] && draw.happens[FAULT_WRONG_ID]);
-        assert_true(fault_has_trait(&rules, FAULT_SKEWED, k));
-    }
-}
-
-static void test_fault__no_skew_is_near_a_minute_ahead(void **state)
-{
-    struct fault_rules rules = {.seed = 5};
-    unsigned behind = 0;
-    unsigned ahead = 0;
-
-    (void)state;
-    for (uint64_t device = 0; device < 4000; device++) {
-        int64_t skew_s = fault_skew_us(&rules, device) / 1000000;
-
-        assert_true(skew_s <= 30 || skew_s >= 300);
-        assert_true(skew_s >= -3600 && skew_s <= 3600);
-        behind += skew_s < 0;
-        ahead += skew_s >= 300;
-    }
-    assert_in_range(behind, 1900, 2100);
-    assert_in_range(ahead, 900, 1100);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,9 +163,6 @@ int main(void)
         cmocka_unit_test(test_device__every_status_comes_about_equally_often),
         cmocka_unit_test(test_device__delays_fill_the_interval),
         cmocka_unit_test(test_device__first_readings_are_spread_over_a_period),
-        cmocka_unit_test(test_fault__shares_are_kept_and_do_not_change_each_other),
-        cmocka_unit_test(test_fault__none_and_all),
-        cmocka_unit_test(test_fault__no_skew_is_near_a_minute_ahead),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

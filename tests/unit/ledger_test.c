@@ -1,12 +1,10 @@
 #include "devicesim/ledger.h"
 
-#include "devicesim/credentials.h"
 #include "devicesim/gz_lines.h"
 #include "devicesim/truth_reader.h"
 #include "shared/base/mem.h"
 
 #include <unistd.h>
-#include <zlib.h>
 
 #include <math.h>
 #include <setjmp.h>
@@ -339,75 +337,6 @@ static void test_truth__a_full_disk_is_noticed(void **state)
     truth_close(&truth);
 }
 
-static void test_gz_lines__lines_of_any_length_plain_and_gzip(void **state)
-{
-    struct fixture *f = *state;
-    static char long_line[300000];
-
-    memset(long_line, 'x', sizeof(long_line) - 1);
-    for (int zipped = 0; zipped < 2; zipped++) {
-        gzFile file = gzopen(f->path, zipped ? "wb" : "wbT");
-        struct gz_lines lines = {0};
-
-        assert_non_null(file);
-        gzprintf(file, "first\n\nthird\r\n");
-        gzwrite(file, long_line, sizeof(long_line) - 1);
-        gzprintf(file, "\nlast");
-        gzclose(file);
-        assert_true(gz_lines_open(&lines, f->path));
-        assert_string_equal(gz_lines_next(&lines), "first");
-        assert_string_equal(gz_lines_next(&lines), "");
-        assert_string_equal(gz_lines_next(&lines), "third\r");
-        assert_string_equal(gz_lines_next(&lines), long_line);
-        assert_string_equal(gz_lines_next(&lines), "last");
-        assert_int_equal(lines.line, 5);
-        assert_null(gz_lines_next(&lines));
-        assert_null(gz_lines_next(&lines));
-        assert_null(gz_lines_failure(&lines));
-        assert_true(gz_lines_progress(&lines) > 0.99);
-        gz_lines_close(&lines);
-    }
-}
-
-static void test_gz_lines__a_gzip_file_that_was_cut_off_is_told(void **state)
-{
-    struct fixture *f = *state;
-    gzFile file = gzopen(f->path, "wb");
-    struct gz_lines lines = {0};
-
-    for (int i = 0; i < 10000; i++)
-        gzprintf(file, "line %d of many\n", i * 7919);
-    gzclose(file);
-    assert_int_equal(truncate(f->path, 5000), 0);
-    assert_true(gz_lines_open(&lines, f->path));
-    while (gz_lines_next(&lines))
-        ;
-    assert_non_null(gz_lines_failure(&lines));
-    gz_lines_close(&lines);
-    assert_false(gz_lines_open(&lines, "/nowhere/at/all"));
-    assert_non_null(gz_lines_failure(&lines));
-    gz_lines_close(&lines);
-}
-
-static void test_credentials__are_read_line_by_line(void **state)
-{
-    struct credentials credentials = {0};
-    char lines[][32] = {
-        "device_1:secret", "device_2:with:colon\r", "# note:x", "", "nothing", ":nobody",
-        "device_3:",       "device_1:changed"};
-    static const bool taken[] = {true, true, false, false, false, false, true, true};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-        assert_int_equal(credentials_add(&credentials, lines[i]), taken[i]);
-    assert_string_equal(credentials_password(&credentials, "device_1"), "changed");
-    assert_string_equal(credentials_password(&credentials, "device_2"), "with:colon");
-    assert_string_equal(credentials_password(&credentials, "device_3"), "");
-    assert_null(credentials_password(&credentials, "device_4"));
-    credentials_release(&credentials);
-    assert_null(credentials_password(&credentials, "device_1"));
-}
-
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -424,9 +353,6 @@ int main(void)
         CASE(test_truth__what_is_written_is_read_back),
         CASE(test_truth__a_torn_line_is_closed_before_the_next_run),
         CASE(test_truth__a_full_disk_is_noticed),
-        CASE(test_gz_lines__lines_of_any_length_plain_and_gzip),
-        CASE(test_gz_lines__a_gzip_file_that_was_cut_off_is_told),
-        cmocka_unit_test(test_credentials__are_read_line_by_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 #include "devicesim/malformed.h"
 
-#include "devicesim/payload.h"
 #include "shared/model/reading_json.h"
 
 #include <math.h>
@@ -133,55 +132,6 @@ static void test_malformed__each_class_is_refused_for_its_own_reason(void **stat
     }
 }
 
-static void test_payload__is_read_back_bit_for_bit(void **state)
-{
-    static const double values[] = {0,      0.01, 0.1,  12.5,    101.3, 199.99, 25,   -0.7,
-                                    1020.8, 1e12, 1e13, 1.0 / 3, 1e308, -1e-9,  0.07, 123456.78};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-        struct buffer payload = {0};
-        union reading_storage reading;
-        struct seen seen;
-
-        ordinary(&reading);
-        reading.reading.values[0] = values[i];
-        reading.reading.values[1] = i % 2 ? (double)NAN : -values[i];
-        reading.reading.status = (uint8_t)(i % STATUS_COUNT);
-        payload_write(&payload, DEVICE, &reading.reading, &features, (int64_t)i);
-        look_at(&seen, &payload);
-        assert_int_equal(seen.error, READING_OK);
-        assert_int_equal(seen.reading->reading.recorded_at_us, AT_US);
-        assert_int_equal(seen.reading->reading.status, reading.reading.status);
-        assert_true(seen.reading->reading.values[0] == values[i]);
-        assert_int_equal(isnan(seen.reading->reading.values[1]), i % 2);
-        if (i % 2 == 0)
-            assert_true(seen.reading->reading.values[1] == -values[i]);
-        buffer_release(&payload);
-    }
-}
-
-static void test_payload__looks_as_documented(void **state)
-{
-    struct buffer payload = {0};
-    union reading_storage reading;
-
-    (void)state;
-    ordinary(&reading);
-    payload_write(&payload, DEVICE, &reading.reading, &features, -1);
-    assert_string_equal(buffer_text(&payload),
-                        "{\"deviceId\":\"device_1\",\"timestamp\":\"2026-11-18T11:06:40.123456Z\","
-                        "\"status\":\"ON\",\"temperature\":101.3,\"pressure\":12.5}");
-    buffer_clear(&payload);
-    reading.reading.status = STATUS_ABSENT;
-    reading.reading.values[0] = (double)NAN;
-    payload_write(&payload, DEVICE, &reading.reading, &features, 7);
-    assert_string_equal(buffer_text(&payload),
-                        "{\"deviceId\":\"device_1\",\"timestamp\":\"2026-11-18T11:06:40.123456Z\","
-                        "\"seq\":7,\"pressure\":12.5}");
-    buffer_release(&payload);
-}
-
 static unsigned classes_in(malformed_set set)
 {
     return (unsigned)__builtin_popcountll(set);
@@ -222,8 +172,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed__each_class_is_refused_for_its_own_reason),
-        cmocka_unit_test(test_payload__is_read_back_bit_for_bit),
-        cmocka_unit_test(test_payload__looks_as_documented),
         cmocka_unit_test(test_malformed__sets_are_read),
         cmocka_unit_test(test_malformed__a_draw_picks_every_class_of_the_set_and_no_other),
     };

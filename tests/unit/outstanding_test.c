@@ -1,8 +1,5 @@
 #include "devicesim/outstanding.h"
 
-#include "devicesim/latency_probe.h"
-#include "devicesim/string_table.h"
-
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,58 +83,12 @@ static void test_outstanding__one_that_stays_away_does_not_hide_the_others(void 
     outstanding_release(&outstanding);
 }
 
-static void test_string_table__numbers_follow_the_order_of_appearance(void **state)
-{
-    struct string_table names = {0};
-    char text[32];
-
-    (void)state;
-    assert_true(string_table_find(&names, "x") == STRING_TABLE_NONE);
-    for (uint32_t i = 0; i < 5000; i++) {
-        snprintf(text, sizeof(text), "device_%u", (unsigned)i);
-        assert_int_equal(string_table_add(&names, text), i);
-    }
-    for (uint32_t i = 0; i < 5000; i++) {
-        snprintf(text, sizeof(text), "device_%u", (unsigned)i);
-        assert_int_equal(string_table_find(&names, text), i);
-        assert_int_equal(string_table_add(&names, text), i);
-        assert_string_equal(names.texts[i], text);
-    }
-    assert_true(string_table_find(&names, "device_5000") == STRING_TABLE_NONE);
-    assert_true(string_table_find(&names, "") == STRING_TABLE_NONE);
-    string_table_release(&names);
-}
-
-static void test_latency_probe__a_reading_is_seen_once_and_with_its_own_delay(void **state)
-{
-    struct latency_probe probe = {0};
-    uint64_t took_us = 0;
-
-    (void)state;
-    assert_false(latency_probe_seen(&probe, "a", 1, 5, &took_us));
-    latency_probe_note_sent(&probe, "a", 1, 1000);
-    latency_probe_note_sent(&probe, "a", 2, 2000);
-    latency_probe_note_sent(&probe, "b", 1, 3000);
-    assert_true(latency_probe_seen(&probe, "a", 1, 1500, &took_us));
-    assert_int_equal(took_us, 500);
-    assert_false(latency_probe_seen(&probe, "a", 1, 1600, &took_us));
-    assert_true(latency_probe_seen(&probe, "b", 1, 3001, &took_us));
-    assert_int_equal(took_us, 1);
-    for (int i = 0; i < LATENCY_PROBE_KEPT; i++)
-        latency_probe_note_sent(&probe, "a", 10 + i, 4000);
-    assert_false(latency_probe_seen(&probe, "a", 2, 5000, &took_us)); /* too long ago */
-    assert_true(latency_probe_seen(&probe, "a", 10, 5000, &took_us));
-    latency_probe_release(&probe);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outstanding__each_ticket_is_given_back_once_in_any_order),
         cmocka_unit_test(test_outstanding__the_ring_goes_round_without_growing),
         cmocka_unit_test(test_outstanding__one_that_stays_away_does_not_hide_the_others),
-        cmocka_unit_test(test_string_table__numbers_follow_the_order_of_appearance),
-        cmocka_unit_test(test_latency_probe__a_reading_is_seen_once_and_with_its_own_delay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
