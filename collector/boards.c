@@ -286,23 +286,12 @@ void boards_look(struct boards *boards)
     schedule(boards);
 }
 
-static void finish_close(struct boards *boards);
-
-/* The last readings are on the boards of the next moment, which is worth a tenth of a second. */
-static bool awaits_last_moment(const struct boards *boards)
-{
-    return is_speaking(boards) && boards->moments.has_news &&
-           boards->config.settled_until_us(boards->config.user, timestamp_now()) != INT64_MIN;
-}
-
 static void on_moment(uv_timer_t *timer)
 {
     struct boards *boards = timer->data;
 
     boards_look(boards);
-    if (boards->is_closing && !awaits_last_moment(boards))
-        finish_close(boards);
-    else if (boards->has_company && boards->moments.as_of_us > boards->status_as_of_us)
+    if (boards->has_company && boards->moments.as_of_us > boards->status_as_of_us)
         publish_status(boards);
 }
 
@@ -648,9 +637,7 @@ void boards_close(struct boards *boards, void (*on_closed)(struct boards *boards
     boards->on_closed = on_closed;
     boards->open_parts = 3;
     boards->has_company = false;
-    boards->is_closing = true;
     uv_timer_stop(&boards->status);
-    boards_look(boards);
-    if (!awaits_last_moment(boards))
-        finish_close(boards);
+    boards_look(boards); /* the last moment */
+    finish_close(boards);
 }

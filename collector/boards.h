@@ -95,10 +95,9 @@ struct boards {
     bool is_loading;         /* the windows gain what others have stored */
     bool is_fresh;           /* a load has ended, and no boards were made since */
     bool has_company;        /* other collectors are live */
-    bool is_closing;
-    bool has_spoken;       /* on this connection */
-    bool has_said_refused; /* that the broker takes no message of this size */
-    bool has_seen_marker;  /* the one that was retained before we came */
+    bool has_spoken;         /* on this connection */
+    bool has_said_refused;   /* that the broker takes no message of this size */
+    bool has_seen_marker;    /* the one that was retained before we came */
     enum broker_memory memory;
     uint64_t memory_at_ms; /* when that was known */
     uint64_t boards_published;

@@ -9,6 +9,7 @@
 #include "shared/base/failpoint.h"
 #include "shared/base/log.h"
 #include "shared/base/timestamp.h"
+#include "shared/model/board.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -174,6 +175,7 @@ static void close_all(struct ingest *ingest)
     if (ingest->state == INGEST_CLOSING)
         return;
     ingest->state = INGEST_CLOSING;
+    ingest->closed_at_us = timestamp_now();
     ingest->open_parts = 6;
     mqtt_link_close(&ingest->mqtt, on_mqtt_closed);
     store_close(&ingest->store, on_store_closed);
@@ -213,6 +215,19 @@ static bool is_due(const struct ingest *ingest)
             (cannot_grow(ingest) || lingered(ingest) || ingest->is_draining));
 }
 
+/* While we have the lock nobody else of our id receives anything; it goes with the store. So the
+ * boards of the moment behind our last reading, which is a tenth of a second away at most, are made
+ * before that. Of a later moment another has to speak. */
+static bool awaits_moment(struct ingest *ingest)
+{
+    int64_t left_us = board_as_of(ingest->last_arrival_us) + BOARD_GRID_US - timestamp_now();
+
+    if (left_us <= 0 || left_us > BOARD_GRID_US || !ingest_is_live(ingest))
+        return false;
+    uv_timer_start(&ingest->linger, on_linger, (uint64_t)left_us / 1000 + 1, 0);
+    return true;
+}
+
 static void proceed(struct ingest *ingest)
 {
     bool is_idle = ingest->state == INGEST_READING || ingest->state == INGEST_WAITING;
@@ -229,6 +244,8 @@ static void proceed(struct ingest *ingest)
     } else if (!backlog_is_empty(&ingest->backlog)) {
         return; /* on_slice() goes on */
     } else if (ingest->is_draining) {
+        if (awaits_moment(ingest))
+            return;
         ingest->drained_in_time = true;
         close_all(ingest);
     } else {
@@ -543,7 +560,7 @@ int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
     int64_t open_us = now_us;
 
     if (ingest->state == INGEST_CLOSING)
-        return ingest->drained_in_time ? now_us - 1 : INT64_MIN;
+        return ingest->drained_in_time ? ingest->closed_at_us - 1 : INT64_MIN;
     if (!ingest_is_live(ingest))
         return INT64_MIN;
     if (!batch_is_empty(ingest->filling))

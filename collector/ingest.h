@@ -120,6 +120,7 @@ struct ingest {
     bool has_said_allowance;    /* of this connection */
     bool is_draining;
     bool drained_in_time;
+    int64_t closed_at_us; /* then the lock went */
     uv_timer_t linger;
     uint64_t waiting_since_ms; /* the oldest that is not committed; 0 = none */
     uint64_t filling_since_ms; /* the first of the batch that is filling */

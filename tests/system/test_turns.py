@@ -11,7 +11,7 @@ import signal
 from urllib.parse import urlsplit
 
 from faults import Books, assert_all_well, database_through, is_stored, proxy_to, start_fleet
-from oracle import now_us, reading
+from oracle import now_us, reading, to_us
 from servers import until
 
 
@@ -90,3 +90,22 @@ def test_a_session_that_was_lost_with_nobody_else_there_stores_what_it_has(stack
         assert received_us < healed_us
         assert "go back to the broker" not in collector.output()
         assert_all_well(stack, fleet.publisher, collector)
+
+
+def test_the_last_moment_of_a_drain_is_one_at_which_it_had_its_turn(stack, rng):
+    """From the next microsecond on another of its id may receive what it does not know of."""
+    collector, fleet = start_fleet(stack, rng)
+    statuses = stack.listen("collectors/collector/status")
+    for _ in range(5):
+        begun = len(statuses.received)
+        with fleet.load(100), stack.database.connect() as other, other.cursor() as cursor:
+            until(lambda n=begun: sum(s.json()["state"] == "live" for s in statuses.received[n:]) > 3, 20)
+            collector.signal(signal.SIGTERM)
+            cursor.execute("SELECT pg_advisory_lock(collector_lock('collector'))")
+            freed_us = now_us()
+        other.close()
+        assert collector.wait() == 0
+        until(lambda: statuses.received[-1].json()["state"] == "stopped", 10)
+        assert to_us(statuses.received[-1].json()["asOf"]) < freed_us
+        collector.start()
+    assert_all_well(stack, fleet.publisher, collector)
