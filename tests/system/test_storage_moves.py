@@ -65,7 +65,7 @@ QUESTIONS = {
 
 def ask(stack, at):
     """Every question at once."""
-    words = to_text(at - 1_000_000), to_text(at + 1_000_000), f"{(now_us() - at) // 1_000_000 + 60}s"
+    words = to_text(at - 1_000_000), to_text(at + 1_000_000), f"{(now_us() - at) // HOUR_US + 1}h"
     answers = {}
 
     def get(question, count):
