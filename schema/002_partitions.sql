@@ -87,7 +87,7 @@ END $$;
 -- neighbours leave of it. 'made'; 'there', when it is there already; or why it is not made: then
 -- its readings lie in readings_default, where they are found just as well.
 CREATE FUNCTION make_partition(moment timestamptz, unit text DEFAULT 'day') RETURNS text
-LANGUAGE plpgsql SET lock_timeout = '50ms' SET client_min_messages = warning SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql SET lock_timeout = '50ms' SET client_min_messages = warning SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable -- a feature may be called `starts`
 DECLARE
     most_rows  CONSTANT integer := 20000;             -- to be moved: a tenth of a second
@@ -145,7 +145,7 @@ END $$;
 -- What somebody dropped or detached by hand is missing.
 CREATE FUNCTION make_partitions(starts timestamptz, ends timestamptz, unit text DEFAULT 'day',
                                 OUT missing integer, OUT wants_more boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     moment timestamptz := starts;
     before bigint;
@@ -170,7 +170,7 @@ END $$;
 
 -- Answers one of the days that are asked for; false when there is none left, or not for now.
 CREATE FUNCTION answer_partition_request(unit text, span interval, retention interval) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     asked    timestamptz := (SELECT min(day) FROM partition_requests WHERE answer IS NULL);
     kept     timestamptz := greatest(date_trunc('day', now() - retention, 'UTC'), (SELECT kept_from FROM storage_state));
@@ -205,7 +205,7 @@ END $$;
 -- Detaches the oldest partition that ends before a moment and is rolled up, under another name, so
 -- that nobody stores into it by its old one. NULL when there is none, or not for now.
 CREATE FUNCTION detach_partition(before timestamptz) RETURNS text
-LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET lock_timeout = '200ms' SET search_path FROM CURRENT AS $$
 DECLARE
     old reading_partitions;
 BEGIN
@@ -227,7 +227,7 @@ EXCEPTION WHEN lock_not_available THEN
 END $$;
 
 -- Drops what was detached; nobody waits for that.
-CREATE FUNCTION drop_detached() RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION drop_detached() RETURNS integer LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     old   regclass;
     count integer := 0;

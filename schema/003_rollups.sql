@@ -67,7 +67,7 @@ ALTER TABLE rollup_fleet_log SET (autovacuum_vacuum_scale_factor = 0, autovacuum
 ALTER TABLE rollup_open SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- The sum of a feature's readings as SQL, bounded as above; NULL of none.
-CREATE FUNCTION rollup_sum_sql(feature text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION rollup_sum_sql(feature text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     SELECT format('sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END)', feature)
 $$;
 
@@ -80,7 +80,7 @@ $$;
 -- The columns of a rollup as SQL: their names; made of readings; made of rollups; and one rollup
 -- added to the row that is there.
 CREATE FUNCTION rollup_sql(OUT names text, OUT of_readings text, OUT of_rollups text, OUT added text)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT 'readings, status_on, status_off, status_active, status_inactive, first_at, last_at'
            || coalesce(string_agg(format(', %I, %I, %I, %I', f || '_count', f || '_sum', f || '_min', f || '_max'), ''
                                   ORDER BY n), ''),
@@ -106,7 +106,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Comments on the columns of features, of rollups and of views, so that \d+ explains them.
-CREATE FUNCTION describe_columns() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION describe_columns() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     col  record;
     word text;
@@ -148,7 +148,7 @@ BEGIN
 END $$;
 
 -- Adds a feature: its columns, and the views with it. Nothing happens when it is there.
-CREATE OR REPLACE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     target text;
     of_readings text;
@@ -210,7 +210,7 @@ END $$;
 -- nothing is removed. It is refused when there was a removal after the last that it knows.
 CREATE FUNCTION ingest_enter(fresh_from timestamptz, removals_known bigint DEFAULT NULL, OUT late_before timestamptz, OUT partition text,
                              OUT starts_at timestamptz, OUT ends_at timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0));
     SELECT s.late_before INTO ingest_enter.late_before FROM storage_state s;
@@ -229,7 +229,7 @@ END $$;
 -- how many readings that were, and which devices have a reading there that differs from the same message
 -- as this collector reads it: a value was taken out since, or it came before its features did.
 CREATE FUNCTION ingest_take_stage(features text[], OUT added bigint, OUT differing integer[])
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     EXECUTE (SELECT format('INSERT INTO readings (%1$s) SELECT %1$s FROM readings_stage
                             ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING',
@@ -288,7 +288,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_were_added();
 -- Says that readings recorded more than `delay` ago are late from now on. Returns that moment; NULL:
 -- not for now, since somebody is storing.
 CREATE FUNCTION rollup_announce(delay interval) RETURNS timestamptz
-LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+LANGUAGE plpgsql SET lock_timeout = '50ms' SET search_path FROM CURRENT AS $$
 DECLARE
     moment timestamptz := date_bin('1 minute', now() - delay, 'epoch');
     before timestamptz := (SELECT late_before FROM storage_state);
@@ -305,7 +305,7 @@ END $$;
 
 -- Rolls up the devices' readings to a moment that was announced, but one hour at most: one slice.
 -- Returns rolled_until.
-CREATE FUNCTION rollup_until(upto timestamptz) RETURNS timestamptz LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION rollup_until(upto timestamptz) RETURNS timestamptz LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
     state storage_state;
@@ -351,7 +351,7 @@ BEGIN
 END $$;
 
 -- Folds in up to `most` rows of rollup_late; returns how many.
-CREATE FUNCTION rollup_fold_late(most integer) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION rollup_fold_late(most integer) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
     state storage_state;
@@ -388,7 +388,7 @@ BEGIN
 END $$;
 
 -- Folds in up to `most` rows of rollup_fleet_log; returns how many.
-CREATE FUNCTION rollup_fold_fleet(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION rollup_fold_fleet(most integer) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     q record;
     folded bigint;
@@ -417,7 +417,7 @@ END $$;
 -- Counts whole UTC days again, after readings were changed or deleted by hand, or stored straight
 -- into partitions, and looks for their peaks. Not for days whose partition was dropped.
 CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q      record;
     state  storage_state;
@@ -478,7 +478,7 @@ END $$;
 
 -- Forgets the ten-second sums of days whose partition was dropped: they are for the ends of spans,
 -- which need readings anyhow. Returns how many.
-CREATE FUNCTION rollup_forget() RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION rollup_forget() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     gone bigint;
 BEGIN

@@ -21,7 +21,7 @@
 -- transaction; and if one happened since the snapshot was taken, plans leave nothing out.
 -- Rejected: an advisory lock (a standby does not know it, and a REPEATABLE READ transaction has its
 -- snapshot before it has the lock); to compare all partitions (a millisecond where there are 400).
-CREATE FUNCTION readings_settle() RETURNS void LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION readings_settle() RETURNS void LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM FROM readings WHERE false; -- LOCK TABLE, but allowed in a STABLE function
     IF to_regclass('readings_moves_' || (SELECT moves FROM storage_state)) IS NULL THEN
@@ -33,7 +33,7 @@ COMMENT ON FUNCTION readings_settle() IS 'For STABLE functions: makes what they 
 -- Widens [starts, ends) of one device (0: of the fleet) to whole hours where partitions were dropped and
 -- none of its readings lies in between.
 CREATE FUNCTION rollup_widen(of_device integer, INOUT starts timestamptz, INOUT ends timestamptz)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     kept_from  timestamptz := (SELECT s.kept_from FROM storage_state s);
     first_hour timestamptz := date_bin('1 hour', starts, 'epoch');
@@ -59,7 +59,7 @@ END $$;
 
 -- Cuts [starts, ends) of one device (0: of the fleet). Each part is a table and a span of it.
 CREATE FUNCTION rollup_parts(of_device integer, starts timestamptz, ends timestamptz)
-RETURNS TABLE (source text, from_at timestamptz, until_at timestamptz) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (source text, from_at timestamptz, until_at timestamptz) LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     state      storage_state;
     open_hour  timestamptz;
@@ -129,7 +129,7 @@ END $$;
 -- The parts as one SELECT: `of_readings` is a list of aggregates, `of_rollups` the same columns of a
 -- rollup.
 CREATE FUNCTION rollup_select(of_device integer, starts timestamptz, ends timestamptz,
-                              of_readings text, of_rollups text) RETURNS text LANGUAGE sql STABLE AS $$
+                              of_readings text, of_rollups text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT coalesce(string_agg(
         CASE source
         WHEN 'readings' THEN 'SELECT ' || of_readings || ' FROM readings WHERE true'
@@ -146,7 +146,7 @@ CREATE FUNCTION rollup_select(of_device integer, starts timestamptz, ends timest
 $$;
 
 CREATE FUNCTION status_counts(of_device integer, starts timestamptz, ends timestamptz)
-RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
+RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     n bigint[];
 BEGIN
@@ -163,14 +163,14 @@ END $$;
 COMMENT ON FUNCTION status_counts(integer, timestamptz, timestamptz) IS 'How many readings of each status a device (devices.id; 0: all) sent, from `starts` until before `ends`. Five rows; NULL: without a status.';
 
 CREATE FUNCTION device_histogram(of_device text, starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
-RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE AS $$
+RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[c.status], c.readings
     FROM devices d, status_counts(d.id, starts, ends) c WHERE d.device_id = of_device
 $$;
 COMMENT ON FUNCTION device_histogram(text, timestamptz, timestamptz) IS 'The same with names. No rows: no such device.';
 
 CREATE FUNCTION fleet_histogram(starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
-RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE AS $$
+RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[c.status], c.readings FROM status_counts(0, starts, ends) c
 $$;
 COMMENT ON FUNCTION fleet_histogram(timestamptz, timestamptz) IS 'The same of all devices together.';
@@ -178,7 +178,7 @@ COMMENT ON FUNCTION fleet_histogram(timestamptz, timestamptz) IS 'The same of al
 CREATE FUNCTION feature_summary(of_device integer, feature text, starts timestamptz, ends timestamptz,
                                 OUT readings bigint, OUT mean double precision,
                                 OUT lowest double precision, OUT highest double precision)
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM readings_settle();
     EXECUTE 'SELECT coalesce(sum(n)::bigint, 0), rollup_mean(sum(s), sum(n)::bigint), min(l), max(h) FROM ('
@@ -194,7 +194,7 @@ COMMENT ON FUNCTION feature_summary(integer, text, timestamptz, timestamptz) IS 
 -- decimals, which neither overflow nor lose a digit. Where doubles do not lie as close as that there
 -- are fewer.
 CREATE FUNCTION histogram_edges(lowest double precision, highest double precision, bins integer)
-RETURNS double precision[] LANGUAGE sql IMMUTABLE SET extra_float_digits = 1 AS $$
+RETURNS double precision[] LANGUAGE sql IMMUTABLE SET extra_float_digits = 1 SET search_path FROM CURRENT AS $$
     SELECT ARRAY(SELECT DISTINCT CASE WHEN i = 0 THEN lowest
                                       WHEN i = bins THEN highest
                                       WHEN abs(edge) < 5e-324 THEN 0 -- the smallest double
@@ -210,7 +210,7 @@ $$;
 CREATE FUNCTION value_histogram(of_device text, feature text, bins integer,
                                 starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
 RETURNS TABLE (bin integer, low double precision, high double precision, readings bigint)
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     of_id     integer := CASE WHEN of_device IS NULL THEN 0 ELSE (SELECT id FROM devices WHERE device_id = of_device) END;
     kept_from timestamptz := greatest(starts, (SELECT s.kept_from FROM storage_state s));
@@ -245,7 +245,7 @@ COMMENT ON FUNCTION value_histogram(text, text, integer, timestamptz, timestampt
 -- The rest is about a device's readings without a look at every partition.
 CREATE FUNCTION device_spans(of_devices integer[])
 RETURNS TABLE (device integer, readings bigint, first_at timestamptz, last_at timestamptz)
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     rolled timestamptz := (SELECT rolled_until FROM storage_state);
 BEGIN
@@ -264,7 +264,7 @@ COMMENT ON FUNCTION device_spans(integer[]) IS 'How many readings each of some d
 -- In spans of time that double, from where the newest (or oldest) reading is, until there are enough.
 CREATE FUNCTION device_page(of_device integer, starts timestamptz, ends timestamptz, newest_first boolean, most bigint,
                             after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL)
-RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
+RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     span   record;
     step   interval := interval '24 hours';
@@ -307,7 +307,7 @@ COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigi
 -- an hour at most, or whole hours. If not, they are rounded up to whole hours and begin with one, so
 -- that they can be made of rollups alone; and always so where partitions were dropped.
 CREATE FUNCTION plot_steps(starts timestamptz, ends timestamptz, most bigint, OUT origin timestamptz, OUT step_us bigint)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     hour_us CONSTANT bigint := 3600000000;
 BEGIN
@@ -326,7 +326,7 @@ END $$;
 CREATE FUNCTION device_points(of_device integer, starts timestamptz, ends timestamptz, most bigint, features text[])
 RETURNS TABLE (first_at timestamptz, last_at timestamptz, step_ms double precision, at timestamptz, readings bigint,
                lowest double precision[], highest double precision[], mean double precision[])
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     hour_us CONSTANT bigint := 3600000000;
     span        record;
@@ -401,7 +401,7 @@ COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, tex
 CREATE FUNCTION storage_status(OUT partitions bigint, OUT default_rows bigint, OUT requests_open bigint,
                                OUT requests_answered bigint, OUT late_rows bigint, OUT fleet_log_rows bigint,
                                OUT rolled_until timestamptz, OUT kept_from timestamptz)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     most_bytes CONSTANT bigint := 4 * 1024 * 1024;
 BEGIN

@@ -27,7 +27,7 @@ COMMENT ON COLUMN collectors.turn IS 'How often a process of this id has begun t
 COMMENT ON COLUMN collectors.batches IS 'How many batches of readings it has committed.';
 COMMENT ON COLUMN collectors.newest IS 'No reading that it stored was recorded later.';
 
-CREATE FUNCTION collectors_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION collectors_stay() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     RAISE 'rows of collectors are kept for good'
           USING HINT = 'That a collector is gone needs no care: the others have loaded what it stored.';
@@ -36,13 +36,13 @@ CREATE TRIGGER collectors_stay BEFORE DELETE OR TRUNCATE ON collectors
 FOR EACH STATEMENT EXECUTE FUNCTION collectors_stay();
 
 -- The key of the lock that the live collector of an id holds.
-CREATE FUNCTION collector_lock(collector text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION collector_lock(collector text) RETURNS bigint LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     SELECT hashtextextended('highwater collector ' || collector, 0)
 $$;
 
 -- Makes this session the one that stores for an id, if no other is.
 CREATE FUNCTION collector_enter(collector text, OUT is_ours boolean, OUT turn bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 BEGIN
     is_ours := pg_try_advisory_lock(collector_lock(collector));
@@ -56,7 +56,7 @@ END $$;
 -- Of all collectors: whether one is live, and how much it has stored. The lock is looked at and not
 -- taken. It is looked at first: once it is free no batch of its holder can be committed any more.
 CREATE FUNCTION collectors_seen() RETURNS TABLE (id text, is_live boolean, batches bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     live bigint[] := ARRAY(SELECT (l.classid::bigint << 32) | l.objid::bigint FROM pg_locks l
                            WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted

@@ -17,14 +17,14 @@
 -- The order of a ranking, once for all that is kept or asked in SQL; shared/model/reading.h is the same in C.
 -- `of_device` puts the readings r of one device in order, `of_fleet` the readings r of devices d.
 CREATE FUNCTION rank_sql(feature text, sort_order text, OUT of_device text, OUT of_fleet text)
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     SELECT best || ', r.content_hash DESC', best || ', d.device_id'
     FROM (VALUES (format('r.%I %s, r.recorded_at DESC', feature, sort_order))) AS o (best)
 $$;
 
 -- The same as a condition: reading a with value x ranks before reading b of that device with y.
 CREATE FUNCTION rank_beats_sql(sort_order text, a text, x text, b text, y text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 BEGIN
     RETURN format('(%I.%I, %I.recorded_at, %3$I.content_hash) > (%I.%I, %I.recorded_at, %6$I.content_hash)',
                   CASE sort_order WHEN 'desc' THEN a ELSE b END, CASE sort_order WHEN 'desc' THEN x ELSE y END, a,
@@ -32,7 +32,7 @@ BEGIN
 END $$;
 
 -- The features that a table has a column for.
-CREATE FUNCTION features_of(relation regclass) RETURNS SETOF text LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION features_of(relation regclass) RETURNS SETOF text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
     RETURN QUERY SELECT a.attname::text FROM pg_attribute a
                  WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
@@ -43,7 +43,7 @@ END $$;
 
 -- Rows for peaks as a query: the best readings of each device and ranking in `source`, but for those
 -- that are no news to peaks.
-CREATE FUNCTION peaks_of_sql(source text) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION peaks_of_sql(source text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT string_agg(format(
         '(SELECT DISTINCT ON (r.device) r.device, r.content_hash, r.recorded_at, r.%1$I AS value, r.status,'
         ' %2$L AS feature, %3$L AS sort_order, %4$s FROM %5$s r WHERE r.%1$I <> ''NaN'' AND NOT EXISTS'
@@ -58,7 +58,7 @@ $$;
 -- The statement that takes such rows into peaks, each if it beats what is there. Features that
 -- `source` has no column for were in none of its readings. Each batch needs it: PL/pgSQL keeps its plans,
 -- SQL makes them anew each time.
-CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
     RETURN format('INSERT INTO peaks AS p (%1$s) SELECT %1$s FROM %2$s c ORDER BY device, feature, sort_order'
                   ' ON CONFLICT (device, feature, sort_order) DO UPDATE SET (%3$s) = ROW (%4$s) WHERE CASE'
@@ -76,7 +76,7 @@ END $$;
 -- Takes what a collector has put into its table peaks_stage. Answers with those rows of peaks that
 -- are better, so that it need not send what they beat again.
 CREATE FUNCTION peaks_take() RETURNS TABLE (device integer, feature text, sort_order text, value double precision,
-                                            recorded_at timestamptz) LANGUAGE plpgsql AS $$
+                                            recorded_at timestamptz) LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     EXECUTE peaks_merge_sql('peaks_stage', ARRAY(SELECT features_of('peaks_stage')));
     -- OFFSET 0: row by row through the key; nothing is known of the size of peaks_stage, and a plan for a
@@ -121,7 +121,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
 -- Rejected: to look for the row of each device's maximum, which needs a bound that is exact.
 
 -- The row of peaks that a reading r makes, as SQL.
-CREATE FUNCTION board_row_sql(feature text, sort_order text) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION board_row_sql(feature text, sort_order text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT format('ROW (%s)::peaks', string_agg(CASE attname WHEN 'value' THEN format('r.%I', feature)
                   WHEN 'feature' THEN quote_literal(feature) WHEN 'sort_order' THEN quote_literal(sort_order)
                   ELSE format('r.%I', attname) END, ', ' ORDER BY attnum))
@@ -131,7 +131,7 @@ $$;
 -- What the readings of devices may reach in each bucket that ends after `since`, as SQL: device, reach
 -- (the value, or its opposite where the lowest is the best), from_at, and last_at, when the newest was recorded.
 CREATE FUNCTION board_bounds_sql(feature text, sort_order text, since timestamptz, uses_days boolean, whose text)
-RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' AS $$
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     state      storage_state;
     starts     timestamptz;
@@ -158,7 +158,7 @@ END $$;
 
 -- The best reading of one device recorded after `since` and received by then; NULL when there is none.
 CREATE FUNCTION board_best(of_device integer, feature text, sort_order text, since timestamptz, received_until timestamptz)
-RETURNS peaks LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 AS $$
+RETURNS peaks LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     state storage_state;
@@ -198,7 +198,7 @@ END $$;
 CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
                          received_until timestamptz DEFAULT 'infinity')
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'
-SET max_parallel_workers_per_gather = 0 AS $$
+SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     state   storage_state;

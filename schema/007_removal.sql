@@ -42,7 +42,7 @@ COMMENT ON COLUMN removals.readings IS 'How many.';
 COMMENT ON COLUMN removals.removed_at IS 'When.';
 
 -- The readings r of `source` as they will be without what the table `removed` names.
-CREATE FUNCTION removal_sql(source text, of_device integer, feature text) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION removal_sql(source text, of_device integer, feature text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT format('(SELECT r.recorded_at, r.status%s FROM %s LEFT JOIN removed x ON r.device = %s'
                   ' AND x.recorded_at = r.recorded_at AND x.content_hash = r.content_hash'
                   ' WHERE x.stays IS NOT FALSE)',
@@ -53,7 +53,7 @@ CREATE FUNCTION removal_sql(source text, of_device integer, feature text) RETURN
 $$;
 
 -- Step 2.
-CREATE FUNCTION removal_from_fleet(of_device integer, feature text) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION removal_from_fleet(of_device integer, feature text) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     q         record;
@@ -87,7 +87,7 @@ BEGIN
 END $$;
 
 -- Days that lose a reading, and the totals, from the hours.
-CREATE FUNCTION removal_from_days(of_device integer, open_day timestamptz) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION removal_from_days(of_device integer, open_day timestamptz) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     q record;
@@ -108,7 +108,7 @@ BEGIN
 END $$;
 
 -- Of step 3 what is about the rollups of the device, after its readings were changed.
-CREATE FUNCTION removal_from_device(of_device integer) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION removal_from_device(of_device integer) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     q         record;
@@ -145,7 +145,7 @@ END $$;
 
 -- Finds the best reading of a device that is stored, and takes it into peaks. The rollups say which
 -- hour it is in, so that not all its readings are read.
-CREATE FUNCTION peaks_find(of_device integer, feature text, sort_order text) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION peaks_find(of_device integer, feature text, sort_order text) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     state storage_state := (SELECT s FROM storage_state s);
@@ -176,7 +176,7 @@ END $$;
 
 -- All of it, of one device. Returns how many readings were taken out, or lost the feature.
 CREATE FUNCTION removal_of(of_device integer, starts timestamptz, ends timestamptz, of_feature text, is_whole boolean)
-RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     count bigint;
@@ -225,7 +225,7 @@ END $$;
 -- Takes out what a device (by its id in the topic) recorded from `starts` until before `ends`; with a
 -- feature, that value alone, and then readings that have nothing else. Returns how many.
 CREATE FUNCTION readings_remove(of_device text, starts timestamptz, ends timestamptz, feature text DEFAULT NULL)
-RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     of_id integer := (SELECT id FROM devices WHERE device_id = of_device);
@@ -243,7 +243,7 @@ COMMENT ON FUNCTION readings_remove(text, timestamptz, timestamptz, text) IS 'Ta
 
 -- Takes out all that is known of a device, its id and its rejected messages included. The fleet's sums
 -- of time whose partitions were dropped keep its share, which nobody can tell from the rest.
-CREATE FUNCTION device_remove(of_device text) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION device_remove(of_device text) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     of_id integer := (SELECT id FROM devices WHERE device_id = of_device);
@@ -270,7 +270,7 @@ COMMENT ON FUNCTION device_remove(text) IS 'Takes out all that is known of a dev
 -- After days were changed by hand: peaks of readings that are not there any more, or not like that, are
 -- looked for again, and those of readings that were put straight into partitions are taken.
 -- rollup_rebuild() calls it.
-CREATE FUNCTION peaks_rebuild(starts timestamptz, ends timestamptz) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' AS $$
+CREATE FUNCTION peaks_rebuild(starts timestamptz, ends timestamptz) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     peak    record;

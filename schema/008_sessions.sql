@@ -36,7 +36,7 @@ COMMENT ON COLUMN sessions.has_begun IS 'The broker has had this session, in whi
 CREATE FUNCTION collector_begin(of_collector text, wanted text, wanted_filter text,
     OUT is_ours boolean, OUT turn bigint, OUT installation text, OUT client_id text, OUT has_begun boolean,
     OUT former text[], OUT others text[])
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
     ours  text;

@@ -50,7 +50,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION rejected_were_emptied();
 -- (NULL: any age, any size). What came first goes first, also when it was sent again since.
 CREATE FUNCTION rejected_forget(before timestamptz, most_bytes bigint, OUT forgotten bigint, OUT kept bigint,
                                 OUT kept_bytes bigint, OUT wants_more boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     slice_rows  CONSTANT integer := 5000;
     slice_bytes CONSTANT bigint := 64 * 1024 * 1024;
