@@ -1,7 +1,7 @@
 /* credentials.h: a user name and a password for each device, from a file.
  *
  * Shape    one "name:password" a line, as mosquitto_passwd reads it; the name is the device id. A
- *          line without a colon, an empty one and one that starts with # say nothing.
+ *          line without a colon, an empty one and one that starts with # are ignored.
  * Errors   credentials_read() is false; `error` says why.
  * Owner    embedded; zeroed is empty; credentials_release() frees everything.
  */
@@ -24,7 +24,7 @@ bool credentials_read(struct credentials *credentials, const char *path, char *e
                       size_t error_bytes);
 void credentials_release(struct credentials *credentials);
 
-/* Takes one line in; false when it says nothing. */
+/* Enters one line, which it changes; false when the line is ignored. */
 bool credentials_add(struct credentials *credentials, char *line);
 
 /* NULL for a device that has none. */

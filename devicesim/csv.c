@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes the quotes off a field in place; returns what follows it, NULL when a quote is missing or
- * something stands between the closing quote and the comma. */
+/* Removes the quotes of a field in place. Returns what follows it; NULL when a quote is missing, or
+ * anything comes between the closing quote and the comma. */
 static char *unquote(char *field)
 {
     char *to = field;

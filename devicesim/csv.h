@@ -2,7 +2,7 @@
  *
  * Shape    a header names the columns: timestamp, deviceId, then in any order the features and, if
  *          there is one, status. An empty field means that the reading has no such value.
- * Units    the timestamp in any form timestamp_parse() takes; the result is the moment in UTC.
+ * Units    the timestamp in any form timestamp_parse() takes; the result is in UTC.
  * Errors   false, with a sentence in `error` that names the field and what is legal.
  * Owner    csv_split() writes into the line; the fields point into it.
  * Source   RFC 4180, without line breaks inside of quotes.
@@ -23,7 +23,7 @@ struct csv_row {
     char *fields[CSV_FIELDS_MAX];
 };
 
-/* Where a file of readings has what. */
+/* Which column of a file has what. */
 struct csv_columns {
     size_t count;
     size_t timestamp;

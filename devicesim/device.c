@@ -1,6 +1,6 @@
-/* A generator per device would do, but then reading k is known only to who has drawn the k before
- * it. Counting instead of stepping (the state is a hash of what it is for) keeps 20,000 devices
- * stateless, and lets a test ask for any reading at once. */
+/* A generator for each device would have to draw k readings to know the next one. Here the state is
+ * a hash of seed, device, number and purpose instead, so that 20,000 devices need no state and a
+ * test can ask for any reading directly. */
 #include "devicesim/device.h"
 
 #include "shared/base/random.h"
@@ -20,7 +20,7 @@ void device_reading(const struct device_rules *rules, uint64_t device, uint64_t 
 {
     const struct signal_ranges *ranges = rules->ranges;
     uint64_t random = device_random(rules->seed, DEVICE_STREAM_VALUES, device, k);
-    double nowhere = 0; /* only a walk has somewhere to stand */
+    double nowhere = 0; /* other signals than a walk keep no place */
     double day = 0;
 
     if (rules->signal == SIGNAL_DAILY) {

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first feature of an oversized reading, so that it is no twin of the one it goes beside. */
+/* The first feature of an oversized reading, so that it differs from the reading it follows. */
 #define OVERSIZED_VALUE 1e306
 
-/* Stands in front of a device id to make it one that is legal and somebody else's. */
+/* Before a device id it gives another one that is legal. */
 #define WRONG_ID_PREFIX "not-"
 
 void emitter_init(struct emitter *emitter, const struct emitter_config *config)
@@ -83,7 +83,8 @@ static void send_reading(struct emitter *emitter, const struct emitter_reading *
     emitter->config.report->faults[FAULT_REPEATED]++;
 }
 
-/* Of which only the clock and the status are the reading's, so that it is no reading's twin. */
+/* Has the clock and the status of the reading; its values, where it has any, are others, so that it
+ * cannot pass for the reading. */
 static void send_malformed(struct emitter *emitter, const struct emitter_reading *what,
                            size_t class)
 {

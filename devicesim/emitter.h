@@ -1,4 +1,4 @@
-/* emitter.h: a reading on its way out, with whatever goes wrong on that way.
+/* emitter.h: turns a reading into messages, with the faults that are drawn for it.
  *
  * Shape    emitter_send() composes topic and payload of one reading and publishes it, and with it
  *          the repetition, the malformed and the wrongly addressed messages that its draw asks
@@ -32,7 +32,7 @@ struct emitter_config {
     uint64_t oversized_bytes;
     struct publishers *publishers;
     struct oversize *oversize;
-    struct latency_probe *probe; /* NULL = nobody looks */
+    struct latency_probe *probe; /* NULL = boards are not looked at */
     struct report *report;
 };
 

@@ -21,7 +21,7 @@ void fleet_device_id(char *id, const char *prefix, uint32_t device)
     snprintf(id, DEVICE_ID_SIZE, "%s%u", prefix, (unsigned)device + 1);
 }
 
-/* Readings are shared evenly, so that which ones are sent does not depend on timing. */
+/* Readings are shared evenly, so that timing does not decide which ones are sent. */
 static uint64_t quota(const struct fleet *fleet, uint32_t device)
 {
     uint64_t count = fleet->config.count;
@@ -187,7 +187,7 @@ static void on_room(void *self, size_t publisher, int64_t now_us)
     }
 }
 
-/* The delay behind reading k. A bursting device has none inside of a burst, and a longer one
+/* The delay after reading k. A bursting device has none inside of a burst, and a longer one
  * between two, so it sends as much in the end. */
 static int64_t delay_after(struct fleet *fleet, uint32_t number, uint64_t k)
 {
@@ -261,7 +261,7 @@ static int64_t pump_rate(struct fleet *fleet, int64_t now_us)
         fleet->pace.done++;
     }
     fleet->config.report->slipped_us = (uint64_t)fleet->pace.slipped_us;
-    if (due > 0) /* no room: whoever gets some will ask again */
+    if (due > 0) /* no connection has room; on_room wakes the loop when one does */
         return SOURCE_NOTHING_DUE;
     return pace_next_us(&fleet->pace);
 }

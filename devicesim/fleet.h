@@ -3,9 +3,9 @@
  * Shape    paced in one of three ways: each device by itself, with an interval drawn for each
  *          reading; the whole fleet at a steady rate, device after device; or as fast as messages
  *          are acknowledged. A device whose connection has no room waits and goes on from there,
- *          so none of its readings is skipped and none are sent in a heap afterwards.
+ *          so no reading is skipped, and none are made up for in a rush.
  * Units    microseconds on the loop's monotonic clock; readings carry the wall clock, or with
- *          `has_fixed_clock` the moment they are planned for, counted from `fixed_clock_us`.
+ *          `has_fixed_clock` the time they are planned for, counted from `fixed_clock_us`.
  * Errors   none.
  * Owner    embedded; fleet_release() frees the arrays.
  */
@@ -48,7 +48,7 @@ struct fleet_device {
     int64_t last_us;    /* the timestamp of its last reading, which none may repeat */
     int64_t skew_us;
     uint32_t owed;        /* readings that a bursting device has saved up */
-    uint32_t next_parked; /* 1 + the device behind it in its connection's queue */
+    uint32_t next_parked; /* 1 + the next device in its connection's queue */
     bool bursts;
     bool is_skewed;
 };

@@ -36,7 +36,7 @@ void gz_lines_close(struct gz_lines *lines)
     *lines = (struct gz_lines){0};
 }
 
-/* Reads more behind what is there; false when there is no more. */
+/* Reads more, after what is there; false when there is no more. */
 static bool fill(struct gz_lines *lines)
 {
     const char *text;

@@ -1,8 +1,8 @@
 /* gz_lines.h: the lines of a text file, plain or gzip, one at a time.
  *
  * Errors   gz_lines_open() is false, gz_lines_next() ends early; gz_lines_failure() then says why.
- * Owner    embedded; gz_lines_close() frees the buffer. A line is the caller's to change until the
- * next.
+ * Owner    embedded; gz_lines_close() frees the buffer. A line is the caller's to change until
+ *          the next.
  * Source   zlib's gzread(), which passes through what is not gzip.
  */
 #ifndef HIGHWATER_GZ_LINES_H

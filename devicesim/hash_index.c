@@ -1,5 +1,5 @@
-/* The hash stands beside the number: growing needs no key, and of the things that share a slot's
- * neighbourhood hardly one is compared in vain. */
+/* Each slot keeps the hash beside the number, so that growing needs no keys, and hardly any key is
+ * compared in vain. */
 #include "devicesim/hash_index.h"
 
 #include "shared/base/mem.h"

@@ -1,11 +1,10 @@
 /* hash_index.h: finds the numbers of things by their hash.
  *
- * Shape    an open hash of numbers 0, 1, ... beside an array that has the things themselves. It
- *          gives the numbers of those whose hash is the wanted one; which of them is meant says the
- *          caller, who knows the keys:
+ * Shape    an open hash of numbers 0, 1, ... beside the caller's array of the things themselves. A
+ *          search yields the numbers with a wanted hash; the caller compares the keys:
  *              struct hash_probe probe = hash_probe_of(hash);
  *              while ((number = hash_index_next(&index, &probe)) != HASH_INDEX_NONE)
- *                  if (is the one) ...
+ *                  if (the key is the same) ...
  * Errors   none.
  * Owner    embedded; zeroed is empty; hash_index_release() frees the one array.
  */

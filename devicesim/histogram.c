@@ -4,7 +4,7 @@
 
 enum { EXACT_BELOW = 2 * HISTOGRAM_STEPS };
 
-/* Below EXACT_BELOW each value has its bucket; above, the six bits behind the leading one count. */
+/* Below EXACT_BELOW each value has its bucket; above, the leading bit and six more choose. */
 static unsigned bucket_of(uint64_t value)
 {
     unsigned shift = 0;

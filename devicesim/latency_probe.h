@@ -1,8 +1,8 @@
 /* latency_probe.h: how long a reading takes until it can be seen on a board.
  *
- * Shape    for each device its last LATENCY_PROBE_KEPT readings, and
- *          when they were published. The first board that shows one of them ends its wait. Only
- *          readings good enough for a board are ever seen, so this is a sample, not a count.
+ * Shape    for each device its last LATENCY_PROBE_KEPT readings, and when they were published. The
+ *          first board that shows one of them ends its wait. Only readings good enough for a board
+ *          are ever seen, so this is a sample, not a count.
  * Units    recorded_at in microseconds of the wall clock, the rest on the monotonic clock.
  * Errors   none.
  * Owner    embedded; zeroed is empty; latency_probe_release() frees everything.

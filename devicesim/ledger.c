@@ -1,5 +1,5 @@
-/* Both sets are arrays with an index beside each: uthash would put 56 bytes and a pointer into each of
- * millions of readings, whose values lie in one array of their own. */
+/* Both sets are arrays, each with an index of numbers. A hash table of nodes, such as uthash, would
+ * add 56 bytes to each of millions of readings, whose values lie in one array of their own. */
 #include "devicesim/ledger.h"
 
 #include "shared/base/hash.h"

@@ -1,8 +1,8 @@
 /* ledger.h: what was sent and acknowledged, and what of it a store turned out to have.
  *
- * Shape    two sets: readings, each told apart by device, time, status and values; and messages
- *          that must be rejected, told apart by device, length and the beginning of their bytes.
- *          Each counts how often it was sent, acknowledged, and found in the store.
+ * Shape    two sets: readings, known by device, time, status and values; and messages that must
+ *          be rejected, known by device, length and the beginning of their bytes. Each counts how
+ *          often it was sent, acknowledged, and found in the store.
  * Units    microseconds since 1970; numbers compare bit for bit.
  * Errors   none.
  * Owner    embedded; ledger_init() before use; ledger_release() frees everything.
@@ -97,16 +97,16 @@ uint32_t ledger_find_rejection(const struct ledger *ledger, uint32_t device, uin
                                const char *head);
 
 /* True for a row of one of the devices, not found in the ledger, that can only be of this run: it
- * was received amid it, or since it began (as clocks differ, a minute before) and is of a moment
- * amid those that were recorded. The table may be full of what the same devices sent in others. */
+ * was received during the run; or after its start (less a minute, as clocks differ) with a time
+ * that lies among those recorded in it. The same devices may have sent many rows in other runs. */
 bool ledger_claims_reading(const struct ledger *ledger, int64_t recorded_at_us,
                            int64_t received_at_us);
 
-/* The same of a rejected message: there is nothing to tell it by but when it was received. What came
- * before the run must not stand in for one that is lost. */
+/* The same of a rejected message, of which only the time of receipt is known: one that came before
+ * the run must not count in place of one that is lost. */
 bool ledger_claims_rejection(const struct ledger *ledger, int64_t received_at_us);
 
-/* True when the store owes us this one. */
+/* True when it was acknowledged, and the store does not have it. */
 bool ledger_reading_is_lost(const struct ledger *ledger, uint32_t number);
 bool ledger_rejection_is_lost(const struct ledger *ledger, uint32_t number);
 

@@ -1,7 +1,7 @@
 /* live_line.h: the one line on a terminal that shows how a run is going.
  *
- * Shape    drawn over itself on standard error, and only where that is a terminal. Who logs erases
- *          it first, so that a line of the log does not begin in its middle.
+ * Shape    drawn over itself on standard error, and only where that is a terminal. It is erased
+ *          before anything is logged, so that a line of the log does not begin in its middle.
  * Errors   none.
  * Owner    plain value.
  */

@@ -1,5 +1,5 @@
 /* Most classes are the ordinary payload with one thing done to it: a member added, a value
- * replaced, bytes before or behind. So each row of the table has a function and the text it works
+ * replaced, bytes before or after. So each row of the table has a function and the text it works
  * with, and only what does not fit gets a function of its own. */
 #include "devicesim/malformed.h"
 
@@ -67,7 +67,7 @@ static void write_text(const struct draft *draft)
     buffer_put(draft->out, draft->text, draft->bytes);
 }
 
-static void write_behind(const struct draft *draft)
+static void write_after(const struct draft *draft)
 {
     put_ordinary(draft);
     write_text(draft);
@@ -250,7 +250,7 @@ static const struct row rows[] = {
     {{"long_string", false, true}, write_long_string, TEXT("")},
     {{"empty_array", false, false}, write_text, TEXT("[]")},
     {{"number_root", false, false}, write_text, TEXT("42")},
-    {{"trailing_bytes", false, false}, write_behind, TEXT("#")},
+    {{"trailing_bytes", false, false}, write_after, TEXT("#")},
     {{"two_documents", false, false}, write_two, TEXT("")},
     {{"unknown_status", false, false}, write_only_member, TEXT(",\"status\":\"BROKEN\"")},
     {{"no_value", false, false}, write_only_member, TEXT("")},

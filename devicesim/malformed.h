@@ -1,4 +1,4 @@
-/* malformed.h: payloads that no store should take for readings.
+/* malformed.h: payloads that no store should accept as readings.
  *
  * Shape    a table of classes, each made out of an ordinary payload of the device. A class that is
  *          `legal` must be stored: it looks wrong and is not.

@@ -1,7 +1,7 @@
 /* outstanding.h: what one connection has published and not yet seen acknowledged.
  *
  * Shape    a ring of tickets in the order they were published. Brokers acknowledge in that order,
- *          so the wanted ticket is nearly always the first; others are found by walking.
+ *          so the wanted ticket is nearly always the first; others are searched for.
  * Units    the caller's.
  * Errors   outstanding_pop() is false for a packet id that nothing outstanding has.
  * Owner    embedded; zeroed is empty; outstanding_release() frees the ring.

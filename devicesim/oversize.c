@@ -23,7 +23,7 @@ bool oversize_is_busy(const struct oversize *oversize)
     return oversize->count > 0;
 }
 
-/* The first of the queue has come to its end. */
+/* The first of the queue was acknowledged or refused. */
 static void drop_first(struct oversize *oversize)
 {
     free(oversize->waiting[0].topic);

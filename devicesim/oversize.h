@@ -1,4 +1,4 @@
-/* oversize.h: messages that are larger than the broker takes, each on a connection of its own.
+/* oversize.h: messages that are larger than the broker accepts, each on a connection of its own.
  *
  * Why      a broker answers such a message by closing the connection. On a device's own one the
  *          library would send it again after every reconnect, and nothing else would get through.

@@ -1,5 +1,5 @@
 /* With rate r and ramp T, the area under the rate is n = r t^2 / 2T up to T, and r (t - T/2)
- * behind it. Both directions are closed forms, so no error adds up however long it runs. */
+ * after it. Both directions are closed forms, so no error adds up in a long run. */
 #include "devicesim/pace.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
 /* pace.h: how many readings are due by now, at a steady rate over the whole fleet.
  *
  * Shape    reading n is due at n / rate, after a ramp during which the rate rises evenly from 0.
- *          Who falls behind a little (a busy loop, a slow tick) catches up; who falls behind by
- *          more than PACE_SLIP_US (the broker was away) lets the schedule slip instead, since the
- *          burst that would follow is nothing a fleet of devices does.
+ *          A small delay (a busy loop, a slow tick) is made up for. After one of more than
+ *          PACE_SLIP_US (the broker was away) the schedule slips instead: a fleet of devices does
+ *          not send in such bursts.
  * Units    readings per second; microseconds on the caller's monotonic clock.
  * Errors   none.
  * Owner    plain value.

@@ -50,7 +50,7 @@ enum phase phases_next(const struct phases *phases, const struct phase_facts *fa
 
 void phases_enter(struct phases *phases, enum phase phase, int64_t now_us);
 
-/* How much of the duration has gone by, 0 to 1; below 0 when there is none, or nothing is sent yet. */
+/* How much of the duration has gone by, 0 to 1; below 0 when there is none, or before sending. */
 double phases_progress(const struct phases *phases, int64_t now_us);
 
 #endif

@@ -3,10 +3,10 @@
  *
  * Shape    either one connection for each device, with its client id and last will, or a few that
  *          all devices share. At most CONNECTING_AT_ONCE connect at a time: a broker's backlog is
- *          short, and whoever does not fit waits a second for TCP to ask again.
+ *          short, and TCP waits a second before it repeats a connection attempt that did not fit.
  * Units    microseconds on the loop's monotonic clock.
  * Errors   publishers_start() is false for a URL that is not legal. Connections that cannot be made
- *          are tried again for good; publishers_look() has the reason of one of them.
+ *          are tried again forever; publishers_look() has the reason of one of them.
  * Owner    embedded. Messages are copied by the library before publishers_send() returns.
  */
 #ifndef HIGHWATER_PUBLISHERS_H
@@ -70,7 +70,7 @@ struct publishers {
     bool wants_reload; /* one of them does */
     size_t up;
     size_t closed;
-    uint32_t *touched; /* who has something to flush */
+    uint32_t *touched; /* those with something to flush */
     size_t touched_count;
     uint64_t number; /* of the last message */
     void (*on_closed)(struct publishers *publishers);
@@ -85,15 +85,15 @@ bool publishers_start(struct publishers *publishers, uv_loop_t *loop,
                       const struct publishers_config *config, char *error, size_t error_bytes);
 
 /* True when this connection is up and has room in its window. A window that was full has none
- * until it is half empty, so that whoever sends as fast as is acknowledged sends in runs: answering
- * each acknowledgement with one message costs both sides a segment and a wakeup for each. */
+ * until it is half empty, so that a sender that is limited by acknowledgements sends in runs:
+ * answering each acknowledgement with one message costs both sides a segment and a wakeup. */
 bool publishers_has_room(const struct publishers *publishers, size_t which);
 
 /* How many more messages fit its window. */
 uint32_t publishers_room(const struct publishers *publishers, size_t which);
 
-/* Publishes with the next flush. The window is a promise among friends: a message goes out even
- * when it is full. False when the library refused it, which is counted. */
+/* Publishes with the next flush. The window is the caller's to keep: a message is sent even when it
+ * is full. False when the library refused it, which is counted. */
 bool publishers_send(struct publishers *publishers, size_t which, const struct message *message);
 
 /* Writes what was sent since the last flush. */
@@ -102,8 +102,8 @@ void publishers_flush(struct publishers *publishers);
 /* Cuts the connection as a device that loses its network does; it comes back by itself. */
 void publishers_cut(struct publishers *publishers, size_t which);
 
-/* Certificates are read anew. A connection whose messages are not all acknowledged sends no more
- * until they are: they would be forgotten with it. */
+/* Reads certificates again and makes all connections again. A connection with unacknowledged
+ * messages first waits for them, since they would be lost with it, and sends no more until then. */
 void publishers_reload(struct publishers *publishers);
 
 /* To be called now and then: starts further connections in the place of those that fail, which go

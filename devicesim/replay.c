@@ -100,7 +100,7 @@ static int64_t due_us(struct replay *replay, int64_t now_us)
            (int64_t)((double)(recorded_us - replay->first_us) / replay->config.speed);
 }
 
-/* The present, but never the same moment twice: two readings of one device must not become one. */
+/* The present, but never the same time twice: two readings of one device must not become one. */
 static int64_t stamp(struct replay *replay)
 {
     int64_t now_us = timestamp_now();
@@ -159,7 +159,7 @@ static void on_room(void *self, size_t publisher, int64_t now_us)
 {
     (void)self;
     (void)publisher;
-    (void)now_us; /* the pump asks anyway */
+    (void)now_us; /* pump() asks for room before each reading */
 }
 
 static void finish(void *self)

@@ -1,7 +1,7 @@
-/* replay.h: real readings out of a file, in the order in which they stand there.
+/* replay.h: real readings out of a file, in the order of its lines.
  *
  * Shape    at the file's own pace times a speed, or as fast as messages are acknowledged. Readings
- *          keep their timestamps, or get the moment at which they are sent.
+ *          keep their timestamps, or get the time at which they are sent.
  * Units    microseconds.
  * Errors   replay_open() is false, with a sentence. A line in the middle of the file that is no
  *          reading stops the replay: `error` is then set.
@@ -50,7 +50,7 @@ struct replay {
     char error[CSV_ERROR_SIZE + 64];
 };
 
-/* Reads up to the first reading, so that a file that is none is noticed before anything starts. */
+/* Reads up to the first reading, so that a file that cannot be replayed is noticed at once. */
 bool replay_open(struct replay *replay, const struct replay_config *config);
 void replay_close(struct replay *replay);
 

@@ -16,8 +16,7 @@ static double seconds(int64_t from_us, int64_t to_us)
     return to_us > from_us ? (double)(to_us - from_us) / 1e6 : 0;
 }
 
-/* Over the time in which something was sent and answered, so connecting and waiting are left out.
- */
+/* Over the time from the first message to the last answer: connecting is left out. */
 static double acked_per_s(const struct report *report)
 {
     double took = seconds(report->first_us, report->last_us);

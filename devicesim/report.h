@@ -1,7 +1,7 @@
 /* report.h: what a run has done, in numbers, for people and for machines.
  *
- * Shape    counters that whoever does a thing raises, two histograms, and three ways to tell: one
- *          live line on a terminal, a few lines at the end, one JSON object.
+ * Shape    counters that the other files raise, two histograms, and three forms: one live line on a
+ *          terminal, a few lines at the end, one JSON object.
  * Units    microseconds on the monotonic clock, passed in.
  * Errors   none.
  * Owner    embedded; report texts are appended to the caller's buffer.

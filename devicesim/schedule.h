@@ -25,7 +25,7 @@ struct schedule {
 void schedule_release(struct schedule *schedule);
 void schedule_add(struct schedule *schedule, int64_t due_us, uint32_t device);
 
-/* Of entries due at the same moment, the one with the smaller device number. */
+/* Of entries due at the same time, the one with the smaller device number. */
 const struct schedule_entry *schedule_first(const struct schedule *schedule);
 void schedule_remove_first(struct schedule *schedule);
 

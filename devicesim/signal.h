@@ -43,7 +43,7 @@ bool signal_ranges_parse(struct signal_ranges *out, const char *text, char *erro
                          size_t error_bytes);
 
 /* The next value. `random` is what the draws come from; `day` is how many days have passed for
- * this device, phase included; `walked` is where its walk stands, NAN before the first step, and
+ * this device, phase included; `walked` is the place of its walk, NAN before the first step, and
  * only a walk touches it. */
 double signal_value(enum signal_kind kind, const struct signal_range *range, uint64_t *random,
                     double day, double *walked);

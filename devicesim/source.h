@@ -1,7 +1,7 @@
 /* source.h: what readings come from: a fleet that makes them up, or a file that is replayed.
  *
- * Shape    main.c asks it, before the loop goes to sleep, to send what is due, and sets one timer
- *          to the moment it gives back.
+ * Shape    run.c asks it, before the loop goes to sleep, to send what is due, and sets one timer
+ *          to the time it returns.
  * Units    microseconds on the loop's monotonic clock.
  */
 #ifndef HIGHWATER_SOURCE_H

@@ -17,7 +17,7 @@ enum { FIELDS_MAX = FEATURES_MAX + 8 };
 enum { DEVICE, RECORDED_AT, STATUS, RECEIVED_AT, FIRST_VALUE };
 enum { TOPIC, LENGTH, HEAD, REJECTED_AT };
 
-/* What the function that is given the lines of a COPY needs. */
+/* What on_reading() and on_rejection() need beside the fields. */
 struct reader {
     struct verdict *verdict;
     const struct topic_filter *topic;

@@ -1,9 +1,9 @@
 /* string_table.h: device ids and the numbers they get, in order of their first appearance.
  *
  * Shape    an array of texts and an open hash over it.
- * Errors   none; string_table_find() gives STRING_TABLE_NONE for a stranger.
- * Owner    embedded; zeroed is empty; string_table_release() frees everything. Texts are copied in and
- *          stay where they are until then.
+ * Errors   none; string_table_find() gives STRING_TABLE_NONE for an unknown text.
+ * Owner    embedded; zeroed is empty; string_table_release() frees everything. Texts are
+ *          copied in and stay where they are until then.
  */
 #ifndef HIGHWATER_STRING_TABLE_H
 #define HIGHWATER_STRING_TABLE_H

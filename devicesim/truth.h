@@ -1,4 +1,4 @@
-/* truth.h: the record of what was sent and what was acknowledged, to hold a store to.
+/* truth.h: writes the record of what was sent and what was acknowledged, to compare a store with.
  *
  * Shape    CSV, one line per event, each written by itself before anything else happens, so that
  *          the file is right up to the line a kill fell into:
@@ -8,8 +8,8 @@
  *            acked,12,..Z,0
  *          `sent` is written before the message is published, `acked` when its PUBACK has come,
  *          with the reason code of MQTT 5 (0 or 16, "no matching subscribers") in the place of
- *          `expect`. A message that must not be stored has no reading; its length and the
- *          beginning of its bytes in hexadecimal stand for it.
+ *          `expect`. A message that must not be stored has no reading; it is recorded by its
+ *          length and the beginning of its bytes in hexadecimal.
  * Units    times in UTC with microseconds.
  * Errors   truth_open() is false; a line that cannot be written sets `failed`, once, with errno.
  * Owner    embedded; truth_close() closes the file.

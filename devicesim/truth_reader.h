@@ -1,7 +1,7 @@
 /* truth_reader.h: enters the lines of a file of truth (truth.h) into a ledger.
  *
- * Errors   truth_reader_apply() is false for a line that is no line of truth; `error` says why. What
- *          a kill cut off at the end of a run is such a line.
+ * Errors   truth_reader_apply() is false for a line that is no line of truth; `error` says why. A
+ *          line that a kill cut off is one.
  * Owner    embedded; truth_reader_release() frees what it needs to know of the run being read. The
  *          ledger is the caller's.
  */

@@ -7,10 +7,10 @@
  *                      the ledger are looked at, and the time in which it was sent: what the same
  *                      devices sent before and after it is counted as "others".
  *          What was sent and never acknowledged may be there or not, and so may what the broker
- *          acknowledged with the remark that nobody subscribes ("unheard").
+ *          acknowledged as having no subscribers ("unheard").
  *          A look is verdict_start(), each row and each rejected message once, verdict_conclude().
  * Errors   none.
- * Owner    embedded; the ledger is the caller's, and is told what was found.
+ * Owner    embedded; the ledger is the caller's; what was found is counted there.
  */
 #ifndef HIGHWATER_VERDICT_H
 #define HIGHWATER_VERDICT_H

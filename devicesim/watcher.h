@@ -1,4 +1,4 @@
-/* watcher.h: looks at the boards, to see when readings show there.
+/* watcher.h: subscribes to the boards, to measure when readings show there.
  *
  * Shape    one connection that subscribes to the boards of every collector.
  * Errors   a message that is no board is ignored.
