@@ -3,11 +3,17 @@
 #include "httpapi/reply.h"
 #include "shared/base/timestamp.h"
 
+void ask_query(struct api *api, struct server_request *request, const struct route *route,
+               const struct query_kind *kind, const struct params *params)
+{
+    coalescer_ask(api->coalescer, request, kind, api->catalog, params, route->params,
+                  timestamp_now());
+}
+
 void ask_database(struct api *api, struct server_request *request, const struct route *route,
                   struct params *params)
 {
-    coalescer_ask(api->coalescer, request, route->query, api->catalog, params, route->params,
-                  timestamp_now());
+    ask_query(api, request, route, route->query, params);
 }
 
 struct server_answer *ask_on_answer(void *user, struct query *query)

@@ -9,6 +9,10 @@
 void ask_database(struct api *api, struct server_request *request, const struct route *route,
                   struct params *params);
 
+/* The same with a kind of query of the handler's choice. */
+void ask_query(struct api *api, struct server_request *request, const struct route *route,
+               const struct query_kind *kind, const struct params *params);
+
 /* The callbacks of coalescer.h; `user` is the struct api. */
 struct server_answer *ask_on_answer(void *user, struct query *query);
 void ask_on_failed(void *user, struct server_request *request, const struct query *query,

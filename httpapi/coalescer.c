@@ -96,7 +96,7 @@ static void on_result(struct pool_job *job, const PGresult *result)
 {
     struct question *question = job->user;
 
-    question->query.kind->take(&question->query, result);
+    question->query.kind->write(&question->query, result);
 }
 
 static void on_done(struct pool_job *job, const struct pg_error *error)

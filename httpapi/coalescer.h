@@ -11,7 +11,7 @@
 
 #include "httpapi/pool.h"
 #include "httpapi/problem.h"
-#include "httpapi/queries.h"
+#include "httpapi/query.h"
 #include "shared/net/http_server.h"
 
 #include <stdint.h>

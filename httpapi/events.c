@@ -2,7 +2,7 @@
 
 #include "httpapi/board_cache.h"
 #include "httpapi/pool.h"
-#include "httpapi/queries.h"
+#include "httpapi/query.h"
 #include "httpapi/reply.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -323,7 +323,7 @@ static void on_result(struct pool_job *job, const PGresult *result)
 {
     struct events *events = job->user;
 
-    events->query.kind->take(&events->query, result);
+    events->query.kind->write(&events->query, result);
 }
 
 /* A question that is dear is asked rarely, however many listen: a tenth of one connection's time is the

@@ -117,7 +117,7 @@ static void on_result(struct pool_job *job, const PGresult *result)
 {
     struct export *export = job->user;
 
-    export->query.kind->take(&export->query, result);
+    export->query.kind->write(&export->query, result);
 }
 
 static void on_done(struct pool_job *job, const struct pg_error *error)
@@ -208,6 +208,10 @@ void history_answer(struct api *api, struct server_request *request, const struc
 {
     if (params->format == FORMAT_CSV && params->points == 0) {
         answer_csv(api, request, params);
+        return;
+    }
+    if (params->points > 0) {
+        ask_query(api, request, route, &query_points, params);
         return;
     }
     params->limit = params->rows > 0 ? params->rows : JSON_ROWS;

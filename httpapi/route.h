@@ -4,7 +4,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/problem.h"
-#include "httpapi/queries.h"
+#include "httpapi/query.h"
 #include "shared/net/http_server.h"
 
 #include <stdbool.h>

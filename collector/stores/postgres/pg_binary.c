@@ -1,10 +1,9 @@
 #include "collector/stores/postgres/pg_binary.h"
 
+#include "shared/net/pg_value.h"
+
 #include <math.h>
 #include <string.h>
-
-/* 2000-01-01T00:00:00Z */
-#define POSTGRES_EPOCH_US (INT64_C(946684800) * 1000000)
 
 enum { HEADER_BYTES = 19 };
 
@@ -62,22 +61,13 @@ void pg_put_double(struct buffer *out, double value)
 
 void pg_put_moment(struct buffer *out, int64_t us)
 {
-    pg_put_int8(out, us - POSTGRES_EPOCH_US);
+    pg_put_int8(out, us - PG_EPOCH_US);
 }
 
 void pg_put_bytes(struct buffer *out, const void *data, size_t bytes)
 {
     buffer_put_be32(out, (uint32_t)bytes);
     buffer_put(out, data, bytes);
-}
-
-static uint64_t read_be(const unsigned char *at, size_t bytes)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < bytes; i++)
-        value = value << 8 | at[i];
-    return value;
 }
 
 size_t pg_rows_length(const void *data, size_t bytes, size_t *rows)
@@ -87,10 +77,10 @@ size_t pg_rows_length(const void *data, size_t bytes, size_t *rows)
     size_t count = 0;
 
     for (; at < end && count < *rows; count++) {
-        unsigned fields = (unsigned)read_be(at, 2);
+        unsigned fields = (unsigned)pg_value_bits(at, 2);
 
         for (at += 2; fields > 0; fields--) {
-            uint64_t length = read_be(at, 4);
+            uint64_t length = pg_value_bits(at, 4);
 
             at += 4 + (length == 0xffffffff ? 0 : length);
         }
@@ -105,7 +95,7 @@ bool pg_row_start(struct pg_row *row, const char *data, size_t bytes, bool is_fi
                            .end = (const unsigned char *)data + bytes};
     if (is_first && bytes >= HEADER_BYTES)
         row->at += HEADER_BYTES;
-    if (row->end - row->at < 2 || read_be(row->at, 2) == 0xffff)
+    if (row->end - row->at < 2 || pg_value_bits(row->at, 2) == 0xffff)
         return false;
     row->at += 2;
     return true;
@@ -122,7 +112,7 @@ static const unsigned char *next_field(struct pg_row *row, size_t *bytes)
         row->failed = true;
         return NULL;
     }
-    length = (uint32_t)read_be(row->at, 4);
+    length = (uint32_t)pg_value_bits(row->at, 4);
     row->at += 4;
     if (length == 0xffffffff)
         return NULL;
@@ -148,7 +138,7 @@ static bool read_number(struct pg_row *row, size_t bytes, uint64_t *out)
         row->failed = true;
         return false;
     }
-    *out = read_be(field, bytes);
+    *out = pg_value_bits(field, bytes);
     return true;
 }
 
@@ -180,16 +170,13 @@ int64_t pg_row_int8(struct pg_row *row)
 double pg_row_double(struct pg_row *row)
 {
     uint64_t bits;
-    double value = (double)NAN;
 
-    if (read_number(row, 8, &bits))
-        memcpy(&value, &bits, sizeof(value));
-    return value;
+    return read_number(row, 8, &bits) ? pg_value_double(bits) : (double)NAN;
 }
 
 int64_t pg_row_moment(struct pg_row *row)
 {
-    return pg_row_int8(row) + POSTGRES_EPOCH_US;
+    return pg_value_timestamp(pg_row_int8(row));
 }
 
 const unsigned char *pg_row_bytes(struct pg_row *row, size_t *bytes)

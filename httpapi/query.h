@@ -1,4 +1,5 @@
-/* queries.h: all the SQL of httpapi, and how rows become an answer. Nothing else knows a table.
+/* query.h: all the SQL of httpapi, and how rows become an answer. Nothing else knows a table of
+ * readings; each kind has a file, query_<kind>.c.
  *
  * Shape    a kind of query builds its SQL and parameters out of what was asked, and writes the body
  *          of the answer as its result comes in. One struct query is one question, asked once.
@@ -6,8 +7,8 @@
  * Errors   is_found = false: there is no such device. All else is the database's error.
  * Owner    query_release() frees what the struct holds; texts of `setup` are constant.
  */
-#ifndef HIGHWATER_QUERIES_H
-#define HIGHWATER_QUERIES_H
+#ifndef HIGHWATER_QUERY_H
+#define HIGHWATER_QUERY_H
 
 #include "httpapi/catalog.h"
 #include "httpapi/params.h"
@@ -25,7 +26,7 @@ struct query;
 
 struct query_kind {
     void (*build)(struct query *query);
-    void (*take)(struct query *query, const PGresult *result);
+    void (*write)(struct query *query, const PGresult *result);
 };
 
 struct query {
@@ -42,7 +43,7 @@ struct query {
 
     struct buffer body;
     bool is_found;
-    bool has_more; /* a page: more follows behind `last` */
+    bool has_more; /* a page: there is more after `last` */
     struct params_cursor last;
     char next[PARAM_TEXT_SIZE]; /* cursor of the following page, "" = none */
 };
@@ -56,7 +57,8 @@ extern const struct query_kind query_dashboard;
 extern const struct query_kind query_devices;
 extern const struct query_kind query_device;
 extern const struct query_kind query_histogram; /* of a device, or of all without device_id */
-extern const struct query_kind query_readings;  /* JSON, a page, or `points` steps */
+extern const struct query_kind query_readings;  /* a page, in JSON */
+extern const struct query_kind query_points;    /* `points` steps, in JSON or CSV */
 extern const struct query_kind query_csv;       /* QUERY_CSV_PAGE_ROWS lines at most */
 
 /* Names the columns of query_csv. */

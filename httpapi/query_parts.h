@@ -1,0 +1,43 @@
+/* query_parts.h: what the kinds of queries are made of: pieces of SQL with their parameters, and
+ * pieces of answers out of rows. For query_*.c alone. */
+#ifndef HIGHWATER_QUERY_PARTS_H
+#define HIGHWATER_QUERY_PARTS_H
+
+#include "httpapi/query.h"
+#include "shared/model/reading_json.h"
+
+/* What a device's own numbering says, as JSON, of device_sequences s. */
+#define SEQUENCE_JSON                                                                              \
+    "json_build_object('highest', s.highest, 'missing', s.missing, 'repeats', s.repeats,"          \
+    " 'restarts', s.restarts)::text"
+
+/* ---- SQL ------------------------------------------------------------------------------------ */
+
+void query_sql(struct query *query, const char *text);
+
+/* , r."temperature", r."pressure" */
+void query_sql_features(struct query *query, const char *table);
+
+/* Bind a value and write its number, $1::text. */
+void query_bind_text(struct query *query, const char *text, const char *type);
+void query_bind_count(struct query *query, uint64_t count);
+void query_bind_timestamp(struct query *query, int64_t us); /* also -infinity and infinity */
+void query_bind_span(struct query *query);                  /* from and to, with a comma */
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+/* From `column` on: recorded_at, content_hash, status, and every feature. */
+void query_get_reading(const struct query *query, const PGresult *result, int row, int column,
+                       union reading_storage *out);
+void query_put_reading(struct query *query, const PGresult *result, int row, int column,
+                       const char *device_id);
+
+void query_put_timestamp(struct buffer *out, int64_t us);
+void query_put_timestamp_cell(struct buffer *out, const PGresult *result, int row,
+                              int column); /* or null */
+
+/* How many readings had each status: {"ON":3,...}, the four always, "none" where some had none. */
+void query_count_status(int64_t *counts, int64_t status, int64_t count);
+void query_put_statuses(struct buffer *out, const int64_t *counts);
+
+#endif
