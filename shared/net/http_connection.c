@@ -1,4 +1,4 @@
-/* A request is answered in the turn of the loop in which it is read, where it can be: read, parse,
+/* A request is answered in the iteration of the loop in which it is read, where it can be: read, parse,
  * one sendmsg(). Only what must wait costs a change of what the loop watches.
  *
  * Whether a client makes progress is asked of the kernel: how much of what it was given the other side has
@@ -10,6 +10,7 @@
 #include "shared/net/accept.h"
 #include "shared/net/http_answer.h"
 #include "shared/net/http_gzip.h"
+#include "shared/net/http_output.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,23 +24,9 @@
 
 enum {
     IN_FIRST_BYTES = 2048,
-    STREAM_READ_BYTES = 16 * 1024,
     STREAM_TURN_BYTES = 256 * 1024, /* then others are served */
     LINGER_MS = 2000
 };
-
-/* What a step came to. */
-enum step { STEP_GO_ON, STEP_WAIT, STEP_CLOSE };
-
-static void set_deadline(struct server_connection *c, uint64_t after_ms)
-{
-    c->deadline_ms = uv_now(c->server->loop) + after_ms;
-}
-
-static bool is_head(const struct server_request *request)
-{
-    return strcmp(request->method, "HEAD") == 0;
-}
 
 /* ---- in ------------------------------------------------------------------------------------- */
 
@@ -78,7 +65,7 @@ static enum step receive(struct server_connection *c)
     return STEP_GO_ON;
 }
 
-/* What was read is text from now on. The bytes behind each span are separators that are done with. */
+/* What was read is text from now on. The bytes after each span are separators that are done with. */
 static void terminate(struct server_connection *c)
 {
     struct http_head *head = &c->head;
@@ -167,88 +154,6 @@ static enum step step_head(struct server_connection *c)
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
-static void add_part(struct server_connection *c, const void *data, size_t bytes)
-{
-    if (bytes == 0)
-        return;
-    c->parts[c->part_count++] = (struct iovec){(void *)(uintptr_t)data, bytes};
-}
-
-/* Of the body, what is left is what is behind the head's lines. */
-static void note_sent(struct server_connection *c, size_t bytes)
-{
-    size_t left = 0;
-
-    c->sent_bytes += bytes;
-    while (bytes > 0) {
-        struct iovec *part = &c->parts[c->part];
-        size_t taken = bytes < part->iov_len ? bytes : part->iov_len;
-
-        part->iov_base = (char *)part->iov_base + taken;
-        part->iov_len -= taken;
-        bytes -= taken;
-        if (part->iov_len == 0)
-            c->part++;
-    }
-    for (size_t i = c->part; i < c->part_count; i++)
-        left += c->parts[i].iov_len;
-    if (left < c->body_bytes) {
-        c->request.sent_bytes += c->body_bytes - left;
-        c->body_bytes = left;
-    }
-}
-
-/* GO_ON: all of it is with the kernel. */
-static enum step send_parts(struct server_connection *c)
-{
-    while (c->part < c->part_count) {
-        struct msghdr message = {.msg_iov = c->parts + c->part,
-                                 .msg_iovlen = c->part_count - c->part};
-        ssize_t bytes = c->is_blocked ? -1 : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        if (c->is_blocked || (bytes < 0 && errno == EAGAIN)) {
-            c->is_blocked = true;
-            return STEP_WAIT;
-        }
-        if (bytes < 0 && errno != EINTR)
-            return STEP_CLOSE;
-        if (bytes > 0)
-            note_sent(c, (size_t)bytes);
-    }
-    c->part = c->part_count = 0;
-    return STEP_GO_ON;
-}
-
-/* Date, what becomes of the connection, and the empty line. */
-static void put_last_lines(struct server_connection *c)
-{
-    buffer_put_text(&c->lines, server_date(c->server));
-    if (c->closes)
-        buffer_put_text(&c->lines, "Connection: close\r\n\r\n");
-    else if (c->head.is_http_1_0)
-        buffer_put_text(&c->lines, "Connection: keep-alive\r\n\r\n");
-    else
-        buffer_put_text(&c->lines, "\r\n");
-}
-
-static void begin_answer(struct server_connection *c)
-{
-    struct server_request *request = &c->request;
-    struct answer_choice choice =
-        server_answer_choose(request->answer, server_request_header(request, "Accept-Encoding"),
-                             server_request_header(request, "If-None-Match"));
-
-    request->status = choice.status;
-    buffer_clear(&c->lines);
-    put_last_lines(c);
-    add_part(c, choice.head->data, choice.head->bytes);
-    add_part(c, c->lines.data, c->lines.bytes);
-    c->body_bytes = is_head(request) ? 0 : choice.bytes;
-    add_part(c, choice.body, c->body_bytes);
-    c->state = CONNECTION_SENDING;
-    set_deadline(c, c->server->config.limits.stall_deadline_ms);
-}
-
 static void free_stream(struct server_request *request)
 {
     if (request->is_stream)
@@ -275,7 +180,7 @@ static void finish_request(struct server_connection *c, bool was_complete)
     c->part = c->part_count = 0;
 }
 
-/* The next head begins with what has come behind this one. */
+/* The next head begins with what has come after this one. */
 static enum step end_answer(struct server_connection *c)
 {
     finish_request(c, true);
@@ -283,73 +188,32 @@ static enum step end_answer(struct server_connection *c)
         shutdown(c->fd, SHUT_WR);
         c->state = CONNECTION_LINGERING;
         c->is_readable = true;
-        set_deadline(c, LINGER_MS);
+        connection_set_deadline(c, LINGER_MS);
         return STEP_GO_ON;
     }
     c->in_bytes -= c->head.bytes;
     memmove(c->in, c->in + c->head.bytes, c->in_bytes);
     http_head_init(&c->head, c->head.limits);
     c->state = CONNECTION_HEAD;
-    set_deadline(c, c->server->config.limits.idle_deadline_ms);
+    connection_set_deadline(c, c->server->config.limits.idle_deadline_ms);
     return STEP_GO_ON;
 }
 
 static enum step step_sending(struct server_connection *c)
 {
-    enum step step = send_parts(c);
+    enum step step = output_send(c);
 
     return step == STEP_GO_ON ? end_answer(c) : step;
 }
 
 /* ---- streams -------------------------------------------------------------------------------- */
 
-/* `bytes` of the source, or its end, as they go over the wire. */
-static void pack(struct server_connection *c, const char *data, size_t bytes, bool is_last)
-{
-    struct gzip *gzip = c->request.gzip;
-    struct buffer packed = {0};
-
-    if (gzip) {
-        gzip_put(gzip, data, bytes, is_last, &packed);
-        data = (const char *)packed.data;
-        bytes = packed.bytes;
-    }
-    buffer_clear(&c->chunk);
-    c->body_bytes = bytes;
-    if (bytes > 0 && !c->head.is_http_1_0)
-        buffer_printf(&c->chunk, "%zx\r\n", bytes);
-    buffer_put(&c->chunk, data, bytes);
-    if (bytes > 0 && !c->head.is_http_1_0)
-        buffer_put_text(&c->chunk, "\r\n");
-    if (is_last && !c->head.is_http_1_0)
-        buffer_put_text(&c->chunk, "0\r\n\r\n");
-    buffer_release(&packed);
-    add_part(c, c->chunk.data, c->chunk.bytes);
-}
-
-/* One helping from the source. */
-static enum step pull(struct server_connection *c, size_t *pulled)
-{
-    struct server_request *request = &c->request;
-    char data[STREAM_READ_BYTES];
-    ssize_t bytes = request->source.read(request->source.user, data, sizeof(data));
-
-    if (bytes == SERVER_SOURCE_ABORT)
-        return STEP_CLOSE;
-    if (bytes == 0)
-        return STEP_WAIT;
-    request->has_ended = bytes == SERVER_SOURCE_END;
-    *pulled += request->has_ended ? 0 : (size_t)bytes;
-    pack(c, data, request->has_ended ? 0 : (size_t)bytes, request->has_ended);
-    return STEP_GO_ON;
-}
-
 static enum step step_streaming(struct server_connection *c)
 {
     size_t pulled = 0;
 
     for (;;) {
-        enum step step = send_parts(c);
+        enum step step = output_send(c);
 
         if (step != STEP_GO_ON)
             return step;
@@ -359,7 +223,7 @@ static enum step step_streaming(struct server_connection *c)
             server_run_soon(c);
             return STEP_WAIT;
         }
-        step = pull(c, &pulled);
+        step = output_pull(c, &pulled);
         if (step != STEP_GO_ON)
             return step;
     }
@@ -367,7 +231,7 @@ static enum step step_streaming(struct server_connection *c)
 
 /* ---- from the caller ------------------------------------------------------------------------ */
 
-/* Whoever calls may be in the midst of a list of requests, which must not change under him. */
+/* The caller may be in the middle of a list of requests, which must not change under it. */
 static void go_on(struct server_connection *c)
 {
     if (!c->is_running)
@@ -381,7 +245,9 @@ void server_respond(struct server_request *request, struct server_answer *answer
     assert(!request->answer && c->state == CONNECTION_WAITING);
     request->on_gone = NULL;
     request->answer = server_answer_keep(answer);
-    begin_answer(c);
+    output_begin_answer(c);
+    c->state = CONNECTION_SENDING;
+    connection_set_deadline(c, c->server->config.limits.stall_deadline_ms);
     go_on(c);
 }
 
@@ -399,21 +265,15 @@ void server_respond_stream(struct server_request *request, int status,
     request->source = *source;
     request->is_stream = true;
     c->closes |= c->head.is_http_1_0; /* where the end is all that marks the end */
-    buffer_clear(&c->lines);
-    server_stream_head(&c->lines, status, headers, header_count, may_compress, is_gzip);
-    if (!c->head.is_http_1_0)
-        buffer_put_text(&c->lines, "Transfer-Encoding: chunked\r\n");
-    put_last_lines(c);
-    add_part(c, c->lines.data, c->lines.bytes);
-    c->body_bytes = 0;
+    output_begin_stream(c, headers, header_count, may_compress, is_gzip);
     c->state = CONNECTION_STREAMING;
-    if (is_head(request)) {
+    if (output_is_head(request)) {
         free_stream(request);
         c->state = CONNECTION_SENDING;
     } else if (is_gzip) {
         request->gzip = gzip_new(0);
     }
-    set_deadline(c, c->server->config.limits.stall_deadline_ms);
+    connection_set_deadline(c, c->server->config.limits.stall_deadline_ms);
     go_on(c);
 }
 
@@ -470,7 +330,7 @@ static enum step step_on(struct server_connection *c)
     return STEP_CLOSE;
 }
 
-/* While an answer is awaited nothing is read, so whoever pipelines waits. */
+/* While an answer is awaited nothing is read, so a client that pipelines waits. */
 static void rearm(struct server_connection *c)
 {
     int events = 0;
@@ -510,9 +370,9 @@ bool connection_is_in_time(struct server_connection *c, uint64_t now_ms)
             queued = 0;
         taken = c->sent_bytes - (uint64_t)queued;
         if (is_answering && (taken > c->taken_bytes || (queued == 0 && !c->is_blocked)))
-            set_deadline(c, limits->stall_deadline_ms);
+            connection_set_deadline(c, limits->stall_deadline_ms);
         else if (c->state == CONNECTION_HEAD && taken > c->taken_bytes && c->in_bytes == 0)
-            set_deadline(c, limits->idle_deadline_ms);
+            connection_set_deadline(c, limits->idle_deadline_ms);
         c->taken_bytes = taken;
     }
     return now_ms < c->deadline_ms;
@@ -531,7 +391,7 @@ struct server_connection *connection_new(struct server *server, int fd,
     c->watch = fd_watch_new(server->loop, fd, on_events, c);
     c->is_readable = true; /* most send at once */
     http_head_init(&c->head, limits);
-    set_deadline(c, server->config.limits.header_deadline_ms);
+    connection_set_deadline(c, server->config.limits.header_deadline_ms);
     return c;
 }
 

@@ -74,8 +74,8 @@ struct server {
     bool is_accepting;
     struct server_connection *first;
     struct server_connection *swept;   /* the sweep's next */
-    struct server_connection *ready;   /* to be gone on with in the next turn of the loop */
-    struct server_connection *running; /* the same of this turn */
+    struct server_connection *ready;   /* to go on in the next iteration of the loop */
+    struct server_connection *running; /* the same of this iteration */
     size_t connection_count;
     uint64_t accepted;
     uint64_t cut;
@@ -99,6 +99,11 @@ void connection_free(struct server_connection *connection);
 
 /* What the client has taken since is progress; false when its deadline has passed. */
 bool connection_is_in_time(struct server_connection *connection, uint64_t now_ms);
+
+static inline void connection_set_deadline(struct server_connection *connection, uint64_t after_ms)
+{
+    connection->deadline_ms = uv_now(connection->server->loop) + after_ms;
+}
 
 /* Of the server. */
 void server_forget(struct server *server, struct server_connection *connection);
