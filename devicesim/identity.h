@@ -1,9 +1,9 @@
 /* identity.h: client id, user name, password and last will of a connection.
  *
- * Shape    a device with a connection of its own has its id as client id, and a last will
- *          on <prefix of its topic>/<id>/status. Without a password of its own the id gets the run's
- *          suffix: brokers end the older of two sessions with one client id, and two fleets with the
- *          same ids may run at once. Shared connections have a number.
+ * Shape    a device with a connection of its own has its id as client id, and a last will on
+ *          <its topic's prefix><id>/status. Without a password of its own it adds the run's suffix:
+ *          brokers end the older of two sessions with one client id, and two fleets with the same
+ *          ids may run at once. Shared connections have a number.
  * Errors   none.
  * Owner    fills a struct publisher_identity, whose texts the receiver frees.
  */

@@ -4,8 +4,8 @@
  *          status with which to end.
  * Owner    embedded; settings_release() frees what was read from files.
  */
-#ifndef HIGHWATER_SETTINGS_H
-#define HIGHWATER_SETTINGS_H
+#ifndef HIGHWATER_DEVICESIM_SETTINGS_H
+#define HIGHWATER_DEVICESIM_SETTINGS_H
 
 #include "devicesim/credentials.h"
 #include "devicesim/device.h"

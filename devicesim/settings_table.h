@@ -3,8 +3,8 @@
  * Shape    a table as options.h wants it, whose targets are members of `settings_given`: one static
  *          struct, so that the table is constant and the compiler checks each address.
  */
-#ifndef HIGHWATER_SETTINGS_TABLE_H
-#define HIGHWATER_SETTINGS_TABLE_H
+#ifndef HIGHWATER_DEVICESIM_SETTINGS_TABLE_H
+#define HIGHWATER_DEVICESIM_SETTINGS_TABLE_H
 
 #include "devicesim/settings.h"
 #include "shared/base/options.h"

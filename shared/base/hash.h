@@ -1,9 +1,9 @@
 /* hash.h: where something belongs in a hash table in memory.
  *
  * Shape    64 bits, of which the lower ones are as good as the upper: a table masks them.
- * Why      short keys of our own (ids, numbers). It is seeded by nothing, so whoever chooses keys can
- *          make them collide, which costs time and never an answer. What is stored or sent is hashed
- *          by reading_content_hash() instead.
+ * Why      it is for short keys: ids and numbers. It has no seed, so keys can be chosen to collide,
+ *          which costs time and nothing else. What is stored or sent is hashed by
+ *          reading_content_hash() instead.
  * Source   Fowler, Noll, Vo: FNV-1a, 64 bits.
  */
 #ifndef HIGHWATER_HASH_H

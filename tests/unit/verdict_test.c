@@ -37,8 +37,8 @@ static void enter(struct fixture *f, const char *text)
     assert_true(truth_reader_apply(&f->reader, line, error));
 }
 
-/* Readings 1 to 3 of device d with that value, of which 3 is not acknowledged, a message that must be
- * rejected, and a reading that nobody subscribed to. */
+/* Readings of device d with the values 1 to 3, of which 3 is not acknowledged; a message that must
+ * be rejected; a reading of e that nobody subscribed to. */
 static int setup(void **state)
 {
     struct fixture *f = mem_calloc(1, sizeof(*f));
