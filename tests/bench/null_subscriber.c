@@ -1,11 +1,11 @@
-/* null_subscriber: what libmosquitto alone takes, to hold the collector beside.
+/* null_subscriber: how fast libmosquitto alone receives, to compare the collector with.
  *
- * It subscribes, takes every message and does nothing with it: an ordinary client of this library, as
+ * It subscribes, receives every message and does nothing with it: an ordinary client of this library, as
  * fast as one can be that keeps to its interface.
  *
  *   ack     acknowledges at once, as the library does by itself
  *   gated   holds the acknowledgements: --batch messages (or what came in --linger-ms), then a pause
- *           of --pause-ms that stands for the commit and in which nothing is read, then all of them
+ *           of --pause-ms in place of the commit, in which nothing is read, then all of them
  *           together; the collector's cycle without the collector
  *
  * Both read until the socket is dry, which is the fastest way to use the library. `gated` corks the
@@ -336,7 +336,7 @@ static const char usage[] =
     "  --topic FILTER   (devices/+/readings)\n"
     "  --mode MODE      ack or gated (ack)\n"
     "  --batch N        gated: messages between two releases (5000)\n"
-    "  --pause-ms N     gated: stands for the commit (10)\n"
+    "  --pause-ms N     gated: in place of the commit (10)\n"
     "  --linger-ms N    gated: age at which a smaller batch is released (10)\n"
     "  --no-cork        gated: a segment for each acknowledgement\n"
     "  --no-wake        no pair of sockets in the library\n"

@@ -270,7 +270,7 @@ def instructions(rig: Rig, batches: int) -> dict[str, float]:
 
 def _by_object(text: str) -> dict[str, float]:
     """Self cost by the file the code is in, of callgrind's format: names are numbered at their first use, and the line
-    behind `calls=` is the inclusive cost of a call, which is somebody else's."""
+    after `calls=` is the inclusive cost of a call, which belongs to the callee."""
     names: dict[str, str] = {}
     costs: dict[str, float] = defaultdict(float)
     current, is_call = "", False

@@ -1,7 +1,7 @@
 /* store_bench: the collector's way from a payload to the database, in parts, without the broker.
  *
  *   store   batches of made readings go through store.h into PostgreSQL: sorting, registering,
- *           encoding, the transaction. Each batch is made before its time starts, and taken into the
+ *           encoding, the transaction. Each batch is made before its time starts, and entered into the
  *           windows after it ended, as the collector does while it lets the acknowledgements out.
  *           --dump writes what was sent by COPY to DIR/<n>.copy, so that psql can send the same.
  *   path    payload -> topic -> reading -> batch -> sorted -> COPY rows -> windows, no database:
@@ -319,7 +319,7 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
            (unsigned long long)bench->stored, bench->busy_s, (double)bench->stored / bench->busy_s,
            bench->cpu_s * 1e6 / (double)bench->stored, (unsigned long long)store->retries);
     fflush(stdout);
-    getchar(); /* whoever measures looks at the backend before it goes */
+    getchar(); /* the caller looks at the backend before it goes */
     store_close(store, on_store_closed);
 }
 

@@ -18,7 +18,7 @@
  *              and the allocator its holes. The one thing that is then not an hour old are the
  *              keys of the hour's heaps, which start exact; run both ways at 10,000 devices to
  *              see that it makes no difference.
- * Fleets of more than 50,000 use survivors unless told otherwise.
+ * Fleets of more than 50,000 use survivors unless --history says else.
  *
  * Measured on that structure, while it goes on: rounds of 1 % of the fleet. A round's readings
  * are made first, then inserted (timed), then a sixtieth of the round's devices are swept (timed:

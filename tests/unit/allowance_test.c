@@ -1,4 +1,4 @@
-/* What is told of a broker's window, and of what only looks like one. */
+/* What is learnt of a broker's window, and not from what only looks like one. */
 #include "collector/allowance.h"
 
 #include <setjmp.h>
@@ -81,7 +81,7 @@ static void test_allowance__it_is_given_up_when_more_are_held(void **state)
     assert_false(allowance_note_held(&allowance, 10));
     assert_true(allowance_note_held(&allowance, 11));
     assert_false(allowance_is_used_up(&allowance, 10));
-    assert_false(round_of(&allowance, 10, &now_ms, 1)); /* it begins anew */
+    assert_false(round_of(&allowance, 10, &now_ms, 1)); /* it begins again */
 }
 
 static void test_allowance__a_busy_stream_has_none(void **state)

@@ -594,9 +594,9 @@ static void test_board_cache__the_last_whole_set_stands_when_all_are_gone(void *
     weigh(f, only_a, 1);
     pass(f, GRID);
     say(f, (struct said){.id = "a", .generation = 1});
-    weigh(f, rows, 2); /* lacks somebody's readings: it does not take the place of the first */
+    weigh(f, rows, 2); /* lacks readings of another collector: it does not replace the first */
     board_cache_forget(f->cache);
-    pass(f, 90 * S); /* nothing expires past a moment that stands */
+    pass(f, 90 * S); /* nothing expires past a time that does not go on */
     assert_sql(f, MINUTE, WEIGHED_NOT_LIVE);
     assert_int_equal(board_cache_merge(f->cache, BOARD_SET_STANDING, 0, MINUTE, ORDER_HIGHEST, 10,
                                        f->now_ms, &merged),
@@ -631,7 +631,7 @@ static void test_board_cache__odd_messages_are_counted_and_change_nothing(void *
          "{\"feature\":\"temperature\",\"interval\":\"past_minute\",\"order\":\"desc\","
          "\"asOf\":\"2026-11-24T00:00:00Z\",\"generation\":1,\"readings\":[{\"deviceId\":\"d\","
          "\"timestamp\":\"2026-11-24T00:00:00Z\",\"pressure\":1}]}"},
-        {"collectors/a/boards/temperature/past_minute", /* bytes behind it */
+        {"collectors/a/boards/temperature/past_minute", /* bytes after it */
          "{\"feature\":\"temperature\",\"interval\":\"past_minute\",\"order\":\"desc\","
          "\"asOf\":\"2026-11-24T00:00:00Z\",\"generation\":1,\"readings\":[]}]"},
     };
@@ -640,12 +640,12 @@ static void test_board_cache__odd_messages_are_counted_and_change_nothing(void *
     live(f, "a", "d1");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (take(f, cases[i][0], cases[i][1], false))
-            fail_msg("%s %s is taken", cases[i][0], cases[i][1]);
+            fail_msg("%s %s is accepted", cases[i][0], cases[i][1]);
     }
     assert_int_equal(board_cache_message_count(f->cache, true), sizeof(cases) / sizeof(cases[0]));
     weigh(f, only_a, 1);
     assert_merged(f, MINUTE, T0, DEVICES("d1"));
-    /* features and intervals that nobody here asks for are no fault of the collector's */
+    /* features and intervals that are not shown here are no fault of the collector's */
     assert_true(take(f, "collectors/a/boards/humidity/past_minute", "{}", false));
     assert_true(take(f, "collectors/a/boards/temperature/past_day", "{}", false));
 }
@@ -701,7 +701,7 @@ static void test_board_cache__a_crowd_of_strangers_takes_nobodys_place(void **st
                      WEIGHED_NOT_LIVE); /* no stranger's */
 }
 
-/* Boards as large as they get, of collectors that nobody knows, under a new generation each time. */
+/* Boards as large as they get, of unknown collectors, under a new generation each time. */
 static void test_board_cache__what_is_kept_of_strangers_is_bounded(void **state)
 {
     enum { COLLECTORS = 10, BOARDS = COLLECTORS * 40 }; /* without a limit, 130 MB */

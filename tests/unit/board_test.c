@@ -138,7 +138,7 @@ static void test_board__a_moment_is_the_last_tenth_of_a_second(void **state)
     assert_int_equal(board_as_of(-BOARD_GRID_US), -BOARD_GRID_US);
 }
 
-/* A board with something more in it, in its entry, and behind that. */
+/* A board with something more in it, in its entry, and after that. */
 #define GOOD(in_board, in_entry, behind_entry)                                                     \
     "{\"feature\":\"t\",\"interval\":\"i\",\"order\":\"desc\",\"asOf\":\"2026-11-23T12:00:"        \
     "00Z\"" in_board                                                                               \
@@ -192,7 +192,7 @@ static void test_board__what_is_no_board_is_refused(void **state)
         struct board board;
 
         if (board_parse(&board, &features, cases[i], strlen(cases[i])))
-            fail_msg("%s was taken", cases[i]);
+            fail_msg("%s was accepted", cases[i]);
     }
     assert_true(board_parse(&good, &features, GOOD(",\"x\":[{}]", ",\"x\":1", ""),
                             strlen(GOOD(",\"x\":[{}]", ",\"x\":1", ""))));

@@ -99,7 +99,7 @@ static void test_catalog__collectors_win_over_the_table_at_once(void **state)
     assert_true(look(&offer, "a,b,c", START_MS));
     assert_features("b,c");
     assert_string_equal(catalog->intervals.items[0].name, "past_day");
-    assert_false(chooser.is_settled); /* somebody has not spoken yet */
+    assert_false(chooser.is_settled); /* one has not published yet */
     offer = offer_of("a,b", "past_day=1d");
     offer.is_complete = true;
     assert_true(look(&offer, "a,b,c", START_MS + 10));

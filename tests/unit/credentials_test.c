@@ -45,11 +45,11 @@ static void test_credentials__are_read_line_by_line(void **state)
     char lines[][32] = {
         "device_1:secret", "device_2:with:colon\r", "# note:x", "", "nothing", ":nobody",
         "device_3:",       "device_1:changed"};
-    static const bool taken[] = {true, true, false, false, false, false, true, true};
+    static const bool is_entry[] = {true, true, false, false, false, false, true, true};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-        assert_int_equal(credentials_add(&credentials, lines[i]), taken[i]);
+    for (size_t i = 0; i < sizeof(is_entry) / sizeof(is_entry[0]); i++)
+        assert_int_equal(credentials_add(&credentials, lines[i]), is_entry[i]);
     assert_string_equal(credentials_password(&credentials, "device_1"), "changed");
     assert_string_equal(credentials_password(&credentials, "device_2"), "with:colon");
     assert_string_equal(credentials_password(&credentials, "device_3"), "");

@@ -175,7 +175,7 @@ static void test_csv__what_is_no_reading_is_refused(void **state)
         char id[64];
 
         if (reading_of(&reading, id, "timestamp,deviceId,status,a,b", lines[i]))
-            fail_msg("\"%s\" was taken", lines[i]);
+            fail_msg("\"%s\" was accepted", lines[i]);
     }
 }
 

@@ -54,7 +54,7 @@ static void test_duration__nothing_else_is(void **state)
         int64_t us = -1;
 
         if (duration_parse(&us, cases[i]))
-            fail_msg("'%s' was taken for %lld us", cases[i], (long long)us);
+            fail_msg("'%s' was read as %lld us", cases[i], (long long)us);
         assert_int_equal(us, -1);
     }
 }

@@ -57,8 +57,8 @@ static void test_fault__none_and_all(void **state)
 static void test_fault__no_skew_is_near_a_minute_ahead(void **state)
 {
     struct fault_rules rules = {.seed = 5};
-    unsigned behind = 0;
-    unsigned ahead = 0;
+    unsigned slow = 0;
+    unsigned fast = 0;
 
     (void)state;
     for (uint64_t device = 0; device < 4000; device++) {
@@ -66,11 +66,11 @@ static void test_fault__no_skew_is_near_a_minute_ahead(void **state)
 
         assert_true(skew_s <= 30 || skew_s >= 300);
         assert_true(skew_s >= -3600 && skew_s <= 3600);
-        behind += skew_s < 0;
-        ahead += skew_s >= 300;
+        slow += skew_s < 0;
+        fast += skew_s >= 300;
     }
-    assert_in_range(behind, 1900, 2100);
-    assert_in_range(ahead, 900, 1100);
+    assert_in_range(slow, 1900, 2100);
+    assert_in_range(fast, 900, 1100);
 }
 
 static void test_fault__the_same_seed_gives_the_same_faults_and_another_gives_others(void **state)

@@ -32,7 +32,7 @@ static void test_features__names_that_are_no_columns_are_refused(void **state)
         char error[200] = "";
 
         if (features_parse(&features, cases[i], error, sizeof(error)))
-            fail_msg("\"%s\" was taken", cases[i]);
+            fail_msg("\"%s\" was accepted", cases[i]);
         assert_int_equal(features.count, 99);
         assert_true(strlen(error) > 0);
     }
@@ -97,7 +97,7 @@ static void test_features__intervals_without_a_length_are_refused(void **state)
         char error[200];
 
         if (intervals_parse(&intervals, cases[i], error, sizeof(error)))
-            fail_msg("\"%s\" was taken", cases[i]);
+            fail_msg("\"%s\" was accepted", cases[i]);
     }
 }
 

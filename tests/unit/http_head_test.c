@@ -1,4 +1,4 @@
-/* Heads of requests: what is taken, what is refused and with which status, whole and byte by byte. */
+/* Heads of requests: what is accepted, what is refused and with which status, whole and byte by byte. */
 #include "shared/net/http_head.h"
 
 #include <setjmp.h>

@@ -12,12 +12,12 @@ static bool takes(const char *list, bool is_loopback, const char *host)
 {
     struct http_hosts hosts;
     char error[200];
-    bool taken;
+    bool is_accepted;
 
     assert_true(http_hosts_parse(&hosts, list, is_loopback, error, sizeof(error)));
-    taken = http_hosts_accept(&hosts, host, strlen(host));
+    is_accepted = http_hosts_accept(&hosts, host, strlen(host));
     http_hosts_release(&hosts);
-    return taken;
+    return is_accepted;
 }
 
 static void test_http_hosts__names_of_loopback_are_legal(void **state)

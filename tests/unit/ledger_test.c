@@ -109,8 +109,8 @@ static void test_ledger__lost_is_what_was_acknowledged_and_not_found(void **stat
     assert_true(enter(f, "acked,1," AT ",0"));
     assert_true(enter(f, "acked,3," AT ",16"));
     assert_true(ledger_reading_is_lost(&f->ledger, 0));
-    assert_false(ledger_reading_is_lost(&f->ledger, 1)); /* nobody said that it arrived */
-    assert_false(ledger_reading_is_lost(&f->ledger, 2)); /* nobody subscribed */
+    assert_false(ledger_reading_is_lost(&f->ledger, 1)); /* it was not acknowledged */
+    assert_false(ledger_reading_is_lost(&f->ledger, 2)); /* no subscribers */
     f->ledger.readings[0].counts.found++;
     assert_false(ledger_reading_is_lost(&f->ledger, 0));
     ledger_clear_found(&f->ledger);
@@ -126,7 +126,7 @@ static void test_ledger__only_what_is_of_its_time_is_claimed(void **state)
     assert_false(ledger_claims_rejection(&f->ledger, AT_US));
     assert_true(enter(f, HEADER));
     assert_true(enter(f, "sent,1," AT ",stored,reading,d," AT ",ON,1,1,,"));
-    /* amid the run, whatever its moment; of its moments, but a minute for clocks that differ */
+    /* received during the run, whatever its time; or of its times, less a minute, as clocks differ */
     assert_true(ledger_claims_reading(&f->ledger, AT_US - 9 * minute, AT_US));
     assert_true(ledger_claims_reading(&f->ledger, AT_US, AT_US - minute));
     assert_true(ledger_claims_reading(&f->ledger, AT_US, AT_US + 9 * minute));
@@ -230,7 +230,7 @@ static void test_ledger__what_is_no_line_of_truth_is_refused(void **state)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         assert_true(enter(f, HEADER));
         if (enter(f, lines[i]))
-            fail_msg("\"%s\" was taken", lines[i]);
+            fail_msg("\"%s\" was accepted", lines[i]);
     }
 }
 

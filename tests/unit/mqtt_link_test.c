@@ -1,4 +1,4 @@
-/* The gate against a broker of a hundred lines, which does what it is told and notes what it gets. */
+/* The gate against a broker of a hundred lines, which follows a script and notes what it gets. */
 #include "shared/net/mqtt_link.h"
 
 #include <netinet/in.h>
@@ -24,7 +24,7 @@ struct broker {
     unsigned unsubscribes;
     unsigned disconnects;
     unsigned ends;
-    bool assigns;       /* client ids, whatever it is told */
+    bool assigns;       /* client ids of its own */
     char client_id[32]; /* of the last CONNECT */
     unsigned char input[4096];
     size_t input_bytes;
@@ -68,7 +68,7 @@ static void take_connect(struct broker *broker, const unsigned char *packet, siz
 {
     static const unsigned char connack[] = {0x20, 3, 1, 0, 0};
     static const unsigned char assigning[] = {0x20, 9, 0, 0, 6, 0x12, 0, 3, 'a', 'b', 'c'};
-    size_t at = 12; /* behind name, version, flags and keepalive */
+    size_t at = 12; /* after name, version, flags and keepalive */
     size_t length;
 
     at += 1 + packet[at]; /* properties */
@@ -539,7 +539,7 @@ static void test_mqtt_link__another_client_id_is_said_with_the_next_connection(v
     assert_string_equal(f->broker.client_id, "other");
 }
 
-/* Whoever sends more than can be read must not keep all else waiting. */
+/* A broker that sends more than can be read must not keep everything else waiting. */
 static void test_mqtt_link__a_run_of_reading_ends_when_its_time_is_spent(void **state)
 {
     struct fixture *f = *state;

@@ -57,19 +57,19 @@ static void test_options__defaults_then_environment_then_flag(void **state)
 }
 
 /* What they print goes to standard output, which cmocka leaves alone. */
-static void test_options__questions_are_answered_whatever_else_is_wrong(void **state)
+static void test_options__requests_are_answered_whatever_else_is_wrong(void **state)
 {
     static const char *const flags[] = {"--num-things=0", "--no-such-thing", "--num-things",
                                         "--buffer=lots"};
-    static const char *const questions[] = {"--help", "-h", "--version"};
+    static const char *const requests[] = {"--help", "-h", "--version"};
 
     (void)state;
     setenv("NUM_THINGS", "0", 1);
-    for (size_t q = 0; q < sizeof(questions) / sizeof(questions[0]); q++) {
-        assert_int_equal(parse(questions[q], NULL), 0);
+    for (size_t q = 0; q < sizeof(requests) / sizeof(requests[0]); q++) {
+        assert_int_equal(parse(requests[q], NULL), 0);
         for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++) {
-            assert_int_equal(parse(flags[f], questions[q]), 0);
-            assert_int_equal(parse(questions[q], flags[f]), 0);
+            assert_int_equal(parse(flags[f], requests[q]), 0);
+            assert_int_equal(parse(requests[q], flags[f]), 0);
         }
     }
     assert_int_equal(parse(NULL, NULL), 2);
@@ -89,7 +89,7 @@ static void test_options__what_is_not_legal_ends_with_status_2(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (parse(cases[i][0], cases[i][1]) != 2)
-            fail_msg("%s %s was taken", cases[i][0], cases[i][1] ? cases[i][1] : "");
+            fail_msg("%s %s was accepted", cases[i][0], cases[i][1] ? cases[i][1] : "");
     }
     setenv("NUM_THINGS", "many", 1);
     assert_int_equal(parse(NULL, NULL), 2);
@@ -123,7 +123,7 @@ static void test_options__sizes(void **state)
     }
     for (size_t i = 0; i < sizeof(illegal) / sizeof(illegal[0]); i++)
         if (parse("--buffer", illegal[i]) != 2)
-            fail_msg("%s was taken", illegal[i]);
+            fail_msg("%s was accepted", illegal[i]);
 }
 
 static void test_options__switches(void **state)
@@ -145,7 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__defaults_then_environment_then_flag),
-        cmocka_unit_test(test_options__questions_are_answered_whatever_else_is_wrong),
+        cmocka_unit_test(test_options__requests_are_answered_whatever_else_is_wrong),
         cmocka_unit_test(test_options__what_is_not_legal_ends_with_status_2),
         cmocka_unit_test(test_options__sizes),
         cmocka_unit_test(test_options__switches),

@@ -179,7 +179,7 @@ static void test_params__what_is_wrong_is_named(void **state)
         struct problem problem = {0};
 
         if (parse(&params, cases[i].path, cases[i].query, &problem))
-            fail_msg("%s?%s is taken", cases[i].path, cases[i].query);
+            fail_msg("%s?%s is accepted", cases[i].path, cases[i].query);
         assert_int_equal(problem.status, 400);
         assert_string_equal(problem.parameter, cases[i].parameter);
         assert_string_equal(problem.value, cases[i].value);
@@ -212,11 +212,11 @@ static void test_params__a_device_is_decoded_once(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct params params;
         struct problem problem;
-        bool taken =
+        bool is_legal =
             params_parse_device(&params, cases[i].segment, strlen(cases[i].segment), &problem);
 
-        assert_int_equal(taken, cases[i].expected != NULL);
-        if (taken)
+        assert_int_equal(is_legal, cases[i].expected != NULL);
+        if (is_legal)
             assert_string_equal(params.device_id, cases[i].expected);
         else
             assert_string_equal(problem.parameter, "deviceId");

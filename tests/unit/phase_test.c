@@ -28,7 +28,7 @@ static void test_phase__a_run_goes_from_phase_to_phase(void **state)
         struct phase_facts facts;
         enum phase next;
     } cases[] = {
-        {"an interval waits for nobody", PHASE_CONNECTING, {0}, {.wanted = 9}, PHASE_SENDING},
+        {"an interval does not wait", PHASE_CONNECTING, {0}, {.wanted = 9}, PHASE_SENDING},
         {"a rate waits for all",
          PHASE_CONNECTING,
          {.waits_for_all = true},
@@ -39,7 +39,7 @@ static void test_phase__a_run_goes_from_phase_to_phase(void **state)
          {.waits_for_all = true},
          {.wanted = 9, .connected = 9},
          PHASE_SENDING},
-        {"no more come, a moment before",
+        {"no more come, just before",
          PHASE_CONNECTING,
          {.waits_for_all = true},
          {.wanted = 9, .connected = 1, .connected_us = 7, .now_us = 7 + PHASE_STUCK_US},

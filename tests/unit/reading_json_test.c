@@ -196,7 +196,8 @@ static void test_reading_json__minus_zero_is_zero(void **state)
 
 #define FIFTY "01234567890123456789012345678901234567890123456789"
 
-/* XXH3 goes another way for short, middling and long bytes. Whoever turns this test red doubles every reading that is delivered twice around an upgrade. */
+/* XXH3 has a way of its own for short, middling and long bytes. A change that turns this test red
+ * doubles every reading that is delivered twice around an upgrade. */
 static void test_reading_json__the_hash_of_known_bytes_is_known(void **state)
 {
     static const struct {
@@ -260,7 +261,7 @@ static void test_reading_json__what_stands_around_a_reading_does_not_change_its_
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         struct buffer text = {0};
         struct seen seen = {0};
-        size_t taken = 0;
+        size_t accepted = 0;
 
         for (const char *c = formats[i]; *c; c++) {
             if (*c == '%' && c[1]) {
@@ -274,11 +275,11 @@ static void test_reading_json__what_stands_around_a_reading_does_not_change_its_
         for (size_t item = 0; item < seen.count; item++) {
             if (seen.errors[item])
                 continue;
-            taken++;
+            accepted++;
             assert_string_equal(seen.bytes[item], reading);
             assert_true(seen.hash[item] == reading_content_hash(reading, strlen(reading)));
         }
-        assert_true(taken > 0);
+        assert_true(accepted > 0);
         buffer_release(&text);
     }
 }
@@ -359,7 +360,7 @@ static void test_reading_json__written_and_read_again_it_is_the_same(void **stat
     buffer_release(&json);
 }
 
-/* Of three good elements with something between them, the two around it are taken. */
+/* Of three good elements with something between them, the two around it are accepted. */
 static void test_reading_json__what_is_no_json_costs_its_element_and_is_named(void **state)
 {
     static const struct {

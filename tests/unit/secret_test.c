@@ -127,7 +127,7 @@ static void test_pg_url__what_libpq_would_misread_is_refused(void **state)
     }
     for (size_t i = 0; i < sizeof(illegal) / sizeof(illegal[0]); i++) {
         if (!pg_url_flaw(illegal[i]))
-            fail_msg("%s is taken", illegal[i]);
+            fail_msg("%s is accepted", illegal[i]);
     }
 }
 

@@ -329,7 +329,7 @@ static void test_sequence__bytes_that_do_not_go_with_the_rest_are_refused(void *
         assert_false(sequence_unpack(&resumed, packed, cut));
         assert_int_equal(resumed.run.first, 0);
     }
-    sequence_resume(&resumed, 9, 90, 0, 0, 0); /* somebody set `missing` to 0 by hand */
+    sequence_resume(&resumed, 9, 90, 0, 0, 0); /* `missing` was set to 0 by hand */
     assert_false(sequence_unpack(&resumed, packed, bytes));
     TAKE(&resumed, 3, 10);
     assert_int_equal(resumed.missing, 0);

@@ -101,7 +101,7 @@ static void test_sequences__what_comes_before_the_load_is_taken_behind_it(void *
     }
     loaded.details_bytes = sequence_pack(&before, details);
     take(0, 12, NOON_US + 12); /* stored and in the snapshot */
-    take(0, 13, NOON_US + 13); /* stored behind it */
+    take(0, 13, NOON_US + 13); /* stored after it */
     take(0, 9, NOON_US + 14);  /* the missing one */
     assert_int_equal(sequences_totals(&sequences).missing, 0);
     sequences_load_state(&sequences, device_of(0), &loaded);

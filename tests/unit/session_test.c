@@ -20,7 +20,7 @@ static const struct {
     {"after a taker whose session ended with it", {true, false, true, false}, true},
     {"after a taker whose session stayed", {true, true, true, false}, true},
     {"after the broker was restarted empty", {true, false, false, false}, true},
-    {"a session from before the database was made anew", {false, true, false, false}, false},
+    {"a session from before the database was made again", {false, true, false, false}, false},
     {"taken by one who went on with it", {true, true, false, true}, true},
     {"taken by one who threw it away", {true, false, false, true}, true},
 };

@@ -140,7 +140,7 @@ static void test_signal__what_is_no_range_is_told_and_changes_nothing(void **sta
         char error[256] = "";
 
         if (signal_ranges_parse(&ranges, texts[i], error, sizeof(error)))
-            fail_msg("\"%s\" was taken", texts[i]);
+            fail_msg("\"%s\" was accepted", texts[i]);
         assert_int_equal(ranges.features.count, 77);
         assert_true(error[0]);
     }

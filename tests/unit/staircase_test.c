@@ -79,7 +79,7 @@ static const struct reading *step_at(const struct fixture *f, size_t index)
     return step;
 }
 
-/* Returns where the reading now stands, 0 = oldest, or UNCHANGED. */
+/* Returns where the reading now is, 0 = oldest, or UNCHANGED. */
 static size_t insert_reading(struct fixture *f, const struct reading *reading, int64_t expired_us)
 {
     const struct reading *before = NULL, *step;

@@ -77,7 +77,7 @@ static void test_timestamp__what_is_no_moment_is_refused(void **state)
         int64_t us = 77;
 
         if (timestamp_parse(&us, cases[i]))
-            fail_msg("\"%s\" was taken", cases[i]);
+            fail_msg("\"%s\" was accepted", cases[i]);
         assert_int_equal(us, 77);
     }
 }

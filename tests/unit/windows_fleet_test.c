@@ -222,7 +222,7 @@ static bool play_fleet(uint64_t seed, uint64_t reading_count)
                        fleet[i].is_silent ? (uint32_t)random_below(&random, FLEET) : i,
                        now_us + (int64_t)i * 900, &random, (int64_t)sent++);
         }
-        /* Now and then nobody is heard for most of a minute, and nobody asks. */
+        /* Now and then no device is heard for most of a minute, and no board is asked for. */
         if (random_below(&random, 50) == 0)
             now_us += (int64_t)random_below(&random, 62) * SECOND_US;
         windows_sweep(&windows, now_us + SECOND_US, FLEET / 60);

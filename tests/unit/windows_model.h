@@ -2,7 +2,7 @@
  * was inserted.
  *
  * Shape    a history is some devices, rankings and intervals, the facts, and what time it is. A fact
- *          is one thing that was told to the windows: a reading, or an all-time peak of some
+ *          is one thing that the windows were given: a reading, or an all-time peak of some
  *          rankings. The model asks all facts, each time.
  * Errors   model_board_is_right() and model_boards_are_right() print what differs.
  */
@@ -22,7 +22,7 @@ enum {
 /* One thing that was inserted. */
 struct fact {
     uint32_t device;
-    uint32_t rankings; /* a bit for each ranking that was told */
+    uint32_t rankings; /* a bit for each ranking that it was given for */
     bool is_windowed;  /* false: as an all-time peak only */
     _Alignas(struct reading) unsigned char reading[sizeof(struct reading) +
                                                    FEATURES_OF_TEST_MOST * sizeof(double)];
