@@ -143,7 +143,13 @@ $(OUT)/schema_sql.c: $(SCHEMA) $(wildcard schema) $(OUT)/flags
 	  echo "{\"$$(basename $$f .sql)\", sql_$$n, sizeof sql_$$n - 1},"; done; \
 	echo '{0, 0, 0}};'; echo "const size_t schema_file_count = $$n;"; } > $@
 
-# So does the page inside httpapi: struct page_file of httpapi/page_files.h. Without node httpapi has
+# So does the contract inside httpapi.
+$(OUT)/openapi_json.c: httpapi/openapi.json $(OUT)/flags
+	$(call note,GEN,$@)
+	$(Q){ echo '#include "httpapi/openapi_json.h"'; echo 'const unsigned char openapi_json[] = {'; \
+	od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g'; echo '0};'; } > $@
+
+# And so does the page: struct page_file of httpapi/page_files.h. Without node httpapi has
 # no page, and answers / with a list of its routes. Who says PAGE=no is not given a node either.
 ifneq ($(PAGE),no)
 with_page = | $(1)
@@ -181,6 +187,7 @@ $(OUT)/page_files.c: build/page/index.html dashboard/embed.mjs $(OUT)/flags
 # Tests link a folder's archive, which has everything but main(). It is made afresh, so that an
 # object whose source is gone goes too.
 collector_EXTRA := $(OUT)/obj/schema_sql.o
+httpapi_EXTRA   := $(OUT)/obj/openapi_json.o
 .SECONDEXPANSION:
 $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(filter-out %.c %.h,$$(wildcard $$(call rooms,$$*)))
 	$(call note,AR,$@)

@@ -1,7 +1,7 @@
-/* openapi.h: the contract as an OpenAPI 3.1 document, made from the route table.
+/* openapi.h: the contract, an OpenAPI 3.1 document.
  *
  * Shape    features, intervals and limits are this program's settings, so the document describes
- *          this very server.
+ *          this very server. The rest is openapi.json.
  * Source   OpenAPI Specification 3.1.0; JSON Schema 2020-12.
  */
 #ifndef HIGHWATER_OPENAPI_H

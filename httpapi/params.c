@@ -122,7 +122,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
         snprintf(out, out_bytes, "a whole number from %llu to %llu",
                  (unsigned long long)param->least, (unsigned long long)param->most);
         break;
-    case PARAM_MOMENT:
+    case PARAM_TIMESTAMP:
         append(out, out_bytes, "a moment as in RFC 3339, such as 2026-11-23T12:00:00Z");
         break;
     case PARAM_TEXT:
@@ -298,7 +298,7 @@ static bool take_value(struct params *out, const struct param *param, const char
     case PARAM_COUNT:
     case PARAM_TOP:
         return take_count(target, text, param->least, param->most);
-    case PARAM_MOMENT:
+    case PARAM_TIMESTAMP:
         return timestamp_parse(target, text);
     case PARAM_TEXT:
         strcpy(target, text);
@@ -427,7 +427,7 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
             given |= UINT64_C(1) << (param - params);
         }
         if (param && (!decode(text, is_list(param) ? PARAM_LIST_SIZE : PARAM_TEXT_SIZE, value,
-                              value_bytes, param->kind != PARAM_MOMENT) ||
+                              value_bytes, param->kind != PARAM_TIMESTAMP) ||
                       !take_value(out, param, text, rules))) {
             refuse(problem, param, value, value_bytes, rules);
             return false;
@@ -474,7 +474,7 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
         case PARAM_TOP:
             buffer_printf(out, "%llu", (unsigned long long)*(const uint64_t *)value);
             break;
-        case PARAM_MOMENT:
+        case PARAM_TIMESTAMP:
             buffer_printf(out, "%lld", (long long)*(const int64_t *)value);
             break;
         case PARAM_TEXT:

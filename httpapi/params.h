@@ -34,13 +34,13 @@ enum param_kind {
     PARAM_INTERVAL,  /* one: a configured name, or any duration */
     PARAM_INTERVALS, /* a list of configured names; none given = all */
     PARAM_ORDER,
-    PARAM_COUNT,  /* uint64_t at `offset`, from `least` to `most` */
-    PARAM_TOP,    /* the same, and NUM_TOP_DEVICES when not given */
-    PARAM_MOMENT, /* int64_t at `offset` */
-    PARAM_TEXT,   /* char[PARAM_TEXT_SIZE] at `offset` */
-    PARAM_DEVICE, /* the same, a legal device id */
-    PARAM_CURSOR, /* struct params_cursor at `offset` */
-    PARAM_FORMAT  /* json or csv */
+    PARAM_COUNT,     /* uint64_t at `offset`, from `least` to `most` */
+    PARAM_TOP,       /* the same, and NUM_TOP_DEVICES when not given */
+    PARAM_TIMESTAMP, /* int64_t at `offset` */
+    PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset` */
+    PARAM_DEVICE,    /* the same, a legal device id */
+    PARAM_CURSOR,    /* struct params_cursor at `offset` */
+    PARAM_FORMAT     /* json or csv */
 };
 
 enum params_format { FORMAT_UNSET, FORMAT_JSON, FORMAT_CSV };
@@ -52,7 +52,6 @@ struct param {
     uint64_t least;
     uint64_t most;
     const char *fallback; /* as text; NULL = what params_init() left */
-    const char *help;
 };
 
 /* One interval that was asked for. */

@@ -25,9 +25,7 @@ struct route {
     const struct query_kind *query;         /* what the database is asked, NULL where it is not */
     const struct param *params;             /* ended by {0} */
     const char *types[ROUTE_TYPES_MAX + 1]; /* media types on offer, the preferred one first */
-    const char *schema;                     /* of the JSON, among those of the contract */
-    const char *summary;
-    const char *help;
+    const char *summary;                    /* as in openapi.json */
 };
 
 #endif
