@@ -1,0 +1,93 @@
+/* What others do to the tables: removals, and readings that were stored without a collector. A
+ * notification tells of it; nothing is stored before the removals that it stands for are known. */
+#include "collector/stores/postgres/store_inner.h"
+
+#include "shared/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* id, device, is_whole: in the order in which they took effect. */
+static void on_removals(struct pg_query *query, const PGresult *result)
+{
+    struct store *store = query->user;
+    bool is_first = store->removals_known < 0; /* nothing was stored or loaded by us yet */
+
+    for (int row = 0; row < PQntuples(result); row++) {
+        int32_t database_id = (int32_t)strtol(PQgetvalue(result, row, 1), NULL, 10);
+        bool is_whole = *PQgetvalue(result, row, 2) == 't';
+        uint32_t device;
+
+        store->removals_known = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+        if (is_first || !devices_find_database_id(store->config.devices, database_id, &device))
+            continue;
+        peaks_forget(&store->peaks, device);
+        if (is_whole)
+            devices_forget_database_id(store->config.devices, device);
+        if (is_whole)
+            log_info("store: a device was removed");
+        else
+            log_info("store: readings of %s were removed", store->config.devices->items[device].id);
+        store->config.on_removed(store, device, is_whole);
+    }
+    if (is_first)
+        store->removals_known = store->removals_known < 0 ? 0 : store->removals_known;
+    else if (store->state < STORE_READY)
+        store->config.on_added_many(store); /* while we were away nobody would have told us */
+}
+
+static void on_asked(struct pg_query *query, const struct pg_error *error)
+{
+    struct store *store = query->user;
+    bool tries = store->tries_after_asking;
+
+    store->is_asking = store->tries_after_asking = false;
+    if (error && error->is_connection)
+        return; /* on_up asks again */
+    if (error) {
+        pg_link_reset(&store->link, error->text);
+        return;
+    }
+    if (store->state == STORE_PREPARING || store->state == STORE_LOCKED_OUT) {
+        store_become_ready(store);
+        return;
+    }
+    if (!tries)
+        return;
+    /* Devices may have to be registered again, which changes the order that parts are cut from. */
+    store->is_sorted = false;
+    store_next_try(store);
+}
+
+void store_ask_removals(struct store *store)
+{
+    if (store->is_asking)
+        return;
+    store->is_asking = true;
+    snprintf(store->ask_sql, sizeof(store->ask_sql),
+             "SELECT id, device, is_whole FROM removals WHERE id > %" PRId64 " ORDER BY id",
+             store->removals_known);
+    store->ask = (struct pg_query){.sql = store->ask_sql,
+                                   .timeout_ms = store->config.watchdog_ms,
+                                   .user = store,
+                                   .on_result = on_removals,
+                                   .on_done = on_asked};
+    pg_link_submit(&store->link, &store->ask);
+}
+
+/* "removed", "many", or the number of a device. */
+void store_on_notify(struct pg_link *link, const char *payload)
+{
+    struct store *store = link->config.user;
+
+    if (!store_is_ready(store))
+        return;
+    if (strcmp(payload, "removed") == 0)
+        store_ask_removals(store);
+    else if (strcmp(payload, "many") == 0)
+        store->config.on_added_many(store);
+    else
+        store->config.on_added(store, (int32_t)strtol(payload, NULL, 10));
+}
