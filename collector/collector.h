@@ -6,7 +6,7 @@
 #ifndef HIGHWATER_COLLECTOR_H
 #define HIGHWATER_COLLECTOR_H
 
-#include "collector/boards.h"
+#include "collector/board_publisher.h"
 #include "collector/broker_report.h"
 #include "collector/coverage.h"
 #include "collector/housekeeping.h"
@@ -29,7 +29,7 @@ struct collector {
     struct coverage coverage;
     struct migrate migrate;
     struct ingest ingest;
-    struct boards boards;
+    struct board_publisher publisher;
     struct housekeeping housekeeping;
     struct reload reload;
     struct upkeep upkeep;

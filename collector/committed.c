@@ -4,9 +4,9 @@
 static void apply_span(const struct committed *c, const struct batch *batch, int64_t from_us,
                        int64_t until_us)
 {
-    int64_t as_of_us = boards_as_of_us(c->boards);
+    int64_t as_of_us = board_publisher_as_of_us(c->publisher);
 
-    boards_note_news(c->boards);
+    board_publisher_note_news(c->publisher);
     for (size_t i = 0; i < batch->sorted_count; i++) {
         const struct batch_row *row = batch_row(batch, batch->order[i]);
 
@@ -25,11 +25,11 @@ static void apply_readings(const struct committed *c, const struct batch *batch)
     int64_t last_us = batch_row(batch, batch->count - 1)->received_at_us;
     int64_t from_us = INT64_MIN;
 
-    boards_reach(c->boards, board_as_of(first_us - 1));
+    board_publisher_reach(c->publisher, board_as_of(first_us - 1));
     for (int64_t cut_us = moments_first_cut(first_us, last_us); cut_us < last_us;
          cut_us += BOARD_GRID_US) {
         apply_span(c, batch, from_us, cut_us);
-        boards_reach(c->boards, cut_us);
+        board_publisher_reach(c->publisher, cut_us);
         from_us = cut_us;
     }
     apply_span(c, batch, from_us, INT64_MAX);

@@ -6,14 +6,14 @@
 #ifndef HIGHWATER_COMMITTED_H
 #define HIGHWATER_COMMITTED_H
 
-#include "collector/boards.h"
+#include "collector/board_publisher.h"
 #include "collector/ingest.h"
 #include "collector/stores/postgres/sequences.h"
 #include "collector/windows.h"
 
 struct committed {
     const struct ingest *ingest;
-    struct boards *boards;
+    struct board_publisher *publisher;
     struct windows *windows;
     struct sequences *sequences;
 };

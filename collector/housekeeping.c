@@ -28,7 +28,7 @@ static void check_accounting(struct housekeeping *h)
 
 static void watch_clock(struct housekeeping *h)
 {
-    if (timestamp_now() < boards_as_of_us(h->config.boards) - SECOND_MS * INT64_C(1000))
+    if (timestamp_now() < board_publisher_as_of_us(h->config.publisher) - SECOND_MS * INT64_C(1000))
         h->config.on_clock_back(h->config.user);
 }
 
@@ -88,13 +88,14 @@ static void on_timer(uv_timer_t *timer)
 {
     struct housekeeping *h = timer->data;
     struct ingest *ingest = h->config.ingest;
-    struct boards *boards = h->config.boards;
+    struct board_publisher *publisher = h->config.publisher;
 
     check_accounting(h);
     watch_clock(h);
     watch_silence(h);
-    ingest_judge_session(ingest, boards_broker_memory(boards, ingest->mqtt.down_at_ms));
-    windows_sweep(h->config.windows, boards_as_of_us(boards), h->config.devices->count / 60 + 64);
+    ingest_judge_session(ingest, board_publisher_broker_memory(publisher, ingest->mqtt.down_at_ms));
+    windows_sweep(h->config.windows, board_publisher_as_of_us(publisher),
+                  h->config.devices->count / 60 + 64);
     watch_memory(h);
     watch_store(h);
     if (store_is_ready(&ingest->store))

@@ -8,7 +8,7 @@
 #ifndef HIGHWATER_HOUSEKEEPING_H
 #define HIGHWATER_HOUSEKEEPING_H
 
-#include "collector/boards.h"
+#include "collector/board_publisher.h"
 #include "collector/ingest.h"
 #include "collector/silence.h"
 #include "collector/stores/postgres/sequences.h"
@@ -17,7 +17,7 @@
 
 struct housekeeping_config {
     struct ingest *ingest;
-    struct boards *boards;
+    struct board_publisher *publisher;
     struct windows *windows;
     const struct devices *devices;
     struct sequences *sequences;

@@ -34,9 +34,9 @@ static void close_rest(struct collector *c)
     uv_close((uv_handle_t *)&c->sigint, NULL);
 }
 
-static void on_boards_closed(struct boards *boards)
+static void on_publisher_closed(struct board_publisher *publisher)
 {
-    close_rest(boards->config.user);
+    close_rest(publisher->config.user);
 }
 
 static void on_ingest_stopped(struct ingest *ingest, bool drained)
@@ -49,7 +49,7 @@ static void on_ingest_stopped(struct ingest *ingest, bool drained)
         c->exit_status = 1;
     }
     c->has_stopped = true;
-    boards_close(&c->boards, on_boards_closed);
+    board_publisher_close(&c->publisher, on_publisher_closed);
 }
 
 static void stop(struct collector *c)
@@ -65,7 +65,7 @@ static void stop(struct collector *c)
         ingest_stop(&c->ingest, on_ingest_stopped);
     else if (is_first) {
         c->has_stopped = true;
-        boards_close(&c->boards, on_boards_closed);
+        board_publisher_close(&c->publisher, on_publisher_closed);
     }
 }
 
@@ -86,7 +86,7 @@ static void on_hangup(void *user)
 
     if (c->is_stopping || c->settings.migrate_only)
         return;
-    signals_reload(&c->boards.mqtt);
+    signals_reload(&c->publisher.mqtt);
     if (c->is_ingesting)
         signals_reload(&c->ingest.mqtt);
 }

@@ -95,7 +95,7 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          (double)ingest->sessions_lost},
         {"highwater_session_takeovers_total", "counter",
          "Connections that another client with our id ended.",
-         (double)(ingest->mqtt.takeovers + view->boards->mqtt.takeovers)},
+         (double)(ingest->mqtt.takeovers + view->publisher->mqtt.takeovers)},
         {"highwater_turn", "gauge", "How often a process of this id has begun to store.",
          (double)ingest->store.turn},
         {"highwater_database_connects_total", "counter", "Times the database was connected.",
@@ -147,21 +147,21 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
          (double)windows.rewinds},
         {"highwater_boards_inexact", "gauge",
          "Boards that lack memory, and are asked of the database.",
-         (double)boards_inexact(view->boards)},
+         (double)board_publisher_inexact(view->publisher)},
         {"highwater_windows_loads_total", "counter",
          "Times the windows were loaded; again when another collector is gone.",
          (double)view->coverage->loads},
         {"highwater_collector_id_conflict", "gauge",
          "1 while another installation publishes under our COLLECTOR_ID.",
-         *view->boards->rival_reason != '\0'},
+         *view->publisher->rival_reason != '\0'},
         {"highwater_boards_as_of_seconds", "gauge",
          "The moment that the boards are of, since 1970.",
-         (double)boards_as_of_us(view->boards) / 1e6},
+         (double)board_publisher_as_of_us(view->publisher) / 1e6},
         {"highwater_boards_refused_total", "counter",
          "Boards and statuses that the broker did not take because of their size.",
-         (double)view->boards->messages_refused},
+         (double)view->publisher->messages_refused},
         {"highwater_boards_published_total", "counter", "Boards published.",
-         (double)view->boards->boards_published},
+         (double)view->publisher->boards_published},
         {"highwater_start_time_seconds", "gauge", "When the collector started, since 1970.",
          (double)view->started_at_us / 1e6},
     };
@@ -250,17 +250,18 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
                         "the broker is not joined yet: our client id comes from the database\n");
     else if (ingest->mqtt.state != MQTT_LINK_UP)
         buffer_printf(reasons, "the broker is away: %s\n", ingest->mqtt.failure);
-    else if (view->boards->mqtt.state != MQTT_LINK_UP)
-        buffer_printf(reasons, "the broker is away for boards: %s\n", view->boards->mqtt.failure);
+    else if (view->publisher->mqtt.state != MQTT_LINK_UP)
+        buffer_printf(reasons, "the broker is away for boards: %s\n",
+                      view->publisher->mqtt.failure);
     mqtt_link_write_faults(&ingest->mqtt, reasons);
-    mqtt_link_write_faults(&view->boards->mqtt, reasons);
-    boards_write_faults(view->boards, reasons);
-    if (*view->boards->rival_reason)
-        buffer_printf(reasons, "%s\n", view->boards->rival_reason);
-    if (view->boards->rival.state == RIVAL_DOUBTING)
+    mqtt_link_write_faults(&view->publisher->mqtt, reasons);
+    board_publisher_put_faults(view->publisher, reasons);
+    if (*view->publisher->rival_reason)
+        buffer_printf(reasons, "%s\n", view->publisher->rival_reason);
+    if (view->publisher->rival.state == RIVAL_DOUBTING)
         buffer_printf(reasons,
                       "looking whether installation %s still publishes under our COLLECTOR_ID\n",
-                      view->boards->rival.theirs);
+                      view->publisher->rival.theirs);
     if (!view->is_complete)
         buffer_put_text(reasons, "the windows are being loaded\n");
     return reasons->bytes == before;

@@ -7,7 +7,7 @@
 #ifndef HIGHWATER_COLLECTOR_METRICS_H
 #define HIGHWATER_COLLECTOR_METRICS_H
 
-#include "collector/boards.h"
+#include "collector/board_publisher.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
 #include "collector/stores/postgres/sequences.h"
@@ -18,7 +18,7 @@
 struct metrics_view {
     const struct ingest *ingest;
     const struct windows *windows;
-    const struct boards *boards;
+    const struct board_publisher *publisher;
     const struct coverage *coverage;
     struct sequences *sequences;
     const struct upkeep *upkeep;

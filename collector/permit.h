@@ -32,7 +32,7 @@ static inline int permit_qos(const struct permit *permit)
 }
 
 /* The PUBACK of this `mid` came; false when it is not the one that asked. */
-static inline bool permit_take(struct permit *permit, int mid, int reason_code)
+static inline bool permit_settle(struct permit *permit, int mid, int reason_code)
 {
     if (permit->mid == 0 || permit->mid != mid)
         return false;

@@ -20,7 +20,7 @@ static void on_snapshot(void *user, int64_t before_us)
 {
     struct reload *reload = user;
 
-    boards_set_loading(reload->config.boards, before_us);
+    board_publisher_set_loading(reload->config.publisher, before_us);
 }
 
 static void on_loaded(struct loader *loader, bool complete);
@@ -36,7 +36,7 @@ static void load_due(struct reload *reload)
                                    .windows = c->windows,
                                    .sequences = c->sequences,
                                    .coverage = c->coverage,
-                                   .as_of_us = &c->boards->moments.as_of_us,
+                                   .as_of_us = &c->publisher->moments.as_of_us,
                                    .user = reload,
                                    .on_device = add_to_windows,
                                    .on_snapshot = on_snapshot,
@@ -96,13 +96,13 @@ static void on_loaded(struct loader *loader, bool complete)
     if (!complete)
         return;
     reload->is_complete = true;
-    boards_set_complete(reload->config.boards, true);
+    board_publisher_set_complete(reload->config.publisher, true);
 }
 
 static void hide_boards(struct reload *reload)
 {
     reload->is_complete = false;
-    boards_set_complete(reload->config.boards, false);
+    board_publisher_set_complete(reload->config.publisher, false);
 }
 
 static void note_changed(struct reload *reload, int32_t database_id)
@@ -165,7 +165,7 @@ static void load_for_others(struct reload *reload)
 void reload_note_collector(struct reload *reload, const char *id, bool is_live, int64_t batches)
 {
     if (!id) {
-        boards_set_company(reload->config.boards, reload->sees_company);
+        board_publisher_set_company(reload->config.publisher, reload->sees_company);
         load_for_others(reload);
         reload->sees_company = reload->lacks_readings = false;
     } else if (strcmp(id, reload->config.collector_id) != 0) {

@@ -12,7 +12,7 @@
 #ifndef HIGHWATER_RELOAD_H
 #define HIGHWATER_RELOAD_H
 
-#include "collector/boards.h"
+#include "collector/board_publisher.h"
 #include "collector/coverage.h"
 #include "collector/stores/postgres/loader.h"
 
@@ -25,7 +25,7 @@ struct reload_config {
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
-    struct boards *boards;
+    struct board_publisher *publisher;
 };
 
 struct reload {

@@ -81,7 +81,7 @@ void status_write(struct buffer *out, const struct status_view *view)
 
     buffer_printf(out, "\"state\":\"%s\",\"turn\":%" PRId64 ",", state_name(view),
                   view->ingest->store.turn);
-    boards_put_span(view->boards, out);
+    board_publisher_put_span(view->publisher, out);
     buffer_put_text(out, ",\"loaded\":");
     coverage_write(view->coverage, s->collector_id, out);
     timestamp_format(when, view->started_at_us);

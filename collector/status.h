@@ -7,7 +7,7 @@
 #ifndef HIGHWATER_STATUS_H
 #define HIGHWATER_STATUS_H
 
-#include "collector/boards.h"
+#include "collector/board_publisher.h"
 #include "collector/broker_report.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
@@ -16,7 +16,7 @@
 struct status_view {
     const struct settings *settings;
     const struct ingest *ingest;
-    const struct boards *boards;
+    const struct board_publisher *publisher;
     const struct coverage *coverage;
     const struct broker_report *broker;
     int64_t started_at_us;

@@ -22,8 +22,10 @@ static void on_device(struct ingest *ingest, uint32_t device)
 static void on_committed(struct ingest *ingest, const struct batch *batch)
 {
     struct collector *c = ingest->config.user;
-    const struct committed committed = {
-        .ingest = ingest, .boards = &c->boards, .windows = &c->windows, .sequences = &c->sequences};
+    const struct committed committed = {.ingest = ingest,
+                                        .publisher = &c->publisher,
+                                        .windows = &c->windows,
+                                        .sequences = &c->sequences};
 
     committed_apply(&committed, batch);
     c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
@@ -35,7 +37,7 @@ static void on_settled(struct ingest *ingest)
 {
     struct collector *c = ingest->config.user;
 
-    boards_look(&c->boards);
+    board_publisher_update(&c->publisher);
 }
 
 static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
@@ -43,14 +45,14 @@ static void on_rejected(struct ingest *ingest, const char *topic, enum reading_e
 {
     struct collector *c = ingest->config.user;
 
-    boards_tell_rejected(&c->boards, topic, reading_error_text(error), detail);
+    board_publisher_report_rejected(&c->publisher, topic, reading_error_text(error), detail);
 }
 
 static void on_state(struct ingest *ingest)
 {
     struct collector *c = ingest->config.user;
 
-    boards_tell_status(&c->boards);
+    board_publisher_publish_status(&c->publisher);
 }
 
 /* On standby we see neither the readings nor the numbers that the active collector stores. */
@@ -59,8 +61,8 @@ static void on_turn(struct ingest *ingest, bool is_ours)
     struct collector *c = ingest->config.user;
 
     if (is_ours)
-        boards_set_identity(&c->boards, &ingest->store.identity);
-    boards_set_turn(&c->boards, is_ours);
+        board_publisher_set_identity(&c->publisher, &ingest->store.identity);
+    board_publisher_set_active(&c->publisher, is_ours);
     reload_set_active(&c->reload, is_ours);
     if (!is_ours)
         sequences_clear(&c->sequences);
@@ -113,7 +115,7 @@ static void on_clock_back(void *user)
     if (c->is_stopping)
         return;
     log_warning("windows: the clock went back; reading them again from the database");
-    boards_rewind(&c->boards, timestamp_now());
+    board_publisher_rewind(&c->publisher, timestamp_now());
     reload_from_scratch(&c->reload);
 }
 
@@ -151,7 +153,7 @@ static void put_status(void *user, struct buffer *out)
     struct collector *c = user;
     const struct status_view view = {.settings = &c->settings,
                                      .ingest = &c->ingest,
-                                     .boards = &c->boards,
+                                     .publisher = &c->publisher,
                                      .coverage = &c->coverage,
                                      .broker = &c->broker,
                                      .started_at_us = c->started_at_us,
@@ -170,7 +172,7 @@ static void get_view(void *user, struct metrics_view *view)
     *view = (struct metrics_view){
         .ingest = &c->ingest,
         .windows = &c->windows,
-        .boards = &c->boards,
+        .publisher = &c->publisher,
         .coverage = &c->coverage,
         .sequences = &c->sequences,
         .upkeep = &c->upkeep,
@@ -187,7 +189,7 @@ static void get_view(void *user, struct metrics_view *view)
 void wiring_start_housekeeping(struct collector *c)
 {
     const struct housekeeping_config config = {.ingest = &c->ingest,
-                                               .boards = &c->boards,
+                                               .publisher = &c->publisher,
                                                .windows = &c->windows,
                                                .devices = &c->devices,
                                                .sequences = &c->sequences,
@@ -204,21 +206,21 @@ void wiring_start_housekeeping(struct collector *c)
 void wiring_start_boards(struct collector *c)
 {
     const struct settings *s = &c->settings;
-    struct boards_config config = {.mqtt = settings_mqtt(s),
-                                   .collector_id = s->collector_id,
-                                   .features = &s->features,
-                                   .intervals = &s->intervals,
-                                   .windows = &c->windows,
-                                   .top_n = s->num_top_devices,
-                                   .started_at_us = c->started_at_us,
-                                   .user = c,
-                                   .settled_until_us = settled_until_us,
-                                   .put_status = put_status,
-                                   .on_shown = on_shown,
-                                   .on_broker_says = on_broker_says};
+    struct board_publisher_config config = {.mqtt = settings_mqtt(s),
+                                            .collector_id = s->collector_id,
+                                            .features = &s->features,
+                                            .intervals = &s->intervals,
+                                            .windows = &c->windows,
+                                            .top_n = s->num_top_devices,
+                                            .started_at_us = c->started_at_us,
+                                            .user = c,
+                                            .settled_until_us = settled_until_us,
+                                            .put_status = put_status,
+                                            .on_shown = on_shown,
+                                            .on_broker_says = on_broker_says};
     char error[256];
 
-    if (!boards_start(&c->boards, c->loop, &config, error, sizeof(error)))
+    if (!board_publisher_start(&c->publisher, c->loop, &config, error, sizeof(error)))
         exit(settings_reject_url("mqtt-url", s->mqtt_url, error));
 }
 
@@ -233,7 +235,7 @@ void wiring_start_reload(struct collector *c)
                                          .windows = &c->windows,
                                          .sequences = &c->sequences,
                                          .coverage = &c->coverage,
-                                         .boards = &c->boards};
+                                         .publisher = &c->publisher};
 
     reload_init(&c->reload, c->loop, &config);
 }
@@ -254,7 +256,7 @@ void wiring_start_ingest(struct collector *c)
                                              .ahead_us = s->future_tolerance_us + 1},
                                    .rules = s->rules,
                                    .filter = s->filter,
-                                   .marker_topic = c->boards.marker_topic,
+                                   .marker_topic = c->publisher.marker_topic,
                                    .batch_size = s->batch_size,
                                    .linger_ms = (uint64_t)s->linger_us / 1000,
                                    .leave_after_ms = (uint64_t)s->leave_after_us / 1000,

@@ -1,4 +1,4 @@
-/* boards.h: publishes the boards when they change, and says how this collector is.
+/* board_publisher.h: publishes the boards when they change, and says how this collector is.
  *
  * Shape    owns the ordinary (ungated) MQTT connection. Boards are made at moments of the grid
  *          (board.h): as of such a moment they hold every reading that was received up to it and is
@@ -11,16 +11,16 @@
  *          Nothing is computed unless readings were taken or an entry expires.
  * Holds    asOf stands still while readings are in flight that were received before it, or the
  *          broker or the database is away.
- * Order    a batch is taken part by part: boards_reach(a moment) before the first reading that was
- *          received after it is put into the windows, boards_note_news() before each part.
+ * Order    a batch is taken part by part: board_publisher_reach(a moment) before the first reading that was
+ *          received after it is put into the windows, board_publisher_note_news() before each part.
  * Looks    before it speaks, whether another installation does so under this collector's id (rival.h);
  *          then it says nothing, and the last will is left out of its connection.
  * Tidies   what is retained of a board that is no longer kept, because of a feature or interval that
  *          was taken off, is cleared.
  * Source   status fields: docs/ARCHITECTURE.md.
  */
-#ifndef HIGHWATER_BOARDS_H
-#define HIGHWATER_BOARDS_H
+#ifndef HIGHWATER_BOARD_PUBLISHER_H
+#define HIGHWATER_BOARD_PUBLISHER_H
 
 #include "collector/moments.h"
 #include "collector/mqtt_identity.h"
@@ -32,9 +32,9 @@
 #include "shared/model/features.h"
 #include "shared/net/mqtt_link.h"
 
-struct boards;
+struct board_publisher;
 
-struct boards_config {
+struct board_publisher_config {
     struct mqtt_link_config mqtt; /* url and so on; client id, will and callbacks are filled in */
     const char *collector_id;
     const struct features *features;
@@ -66,8 +66,8 @@ struct board_copy {
     unsigned char *readings;
 };
 
-struct boards {
-    struct boards_config config;
+struct board_publisher {
+    struct board_publisher_config config;
     struct mqtt_link mqtt;
     struct board_copy *copies; /* per ranking, per interval */
     struct windows_entry *entries;
@@ -85,8 +85,8 @@ struct boards {
     char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE];
     struct rival rival;
     char rival_reason[400]; /* that was said last; "" = there is none */
-    uv_timer_t moment;      /* the next one at which boards may change */
-    uv_timer_t status;
+    uv_timer_t as_of_timer; /* the next time at which boards may change */
+    uv_timer_t status_timer;
     struct moments moments;
     int64_t status_as_of_us; /* of the last status */
     uint64_t rejected_lines; /* published in this second */
@@ -103,68 +103,72 @@ struct boards {
     uint64_t boards_published;
     uint64_t messages_refused; /* by the broker, for their size */
     unsigned open_parts;
-    void (*on_closed)(struct boards *boards);
+    void (*on_closed)(struct board_publisher *publisher);
 };
 
-bool boards_start(struct boards *boards, uv_loop_t *loop, const struct boards_config *config,
-                  char *error, size_t error_bytes);
+bool board_publisher_start(struct board_publisher *publisher, uv_loop_t *loop,
+                           const struct board_publisher_config *config, char *error,
+                           size_t error_bytes);
 
 /* Who speaks, before its first turn: the client id and the mark that the status names. */
-void boards_set_identity(struct boards *boards, const struct mqtt_identity *identity);
+void board_publisher_set_identity(struct board_publisher *publisher,
+                                  const struct mqtt_identity *identity);
 
 /* Of several collectors with one id only the one whose turn it is speaks; at first none does. */
-void boards_set_turn(struct boards *boards, bool is_ours);
+void board_publisher_set_active(struct board_publisher *publisher, bool is_active);
 
 /* As of when the boards are, and the windows: what is inserted is inserted at this `now`. */
-static inline int64_t boards_as_of_us(const struct boards *boards)
+static inline int64_t board_publisher_as_of_us(const struct board_publisher *publisher)
 {
-    return boards->moments.as_of_us;
+    return publisher->moments.as_of_us;
 }
 
 /* Everything that was received up to this moment is in the windows, and nothing that was received
  * later: makes the boards for it, where that was not done before. */
-void boards_reach(struct boards *boards, int64_t moment_us);
+void board_publisher_reach(struct board_publisher *publisher, int64_t as_of_us);
 
 /* Readings that were received after the last moment are about to be taken. */
-void boards_note_news(struct boards *boards);
+void board_publisher_note_news(struct board_publisher *publisher);
 
 /* Something was settled: looks whether a moment can be reached. */
-void boards_look(struct boards *boards);
+void board_publisher_update(struct board_publisher *publisher);
 
 /* A load is running, and its snapshot is of this moment: from now on the windows may hold what
  * others received before it, so no board can be made any more of a moment before it. */
-void boards_set_loading(struct boards *boards, int64_t snapshot_us);
+void board_publisher_set_loading(struct board_publisher *publisher, int64_t snapshot_us);
 
 /* Whether the windows hold all that they should; until then no board is published and none is
  * vouched for. Ends a load. */
-void boards_set_complete(struct boards *boards, bool is_complete);
+void board_publisher_set_complete(struct board_publisher *publisher, bool is_complete);
 
 /* A status, at once: something that it says has changed. */
-void boards_tell_status(struct boards *boards);
+void board_publisher_publish_status(struct board_publisher *publisher);
 
-void boards_set_company(struct boards *boards, bool has_company);
+void board_publisher_set_company(struct board_publisher *publisher, bool has_company);
 
-/* The clock went back: moments begin anew, and boards when boards_set_complete() says so. */
-void boards_rewind(struct boards *boards, int64_t now_us);
+/* The clock went back: moments begin anew, and boards when board_publisher_set_complete() says so. */
+void board_publisher_rewind(struct board_publisher *publisher, int64_t now_us);
 
 /* The generations of all boards as of now, as members of the status. */
-void boards_put_span(const struct boards *boards, struct buffer *out);
+void board_publisher_put_span(const struct board_publisher *publisher, struct buffer *out);
 
 /* How many of the boards that are out may lack something that the windows had no memory for. */
-size_t boards_inexact(const struct boards *boards);
+size_t board_publisher_inexact(const struct board_publisher *publisher);
 
 /* A line that names what the broker does not let us publish, if there is something. */
-void boards_write_faults(const struct boards *boards, struct buffer *out);
+void board_publisher_put_faults(const struct board_publisher *publisher, struct buffer *out);
 
 /* One short line about a rejected message; a few per second go out. */
-void boards_tell_rejected(struct boards *boards, const char *topic, const char *reason,
-                          const char *detail);
+void board_publisher_report_rejected(struct board_publisher *publisher, const char *topic,
+                                     const char *reason, const char *detail);
 
 /* What the broker had lost when a connection to it ended at `since_ms` (of the loop's clock). That it had
  * forgotten everything when this one came up was before, if this one came up earlier. */
-enum broker_memory boards_broker_memory(const struct boards *boards, uint64_t since_ms);
+enum broker_memory board_publisher_broker_memory(const struct board_publisher *publisher,
+                                                 uint64_t since_ms);
 
 /* Publishes the last boards and a last status, disconnects, frees. */
-void boards_close(struct boards *boards, void (*on_closed)(struct boards *boards));
+void board_publisher_close(struct board_publisher *publisher,
+                           void (*on_closed)(struct board_publisher *publisher));
 
 #endif

@@ -1,0 +1,185 @@
+/* What is on the boards as of a time, and which of them differ from what was published. */
+#include "collector/board_publisher_inner.h"
+
+#include "shared/base/failpoint.h"
+#include "shared/base/log.h"
+
+#include <string.h>
+
+static struct board_copy *copy_of(const struct board_publisher *publisher, uint32_t ranking,
+                                  uint32_t interval)
+{
+    return &publisher->copies[ranking * publisher->config.windows->interval_count + interval];
+}
+
+size_t board_publisher_inexact(const struct board_publisher *publisher)
+{
+    size_t inexact = 0;
+
+    for (size_t i = 0; i < board_publisher_count(publisher); i++)
+        inexact += publisher->copies[i].is_current && !publisher->copies[i].is_exact;
+    return inexact;
+}
+
+const char *board_publisher_topic(struct board_publisher *publisher, uint32_t ranking,
+                                  uint32_t interval)
+{
+    const struct staircase_kind *kind = &publisher->config.windows->kinds[ranking];
+
+    buffer_clear(&publisher->topic);
+    board_topic(&publisher->topic, publisher->config.collector_id,
+                publisher->config.features->names[kind->feature],
+                publisher->config.intervals->items[interval].name,
+                kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST);
+    return buffer_text(&publisher->topic);
+}
+
+bool board_publisher_send(struct board_publisher *publisher, struct permit *permit,
+                          const char *topic)
+{
+    const struct buffer *payload = &publisher->payload;
+    int qos = permit_qos(permit);
+    int mid = 0;
+
+    if (mqtt_link_publish(&publisher->mqtt, &mid, topic, payload->data, payload->bytes, qos,
+                          true)) {
+        if (qos > 0)
+            permit->mid = mid;
+        return true;
+    }
+    if (publisher->mqtt.state != MQTT_LINK_UP)
+        return false;
+    publisher->messages_refused++;
+    if (!publisher->has_said_refused)
+        log_error(
+            "boards: the broker takes no message of %zu bytes on %s; raise its largest packet "
+            "size (max_packet_size in mosquitto.conf), or lower NUM_TOP_DEVICES; httpapi asks "
+            "the database meanwhile",
+            payload->bytes, topic);
+    publisher->has_said_refused = true;
+    return false;
+}
+
+/* The boards are about to change: up to when those hold that are out is said first. */
+static void end_span(struct board_publisher *publisher)
+{
+    if (publisher->moments.as_of_us > publisher->status_as_of_us)
+        board_publisher_send_status(publisher);
+}
+
+/* ---- making them ---------------------------------------------------------------------------- */
+
+static bool is_changed(const struct board_publisher *publisher, const struct board_copy *copy,
+                       size_t count, bool is_exact)
+{
+    size_t size = reading_size(publisher->config.features->count);
+
+    if (!copy->is_current || copy->count != count || copy->is_exact != is_exact)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        if (copy->devices[i] != publisher->entries[i].device ||
+            memcmp(copy->readings + i * size, publisher->entries[i].reading, size) != 0)
+            return true;
+    }
+    return false;
+}
+
+static void keep_copy(const struct board_publisher *publisher, struct board_copy *copy,
+                      size_t count)
+{
+    size_t size = reading_size(publisher->config.features->count);
+
+    for (size_t i = 0; i < count; i++) {
+        copy->devices[i] = publisher->entries[i].device;
+        memcpy(copy->readings + i * size, publisher->entries[i].reading, size);
+    }
+    copy->count = count;
+    copy->is_current = true;
+}
+
+/* What is retained of a board that can no longer be published would be taken for it. */
+static void withdraw(struct board_publisher *publisher, struct board_copy *copy)
+{
+    copy->generation = 0;
+    if (copy->is_retained)
+        mqtt_link_publish(&publisher->mqtt, NULL, buffer_text(&publisher->topic), NULL, 0, 0, true);
+    copy->is_retained = false;
+}
+
+static void publish_board(struct board_publisher *publisher, uint32_t ranking, uint32_t interval,
+                          size_t count, bool is_exact, int64_t as_of_us)
+{
+    const struct windows *windows = publisher->config.windows;
+    const struct staircase_kind *kind = &windows->kinds[ranking];
+    struct board_copy *copy = copy_of(publisher, ranking, interval);
+    struct board_head head = {.feature = publisher->config.features->names[kind->feature],
+                              .interval = publisher->config.intervals->items[interval].name,
+                              .order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST,
+                              .as_of_us = as_of_us,
+                              .generation = ++copy->last_generation,
+                              .is_exact = is_exact};
+
+    for (size_t i = 0; i < count; i++)
+        publisher->named[i] = (struct board_entry){
+            .device_id = windows_device_id(windows, publisher->entries[i].device),
+            .reading = publisher->entries[i].reading};
+    FAILPOINT("board_publish");
+    buffer_clear(&publisher->payload);
+    board_publisher_topic(publisher, ranking, interval);
+    board_write(&publisher->payload, publisher->config.features, &head, publisher->named, count);
+    copy->generation = is_exact ? head.generation : 0;
+    copy->is_exact = is_exact;
+    if (board_publisher_send(publisher, &copy->permit, buffer_text(&publisher->topic)))
+        copy->is_retained = true;
+    else
+        withdraw(publisher, copy);
+    keep_copy(publisher, copy, count);
+    publisher->boards_published++;
+}
+
+void board_publisher_make(struct board_publisher *publisher, int64_t as_of_us)
+{
+    struct windows *windows = publisher->config.windows;
+    int64_t expiry_us = INT64_MAX;
+    /* what a load brought may be on none of these, and yet have been missing on an earlier one */
+    bool any_changed = publisher->is_fresh;
+
+    mqtt_link_hold(&publisher->mqtt);
+    if (any_changed)
+        end_span(publisher);
+    for (uint32_t ranking = 0; ranking < windows->ranking_count; ranking++) {
+        for (uint32_t interval = 0; interval < windows->interval_count; interval++) {
+            size_t count = windows_board(windows, ranking, interval, as_of_us, publisher->entries);
+            int64_t expiry = windows_next_expiry(windows, interval, publisher->entries, count);
+            int64_t exact =
+                windows_exact_from(windows, ranking, interval, publisher->entries, count);
+            bool is_exact = exact == INT64_MIN;
+
+            if (expiry < expiry_us)
+                expiry_us = expiry;
+            if (!is_exact && exact < expiry_us)
+                expiry_us = exact;
+            if (!is_changed(publisher, copy_of(publisher, ranking, interval), count, is_exact))
+                continue;
+            if (!any_changed)
+                end_span(publisher);
+            any_changed = true;
+            publish_board(publisher, ranking, interval, count, is_exact, as_of_us);
+        }
+    }
+    moments_made(&publisher->moments, as_of_us, any_changed, expiry_us);
+    if (publisher->is_fresh)
+        publisher->config.on_shown(publisher->config.user);
+    publisher->is_fresh = false;
+    if (any_changed)
+        board_publisher_send_status(publisher);
+    mqtt_link_flush(&publisher->mqtt);
+}
+
+void board_publisher_disown(struct board_publisher *publisher)
+{
+    for (size_t i = 0; i < board_publisher_count(publisher); i++) {
+        publisher->copies[i].is_current = false;
+        publisher->copies[i].generation = 0;
+    }
+}
