@@ -14,9 +14,9 @@
 #include "collector/monitor.h"
 #include "collector/reload.h"
 #include "collector/settings.h"
+#include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/migrate.h"
 #include "collector/stores/postgres/sequences.h"
-#include "collector/stores/postgres/upkeep.h"
 #include "collector/windows.h"
 #include "shared/net/signals.h"
 
@@ -32,7 +32,7 @@ struct collector {
     struct board_publisher publisher;
     struct housekeeping housekeeping;
     struct reload reload;
-    struct upkeep upkeep;
+    struct maintenance maintenance;
     struct broker_report broker;
     struct monitor *monitor;
     struct signals signals;
@@ -41,7 +41,7 @@ struct collector {
     int64_t started_at_us;
     double batch_lag_ms; /* of the last batch: from its first arrival to its commit */
     bool is_ingesting;
-    bool has_upkeep;
+    bool has_maintenance;
     bool is_stopping;
     bool has_stopped; /* and holds nothing that may still be stored */
     int exit_status;

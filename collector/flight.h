@@ -6,7 +6,7 @@
  *          else includes staircase.h.
  * Units    as in staircase.h; indexes count from the flight's oldest step.
  * Errors   none. No memory: mem.h.
- * Owner    whoever embeds the struct; flight_release() frees the array. The kind's tally of steps
+ * Owner    whoever embeds the struct; flight_release() frees the array. The kind's count of steps
  *          and slots is kept by every call.
  */
 #ifndef HIGHWATER_FLIGHT_H

@@ -99,7 +99,7 @@ static void on_timer(uv_timer_t *timer)
     watch_memory(h);
     watch_store(h);
     if (store_is_ready(&ingest->store))
-        sequences_tick(h->config.sequences, &h->config.upkeep->link,
+        sequences_tick(h->config.sequences, &h->config.maintenance->link,
                        ingest_settled_until_us(ingest, timestamp_now()));
     h->rate = ingest->counters.received - h->received_before;
     h->received_before = ingest->counters.received;

@@ -11,8 +11,8 @@
 #include "collector/board_publisher.h"
 #include "collector/ingest.h"
 #include "collector/silence.h"
+#include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/sequences.h"
-#include "collector/stores/postgres/upkeep.h"
 #include "collector/windows.h"
 
 struct housekeeping_config {
@@ -21,7 +21,7 @@ struct housekeeping_config {
     struct windows *windows;
     const struct devices *devices;
     struct sequences *sequences;
-    struct upkeep *upkeep;
+    struct maintenance *maintenance;
     uint64_t windows_memory;
     const char *subscribe;
     int64_t silent_after_us;

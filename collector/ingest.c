@@ -431,9 +431,9 @@ static void on_ready(struct store *store)
     if (ingest->is_draining)
         return;
     take_client_id(ingest);
-    if (!ingest->has_turn || store->is_turn_new) {
-        ingest->has_turn = true;
-        ingest->config.on_turn(ingest, true);
+    if (!ingest->is_active || store->is_turn_new) {
+        ingest->is_active = true;
+        ingest->config.on_role_change(ingest, true);
     }
     mqtt_link_join(&ingest->mqtt);
     if (ingest->state == INGEST_WAITING)
@@ -468,9 +468,9 @@ static void on_locked_out(struct store *store)
 {
     struct ingest *ingest = store->config.user;
 
-    if (ingest->has_turn) {
-        ingest->has_turn = false;
-        ingest->config.on_turn(ingest, false);
+    if (ingest->is_active) {
+        ingest->is_active = false;
+        ingest->config.on_role_change(ingest, false);
     }
 }
 

@@ -93,9 +93,9 @@ struct ingest_config {
     void (*on_removed)(struct ingest *ingest, uint32_t device, bool is_whole);
     void (*on_added)(struct ingest *ingest, int32_t database_id);
     void (*on_added_many)(struct ingest *ingest);
-    /* this collector is the live one of its id: at the start, or after another may have been; or no
-     * longer */
-    void (*on_turn)(struct ingest *ingest, bool is_ours);
+    /* this collector has become the active one of its id (again, if another may have been active
+     * meanwhile), or is on standby */
+    void (*on_role_change)(struct ingest *ingest, bool is_active);
 };
 
 struct ingest {
@@ -109,7 +109,7 @@ struct ingest {
     struct batch *committing; /* NULL = none */
     uint64_t committing_epoch;
     bool expects_duplicates;
-    bool has_turn;
+    bool is_active;
     char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE]; /* as the store has it from the database */
     struct session session;                       /* as it was found when we connected last */
     bool is_subscribed;     /* to the readings, so that there is a session from now on */

@@ -1,7 +1,7 @@
 /* collector: reads from the broker, stores in PostgreSQL, publishes the boards.
  *
  * Start: settings, schema (migrate), then ingest; loading the windows and publishing boards begin
- * once this collector is the active one of its id (wiring.c, on_turn()).
+ * once this collector is the active one of its id (wiring.c, on_role_change()).
  * End (SIGTERM, SIGINT): ingest drains, then boards publishes a final status. A second signal skips
  * the drain. */
 #include "collector/collector.h"
@@ -17,15 +17,15 @@
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static void on_upkeep_closed(struct upkeep *upkeep)
+static void on_maintenance_closed(struct maintenance *maintenance)
 {
-    (void)upkeep;
+    (void)maintenance;
 }
 
 static void close_rest(struct collector *c)
 {
-    if (c->has_upkeep)
-        upkeep_close(&c->upkeep, on_upkeep_closed);
+    if (c->has_maintenance)
+        maintenance_close(&c->maintenance, on_maintenance_closed);
     if (!c->settings.migrate_only)
         housekeeping_close(&c->housekeeping);
     monitor_stop(c->monitor);
@@ -116,8 +116,8 @@ static void on_migrated(struct migrate *migrate, const char *error)
         stop(c);
         return;
     }
-    wiring_start_upkeep(c);
-    wiring_start_ingest(c); /* the rest starts in on_turn(), once the store holds the lock */
+    wiring_start_maintenance(c);
+    wiring_start_ingest(c); /* the rest starts in on_role_change(), once the store holds the lock */
 }
 
 static void start_migrating(struct collector *c)

@@ -173,7 +173,7 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
 
 static void write_storage(struct buffer *out, const struct metrics_view *view)
 {
-    const struct upkeep_stats *stats = &view->upkeep->stats;
+    const struct maintenance_stats *stats = &view->maintenance->stats;
     const struct number known[] = {
         {"highwater_partitions", "gauge", "Partitions of readings.", (double)stats->partitions},
         {"highwater_default_readings", "gauge",
@@ -191,7 +191,7 @@ static void write_storage(struct buffer *out, const struct metrics_view *view)
          "Up to when readings are rolled up, since 1970.", (double)stats->rolled_until_us / 1e6},
     };
     const struct number own[] = {
-        {"highwater_upkeep_holder", "gauge", "1 while this collector looks after storage.",
+        {"highwater_maintenance_holder", "gauge", "1 while this collector looks after storage.",
          stats->is_holder},
         {"highwater_partition_requests_total", "counter", "Requests for partitions answered.",
          (double)stats->partitions_made},
@@ -202,7 +202,7 @@ static void write_storage(struct buffer *out, const struct metrics_view *view)
         {"highwater_rejected_messages_deleted_total", "counter",
          "Rejected messages deleted for REJECTED_RETENTION or REJECTED_SIZE.",
          (double)stats->rejected_forgotten},
-        {"highwater_upkeep_failures_total", "counter", "Jobs that failed and are tried again.",
+        {"highwater_maintenance_failures_total", "counter", "Jobs that failed and are tried again.",
          (double)stats->failures},
     };
 
@@ -239,8 +239,8 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         buffer_put_text(reasons, "another collector with this id is live\n");
     else if (!store_is_ready(&ingest->store))
         buffer_printf(reasons, "the database is away: %s\n", ingest->store.link.failure);
-    if (view->upkeep->stats.lacks[0])
-        buffer_printf(reasons, "the database: %s\n", view->upkeep->stats.lacks);
+    if (view->maintenance->stats.lacks[0])
+        buffer_printf(reasons, "the database: %s\n", view->maintenance->stats.lacks);
     if (lag_stands_still(ingest)) {
         lag_explain(ingest, reasons);
         buffer_put_text(reasons, "\n");

@@ -10,8 +10,8 @@
 #include "collector/board_publisher.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
+#include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/sequences.h"
-#include "collector/stores/postgres/upkeep.h"
 #include "collector/windows.h"
 #include "shared/base/buffer.h"
 
@@ -21,7 +21,7 @@ struct metrics_view {
     const struct board_publisher *publisher;
     const struct coverage *coverage;
     struct sequences *sequences;
-    const struct upkeep *upkeep;
+    const struct maintenance *maintenance;
     int64_t started_at_us;
     uint64_t accounting_mismatches;
     uint64_t broker_dropped;

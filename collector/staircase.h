@@ -48,7 +48,7 @@ struct staircase_budget {
     struct tower *towers[STAIRCASE_SIZES];
 };
 
-/* What the staircases of one ranking have in common, and the tally over all of them. */
+/* What the staircases of one ranking have in common, and what all of them use. */
 struct staircase_kind {
     struct staircase_budget *budget;
     size_t stride;    /* bytes from step to step: reading_size() */

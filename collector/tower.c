@@ -255,19 +255,19 @@ static void level(struct tower *t)
     owner->flight = all;
 }
 
-/* The kind's tally before a change. */
-struct tally {
+/* What all staircases of the kind used before a change. */
+struct usage {
     uint64_t steps;
     uint64_t slots;
 };
 
-static struct tally tally_of(const struct tower *t)
+static struct usage usage_of(const struct tower *t)
 {
-    return (struct tally){t->kind->steps, t->kind->slots};
+    return (struct usage){t->kind->steps, t->kind->slots};
 }
 
 /* Ends every change. The tower may be gone afterwards. */
-static void settle(struct tower *t, struct tally before)
+static void settle(struct tower *t, struct usage before)
 {
     t->steps += t->kind->steps - before.steps;
     before.steps = t->kind->steps;
@@ -351,7 +351,7 @@ static void keep_budget(struct staircase_budget *budget, int64_t expired_us)
 {
     while (budget->bytes > budget->limit_bytes) {
         struct tower *t = largest(budget);
-        struct tally before = tally_of(t);
+        struct usage before = usage_of(t);
 
         if (drop_expired(t, expired_us)) {
             if (t->count > 0)
@@ -479,7 +479,7 @@ bool tower_insert(struct staircase *s, const struct reading *reading, int64_t ex
     struct staircase_kind *kind = t->kind;
     struct staircase_budget *budget = kind->budget;
     double height = staircase_height(kind, reading);
-    struct tally before = tally_of(t);
+    struct usage before = usage_of(t);
     struct place low, high; /* the steps [low, high) give way */
     bool is_new = true;
 
@@ -535,7 +535,7 @@ size_t tower_count(const struct tower *t)
 void tower_trim(struct staircase *s, int64_t expired_us)
 {
     struct tower *t = s->tower;
-    struct tally before = tally_of(t);
+    struct usage before = usage_of(t);
 
     drop_expired(t, expired_us);
     if (t->count > 0)

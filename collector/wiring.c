@@ -30,7 +30,7 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
     committed_apply(&committed, batch);
     c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
     if (c->ingest.store.outcome.was_staged)
-        upkeep_poke(&c->upkeep);
+        maintenance_poke(&c->maintenance);
 }
 
 static void on_settled(struct ingest *ingest)
@@ -56,15 +56,15 @@ static void on_state(struct ingest *ingest)
 }
 
 /* On standby we see neither the readings nor the numbers that the active collector stores. */
-static void on_turn(struct ingest *ingest, bool is_ours)
+static void on_role_change(struct ingest *ingest, bool is_active)
 {
     struct collector *c = ingest->config.user;
 
-    if (is_ours)
+    if (is_active)
         board_publisher_set_identity(&c->publisher, &ingest->store.identity);
-    board_publisher_set_active(&c->publisher, is_ours);
-    reload_set_active(&c->reload, is_ours);
-    if (!is_ours)
+    board_publisher_set_active(&c->publisher, is_active);
+    reload_set_active(&c->reload, is_active);
+    if (!is_active)
         sequences_clear(&c->sequences);
 }
 
@@ -175,7 +175,7 @@ static void get_view(void *user, struct metrics_view *view)
         .publisher = &c->publisher,
         .coverage = &c->coverage,
         .sequences = &c->sequences,
-        .upkeep = &c->upkeep,
+        .maintenance = &c->maintenance,
         .started_at_us = c->started_at_us,
         .accounting_mismatches = c->housekeeping.accounting_mismatches,
         .broker_dropped = c->broker.dropped,
@@ -193,7 +193,7 @@ void wiring_start_housekeeping(struct collector *c)
                                                .windows = &c->windows,
                                                .devices = &c->devices,
                                                .sequences = &c->sequences,
-                                               .upkeep = &c->upkeep,
+                                               .maintenance = &c->maintenance,
                                                .windows_memory = c->settings.windows_memory,
                                                .subscribe = c->settings.subscribe,
                                                .silent_after_us = c->settings.silent_after_us,
@@ -270,7 +270,7 @@ void wiring_start_ingest(struct collector *c)
                                    .on_removed = on_removed,
                                    .on_added = on_added,
                                    .on_added_many = on_added_many,
-                                   .on_turn = on_turn};
+                                   .on_role_change = on_role_change};
     char error[256];
 
     config.mqtt.name = "mqtt";
@@ -281,25 +281,25 @@ void wiring_start_ingest(struct collector *c)
     }
 }
 
-void wiring_start_upkeep(struct collector *c)
+void wiring_start_maintenance(struct collector *c)
 {
     const struct settings *s = &c->settings;
-    struct upkeep_config config = {.database_url = s->database_url,
-                                   .partition = s->partition,
-                                   .span_us = s->partition_span_us,
-                                   .retention_us = s->retention_us,
-                                   .rejected_retention_us = s->rejected_retention_us,
-                                   .rejected_bytes = s->rejected_bytes,
-                                   .delay_us = s->rollup_delay_us,
-                                   .collector_id = s->collector_id,
-                                   .user = c,
-                                   .session = session_begun,
-                                   .on_collector = on_collector};
+    struct maintenance_config config = {.database_url = s->database_url,
+                                        .partition = s->partition,
+                                        .span_us = s->partition_span_us,
+                                        .retention_us = s->retention_us,
+                                        .rejected_retention_us = s->rejected_retention_us,
+                                        .rejected_bytes = s->rejected_bytes,
+                                        .delay_us = s->rollup_delay_us,
+                                        .collector_id = s->collector_id,
+                                        .user = c,
+                                        .session = session_begun,
+                                        .on_collector = on_collector};
     char error[256];
 
-    c->has_upkeep = upkeep_start(&c->upkeep, c->loop, &config, error, sizeof(error));
-    if (!c->has_upkeep)
-        log_error("upkeep: %s", error);
+    c->has_maintenance = maintenance_start(&c->maintenance, c->loop, &config, error, sizeof(error));
+    if (!c->has_maintenance)
+        log_error("maintenance: %s", error);
 }
 
 void wiring_start_monitor(struct collector *c)

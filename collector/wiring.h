@@ -15,7 +15,7 @@ void wiring_start_monitor(struct collector *collector);
 void wiring_start_reload(struct collector *collector);
 
 /* Once the database has the schema. */
-void wiring_start_upkeep(struct collector *collector);
+void wiring_start_maintenance(struct collector *collector);
 void wiring_start_ingest(struct collector *collector);
 
 #endif

@@ -6,7 +6,7 @@
     tests/bench/storage.py removal [--rows 10e6]          how soon boards are right after readings_remove()
     tests/bench/storage.py bytes [--rows 2e6]             bytes on disk and of WAL per reading
     tests/bench/storage.py settings                       what checkpoints, compression and freezing do to the WAL
-    tests/bench/storage.py upkeep [--rate 10000]          what rollups cost while readings flow
+    tests/bench/storage.py maintenance [--rate 10000]          what rollups cost while readings flow
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
 
@@ -461,7 +461,7 @@ def vacuum(rig: Rig, what: str, statement: str, rows: int) -> None:
     say(f"    {what:<46} {took * 1e6 / rows:6.2f} us, {wal / rows:6.1f} bytes of WAL a reading")
 
 
-# --- upkeep --------------------------------------------------------------------------------------
+# --- maintenance --------------------------------------------------------------------------------------
 
 
 def backend_seconds(rig: Rig, application: str) -> float:
@@ -474,7 +474,7 @@ def backend_seconds(rig: Rig, application: str) -> float:
     return total
 
 
-def upkeep(args: argparse.Namespace) -> None:
+def maintenance(args: argparse.Namespace) -> None:
     with rig() as r:
         r.durable()
         r.broker.start()
@@ -485,7 +485,7 @@ def upkeep(args: argparse.Namespace) -> None:
         r.program("devicesim", "--num-devices", "10000", "--connections", "4", "--rate", str(args.rate), *late)
         time.sleep(30)
         stored = metric(port, "highwater_readings_stored_total")
-        before = {name: backend_seconds(r, name) for name in ("highwater upkeep", "highwater collector%")}
+        before = {name: backend_seconds(r, name) for name in ("highwater maintenance", "highwater collector%")}
         began = time.monotonic()
         lags, behind = [], []
         while time.monotonic() < began + args.seconds:
@@ -496,8 +496,8 @@ def upkeep(args: argparse.Namespace) -> None:
         took = time.monotonic() - began
         lags.sort()
         say(
-            f"{rows / took:.0f} readings/s, {args.late:.0%} late: upkeep"
-            f" {(backend_seconds(r, 'highwater upkeep') - before['highwater upkeep']) * 1e6 / rows:.2f} us of CPU a reading,"
+            f"{rows / took:.0f} readings/s, {args.late:.0%} late: maintenance"
+            f" {(backend_seconds(r, 'highwater maintenance') - before['highwater maintenance']) * 1e6 / rows:.2f} us of CPU a reading,"
             f" the storing backend {(backend_seconds(r, 'highwater collector%') - before['highwater collector%']) * 1e6 / rows:.2f};"
             f" lag of batches p50 {lags[len(lags) // 2]:.0f} ms, p99 {lags[int(len(lags) * 0.99)]:.0f} ms, most {lags[-1]:.0f} ms;"
             f" rolled up until {min(behind):.0f} to {max(behind):.0f} s ago"
@@ -612,11 +612,11 @@ def main() -> None:
     part.add_argument("--rows", default="2e6")
     part.set_defaults(run=bytes_per_reading)
     parts.add_parser("settings").set_defaults(run=settings)
-    part = parts.add_parser("upkeep")
+    part = parts.add_parser("maintenance")
     part.add_argument("--rate", type=int, default=10_000)
     part.add_argument("--late", type=float, default=0.0, help="share of readings that are up to an hour old")
     part.add_argument("--seconds", type=int, default=125)
-    part.set_defaults(run=upkeep)
+    part.set_defaults(run=maintenance)
     parts.add_parser("planning").set_defaults(run=planning)
     parts.add_parser("replay").set_defaults(run=replay)
     args = parser.parse_args()

@@ -120,7 +120,7 @@ def test_any_other_name_works_everywhere(stack, names):
     until(lambda: "windows: complete" in collector.output())
     until(lambda: stack.get("/dashboard")[1].get("X-Data-Source") == "boards", 20, "boards are live")
     assert_answers(stack, names, everything, highest, lowest)
-    assert "on hold" not in collector.output() and stack.metrics()["highwater_upkeep_failures_total"] == 0
+    assert "on hold" not in collector.output() and stack.metrics()["highwater_maintenance_failures_total"] == 0
 
 
 def test_a_fleet_with_odd_features_verifies(stack, logs):

@@ -1,5 +1,5 @@
 """Whatever a role, a database, a URL or the environment sets: readings go in exactly, answers are right,
-upkeep works; and what cannot work is refused with the reason."""
+maintenance works; and what cannot work is refused with the reason."""
 
 from __future__ import annotations
 
@@ -101,10 +101,10 @@ def assert_all_works(stack, settings: dict[str, object]) -> None:
     stack.devicesim("--truth", str(truth_file), "--verify", str(settings.get("database_url", stack.database.url)),
                     "--verify-wait", "10s", env={"PGOPTIONS": str(settings.get("pgoptions", ""))})
     assert_answers(stack, sent, "boards", settings)
-    # upkeep: the old day got its partition, and nothing failed
+    # maintenance: the old day got its partition, and nothing failed
     until(lambda: stack.metrics()["highwater_default_readings"] == 0, 30)
     until(lambda: stack.metrics()["highwater_rollup_timestamp_seconds"] > now / 1e6 - 60, 30)
-    assert stack.metrics()["highwater_upkeep_failures_total"] == 0
+    assert stack.metrics()["highwater_maintenance_failures_total"] == 0
     assert collector.terminate() == 0
     output = collector.output()
     assert "trying again" not in output and "on hold" not in output, output

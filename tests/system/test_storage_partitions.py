@@ -212,7 +212,7 @@ def test_retention_waits_for_readers_and_nobody_waits_for_retention(stack):
 def test_one_of_two_collectors_looks_after_storage(stack):
     first = live(stack, collector_id="first")
     port = stack.metrics_port
-    until(lambda: stack.metrics(port)["highwater_upkeep_holder"] == 1, 10)
+    until(lambda: stack.metrics(port)["highwater_maintenance_holder"] == 1, 10)
     second = live(stack, collector_id="second", metrics_listen="-")
     assert "looks after storage" not in second.output()
     first.kill9()

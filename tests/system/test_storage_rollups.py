@@ -130,10 +130,10 @@ def store_as_a_collector(connection, rng):
 
 
 def roll_up(connection, rng, hours):
-    """One of two collectors' upkeep: whoever has the lock does the jobs, and may be killed at any moment."""
+    """One of two collectors' maintenance: whoever has the lock does the jobs, and may be killed at any moment."""
     started = time.monotonic()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('highwater upkeep', 0))")
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('highwater maintenance', 0))")
         if not cursor.fetchone()[0]:
             time.sleep(0.05)
             return

@@ -259,7 +259,7 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->columns);
     buffer_release(&store->features);
     buffer_release(&store->differing);
-    tally_release(&store->tally);
+    fleet_rollup_release(&store->rollup);
     mqtt_identity_release(&store->identity);
     store->on_closed(store);
 }

@@ -23,9 +23,9 @@
 
 #include "collector/batch.h"
 #include "collector/mqtt_identity.h"
+#include "collector/stores/postgres/fleet_rollup.h"
 #include "collector/stores/postgres/parts.h"
 #include "collector/stores/postgres/peaks.h"
-#include "collector/stores/postgres/tally.h"
 #include "shared/net/pg_link.h"
 
 struct store;
@@ -117,7 +117,7 @@ struct store {
     size_t statement_count;
     size_t results_seen;
     struct batch_span fresh; /* of the current try: what goes straight to the partition */
-    struct tally tally;
+    struct fleet_rollup rollup;
     struct pg_query ask; /* for removals */
     char ask_sql[96];
     bool is_asking;

@@ -9,7 +9,7 @@
  * again: after a reconnect, or while the last batch had duplicates).
  *
  * What is fresh, as nearly all is, goes straight into the partition of today, with its sums beside it
- * (tally.h), and what of it may be a peak (peaks.h). A COPY into readings would fire the trigger that
+ * (fleet_rollup.h), and what of it may be a peak (peaks.h). A COPY into readings would fire the trigger that
  * does this in SQL, which costs two thirds of the COPY itself; what is older, or of another day, takes
  * that way. ingest_enter() makes sure that nothing fresh is late (schema/003_rollups.sql); when it
  * refuses, the batch is staged.
@@ -205,15 +205,15 @@ static void put_fresh(struct store *store, size_t *copies)
     buffer_printf(&store->sql, "COPY %s (%s) FROM STDIN (FORMAT binary);", store->partition,
                   buffer_text(&store->columns));
     note_statement(store, STORE_ROWS);
-    tally_reset(&store->tally, store->config.features->count, store->fresh.from_us,
-                store->fresh.until_us);
+    fleet_rollup_reset(&store->rollup, store->config.features->count, store->fresh.from_us,
+                       store->fresh.until_us);
     for (size_t i = 0; i < batch->sorted_count; i++) {
         const struct batch_row *row = batch_row(batch, batch->order[i]);
 
         if (batch_row_is_due(row, &store->fresh))
-            tally_add(&store->tally, batch_reading(row));
+            fleet_rollup_add(&store->rollup, batch_reading(row));
     }
-    if (tally_put_sql(&store->tally, store->config.features, &store->sql))
+    if (fleet_rollup_put_sql(&store->rollup, store->config.features, &store->sql))
         note_statement(store, STORE_OTHER);
     put_peaks(store, copies);
 }

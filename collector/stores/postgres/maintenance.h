@@ -1,4 +1,4 @@
-/* upkeep.h: looks after storage while readings flow: partitions, retention, rollups.
+/* maintenance.h: looks after storage while readings flow: partitions, retention, rollups.
  *
  * Shape    a connection of its own and a table of jobs, each a function of the schema that does one
  *          slice and says whether there is more; between two slices it rests for as long as the
@@ -8,10 +8,10 @@
  *          slice is one transaction, so an end at any moment leaves the answers as exact as before.
  * Units    durations in microseconds as in options.h; moments in microseconds since 1970.
  * Errors   a job that fails is said once and tried again.
- * Owner    embedded; upkeep_close() ends it, on_closed comes once.
+ * Owner    embedded; maintenance_close() ends it, on_closed comes once.
  */
-#ifndef HIGHWATER_UPKEEP_H
-#define HIGHWATER_UPKEEP_H
+#ifndef HIGHWATER_MAINTENANCE_H
+#define HIGHWATER_MAINTENANCE_H
 
 #include "shared/base/buffer.h"
 #include "shared/net/pg_link.h"
@@ -20,27 +20,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct upkeep;
+struct maintenance;
 
-enum upkeep_job {
-    UPKEEP_RIGHTS,
-    UPKEEP_LOCK,
-    UPKEEP_COLLECTORS,
-    UPKEEP_REQUESTS,
-    UPKEEP_PARTITIONS,
-    UPKEEP_DETACH,
-    UPKEEP_DROP,
-    UPKEEP_SUMMARIZE,
-    UPKEEP_ANNOUNCE,
-    UPKEEP_ROLL,
-    UPKEEP_FOLD_FLEET,
-    UPKEEP_FOLD_LATE,
-    UPKEEP_REJECTED,
-    UPKEEP_STATUS,
-    UPKEEP_JOB_COUNT
+enum maintenance_job {
+    MAINTENANCE_RIGHTS,
+    MAINTENANCE_LOCK,
+    MAINTENANCE_COLLECTORS,
+    MAINTENANCE_REQUESTS,
+    MAINTENANCE_PARTITIONS,
+    MAINTENANCE_DETACH,
+    MAINTENANCE_DROP,
+    MAINTENANCE_SUMMARIZE,
+    MAINTENANCE_ANNOUNCE,
+    MAINTENANCE_ROLL,
+    MAINTENANCE_FOLD_FLEET,
+    MAINTENANCE_FOLD_LATE,
+    MAINTENANCE_REJECTED,
+    MAINTENANCE_STATUS,
+    MAINTENANCE_JOB_COUNT
 };
 
-struct upkeep_config {
+struct maintenance_config {
     const char *database_url;
     const char *partition;         /* day, week or month */
     int64_t span_us;               /* older readings get no partition of their own */
@@ -59,7 +59,7 @@ struct upkeep_config {
 };
 
 /* For status and metrics. The numbers about the database are of the last few seconds. */
-struct upkeep_stats {
+struct maintenance_stats {
     bool is_holder; /* this collector does the jobs */
     bool is_known;  /* the rest has been read */
     int64_t partitions;
@@ -82,18 +82,18 @@ struct upkeep_stats {
         lacks[320]; /* a right that the role has not, or whose tables these are; "" = all is well */
 };
 
-struct upkeep {
-    struct upkeep_config config;
-    struct upkeep_stats stats;
+struct maintenance {
+    struct maintenance_config config;
+    struct maintenance_stats stats;
     struct pg_link link;
     struct pg_query query;
     struct buffer sql;
     uv_timer_t timer;
-    uint64_t due_ms[UPKEEP_JOB_COUNT]; /* of the loop's clock */
+    uint64_t due_ms[MAINTENANCE_JOB_COUNT]; /* of the loop's clock */
     uint64_t rest_until_ms;
     uint64_t began_ms; /* the running job */
     uint64_t roll_busy_ms;
-    enum upkeep_job job;
+    enum maintenance_job job;
     bool is_running;
     bool lacks_found;   /* by the running job, */
     int rights_answers; /* of which so many results are there */
@@ -104,18 +104,19 @@ struct upkeep {
     uint64_t
         forgotten_unsaid; /* rejected messages that were deleted since the last line about it */
     char complaint[400];  /* said last */
-    void (*on_closed)(struct upkeep *upkeep);
+    void (*on_closed)(struct maintenance *maintenance);
 };
 
-bool upkeep_start(struct upkeep *upkeep, uv_loop_t *loop, const struct upkeep_config *config,
-                  char *error, size_t error_bytes);
+bool maintenance_start(struct maintenance *maintenance, uv_loop_t *loop,
+                       const struct maintenance_config *config, char *error, size_t error_bytes);
 
 /* Readings were stored that may lack a partition: look soon. */
-void upkeep_poke(struct upkeep *upkeep);
+void maintenance_poke(struct maintenance *maintenance);
 
-void upkeep_close(struct upkeep *upkeep, void (*on_closed)(struct upkeep *upkeep));
+void maintenance_close(struct maintenance *maintenance,
+                       void (*on_closed)(struct maintenance *maintenance));
 
 /* How long a slice of rollups may be, after one of `slice_us` took so long. */
-int64_t upkeep_next_slice_us(int64_t slice_us, uint64_t took_ms);
+int64_t maintenance_next_slice_us(int64_t slice_us, uint64_t took_ms);
 
 #endif

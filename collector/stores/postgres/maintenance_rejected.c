@@ -1,13 +1,13 @@
-#include "collector/stores/postgres/upkeep_rejected.h"
+#include "collector/stores/postgres/maintenance_rejected.h"
 
 #include "shared/base/log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-void upkeep_put_rejected(struct upkeep *upkeep, struct buffer *sql)
+void maintenance_put_rejected(struct maintenance *maintenance, struct buffer *sql)
 {
-    const struct upkeep_config *config = &upkeep->config;
+    const struct maintenance_config *config = &maintenance->config;
 
     if (config->rejected_retention_us > 0)
         buffer_printf(sql,
@@ -21,9 +21,9 @@ void upkeep_put_rejected(struct upkeep *upkeep, struct buffer *sql)
         buffer_put_text(sql, "NULL)");
 }
 
-void upkeep_take_rejected(struct upkeep *upkeep, const PGresult *result)
+void maintenance_take_rejected(struct maintenance *maintenance, const PGresult *result)
 {
-    struct upkeep_stats *stats = &upkeep->stats;
+    struct maintenance_stats *stats = &maintenance->stats;
     uint64_t forgotten;
 
     if (PQntuples(result) != 1 || PQnfields(result) != 4)
@@ -33,12 +33,12 @@ void upkeep_take_rejected(struct upkeep *upkeep, const PGresult *result)
     stats->rejected_bytes = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
     stats->knows_rejected = true;
     stats->rejected_forgotten += forgotten;
-    upkeep->forgotten_unsaid += forgotten;
-    upkeep->wants_more = *PQgetvalue(result, 0, 3) == 't';
-    if (upkeep->wants_more || upkeep->forgotten_unsaid == 0)
+    maintenance->forgotten_unsaid += forgotten;
+    maintenance->wants_more = *PQgetvalue(result, 0, 3) == 't';
+    if (maintenance->wants_more || maintenance->forgotten_unsaid == 0)
         return;
-    log_warning("upkeep: the %" PRIu64 " oldest rejected messages were deleted, for "
+    log_warning("maintenance: the %" PRIu64 " oldest rejected messages were deleted, for "
                 "REJECTED_RETENTION or REJECTED_SIZE; %" PRId64 " are left",
-                upkeep->forgotten_unsaid, stats->rejected_kept);
-    upkeep->forgotten_unsaid = 0;
+                maintenance->forgotten_unsaid, stats->rejected_kept);
+    maintenance->forgotten_unsaid = 0;
 }
