@@ -95,7 +95,7 @@ static void put_valid_text(struct buffer *out, const char *text)
 void batch_put_rejected(struct buffer *out, const char *topic, const struct reading_item *item)
 {
     pg_put_row(out, 5);
-    pg_put_moment(out, item->first_received_at_us);
+    pg_put_timestamp(out, item->first_received_at_us);
     put_valid_text(out, topic);
     pg_put_bytes(out, item->bytes, item->length);
     put_valid_text(out, reading_error_text(item->error));
@@ -235,8 +235,8 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
         pg_put_row(out, (uint16_t)(6 + batch->feature_count));
         pg_put_int4(out, devices->items[row->device].database_id);
         pg_put_int8(out, reading->content_hash);
-        pg_put_moment(out, reading->recorded_at_us);
-        pg_put_moment(out, row->received_at_us);
+        pg_put_timestamp(out, reading->recorded_at_us);
+        pg_put_timestamp(out, row->received_at_us);
         if (reading->status == STATUS_ABSENT)
             pg_put_null(out);
         else

@@ -119,8 +119,8 @@ void board_publisher_on_message(struct mqtt_link *link, const struct mqtt_delive
     } else if (strcmp(delivery->topic, publisher->marker_topic) == 0) {
         note_marker(publisher, delivery);
     } else if (strcmp(delivery->topic, publisher->status_topic) == 0) {
-        rival_take(&publisher->rival, delivery->payload, delivery->bytes, delivery->retain,
-                   uv_now(link->loop));
+        rival_apply_status(&publisher->rival, delivery->payload, delivery->bytes, delivery->retain,
+                           uv_now(link->loop));
     } else {
         publisher->config.on_broker_says(publisher->config.user, delivery->topic, delivery->payload,
                                          delivery->bytes);

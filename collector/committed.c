@@ -43,8 +43,8 @@ static void apply_sequences(const struct committed *c, const struct batch *batch
         /* other members of the group get the rest of what is shared */
         if (row->seq >= 0 && !row->is_refused &&
             !topic_filter_is_shared(ingest_filter(c->ingest, row->filter)))
-            sequences_take(c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us,
-                           row->received_at_us);
+            sequences_apply(c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us,
+                            row->received_at_us);
     }
 }
 

@@ -322,7 +322,7 @@ static PGresult *ask(const struct forget *f, const char *sql)
 }
 
 /* Nobody becomes live under this id while we hold its lock. */
-static bool take_lock(struct forget *f)
+static bool acquire_lock(struct forget *f)
 {
     PGresult *result = ask(f, "SELECT pg_try_advisory_lock(collector_lock($1)),"
                               " EXISTS (SELECT FROM collectors WHERE id = $1)");
@@ -356,7 +356,7 @@ static void forget_sessions(struct forget *f)
 
 static void work(struct forget *f)
 {
-    if (!take_lock(f))
+    if (!acquire_lock(f))
         return;
     f->sessions = ask(f, SESSIONS_SQL);
     if (PQresultStatus(f->sessions) != PGRES_TUPLES_OK) {

@@ -101,7 +101,7 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     }
     if (ingest->waiting_since_ms == 0)
         ingest->waiting_since_ms = uv_now(ingest->linger.loop);
-    intake_take(ingest, delivery);
+    intake_begin(ingest, delivery);
     if (is_full(ingest))
         mqtt_link_pause(link);
 }
@@ -409,7 +409,7 @@ static void give_back(struct ingest *ingest)
 }
 
 /* A database in the place of another has another mark: then the session is another, too. */
-static void take_client_id(struct ingest *ingest)
+static void set_client_id(struct ingest *ingest)
 {
     const char *client_id = ingest->store.identity.client_id;
 
@@ -430,7 +430,7 @@ static void on_ready(struct store *store)
         give_back(ingest);
     if (ingest->is_draining)
         return;
-    take_client_id(ingest);
+    set_client_id(ingest);
     if (!ingest->is_active || store->is_turn_new) {
         ingest->is_active = true;
         ingest->config.on_role_change(ingest, true);

@@ -141,8 +141,8 @@ static void reject_whole(struct ingest *ingest, const struct reading_source *sou
     on_item(ingest, &item);
 }
 
-static void take_payload(struct ingest *ingest, const struct reading_source *source,
-                         struct reading_rest *rest)
+static void parse_payload(struct ingest *ingest, const struct reading_source *source,
+                          struct reading_rest *rest)
 {
     const struct mqtt_delivery *delivery = ingest->delivery;
     unsigned taken_off =
@@ -172,7 +172,7 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
         reject_whole(ingest, source, READING_NO_SUCH_TOPIC,
                      "the topic matches neither SUBSCRIBE nor what that was before");
     else if (source->device_id)
-        take_payload(ingest, source, rest);
+        parse_payload(ingest, source, rest);
     else
         reject_whole(ingest, source, READING_BAD_DEVICE_ID,
                      "the topic's device id is not " DEVICE_ID_LEGAL);
@@ -206,7 +206,7 @@ static struct reading_source source_now(const struct ingest *ingest, int64_t sai
                                        first_arrival_us(ingest, said_us, now_us)};
 }
 
-void intake_take(struct ingest *ingest, const struct mqtt_delivery *delivery)
+void intake_begin(struct ingest *ingest, const struct mqtt_delivery *delivery)
 {
     int64_t said_us = said_arrival_us(delivery);
     struct reading_source source;

@@ -37,7 +37,7 @@ void rival_begin(struct rival *rival, uint64_t now_ms)
     rival->since_ms = now_ms;
 }
 
-static void take_member(struct said *said, const struct json_member *member)
+static void parse_member(struct said *said, const struct json_member *member)
 {
     struct json_text value;
 
@@ -65,7 +65,7 @@ static struct said read_status(const void *payload, size_t bytes)
     if (json_scan_document(payload, bytes, &at, &value) != JSON_OK || value.kind != JSON_OBJECT)
         return said;
     for (size_t i = 0; i < value.member_count && i < JSON_MEMBERS_MAX; i++)
-        take_member(&said, &value.members[i]);
+        parse_member(&said, &value.members[i]);
     return said;
 }
 
@@ -85,8 +85,8 @@ static bool goes_first(const struct rival *rival, const struct said *other)
     return strcmp(other->installation, rival->ours) < 0;
 }
 
-void rival_take(struct rival *rival, const void *payload, size_t bytes, bool is_retained,
-                uint64_t now_ms)
+void rival_apply_status(struct rival *rival, const void *payload, size_t bytes, bool is_retained,
+                        uint64_t now_ms)
 {
     struct said said = read_status(payload, bytes);
 

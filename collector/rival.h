@@ -46,8 +46,8 @@ void rival_init(struct rival *rival, const char *installation, int64_t started_a
 void rival_begin(struct rival *rival, uint64_t now_ms);
 
 /* A status under our id. */
-void rival_take(struct rival *rival, const void *payload, size_t bytes, bool is_retained,
-                uint64_t now_ms);
+void rival_apply_status(struct rival *rival, const void *payload, size_t bytes, bool is_retained,
+                        uint64_t now_ms);
 
 /* All that was retained has come. */
 void rival_looked(struct rival *rival, uint64_t now_ms);

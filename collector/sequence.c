@@ -89,7 +89,7 @@ static bool is_reused(const struct sequence *s, int64_t number)
     return number >= s->before.first && may_have(&s->before, number);
 }
 
-static void begin_anew(struct sequence *s, int64_t number, int64_t recorded_at_us)
+static void restart(struct sequence *s, int64_t number, int64_t recorded_at_us)
 {
     if (!s->is_doubtful) {
         if (s->has_before)
@@ -155,7 +155,7 @@ static bool add_to_before(struct sequence *s, int64_t number, int64_t recorded_a
 }
 
 /* False when it is a repeat. */
-static bool take(struct sequence *s, int64_t number, int64_t recorded_at_us)
+static bool apply(struct sequence *s, int64_t number, int64_t recorded_at_us)
 {
     bool is_newer = recorded_at_us > s->highest_at_us;
 
@@ -176,22 +176,22 @@ static bool take(struct sequence *s, int64_t number, int64_t recorded_at_us)
         return true;
     }
     if (is_newer && number <= s->run.highest && !is_gap(&s->run, number)) {
-        begin_anew(s, number, recorded_at_us);
+        restart(s, number, recorded_at_us);
         return true;
     }
     return add_to_run(s, number);
 }
 
-void sequence_take(struct sequence *sequence, int64_t number, int64_t recorded_at_us)
+void sequence_apply(struct sequence *sequence, int64_t number, int64_t recorded_at_us)
 {
-    if (!take(sequence, number, recorded_at_us))
+    if (!apply(sequence, number, recorded_at_us))
         add_count(&sequence->repeats, 1);
     count_missing(sequence);
 }
 
-void sequence_take_again(struct sequence *sequence, int64_t number, int64_t recorded_at_us)
+void sequence_apply_again(struct sequence *sequence, int64_t number, int64_t recorded_at_us)
 {
-    take(sequence, number, recorded_at_us);
+    apply(sequence, number, recorded_at_us);
     count_missing(sequence);
 }
 

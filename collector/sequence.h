@@ -58,10 +58,10 @@ struct sequence {
 };
 
 /* Takes the number of a stored reading. */
-void sequence_take(struct sequence *sequence, int64_t number, int64_t recorded_at_us);
+void sequence_apply(struct sequence *sequence, int64_t number, int64_t recorded_at_us);
 
 /* The same of a reading that may have been taken before: then nothing changes. */
-void sequence_take_again(struct sequence *sequence, int64_t number, int64_t recorded_at_us);
+void sequence_apply_again(struct sequence *sequence, int64_t number, int64_t recorded_at_us);
 
 /* Continues where an earlier process was; every number up to the highest counts as seen. */
 void sequence_resume(struct sequence *sequence, int64_t highest, int64_t highest_at_us,

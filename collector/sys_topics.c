@@ -7,7 +7,7 @@ enum { COUNT_DIGITS = 19, VERSION_DIGITS = 6 }; /* whatever they are, they fit *
 #define VERSION_HEAD "mosquitto version "
 
 /* The digits at `*at`, `most` of them at most; it is moved behind them. */
-static bool take_digits(uint64_t *out, const char **at, const char *end, size_t most)
+static bool parse_digits(uint64_t *out, const char **at, const char *end, size_t most)
 {
     const char *from = *at;
     const char *to = from;
@@ -23,7 +23,7 @@ static bool take_digits(uint64_t *out, const char **at, const char *end, size_t 
     return true;
 }
 
-static bool take_char(const char **at, const char *end, char c)
+static bool parse_char(const char **at, const char *end, char c)
 {
     if (*at == end || **at != c)
         return false;
@@ -37,7 +37,7 @@ bool sys_parse_count(uint64_t *out, const void *payload, size_t bytes)
     const char *end = at + bytes;
     uint64_t count;
 
-    if (!take_digits(&count, &at, end, COUNT_DIGITS) || at != end)
+    if (!parse_digits(&count, &at, end, COUNT_DIGITS) || at != end)
         return false;
     *out = count;
     return true;
@@ -54,9 +54,9 @@ bool sys_parse_version(struct sys_version *out, const void *payload, size_t byte
     if (bytes < head || memcmp(at, VERSION_HEAD, head) != 0)
         return false;
     at += head;
-    if (!take_digits(&parts[0], &at, end, VERSION_DIGITS) || !take_char(&at, end, '.') ||
-        !take_digits(&parts[1], &at, end, VERSION_DIGITS) || !take_char(&at, end, '.') ||
-        !take_digits(&parts[2], &at, end, VERSION_DIGITS))
+    if (!parse_digits(&parts[0], &at, end, VERSION_DIGITS) || !parse_char(&at, end, '.') ||
+        !parse_digits(&parts[1], &at, end, VERSION_DIGITS) || !parse_char(&at, end, '.') ||
+        !parse_digits(&parts[2], &at, end, VERSION_DIGITS))
         return false;
     *out = (struct sys_version){(unsigned)parts[0], (unsigned)parts[1], (unsigned)parts[2]};
     return true;

@@ -21,7 +21,7 @@ static void apply_interval(struct query *query)
             query->as_of_us - length_us + 1; /* an interval excludes its start */
 }
 
-/* The sums are the database's (schema/004_answers.sql): one row, or rows, of the device that is
+/* The sums are the database's (schema/004_query_functions.sql): one row, or rows, of the device that is
  * asked about, which must exist, or of all. */
 static void build_histogram(struct query *query)
 {

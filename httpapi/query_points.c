@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-/* A row per step (schema/004_answers.sql); one of NULLs when the device has no readings there. */
+/* A row per step (schema/004_query_functions.sql); one of NULLs when the device has no readings there. */
 static void build_points(struct query *query)
 {
     query_sql(query, "SELECT p.first_at, p.last_at, p.step_ms, p.at, p.readings");

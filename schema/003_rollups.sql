@@ -5,7 +5,7 @@
 --   reading recorded before it, and readings is asked about what was recorded since.
 --   A reading that comes later than that (recorded before late_before) is added to rollup_late in
 --   its own transaction, by the trigger below. It counts from there until rollup_late is folded in.
--- The moment moves on in two steps. rollup_announce() sets late_before, for which it shuts out, for
+-- The moment moves on in two steps. rollup_set_late_before() sets late_before, for which it shuts out, for
 -- an instant, every transaction that is storing (they share a lock, it wants that lock alone): from
 -- its commit on, everybody who stores something older than that moment puts it into rollup_late,
 -- and what others stored before it is committed. So rollup_until() can add up what lies between the
@@ -228,7 +228,7 @@ END $$;
 -- Takes what a collector has put into its table readings_stage, but for what is there already. Answers
 -- how many readings that were, and which devices have a reading there that differs from the same message
 -- as this collector reads it: a value was taken out since, or it came before its features did.
-CREATE FUNCTION ingest_take_stage(features text[], OUT added bigint, OUT differing integer[])
+CREATE FUNCTION ingest_merge_stage(features text[], OUT added bigint, OUT differing integer[])
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     EXECUTE (SELECT format('INSERT INTO readings (%1$s) SELECT %1$s FROM readings_stage
@@ -249,7 +249,7 @@ END $$;
 
 -- Everybody else who stores into readings is taken care of here, once per statement; with our search_path,
 -- for whoever stores may have another (a dump that is read back has none).
-CREATE FUNCTION readings_were_added() RETURNS trigger
+CREATE FUNCTION readings_after_insert() RETURNS trigger
 LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
@@ -280,14 +280,14 @@ BEGIN
       AND NOT EXISTS (SELECT FROM partition_requests r WHERE r.day = d.day);
     RETURN NULL;
 END $$;
-CREATE TRIGGER readings_were_added AFTER INSERT ON readings REFERENCING NEW TABLE AS added
-FOR EACH STATEMENT EXECUTE FUNCTION readings_were_added();
+CREATE TRIGGER readings_after_insert AFTER INSERT ON readings REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION readings_after_insert();
 
 -- ---- folding, by one collector at a time --------------------------------------------------------
 
 -- Says that readings recorded more than `delay` ago are late from now on. Returns that moment; NULL:
 -- not for now, since somebody is storing.
-CREATE FUNCTION rollup_announce(delay interval) RETURNS timestamptz
+CREATE FUNCTION rollup_set_late_before(delay interval) RETURNS timestamptz
 LANGUAGE plpgsql SET lock_timeout = '50ms' SET search_path FROM CURRENT AS $$
 DECLARE
     moment timestamptz := date_bin('1 minute', now() - delay, 'epoch');

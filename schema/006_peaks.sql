@@ -7,7 +7,7 @@
 -- that ranks both.
 --
 -- Every way into readings keeps them. A collector sends, beside what it stores straight into a
--- partition, those of it that may be better than what is here (peaks_take()); for everybody else the
+-- partition, those of it that may be better than what is here (peaks_merge()); for everybody else the
 -- trigger looks. Both use one statement, which compares with the row that is there: it does not
 -- matter who comes first, nor how often. Rejected: comparing with what a collector remembers alone;
 -- it does not know what others stored, nor what was stored before it ranked that way.
@@ -75,7 +75,7 @@ END $$;
 
 -- Takes what a collector has put into its table peaks_stage. Answers with those rows of peaks that
 -- are better, so that it need not send what they beat again.
-CREATE FUNCTION peaks_take() RETURNS TABLE (device integer, feature text, sort_order text, value double precision,
+CREATE FUNCTION peaks_merge() RETURNS TABLE (device integer, feature text, sort_order text, value double precision,
                                             recorded_at timestamptz) LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     EXECUTE peaks_merge_sql('peaks_stage', ARRAY(SELECT features_of('peaks_stage')));
@@ -88,7 +88,7 @@ BEGIN
                  WHERE (p.value, p.recorded_at) <> (c.value, c.recorded_at);
 END $$;
 
--- Fires behind readings_were_added(), by their names: that one takes the lock which tells a snapshot
+-- Fires after readings_after_insert(), by their names: that one takes the lock which tells a snapshot
 -- that is too old. What nobody who ranks has stored is not in any collector's windows, so they are
 -- told which devices to look at; a collector says in its session that it is one.
 CREATE FUNCTION readings_were_ranked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -351,7 +351,7 @@ def test_a_plot_over_years_is_made_of_rollups_and_loses_nothing(stack, rng):
     ]
     readings[7] = reading("d", end, temperature=1e6)
     insert(stack.database, readings[:2000])
-    stack.database.rows("SELECT rollup_announce('0 s'), rollup_until(now()), rollup_fold_late(100000)")
+    stack.database.rows("SELECT rollup_set_late_before('0 s'), rollup_until(now()), rollup_fold_late(100000)")
     insert(stack.database, readings[2000:])  # late: in rollup_late until they are folded in
     for folds in (False, True):
         if folds:

@@ -73,7 +73,7 @@ WRITING = [
     "SELECT public.peaks_rebuild('-infinity', 'infinity')",
     "SELECT public.make_partition(pg_catalog.now() + '40 days'::interval)",
     "SELECT public.add_feature('humidity')",
-    "SELECT public.rollup_announce('2 minutes')",
+    "SELECT public.rollup_set_late_before('2 minutes')",
     "SELECT public.rollup_until(pg_catalog.now() - '1 hour'::interval)",
     "SELECT public.rollup_fold_late(100)",
     "SELECT public.rollup_fold_fleet(100)",

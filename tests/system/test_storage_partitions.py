@@ -127,7 +127,7 @@ def test_the_settings_of_the_database_change_nothing(stack, zone, style):
     days = stack.database.rows("SELECT extract(epoch FROM bucket)::bigint % 86400 FROM rollup_days")
     assert days and not any(rest for (rest,) in days)
     # what is fresh goes straight to its partition with its sums, past the trigger
-    stack.database.rows("ALTER TABLE readings DISABLE TRIGGER readings_were_added")
+    stack.database.rows("ALTER TABLE readings DISABLE TRIGGER readings_after_insert")
     stack.publish(reading("d", now_us(), temperature=2.0))
     until(lambda: stack.database.count() == 5)
     assert not differences(stack.database)

@@ -141,7 +141,7 @@ def roll_up(connection, rng, hours):
             # from hours ago to a minute ahead, in jumps
             cursor.execute("SELECT extract(epoch FROM now() - late_before)::float8 FROM storage_state")
             delay = max(cursor.fetchone()[0] - rng.random() * 2 * 3600, -60.0)
-            cursor.execute("SELECT rollup_announce(%s * interval '1 second')", (delay,))
+            cursor.execute("SELECT rollup_set_late_before(%s * interval '1 second')", (delay,))
             for _ in range(rng.randrange(1, 6)):
                 job = rng.randrange(8)
                 if job <= 3:
@@ -189,7 +189,7 @@ def test_at_every_moment_rollups_and_readings_are_what_group_by_says(stack, rng)
             assert not found, "\n".join(map(str, found[:10]))
             comparisons += 2
     # and when all is folded in
-    database.rows("SELECT rollup_announce('-2 minutes')")
+    database.rows("SELECT rollup_set_late_before('-2 minutes')")
     while database.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
         pass
     database.rows("SELECT rollup_fold_late(1000000), rollup_fold_fleet(1000000)")
@@ -268,7 +268,7 @@ def test_a_value_histogram_has_every_reading_in_one_bin(stack, rng):
         " FROM unnest(%s::float8[]) WITH ORDINALITY u (v, i)",
         (values,),
     )
-    database.rows("SELECT rollup_announce('1 hour'), rollup_fold_late(100), rollup_fold_fleet(100)")
+    database.rows("SELECT rollup_set_late_before('1 hour'), rollup_fold_late(100), rollup_fold_fleet(100)")
     while database.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
         pass
     for device, mine in ((None, values), ("d2", [v for i, v in enumerate(values, 1) if 1 + i % 3 == 2])):
@@ -296,7 +296,7 @@ def test_fresh_readings_go_straight_to_their_partition_and_count_all_the_same(st
     publisher = stack.publisher()
     publisher.send(reading("d", now_us(), "ON", temperature=1.0))
     until(lambda: database.count() == 1, 20)
-    database.rows("ALTER TABLE readings DISABLE TRIGGER readings_were_added")
+    database.rows("ALTER TABLE readings DISABLE TRIGGER readings_after_insert")
     for i in range(200):
         publisher.send(reading(f"d{i % 7}", now_us() - i * 300_000, (None, "OFF")[i % 2], temperature=i / 8))
     publisher.wait()

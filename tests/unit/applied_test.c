@@ -47,7 +47,7 @@ static bool take(struct fixture *f, size_t i)
     char hash[24];
 
     snprintf(hash, sizeof(hash), "%" PRId64, applied_hash(&files[i]));
-    return applied_take(&f->applied, names[i], hash, f->error, sizeof(f->error));
+    return applied_check(&f->applied, names[i], hash, f->error, sizeof(f->error));
 }
 
 static void test_applied__no_file_is_applied_again_however_many_there_are(void **state)
@@ -80,9 +80,9 @@ static void test_applied__files_that_are_not_ours_are_refused(void **state)
 {
     struct fixture *f = *state;
 
-    assert_false(applied_take(&f->applied, "201_file", "0", f->error, sizeof(f->error)));
+    assert_false(applied_check(&f->applied, "201_file", "0", f->error, sizeof(f->error)));
     assert_non_null(strstr(f->error, "newer version"));
-    assert_false(applied_take(&f->applied, names[99], "0", f->error, sizeof(f->error)));
+    assert_false(applied_check(&f->applied, names[99], "0", f->error, sizeof(f->error)));
     assert_non_null(strstr(f->error, "development version"));
     assert_non_null(strstr(f->error, names[99]));
     assert_int_equal(applied_next(&f->applied, 0), 0);

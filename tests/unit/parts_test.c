@@ -56,7 +56,7 @@ static void store_all(struct database *d, struct parts *parts)
         } else {
             for (size_t i = parts->from; i < parts->to; i++)
                 d->stored[i] = true;
-            parts_take(parts);
+            parts_commit(parts);
             if (parts_know_refused(parts))
                 refuse(d, parts);
         }

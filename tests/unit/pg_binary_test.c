@@ -59,7 +59,7 @@ static void test_pg_binary__what_is_written_is_what_postgres_writes(void **state
     pg_put_bytes(&out, "ab", 2);
     pg_put_double(&out, 1.5);
     pg_put_double(&out, (double)NAN);
-    pg_put_moment(&out, INT64_C(946684801000000));
+    pg_put_timestamp(&out, INT64_C(946684801000000));
     pg_put_trailer(&out);
     assert_int_equal(out.bytes, FROM_POSTGRES_BYTES);
     assert_memory_equal(out.data, from_postgres, FROM_POSTGRES_BYTES);
@@ -78,7 +78,7 @@ static void test_pg_binary__extremes_survive(void **state)
         struct pg_row row;
 
         pg_put_row(&out, 1);
-        pg_put_moment(&out, moments[i]);
+        pg_put_timestamp(&out, moments[i]);
         assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
         assert_true(pg_row_moment(&row) == moments[i]);
         buffer_release(&out);

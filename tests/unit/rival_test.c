@@ -23,7 +23,7 @@ static struct rival ours(void)
 
 static void take(struct rival *rival, const char *json, bool is_retained, uint64_t now_ms)
 {
-    rival_take(rival, json, strlen(json), is_retained, now_ms);
+    rival_apply_status(rival, json, strlen(json), is_retained, now_ms);
 }
 
 #define THEIRS                                                                                     \

@@ -12,7 +12,7 @@
 static void take_all(struct sequence *sequence, const int64_t *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        sequence_take(sequence, numbers[i], numbers[i] * 10);
+        sequence_apply(sequence, numbers[i], numbers[i] * 10);
 }
 
 #define TAKE(sequence, ...)                                                                        \
@@ -64,10 +64,10 @@ static void test_sequence__a_lower_number_in_a_newer_reading_is_a_restart(void *
 
     (void)state;
     TAKE(&sequence, 100, 101);
-    sequence_take(&sequence, 0, 5000);
-    sequence_take(&sequence, 1, 5001);
+    sequence_apply(&sequence, 0, 5000);
+    sequence_apply(&sequence, 1, 5001);
     assert_counts(&sequence, 0, 0, 1);
-    sequence_take(&sequence, 3, 5003);
+    sequence_apply(&sequence, 3, 5003);
     assert_counts(&sequence, 1, 0, 1);
 }
 
@@ -99,7 +99,7 @@ static void test_sequence__resuming_counts_the_gap_across_the_restart(void **sta
     do {                                                                                           \
         const int64_t pairs[][2] = {__VA_ARGS__};                                                  \
         for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)                              \
-            sequence_take(sequence, pairs[i][0], pairs[i][1]);                                     \
+            sequence_apply(sequence, pairs[i][0], pairs[i][1]);                                    \
     } while (0)
 
 static void test_sequence__times_in_disorder_make_no_restart(void **state)
@@ -172,7 +172,7 @@ static void test_sequence__random_numbers_saturate(void **state)
 
     (void)state;
     for (int64_t i = 0; i < 100000; i++)
-        sequence_take(&sequence, (int64_t)(random_next(&random) >> 11), i);
+        sequence_apply(&sequence, (int64_t)(random_next(&random) >> 11), i);
     assert_true(sequence.missing <= SEQUENCE_COUNT_MAX);
     assert_true(sequence.missing > SEQUENCE_COUNT_MAX / 2);
     sequence = (struct sequence){0};
@@ -230,9 +230,9 @@ static void test_sequence__what_all_came_is_never_missing(void **state)
             uint64_t on_its_way = 0;
             int64_t at_us = is_stamped_on_arrival ? (int64_t)i + 1 : sent[i].at_us;
 
-            sequence_take(&sequence, sent[i].number, at_us);
+            sequence_apply(&sequence, sent[i].number, at_us);
             if (random_next(&random) % 8 == 0) /* delivered again */
-                sequence_take(&sequence, sent[i].number, at_us);
+                sequence_apply(&sequence, sent[i].number, at_us);
             has_come[sent[i].number] = true;
             if (sent[i].number > highest)
                 highest = sent[i].number;
@@ -273,9 +273,9 @@ static void test_sequence__never_more_is_missing_than_was_lost(void **state)
                     lost++;
                     continue;
                 }
-                sequence_take(&sequence, n, now_us);
+                sequence_apply(&sequence, n, now_us);
                 if (random_next(&random) % 50 == 0)
-                    sequence_take(&sequence, n, now_us);
+                    sequence_apply(&sequence, n, now_us);
                 assert_true(sequence.missing <= lost);
                 if (random_next(&random) % 100 == 0) { /* another process goes on */
                     size_t bytes = sequence_pack(&sequence, packed);
@@ -283,7 +283,7 @@ static void test_sequence__never_more_is_missing_than_was_lost(void **state)
                     sequence_resume(&again, sequence.run.highest, sequence.highest_at_us,
                                     sequence.missing, sequence.repeats, sequence.restarts);
                     assert_true(sequence_unpack(&again, packed, bytes));
-                    sequence_take_again(&again, n, now_us);
+                    sequence_apply_again(&again, n, now_us);
                     assert_int_equal(again.missing, sequence.missing);
                     assert_int_equal(again.repeats, sequence.repeats);
                     sequence = again;
@@ -305,10 +305,10 @@ static void test_sequence__what_was_taken_before_changes_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        sequence_take(&sequence, taken[i][0], taken[i][1]);
+        sequence_apply(&sequence, taken[i][0], taken[i][1]);
         before = sequence;
         for (size_t k = 0; k <= i; k++)
-            sequence_take_again(&sequence, taken[k][0], taken[k][1]);
+            sequence_apply_again(&sequence, taken[k][0], taken[k][1]);
         assert_memory_equal(&sequence, &before, sizeof(sequence));
     }
 }

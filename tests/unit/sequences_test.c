@@ -49,7 +49,7 @@ static int tear_down(void **state)
 
 static void take(unsigned device, int64_t number, int64_t at_us)
 {
-    sequences_take(&sequences, device_of(device), number, at_us, at_us);
+    sequences_apply(&sequences, device_of(device), number, at_us, at_us);
 }
 
 /* The next statement of a round. */
@@ -97,7 +97,7 @@ static void test_sequences__what_comes_before_the_load_is_taken_behind_it(void *
     (void)state;
     for (int64_t n = 0; n <= 11; n++) {
         if (n != 9)
-            sequence_take(&before, n, NOON_US + n);
+            sequence_apply(&before, n, NOON_US + n);
     }
     loaded.details_bytes = sequence_pack(&before, details);
     take(0, 12, NOON_US + 12); /* stored and in the snapshot */

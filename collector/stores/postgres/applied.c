@@ -30,8 +30,8 @@ int64_t applied_hash(const struct schema_file *file)
     return (int64_t)XXH3_64bits(file->sql, file->bytes);
 }
 
-bool applied_take(struct applied *applied, const char *name, const char *hash, char *error,
-                  size_t error_bytes)
+bool applied_check(struct applied *applied, const char *name, const char *hash, char *error,
+                   size_t error_bytes)
 {
     size_t i = 0;
     char ours[24];

@@ -1,7 +1,7 @@
 /* applied.h: which of the schema's files a database has.
  *
  * Shape    a flag for each file, however many there are.
- * Errors   applied_take() is false for a file that is not ours, byte for byte: no later one would
+ * Errors   applied_check() is false for a file that is not ours, byte for byte: no later one would
  *          fit on it. `error` says what to do.
  * Owner    embedded; applied_release() frees the flags. The files are borrowed.
  */
@@ -30,8 +30,8 @@ void applied_clear(struct applied *applied);
 int64_t applied_hash(const struct schema_file *file);
 
 /* Takes note of a row of schema_migrations. */
-bool applied_take(struct applied *applied, const char *name, const char *hash, char *error,
-                  size_t error_bytes);
+bool applied_check(struct applied *applied, const char *name, const char *hash, char *error,
+                   size_t error_bytes);
 
 /* The first file from `from` on that the database lacks; the count when it has them all. */
 size_t applied_next(const struct applied *applied, size_t from);

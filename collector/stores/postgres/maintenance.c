@@ -48,7 +48,7 @@ struct job {
     bool for_all;  /* not only for the holder of the lock */
     bool is_heavy; /* rest afterwards */
     void (*put_sql)(struct maintenance *maintenance, struct buffer *sql);
-    void (*take)(struct maintenance *maintenance, const PGresult *result);
+    void (*read)(struct maintenance *maintenance, const PGresult *result);
 };
 
 static void proceed(struct maintenance *maintenance);
@@ -100,7 +100,7 @@ static void put_rights(struct maintenance *maintenance, struct buffer *sql)
 }
 
 /* Comes twice, for two questions. */
-static void take_rights(struct maintenance *maintenance, const PGresult *result)
+static void read_rights(struct maintenance *maintenance, const PGresult *result)
 {
     const char *found = text_of(result, 0);
 
@@ -121,7 +121,7 @@ static void put_lock(struct maintenance *maintenance, struct buffer *sql)
                     "SELECT pg_try_advisory_lock(hashtextextended('highwater maintenance', 0))");
 }
 
-static void take_lock(struct maintenance *maintenance, const PGresult *result)
+static void read_lock(struct maintenance *maintenance, const PGresult *result)
 {
     maintenance->stats.is_holder = is_true(result, 0);
     if (!maintenance->stats.is_holder)
@@ -142,7 +142,7 @@ static void put_collectors(struct maintenance *maintenance, struct buffer *sql)
     buffer_put_text(sql, "SELECT * FROM collectors_seen()");
 }
 
-static void take_collectors(struct maintenance *maintenance, const PGresult *result)
+static void read_collectors(struct maintenance *maintenance, const PGresult *result)
 {
     void *user = maintenance->config.user;
 
@@ -163,7 +163,7 @@ static void put_requests(struct maintenance *maintenance, struct buffer *sql)
         buffer_put_text(sql, "NULL)");
 }
 
-static void take_requests(struct maintenance *maintenance, const PGresult *result)
+static void read_requests(struct maintenance *maintenance, const PGresult *result)
 {
     maintenance->wants_more = is_true(result, 0);
     maintenance->stats.partitions_made += maintenance->wants_more;
@@ -174,7 +174,7 @@ static void put_partitions(struct maintenance *maintenance, struct buffer *sql)
     buffer_printf(sql, MAKE_PARTITIONS_SQL, maintenance->config.partition);
 }
 
-static void take_partitions(struct maintenance *maintenance, const PGresult *result)
+static void read_partitions(struct maintenance *maintenance, const PGresult *result)
 {
     maintenance->wants_more = is_true(result, 1);
     if (number_of(result, 0) > 0)
@@ -187,7 +187,7 @@ static void put_detach(struct maintenance *maintenance, struct buffer *sql)
                   maintenance->config.retention_us);
 }
 
-static void take_detach(struct maintenance *maintenance, const PGresult *result)
+static void read_detach(struct maintenance *maintenance, const PGresult *result)
 {
     const char *name = text_of(result, 0);
 
@@ -212,11 +212,11 @@ static void put_summarize(struct maintenance *maintenance, struct buffer *sql)
 
 static void put_announce(struct maintenance *maintenance, struct buffer *sql)
 {
-    buffer_printf(sql, "SELECT rollup_announce('%" PRId64 " microseconds')",
+    buffer_printf(sql, "SELECT rollup_set_late_before('%" PRId64 " microseconds')",
                   maintenance->config.delay_us);
 }
 
-static void take_announce(struct maintenance *maintenance, const PGresult *result)
+static void read_announce(struct maintenance *maintenance, const PGresult *result)
 {
     int64_t moment_us = moment_of(result, 0);
     uint64_t busy_ms = maintenance->roll_busy_ms;
@@ -245,7 +245,7 @@ static void put_roll(struct maintenance *maintenance, struct buffer *sql)
     FAILPOINT_SOON("rollup", 2000);
 }
 
-static void take_roll(struct maintenance *maintenance, const PGresult *result)
+static void read_roll(struct maintenance *maintenance, const PGresult *result)
 {
     uint64_t took_ms = now_ms(maintenance) - maintenance->began_ms;
 
@@ -268,7 +268,7 @@ static void put_fold_late(struct maintenance *maintenance, struct buffer *sql)
     buffer_printf(sql, "SELECT rollup_fold_late(%d)", FOLD_MOST);
 }
 
-static void take_fold(struct maintenance *maintenance, const PGresult *result)
+static void read_fold(struct maintenance *maintenance, const PGresult *result)
 {
     maintenance->wants_more = number_of(result, 0) == FOLD_MOST;
 }
@@ -279,7 +279,7 @@ static void put_status(struct maintenance *maintenance, struct buffer *sql)
     buffer_put_text(sql, "SELECT * FROM storage_status()");
 }
 
-static void take_status(struct maintenance *maintenance, const PGresult *result)
+static void read_status(struct maintenance *maintenance, const PGresult *result)
 {
     struct maintenance_stats *stats = &maintenance->stats;
     int64_t default_rows = number_of(result, 1);
@@ -300,25 +300,25 @@ static void take_status(struct maintenance *maintenance, const PGresult *result)
 }
 
 static const struct job jobs[MAINTENANCE_JOB_COUNT] = {
-    [MAINTENANCE_RIGHTS] = {"rights", 5 * SECOND_MS, true, false, put_rights, take_rights},
-    [MAINTENANCE_LOCK] = {"lock", 5 * SECOND_MS, true, false, put_lock, take_lock},
+    [MAINTENANCE_RIGHTS] = {"rights", 5 * SECOND_MS, true, false, put_rights, read_rights},
+    [MAINTENANCE_LOCK] = {"lock", 5 * SECOND_MS, true, false, put_lock, read_lock},
     [MAINTENANCE_COLLECTORS] = {"collectors", SECOND_MS, true, false, put_collectors,
-                                take_collectors},
+                                read_collectors},
     [MAINTENANCE_REQUESTS] = {"partition requests", SECOND_MS, true, false, put_requests,
-                              take_requests},
+                              read_requests},
     [MAINTENANCE_PARTITIONS] = {"partitions", HOUR_MS, false, false, put_partitions,
-                                take_partitions},
-    [MAINTENANCE_DETACH] = {"retention", MINUTE_MS, false, true, put_detach, take_detach},
+                                read_partitions},
+    [MAINTENANCE_DETACH] = {"retention", MINUTE_MS, false, true, put_detach, read_detach},
     [MAINTENANCE_DROP] = {"dropping", MINUTE_MS, false, true, put_drop, NULL},
     [MAINTENANCE_SUMMARIZE] = {"block ranges", MINUTE_MS, false, true, put_summarize, NULL},
-    [MAINTENANCE_ANNOUNCE] = {"announcing", MINUTE_MS, false, false, put_announce, take_announce},
-    [MAINTENANCE_ROLL] = {"rollups", UINT64_MAX, false, true, put_roll, take_roll},
+    [MAINTENANCE_ANNOUNCE] = {"announcing", MINUTE_MS, false, false, put_announce, read_announce},
+    [MAINTENANCE_ROLL] = {"rollups", UINT64_MAX, false, true, put_roll, read_roll},
     [MAINTENANCE_FOLD_FLEET] = {"fleet sums", 10 * SECOND_MS, false, true, put_fold_fleet,
-                                take_fold},
-    [MAINTENANCE_FOLD_LATE] = {"late sums", 30 * SECOND_MS, false, true, put_fold_late, take_fold},
+                                read_fold},
+    [MAINTENANCE_FOLD_LATE] = {"late sums", 30 * SECOND_MS, false, true, put_fold_late, read_fold},
     [MAINTENANCE_REJECTED] = {"rejected messages", 5 * SECOND_MS, false, true,
-                              maintenance_put_rejected, maintenance_take_rejected},
-    [MAINTENANCE_STATUS] = {"status", 10 * SECOND_MS, true, false, put_status, take_status},
+                              maintenance_put_rejected, maintenance_read_rejected},
+    [MAINTENANCE_STATUS] = {"status", 10 * SECOND_MS, true, false, put_status, read_status},
 };
 
 int64_t maintenance_next_slice_us(int64_t slice_us, uint64_t took_ms)
@@ -345,8 +345,8 @@ static void on_result(struct pg_query *query, const PGresult *result)
 {
     struct maintenance *maintenance = query->user;
 
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && jobs[maintenance->job].take)
-        jobs[maintenance->job].take(maintenance, result);
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && jobs[maintenance->job].read)
+        jobs[maintenance->job].read(maintenance, result);
 }
 
 static void complain(struct maintenance *maintenance, const struct pg_error *error)

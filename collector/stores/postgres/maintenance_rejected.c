@@ -21,7 +21,7 @@ void maintenance_put_rejected(struct maintenance *maintenance, struct buffer *sq
         buffer_put_text(sql, "NULL)");
 }
 
-void maintenance_take_rejected(struct maintenance *maintenance, const PGresult *result)
+void maintenance_read_rejected(struct maintenance *maintenance, const PGresult *result)
 {
     struct maintenance_stats *stats = &maintenance->stats;
     uint64_t forgotten;

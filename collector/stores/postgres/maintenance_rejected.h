@@ -9,6 +9,6 @@
 #include "collector/stores/postgres/maintenance.h"
 
 void maintenance_put_rejected(struct maintenance *maintenance, struct buffer *sql);
-void maintenance_take_rejected(struct maintenance *maintenance, const PGresult *result);
+void maintenance_read_rejected(struct maintenance *maintenance, const PGresult *result);
 
 #endif

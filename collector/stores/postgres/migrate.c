@@ -44,8 +44,8 @@ static void on_result(struct pg_query *query, const PGresult *result)
         return;
     applied_clear(&migrate->applied);
     for (int row = 0; row < PQntuples(result) && !migrate->error[0]; row++)
-        applied_take(&migrate->applied, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1),
-                     migrate->error, sizeof(migrate->error));
+        applied_check(&migrate->applied, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1),
+                      migrate->error, sizeof(migrate->error));
 }
 
 /* Who waits for the end of a command wants to hear of it. */

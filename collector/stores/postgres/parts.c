@@ -22,7 +22,7 @@ void parts_begin(struct parts *parts, size_t count, size_t most)
     set_part(parts, count);
 }
 
-void parts_take(struct parts *parts)
+void parts_commit(struct parts *parts)
 {
     parts->from = parts->to;
     if (parts->suspect_to > parts->from)

@@ -26,7 +26,7 @@ struct parts {
 void parts_begin(struct parts *parts, size_t count, size_t most);
 
 /* The part was stored. */
-void parts_take(struct parts *parts);
+void parts_commit(struct parts *parts);
 
 /* The part, of more than one row, has one that is refused. */
 void parts_halve(struct parts *parts);

@@ -68,7 +68,7 @@ static void put_row(struct buffer *out, int32_t database_id, const struct readin
     pg_put_row(out, (uint16_t)(7 + features->count));
     pg_put_int4(out, database_id);
     pg_put_int8(out, reading->content_hash);
-    pg_put_moment(out, reading->recorded_at_us);
+    pg_put_timestamp(out, reading->recorded_at_us);
     pg_put_double(out, reading->values[feature]);
     if (reading->status == STATUS_ABSENT)
         pg_put_null(out);

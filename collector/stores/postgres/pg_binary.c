@@ -59,7 +59,7 @@ void pg_put_double(struct buffer *out, double value)
     pg_put_int8(out, (int64_t)bits);
 }
 
-void pg_put_moment(struct buffer *out, int64_t us)
+void pg_put_timestamp(struct buffer *out, int64_t us)
 {
     pg_put_int8(out, us - PG_EPOCH_US);
 }

@@ -23,7 +23,7 @@ void pg_put_int2(struct buffer *out, int16_t value);
 void pg_put_int4(struct buffer *out, int32_t value);
 void pg_put_int8(struct buffer *out, int64_t value);
 void pg_put_double(struct buffer *out, double value); /* NAN is written as NULL */
-void pg_put_moment(struct buffer *out, int64_t us);
+void pg_put_timestamp(struct buffer *out, int64_t us);
 void pg_put_bytes(struct buffer *out, const void *data, size_t bytes); /* text, bytea */
 
 /* How many bytes the first `*rows` of these rows have (no header, no trailer); sets it to how many

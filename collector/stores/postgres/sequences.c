@@ -112,16 +112,16 @@ static void take(struct sequences *sequences, uint32_t device, int64_t number,
         return; /* stored by hand */
     item = item_of(sequences, device);
     if (is_again)
-        sequence_take_again(&item->sequence, number, recorded_at_us);
+        sequence_apply_again(&item->sequence, number, recorded_at_us);
     else
-        sequence_take(&item->sequence, number, recorded_at_us);
+        sequence_apply(&item->sequence, number, recorded_at_us);
     if (received_at_us > item->taken_until_us)
         item->taken_until_us = received_at_us;
     mark_dirty(sequences, device);
 }
 
-void sequences_take(struct sequences *sequences, uint32_t device, int64_t number,
-                    int64_t recorded_at_us, int64_t received_at_us)
+void sequences_apply(struct sequences *sequences, uint32_t device, int64_t number,
+                     int64_t recorded_at_us, int64_t received_at_us)
 {
     if (sequences->is_loaded) {
         take(sequences, device, number, recorded_at_us, received_at_us, false);

@@ -96,8 +96,8 @@ void sequences_clear(struct sequences *sequences);
 void sequences_forget(struct sequences *sequences, uint32_t device);
 
 /* The number of a reading that was stored just now. */
-void sequences_take(struct sequences *sequences, uint32_t device, int64_t number,
-                    int64_t recorded_at_us, int64_t received_at_us);
+void sequences_apply(struct sequences *sequences, uint32_t device, int64_t number,
+                     int64_t recorded_at_us, int64_t received_at_us);
 
 /* From the database: first the state of each device, then the numbers received since the earliest
  * mark, in their order; then sequences_loaded(). Nothing of it counts once that was called. */

@@ -111,7 +111,7 @@ static void on_part_committed(struct store *store)
     }
     for (size_t i = parts->from; i < parts->to; i++)
         batch_row(batch, batch->order[i])->is_stored = true;
-    parts_take(parts);
+    parts_commit(parts);
     if (parts_know_refused(parts))
         store_refuse_row(store);
     store_next_try(store);

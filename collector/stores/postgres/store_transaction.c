@@ -1,8 +1,8 @@
 /* One simple-protocol string holds the whole transaction, so a batch costs one round trip however
  * many statements it has:
  *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
- *      [COPY peaks_stage ...; SELECT peaks_take();]]
- *     [COPY readings_stage ...; SELECT ingest_take_stage(...);] [COPY rejected_messages ...;]
+ *      [COPY peaks_stage ...; SELECT peaks_merge();]]
+ *     [COPY readings_stage ...; SELECT ingest_merge_stage(...);] [COPY rejected_messages ...;]
  *     [EXECUTE count_batch ...;] COMMIT
  * Plain COPY is two to three times as fast as a staging table with ON CONFLICT, and duplicates are
  * rare, so COPY goes first and staging is the answer to 23505 (and to what is probably delivered
@@ -15,7 +15,7 @@
  * refuses, the batch is staged.
  *
  * The windows take a batch as it came, so they would show what a row that was there already does not
- * have: a value that was taken out, or that came when its feature was not kept. ingest_take_stage()
+ * have: a value that was taken out, or that came when its feature was not kept. ingest_merge_stage()
  * says which devices have such a reading in the batch. */
 #include "collector/stores/postgres/store_inner.h"
 
@@ -190,7 +190,7 @@ static void put_peaks(struct store *store, size_t *copies)
     add_copy(store, copies, &store->peaks_rows);
     buffer_put_text(&store->sql, "COPY peaks_stage (");
     peaks_put_columns(&store->sql, store->config.features);
-    buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary); SELECT * FROM peaks_take();");
+    buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary); SELECT * FROM peaks_merge();");
     note_statement(store, STORE_OTHER);
     note_statement(store, STORE_PEAKS);
 }
@@ -229,7 +229,7 @@ static void put_staged(struct store *store, size_t *copies)
     add_copy(store, copies, &store->rows);
     buffer_printf(&store->sql, "COPY readings_stage (%s) FROM STDIN (FORMAT binary);", columns);
     note_statement(store, STORE_OTHER);
-    buffer_printf(&store->sql, "SELECT * FROM ingest_take_stage(%s);",
+    buffer_printf(&store->sql, "SELECT * FROM ingest_merge_stage(%s);",
                   buffer_text(&store->features));
     note_statement(store, STORE_STAGED_ROWS);
 }

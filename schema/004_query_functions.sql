@@ -1,4 +1,4 @@
--- 004_answers: histograms and summaries out of rollups and readings, for httpapi and for people.
+-- 004_query_functions: histograms and summaries out of rollups and readings, for httpapi and for people.
 --
 -- A span of time is cut into what whole days, hours (of the fleet: ten seconds) of rollups cover and
 -- what is left, which is counted from readings. Each function is STABLE, so all its queries see the
