@@ -1,4 +1,4 @@
-/* Rejected: a setting (whoever knows of the window can raise it as well), and committing whenever
+/* Rejected: a setting (who knows of the window can raise it as well), and committing whenever
  * the socket is quiet for a moment, which makes small batches of a fleet that merely pauses. */
 #include "collector/allowance.h"
 

@@ -1,7 +1,7 @@
 /* backlog.h: messages that are not, or not all, in a batch yet, in the order of their arrival.
  *
  * Shape    the first is one with more elements than a batch takes of a message at a time, of which
- *          some have been taken; behind it come those that were read meanwhile. Copies, because the
+ *          some have been taken; after it come those that were read meanwhile. Copies, because the
  *          library frees what it delivers. Nearly always empty.
  * Errors   none. No memory: mem.h.
  * Owner    embedded; zeroed is empty; backlog_release() frees it.

@@ -25,7 +25,7 @@ struct batch_row {
     uint8_t filter;  /* that its topic matched: see ingest_filter() */
     bool is_refused; /* by the database: it is among the rejected messages instead */
     bool is_stored;  /* by an earlier part of this batch */
-    /* its reading lies behind it: batch_reading() */
+    /* its reading follows it: batch_reading() */
 };
 
 struct batch {

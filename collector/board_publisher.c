@@ -43,7 +43,7 @@ void board_publisher_note_news(struct board_publisher *publisher)
 static void on_timer(uv_timer_t *timer);
 
 /* Until the next moment that may have something new. When that is past already it waits for a
- * batch, whose end is told, or for a connection; then the one after now will do. */
+ * batch, whose end is reported, or for a connection; then the one after now will do. */
 static void schedule(struct board_publisher *publisher)
 {
     int64_t now_us = timestamp_now();

@@ -146,7 +146,7 @@ void board_publisher_publish_status(struct board_publisher *publisher);
 
 void board_publisher_set_company(struct board_publisher *publisher, bool has_company);
 
-/* The clock went back: moments begin anew, and boards when board_publisher_set_complete() says so. */
+/* The clock went back: as-of times start again, and boards when board_publisher_set_complete() says so. */
 void board_publisher_rewind(struct board_publisher *publisher, int64_t now_us);
 
 /* The generations of all boards as of now, as members of the status. */

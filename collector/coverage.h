@@ -2,8 +2,8 @@
  *
  * Shape    a count of batches for each collector in the database's table, taken from the snapshot
  *          that the windows were loaded from. The numbers of a load that is running are put aside and
- *          count once it is complete; they are told to others once the boards show what it brought.
- * Rule     whoever puts boards together needs, for each collector that it does not hear, one that has
+ *          count once it is complete; they are published once the boards show what it brought.
+ * Rule     a reader that merges boards needs, for each collector that it does not hear, one that has
  *          loaded all of its batches. So a collector that is gone, and has more of them than we have
  *          loaded, is a reason to load again: docs/ARCHITECTURE.md, "Which collectors there are".
  * Owner    coverage_release() frees what it holds.

@@ -58,7 +58,7 @@ static void grow_slots(struct devices *devices)
     }
 }
 
-/* Ids lie one behind the other in large blocks, which never move. */
+/* Ids lie one after the other in large blocks, which never move. */
 static const char *keep_text(struct devices *devices, const char *text)
 {
     size_t bytes = strlen(text) + 1;

@@ -33,7 +33,7 @@ void flight_set_capacity(struct flight *f, struct staircase_kind *kind, size_t c
     f->capacity = (uint16_t)capacity;
 }
 
-/* Makes room for one more step behind the last. */
+/* Makes room for one more step after the last. */
 static void make_room(struct flight *f, struct staircase_kind *kind)
 {
     if (f->start + f->count < f->capacity)

@@ -1,7 +1,7 @@
 /* flight.h: a run of a staircase's steps, in one array.
  *
  * Shape    steps in ascending time, whole readings side by side; the array may have slots free in
- *          front, whose steps have expired or are still to come, and behind. A staircase of few
+ *          front, whose steps have expired or are still to come, and at the end. A staircase of few
  *          steps is one flight, a tower has many (tower.h). Inside the staircase only: everybody
  *          else includes staircase.h.
  * Units    as in staircase.h; indexes count from the flight's oldest step.
@@ -60,7 +60,7 @@ static inline size_t flight_first_after(const struct flight *flight,
 /* Gives the flight so many slots, which are at least its steps. */
 void flight_set_capacity(struct flight *flight, struct staircase_kind *kind, size_t capacity);
 
-/* Puts a reading in front of the step at `index`, or behind the last. */
+/* Puts a reading in front of the step at `index`, or after the last. */
 void flight_insert(struct flight *flight, struct staircase_kind *kind, size_t index,
                    const struct reading *reading);
 
@@ -73,7 +73,7 @@ size_t flight_drop_expired(struct flight *flight, struct staircase_kind *kind, i
 /* Gives back slots if many are free. */
 void flight_shrink(struct flight *flight, struct staircase_kind *kind);
 
-/* Moves the steps of `from`, from `index` on, behind those of `to`. */
+/* Moves the steps of `from`, from `index` on, after those of `to`. */
 void flight_move(struct flight *to, struct flight *from, size_t index, struct staircase_kind *kind);
 
 void flight_release(struct flight *flight, struct staircase_kind *kind);

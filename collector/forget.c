@@ -1,7 +1,7 @@
 /* Three steps, each begun where the one before ends: listen() for a live one, end_session() for each
  * session (a connection with its id and a clean start throws it away), clear() in rounds, until a
  * round finds nothing: the last will of a connection that was still half there comes late. A message
- * of our own, which comes back behind all that is retained, ends a round. */
+ * of our own, which comes back after all that is retained, ends a round. */
 #include "collector/forget.h"
 
 #include "collector/mqtt_identity.h"
@@ -19,7 +19,7 @@ enum {
     DATABASE_MS = 10000,
     ANSWER_MS = 10000, /* of the broker */
     LISTEN_MS = 2500,  /* a status comes every second */
-    SETTLE_MS = 200,   /* a broker may send what is retained behind our own message */
+    SETTLE_MS = 200,   /* a broker may send what is retained after our own message */
     ROUNDS_MOST = 10
 };
 
@@ -140,7 +140,8 @@ static void on_settled(uv_timer_t *timer)
         return;
     }
     if (f->rounds++ == ROUNDS_MOST) {
-        end_with(f, f->topics[0], "it comes back whenever it is cleared: somebody publishes there");
+        end_with(f, f->topics[0],
+                 "it comes back whenever it is cleared: something publishes there");
         return;
     }
     for (size_t i = 0; i < f->topic_count && !f->is_ending; i++) {

@@ -60,7 +60,7 @@ static bool is_full(const struct ingest *ingest)
     return !backlog_is_empty(&ingest->backlog) || intake_is_full(ingest);
 }
 
-/* The marker is no reading. When it is published anew it comes as well, but not as a retained one. */
+/* The marker is no reading. When it is published again it comes as well, but not as a retained one. */
 static bool is_marker(struct ingest *ingest, const struct mqtt_delivery *delivery)
 {
     if (strcmp(delivery->topic, ingest->config.marker_topic) != 0)

@@ -74,7 +74,7 @@ struct ingest_config {
     struct store_config store;
     struct reading_rules rules;
     struct topic_filter filter;
-    const char *marker_topic; /* session.h; somebody else publishes there, retained */
+    const char *marker_topic; /* session.h; board_publisher publishes there, retained */
     size_t batch_size;        /* readings */
     uint64_t linger_ms;
     uint64_t leave_after_ms;
@@ -89,7 +89,7 @@ struct ingest_config {
     void (*on_rejected)(struct ingest *ingest, const char *topic, enum reading_error error,
                         const char *detail);
     void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
-    /* see store.h: what somebody took out of the tables, or put in */
+    /* see store.h: what others took out of the tables, or put in */
     void (*on_removed)(struct ingest *ingest, uint32_t device, bool is_whole);
     void (*on_added)(struct ingest *ingest, int32_t database_id);
     void (*on_added_many)(struct ingest *ingest);
@@ -157,7 +157,7 @@ void ingest_release(struct ingest *ingest);
  * may be more. */
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 
-/* Tells, once for each connection, whether our session at the broker was lost, as soon as enough is
+/* Logs, once for each connection, whether our session at the broker was lost, as soon as enough is
  * known: to be called now and then. */
 void ingest_judge_session(struct ingest *ingest, enum broker_memory memory);
 

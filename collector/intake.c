@@ -11,7 +11,7 @@ enum { BATCH_BYTES_MOST = 16 * 1024 * 1024 };
 
 /* ---- elements ------------------------------------------------------------------------------- */
 
-/* A device is born with its first reading: whoever sends only what is none leaves no trace but the
+/* A device is born with its first reading: a client that sends only what is none leaves no trace but the
  * rejected messages. */
 static uint32_t sender(struct ingest *ingest)
 {

@@ -2,7 +2,7 @@
  *
  * Shape    a message goes into the batch that fills when it arrives, up to `batch_size` elements of
  *          it. One that has more is kept in ingest->backlog, and each call of intake_go_on() takes
- *          as many again; what arrives meanwhile waits behind it. So neither a transaction nor a
+ *          as many again; what arrives meanwhile waits after it. So neither a transaction nor a
  *          turn of the loop grows with the message. ingest.h sees to it that nothing is acknowledged
  *          while there is a backlog.
  * Rejected elements come into the batch with the last part of their message (rejects.h).

@@ -1,7 +1,7 @@
 /* lag.h: for how long the oldest reading has waited to be committed, and what for.
  *
  * Shape    a look at ingest and store. A store that is connected can stand still all the same: before
- *          a lock that somebody holds, at a server that does not answer, in a try that fails again and
+ *          a lock that another session holds, at a server that does not answer, in a try that fails again and
  *          again, on hold. All of them show in one thing: something has been received and is not
  *          committed.
  * Units    ms of the loop's clock, so that nobody who sets the host's makes it look late.

@@ -2,7 +2,7 @@
  *
  * Shape    all devices are due when this collector becomes active, when the clock went back, and when
  *          another collector is gone that stored more than we loaded; single devices are due when
- *          somebody changed their rows in the database. One load at a time (loader.h): what becomes
+ *          others changed their rows in the database. One load at a time (loader.h): what becomes
  *          due meanwhile follows when it has ended.
  * Shown    boards are shown while a load runs that can only add to the windows. When they may hold
  *          what they should not, or lack what we said they hold, none is shown until it has ended.
@@ -55,11 +55,11 @@ void reload_set_active(struct reload *reload, bool is_active);
 /* Loads everything again, and shows nothing meanwhile. */
 void reload_from_scratch(struct reload *reload);
 
-/* Somebody stored readings without us: of many devices, or of this one. */
+/* Others stored readings without us: of many devices, or of this one. */
 void reload_all(struct reload *reload);
 void reload_device(struct reload *reload, int32_t database_id);
 
-/* Somebody took readings out of the tables; the device's windows have been cleared. */
+/* Others took readings out of the tables; the device's windows have been cleared. */
 void reload_cleared_device(struct reload *reload, int32_t database_id);
 
 /* One of the collectors in the database's table; NULL = that was the last of them. */

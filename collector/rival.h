@@ -42,7 +42,7 @@ struct rival {
 void rival_init(struct rival *rival, const char *installation, int64_t started_at_us);
 
 /* A connection is up, and the status subscribed to. Who spoke, or was silent, on the last one goes on
- * so: whoever has come meanwhile will hear it. */
+ * so: one that has come meanwhile will hear it. */
 void rival_begin(struct rival *rival, uint64_t now_ms);
 
 /* A status under our id. */

@@ -5,7 +5,7 @@
  *          SEQUENCE_WINDOW numbers up to it. Of the present run and the one before it, three counts:
  *            missing   numbers within a run that have not come (yet): a late one takes its place
  *            repeats   numbers that came again: a retry of the device, or a second delivery
- *            restarts  the device began anew: a newer reading with a number that had come already, or
+ *            restarts  the device started again: a newer reading with a number that had come already, or
  *                      that is below the first
  * Promise  never a false "missing", in whatever order numbers and times come. So a number that fills
  *          a gap is late and no restart; and after what looks like a restart there is a doubt: those
@@ -71,7 +71,7 @@ void sequence_resume(struct sequence *sequence, int64_t highest, int64_t highest
 enum { SEQUENCE_PACKED_MAX = 112 + 2 * SEQUENCE_WINDOW / 8 };
 size_t sequence_pack(const struct sequence *sequence, unsigned char out[SEQUENCE_PACKED_MAX]);
 
-/* Behind sequence_resume(): false, and nothing changes, when the bytes do not go with it. */
+/* After sequence_resume(): false, and nothing changes, when the bytes do not go with it. */
 bool sequence_unpack(struct sequence *sequence, const unsigned char *packed, size_t bytes);
 
 #endif

@@ -12,7 +12,7 @@
  *          A broker that was restarted without persistence has lost the session as well. It has then
  *          lost what it retained, too, which tells the two apart.
  * Limits   who takes the session and subscribes to the marker's topic is not noticed: this finds
- *          accidents, not somebody who knows.
+ *          accidents, not an attacker who knows.
  * Source   MQTT 5.0 sections 3.1.2.4, 3.2.2.1.1, 3.8.3.1.
  */
 #ifndef HIGHWATER_SESSION_H

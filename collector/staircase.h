@@ -110,7 +110,7 @@ void staircase_trim(struct staircase *staircase, struct staircase_kind *kind, in
 void staircase_release(struct staircase *staircase, struct staircase_kind *kind);
 
 /* Fetches what an insert of a newer reading will touch: the last step, which is compared, and the
- * slot behind it, which is written. */
+ * slot after it, which is written. */
 __attribute__((always_inline)) static inline void
 staircase_prefetch(const struct staircase *staircase, const struct staircase_kind *kind)
 {

@@ -6,7 +6,7 @@ enum { COUNT_DIGITS = 19, VERSION_DIGITS = 6 }; /* whatever they are, they fit *
 
 #define VERSION_HEAD "mosquitto version "
 
-/* The digits at `*at`, `most` of them at most; it is moved behind them. */
+/* The digits at `*at`, `most` of them at most; it is moved past them. */
 static bool parse_digits(uint64_t *out, const char **at, const char *end, size_t most)
 {
     const char *from = *at;
@@ -43,7 +43,7 @@ bool sys_parse_count(uint64_t *out, const void *payload, size_t bytes)
     return true;
 }
 
-/* What stands behind the third number, as in 2.1.0-rc1, is not looked at. */
+/* What follows the third number, as in 2.1.0-rc1, is not looked at. */
 bool sys_parse_version(struct sys_version *out, const void *payload, size_t bytes)
 {
     const size_t head = sizeof(VERSION_HEAD) - 1;

@@ -37,7 +37,7 @@ struct tower {
     struct tower **link; /* what points to it there */
 };
 
-/* A step: `index` of a flight; or the place behind the last flight's last. */
+/* A step: `index` of a flight; or the place after the last flight's last. */
 struct place {
     size_t flight;
     size_t index;
@@ -115,7 +115,7 @@ static void make_room(struct tower *t)
     t->start = start;
 }
 
-/* Puts an empty flight in front of flight `at`, or behind the last. Its array has all its slots;
+/* Puts an empty flight in front of flight `at`, or after the last. Its array has all its slots;
  * the first step goes into `slot`. */
 static void add_flight(struct tower *t, size_t at, size_t slot)
 {
@@ -209,7 +209,7 @@ static void list(struct tower *t)
     t->link = head;
 }
 
-/* Tells the budget what the tower takes. */
+/* Reports to the budget what the tower takes. */
 static void account(struct tower *t)
 {
     struct staircase_budget *budget = t->kind->budget;

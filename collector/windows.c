@@ -228,7 +228,7 @@ static int64_t before(int64_t now_us, int64_t length_us)
     return now_us < INT64_MIN + length_us ? INT64_MIN : now_us - length_us;
 }
 
-/* Makes a finite heap anew from the staircases. */
+/* Rebuilds a finite heap from the staircases. */
 static void rebuild(struct windows *w, uint32_t ranking, uint32_t interval)
 {
     size_t index = heap_index(w, ranking, interval);

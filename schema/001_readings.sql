@@ -79,7 +79,7 @@ COMMENT ON COLUMN device_sequences.highest IS 'The highest number of its present
 COMMENT ON COLUMN device_sequences.highest_at IS 'recorded_at of the newest reading.';
 COMMENT ON COLUMN device_sequences.missing IS 'Numbers below it that never came.';
 COMMENT ON COLUMN device_sequences.repeats IS 'Numbers that came again.';
-COMMENT ON COLUMN device_sequences.restarts IS 'Times the device began its numbering anew.';
+COMMENT ON COLUMN device_sequences.restarts IS 'Times the device started its numbering again.';
 COMMENT ON COLUMN device_sequences.updated_at IS 'When this row was written.';
 COMMENT ON COLUMN device_sequences.taken_until IS 'received_at of the newest reading in it.';
 COMMENT ON COLUMN device_sequences.details IS 'What a collector needs to go on (collector/sequence.h): which of the latest numbers have come.';
@@ -105,7 +105,7 @@ CREATE TABLE rejected_messages (
 CREATE INDEX rejected_messages_reason ON rejected_messages (reason, id);
 COMMENT ON TABLE rejected_messages IS 'What arrived and cannot be a reading, byte for byte, with the reason.';
 COMMENT ON COLUMN rejected_messages.id IS 'In the order of arrival.';
-COMMENT ON COLUMN rejected_messages.received_at IS 'When the collector received it first, also when it was sent again since and rejected anew.';
+COMMENT ON COLUMN rejected_messages.received_at IS 'When the collector received it first, also when it was sent again since and rejected again.';
 COMMENT ON COLUMN rejected_messages.topic IS 'The topic it was published to.';
 COMMENT ON COLUMN rejected_messages.payload IS 'Its bytes; of an array those of one element, or all where its elements cannot be told apart.';
 COMMENT ON COLUMN rejected_messages.reason IS 'One word, for counting.';

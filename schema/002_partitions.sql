@@ -23,7 +23,7 @@ COMMENT ON COLUMN storage_state.is_only IS 'Always true: there is one row.';
 COMMENT ON COLUMN storage_state.kept_from IS 'Partitions before this were dropped; their sums live on in the rollups.';
 COMMENT ON COLUMN storage_state.old_before IS 'The border between the two parts of readings_default.';
 COMMENT ON COLUMN storage_state.rolled_until IS 'The rollups of devices hold every reading recorded before this, those in rollup_late aside.';
-COMMENT ON COLUMN storage_state.late_before IS 'A reading recorded before this is put into rollup_late by whoever stores it.';
+COMMENT ON COLUMN storage_state.late_before IS 'A reading recorded before this is put into rollup_late by its writer.';
 COMMENT ON COLUMN storage_state.moves IS 'How often readings moved from readings_default into a new partition.';
 INSERT INTO storage_state (rolled_until, late_before)
 VALUES (date_bin('1 minute', now(), 'epoch'), date_bin('1 minute', now(), 'epoch'));
@@ -140,9 +140,9 @@ BEGIN
 END $$;
 
 -- Makes what is missing from one moment up to another. `missing` is how many partitions could not be
--- made for now, because somebody holds a lock. It ends early after a day whose readings moved, since
+-- made for now, because another session holds a lock. It ends early after a day whose readings moved, since
 -- everybody is locked out of readings until this transaction ends: `wants_more` says to call it again.
--- What somebody dropped or detached by hand is missing.
+-- What someone dropped or detached by hand is missing.
 CREATE FUNCTION make_partitions(starts timestamptz, ends timestamptz, unit text DEFAULT 'day',
                                 OUT missing integer, OUT wants_more boolean)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -1,6 +1,6 @@
 -- 003_rollups: sums of readings per device and hour, day and all time, exact at every moment.
 --
--- Whoever asks adds up whole buckets and counts the rest from readings. What makes that exact:
+-- A query adds up whole buckets and counts the rest from readings. What makes that exact:
 --   storage_state.rolled_until is a moment, a whole minute. Of a device, the rollups hold every
 --   reading recorded before it, and readings is asked about what was recorded since.
 --   A reading that comes later than that (recorded before late_before) is added to rollup_late in
@@ -248,7 +248,7 @@ BEGIN
 END $$;
 
 -- Everybody else who stores into readings is taken care of here, once per statement; with our search_path,
--- for whoever stores may have another (a dump that is read back has none).
+-- for the writer may have another (a dump that is read back has none).
 CREATE FUNCTION readings_after_insert() RETURNS trigger
 LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
@@ -286,7 +286,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_after_insert();
 -- ---- folding, by one collector at a time --------------------------------------------------------
 
 -- Says that readings recorded more than `delay` ago are late from now on. Returns that moment; NULL:
--- not for now, since somebody is storing.
+-- not for now, since a writer is active.
 CREATE FUNCTION rollup_set_late_before(delay interval) RETURNS timestamptz
 LANGUAGE plpgsql SET lock_timeout = '50ms' SET search_path FROM CURRENT AS $$
 DECLARE

@@ -301,7 +301,7 @@ BEGIN
         step := step * 2;
     END LOOP;
 END $$;
-COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, bigint) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, behind the one named last, if any.';
+COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, bigint) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, after the one named last, if any.';
 
 -- At most so many steps of equal length that cover [starts, ends). They begin with it if that makes them
 -- an hour at most, or whole hours. If not, they are rounded up to whole hours and begin with one, so

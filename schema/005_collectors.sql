@@ -1,15 +1,15 @@
 -- 005_collectors: who has stored readings, and how much.
 --
--- Boards are kept in the memory of collectors, so whoever puts boards together has to know that no
+-- Boards are kept in the memory of collectors, so a reader that merges boards has to know that no
 -- collector is missing whose readings nobody else has. The broker cannot say: it forgets, and not
--- everybody hears the same one. The database can, for whoever stores must come here:
+-- everybody hears the same one. The database can, for every writer must come here:
 --   turn     rises when a process takes an id over, in the transaction that gets its lock. Boards that
 --            were made in another turn may lack what was stored since.
 --   batches  rises in each transaction that stores readings. A collector that loads its boards sees, in
 --            the same snapshot, how many batches of the others it has loaded with them.
 -- Both are counted, not timed: a time that is written in a transaction lies before its commit.
 --
--- Rows stay for good: one that was taken out and made again would begin to count anew, and readings
+-- Rows stay for good: one that was taken out and made again would start counting again, and readings
 -- would be taken for loaded that are not.
 
 -- Each batch writes its collector's row, so there is room on the page for many versions of it, which

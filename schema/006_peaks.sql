@@ -57,7 +57,7 @@ $$;
 
 -- The statement that takes such rows into peaks, each if it beats what is there. Features that
 -- `source` has no column for were in none of its readings. Each batch needs it: PL/pgSQL keeps its plans,
--- SQL makes them anew each time.
+-- SQL makes them again each time.
 CREATE FUNCTION peaks_merge_sql(source text, features text[]) RETURNS text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
     RETURN format('INSERT INTO peaks AS p (%1$s) SELECT %1$s FROM %2$s c ORDER BY device, feature, sort_order'
@@ -94,7 +94,7 @@ END $$;
 CREATE FUNCTION readings_were_ranked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable -- a feature may have any name
 DECLARE
-    most_devices CONSTANT integer := 100; -- that are told one by one
+    most_devices CONSTANT integer := 100; -- that are named one by one
 BEGIN
     IF NOT EXISTS (SELECT FROM added) THEN
         RETURN NULL;

@@ -1,6 +1,6 @@
 -- 008_sessions: who we are to the broker, and what we have left there.
 --
--- A broker keeps a session, and what waits in it, for a client id: whoever connects with that id has it.
+-- A broker keeps a session, and what waits in it, for a client id: the client that connects with that id has it.
 -- So an id must be one that nobody else takes by accident: neither a device, nor the same collector of
 -- another installation. That is why it carries a mark of this database, made once, at random.
 --

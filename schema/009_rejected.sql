@@ -1,6 +1,6 @@
 -- 009_rejected: how much is kept of what was rejected, and for how long.
 --
--- Whoever may publish can have messages rejected, so there must be an end to what is kept of them. The size
+-- Everyone who may publish can have messages rejected, so there must be an end to what is kept of them. The size
 -- of the table does not say how much it holds, for what is deleted leaves room in it; to add up its rows each
 -- time would cost more the more there are. So each statement adds a row to a log, of what it brought and
 -- took, and who looks after storage folds it.

@@ -420,7 +420,7 @@ static void submit_step(struct loader *loader)
             coverage_complete(loader->config.coverage);
         log_info("windows: %s: %" PRIu64 " devices, %" PRIu64 " peaks, %" PRIu64
                  " readings loaded in %.3f s",
-                 loader->config.only ? "mended" : "complete", loader->devices_loaded,
+                 loader->config.only ? "repaired" : "complete", loader->devices_loaded,
                  loader->peaks_loaded, loader->readings_loaded,
                  (double)(timestamp_now() - loader->started_at_us) / 1e6);
         pg_link_close(&loader->link, on_closed);

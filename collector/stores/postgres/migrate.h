@@ -5,7 +5,7 @@
  *          list (each in a transaction of its own), add a column for each
  *          configured feature, make the partitions of the days around now, disconnect. Every step
  *          does nothing where it is done already, so any number of collectors may run it.
- * Errors   what passes (no connection, a lock) is tried again, for as long as `give_up_after_ms` says; what a person must mend ends the run
+ * Errors   what passes (no connection, a lock) is tried again, for as long as `give_up_after_ms` says; what a person must correct ends the run
  *          with its text.
  * Owner    embedded; on_done comes once per run, after the connection is closed.
  */
@@ -17,7 +17,7 @@
 #include "shared/model/features.h"
 #include "shared/net/pg_link.h"
 
-/* From yesterday on, so that readings around midnight find theirs, to a week ahead. What somebody
+/* From yesterday on, so that readings around midnight find theirs, to a week ahead. What someone
  * holds a lock on is left to the next time. The answer is how many those are, and whether there is
  * more to do at once. */
 #define MAKE_PARTITIONS_SQL                                                                        \

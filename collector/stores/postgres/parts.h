@@ -1,8 +1,8 @@
 /* parts.h: how much of a batch is tried in one transaction.
  *
  * Shape    at first all, or `most`. A row that the database refuses is searched for by halves; what
- *          was taken is committed and not tried again. Behind the first all the rest is tried,
- *          behind another twice as much as lay between the last two: one row among n costs log2(n)
+ *          was taken is committed and not tried again. After the first all the rest is tried,
+ *          after another twice as much as lay between the last two: one row among n costs log2(n)
  *          tries and one for the rest, and n refused ones cost n.
  * Units    positions among the rows as they are sorted.
  * Errors   none.
@@ -19,8 +19,8 @@ struct parts {
     size_t most; /* in a part */
     size_t from; /* the part to be tried: [from, to); what lies before it is settled */
     size_t to;
-    size_t since;      /* behind the last refused one */
-    size_t suspect_to; /* [from, suspect_to) has a refused one, when it is behind `from` */
+    size_t since;      /* after the last refused one */
+    size_t suspect_to; /* [from, suspect_to) has a refused one, when it is after `from` */
 };
 
 void parts_begin(struct parts *parts, size_t count, size_t most);

@@ -21,7 +21,7 @@
 
 enum { NO_SUBSCRIBERS = 0x10, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
 
-/* Rows behind $1 and up to $3, of the reason $2 if it is not empty. */
+/* Rows after $1 and up to $3, of the reason $2 if it is not empty. */
 #define PAGE_SQL                                                                                   \
     "SELECT id::text, to_char(received_at AT TIME ZONE 'UTC', "                                    \
     "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"                                                        \
@@ -34,7 +34,7 @@ enum { NO_SUBSCRIBERS = 0x10, LOOK_EVERY_MS = 500, LOOKS_MOST = 20 };
     "SELECT count(*), coalesce(max(id), 0), coalesce(max(received_at), '-infinity')"               \
     " FROM rejected_messages WHERE $1 = '' OR reason = $1"
 
-/* A message that is rejected again gets a row behind the last ($1), but keeps when it came ($2). */
+/* A message that is rejected again gets a row after the last ($1), but keeps when it came ($2). */
 #define RETURNED_SQL                                                                               \
     "SELECT count(*) FROM rejected_messages WHERE id > $1::bigint AND received_at <= $2"
 

@@ -5,7 +5,7 @@
  *          (a string when it is UTF-8 without NUL) or payloadBase64.
  *          With resubmit: each is published again to its topic, with a user property that says
  *          when it came first (ingest.h); what the broker acknowledges leaves the table, for the
- *          collector has it now, as a reading or rejected anew. Only what was there at the start is
+ *          collector has it now, as a reading or rejected again. Only what was there at the start is
  *          sent: a collector that rejects all of it again would else keep it going for good.
  * Errors   a sentence on standard error and exit status 1.
  * Note     a command of its own, not part of the running collector, so it may block.

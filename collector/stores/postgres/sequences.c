@@ -302,7 +302,7 @@ static void put_mark(struct sequences *sequences, struct buffer *out)
         sequences->collector_id, moment);
 }
 
-/* A device that is removed meanwhile, which shuts out whoever has this lock, gets no row again. */
+/* A device that is removed meanwhile, which shuts out the holder of this lock, gets no row again. */
 #define SAVE_HEAD                                                                                  \
     "SELECT pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0));"                  \
     "INSERT INTO device_sequences AS s (device, highest, highest_at, missing, repeats, restarts,"  \

@@ -2,7 +2,7 @@
  *
  * Shape    one struct sequence per device that ever sent a "seq" (others cost a pointer). Changed ones
  *          are written to device_sequences every few seconds, in rounds: all that changed, in the
- *          order of their database ids, so that two collectors never wait for each other; and behind
+ *          order of their database ids, so that two collectors never wait for each other; and after
  *          the last one a mark (sequence_marks): what this collector received until then is in there.
  *          A start reads the states, and all numbers received since the earliest mark once more from
  *          readings, so an end at any moment loses none. To take one again changes nothing.
@@ -92,7 +92,7 @@ void sequences_release(struct sequences *sequences);
 /* Forgets all of it: another collector with our id was live, so the database knows better. */
 void sequences_clear(struct sequences *sequences);
 
-/* Forgets a device that was removed; what it sends from now on begins anew. */
+/* Forgets a device that was removed; what it sends from now on starts again. */
 void sequences_forget(struct sequences *sequences, uint32_t device);
 
 /* The number of a reading that was stored just now. */

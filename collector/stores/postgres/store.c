@@ -44,7 +44,7 @@ void store_hold(struct store *store, const char *what, const struct pg_error *er
 
     snprintf(reason, sizeof(reason), "%s: %s (SQLSTATE %s)", what, error->text, error->sqlstate);
     if (!store->is_held || strcmp(reason, store->hold_reason) != 0)
-        log_error("store: on hold: %s; nothing is acknowledged until this is mended", reason);
+        log_error("store: on hold: %s; nothing is acknowledged until this is corrected", reason);
     memcpy(store->hold_reason, reason, sizeof(reason));
     store->is_held = true;
 }

@@ -80,9 +80,9 @@ struct store_config {
     /* Readings of a device were taken out of the tables, or it was itself; no batch is under way
      * that was committed before and is not stored yet. */
     void (*on_removed)(struct store *store, uint32_t device, bool is_whole);
-    /* Somebody else than a collector has stored readings of a device, perhaps an unheard-of one. */
+    /* Someone other than a collector has stored readings of a device, perhaps an unheard-of one. */
     void (*on_added)(struct store *store, int32_t database_id);
-    void (*on_added_many)(struct store *store); /* or of who knows which */
+    void (*on_added_many)(struct store *store); /* or of devices that are not named */
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);
 };

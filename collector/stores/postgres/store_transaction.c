@@ -257,7 +257,7 @@ static void put_rejected(struct store *store, size_t *copies)
     note_statement(store, STORE_OTHER);
 }
 
-/* Whoever looks at the readings of this transaction sees that they have been counted, too
+/* A reader that sees the readings of this transaction sees that they have been counted, too
  * (schema/005_collectors.sql). */
 static void put_count(struct store *store)
 {
