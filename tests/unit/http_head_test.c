@@ -93,10 +93,7 @@ static void test_http_head__connection_is_kept_or_not(void **state)
     }
 }
 
-#define ROW(text, status)                                                                          \
-    {                                                                                              \
-        text, sizeof(text) - 1, status                                                             \
-    }
+#define ROW(text, status) {text, sizeof(text) - 1, status}
 
 static void test_http_head__whatever_two_readers_could_read_differently_is_refused(void **state)
 {

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 /* In tenths of a second after some moment; AT(1.5) lies amid two. */
-#define AT(tenths) (INT64_C(1795435200000000) + (int64_t)((tenths)*100000))
+#define AT(tenths) (INT64_C(1795435200000000) + (int64_t)((tenths) * 100000))
 
 static struct moments made_at(double tenths, int64_t expiry_us)
 {
