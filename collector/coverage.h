@@ -5,7 +5,7 @@
  *          count once it is complete; they are published once the boards show what it brought.
  * Rule     a reader that merges boards needs, for each collector that it does not hear, one that has
  *          loaded all of its batches. So a collector that is gone, and has more of them than we have
- *          loaded, is a reason to load again: docs/ARCHITECTURE.md, "Which collectors there are".
+ *          loaded, is a reason to load again: docs/DECISIONS.md, "Which collectors there are".
  * Owner    coverage_release() frees what it holds.
  */
 #ifndef HIGHWATER_COVERAGE_H

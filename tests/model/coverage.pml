@@ -1,4 +1,4 @@
-/* coverage.pml: when may httpapi answer from boards? (docs/ARCHITECTURE.md, "Whose readings are on the boards")
+/* coverage.pml: when may httpapi answer from boards? (docs/DECISIONS.md, "Whose readings are on the boards")
  *
  * N collectors with different ids store readings in one database; each keeps windows in memory and
  * publishes them ("boards"; one message stands for status and boards), retained, at a broker. httpapi
