@@ -47,10 +47,10 @@ def windows(sizes: list[int], runs: int, *args: str, env: dict[str, str] | None 
 def falling(readings: int, samples: int) -> list[dict[str, Any]]:
     """One device whose value falls for an hour, so that nothing it sends can be forgotten; by order of arrival."""
     say(f"windows: {readings:,} falling readings of one device")
-    command = [BENCH / "windows_bench", "--json", "--falling", readings, "--samples", samples]
+    command = [BENCH / "falling_bench", "--json", "--readings", readings, "--samples", samples]
     done = subprocess.run([str(arg) for arg in command], capture_output=True, text=True)
     if done.returncode != 0:
-        raise ServerError(f"windows_bench: {done.stderr}")
+        raise ServerError(f"falling_bench: {done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -27,35 +27,29 @@
  * samples, and the slowest kind of board beside the mean of all. Bytes are what the allocator has
  * in use more than before windows_init(), its own headers and rounding included (mallinfo2); rss
  * is the same difference as the kernel sees it. Ids are not included: windows borrow them.
- *
- * Then one device whose value falls for an hour, --falling readings of it, each of them a step: in
- * the order of time, in reverse, and shuffled. The insert is the mean of all, the slowest the worst
- * mean of a hundredth of them; boards are asked for when all are in.
  */
 #include "collector/windows.h"
 
 #include "shared/base/mem.h"
 #include "shared/base/random.h"
+#include "tests/bench/measure.h"
 
 #include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define SECOND_US INT64_C(1000000)
 #define START_US (INT64_C(1700000000) * SECOND_US)
 
-enum { ID_BYTES = 32, ROUNDS_A_SECOND = 100, TOP_N = 10, INTERVALS = 3, SAMPLES_MOST = 99 };
+enum { ID_BYTES = 32, ROUNDS_A_SECOND = 100, TOP_N = 10, INTERVALS = 3 };
 
 enum history { HISTORY_AUTO, HISTORY_FULL, HISTORY_SURVIVORS };
 
 struct settings {
     size_t devices[8];
     size_t fleet_count;
-    size_t falling; /* readings of one device */
     size_t features;
     size_t seconds; /* 0: by the history */
     size_t rounds;  /* 0: 1,000, or 100 for large fleets */
@@ -86,33 +80,6 @@ struct sample {
     double board_us;
     double slowest_board_us;
 };
-
-static double now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static size_t bytes_in_use(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
-static size_t rss_bytes(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    if (!file || fscanf(file, "%*u %lu", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static int compare_devices(const void *a, const void *b)
 {
@@ -257,34 +224,6 @@ static struct sample measure(struct bench *bench, size_t rounds)
     return sample;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(const struct sample *samples, size_t count, size_t offset)
-{
-    double values[SAMPLES_MOST] = {0};
-
-    for (size_t i = 0; i < count; i++)
-        memcpy(&values[i], (const char *)&samples[i] + offset, sizeof(double));
-    qsort(values, count, sizeof(double), compare_doubles);
-    return values[count / 2];
-}
-
-static void shuffle(uint32_t *items, size_t count, uint64_t *random)
-{
-    for (size_t i = count; i > 1; i--) {
-        size_t j = (size_t)random_below(random, i);
-        uint32_t item = items[i - 1];
-
-        items[i - 1] = items[j];
-        items[j] = item;
-    }
-}
-
 static void run(const struct settings *settings, size_t device_count)
 {
     static const int64_t lengths_us[INTERVALS] = {60 * SECOND_US, 3600 * SECOND_US,
@@ -301,7 +240,7 @@ static void run(const struct settings *settings, size_t device_count)
     size_t seconds = settings->seconds ? settings->seconds : survivors ? 70 : 5400;
     size_t rounds = settings->rounds ? settings->rounds : device_count > 50000 ? 100 : 1000;
     char *ids = mem_alloc(device_count * ID_BYTES);
-    struct sample samples[SAMPLES_MOST];
+    struct sample samples[MEASURE_SAMPLES_MAX];
     struct windows_stats stats;
     size_t bytes_before, rss_before;
     double bytes, rss, n = (double)device_count;
@@ -338,7 +277,8 @@ static void run(const struct settings *settings, size_t device_count)
     stats = windows_stats(&bench.windows);
     bytes = (double)(bytes_in_use() - bytes_before);
     rss = (double)(rss_bytes() - rss_before);
-#define MEDIAN(member) median(samples, settings->samples, offsetof(struct sample, member))
+#define MEDIAN(member)                                                                             \
+    median(samples, sizeof(samples[0]), settings->samples, offsetof(struct sample, member))
     if (settings->json)
         printf("{\"bench\":\"windows\",\"devices\":%zu,\"history\":\"%s\",\"order\":\"%s\","
                "\"insert_ns\":%.1f,\"sweep_ns\":%.1f,\"board_us\":%.2f,\"slowest_board_us\":%.2f,"
@@ -363,115 +303,9 @@ static void run(const struct settings *settings, size_t device_count)
     malloc_trim(0);
 }
 
-/* ---- one device that falls ---- */
-
-enum falling_order { IN_ORDER, IN_REVERSE, SHUFFLED, FALLING_ORDERS };
-
-static const char *const falling_names[FALLING_ORDERS] = {"in order", "in reverse", "shuffled"};
-
-struct falling_sample {
-    double insert_ns;
-    double slowest_ns;
-    double board_us;
-    double bytes_per_step;
-};
-
-static void order_falling(uint32_t *order, size_t count, enum falling_order how, uint64_t *random)
-{
-    for (size_t i = 0; i < count; i++)
-        order[i] = (uint32_t)(how == IN_REVERSE ? count - 1 - i : i);
-    if (how == SHUFFLED)
-        shuffle(order, count, random);
-}
-
-static struct falling_sample fall(const struct settings *settings, const uint32_t *order,
-                                  uint64_t *random)
-{
-    enum { PARTS = 100, BOARDS = 1000 };
-    static const int64_t lengths_us[INTERVALS] = {60 * SECOND_US, 3600 * SECOND_US,
-                                                  INTERVAL_ALL_TIME};
-    struct falling_sample sample = {0};
-    struct windows windows;
-    struct windows_entry entries[TOP_N];
-    union reading_storage storage = {0};
-    struct reading *reading = &storage.reading;
-    size_t bytes_before = bytes_in_use(), count = settings->falling;
-    int64_t now_us = START_US + 3600 * SECOND_US;
-    double t0;
-
-    windows_init(&windows, settings->features, WINDOWS_HIGHEST, lengths_us, INTERVALS, TOP_N, 0);
-    windows_add_device(&windows, "tank");
-    reading->status = STATUS_ON;
-    for (size_t part = 0; part < PARTS; part++) {
-        size_t from = count * part / PARTS, to = count * (part + 1) / PARTS;
-        double ns;
-
-        t0 = now_ns();
-        for (size_t i = from; i < to; i++) {
-            reading->recorded_at_us =
-                START_US + 1 + (int64_t)((double)order[i] * 3600e6 / (double)count);
-            reading->content_hash = (int64_t)random_next(random);
-            reading->values[0] = -(double)order[i];
-            for (size_t f = 1; f < settings->features; f++)
-                reading->values[f] = random_unit(random);
-            windows_insert(&windows, 0, reading, now_us);
-        }
-        ns = now_ns() - t0;
-        sample.insert_ns += ns / (double)count;
-        if (to > from && ns / (double)(to - from) > sample.slowest_ns)
-            sample.slowest_ns = ns / (double)(to - from);
-    }
-    t0 = now_ns();
-    for (uint32_t i = 0; i < BOARDS; i++)
-        windows_board(&windows, 0, i % INTERVALS, now_us, entries);
-    sample.board_us = (now_ns() - t0) / BOARDS / 1000;
-    sample.bytes_per_step = (double)(bytes_in_use() - bytes_before) / (double)count;
-    if (windows_stats(&windows).coarsened > 0)
-        fputs("windows_bench: so many do not fit into the default of WINDOWS_MEMORY\n", stderr);
-    windows_release(&windows);
-    return sample;
-}
-
-static double falling_median(const struct falling_sample *samples, size_t count, size_t offset)
-{
-    double values[SAMPLES_MOST] = {0};
-
-    for (size_t i = 0; i < count; i++)
-        memcpy(&values[i], (const char *)&samples[i] + offset, sizeof(double));
-    qsort(values, count, sizeof(double), compare_doubles);
-    return values[count / 2];
-}
-
-static void run_falling(const struct settings *settings)
-{
-    uint32_t *order = mem_calloc(settings->falling, sizeof(*order));
-    uint64_t random = settings->seed;
-    struct falling_sample samples[SAMPLES_MOST];
-
-    if (!settings->json)
-        puts("  falling  order       insert ns  slowest ns  board us  bytes/step");
-    for (enum falling_order how = IN_ORDER; how < FALLING_ORDERS; how++) {
-        order_falling(order, settings->falling, how, &random);
-        for (size_t i = 0; i < settings->samples; i++)
-            samples[i] = fall(settings, order, &random);
-#define FALLING_MEDIAN(member)                                                                     \
-    falling_median(samples, settings->samples, offsetof(struct falling_sample, member))
-        printf(settings->json ? "{\"bench\":\"windows falling\",\"readings\":%zu,\"order\":\"%s\","
-                                "\"insert_ns\":%.1f,\"slowest_ns\":%.1f,\"board_us\":%.2f,"
-                                "\"bytes_per_step\":%.1f}\n"
-                              : "%9zu  %-10s  %9.1f  %10.1f  %8.2f  %10.1f\n",
-               settings->falling, falling_names[how], FALLING_MEDIAN(insert_ns),
-               FALLING_MEDIAN(slowest_ns), FALLING_MEDIAN(board_us),
-               FALLING_MEDIAN(bytes_per_step));
-        fflush(stdout);
-    }
-    free(order);
-}
-
 static const char usage[] =
     "usage: windows_bench [options]\n"
     "  --devices N     size of the fleet; may be repeated (10000 and 1000000)\n"
-    "  --falling N     readings of the device that falls (1000000; with --devices none)\n"
     "  --features N    values in a reading (2)\n"
     "  --history H     full or survivors: how the steady state is reached (by size)\n"
     "  --seconds S     simulated before measuring (full: 5400, survivors: 70)\n"
@@ -481,11 +315,6 @@ static const char usage[] =
     "  --sorted        each round in the order of devices, not shuffled\n"
     "  --seed N        of all random numbers (1)\n"
     "  --json          one object a line\n";
-
-static bool is_word(const char *text, const char *word)
-{
-    return text && strcmp(text, word) == 0;
-}
 
 static bool parse_settings(struct settings *settings, int argc, char **argv)
 {
@@ -509,15 +338,13 @@ static bool parse_settings(struct settings *settings, int argc, char **argv)
             return false;
         if (is_word(name, "--devices") && number >= ROUNDS_A_SECOND && settings->fleet_count < 8)
             settings->devices[settings->fleet_count++] = number;
-        else if (is_word(name, "--falling") && number >= 1 && number <= UINT32_MAX)
-            settings->falling = number;
         else if (is_word(name, "--features") && number >= 1 && number <= FEATURES_MAX)
             settings->features = number;
         else if (is_word(name, "--seconds"))
             settings->seconds = number;
         else if (is_word(name, "--rounds"))
             settings->rounds = number;
-        else if (is_word(name, "--samples") && number >= 1 && number <= SAMPLES_MOST)
+        else if (is_word(name, "--samples") && number >= 1 && number <= MEASURE_SAMPLES_MAX)
             settings->samples = number;
         else if (is_word(name, "--seed"))
             settings->seed = number;
@@ -540,18 +367,15 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (settings.fleet_count == 0 && settings.falling == 0) {
+    if (settings.fleet_count == 0) {
         settings.devices[0] = 10000;
         settings.devices[1] = 1000000;
         settings.fleet_count = 2;
-        settings.falling = 1000000;
     }
-    if (settings.fleet_count > 0 && !settings.json)
+    if (!settings.json)
         puts("  devices  history    insert ns  sweep ns  board us  slowest us  bytes/device  asked"
              "    rss  steps  repairs/s");
     for (size_t i = 0; i < settings.fleet_count; i++)
         run(&settings, settings.devices[i]);
-    if (settings.falling > 0)
-        run_falling(&settings);
     return 0;
 }
