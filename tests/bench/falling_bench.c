@@ -1,8 +1,8 @@
 /* falling_bench: what windows cost for one device whose value falls for an hour.
  *
  * Each of --readings readings is a step, so that nothing can be forgotten: in the order of time, in
- * reverse, and shuffled. The insert is the mean of all, the slowest the worst mean of a hundredth of
- * them; boards are asked for when all are in. Shown are medians of --samples samples.
+ * reverse, and shuffled. The insert is the mean of all, the slowest the worst mean of a hundredth
+ * of them; boards are asked for when all are in. Shown are medians of --samples samples.
  */
 #include "collector/windows.h"
 

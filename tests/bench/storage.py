@@ -6,7 +6,7 @@
     tests/bench/storage.py removal [--rows 10e6]          how soon boards are right after readings_remove()
     tests/bench/storage.py bytes [--rows 2e6]             bytes on disk and of WAL per reading
     tests/bench/storage.py settings                       what checkpoints, compression and freezing do to the WAL
-    tests/bench/storage.py maintenance [--rate 10000]          what rollups cost while readings flow
+    tests/bench/storage.py maintenance [--rate 10000]     what rollups cost while readings flow
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
 
@@ -20,126 +20,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import io
 import os
 import random
-import shutil
 import statistics
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 
-CLONE = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CLONE / "deploy" / "local"), str(CLONE / "tests" / "system")]
+from storage_bytes import bytes_per_reading, settings
+from storage_rig import Rig, bulk_load, make_devices, make_rows, metric, rig, say
 
-from oracle import Listener, Publisher, now_us, reading  # noqa: E402
-from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, until  # noqa: E402
-
-BUILD = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-class Rig:
-    """A database with the schema; programs around it."""
-
-    def __init__(self, home: Path, **settings: str) -> None:
-        self.home = home
-        self.settings = settings
-        self.postgres = PrivatePostgres(home / "postgres", settings={**settings, "fsync": "off"}, log=home / "postgres.log")
-        self.broker = PrivateBroker(home / "broker", log=home / "broker.log")
-        self._programs: list[Program] = []
-        self.postgres.start()
-        assert self.program("collector", "--migrate").wait(120) == 0
-
-    def program(self, name: str, *args: str, **settings: str) -> Program:
-        env = {**os.environ, "DATABASE_URL": self.postgres.url(), "MQTT_URL": self.broker.url()}
-        env.update({key.upper(): value for key, value in settings.items()})
-        program = Program(name, [BUILD / name, *args], self.home / f"{name}.log", env=env)
-        self._programs.append(program)
-        program.start()
-        return program
-
-    def durable(self) -> None:
-        """From here on as it would run."""
-        self.run("CHECKPOINT", superuser=True)
-        self.postgres.stop()
-        self.postgres.settings = dict(self.settings)
-        self.postgres.start()
-
-    def run(self, *statements: str, superuser: bool = False, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Each statement on its own; the rows of the last one."""
-        url = self.postgres.url(user="postgres") if superuser else self.postgres.url()
-        connection = psycopg2.connect(url)
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement, parameters)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
-
-    def close(self) -> None:
-        for program in reversed(self._programs):
-            program.kill9()
-        if self.broker.is_running():
-            self.broker.kill9()
-        self.postgres.stop("immediate")
-
-
-@contextlib.contextmanager
-def rig(**settings: str) -> Iterator[Rig]:
-    home = Path(tempfile.mkdtemp(prefix="highwater-storage-"))
-    home.chmod(0o755)
-    made = Rig(home, **settings)
-    try:
-        yield made
-    finally:
-        made.close()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def make_devices(rig: Rig, count: int) -> None:
-    rig.run(
-        "INSERT INTO devices (device_id) SELECT 'device_' || i FROM generate_series("
-        f"(SELECT count(*) FROM devices) + 1, {count}) i"
-    )
-
-
-def make_rows(rig: Rig, rows: int, devices: int, seconds: float, first_device: int = 1) -> None:
-    """`rows` readings of `devices` devices, evenly over the last `seconds`, as they would arrive: rounds in which
-    each device sends once, sorted by device as a batch of the collector is."""
-    rounds = max(rows // devices, 1)
-    slice_rounds = max(2_000_000 // devices, 1)
-    for first in range(0, rounds, slice_rounds):
-        rig.run(
-            "SET synchronous_commit = off",
-            f"""INSERT INTO readings (device, content_hash, recorded_at, received_at, status, temperature, pressure)
-            SELECT d, hashint8(r::bigint << 24 | d), at, at + interval '40 ms', 1 + (hashint8(r + d) & 3),
-                   random() * 200, random() * 25
-            FROM (SELECT r, d, now() - {seconds} * interval '1 second'
-                         + (r + (hashint4(d) & 1023) / 1024.0) * interval '{seconds / rounds} seconds' AS at
-                  FROM generate_series({first}, {min(first + slice_rounds, rounds) - 1}) r,
-                       generate_series({first_device}, {first_device + devices - 1}) d) x""",
-        )
-
-
-@contextlib.contextmanager
-def bulk_load(rig: Rig) -> Iterator[None]:
-    """Without the trigger, which is for what comes while others look; the rollups are made afterwards."""
-    rig.run("ALTER TABLE readings DISABLE TRIGGER USER")
-    yield
-    rig.run("ALTER TABLE readings ENABLE TRIGGER USER", "VACUUM ANALYZE readings")
-
+from oracle import Listener, Publisher, now_us, reading
+from servers import LOOPBACK, free_port, until
 
 # --- restart -------------------------------------------------------------------------------------
 
@@ -186,15 +80,6 @@ def restart(args: argparse.Namespace) -> None:
                     say(f"    afterwards: lag {metric(port, 'highwater_lag_seconds') * 1e3:.0f} ms")
                     fleet.terminate()
                 collector.terminate()
-
-
-def metric(port: int, name: str) -> float:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
-    connection.request("GET", "/metrics")
-    for line in connection.getresponse().read().decode().splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rpartition(" ")[2])
-    raise KeyError(name)
 
 
 # --- removal -------------------------------------------------------------------------------------
@@ -355,113 +240,7 @@ def histograms(args: argparse.Namespace) -> None:
             collector.terminate()
 
 
-# --- bytes and settings ---------------------------------------------------------------------------
-
-
-def store_batches(rig: Rig, batches: int, first: int = 0, checkpoint_every: int = 0, devices: int = 10_000) -> float:
-    """Batches of 10,000 readings into today's partition by COPY, sorted, as a collector stores them; bytes of WAL."""
-    name = rig.run("SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()")[0][0]
-    columns = "device, content_hash, recorded_at, received_at, status, temperature, pressure"
-    connection = psycopg2.connect(rig.postgres.url(user="postgres"))
-    connection.autocommit = True
-    rng = random.Random(first)
-    start = int(time.time()) // 86400 * 86400
-    with connection.cursor() as cursor:
-        cursor.execute("SET timezone = 'UTC'")
-        cursor.execute("SELECT pg_current_wal_lsn()")
-        before = cursor.fetchone()[0]
-        for batch in range(first, first + batches):
-            # the readings of one second, each of another device
-            rows = []
-            for i in range(10_000):
-                device = 1 + i * devices // 10_000
-                at = start + batch + rng.random()
-                rows.append((device, at, rng.getrandbits(31), rng.randrange(1, 5), rng.random() * 200, rng.random() * 25))
-            text = "".join(
-                f"{d}\t{h}\t{when(at)}\t{when(at + 0.05)}\t{s}\t{t!r}\t{p!r}\n"
-                for d, at, h, s, t, p in rows
-            )
-            cursor.copy_expert(f"COPY {name} ({columns}) FROM STDIN", io.StringIO(text))
-            if checkpoint_every and (batch + 1) % checkpoint_every == 0:
-                cursor.execute("CHECKPOINT")
-        cursor.execute("SELECT pg_current_wal_lsn() - %s::pg_lsn", (before,))
-        wal = float(cursor.fetchone()[0])
-    connection.close()
-    return wal
-
-
-def when(at: float) -> str:
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f+00")
-
-
-def sizes(rig: Rig, name: str) -> dict[str, int]:
-    found = {"heap": rig.run(f"SELECT pg_table_size('{name}')")[0][0]}
-    for index, size in rig.run(
-        "SELECT c.relname, pg_relation_size(c.oid) FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid"
-        f" WHERE x.indrelid = '{name}'::regclass"
-    ):
-        found[index.removeprefix(name + "_")] = size
-    return found
-
-
-def bytes_per_reading(args: argparse.Namespace) -> None:
-    rows = int(float(args.rows))
-    with rig(fsync="off", max_wal_size="16GB", checkpoint_timeout="1h", autovacuum="off") as r:
-        make_devices(r, 10_000)
-        name = r.run("SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()")[0][0]
-        r.run("CHECKPOINT", superuser=True)
-        wal = store_batches(r, rows // 10_000)
-        r.run("VACUUM ANALYZE")
-        found = sizes(r, name)
-        say(f"{rows} readings with two features: WAL {wal / rows:.0f} bytes each")
-        for part, size in found.items():
-            say(f"    {part:<24} {size / rows:8.1f} bytes")
-        say(f"    {'all':<24} {sum(found.values()) / rows:8.1f} bytes")
-        # an hour's and a day's sums of each device, and the fleet's per ten seconds
-        r.run("SELECT rollup_rebuild(now(), now())")
-        for table in ("rollup_hours", "rollup_fleet", "rollup_open"):
-            count = r.run(f"SELECT count(*) FROM {table}")[0][0]
-            if count > 1000:
-                say(f"    a row of {table:<14} {sum(sizes(r, table).values()) / count:8.0f} bytes")
-
-
-def settings(args: argparse.Namespace) -> None:
-    batches = 200
-    rows = batches * 10_000
-    for name, configuration, every in (
-        ("one checkpoint", {}, 0),
-        ("a checkpoint each 1,000,000 readings", {}, 100),
-        ("a checkpoint each 300,000 readings", {}, 30),
-        ("the same, wal_compression = lz4", {"wal_compression": "lz4"}, 30),
-        ("the same, wal_compression = pglz", {"wal_compression": "pglz"}, 30),
-    ):
-        with rig(fsync="off", max_wal_size="16GB", checkpoint_timeout="1h", autovacuum="off", **configuration) as r:
-            make_devices(r, 10_000)
-            # the index has a page or more per device before it is measured
-            store_batches(r, 50)
-            r.run("CHECKPOINT", superuser=True)
-            wal = store_batches(r, batches, 50, every)
-            say(f"{name:<40} {wal / rows:6.0f} bytes of WAL a reading")
-        if name == "one checkpoint":
-            for what, first in (("VACUUM", "VACUUM"), ("VACUUM (FREEZE)", "VACUUM (FREEZE)")):
-                with rig(fsync="off", max_wal_size="16GB", checkpoint_timeout="1h", autovacuum="off") as r:
-                    make_devices(r, 10_000)
-                    store_batches(r, batches)
-                    partition = r.run("SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()")[0][0]
-                    vacuum(r, f"{what} of a partition", f"{first} {partition}", rows)
-
-
-def vacuum(rig: Rig, what: str, statement: str, rows: int) -> None:
-    rig.run("CHECKPOINT", superuser=True)
-    before = rig.run("SELECT pg_current_wal_lsn()", superuser=True)[0][0]
-    began = time.monotonic()
-    rig.run(statement, superuser=True)
-    took = time.monotonic() - began
-    wal = float(rig.run(f"SELECT pg_current_wal_lsn() - '{before}'::pg_lsn", superuser=True)[0][0])
-    say(f"    {what:<46} {took * 1e6 / rows:6.2f} us, {wal / rows:6.1f} bytes of WAL a reading")
-
-
-# --- maintenance --------------------------------------------------------------------------------------
+# --- maintenance ---------------------------------------------------------------------------------
 
 
 def backend_seconds(rig: Rig, application: str) -> float:
