@@ -247,8 +247,8 @@ static void test_batch__an_encoded_row_reads_back(void **state)
     assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
     assert_int_equal(pg_row_int4(&row), 20);
     assert_true(pg_row_int8(&row) == -7 * INT64_C(0x100000000));
-    assert_int_equal(pg_row_moment(&row), 1234567890);
-    assert_int_equal(pg_row_moment(&row), 1000);
+    assert_int_equal(pg_row_timestamp(&row), 1234567890);
+    assert_int_equal(pg_row_timestamp(&row), 1000);
     assert_int_equal(pg_row_int2(&row, 0), STATUS_ON);
     assert_int_equal(pg_row_int8(&row), 0);
     assert_true(pg_row_double(&row) == 0.0);
@@ -277,7 +277,7 @@ static void test_batch__what_is_refused_or_stored_is_not_encoded(void **state)
     assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
     pg_row_int4(&row);
     pg_row_int4(&row);
-    assert_int_equal(pg_row_moment(&row), 3);
+    assert_int_equal(pg_row_timestamp(&row), 3);
     buffer_release(&out);
 }
 
@@ -321,7 +321,7 @@ static size_t read_rejected(struct fixture *f, char *topic, size_t topic_bytes, 
 
     assert_true(pg_row_start(&row, (const char *)f->batch.rejected_rows.data,
                              f->batch.rejected_rows.bytes, false));
-    assert_int_equal(pg_row_moment(&row), 77);
+    assert_int_equal(pg_row_timestamp(&row), 77);
     pg_row_text(&row, topic, topic_bytes);
     pg_row_text(&row, payload, sizeof(payload));
     pg_row_text(&row, reason, sizeof(reason));

@@ -40,7 +40,7 @@ static void test_pg_binary__a_row_of_postgres_reads_as_what_it_is(void **state)
     assert_string_equal(text, "ab");
     assert_true(pg_row_double(&row) == 1.5);
     assert_true(isnan(pg_row_double(&row)));
-    assert_int_equal(pg_row_moment(&row), INT64_C(946684801000000));
+    assert_int_equal(pg_row_timestamp(&row), INT64_C(946684801000000));
     assert_false(row.failed);
     assert_ptr_equal(row.at, row.end);
 }
@@ -80,7 +80,7 @@ static void test_pg_binary__extremes_survive(void **state)
         pg_put_row(&out, 1);
         pg_put_timestamp(&out, moments[i]);
         assert_true(pg_row_start(&row, (const char *)out.data, out.bytes, false));
-        assert_true(pg_row_moment(&row) == moments[i]);
+        assert_true(pg_row_timestamp(&row) == moments[i]);
         buffer_release(&out);
     }
     for (size_t i = 0; i < 5; i++) {
@@ -119,7 +119,7 @@ static void read_all(struct pg_row *row)
     pg_row_text(row, text, sizeof(text));
     pg_row_double(row);
     pg_row_double(row);
-    pg_row_moment(row);
+    pg_row_timestamp(row);
 }
 
 static void test_pg_binary__a_row_cut_anywhere_fails(void **state)

@@ -96,7 +96,7 @@ static void test_rejects__many_are_one_row_with_the_whole_message(void **state)
     assert_int_equal(f.batch.rejected_by_reason[READING_NO_VALUE], REJECTS_LISTED_MOST);
     assert_true(pg_row_start(&row, (const char *)f.batch.rejected_rows.data,
                              f.batch.rejected_rows.bytes, false));
-    assert_int_equal(pg_row_moment(&row), 900);
+    assert_int_equal(pg_row_timestamp(&row), 900);
     pg_row_text(&row, text, sizeof(text));
     payload = pg_row_bytes(&row, &bytes);
     assert_int_equal(bytes, 11);

@@ -103,7 +103,7 @@ static void read_reading(struct loader *loader, struct pg_row *row)
 
     memset(reading, 0, sizeof(*reading));
     reading->content_hash = pg_row_int8(row);
-    reading->recorded_at_us = pg_row_moment(row);
+    reading->recorded_at_us = pg_row_timestamp(row);
     status = pg_row_int2(row, STATUS_ABSENT);
     reading->status = status >= 0 && status < STATUS_COUNT ? (uint64_t)status : STATUS_ABSENT;
     for (size_t i = 0; i < loader->config.features->count; i++)
@@ -144,11 +144,11 @@ static void load_sequence(struct loader *loader, struct pg_row *row)
     struct sequences_state state;
 
     state.highest = pg_row_int8(row);
-    state.highest_at_us = pg_row_moment(row);
+    state.highest_at_us = pg_row_timestamp(row);
     state.missing = (uint64_t)pg_row_int8(row);
     state.repeats = (uint64_t)pg_row_int8(row);
     state.restarts = (uint64_t)pg_row_int8(row);
-    state.taken_until_us = pg_row_moment(row);
+    state.taken_until_us = pg_row_timestamp(row);
     state.details = pg_row_bytes(row, &state.details_bytes);
     if (is_known && !row->failed)
         sequences_load_state(loader->config.sequences, device, &state);
@@ -159,8 +159,8 @@ static void load_number(struct loader *loader, struct pg_row *row)
     uint32_t device;
     bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
     int64_t number = pg_row_int8(row);
-    int64_t recorded_at_us = pg_row_moment(row);
-    int64_t received_at_us = pg_row_moment(row);
+    int64_t recorded_at_us = pg_row_timestamp(row);
+    int64_t received_at_us = pg_row_timestamp(row);
 
     if (is_known && !row->failed)
         sequences_load_number(loader->config.sequences, device, number, recorded_at_us,
@@ -169,7 +169,7 @@ static void load_number(struct loader *loader, struct pg_row *row)
 
 static void load_since(struct loader *loader, struct pg_row *row)
 {
-    loader->numbers_since_us = pg_row_moment(row);
+    loader->numbers_since_us = pg_row_timestamp(row);
     if (row->failed)
         loader->numbers_since_us = INT64_MIN; /* NULL: there is no mark */
 }
@@ -177,7 +177,7 @@ static void load_since(struct loader *loader, struct pg_row *row)
 /* The slots come latest first; the cuts go in front of those where a share is reached. */
 static void load_slot(struct loader *loader, struct pg_row *row)
 {
-    int64_t start_us = pg_row_moment(row);
+    int64_t start_us = pg_row_timestamp(row);
     int64_t before = pg_row_int8(row); /* readings of this slot and all later ones */
     int64_t all = pg_row_int8(row);
 

@@ -174,7 +174,7 @@ double pg_row_double(struct pg_row *row)
     return read_number(row, 8, &bits) ? pg_value_double(bits) : (double)NAN;
 }
 
-int64_t pg_row_moment(struct pg_row *row)
+int64_t pg_row_timestamp(struct pg_row *row)
 {
     return pg_value_timestamp(pg_row_int8(row));
 }

@@ -44,7 +44,7 @@ int16_t pg_row_int2(struct pg_row *row, int16_t when_null);
 int32_t pg_row_int4(struct pg_row *row);
 int64_t pg_row_int8(struct pg_row *row);
 double pg_row_double(struct pg_row *row); /* NAN when NULL */
-int64_t pg_row_moment(struct pg_row *row);
+int64_t pg_row_timestamp(struct pg_row *row);
 
 /* A bytea field as it lies in the row; NULL and failed when there is none. */
 const unsigned char *pg_row_bytes(struct pg_row *row, size_t *bytes);
