@@ -1,5 +1,6 @@
 #include "collector/housekeeping.h"
 
+#include "collector/ingest_session.h"
 #include "collector/lag.h"
 #include "shared/base/duration.h"
 #include "shared/base/log.h"
@@ -93,7 +94,7 @@ static void on_timer(uv_timer_t *timer)
     check_accounting(h);
     watch_clock(h);
     watch_silence(h);
-    ingest_judge_session(ingest, board_publisher_broker_memory(publisher, ingest->mqtt.down_at_ms));
+    ingest_session_judge(ingest, board_publisher_broker_memory(publisher, ingest->mqtt.down_at_ms));
     windows_sweep(h->config.windows, board_publisher_as_of_us(publisher),
                   h->config.devices->count / 60 + 64);
     watch_memory(h);

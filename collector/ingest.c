@@ -1,10 +1,10 @@
-/* The state changes in one place, proceed(), which looks at what is and does what can be done next.
- * Every callback notes its fact and calls it. Rejected: a commit per message (a round trip each), a
- * second ingest session to overlap reading and committing (the broker already fills the socket's
- * buffer meanwhile, and measured no faster), and holding back single acknowledgements (the library
- * releases all or none). */
+/* proceed() derives the next action from the current state; every callback records its fact, then
+ * calls it. Rejected: a commit per message (a round trip each), a second ingest session to overlap
+ * reading and committing (the broker already fills the socket's buffer meanwhile, and measured no
+ * faster), and holding back single acknowledgements (the library releases all or none). */
 #include "collector/ingest.h"
 
+#include "collector/ingest_session.h"
 #include "collector/intake.h"
 #include "shared/base/failpoint.h"
 #include "shared/base/log.h"
@@ -17,9 +17,8 @@
 #include <string.h>
 
 enum {
-    BUSY_PER_MS = 20,    /* readings */
-    BUSY_LINGER_MS = 50, /* how old a batch may then get */
-    JUDGE_AFTER_MS = 3000
+    BUSY_PER_MS = 20,   /* readings */
+    BUSY_LINGER_MS = 50 /* how old a batch may then get */
 };
 
 static void proceed(struct ingest *ingest);
@@ -53,36 +52,10 @@ static void on_linger(uv_timer_t *timer)
         proceed(ingest);
 }
 
-/* Nothing more is to be read: the batch has as many readings, or bytes, as it takes, or waits for
- * the rest of a message. */
+/* Read no more: the batch has all the readings or bytes it takes, or the rest of a message waits. */
 static bool is_full(const struct ingest *ingest)
 {
     return !backlog_is_empty(&ingest->backlog) || intake_is_full(ingest);
-}
-
-/* The marker is no reading. When it is published again it comes as well, but not as a retained one. */
-static bool is_marker(struct ingest *ingest, const struct mqtt_delivery *delivery)
-{
-    if (strcmp(delivery->topic, ingest->config.marker_topic) != 0)
-        return false;
-    if (delivery->retain) {
-        ingest->session.has_marker_come = true;
-        ingest->is_session_judged = ingest->is_session_judged && !ingest->session.is_present;
-    }
-    return true;
-}
-
-static void say_allowance(struct ingest *ingest)
-{
-    uint64_t window = ingest->allowance.window;
-
-    if (ingest->has_said_allowance || window >= ingest->config.batch_size)
-        return;
-    ingest->has_said_allowance = true;
-    log_info("mqtt: the broker sends %" PRIu64
-             " messages before it waits for acknowledgements, so no batch has more; raise that "
-             "(max_inflight_messages in mosquitto.conf) for more readings a second",
-             window);
 }
 
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
@@ -90,14 +63,14 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     struct ingest *ingest = link->config.user;
 
     FAILPOINT("on_message");
-    if (is_marker(ingest, delivery))
+    if (ingest_session_is_marker(ingest, delivery))
         return;
     if (batch_is_empty(ingest->filling)) {
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
         ingest->lingered_count = 0;
         uv_timer_start(&ingest->linger, on_linger, ingest->config.linger_ms, 0);
         if (allowance_note_message(&ingest->allowance, ingest->filling_since_ms))
-            say_allowance(ingest);
+            ingest_session_log_window(ingest);
     }
     if (ingest->waiting_since_ms == 0)
         ingest->waiting_since_ms = uv_now(ingest->linger.loop);
@@ -215,10 +188,10 @@ static bool is_due(const struct ingest *ingest)
             (cannot_grow(ingest) || lingered(ingest) || ingest->is_draining));
 }
 
-/* While we have the lock nobody else of our id receives anything; it goes with the store. So the
- * boards of the moment behind our last reading, which is a tenth of a second away at most, are made
- * before that. Of a later moment another has to speak. */
-static bool awaits_moment(struct ingest *ingest)
+/* While we have the lock no other process of our id receives anything; it goes with the store. So the
+ * boards as of the time after our last reading, a tenth of a second away at most, are made before that.
+ * A later time is for another to vouch for. */
+static bool awaits_last_boards(struct ingest *ingest)
 {
     int64_t left_us = board_as_of(ingest->last_arrival_us) + BOARD_GRID_US - timestamp_now();
 
@@ -244,7 +217,7 @@ static void proceed(struct ingest *ingest)
     } else if (!backlog_is_empty(&ingest->backlog)) {
         return; /* on_slice() goes on */
     } else if (ingest->is_draining) {
-        if (awaits_moment(ingest))
+        if (awaits_last_boards(ingest))
             return;
         ingest->drained_in_time = true;
         close_all(ingest);
@@ -304,60 +277,6 @@ static void on_released(struct mqtt_link *link)
 
 /* ---- coming and going ----------------------------------------------------------------------- */
 
-static void on_mqtt_up(struct mqtt_link *link, bool session_present)
-{
-    struct ingest *ingest = link->config.user;
-
-    if (link->connects == 1)
-        log_info("preflight: in-flight window as the broker has it, %s, batches of up to %zu "
-                 "readings",
-                 session_present ? "the broker kept our session" : "a new session",
-                 ingest->config.batch_size);
-    ingest->allowance = (struct allowance){0};
-    ingest->has_said_allowance = false;
-    ingest->session =
-        (struct session){.is_remembered = ingest->store.had_session || ingest->is_subscribed,
-                         .is_present = session_present,
-                         .was_taken = link->takeovers > ingest->takeovers_judged};
-    ingest->takeovers_judged = link->takeovers;
-    ingest->is_session_judged = false;
-    /* What was read and not acknowledged comes again first. */
-    ingest->expects_duplicates = true;
-    mqtt_link_subscribe(link, ingest->config.filter.text, 1);
-    /* and not before, or what matches both would be missed meanwhile */
-    for (size_t i = 0; i < ingest->store.identity.former_count; i++)
-        mqtt_link_unsubscribe(link, ingest->store.identity.former[i].text);
-    /* at QoS 0: an acknowledgement would wait behind the gate. MQTT 3.1.1 cannot ask for what is
-     * retained only when the subscription is new, so there the marker would say nothing. */
-    if (!link->config.is_v311)
-        mqtt_link_subscribe_as(link, ingest->config.marker_topic, 0, MQTT_LINK_RETAINED_IF_NEW);
-}
-
-static void on_subscribed(struct mqtt_link *link, const char *filter, bool granted)
-{
-    struct ingest *ingest = link->config.user;
-
-    if (granted && strcmp(filter, ingest->config.filter.text) == 0)
-        ingest->is_subscribed = true;
-}
-
-void ingest_judge_session(struct ingest *ingest, enum broker_memory memory)
-{
-    const struct mqtt_link *link = &ingest->mqtt;
-    char text[512];
-
-    if (ingest->is_session_judged || link->state != MQTT_LINK_UP)
-        return;
-    if (session_is_lost(&ingest->session)) {
-        if (memory == BROKER_UNKNOWN && uv_now(link->loop) < link->up_at_ms + JUDGE_AFTER_MS)
-            return;
-        ingest->sessions_lost++;
-        session_explain(text, sizeof(text), &ingest->session, memory, link->config.client_id);
-        log_error("mqtt: %s", text);
-    }
-    ingest->is_session_judged = true;
-}
-
 static void on_mqtt_down(struct mqtt_link *link, const char *reason)
 {
     (void)reason;
@@ -408,19 +327,6 @@ static void give_back(struct ingest *ingest)
         set_state(ingest, INGEST_WAITING);
 }
 
-/* A database in the place of another has another mark: then the session is another, too. */
-static void set_client_id(struct ingest *ingest)
-{
-    const char *client_id = ingest->store.identity.client_id;
-
-    if (strcmp(ingest->client_id, client_id) == 0)
-        return;
-    snprintf(ingest->client_id, sizeof(ingest->client_id), "%s", client_id);
-    ingest->is_subscribed = false;
-    mqtt_link_rename(&ingest->mqtt, ingest->client_id);
-    mqtt_link_leave(&ingest->mqtt);
-}
-
 static void on_ready(struct store *store)
 {
     struct ingest *ingest = store->config.user;
@@ -430,7 +336,7 @@ static void on_ready(struct store *store)
         give_back(ingest);
     if (ingest->is_draining)
         return;
-    set_client_id(ingest);
+    ingest_session_set_client_id(ingest);
     if (!ingest->is_active || store->is_turn_new) {
         ingest->is_active = true;
         ingest->config.on_role_change(ingest, true);
@@ -502,12 +408,12 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     ingest->config.mqtt.durable = true;
     ingest->config.mqtt.starts_off = true; /* until the store is ready */
     ingest->config.mqtt.user = ingest;
-    ingest->config.mqtt.on_up = on_mqtt_up;
+    ingest->config.mqtt.on_up = ingest_session_on_up;
     ingest->config.mqtt.on_down = on_mqtt_down;
     ingest->config.mqtt.on_message = on_message;
     ingest->config.mqtt.on_read = on_read;
     ingest->config.mqtt.on_released = on_released;
-    ingest->config.mqtt.on_subscribed = on_subscribed;
+    ingest->config.mqtt.on_subscribed = ingest_session_on_subscribed;
     ingest->config.store.user = ingest;
     ingest->config.store.on_ready = on_ready;
     ingest->config.store.on_removed = on_removed;

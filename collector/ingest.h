@@ -157,10 +157,6 @@ void ingest_release(struct ingest *ingest);
  * may be more. */
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 
-/* Logs, once for each connection, whether our session at the broker was lost, as soon as enough is
- * known: to be called now and then. */
-void ingest_judge_session(struct ingest *ingest, enum broker_memory memory);
-
 uint64_t ingest_in_flight(const struct ingest *ingest);
 
 /* 0: what we subscribe to; 1 and on: what our session was subscribed to before, the latest first. */
