@@ -17,6 +17,7 @@ CREATE TABLE installation (
 INSERT INTO installation DEFAULT VALUES;
 COMMENT ON TABLE installation IS 'One row: tells this database from all others that use the same broker.';
 COMMENT ON COLUMN installation.id IS 'Random; part of the client ids of its collectors.';
+COMMENT ON COLUMN installation.is_only IS 'Always true: as the key, it keeps this table at one row.';
 
 CREATE TABLE sessions (
     client_id text COLLATE "C" PRIMARY KEY,
@@ -26,6 +27,8 @@ CREATE TABLE sessions (
     has_begun boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sessions IS 'Every MQTT session that a collector may have left at the broker; collector --forget removes them.';
+COMMENT ON COLUMN sessions.client_id IS 'The name of the session at the broker.';
+COMMENT ON COLUMN sessions.collector IS 'The COLLECTOR_ID that the session belongs to.';
 COMMENT ON COLUMN sessions.filter IS 'What it subscribes to: the setting SUBSCRIBE.';
 COMMENT ON COLUMN sessions.former IS 'What it subscribed to before, the latest last: readings may still wait under it.';
 COMMENT ON COLUMN sessions.has_begun IS 'The broker has had this session, in which messages may wait.';
