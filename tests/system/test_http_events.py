@@ -206,15 +206,15 @@ def test_a_slow_reader_skips_to_the_present(live):
     api, collector = live
     raw = Raw(api.port)
     raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.send(b"GET /events?features=temperature&interval=past_minute HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    raw.send(b"GET /events?features=temperature&interval=all_time HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert raw.head().status == 200
     for number in range(1000):
         collector.board(
             "temperature",
-            "past_minute",
-            [reading(f"d{i}", 4070908800000000, temperature=number * 10 - i, pressure=1) for i in range(10)],
+            "all_time",
+            [reading(f"d{i}", now_us(), temperature=number * 10 - i, pressure=1) for i in range(10)],
         )
-    until(lambda: [r["temperature"] for r in api.json("/dashboard?features=temperature")["temperature"]][:1] == [9990], 30)
+    until(lambda: [r["temperature"] for r in api.json("/dashboard?features=temperature&interval=all_time")["temperature"]][:1] == [9990], 30)
     text = b""
     while b'"temperature":9990,' not in text:
         text += raw.chunk()
