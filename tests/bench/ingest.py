@@ -1,35 +1,24 @@
-"""From the broker to the database: how much, how soon, at what cost, and what remains when it is over."""
+"""From the broker to the database: how much at most, at what cost, and what the store alone does."""
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import time
-from collections import defaultdict
 
-import visible
 from rig import (
     BENCH,
-    CONNECTIONS,
-    DEVICES,
-    Collector,
     Figure,
-    Program,
     Rig,
     ServerError,
     cpu_s,
-    has,
     last_json,
     number,
     rounds,
-    say,
     sleep_until,
     until,
-    voluntary_switches,
 )
-from servers import children
-from report import Section, at_least, at_most, verdict
+from report import Section, at_least, at_most
 
 WARMUP_S = 1.5
 TARGETS = ["what", "Highwater", "beside it", "ratio or difference", "to reach", "met"]
@@ -46,7 +35,7 @@ def null_flood(rig: Rig, seconds: float, *args: str) -> dict[str, float]:
             subscriber.wait_for_line("ready")
             with rig.running(rig.flood(broker, WARMUP_S + seconds + 0.5)) as sim:
                 sleep_until(time.monotonic() + WARMUP_S)
-                window = _Window(broker=broker.program.pid, sim=sim.pid)
+                window = Window(broker=broker.program.pid, sim=sim.pid)
                 subscriber.wait(seconds + 30)
                 window.close()
                 figures = last_json(subscriber)
@@ -68,7 +57,7 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
                 sleep_until(time.monotonic() + WARMUP_S)
                 backends = collector.backends()
                 stored = collector.stored()
-                window = _Window(broker=broker.program.pid, sim=sim.pid, collector=collector.pid, postgres=backends)
+                window = Window(broker=broker.program.pid, sim=sim.pid, collector=collector.pid, postgres=backends)
                 sleep_until(time.monotonic() + seconds)
                 stored = collector.stored() - stored
                 window.close()
@@ -89,7 +78,7 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
     }
 
 
-class _Window:
+class Window:
     """CPU seconds of processes from here to close(); what has ended by then counts nothing."""
 
     def __init__(self, **pids: int | list[int]) -> None:
@@ -281,320 +270,3 @@ def _expect(process: subprocess.Popen[str], line: str) -> None:
     said = process.stdout.readline().strip()
     if said != line:
         raise ServerError(f"{process.args}: said {said!r} instead of {line!r}")
-
-
-# --- Where the time goes -------------------------------------------------------------------------
-
-
-def profile(rig: Rig, seconds: float) -> Section | None:
-    """One flood under perf, which samples the programs of this run; by program and library."""
-    hertz = 997
-    if not has("perf"):
-        return None
-    data = rig.area / "perf.data"
-    with rig.database() as database, rig.broker() as broker, rig.collector(broker, database) as collector:
-        with rig.running(rig.flood(broker, WARMUP_S + seconds + 1)) as sim:
-            sleep_until(time.monotonic() + WARMUP_S)
-            assert broker.program is not None and rig.postgres.program is not None
-            postgres = rig.postgres.program.pid
-            programs = {
-                "broker": [broker.program.pid],
-                "devicesim": [sim.pid],
-                "collector": [collector.pid],
-                "PostgreSQL": [postgres, *children(postgres)],
-            }
-            pids = ",".join(str(pid) for group in programs.values() for pid in group)
-            options = ["-F", str(hertz), "-e", "cpu-clock", "-o", str(data), "-p", pids]
-            stored = collector.stored()
-            window = _Window(**programs)
-            recorded = subprocess.run(
-                ["perf", "record", "-q", *options, "--", "sleep", str(seconds)], capture_output=True, text=True
-            )
-            stored = collector.stored() - stored
-            window.close()
-            sim.wait(60)
-    if recorded.returncode != 0:
-        say(f"perf: {recorded.stderr.strip()}")
-        return None
-    listed = subprocess.run(
-        ["perf", "report", "-i", data, "--sort", "comm,dso", "-n", "--stdio", "-g", "none"],
-        capture_output=True,
-        text=True,
-    )
-    samples: dict[tuple[str, str], int] = defaultdict(int)
-    for line in listed.stdout.splitlines():
-        match = re.match(r"\s*[\d.]+%\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$", line)
-        if match:
-            samples[(match.group(2), match.group(3))] += int(match.group(1))
-    return _profile_section(samples, {name: cpu / stored * 1e6 for name, cpu in window.cpu.items()})
-
-
-def _part(program: str, library: str) -> tuple[str, str] | None:
-    programs = {"mosquitto": "broker", "devicesim": "devicesim", "collector": "collector", "postgres": "PostgreSQL"}
-    if program not in programs:
-        return None
-    if library.startswith("[k") or library == "[vdso]":
-        return programs[program], "kernel"
-    for name in ("libmosquitto", "libpq", "libuv", "libc.so"):
-        if library.startswith(name):
-            return programs[program], {"libc.so": "libc"}.get(name, name)
-    return programs[program], "own code" if program == library else "other libraries"
-
-
-def _profile_section(samples: dict[tuple[str, str], int], cpu_us: dict[str, float]) -> Section:
-    """perf says how a program's time is shared, the scheduler how much it is."""
-    parts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for (program, library), count in samples.items():
-        part = _part(program, library)
-        if part:
-            parts[part[0]][part[1]] += count
-    columns = ["kernel", "own code", "libc", "libmosquitto", "libpq", "libuv", "other libraries"]
-    section = Section(
-        "Where the time goes",
-        ["program", "all", *columns],
-        "CPU per reading in microseconds during one flood: how much by the scheduler's count, where by perf. libc is "
-        "mostly malloc() and memcpy(), called by the libraries and by our code. PostgreSQL is all of its processes: "
-        "the backend, the WAL writer, the checkpointer.",
-    )
-    for program, total in cpu_us.items():
-        found = parts[program]
-        unit = total / max(1, sum(found.values()))
-        cells = [f"{found[name] * unit:.2f}" if found[name] else "" for name in columns]
-        section.add(program, f"{total:.2f}", *cells)
-    section.add("together", f"{sum(cpu_us.values()):.2f}", *("" for _ in columns))
-    section.notes.append(
-        "What the collector spends in the kernel is how libmosquitto 2.0 reads: four read() for each message, and a "
-        "send() for each acknowledgement; the null subscriber pays the same. 2.1 reads through a buffer; it is not in "
-        "Debian 12 and so not measured here."
-    )
-    return section
-
-
-# --- Latency and memory --------------------------------------------------------------------------
-
-
-def latency(rig: Rig, runs: int, seconds: float, rates: list[int]) -> dict[int, dict[str, dict[str, Figure]]]:
-    """At steady rates: to a subscriber, to the commit, to the event stream. PostgreSQL notes when each transaction
-    commits, which it otherwise does not."""
-    rig.postgres.settings["track_commit_timestamp"] = "on"
-    rig.postgres.restart()
-
-    def steady(broker: object, rate: int, length: float) -> Program:
-        fleet = ["--num-devices", DEVICES, "--connections", CONNECTIONS, "--rate", rate, "--duration", f"{length:g}s"]
-        return rig.devicesim(broker, *fleet)  # type: ignore[arg-type]
-
-    def to_subscriber(rate: int) -> dict[str, float]:
-        with rig.broker() as broker:
-            args = ["--mode", "ack", "--latency", "--warmup", "1", "--seconds", str(seconds)]
-            subscriber = rig.null_subscriber(broker, *args)
-            with rig.running(subscriber):
-                subscriber.wait_for_line("ready")
-                with rig.running(steady(broker, rate, seconds + 1.5)):
-                    subscriber.wait(seconds + 30)
-                    figures = last_json(subscriber)
-        return {"p50 ms": figures["p50_ms"], "p99 ms": figures["p99_ms"]}
-
-    def through_collector(rate: int) -> dict[str, float]:
-        with rig.database() as database, rig.broker() as broker, rig.collector(broker, database) as collector:
-            with visible.front(rig, broker, database) as port, rig.running(steady(broker, rate, seconds + 1.5)):
-                time.sleep(1)
-                since = time.time()
-                shown = visible.probe(broker.port, port, seconds)
-            committed = rig.postgres.sql(
-                "SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY 1e3 * extract(epoch FROM"
-                f" pg_xact_commit_timestamp(xmin) - recorded_at)) FROM readings WHERE recorded_at BETWEEN"
-                f" to_timestamp({since!r}) AND to_timestamp({since + seconds!r})",
-                database,
-            )
-            p50, p99 = map(float, committed.strip("{}").split(","))
-            rss = collector.program.rss_kb() / 1024
-        return {
-            "committed p50 ms": p50,
-            "committed p99 ms": p99,
-            "visible p50 ms": shown[0],
-            "visible p99 ms": shown[1],
-            "RSS MB": rss,
-        }
-
-    try:
-        return {
-            rate: rounds(
-                f"latency at {rate:,}/s",
-                runs,
-                {"subscriber": lambda: to_subscriber(rate), "collector": lambda: through_collector(rate)},
-            )
-            for rate in rates
-        }
-    finally:
-        del rig.postgres.settings["track_commit_timestamp"]
-        rig.postgres.restart()
-
-
-def latency_section(results: dict[int, dict[str, dict[str, Figure]]]) -> Section:
-    section = Section(
-        "Latency",
-        TARGETS,
-        "From the timestamp in the reading, which is when the device publishes it. Committed is when PostgreSQL wrote "
-        "the commit (track_commit_timestamp, for this alone), of every reading. Visible is when a client of /events "
-        "has the board with the reading on it, of readings that lead their board; boards are made at whole tenths of a second.",
-    )
-    for rate, result in results.items():
-        ours, broker = result["collector"], result["subscriber"]
-        beside = f"broker to a subscriber: {broker['p50 ms'].text()} / {broker['p99 ms'].text()}"
-        for name, bound in (("committed", 50), ("visible", 300)):
-            p50, p99 = ours[f"{name} p50 ms"], ours[f"{name} p99 ms"]
-            section.add(
-                f"publish to {name} at {rate:,}/s, ms p50 / p99",
-                f"{p50.text()} / {p99.text()}",
-                beside,
-                f"{p99.median - broker['p99 ms'].median:+.1f} ms",
-                f"p99 <= {bound} ms",
-                at_most(p99.median, bound),
-            )
-    return section
-
-
-# --- At rest -------------------------------------------------------------------------------------
-
-
-def idle(rig: Rig, windows: int, seconds: float) -> dict[str, Figure]:
-    """15 devices at the sample's pace, and none."""
-    silent: list[float] = []
-    wakeups: list[float] = []
-    shares: list[float] = []
-    readings: list[float] = []
-    with rig.database("fresh") as database, rig.broker() as broker, rig.collector(broker, database) as collector:
-        time.sleep(1)
-        for _ in range(max(1, windows // 2)):
-            before = voluntary_switches(collector.pid)
-            time.sleep(seconds)
-            silent.append((voluntary_switches(collector.pid) - before) / seconds)
-        with rig.running(rig.devicesim(broker, "--num-devices", 15)):
-            time.sleep(2)
-            for _ in range(windows):
-                before, cpu, stored = voluntary_switches(collector.pid), cpu_s(collector.pid), collector.stored()
-                time.sleep(seconds)
-                wakeups.append((voluntary_switches(collector.pid) - before) / seconds)
-                shares.append((cpu_s(collector.pid) - cpu) / seconds * 100)
-                readings.append((collector.stored() - stored) / seconds)
-        rss, own = collector.program.rss_kb() / 1024, collector.program.anonymous_kb() / 1024
-    say(f"idle: {number(shares[0])} % of a core, {number(wakeups[0])} wake-ups/s, {number(rss)} MB")
-    return {
-        "silent wake-ups": Figure(silent),
-        "wake-ups": Figure(wakeups),
-        "share": Figure(shares),
-        "readings": Figure(readings),
-        "RSS MB": Figure([rss]),
-        "own MB": Figure([own]),
-    }
-
-
-def rest_section(
-    idle_figures: dict[str, Figure], results: dict[int, dict[str, dict[str, Figure]]], floods: Floods
-) -> Section:
-    section = Section("At rest, and memory", TARGETS)
-    if results:
-        memory = results[max(results)]["collector"]["RSS MB"]
-        section.add(
-            "resident memory, 10,000 devices, an hour of windows, MB",
-            memory.text(),
-            f"after a flood, its most: {floods['collector']['peak MB'].text()}" if floods else "",
-            "",
-            "<= 40 MB",
-            at_most(memory.median, 40),
-        )
-    if idle_figures:
-        section.add(
-            "resident memory, 15 devices, MB",
-            idle_figures["RSS MB"].text(),
-            f"of it its own: {idle_figures['own MB'].text()}; the rest are pages of shared libraries",
-            "",
-            "<= 8 MB",
-            at_most(idle_figures["RSS MB"].median, 8),
-        )
-        section.add(
-            "CPU with 15 devices at the sample's pace, % of a core",
-            idle_figures["share"].text(),
-            "",
-            "",
-            "<= 0.3 %",
-            at_most(idle_figures["share"].median, 0.3),
-        )
-        section.add(
-            "wake-ups per second, 15 devices",
-            idle_figures["wake-ups"].text(),
-            f"readings per second: {idle_figures['readings'].text()}",
-            "",
-            "",
-            "",
-        )
-        section.add(
-            "wake-ups per second, no devices", idle_figures["silent wake-ups"].text(), "a status a second", "", "", ""
-        )
-        section.notes.append(
-            "A wake-up is a voluntary context switch. A reading costs several: it arrives, its batch has lingered, the "
-            "database answers each statement, the board goes out and is acknowledged."
-        )
-    return section
-
-
-# --- After an absence ----------------------------------------------------------------------------
-
-
-def backlog(rig: Rig, count: int) -> dict[str, float]:
-    """`count` readings wait at the broker for a collector that was stopped."""
-    with rig.database() as database, rig.broker() as broker:
-        with rig.collector(broker, database) as collector:
-            collector.program.terminate()
-        fleet = ["--num-devices", DEVICES, "--connections", CONNECTIONS, "--rate", "max", "--count", count]
-        with rig.running(rig.devicesim(broker, *fleet)) as sim:
-            sim.wait(300)
-            acked = last_json(sim)["acked"]
-        again = Collector(rig, broker, database, [])
-        with rig.running(again.program):
-            until(again.is_ready, 120, "the collector is ready", pause=0.02)
-            ready = time.monotonic()
-            seen: list[tuple[float, float, float]] = []
-            while not seen or seen[-1][1] < acked:
-                seen.append((time.monotonic(), again.stored(), again.program.rss_kb() / 1024))
-                if time.monotonic() > ready + 300:
-                    raise ServerError(f"of {acked:.0f} readings {seen[-1][1]:.0f} are stored after 300 s")
-                time.sleep(0.1)
-    tenth = next(i for i, moment in enumerate(seen) if moment[1] >= acked / 10)
-    seconds = seen[-1][0] - seen[tenth][0]
-    memory = [moment[2] for moment in seen[tenth:]]
-    return {
-        "per second": (seen[-1][1] - seen[tenth][1]) / seconds,
-        "RSS MB, first tenth": memory[0],
-        "RSS MB, most": max(memory),
-    }
-
-
-def backlog_section(figures: dict[str, Figure], count: int, floods: Floods, runs: int) -> Section:
-    section = Section("After an absence", TARGETS)
-    if floods:
-        steady = floods["collector"]["per second"]
-        ratio = figures["per second"].median / steady.median
-        section.add(
-            f"{count:,} readings that waited at the broker, per second",
-            figures["per second"].text(),
-            f"the flood: {steady.text()}",
-            number(ratio),
-            ">= 0.9",
-            at_least(ratio, 0.9),
-        )
-    first, most = figures["RSS MB, first tenth"], figures["RSS MB, most"]
-    growth = most.median - first.median
-    section.add(
-        "resident memory meanwhile, at its most, MB",
-        most.text(),
-        f"after a tenth: {first.text()}",
-        f"{growth:+.1f} MB",
-        "flat",
-        verdict(growth <= max(4.0, first.median / 4)),
-    )
-    section.notes.append(
-        f"Medians of {runs}. The broker saves its queues every 5 s, and serves nobody meanwhile; with a million "
-        "readings waiting that takes it the better part of a second each time."
-    )
-    return section

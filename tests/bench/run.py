@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 
 import front
+import hotspots
 import ingest
+import latency
 import parts
 import peer_bench
 from report import Section, document
@@ -39,24 +41,24 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
     elif store or instructions:
         say(f"store {store}, instructions {instructions}")
     if "profile" in wanted:
-        profiled = ingest.profile(on, 5)
+        profiled = hotspots.profile(on, 5)
         if profiled:
             sections.append(profiled)
     rates = [10000] if quick else [1000, 10000]
-    slow = ingest.latency(on, 1 if quick else runs, seconds, rates) if "latency" in wanted else {}
+    slow = latency.latency(on, 1 if quick else runs, seconds, rates) if "latency" in wanted else {}
     if slow:
-        sections.append(ingest.latency_section(slow))
-    idle = ingest.idle(on, 2 if quick else 5, 2 if quick else 4) if "idle" in wanted else {}
+        sections.append(latency.latency_section(slow))
+    idle = latency.idle(on, 2 if quick else 5, 2 if quick else 4) if "idle" in wanted else {}
     if idle or slow:
-        sections.append(ingest.rest_section(idle, slow, floods))
+        sections.append(latency.rest_section(idle, slow, floods))
     if "backlog" in wanted:
         count, times = (100_000, 1) if quick else (1_000_000, min(runs, 3))
         figures = []
         for at in range(times):
-            figures.append(ingest.backlog(on, count))
+            figures.append(latency.backlog(on, count))
             say(f"backlog {at + 1}/{times}: {figures[-1]}")
         by_name = {name: Figure(one[name] for one in figures) for name in figures[0]}
-        sections.append(ingest.backlog_section(by_name, count, floods, times))
+        sections.append(latency.backlog_section(by_name, count, floods, times))
     if "http" in wanted and front.is_here():
         served = front.http(on, runs, 2 if quick else 3, floods["collector"]["per second"].median / 2)
         clients = 1000
