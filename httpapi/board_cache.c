@@ -3,13 +3,13 @@
  * what a status names and was not heard leaves a gap, and SQL answers. */
 #include "httpapi/board_cache.h"
 
+#include "httpapi/board_message.h"
 #include "httpapi/speakers.h"
 #include "shared/base/json_write.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/topic.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +105,7 @@ void board_cache_free(struct board_cache *cache)
     free(cache);
 }
 
-static void say_fault(struct board_cache *cache, const char *text)
+static void set_fault(struct board_cache *cache, const char *text)
 {
     snprintf(cache->fault, sizeof(cache->fault), "%s", text);
 }
@@ -150,8 +150,8 @@ static bool is_believed(const struct collector_status *status, bool is_retained,
            (!is_retained || now_us - status->as_of_us < most_us);
 }
 
-static bool take_status(struct board_cache *cache, struct speaker *collector, const char *payload,
-                        size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
+static bool apply_status(struct board_cache *cache, struct speaker *collector, const char *payload,
+                         size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
 {
     struct collector_status status;
     int64_t age_ms;
@@ -178,77 +178,6 @@ static bool take_status(struct board_cache *cache, struct speaker *collector, co
 
 /* ---- a board -------------------------------------------------------------------------------- */
 
-/* feature/interval or feature/interval/lowest; false when it is neither. Names that nobody can ask
- * for here have the count as their position. */
-static bool parse_board_topic(const struct board_cache *cache, const char *rest, size_t *feature,
-                              size_t *interval, enum sort_order *order)
-{
-    size_t feature_bytes = strcspn(rest, "/");
-    const char *interval_text = rest + feature_bytes + (rest[feature_bytes] == '/');
-    size_t interval_bytes = strcspn(interval_text, "/");
-    char feature_name[FEATURE_NAME_MAX + 1];
-    char interval_name[INTERVAL_NAME_MAX + 1];
-
-    *order = strcmp(interval_text + interval_bytes, "/lowest") == 0 ? ORDER_LOWEST : ORDER_HIGHEST;
-    if (feature_bytes > FEATURE_NAME_MAX || interval_bytes > INTERVAL_NAME_MAX ||
-        (*order == ORDER_HIGHEST && interval_text[interval_bytes]))
-        return false;
-    snprintf(feature_name, sizeof(feature_name), "%.*s", (int)feature_bytes, rest);
-    snprintf(interval_name, sizeof(interval_name), "%.*s", (int)interval_bytes, interval_text);
-    *feature = features_find(&cache->features, feature_name);
-    *interval = intervals_find(&cache->intervals, interval_name);
-    return true;
-}
-
-/* Nothing that nobody can have stored yet: no board of a later moment, no reading of one that no
- * FUTURE_TOLERANCE would have let in. */
-static bool is_of_the_past(const struct board *board, int64_t now_us)
-{
-    int64_t latest_us = now_us + BOARD_CACHE_LIVE_MS * INT64_C(1000);
-
-    if (board->as_of_us >= latest_us)
-        return false;
-    for (size_t i = 0; i < board->count; i++) {
-        if (board->entries[i].reading->recorded_at_us > latest_us + TIMESTAMP_US_PER_DAY)
-            return false;
-    }
-    return true;
-}
-
-/* Every entry of a board has what the board ranks. */
-static bool has_values(const struct board *board, size_t feature)
-{
-    for (size_t i = 0; i < board->count; i++) {
-        if (!isfinite(board->entries[i].reading->values[feature]))
-            return false;
-    }
-    return true;
-}
-
-static bool parse_board(struct board_cache *cache, struct board *out, size_t feature,
-                        size_t interval, enum sort_order order, const char *payload, size_t bytes,
-                        int64_t now_us)
-{
-    const char *fault;
-
-    if (!board_parse(out, &cache->features, payload, bytes)) {
-        say_fault(cache, "it is no board, or not strict JSON");
-        return false;
-    }
-    fault = strcmp(out->feature, cache->features.names[feature]) != 0 ||
-                    strcmp(out->interval, cache->intervals.items[interval].name) != 0 ||
-                    out->order != order
-                ? "the board is of another topic"
-            : !has_values(out, feature)    ? "an entry lacks what the board ranks"
-            : !is_of_the_past(out, now_us) ? "it is of a moment to come"
-                                           : NULL;
-    if (fault) {
-        say_fault(cache, fault);
-        board_release(out);
-    }
-    return !fault;
-}
-
 /* Statuses that named it before it came: what is retained comes in any order. */
 static void fill_gaps(struct speaker *collector, size_t position, struct board_version *version)
 {
@@ -261,26 +190,30 @@ static void fill_gaps(struct speaker *collector, size_t position, struct board_v
     }
 }
 
-static bool take_board(struct board_cache *cache, struct speaker *collector, const char *rest,
-                       const char *payload, size_t bytes, int64_t now_us)
+static bool apply_board(struct board_cache *cache, struct speaker *collector, const char *rest,
+                        const char *payload, size_t bytes, int64_t now_us)
 {
     struct board_version **latest;
+    struct board_place place;
     struct board board;
-    enum sort_order order;
-    size_t interval;
-    size_t feature;
+    const char *fault = NULL;
     size_t position;
 
-    if (!parse_board_topic(cache, rest, &feature, &interval, &order)) {
-        say_fault(cache, "no board has such a topic");
+    if (!board_topic_parse(&place, &cache->features, &cache->intervals, rest)) {
+        set_fault(cache, "no board has such a topic");
         return false;
     }
-    if (feature == cache->features.count || interval == cache->intervals.count)
+    if (place.feature == cache->features.count || place.interval == cache->intervals.count)
         return true; /* nobody can ask for it here */
-    position = board_position(&cache->intervals, feature, interval, order);
-    latest = &collector->latest[position];
-    if (bytes > 0 && !parse_board(cache, &board, feature, interval, order, payload, bytes, now_us))
+    if (bytes > 0)
+        fault = board_message_parse(&board, &cache->features, &cache->intervals, &place, payload,
+                                    bytes, now_us);
+    if (fault) {
+        set_fault(cache, fault);
         return false;
+    }
+    position = board_position(&cache->intervals, place.feature, place.interval, place.order);
+    latest = &collector->latest[position];
     board_version_release(*latest);
     *latest = NULL;
     if (bytes == 0)
@@ -299,28 +232,28 @@ static void drop(struct board_cache *cache, struct speaker *collector, uint64_t 
     find_until(cache, now_ms);
 }
 
-static bool take(struct board_cache *cache, const char *topic, const char *payload, size_t bytes,
-                 bool is_retained, int64_t now_us, uint64_t now_ms)
+static bool apply(struct board_cache *cache, const char *topic, const char *payload, size_t bytes,
+                  bool is_retained, int64_t now_us, uint64_t now_ms)
 {
     static const char head[] = "collectors/";
     const char *id = topic + sizeof(head) - 1;
     struct speaker *collector;
     const char *rest;
-    bool is_taken;
+    bool is_applied;
 
-    say_fault(cache, "no collector has such a topic, or there are too many of them");
+    set_fault(cache, "no collector has such a topic, or there are too many of them");
     if (strncmp(topic, head, sizeof(head) - 1) != 0)
         return false;
     rest = strchr(id, '/');
     if (rest && !speakers_may_speak(&cache->speakers, id, (size_t)(rest - id), now_ms)) {
-        say_fault(cache, "those whom the database does not know have said enough in this second");
+        set_fault(cache, "those whom the database does not know have said enough in this second");
         return false;
     }
     collector = rest ? speakers_find_or_add(&cache->speakers, id, (size_t)(rest - id)) : NULL;
     if (!collector)
         return false;
     if (bytes > BOARD_CACHE_MESSAGE_MAX_BYTES) {
-        say_fault(cache, "it is too large");
+        set_fault(cache, "it is too large");
         return false;
     }
     if (strcmp(rest, "/status") == 0 && bytes == 0) {
@@ -328,19 +261,19 @@ static bool take(struct board_cache *cache, const char *topic, const char *paylo
         return true;
     }
     if (strcmp(rest, "/status") == 0)
-        is_taken = take_status(cache, collector, payload, bytes, is_retained, now_us, now_ms);
+        is_applied = apply_status(cache, collector, payload, bytes, is_retained, now_us, now_ms);
     else
-        is_taken = strncmp(rest, "/boards/", 8) == 0 &&
-                   take_board(cache, collector, rest + 8, payload, bytes, now_us);
-    if (is_taken && !speakers_fit(&cache->speakers, collector))
+        is_applied = strncmp(rest, "/boards/", 8) == 0 &&
+                     apply_board(cache, collector, rest + 8, payload, bytes, now_us);
+    if (is_applied && !speakers_fit(&cache->speakers, collector))
         find_until(cache, now_ms);
-    return is_taken;
+    return is_applied;
 }
 
-bool board_cache_take(struct board_cache *cache, const char *topic, const void *payload,
-                      size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
+bool board_cache_apply(struct board_cache *cache, const char *topic, const void *payload,
+                       size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms)
 {
-    if (!take(cache, topic, payload, bytes, is_retained, now_us, now_ms)) {
+    if (!apply(cache, topic, payload, bytes, is_retained, now_us, now_ms)) {
         cache->bad_messages++;
         return false;
     }
@@ -376,7 +309,7 @@ uint64_t board_cache_message_count(const struct board_cache *cache, bool bad)
 
 /* The last whole set stays, for when there is nothing better and no database: a set that lacks
  * somebody's readings does not take its place. */
-static void take_standing(struct board_cache *cache, struct weighing *weighed)
+static void keep_standing(struct board_cache *cache, struct weighing *weighed)
 {
     if (weighed->as_of_us == INT64_MIN || (weighed->verdict != WEIGHED_EXACT && cache->standing &&
                                            cache->standing->verdict == WEIGHED_EXACT))
@@ -409,7 +342,7 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
     is_same = cache->weighed && weighing_is_same(cache->weighed, weighed);
     weighing_release(cache->weighed);
     cache->weighed = weighed;
-    take_standing(cache, weighed);
+    keep_standing(cache, weighed);
     cache->weighed_ms = now_ms;
     find_until(cache, now_ms);
     if (!is_same)

@@ -53,8 +53,8 @@ struct board_cache *board_cache_new(const struct features *features,
 void board_cache_free(struct board_cache *cache);
 
 /* A message from collectors/+/boards/# or collectors/+/status; true when it was one. */
-bool board_cache_take(struct board_cache *cache, const char *topic, const void *payload,
-                      size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms);
+bool board_cache_apply(struct board_cache *cache, const char *topic, const void *payload,
+                       size_t bytes, bool is_retained, int64_t now_us, uint64_t now_ms);
 
 /* Forgets what was heard: on a new connection the broker sends all that is retained again. */
 void board_cache_forget(struct board_cache *cache);

@@ -83,8 +83,8 @@ static void on_mqtt_message(struct mqtt_link *link, const struct mqtt_delivery *
 {
     struct app *app = link->config.user;
 
-    if (!board_cache_take(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
-                          delivery->retain, timestamp_now(), uv_now(app->api.loop)))
+    if (!board_cache_apply(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
+                           delivery->retain, timestamp_now(), uv_now(app->api.loop)))
         tell_unreadable(app, delivery->topic);
 }
 

@@ -45,7 +45,7 @@ void cache_pass(struct board_cache_fixture *f, int64_t us)
 bool cache_publish(struct board_cache_fixture *f, const char *topic, const char *payload,
                    bool is_retained)
 {
-    return board_cache_take(f->cache, topic, payload, strlen(payload), is_retained, f->now_us,
+    return board_cache_apply(f->cache, topic, payload, strlen(payload), is_retained, f->now_us,
                             f->now_ms);
 }
 
