@@ -1,12 +1,11 @@
 #include "httpapi/events.h"
 
-#include "httpapi/board_cache.h"
+#include "httpapi/event_slots.h"
 #include "httpapi/pool.h"
 #include "httpapi/query.h"
 #include "httpapi/reply.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
-#include "shared/model/reading_json.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -18,23 +17,6 @@ enum {
     STATUS_MS = 1000,
     PAUSE_PER_COST = 10, /* the database is asked again after so many times what it took */
     PAUSE_MAX_MS = 60000
-};
-
-/* One event as it goes over the wire, counted, since clients may be in the middle of one that is
- * already out of date. */
-struct event {
-    unsigned holds;
-    size_t bytes;
-    char text[];
-};
-
-struct slot {
-    uint64_t number; /* of the event below; 0 = there is none yet */
-    struct event *event;
-    struct buffer readings; /* as JSON, to see what changed */
-    unsigned listeners;
-    bool needs_database;
-    uint64_t not_before_ms; /* of the loop's clock: when the database may be asked again */
 };
 
 struct client {
@@ -51,12 +33,7 @@ struct client {
 
 struct events {
     struct api *api;
-    struct catalog *catalog; /* that slots have their positions in */
-    uint64_t boot;           /* ids of another run mean nothing here */
-    uint64_t number;
-    size_t slot_count;
-    struct slot *slots; /* [feature][interval][order] */
-    struct slot status;
+    struct event_slots slots;
     struct client *clients;
     size_t client_count;
     uint64_t sent;
@@ -75,168 +52,23 @@ struct events {
     void *closed_user;
 };
 
-/* ---- events --------------------------------------------------------------------------------- */
-
-static void release_event(struct event *event)
-{
-    if (event && --event->holds == 0)
-        free(event);
-}
-
-static void publish(struct events *events, struct slot *slot, const char *name,
-                    const struct buffer *data)
-{
-    struct buffer text = {0};
-    struct event *event;
-
-    slot->number = ++events->number;
-    buffer_printf(&text, "event: %s\nid: %" PRIx64 "-%" PRIu64 "\ndata: ", name, events->boot,
-                  slot->number);
-    buffer_put(&text, data->data, data->bytes); /* JSON of ours has no line breaks */
-    buffer_put_text(&text, "\n\n");
-    event = mem_alloc(sizeof(*event) + text.bytes);
-    event->holds = 1;
-    event->bytes = text.bytes;
-    memcpy(event->text, text.data, text.bytes);
-    buffer_release(&text);
-    release_event(slot->event);
-    slot->event = event;
-}
-
-static struct slot *slot_at(struct events *events, size_t feature, size_t interval,
-                            enum sort_order order)
-{
-    return &events->slots[(feature * events->catalog->intervals.count + interval) * ORDER_COUNT +
-                          order];
-}
-
-static void locate(const struct events *events, size_t index, size_t *feature, size_t *interval,
-                   enum sort_order *order)
-{
-    *order = (enum sort_order)(index % ORDER_COUNT);
-    *interval = index / ORDER_COUNT % events->catalog->intervals.count;
-    *feature = index / ORDER_COUNT / events->catalog->intervals.count;
-}
-
-/* A board's readings, as a JSON array. True when that is news. */
-static bool update_slot(struct events *events, size_t index, struct buffer *readings,
-                        int64_t as_of_us, const char *source)
-{
-    struct slot *slot = &events->slots[index];
-    struct buffer data = {0};
-    char when[TIMESTAMP_TEXT_SIZE];
-    size_t feature;
-    size_t interval;
-    enum sort_order order;
-
-    if (slot->event && slot->readings.bytes == readings->bytes &&
-        memcmp(slot->readings.data, readings->data, readings->bytes) == 0)
-        return false;
-    locate(events, index, &feature, &interval, &order);
-    timestamp_format(when, as_of_us);
-    buffer_printf(&data,
-                  "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
-                  "\"source\":\"%s\",\"readings\":",
-                  events->catalog->features.names[feature],
-                  events->catalog->intervals.items[interval].name, sort_order_text(order), when,
-                  source);
-    buffer_put(&data, readings->data, readings->bytes);
-    buffer_put_text(&data, "}");
-    publish(events, slot, "board", &data);
-    buffer_release(&data);
-    buffer_clear(&slot->readings);
-    buffer_put(&slot->readings, readings->data, readings->bytes);
-    return true;
-}
-
-/* The board as a set has it. */
-static enum weighing_verdict show_set(struct events *events, size_t index, enum board_set set,
-                                      bool *changed)
-{
-    struct api *api = events->api;
-    struct buffer readings = {0};
-    struct boards_merged merged;
-    size_t feature;
-    size_t interval;
-    enum sort_order order;
-    enum weighing_verdict verdict;
-
-    locate(events, index, &feature, &interval, &order);
-    verdict = board_cache_merge(api->boards, set, feature, interval, order, api->rules.top_devices,
-                                uv_now(api->loop), &merged);
-    if (verdict != WEIGHED_EXACT)
-        return verdict;
-    buffer_put_text(&readings, "[");
-    for (size_t i = 0; i < merged.count; i++) {
-        if (i > 0)
-            buffer_put_text(&readings, ",");
-        reading_json_write(&readings, merged.entries[i].device_id, merged.entries[i].reading,
-                           &events->catalog->features);
-    }
-    buffer_put_text(&readings, "]");
-    *changed = update_slot(events, index, &readings, merged.as_of_us, "boards");
-    buffer_release(&readings);
-    return WEIGHED_EXACT;
-}
-
-static bool look_at_slot(struct events *events, size_t index)
-{
-    struct slot *slot = &events->slots[index];
-    bool changed = false;
-
-    slot->needs_database = show_set(events, index, BOARD_SET_CURRENT, &changed) != WEIGHED_EXACT;
-    /* without a database, who comes only now gets the last boards that were whole */
-    if (slot->needs_database && !slot->event && pool_up_count(events->api->pool) == 0)
-        show_set(events, index, BOARD_SET_STANDING, &changed);
-    return changed;
-}
-
-/* Of which moment answers are now. Without boards and database it is that of the last boards. */
-static int64_t as_of(const struct api *api, bool is_of_boards)
-{
-    int64_t boards_us = board_cache_as_of(api->boards);
-
-    if (boards_us == INT64_MIN || (!is_of_boards && pool_up_count(api->pool) > 0))
-        return timestamp_now();
-    return boards_us;
-}
-
-static void publish_status(struct events *events)
-{
-    struct api *api = events->api;
-    struct buffer data = {0};
-    char when[TIMESTAMP_TEXT_SIZE];
-    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
-
-    timestamp_format(when, as_of(api, verdict == WEIGHED_EXACT));
-    buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
-                  verdict == WEIGHED_EXACT       ? "boards"
-                  : pool_up_count(api->pool) > 0 ? "database"
-                                                 : "none",
-                  when, weighing_verdict_text(verdict));
-    board_cache_write_collectors(api->boards, &data, uv_now(api->loop));
-    buffer_put_text(&data, "}");
-    publish(events, &events->status, "status", &data);
-    buffer_release(&data);
-}
-
 /* ---- clients -------------------------------------------------------------------------------- */
 
 /* The slot with the lowest number above the client's position, NULL when it has seen them all. */
-static struct slot *next_for(struct client *client)
+static struct event_slot *next_for(struct client *client)
 {
     struct events *events = client->events;
     const struct params *params = &client->params;
-    struct slot *found = NULL;
+    struct event_slot *found = NULL;
 
     if (client->is_over)
         return NULL;
-    if (events->status.number > client->position)
-        found = &events->status;
+    if (events->slots.status.number > client->position)
+        found = &events->slots.status;
     for (size_t i = 0; i < params->feature_count; i++) {
         for (size_t j = 0; j < params->interval_count; j++) {
-            struct slot *slot =
-                slot_at(events, params->features[i], params->intervals[j].index, params->order);
+            struct event_slot *slot = event_slots_at(&events->slots, params->features[i],
+                                                     params->intervals[j].index, params->order);
 
             if (slot->number > client->position && (!found || slot->number < found->number))
                 found = slot;
@@ -254,7 +86,7 @@ static ssize_t on_read(void *user, char *out, size_t room)
         size_t taken;
 
         if (!client->sending) {
-            struct slot *slot = next_for(client);
+            struct event_slot *slot = next_for(client);
 
             if (!slot)
                 break;
@@ -271,7 +103,7 @@ static ssize_t on_read(void *user, char *out, size_t room)
         used += taken;
         client->sent += taken;
         if (client->sent == client->sending->bytes) {
-            release_event(client->sending);
+            event_release(client->sending);
             client->sending = NULL;
         }
     }
@@ -285,7 +117,8 @@ static void count_listeners(struct client *client, int by)
 
     for (size_t i = 0; i < params->feature_count && !client->is_over; i++) {
         for (size_t j = 0; j < params->interval_count; j++)
-            slot_at(client->events, params->features[i], params->intervals[j].index, params->order)
+            event_slots_at(&client->events->slots, params->features[i], params->intervals[j].index,
+                           params->order)
                 ->listeners += (unsigned)by;
     }
 }
@@ -303,7 +136,7 @@ static void on_stream_closed(void *user)
     if (client->next)
         client->next->previous = client->previous;
     events->client_count--;
-    release_event(client->sending);
+    event_release(client->sending);
     free(client);
 }
 
@@ -328,7 +161,7 @@ static void on_result(struct pool_job *job, const PGresult *result)
 
 /* A question that is dear is asked rarely, however many listen: a tenth of one connection's time is the
  * most that one board costs. One that is cheap is asked every second. */
-static void pause_slot(const struct events *events, struct slot *slot)
+static void pause_slot(const struct events *events, struct event_slot *slot)
 {
     uint64_t now_ms;
     uint64_t pause_ms;
@@ -343,7 +176,7 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct events *events = job->user;
     bool is_in_vain = events->is_asking_in_vain;
-    struct slot *slot = is_in_vain ? NULL : &events->slots[events->asked_slot];
+    struct event_slot *slot = is_in_vain ? NULL : &events->slots.items[events->asked_slot];
 
     events->is_asking = events->is_asking_in_vain = false;
     if (!is_in_vain)
@@ -356,7 +189,8 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
                                   .bytes = body->bytes - 1 -
                                            (size_t)((const unsigned char *)array - body->data)};
 
-        if (update_slot(events, events->asked_slot, &readings, events->query.as_of_us, "database"))
+        if (event_slots_update(&events->slots, events->asked_slot, &readings,
+                               events->query.as_of_us, "database"))
             wake(events);
     }
     query_release(&events->query);
@@ -366,7 +200,7 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
 
 static bool is_due(const struct events *events, size_t index)
 {
-    const struct slot *slot = &events->slots[index];
+    const struct event_slot *slot = &events->slots.items[index];
 
     return slot->listeners > 0 && slot->needs_database &&
            uv_now(events->api->loop) >= slot->not_before_ms;
@@ -381,20 +215,20 @@ static void ask_database(struct events *events)
     size_t interval;
     enum sort_order order;
 
-    while (events->next_slot < events->slot_count && !is_due(events, events->next_slot))
+    while (events->next_slot < events->slots.count && !is_due(events, events->next_slot))
         events->next_slot++;
-    if (events->is_asking || events->is_stopped || events->next_slot >= events->slot_count)
+    if (events->is_asking || events->is_stopped || events->next_slot >= events->slots.count)
         return;
     events->asked_slot = events->next_slot++;
     events->asked_ms = uv_now(api->loop);
-    locate(events, events->asked_slot, &feature, &interval, &order);
+    event_slots_locate(&events->slots, events->asked_slot, &feature, &interval, &order);
     params_init(&params, &api->rules);
     params.feature_count = 1;
     params.features[0] = feature;
     params.intervals[0] = (struct interval_choice){
-        .index = interval, .interval = events->catalog->intervals.items[interval]};
+        .index = interval, .interval = events->slots.catalog->intervals.items[interval]};
     params.order = order;
-    query_init(&events->query, &query_dashboard, &params, events->catalog, timestamp_now());
+    query_init(&events->query, &query_dashboard, &params, events->slots.catalog, timestamp_now());
     events->job = (struct pool_job){.sql = buffer_text(&events->query.sql),
                                     .param_count = events->query.bound_count,
                                     .params = events->query.bound,
@@ -416,9 +250,9 @@ void events_look(struct events *events)
 
     if (events->client_count == 0 || events->is_stopped)
         return;
-    for (size_t i = 0; i < events->slot_count; i++) {
-        if (events->slots[i].listeners > 0)
-            changed |= look_at_slot(events, i);
+    for (size_t i = 0; i < events->slots.count; i++) {
+        if (events->slots.items[i].listeners > 0)
+            changed |= event_slots_look(&events->slots, i);
     }
     if (changed)
         wake(events);
@@ -431,7 +265,7 @@ static void on_timer(uv_timer_t *timer)
     if (events->client_count == 0)
         return;
     events_look(events); /* boards may also have stopped being current */
-    publish_status(events);
+    event_slots_publish_status(&events->slots);
     wake(events);
     events->next_slot = events->is_asking ? events->next_slot : 0;
     ask_database(events);
@@ -445,7 +279,7 @@ static uint64_t parse_position(const struct events *events, const char *id)
     int end = 0;
 
     if (!id || sscanf(id, "%16" SCNx64 "-%18" SCNu64 "%n", &boot, &number, &end) != 2 || id[end] ||
-        boot != events->boot || number > events->number)
+        boot != events->slots.boot || number > events->slots.number)
         return 0;
     return number;
 }
@@ -478,8 +312,8 @@ void events_answer(struct api *api, struct server_request *request, const struct
     events->clients = client;
     events->client_count++;
     count_listeners(client, 1);
-    if (events->status.number == 0 || events->client_count == 1)
-        publish_status(events);
+    if (events->slots.status.number == 0 || events->client_count == 1)
+        event_slots_publish_status(&events->slots);
     events_look(events);
     ask_database(events);
     source.user = client;
@@ -490,28 +324,9 @@ void events_answer(struct api *api, struct server_request *request, const struct
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static void make_slots(struct events *events)
-{
-    events->catalog = catalog_hold(events->api->catalog);
-    events->slot_count =
-        events->catalog->features.count * events->catalog->intervals.count * ORDER_COUNT;
-    events->slots = mem_calloc(events->slot_count, sizeof(events->slots[0]));
-}
-
-static void free_slots(struct events *events)
-{
-    for (size_t i = 0; i < events->slot_count; i++) {
-        release_event(events->slots[i].event);
-        buffer_release(&events->slots[i].readings);
-    }
-    free(events->slots);
-    catalog_release(events->catalog);
-}
-
 void events_renew(struct events *events)
 {
-    free_slots(events);
-    make_slots(events);
+    event_slots_renew(&events->slots);
     events->next_slot = 0;
     events->is_asking_in_vain = events->is_asking;
     for (struct client *client = events->clients; client; client = client->next)
@@ -524,8 +339,7 @@ struct events *events_new(struct api *api)
     struct events *events = mem_calloc(1, sizeof(*events));
 
     events->api = api;
-    events->boot = (uint64_t)timestamp_now();
-    make_slots(events);
+    event_slots_init(&events->slots, api);
     uv_timer_init(api->loop, &events->timer);
     events->timer.data = events;
     uv_timer_start(&events->timer, on_timer, STATUS_MS, STATUS_MS);
@@ -544,8 +358,7 @@ static void on_timer_closed(uv_handle_t *handle)
     void (*on_closed)(void *user) = events->on_closed;
     void *user = events->closed_user;
 
-    free_slots(events);
-    release_event(events->status.event);
+    event_slots_release(&events->slots);
     free(events);
     on_closed(user);
 }

@@ -1,7 +1,7 @@
 /* events.h: boards as server-sent events, to every client that listens.
  *
- * Shape    one slot per board that anybody listens to. A slot that changes gets the next number, and
- *          its event is rendered once, whoever takes it. A client is only a position in these
+ * Shape    one slot per board that a client listens to. A slot that changes gets the next number, and
+ *          its event is rendered once, however many clients it goes to. A client is only a position in these
  *          numbers: it is sent every slot above it, lowest first. So a client that cannot keep up
  *          skips to the present on its own, none has a queue, and Last-Event-ID is nothing but a
  *          position.
@@ -31,7 +31,7 @@ void events_stop(struct events *events);
 void events_close(struct events *events, void (*on_closed)(void *user), void *user);
 
 /* The weighed set, or whether it is current, may have changed. */
-/* There is another catalog. Streams end; whoever comes again gets the boards that there are now. */
+/* There is another catalog. Streams end; a client that reconnects gets the boards that there are now. */
 void events_renew(struct events *events);
 
 void events_look(struct events *events);

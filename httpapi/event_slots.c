@@ -1,0 +1,192 @@
+#include "httpapi/event_slots.h"
+
+#include "httpapi/api.h"
+#include "httpapi/board_cache.h"
+#include "httpapi/pool.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/reading_json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void event_release(struct event *event)
+{
+    if (event && --event->holds == 0)
+        free(event);
+}
+
+static void publish(struct event_slots *slots, struct event_slot *slot, const char *name,
+                    const struct buffer *data)
+{
+    struct buffer text = {0};
+    struct event *event;
+
+    slot->number = ++slots->number;
+    buffer_printf(&text, "event: %s\nid: %" PRIx64 "-%" PRIu64 "\ndata: ", name, slots->boot,
+                  slot->number);
+    buffer_put(&text, data->data, data->bytes); /* JSON of ours has no line breaks */
+    buffer_put_text(&text, "\n\n");
+    event = mem_alloc(sizeof(*event) + text.bytes);
+    event->holds = 1;
+    event->bytes = text.bytes;
+    memcpy(event->text, text.data, text.bytes);
+    buffer_release(&text);
+    event_release(slot->event);
+    slot->event = event;
+}
+
+struct event_slot *event_slots_at(struct event_slots *slots, size_t feature, size_t interval,
+                                  enum sort_order order)
+{
+    return &slots->items[(feature * slots->catalog->intervals.count + interval) * ORDER_COUNT +
+                         order];
+}
+
+void event_slots_locate(const struct event_slots *slots, size_t index, size_t *feature,
+                        size_t *interval, enum sort_order *order)
+{
+    *order = (enum sort_order)(index % ORDER_COUNT);
+    *interval = index / ORDER_COUNT % slots->catalog->intervals.count;
+    *feature = index / ORDER_COUNT / slots->catalog->intervals.count;
+}
+
+/* A board's readings, as a JSON array. True when that is news. */
+bool event_slots_update(struct event_slots *slots, size_t index, struct buffer *readings,
+                        int64_t as_of_us, const char *source)
+{
+    struct event_slot *slot = &slots->items[index];
+    struct buffer data = {0};
+    char when[TIMESTAMP_TEXT_SIZE];
+    size_t feature;
+    size_t interval;
+    enum sort_order order;
+
+    if (slot->event && slot->readings.bytes == readings->bytes &&
+        memcmp(slot->readings.data, readings->data, readings->bytes) == 0)
+        return false;
+    event_slots_locate(slots, index, &feature, &interval, &order);
+    timestamp_format(when, as_of_us);
+    buffer_printf(&data,
+                  "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
+                  "\"source\":\"%s\",\"readings\":",
+                  slots->catalog->features.names[feature],
+                  slots->catalog->intervals.items[interval].name, sort_order_text(order), when,
+                  source);
+    buffer_put(&data, readings->data, readings->bytes);
+    buffer_put_text(&data, "}");
+    publish(slots, slot, "board", &data);
+    buffer_release(&data);
+    buffer_clear(&slot->readings);
+    buffer_put(&slot->readings, readings->data, readings->bytes);
+    return true;
+}
+
+/* The board as a set has it. */
+static enum weighing_verdict show_set(struct event_slots *slots, size_t index, enum board_set set,
+                                      bool *changed)
+{
+    struct api *api = slots->api;
+    struct buffer readings = {0};
+    struct boards_merged merged;
+    size_t feature;
+    size_t interval;
+    enum sort_order order;
+    enum weighing_verdict verdict;
+
+    event_slots_locate(slots, index, &feature, &interval, &order);
+    verdict = board_cache_merge(api->boards, set, feature, interval, order, api->rules.top_devices,
+                                uv_now(api->loop), &merged);
+    if (verdict != WEIGHED_EXACT)
+        return verdict;
+    buffer_put_text(&readings, "[");
+    for (size_t i = 0; i < merged.count; i++) {
+        if (i > 0)
+            buffer_put_text(&readings, ",");
+        reading_json_write(&readings, merged.entries[i].device_id, merged.entries[i].reading,
+                           &slots->catalog->features);
+    }
+    buffer_put_text(&readings, "]");
+    *changed = event_slots_update(slots, index, &readings, merged.as_of_us, "boards");
+    buffer_release(&readings);
+    return WEIGHED_EXACT;
+}
+
+bool event_slots_look(struct event_slots *slots, size_t index)
+{
+    struct event_slot *slot = &slots->items[index];
+    bool changed = false;
+
+    slot->needs_database = show_set(slots, index, BOARD_SET_CURRENT, &changed) != WEIGHED_EXACT;
+    /* without a database a new client gets the last boards that were whole */
+    if (slot->needs_database && !slot->event && pool_up_count(slots->api->pool) == 0)
+        show_set(slots, index, BOARD_SET_STANDING, &changed);
+    return changed;
+}
+
+/* The as-of of answers that are given now; without boards and database that of the last boards. */
+static int64_t as_of(const struct api *api, bool is_of_boards)
+{
+    int64_t boards_us = board_cache_as_of(api->boards);
+
+    if (boards_us == INT64_MIN || (!is_of_boards && pool_up_count(api->pool) > 0))
+        return timestamp_now();
+    return boards_us;
+}
+
+void event_slots_publish_status(struct event_slots *slots)
+{
+    struct api *api = slots->api;
+    struct buffer data = {0};
+    char when[TIMESTAMP_TEXT_SIZE];
+    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
+
+    timestamp_format(when, as_of(api, verdict == WEIGHED_EXACT));
+    buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
+                  verdict == WEIGHED_EXACT       ? "boards"
+                  : pool_up_count(api->pool) > 0 ? "database"
+                                                 : "none",
+                  when, weighing_verdict_text(verdict));
+    board_cache_write_collectors(api->boards, &data, uv_now(api->loop));
+    buffer_put_text(&data, "}");
+    publish(slots, &slots->status, "status", &data);
+    buffer_release(&data);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void make_slots(struct event_slots *slots)
+{
+    slots->catalog = catalog_hold(slots->api->catalog);
+    slots->count = slots->catalog->features.count * slots->catalog->intervals.count * ORDER_COUNT;
+    slots->items = mem_calloc(slots->count, sizeof(slots->items[0]));
+}
+
+static void free_slots(struct event_slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        event_release(slots->items[i].event);
+        buffer_release(&slots->items[i].readings);
+    }
+    free(slots->items);
+    catalog_release(slots->catalog);
+}
+
+void event_slots_init(struct event_slots *slots, struct api *api)
+{
+    *slots = (struct event_slots){.api = api, .boot = (uint64_t)timestamp_now()};
+    make_slots(slots);
+}
+
+void event_slots_renew(struct event_slots *slots)
+{
+    free_slots(slots);
+    make_slots(slots);
+}
+
+void event_slots_release(struct event_slots *slots)
+{
+    free_slots(slots);
+    event_release(slots->status.event);
+}
