@@ -1,6 +1,6 @@
 /* api.h: what the routes stand on, in one place.
  *
- * Owner    main.c fills and frees it; everybody else borrows it through their request.
+ * Owner    main.c fills and frees it; handlers borrow it for a request.
  */
 #ifndef HIGHWATER_API_H
 #define HIGHWATER_API_H
@@ -26,7 +26,8 @@ struct server;
 
 struct api {
     uv_loop_t *loop;
-    struct catalog *catalog; /* at the start of a request: who keeps positions in it holds it */
+    struct catalog
+        *catalog; /* read at the start of a request; a keeper of positions in it holds it */
     struct catalog_chooser chooser;
     struct params_rules rules; /* points into the catalog */
     const char *cors_origin;   /* "" = closed */

@@ -140,7 +140,7 @@ static void add_span(struct board_cache *cache, struct speaker *collector,
     speaker_add_span(collector, span, now_ms);
 }
 
-/* A retained status may be of a collector that died without its will being sent, and anybody may
+/* A retained status may be of a collector that died without its will being sent, and any client may
  * have put one there that names some day to come. */
 static bool is_believed(const struct collector_status *status, bool is_retained, int64_t now_us)
 {
@@ -204,7 +204,7 @@ static bool apply_board(struct board_cache *cache, struct speaker *collector, co
         return false;
     }
     if (place.feature == cache->features.count || place.interval == cache->intervals.count)
-        return true; /* nobody can ask for it here */
+        return true; /* not among what can be asked for */
     if (bytes > 0)
         fault = board_message_parse(&board, &cache->features, &cache->intervals, &place, payload,
                                     bytes, now_us);
@@ -308,7 +308,7 @@ uint64_t board_cache_message_count(const struct board_cache *cache, bool bad)
 /* ---- weighing ------------------------------------------------------------------------------- */
 
 /* The last whole set stays, for when there is nothing better and no database: a set that lacks
- * somebody's readings does not take its place. */
+ * a collector's readings does not take its place. */
 static void keep_standing(struct board_cache *cache, struct weighing *weighed)
 {
     if (weighed->as_of_us == INT64_MIN || (weighed->verdict != WEIGHED_EXACT && cache->standing &&
@@ -360,8 +360,8 @@ bool board_cache_is_current(const struct board_cache *cache, uint64_t now_ms)
     return now_ms < cache->until_ms;
 }
 
-/* Whoever the database does not know may say what he likes. */
-static bool somebody_warms(const struct board_cache *cache, uint64_t now_ms)
+/* What strangers say of themselves does not count. */
+static bool is_anyone_warming(const struct board_cache *cache, uint64_t now_ms)
 {
     for (size_t i = 0; i < cache->speakers.count; i++) {
         const struct speaker *collector = cache->speakers.items[i];
@@ -379,7 +379,7 @@ enum weighing_verdict board_cache_verdict(const struct board_cache *cache, uint6
         return WEIGHED_UNKNOWN;
     if (cache->weighed->as_of_us == INT64_MIN || board_cache_is_current(cache, now_ms))
         return cache->weighed->verdict;
-    return somebody_warms(cache, now_ms) ? WEIGHED_WARMING : WEIGHED_NOT_LIVE;
+    return is_anyone_warming(cache, now_ms) ? WEIGHED_WARMING : WEIGHED_NOT_LIVE;
 }
 
 int64_t board_cache_as_of(const struct board_cache *cache)

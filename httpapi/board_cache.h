@@ -1,16 +1,16 @@
 /* board_cache.h: the boards of all collectors as they came over MQTT, weighed against the database,
- * merged when somebody asks.
+ * merged when a request asks.
  *
  * Shape    per collector: what it said in the last seconds, as spans that name a generation of each
- *          board, and those boards. Weighing makes a set of them, of one moment (weighing.h); all
+ *          board, and those boards. Weighing makes a set of them, with one as-of (weighing.h); all
  *          answers come from that set until a later one takes its place. Whoever is in the top N of
  *          all is in the top N of its collector, so merging is ranking all entries again.
  * When     a collector is live for BOARD_CACHE_LIVE_MS after it said so; a retained status counts
- *          from the moment it names, and one that names a later moment than now does not count at
+ *          from its as-of, and one whose as-of lies in the future does not count at
  *          all. The set is current while its collectors are live and the database has been heard
- *          for as long. After that it still is what it was: the boards of its own moment.
+ *          for as long. After that it remains valid as of its own time.
  * Units    `now_us` is the wall clock, `now_ms` the loop's monotonic clock.
- * Errors   a message that cannot be read, or is of a moment to come, is dropped whole and counted.
+ * Errors   a message that cannot be read, or is of the future, is dropped whole and counted.
  * Owner    board_cache_new() and board_cache_free(); merged entries are valid until the next call.
  */
 #ifndef HIGHWATER_BOARD_CACHE_H
@@ -66,7 +66,7 @@ void board_cache_renew(struct board_cache *cache, const struct features *feature
 /* What the collectors keep (speakers.h). */
 void board_cache_offer(const struct board_cache *cache, uint64_t now_ms, struct catalog_offer *out);
 
-/* What has been heard by now. Whoever asks the table takes it before he asks. */
+/* How much has been heard by now; read before the table is asked. */
 uint64_t board_cache_mark(const struct board_cache *cache);
 
 /* The table's rows, and the mark from before they were asked for. True when the set has changed. */
@@ -85,7 +85,7 @@ enum weighing_verdict board_cache_merge(struct board_cache *cache, enum board_se
 /* WEIGHED_EXACT when the set is current and covers every interval. */
 enum weighing_verdict board_cache_verdict(const struct board_cache *cache, uint64_t now_ms);
 
-/* The moment of the last set that was whole; INT64_MIN before the first. */
+/* The as-of of the last set that was whole; INT64_MIN before the first. */
 int64_t board_cache_as_of(const struct board_cache *cache);
 
 /* A live collector names a board that has not come: it was lost on the way. */

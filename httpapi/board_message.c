@@ -30,7 +30,7 @@ bool board_topic_parse(struct board_place *out, const struct features *features,
     return true;
 }
 
-/* Nothing that nobody can have stored yet: no board of a later moment, no reading of one that no
+/* Nothing that cannot be stored yet: no board of the future, no reading of a time that no
  * FUTURE_TOLERANCE would have let in. */
 static bool is_of_the_past(const struct board *board, int64_t now_us)
 {

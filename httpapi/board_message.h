@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names that nobody can ask for here have the count as their position. */
+/* A name that is not in the catalog has the count as its position. */
 struct board_place {
     size_t feature;
     size_t interval;

@@ -1,4 +1,4 @@
-/* Collectors come and go, and a broker that is connected to anew says nothing for a moment. So what
+/* Collectors come and go, and after a reconnect nothing has been heard of any for a while. So what
  * they said stays until they say something else; and since any client of the broker may speak as
  * one, a feature counts only when the table has a column for it. */
 #include "httpapi/catalog.h"

@@ -43,7 +43,7 @@ void catalog_parse_columns(struct features *out, const char *columns);
 struct catalog_offer {
     struct features features;
     struct intervals intervals;
-    bool is_complete; /* everybody whom the database knows has spoken */
+    bool is_complete; /* all collectors that the database knows were heard */
 };
 
 struct catalog_chooser {

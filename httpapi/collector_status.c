@@ -1,5 +1,5 @@
 /* One table of members says what is known and of which kind (status_kinds.h), so that nothing reaches
- * /collectors or the rule of weighing.h that was not looked at. What people see is written anew from
+ * /collectors or the rule of weighing.h that was not looked at. What people see is written from
  * what was understood, never copied from what came. */
 #include "httpapi/collector_status.h"
 
@@ -22,10 +22,10 @@ struct member {
 };
 
 static const struct member members[] = {
-    {"state", STATUS_KIND_STATE, false},         {"asOf", STATUS_KIND_MOMENT, false},
-    {"since", STATUS_KIND_MOMENT, true},         {"turn", STATUS_KIND_COUNT, false},
+    {"state", STATUS_KIND_STATE, false},         {"asOf", STATUS_KIND_TIMESTAMP, false},
+    {"since", STATUS_KIND_TIMESTAMP, true},      {"turn", STATUS_KIND_COUNT, false},
     {"generations", STATUS_KIND_COUNTS, true},   {"loaded", STATUS_KIND_COUNTS_BY, true},
-    {"installation", STATUS_KIND_TEXT, false},   {"startedAt", STATUS_KIND_MOMENT, false},
+    {"installation", STATUS_KIND_TEXT, false},   {"startedAt", STATUS_KIND_TIMESTAMP, false},
     {"version", STATUS_KIND_TEXT, false},        {"features", STATUS_KIND_NAMES, false},
     {"intervals", STATUS_KIND_INTERVALS, false}, {"limit", STATUS_KIND_COUNT, false},
     {"lowest", STATUS_KIND_FLAG, false},         {"subscribe", STATUS_KIND_TEXT, false},
@@ -128,13 +128,13 @@ static int64_t get_count(const struct found *found, const char *name)
     return count;
 }
 
-static int64_t get_moment(const struct found *found, const char *name)
+static int64_t get_timestamp(const struct found *found, const char *name)
 {
     const struct json_token *token = get(found, name);
     int64_t us = 0;
 
     if (token)
-        status_read_moment(token, &us);
+        status_read_timestamp(token, &us);
     return us;
 }
 
@@ -242,7 +242,7 @@ static bool find_kept(struct kept *kept, const struct features *features,
 
 /* One generation per board, in its own order: features, of each the orders, of each the intervals.
  * None counts when its readings are not whole to us. */
-static bool take_generations(struct collector_status *out, const struct features *features,
+static bool read_generations(struct collector_status *out, const struct features *features,
                              const struct intervals *intervals, const struct found *found)
 {
     struct json_token name;
@@ -274,7 +274,7 @@ static bool take_generations(struct collector_status *out, const struct features
     return !json_walk_next(&walk, &name, &value);
 }
 
-static void take_loaded(struct collector_status *out, const struct json_token *loaded)
+static void read_loaded(struct collector_status *out, const struct json_token *loaded)
 {
     struct json_token name;
     struct json_token value;
@@ -295,15 +295,15 @@ static void take_loaded(struct collector_status *out, const struct json_token *l
     }
 }
 
-static bool take_vouching(struct collector_status *out, const struct features *features,
+static bool read_vouching(struct collector_status *out, const struct features *features,
                           const struct intervals *intervals, const struct found *found)
 {
     if (!get(found, "generations"))
         return true;
-    if (!take_generations(out, features, intervals, found))
+    if (!read_generations(out, features, intervals, found))
         return false;
     if (get(found, "loaded"))
-        take_loaded(out, get(found, "loaded"));
+        read_loaded(out, get(found, "loaded"));
     out->is_vouching = out->turn > 0 && out->since_us > 0 && out->since_us <= out->as_of_us &&
                        out->since_us % BOARD_GRID_US == 0 && out->as_of_us % BOARD_GRID_US == 0;
     return true;
@@ -368,18 +368,18 @@ static int64_t later(int64_t a_us, int64_t b_us)
     return a_us > b_us ? a_us : b_us;
 }
 
-static bool take_members(struct collector_status *out, const struct features *features,
+static bool read_members(struct collector_status *out, const struct features *features,
                          const struct intervals *intervals, const struct found *found, char *fault)
 {
     out->state = find_state(get(found, "state"));
-    out->as_of_us = get_moment(found, "asOf");
-    out->since_us = get_moment(found, "since");
-    out->latest_us = later(later(out->as_of_us, out->since_us), get_moment(found, "startedAt"));
+    out->as_of_us = get_timestamp(found, "asOf");
+    out->since_us = get_timestamp(found, "since");
+    out->latest_us = later(later(out->as_of_us, out->since_us), get_timestamp(found, "startedAt"));
     out->turn = get_count(found, "turn");
     out->limit = (size_t)get_count(found, "limit");
     get_text(found, "installation", out->installation, sizeof(out->installation));
     get_kept(out, found);
-    if (!take_vouching(out, features, intervals, found)) {
+    if (!read_vouching(out, features, intervals, found)) {
         snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE,
                  "\"generations\" is not a number for each of its boards");
         return false;
@@ -403,7 +403,7 @@ bool collector_status_parse(struct collector_status *out, const struct features 
         return false;
     }
     is_good =
-        collect(&root, &found, fault) && take_members(&status, features, intervals, &found, fault);
+        collect(&root, &found, fault) && read_members(&status, features, intervals, &found, fault);
     if (is_good)
         *out = status;
     else

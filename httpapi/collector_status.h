@@ -2,11 +2,11 @@
  *
  * Shape    one JSON object of known members, each of its type. Who speaks, the topic says: a
  *          "collectorId" is not looked at. Members that are not known are left out.
- * Vouch    a status vouches for boards when it names its turn, a span of moments and one generation
- *          per board: at every moment of [since, asOf] that lies on the grid, this collector's
+ * Vouch    a status vouches for boards when it names its turn, a span of time and one generation
+ *          per board: at every point of the grid in [since, asOf], this collector's
  *          boards were those. `generations` has them by our own positions; 0 = not vouched for, also
  *          where the collector keeps no such board, or one of another length.
- * Units    moments in microseconds since 1970.
+ * Units    timestamps in microseconds since 1970.
  * Errors   false when the text is no such object, has a member twice, or a known one that is of the
  *          wrong type, too long, negative or invisible; `fault` says in a sentence what is wrong.
  * Owner    collector_status_release() frees what the struct holds.
@@ -46,7 +46,7 @@ struct collector_status {
     char installation[INSTALLATION_SIZE]; /* the mark of its database; "" = not said */
     int64_t as_of_us;                     /* 0 = not said, as in a last will */
     int64_t since_us;
-    int64_t latest_us; /* of all moments in it */
+    int64_t latest_us; /* of all timestamps in it */
     int64_t turn;
     size_t limit;
     bool is_vouching;

@@ -3,6 +3,7 @@
 #include "httpapi/ask.h"
 #include "httpapi/board_cache.h"
 #include "httpapi/reply.h"
+#include "shared/base/hash.h"
 #include "shared/base/mem.h"
 #include "shared/model/reading_json.h"
 
@@ -45,11 +46,7 @@ void dashboard_free(struct dashboard *dashboard)
 
 static size_t place_of(const char *target)
 {
-    uint32_t hash = 2166136261u;
-
-    for (; *target; target++)
-        hash = (hash ^ (unsigned char)*target) * 16777619u;
-    return (hash ^ hash >> 16) & (KEPT_ANSWERS - 1);
+    return hash_bytes(target, strlen(target)) & (KEPT_ANSWERS - 1);
 }
 
 bool dashboard_answer_again(struct api *api, struct server_request *request)
@@ -84,7 +81,7 @@ static void keep(struct api *api, const char *target, struct server_answer *answ
     dashboard->kept[place].answer = server_answer_keep(answer);
 }
 
-/* The answer's body out of a set of boards, all of one moment; false when the set lacks one. */
+/* The answer's body out of a set of boards, all with one as-of; false when the set lacks one. */
 static bool write_boards(struct api *api, const struct params *params, enum board_set set,
                          struct buffer *out, int64_t *as_of_us)
 {

@@ -25,7 +25,7 @@ bool dashboard_answer_again(struct api *api, struct server_request *request);
 void dashboard_answer(struct api *api, struct server_request *request, const struct route *route,
                       struct params *params);
 
-/* The database could not answer: the last set that was whole, as of its own moment. */
+/* The database could not answer: the last set that was whole, with its own as-of. */
 void dashboard_on_failed(struct api *api, struct server_request *request, const struct query *query,
                          const struct problem *problem);
 

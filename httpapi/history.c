@@ -95,7 +95,7 @@ static void start_stream(struct export *export)
     server_respond_stream(export->request, 200, headers.items, headers.count, &source, true);
 }
 
-static void take_page(struct export *export)
+static void apply_page(struct export *export)
 {
     struct query *query = &export->query;
     uint64_t rows = query->params.limit;
@@ -139,7 +139,7 @@ static void on_done(struct pool_job *job, const struct pg_error *error)
         problem_set(&problem, 404, "there is no such device: it never sent a reading");
         export->has_failed = true;
     } else {
-        take_page(export);
+        apply_page(export);
     }
     query_release(&export->query);
     if (export->is_streaming) {

@@ -33,8 +33,7 @@ enum {
     MQTT_KEEPALIVE_S = 10,
     LACKING_MS = 2000,
     UNREADABLE_EVERY_MS = 10000,
-    READ_BUDGET_US =
-        2000 /* who may publish can send more than can be read: others have their turn */
+    READ_BUDGET_US = 2000 /* so that a flood of boards does not keep requests waiting */
 };
 
 #define STATUSES "collectors/+/status"
@@ -45,7 +44,7 @@ struct app {
     struct mqtt_link mqtt;
     uint64_t seen_generation;
     uint64_t lacking_since_ms; /* a board that a collector names */
-    uint64_t unreadable_ms;    /* when one was told of last; 0 = never */
+    uint64_t unreadable_ms;    /* when one was logged last; 0 = never */
     struct signals signals;
     uv_signal_t sigterm;
     uv_signal_t sigint;
@@ -64,8 +63,8 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
     mqtt_link_subscribe(link, BOARDS, 1);
 }
 
-/* Anybody may send thousands of them. */
-static void tell_unreadable(struct app *app, const char *topic)
+/* Any client of the broker may send thousands of them, so a line is written every now and then. */
+static void log_unreadable(struct app *app, const char *topic)
 {
     uint64_t now_ms = uv_now(app->api.loop);
     char shown[200];
@@ -85,7 +84,7 @@ static void on_mqtt_message(struct mqtt_link *link, const struct mqtt_delivery *
 
     if (!board_cache_apply(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
                            delivery->retain, timestamp_now(), uv_now(app->api.loop)))
-        tell_unreadable(app, delivery->topic);
+        log_unreadable(app, delivery->topic);
 }
 
 /* What has come is not answered from before it is weighed; what it ends, ends now. */
@@ -103,7 +102,7 @@ static void on_mqtt_read(struct mqtt_link *link)
 
 /* ---- which collectors there are ------------------------------------------------------------- */
 
-static uint64_t take_mark(void *user)
+static uint64_t get_mark(void *user)
 {
     struct app *app = user;
 
@@ -158,8 +157,8 @@ static void log_catalog(const struct catalog *catalog)
     buffer_release(&text);
 }
 
-/* Requests that are under way end under the catalog that they began with. All boards are retained, so
- * that they come again for those who subscribe again. */
+/* Requests that are under way end under the catalog that they began with. Boards are retained, so
+ * subscribing again brings them all. */
 static void use_catalog(struct app *app, struct catalog *catalog)
 {
     struct api *api = &app->api;
@@ -374,7 +373,7 @@ int main(int argc, char **argv)
     api->roster = roster_start(api->loop,
                                &(struct roster_config){.url = settings.database_url,
                                                        .user = &app,
-                                                       .take_mark = take_mark,
+                                                       .get_mark = get_mark,
                                                        .on_columns = on_columns,
                                                        .on_rows = on_rows},
                                error, sizeof(error));

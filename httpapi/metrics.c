@@ -112,12 +112,12 @@ static void write_data(struct buffer *out, struct api *api)
                       api->broker->state == MQTT_LINK_UP);
     prometheus_number(out, PREFIX "broker_connects_total", "counter",
                       "Times the broker was connected to.", (double)api->broker->connects);
-    prometheus_number(out, PREFIX "board_messages_total", "counter", "Boards and statuses taken.",
+    prometheus_number(out, PREFIX "board_messages_total", "counter", "Boards and statuses read.",
                       (double)board_cache_message_count(api->boards, false));
     prometheus_number(
         out, PREFIX "board_messages_unreadable_total", "counter",
-        "Those that were not taken: malformed, of a moment to come, or more than may be said by "
-        "whom the database does not know.",
+        "Those that were refused: malformed, of the future, or more than strangers to the "
+        "database may say.",
         (double)board_cache_message_count(api->boards, true));
     prometheus_number(out, PREFIX "board_kept_bytes", "gauge",
                       "About what is kept of boards and statuses.",
@@ -132,7 +132,7 @@ static void write_data(struct buffer *out, struct api *api)
                       "1 while boards are current and no collector's readings are missing.",
                       board_cache_verdict(api->boards, now_ms) == WEIGHED_EXACT);
     prometheus_number(out, PREFIX "boards_as_of_seconds", "gauge",
-                      "The moment of the last boards that were whole, since 1970; 0 = none yet.",
+                      "The as-of of the last boards that were whole, since 1970; 0 = none yet.",
                       board_cache_as_of(api->boards) == INT64_MIN
                           ? 0
                           : (double)board_cache_as_of(api->boards) / 1e6);

@@ -36,7 +36,7 @@ static struct server_answer *file_answer(const struct api *api, const struct pag
                                 is_gz ? file->gz_bytes : file->bytes, SERVER_ANSWER_ETAG);
 }
 
-/* What a person needs who finds no page here: where to look, from THE table. */
+/* Shown where no page was built in: a list of the routes. */
 static struct server_answer *index_answer(const struct api *api)
 {
     struct reply_headers headers;

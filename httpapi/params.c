@@ -123,7 +123,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
                  (unsigned long long)param->least, (unsigned long long)param->most);
         break;
     case PARAM_TIMESTAMP:
-        append(out, out_bytes, "a moment as in RFC 3339, such as 2026-11-23T12:00:00Z");
+        append(out, out_bytes, "a timestamp as in RFC 3339, such as 2026-11-23T12:00:00Z");
         break;
     case PARAM_TEXT:
         append(out, out_bytes, "at most 64 characters of UTF-8, none of them NUL");
@@ -142,7 +142,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
 
 /* ---- values --------------------------------------------------------------------------------- */
 
-static bool take_count(uint64_t *out, const char *text, uint64_t least, uint64_t most)
+static bool parse_count(uint64_t *out, const char *text, uint64_t least, uint64_t most)
 {
     uint64_t number = 0;
 
@@ -174,8 +174,8 @@ static bool is_one_duration(const char *text)
     return false;
 }
 
-static bool take_interval(struct params *out, const char *text, const struct params_rules *rules,
-                          bool takes_durations)
+static bool parse_interval(struct params *out, const char *text, const struct params_rules *rules,
+                           bool takes_durations)
 {
     const struct intervals *intervals = rules->intervals;
     struct interval_choice choice = {.index = intervals_find(intervals, text)};
@@ -200,7 +200,7 @@ static bool take_interval(struct params *out, const char *text, const struct par
     return true;
 }
 
-static bool take_feature(struct params *out, const char *text, const struct params_rules *rules)
+static bool parse_feature(struct params *out, const char *text, const struct params_rules *rules)
 {
     size_t feature = features_find(rules->features, text);
 
@@ -215,8 +215,8 @@ static bool take_feature(struct params *out, const char *text, const struct para
 }
 
 /* Cuts the list into names and takes each. */
-static bool take_list(struct params *out, const struct param *param, const char *text,
-                      const struct params_rules *rules)
+static bool parse_list(struct params *out, const struct param *param, const char *text,
+                       const struct params_rules *rules)
 {
     out->feature_count = param->kind == PARAM_FEATURES ? 0 : out->feature_count;
     out->interval_count = param->kind == PARAM_INTERVALS ? 0 : out->interval_count;
@@ -228,8 +228,8 @@ static bool take_list(struct params *out, const struct param *param, const char 
             return false;
         memcpy(name, text, length);
         name[length] = '\0';
-        if (!(param->kind == PARAM_FEATURES ? take_feature(out, name, rules)
-                                            : take_interval(out, name, rules, false)))
+        if (!(param->kind == PARAM_FEATURES ? parse_feature(out, name, rules)
+                                            : parse_interval(out, name, rules, false)))
             return false;
         if (!text[length])
             return true;
@@ -237,7 +237,7 @@ static bool take_list(struct params *out, const struct param *param, const char 
     }
 }
 
-/* The last moment of the year 9999, and no database keeps one that is as far before 1970. */
+/* The end of the year 9999, and no database keeps one that is as far before 1970. */
 #define CURSOR_MOST_US INT64_C(253402300799999999)
 
 /* Some digits, with or without a minus before them, up to `end`. */
@@ -250,7 +250,7 @@ static bool is_number(const char *text, size_t most, char end)
     return digits > 0 && digits <= most && text[digits] == end;
 }
 
-static bool take_cursor(struct params_cursor *out, const char *text)
+static bool parse_cursor(struct params_cursor *out, const char *text)
 {
     char *end;
     long long us;
@@ -278,26 +278,26 @@ static size_t count_characters(const char *text)
     return count;
 }
 
-static bool take_value(struct params *out, const struct param *param, const char *text,
-                       const struct params_rules *rules)
+static bool parse_value(struct params *out, const struct param *param, const char *text,
+                        const struct params_rules *rules)
 {
     void *target = (char *)out + param->offset;
 
     switch (param->kind) {
     case PARAM_FEATURES:
     case PARAM_INTERVALS:
-        return take_list(out, param, text, rules);
+        return parse_list(out, param, text, rules);
     case PARAM_FEATURE:
         out->feature = features_find(rules->features, text);
         return out->feature < rules->features->count;
     case PARAM_INTERVAL:
         out->interval_count = 0;
-        return take_interval(out, text, rules, true);
+        return parse_interval(out, text, rules, true);
     case PARAM_ORDER:
         return sort_order_parse(&out->order, text);
     case PARAM_COUNT:
     case PARAM_TOP:
-        return take_count(target, text, param->least, param->most);
+        return parse_count(target, text, param->least, param->most);
     case PARAM_TIMESTAMP:
         return timestamp_parse(target, text);
     case PARAM_TEXT:
@@ -307,7 +307,7 @@ static bool take_value(struct params *out, const struct param *param, const char
         strcpy(target, text);
         return device_id_is_legal(text, strlen(text));
     case PARAM_CURSOR:
-        return take_cursor(target, text);
+        return parse_cursor(target, text);
     case PARAM_FORMAT:
         out->format = strcmp(text, "csv") == 0    ? FORMAT_CSV
                       : strcmp(text, "json") == 0 ? FORMAT_JSON
@@ -372,7 +372,7 @@ static void set_fallbacks(struct params *out, const struct param *params,
                           const struct params_rules *rules)
 {
     for (const struct param *param = params; param->name; param++) {
-        if (param->fallback && !take_value(out, param, param->fallback, rules)) {
+        if (param->fallback && !parse_value(out, param, param->fallback, rules)) {
             /* all_time where it is not configured: the database answers, as it does for a duration */
             assert(param->kind == PARAM_INTERVAL);
             out->intervals[0] = (struct interval_choice){
@@ -428,7 +428,7 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
         }
         if (param && (!decode(text, is_list(param) ? PARAM_LIST_SIZE : PARAM_TEXT_SIZE, value,
                               value_bytes, param->kind != PARAM_TIMESTAMP) ||
-                      !take_value(out, param, text, rules))) {
+                      !parse_value(out, param, text, rules))) {
             refuse(problem, param, value, value_bytes, rules);
             return false;
         }

@@ -3,10 +3,10 @@
  * Shape    a route names its parameters in a table; params_parse() reads a query string against it,
  *          strictly: an unknown, repeated or ill-formed parameter is a problem; so is an empty value,
  *          except of a text or a cursor.
- * Units    moments in microseconds since 1970, lengths in microseconds.
+ * Units    timestamps in microseconds since 1970, lengths in microseconds.
  * Errors   false, with a struct problem that names the parameter, the value and what is legal.
  * Owner    plain values; the tables are constant.
- * Source   RFC 3986 sections 2.1 and 3.4; `+` is a space, except in moments, whose offset it begins.
+ * Source   RFC 3986 sections 2.1 and 3.4; `+` is a space, except in timestamps, where it begins the offset.
  */
 #ifndef HIGHWATER_PARAMS_H
 #define HIGHWATER_PARAMS_H

@@ -81,7 +81,7 @@ static void start(struct pool_slot *slot, struct pool_job *job)
     pg_link_submit(&slot->link, &job->query);
 }
 
-static struct pool_job *take_waiting(struct pool *pool)
+static struct pool_job *pop_waiting(struct pool *pool)
 {
     struct pool_job *job = pool->first;
 
@@ -99,7 +99,7 @@ static void run_next(struct pool *pool)
     struct pool_slot *slot;
 
     while (pool->first && (slot = free_slot(pool)) != NULL)
-        start(slot, take_waiting(pool));
+        start(slot, pop_waiting(pool));
 }
 
 enum pool_refusal pool_submit(struct pool *pool, struct pool_job *job, bool is_continued)
@@ -133,7 +133,7 @@ static void on_up(struct pg_link *link)
     run_next(slot->pool);
 }
 
-/* With the last connection gone nobody will serve those who wait. */
+/* Without a connection the waiting jobs would wait for ever. */
 static void fail_waiting(struct pool *pool, const char *reason)
 {
     struct pg_error error = {.is_connection = true};
@@ -141,7 +141,7 @@ static void fail_waiting(struct pool *pool, const char *reason)
 
     for (size_t i = 0; reason[i] && i + 1 < sizeof(error.text); i++)
         error.text[i] = reason[i];
-    while ((job = take_waiting(pool)) != NULL) {
+    while ((job = pop_waiting(pool)) != NULL) {
         pool->failed++;
         job->on_done(job, &error);
     }

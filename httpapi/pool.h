@@ -3,7 +3,7 @@
  * Shape    a job is one statement with parameters. It runs on the first connection that is free.
  * Units    durations in ms.
  * Errors   pool_submit() is false, with the reason, when no connection is up or too many wait:
- *          better an honest 503 now than an answer that nobody waits for any more. A job ends with
+ *          better an honest 503 now than an answer after the client has given up. A job ends with
  *          on_done(error).
  * Limits   statement_timeout is the server's; a statement that outlives it by far costs its
  *          connection.

@@ -3,7 +3,7 @@
  *
  * Shape    a kind of query builds its SQL and parameters out of what was asked, and writes the body
  *          of the answer as its result comes in. One struct query is one question, asked once.
- * Units    moments in microseconds since 1970.
+ * Units    timestamps in microseconds since 1970.
  * Errors   is_found = false: there is no such device. All else is the database's error.
  * Owner    query_release() frees what the struct holds; texts of `setup` are constant.
  */
@@ -34,7 +34,7 @@ struct query {
     struct params params;
     struct catalog *catalog;
     const struct features *features; /* of the catalog */
-    int64_t as_of_us;                /* the question is about this moment */
+    int64_t as_of_us;                /* the answer is of this time */
 
     struct buffer sql;
     int bound_count;

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* As boards are, SQL's are of one moment: nothing counts that was received after it, although the
+/* As boards are, SQL's have one as-of: nothing counts that was received after it, although the
  * snapshot, which is taken later, may have it. (Of all time the best is kept, and when it was
  * received is not.) */
 static void build_dashboard(struct query *query)

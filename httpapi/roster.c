@@ -176,7 +176,7 @@ static void ask_now(struct roster *roster)
     roster->is_wanted = false;
     roster->count = 0;
     roster->asked_ms = uv_now(roster->again.loop);
-    roster->mark = roster->config.take_mark(roster->config.user);
+    roster->mark = roster->config.get_mark(roster->config.user);
     uv_timer_start(&roster->again, on_timer, ROSTER_EVERY_MS, 0);
     pg_link_submit(&roster->link, &roster->question);
     ask_rights(roster);

@@ -1,6 +1,6 @@
 /* roster.h: asks the database which collectors there are, again and again.
  *
- * Shape    one question at a time, on a connection of its own, so that it never waits behind one that
+ * Shape    one question at a time, on a connection of its own, so that it never waits for one that
  *          takes seconds. roster_ask() is cheap: asks at once, or as soon as the last question is
  *          ROSTER_PAUSE_MS old, or is answered; and it asks by itself every second.
  * Units    durations in ms.
@@ -26,7 +26,7 @@ struct roster_config {
     const char *url;
     void *user;
     /* What the caller has heard, asked for before the question leaves. */
-    uint64_t (*take_mark)(void *user);
+    uint64_t (*get_mark)(void *user);
     /* With each answer, of a standby too, and after the rows: the table's features, "a,b"; "" = there
      * is no table yet. */
     void (*on_columns)(void *user, const char *columns);

@@ -1,4 +1,4 @@
-/* route.h: what one path is: its parameters, what it answers with and who makes the answer. */
+/* route.h: what one path is: its parameters, what it answers with and which function makes the answer. */
 #ifndef HIGHWATER_ROUTE_H
 #define HIGHWATER_ROUTE_H
 

@@ -1,4 +1,4 @@
-/* routes.h: THE table: every path, its parameters, what it answers with and who makes the answer.
+/* routes.h: THE table: every path, its parameters, what it answers with and which function makes the answer.
  *
  * Shape    routing, the index page, the metrics' labels and the OpenAPI document come from it.
  */

@@ -1,4 +1,4 @@
-/* settings.h: what httpapi can be told, as flags or in the environment.
+/* settings.h: the settings of httpapi, from flags and the environment.
  *
  * Errors   settings_parse() prints one line that names the setting, its value and what is legal.
  * Owner    texts point into the environment and the arguments.

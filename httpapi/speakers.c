@@ -1,4 +1,4 @@
-/* Bytes are counted anew when something was added, by looking at what is there: a version is held by
+/* Bytes are counted again when something was added, by looking at what is there: a version is held by
  * several spans, and a count kept along the way would have to know which was the last. */
 #include "httpapi/speakers.h"
 
@@ -152,7 +152,7 @@ void speakers_drop(struct speakers *speakers, struct speaker *gone)
     }
 }
 
-/* The stranger who has been silent for longest, `but` apart; NULL when there is none. */
+/* The stranger that has been silent for longest, other than `but`; NULL when there is none. */
 static struct speaker *oldest_stranger(const struct speakers *speakers, const struct speaker *but)
 {
     struct speaker *oldest = NULL;
@@ -205,23 +205,23 @@ void speaker_add_span(struct speaker *speaker, struct span *span, uint64_t now_m
     speaker->spans[speaker->span_count++] = span;
 }
 
-/* A version that a span and the one behind it hold counts once. */
+/* A version that two spans in a row hold counts once. */
 static size_t bytes_of(const struct speakers *speakers, const struct speaker *speaker)
 {
-    struct board_version **behind = speaker->latest;
+    struct board_version **next = speaker->latest;
     size_t bytes = sizeof(*speaker) + (speaker->shown ? strlen(speaker->shown) : 0);
 
     for (size_t i = 0; i < speakers->boards; i++)
-        bytes += behind[i] ? behind[i]->board.bytes : 0;
+        bytes += next[i] ? next[i]->board.bytes : 0;
     for (size_t s = speaker->span_count; s-- > 0;) {
         const struct span *span = speaker->spans[s];
 
         bytes += span->bytes;
         for (size_t i = 0; i < speakers->boards; i++) {
-            if (span->versions[i] && span->versions[i] != behind[i])
+            if (span->versions[i] && span->versions[i] != next[i])
                 bytes += span->versions[i]->board.bytes;
         }
-        behind = span->versions;
+        next = span->versions;
     }
     return bytes;
 }

@@ -1,11 +1,11 @@
 /* speakers.h: the collectors that were heard over MQTT, and how much is kept of each.
  *
- * Why      anybody who may publish can speak as thousands of collectors, with boards as large as
- *          messages may be. Only those whom the database knows are ever answered from; the others
+ * Why      any client that may publish can speak as thousands of collectors, with boards as large as
+ *          messages may be. Only those that the database knows are ever answered from; the others
  *          share a little memory, and make room for each other.
  *          Of strangers no more is read than a part of what can be: a flood of theirs costs little.
  * Shape    per collector the last of each board, and what it vouched for in the last seconds, as
- *          spans that hold boards. A stranger is whoever the last answer of the database did not
+ *          spans that hold boards. A stranger is a collector that the last answer of the database did not
  *          name, and before the first answer all are.
  * Errors   speakers_find_or_add() is NULL for an id that is not legal, and when all places are taken
  *          by collectors that are known.
@@ -51,26 +51,26 @@ struct speakers {
 };
 
 void speakers_init(struct speakers *speakers, size_t boards);
-void speakers_clear(struct speakers *speakers); /* what was said, not who is known */
+void speakers_clear(struct speakers *speakers); /* what was said, not which are known */
 void speakers_release(struct speakers *speakers);
 
-/* Whom the database knows now. */
+/* The collectors that the database knows now. */
 void speakers_know(struct speakers *speakers, const struct roster_row *rows, size_t count);
 
 /* False for a message that is not to be read, since strangers have said enough in this second. Before
- * the database has said whom it knows, all that is retained must be let in. */
+ * the database has answered once, all that is retained must be let in. */
 bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes, uint64_t now_ms);
 
 /* It has said something lately, and not that it ends. */
 bool speaker_is_there(const struct speaker *speaker, uint64_t now_ms);
 bool speaker_is_live(const struct speaker *speaker, uint64_t now_ms);
 
-/* What those keep together who are there; where nobody is, what those kept who were. By their ids, so
- * that it is the same however often they come and go. Before the database has said whom it knows,
- * everybody counts. */
+/* What the collectors that are there keep, together; if none is there, what the silent ones kept. In
+ * the order of their ids, so that reconnects change nothing. Before the database has answered all
+ * collectors count, after that only those it knows. */
 void speakers_offer(const struct speakers *speakers, uint64_t now_ms, struct catalog_offer *out);
 
-/* The collector that speaks. When all places are taken a new one gets that of the stranger who has
+/* The collector that speaks. When all places are taken a new one gets that of the stranger that has
  * been silent for longest. */
 struct speaker *speakers_find_or_add(struct speakers *speakers, const char *id, size_t bytes);
 void speakers_drop(struct speakers *speakers, struct speaker *gone);

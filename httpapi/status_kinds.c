@@ -75,7 +75,7 @@ static bool is_flag(const struct json_token *token)
     return token->kind == JSON_BOOLEAN;
 }
 
-bool status_read_moment(const struct json_token *token, int64_t *out_us)
+bool status_read_timestamp(const struct json_token *token, int64_t *out_us)
 {
     struct json_text text;
     bool is_legal;
@@ -88,11 +88,11 @@ bool status_read_moment(const struct json_token *token, int64_t *out_us)
     return is_legal;
 }
 
-static bool is_moment(const struct json_token *token)
+static bool is_timestamp(const struct json_token *token)
 {
     int64_t us;
 
-    return status_read_moment(token, &us);
+    return status_read_timestamp(token, &us);
 }
 
 bool status_split_interval(const struct json_token *token, struct json_token *name,
@@ -178,12 +178,12 @@ static void put_string(struct buffer *out, const struct json_token *token)
     json_text_release(&text);
 }
 
-static void put_moment(struct buffer *out, const struct json_token *token)
+static void put_timestamp(struct buffer *out, const struct json_token *token)
 {
     char text[TIMESTAMP_TEXT_SIZE];
     int64_t us = 0;
 
-    status_read_moment(token, &us);
+    status_read_timestamp(token, &us);
     timestamp_format(text, us);
     buffer_printf(out, "\"%s\"", text);
 }
@@ -265,7 +265,7 @@ const struct status_kind status_kinds[STATUS_KINDS] = {
     [STATUS_KIND_STATE] = {is_state, put_string, "a word"},
     [STATUS_KIND_TEXT] = {is_text, put_string,
                           "up to 4,096 bytes of text without invisible characters"},
-    [STATUS_KIND_MOMENT] = {is_moment, put_moment, "a moment as RFC 3339 has it"},
+    [STATUS_KIND_TIMESTAMP] = {is_timestamp, put_timestamp, "a timestamp as RFC 3339 has it"},
     [STATUS_KIND_FLAG] = {is_flag, put_word, "true or false"},
     [STATUS_KIND_COUNT] = {is_count, put_count, "a whole number from 0 to 2^53"},
     [STATUS_KIND_NUMBER] = {is_number, put_number, "a number from 0 to 1e15"},

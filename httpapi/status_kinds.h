@@ -1,7 +1,7 @@
 /* status_kinds.h: the kinds of members that a status has: which values are good, and how they are
  * written for people.
  *
- * Shape    a table by enum status_kind_id. What is written is made anew of what was read.
+ * Shape    a table by enum status_kind_id. What is written is made from what was understood.
  * Errors   is_good() is false; `legal` says what would be.
  * Owner    tokens point into the text (json_walk.h).
  */
@@ -17,7 +17,7 @@
 enum status_kind_id {
     STATUS_KIND_STATE,
     STATUS_KIND_TEXT,
-    STATUS_KIND_MOMENT,
+    STATUS_KIND_TIMESTAMP,
     STATUS_KIND_FLAG,
     STATUS_KIND_COUNT,
     STATUS_KIND_NUMBER,
@@ -38,7 +38,7 @@ extern const struct status_kind status_kinds[STATUS_KINDS];
 
 /* What good ones say; false for others. */
 bool status_read_count(const struct json_token *token, int64_t *out);
-bool status_read_moment(const struct json_token *token, int64_t *out_us);
+bool status_read_timestamp(const struct json_token *token, int64_t *out_us);
 
 /* The name and the length of an interval, which is all that one has. */
 bool status_split_interval(const struct json_token *token, struct json_token *name,

@@ -1,6 +1,6 @@
-/* Spans rather than moments, because collectors do not speak at the same time: one that says "as of
- * 12:00:00.3" is merged with another's boards of that very moment, which are not its latest any
- * more. All moments lie on one grid (BOARD_GRID_US), so that common ones exist. */
+/* Spans rather than points in time, because collectors do not speak at the same time: one that says "as of
+ * 12:00:00.3" is merged with another's boards of that very time, which are not its latest any
+ * more. All spans end on one grid (BOARD_GRID_US), so that common points exist. */
 #include "httpapi/weighing.h"
 
 #include "shared/base/mem.h"
@@ -83,7 +83,7 @@ void span_release(struct span *span)
     free(span);
 }
 
-/* ---- who is merged -------------------------------------------------------------------------- */
+/* ---- which are merged ----------------------------------------------------------------------- */
 
 /* What was heard of one collector, and of that what may be weighed. */
 struct merged {
@@ -107,8 +107,8 @@ static bool is_usable(const struct merged *merged, const struct span *span)
            span->number <= merged->mark;
 }
 
-/* The latest moment, not after `us`, that the collector vouches for; INT64_MIN when there is none.
- * Of two spans with that moment the one that was said later counts. */
+/* The latest time, not after `us`, that the collector vouches for; INT64_MIN when there is none.
+ * Of two spans that hold it the one that was said later counts. */
 static int64_t reach(struct merged *merged, int64_t us)
 {
     int64_t latest_us = INT64_MIN;
@@ -125,8 +125,8 @@ static int64_t reach(struct merged *merged, int64_t us)
     return latest_us;
 }
 
-/* The latest moment that all vouch for, with the spans it lies in. */
-static int64_t find_moment(struct merged *merged, size_t count)
+/* The latest time that all vouch for, with the spans it lies in. */
+static int64_t find_as_of(struct merged *merged, size_t count)
 {
     int64_t us = INT64_MAX;
     size_t agreed = 0;
@@ -248,8 +248,8 @@ static enum weighing_verdict nobody_is_live(const struct heard *heard, size_t he
     return WEIGHED_NOT_LIVE;
 }
 
-static void take_merged(struct weighing *out, const struct merged *merged, size_t count,
-                        const struct heard *heard)
+static void set_merged(struct weighing *out, const struct merged *merged, size_t count,
+                       const struct heard *heard)
 {
     out->count = count;
     out->spans = mem_calloc(count, sizeof(out->spans[0]));
@@ -270,14 +270,14 @@ struct weighing *weighing_new(const struct heard *heard, size_t heard_count,
 
     out->holds = 1;
     out->verdict = WEIGHED_EXACT;
-    out->as_of_us = find_moment(merged, count);
+    out->as_of_us = find_as_of(merged, count);
     if (count == 0) {
         out->as_of_us = INT64_MIN;
         out->verdict = nobody_is_live(heard, heard_count, rows, row_count);
     } else if (out->as_of_us == INT64_MIN) {
         out->verdict = WEIGHED_APART;
     } else {
-        take_merged(out, merged, count, heard);
+        set_merged(out, merged, count, heard);
         cover(out, merged, heard, heard_count, rows, row_count, intervals);
     }
     free(merged);

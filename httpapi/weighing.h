@@ -1,19 +1,19 @@
-/* weighing.h: of which moment are the boards of all collectors together whole?
+/* weighing.h: as of when are the boards of all collectors together whole?
  *
  * The rule  The database says which collectors there are (table `collectors`), not what the broker
  *           remembers. What was heard before the table was asked is weighed against its answer:
  *           - a collector is merged when it is live and its status is of the row's turn, and not of
  *             another database;
- *           - nobody else is heard to be there, loading or without the database: what he holds he
- *             will store, and it was received before now;
+ *           - nobody else is heard to be there, loading or without the database: what it holds it
+ *             will store, and that was received before now;
  *           - every other row that has stored anything needs a merged collector that had loaded all
  *             of its batches, or its newest reading must have left the interval;
- *           - the moment is the latest that lies in a span of every merged collector.
- *           Merged boards as of that moment lack nothing, and have nothing that expired before it.
+ *           - the as-of is the latest that lies in a span of every merged collector.
+ *           Merged boards as of that time lack nothing, and have nothing that expired before it.
  *           No clock is compared with another's, and what was once weighed stays true: it only ages.
  * Shape     a span is what one status vouches for: from..until these were the collector's boards.
  *           weighing_new() is a function of what was heard and of the table's rows.
- * Owner     spans, versions of boards and weighed sets are counted: whoever keeps one holds it.
+ * Owner     spans, versions of boards and weighed sets are counted: each owner holds one.
  * Source    tests/model/coverage.pml, where each part of the rule is missed when it is left out.
  */
 #ifndef HIGHWATER_WEIGHING_H
@@ -31,10 +31,10 @@
 enum weighing_verdict {
     WEIGHED_EXACT,
     WEIGHED_INCOMPLETE, /* a merged collector does not vouch for the board, or not for so many */
-    WEIGHED_UNCOVERED,  /* somebody has stored readings that no merged collector has */
-    WEIGHED_UNSETTLED,  /* somebody is there and vouches for nothing */
-    WEIGHED_WARMING,    /* the same, and he is loading his windows */
-    WEIGHED_APART,      /* the collectors vouch for no common moment */
+    WEIGHED_UNCOVERED,  /* a collector has stored readings that no merged collector has */
+    WEIGHED_UNSETTLED,  /* a collector is there and vouches for nothing */
+    WEIGHED_WARMING,    /* the same, and it is loading its windows */
+    WEIGHED_APART,      /* the collectors vouch for no common time */
     WEIGHED_NOT_LIVE,   /* no collector is */
     WEIGHED_UNKNOWN     /* the database has not said which collectors there are */
 };
@@ -75,14 +75,14 @@ struct roster_row {
 struct heard {
     const char *id;
     enum collector_state state;
-    bool is_there; /* he has said something lately, and not that he ends */
+    bool is_there; /* it has said something lately, and not that it ends */
     size_t span_count;
     struct span *const *spans; /* oldest first */
 };
 
 struct weighing {
     unsigned holds;
-    enum weighing_verdict verdict; /* EXACT: there is a moment, and it covers every interval */
+    enum weighing_verdict verdict; /* EXACT: there is an as-of, and it covers every interval */
     int64_t as_of_us;              /* INT64_MIN: there is none, and no spans either */
     bool is_covered[INTERVALS_MAX];
     size_t count;

@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     cache = board_cache_new(&features, &intervals);
     board_cache_apply(cache, topics[4], live, sizeof(live) - 1, false, now_us, 100000);
     board_cache_apply(cache, topics[data[0] % 5], data + 1, bytes - 1, data[0] & 0x80, now_us,
-                     100000);
+                      100000);
     board_cache_weigh(cache, rows, 2, board_cache_mark(cache), 100000);
     merge_all(cache, BOARD_SET_CURRENT);
     merge_all(cache, BOARD_SET_STANDING);

@@ -46,7 +46,7 @@ bool cache_publish(struct board_cache_fixture *f, const char *topic, const char 
                    bool is_retained)
 {
     return board_cache_apply(f->cache, topic, payload, strlen(payload), is_retained, f->now_us,
-                            f->now_ms);
+                             f->now_ms);
 }
 
 void cache_say(struct board_cache_fixture *f, struct cache_status said)
