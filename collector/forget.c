@@ -199,6 +199,8 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         end_with(f, f->config->collector_id, text);
     } else if (strcmp(delivery->topic, f->fence_topic) == 0 && is_clearing(f) && !f->is_ending) {
         uv_timer_start(&f->pause, on_settled, SETTLE_MS, 0);
+    } else if (delivery->bytes > 0 && is_clearing(f)) {
+        note_topic(f, delivery->topic); /* just published, and perhaps retained: it is not told */
     }
 }
 

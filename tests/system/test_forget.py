@@ -6,6 +6,7 @@ import json
 
 from faults import is_stored, start_fleet
 from oracle import reading
+from proxy import Proxy
 from servers import LOOPBACK, free_port, until
 
 NOBODY = 0x10  # the broker's PUBACK: no subscriber
@@ -67,6 +68,26 @@ def test_sessions_and_all_that_is_retained_go_and_the_rest_stays(stack, rng):
     collector.start()
     until(lambda: is_queued(stack), 15)
     assert " error " not in collector.output()
+
+
+def test_what_comes_while_all_is_cleared_goes_as_well(stack):
+    """As a last will does that comes late. The broker's answers take a second, so this comes before them."""
+    collector = stack.start_collector()
+    until(lambda: len(retained(stack)) > 2, 20)
+    assert collector.terminate() == 0
+    watcher = stack.listen("collectors/collector/#")
+    proxy = Proxy(stack.broker.port)
+    proxy.delay(1)
+    program = stack.program("collector", ["--forget", "collector"], log_name="forget", mqtt_url=f"mqtt://{LOOPBACK}:{proxy.port}")
+    program.start()
+    status = "collectors/collector/status"
+    until(lambda: (last := watcher.latest(status)) and not last.payload, 20, "it is cleared")
+    publisher = stack.publisher()
+    publisher.send_bytes(status, b'{"state":"lost"}', retain=True)
+    publisher.wait()
+    assert program.wait(60) == 0, program.tail()
+    proxy.close()
+    assert retained(stack) == set()
 
 
 def test_who_is_live_is_not_forgotten(stack, rng):
