@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define LEGAL                                                                                      \
     "a connection string such as postgresql://user@host/database or host=... user=... (a part of " \
@@ -36,12 +37,27 @@ static bool is_uri_plain(const char *rest)
     return !memchr(behind, '@', strcspn(behind, "?"));
 }
 
+static bool has_word(const char *text, const char *word)
+{
+    while (*text && strncasecmp(text, word, strlen(word)) != 0)
+        text++;
+    return *text != '\0';
+}
+
+/* "sslmode= password=x": libpq takes what stands behind the blank for the value, and shows it. */
+static bool has_password(const char *value)
+{
+    return strchr(value, '=') && (has_word(value, "passw") || has_word(value, "pwd"));
+}
+
 static bool is_plain(const PQconninfoOption *option)
 {
     const char *value = option->val;
 
-    if (!value)
+    if (!value || *option->dispchar == '*')
         return true;
+    if (has_password(value))
+        return false;
     if (strcmp(option->keyword, "port") == 0)
         return value[strspn(value, "0123456789, ")] == '\0';
     if (strcmp(option->keyword, "host") == 0 || strcmp(option->keyword, "hostaddr") == 0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
 from conftest import BUILD_DIR
-from servers import LOOPBACK, PrivateBroker, free_port, until
+from servers import LOOPBACK, PrivateBroker, Program, free_port, until
 
 SECRET = ("s3cr3t", "s3%63r3t", "s%33cr3t", "cr3t", "s3@", "s3/")
 NOBODY = free_port()  # where nobody listens
@@ -33,6 +34,21 @@ DATABASES = [
     "postgresql://u:s3%zzcr3t@x/db",
     "u:s3cr3t@x/db",
     "psql -h x -U u password=s3cr3t",
+    f"postgresql://{LOOPBACK}:{NOBODY}/s3cr3t@x/db",
+    f"postgresql://u@{LOOPBACK}:{NOBODY}/db?sslmode=require?password=s3cr3t",
+    f"postgresql://u@{LOOPBACK}:{NOBODY}/db?connect_timeout=5;password=s3cr3t",
+    f"postgresql://u:s3cr3t@{LOOPBACK}:{NOBODY}:{NOBODY}/db",
+    f"host={LOOPBACK} port={NOBODY} sslmode= password=s3cr3t",
+    f"host={LOOPBACK} port={NOBODY} connect_timeout= PASSWORD=s3cr3t",
+    f"host={LOOPBACK} port={NOBODY} target_session_attrs = password=s3cr3t",
+    f"host={LOOPBACK} port={NOBODY} sslmode=verify-full sslrootcert=;password=s3cr3t",
+    f"host={LOOPBACK} port={NOBODY} channel_binding=x;Pwd=s3cr3t",
+    f"host={LOOPBACK};port={NOBODY};password=s3cr3t",
+    "HOST=x PASSWORD=s3cr3t",
+    "host=x\npassword=s3cr3t\nbogus",
+    "postgres://u:s3cr3t@[::1/db",
+    "postgresql://u:s3cr3t@x,y:z/db",
+    "jdbc:postgresql://x/db?user=u&password=s3cr3t",
     "s3cr3t",
 ]
 
@@ -49,6 +65,20 @@ BROKERS = [
     "http://u:s3cr3t@host",
     "mqtt://u@host:s3cr3t",
     "unix://u:s3cr3t@host",
+    "MQTT://u:s3cr3t@host",
+    "mqtt:///u:s3cr3t@host",
+    "mqtt://:s3cr3t@host",
+    "mqtt://u:s3cr3t@[::1",
+    "mqtt://u:s3cr3t@host:99999",
+    "mqtt://u:s3cr3t@ho st",
+    "mqtt://u:s3cr3t %@host",
+    "mqtt://u:s3%00cr3t@host",
+    "mqtt://u:s3cr3t@host,host2",
+    "mqtt://u:s3cr3t@host/topic",
+    "//u:s3cr3t@host:1883",
+    "ws://u:s3cr3t@host/mqtt",
+    "mqtts://host?user=u&password=s3cr3t",
+    "u s3cr3t host@",
     f"mqtt://u:s3cr3t@{LOOPBACK}:{NOBODY}",
     f"mqtt://u:s3@cr3t@{LOOPBACK}:{NOBODY}",
     f"mqtt://u:s3%63r3t@[::1]:{NOBODY}",
@@ -147,16 +177,27 @@ def test_what_the_programs_tell_about_themselves_has_none(stack):
     assert not [text for text in told if b"s3cr3t" in text]
 
 
-def test_flags_are_hidden_from_ps_and_the_rest_from_other_processes(stack):
+def test_flags_are_hidden_from_ps(stack):
     url = stack.database.url.replace("highwater@", "highwater:s3cr3t@")
     collector = stack.start_collector("--database-url", url, core_dumps="0")
     collector.wait_for_line("windows: complete")
     command = Path(f"/proc/{collector.pid}/cmdline").read_bytes()
     assert b"--database-url" in command and b"s3cr3t" not in command
     assert resource.prlimit(collector.pid, resource.RLIMIT_CORE) == (0, 0)
-    # what is not dumpable belongs to root, and only root reads it
-    assert Path(f"/proc/{collector.pid}/environ").stat().st_uid == 0
     assert collector.terminate() == 0
+
+
+def test_other_processes_of_the_same_user_read_nothing(area, logs):
+    """What is not dumpable belongs to root, and only root reads it."""
+    binary = Path(shutil.copy(BUILD_DIR / "collector", area / "collector-of-nobody"))
+    binary.chmod(0o755)
+    program = Program("nobody", [binary], logs / "nobody.log", env=environment(CORE_DUMPS="0"), user="nobody")
+    program.start()
+    try:
+        program.wait_for_line("schema: waiting")
+        assert Path(f"/proc/{program.pid}/environ").stat().st_uid == 0
+    finally:
+        program.kill9()
 
 
 # --- A password in a file ----------------------------------------------------------------------------

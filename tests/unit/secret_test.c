@@ -103,6 +103,8 @@ static void test_pg_url__what_libpq_would_misread_is_refused(void **state)
         "postgresql:///db?host=/var/run/postgresql&password=a@b/c",
         "postgresql://u:s3?cr3t@h",
         "host=@abstract",
+        "host=h options='-c geqo=off' passfile=/etc/highwater/passwords",
+        "dbname=passwords user=pwd",
     };
     static const char *const illegal[] = {
         "s3cr3t",
@@ -118,6 +120,13 @@ static void test_pg_url__what_libpq_would_misread_is_refused(void **state)
         "postgresql://h/db?password=s3cr3t&bogus=1",
         "postgresql://h?password=s3cr3t@x",
         "mysql://u:s3cr3t@h/db",
+        "postgresql://h:12/s3cr3t@h/db",
+        "host=h dbname= password=s3cr3t",
+        "host=h dbname=db;pwd=s3cr3t",
+        "host=h sslmode= PASSWORD=s3cr3t",
+        "host=h application_name=x;Pwd=s3cr3t",
+        "postgresql://u@h/db?sslmode=require?password=s3cr3t",
+        "postgresql://u@h/db;password=s3cr3t",
     };
 
     (void)state;
