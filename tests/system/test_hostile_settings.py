@@ -154,6 +154,50 @@ def test_settings_from_anywhere_change_nothing(stack, way):
     assert_all_works(stack, hostile_by(way, stack.database))
 
 
+# What an operator tunes and no answer depends on.
+LEFT_ALONE = {"backslash_quote", "jit_above_cost", "max_parallel_workers_per_gather"}
+
+
+def settings_of_a_session(stack):
+    """As the one that stores has them, by name."""
+    as_superuser(stack.database, "TRUNCATE public.seen")
+    collector = live_collector(stack)
+    as_superuser(
+        stack.database,
+        "CREATE OR REPLACE TRIGGER see AFTER UPDATE ON public.collectors FOR EACH ROW WHEN (new.batches > old.batches)"
+        " EXECUTE FUNCTION public.see()",
+    )
+    stack.publish(reading("d", temperature=1))
+    connection = stack.database.connect(superuser=True)  # which nothing is set for
+    connection.autocommit = True
+
+    def seen():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT lower(name), replace(value, '\"', '') FROM public.seen")
+            return dict(cursor.fetchall())
+
+    settings = until(seen)
+    connection.close()
+    assert collector.terminate() == 0
+    return settings
+
+
+def test_a_session_has_none_of_these_settings(stack):
+    as_superuser(
+        stack.database,
+        "CREATE TABLE public.seen (name text, value text)",
+        "ALTER TABLE public.seen OWNER TO highwater",
+        "CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO public.seen SELECT name, setting FROM pg_settings; RETURN NULL; END'",
+    )
+    usual = settings_of_a_session(stack)
+    hostile_by("role", stack.database)
+    hostile = settings_of_a_session(stack)
+    changed = {name: hostile[name] for name in HOSTILE if hostile[name] != usual[name]}
+    assert set(changed) == LEFT_ALONE
+    assert (usual["row_security"], usual["search_path"]) == ("off", "public, pg_temp")
+
+
 @pytest.mark.parametrize(
     "options",
     [

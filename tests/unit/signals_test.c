@@ -24,7 +24,7 @@ static void test_signals__no_hangup_ends_what_has_no_loop(void **state)
 }
 
 /* Between the end of the loop and that of the process, too, where libuv has given the default back. */
-static void test_signals__a_hangup_is_heard_while_there_is_a_loop_and_harmless_after_it(void **state)
+static void test_signals__a_hangup_is_heard_in_a_loop_and_harmless_after_it(void **state)
 {
     struct signals signals;
     uv_loop_t loop;
@@ -50,8 +50,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signals__no_hangup_ends_what_has_no_loop),
-        cmocka_unit_test(
-            test_signals__a_hangup_is_heard_while_there_is_a_loop_and_harmless_after_it),
+        cmocka_unit_test(test_signals__a_hangup_is_heard_in_a_loop_and_harmless_after_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
