@@ -2,9 +2,20 @@
 
 #include "shared/base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of an escape such as %40; 0 when there is none, or it is a NUL, which no text can hold. */
+static char escaped(const char *at)
+{
+    char digits[3];
+
+    if (*at != '%' || strspn(at + 1, "0123456789abcdefABCDEF") < 2)
+        return '\0';
+    memcpy(digits, at + 1, 2);
+    digits[2] = '\0';
+    return (char)strtol(digits, NULL, 16);
+}
 
 /* Percent-decodes [start, end) into a new string. */
 static char *decoded(const char *start, const char *end)
@@ -13,10 +24,10 @@ static char *decoded(const char *start, const char *end)
     char *to = out;
 
     for (const char *from = out; *from; from++) {
-        unsigned code;
+        char meant = escaped(from);
 
-        if (*from == '%' && sscanf(from + 1, "%2x", &code) == 1 && from[1] && from[2] && code) {
-            *to++ = (char)code;
+        if (meant) {
+            *to++ = meant;
             from += 2;
         } else {
             *to++ = *from;
@@ -28,10 +39,10 @@ static char *decoded(const char *start, const char *end)
 
 static bool parse_port(struct mqtt_url *url, const char *text)
 {
-    char *end;
-    long port = strtol(text, &end, 10);
+    size_t digits = strspn(text, "0123456789");
+    long port = digits > 0 && digits <= 5 ? strtol(text, NULL, 10) : 0;
 
-    if (end == text || *end || port < 1 || port > 65535)
+    if (text[digits] || port < 1 || port > 65535)
         return false;
     url->port = (int)port;
     return true;
@@ -63,14 +74,15 @@ static bool parse_authority(struct mqtt_url *url, const char *text)
     authority = mem_strndup(text, (size_t)(end - text));
     host_end = authority[0] == '[' ? strchr(authority, ']') : NULL;
     colon = strchr(host_end ? host_end : authority, ':');
-    is_legal = (!colon || parse_port(url, colon + 1)) && (authority[0] != '[' || host_end);
+    is_legal = (!colon || parse_port(url, colon + 1)) &&
+               (authority[0] != '[' || (host_end && (!host_end[1] || colon == host_end + 1)));
     if (colon)
         *colon = '\0';
     url->host = host_end ? mem_strndup(authority + 1, (size_t)(host_end - authority - 1))
                          : mem_strdup(authority);
     free(authority);
     /* what is no host is a part of something else, of a password even; it must not be quoted */
-    return is_legal && url->host[0] && !strpbrk(url->host, "?#&=@,;!\"' \t");
+    return is_legal && url->host[0] && !strpbrk(url->host, "?#&=@,;![]\"' \t\r\n");
 }
 
 bool mqtt_url_parse(struct mqtt_url *url, const char *text)

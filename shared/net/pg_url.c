@@ -27,14 +27,14 @@ static size_t uri_scheme_bytes(const char *url)
     return strncmp(url, "postgres://", 11) == 0 ? 11 : 0;
 }
 
-/* libpq takes the first @ before any / for the end of the password. Another behind it, up to the
+/* libpq takes the first @ before any / for the end of the password. Another after it, up to the
  * query, may be the one that was meant. */
 static bool is_uri_plain(const char *rest)
 {
     const char *stop = strpbrk(rest, "@/");
-    const char *behind = stop && *stop == '@' ? stop + 1 : rest;
+    const char *after = stop && *stop == '@' ? stop + 1 : rest;
 
-    return !memchr(behind, '@', strcspn(behind, "?"));
+    return !memchr(after, '@', strcspn(after, "?"));
 }
 
 static bool has_word(const char *text, const char *word)
@@ -95,7 +95,7 @@ void pg_params_fill(struct pg_params *params, const char *url, const char *appli
                     bool keeps_name, const char *address)
 {
     params->count = 0;
-    /* before dbname: defaults that the URL may override; behind it: what it must not */
+    /* before dbname: defaults that the URL may override; after it: what it must not */
     pg_params_add(params, "keepalives_idle", "10");
     pg_params_add(params, "keepalives_interval", "5");
     pg_params_add(params, "keepalives_count", "3");

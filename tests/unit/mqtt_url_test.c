@@ -23,12 +23,31 @@ static const struct {
     {"mqtt://u:p@h", "h", 1883, false, "u", "p"},
     {"mqtt://u@h", "h", 1883, false, "u", NULL},
     {"mqtt://u:p%40%2Fw@x@h:2", "h", 2, false, "u", "p@/w@x"},
+    {"mqtt://u:50%25%+5% a%00%4@h", "h", 1883, false, "u", "50%%+5% a%00%4"},
     {"unix:///run/mosquitto", "/run/mosquitto", 0, false, NULL, NULL},
 };
 
 static const char *const illegal[] = {
-    "",           "broker",      "http://broker", "mqtt://",     "mqtt://h:0", "mqtt://h:65536",
-    "mqtt://h:x", "mqtt://h/ab", "mqtt://[::1",   "unix://path", "mqtt://:1",  "mqtt://u:p@",
+    "",
+    "broker",
+    "http://broker",
+    "mqtt://",
+    "mqtt://h:0",
+    "mqtt://h:65536",
+    "mqtt://h:x",
+    "mqtt://h/ab",
+    "mqtt://[::1",
+    "unix://path",
+    "mqtt://:1",
+    "mqtt://u:p@",
+    "mqtt://[::1]x",
+    "mqtt://[::1]x:1",
+    "mqtt://h:+1",
+    "mqtt://h: 1",
+    "mqtt://h:",
+    "mqtt://h:000001",
+    "mqtt://a[b]c",
+    "mqtt://[[::1]",
 };
 
 static void test_mqtt_url__what_is_legal_is_taken_apart(void **state)
