@@ -3,7 +3,7 @@
  * Shape    `bytes` bytes at `data`, in one allocation of `capacity`.
  * Units    the put_be functions write big-endian, as MQTT and PostgreSQL want it.
  * Errors   none: no memory ends the process (mem.h).
- * Owner    whoever embeds the struct; zeroed is empty; buffer_release() frees the one array.
+ * Owner    the one that embeds the struct; zeroed is empty; buffer_release() frees the one array.
  */
 #ifndef HIGHWATER_BUFFER_H
 #define HIGHWATER_BUFFER_H

@@ -29,7 +29,7 @@ void failpoint_hit(const char *name, long delay_us)
         raise(number);
         return;
     }
-    setitimer(ITIMER_REAL, &soon, NULL); /* SIGALRM ends the process, nobody handles it */
+    setitimer(ITIMER_REAL, &soon, NULL); /* SIGALRM ends the process: there is no handler */
 }
 
 #else

@@ -325,7 +325,7 @@ static int parse_flag(const struct program *program, const struct option *option
     return apply(program, option, option->name, taken(option, argv[*index]));
 }
 
-/* Whoever asks for help may ask because a setting is wrong, here or in the environment: so it is
+/* A user who asks for help may ask because a setting is wrong, here or in the environment: so it is
  * looked for before any of them is. */
 static int answer_question(const struct program *program, const struct option *options, int argc,
                            char **argv)

@@ -1,7 +1,7 @@
 /* A password may hold any byte, so a URL with something wrong about it cannot be taken apart for sure:
- * in postgresql://u:a/b@c@host/db or password=a b=c nobody knows where it ends. Hence nothing is
- * searched for that must be hidden; what may be shown must have the form of a place, and come behind
- * the last @ of something in which nothing else can come behind it. */
+ * in postgresql://u:a/b@c@host/db or password=a b=c its end cannot be told. Hence nothing is
+ * searched for that must be hidden; what may be shown must have the form of a place, and come after
+ * the last @ of something in which nothing else can come after it. */
 #include "shared/base/secret.h"
 
 #include "shared/base/mem.h"
@@ -55,7 +55,7 @@ static bool is_place(const char *text)
     return *text == '\0';
 }
 
-/* A word without scheme and @ is shown if it looks like a host, as when somebody forgot mqtt://. */
+/* A word without scheme and @ is shown if it looks like a host, as when mqtt:// was forgotten. */
 static bool is_like_host(const char *text)
 {
     const char *colon = strchr(text, ':');

@@ -1,8 +1,8 @@
 /* secret.h: passwords stay out of everything that others can read.
  *
- * Shape    Whoever prints a setting that may hold a password, or a text that quotes one, sends it through
- *          here. What is shown of a URL is what can be told from a password: its scheme and host. A
- *          text that cannot be taken apart is not shown at all: where its password begins, nobody knows.
+ * Shape    A setting that may hold a password, or a text that quotes one, goes through here before it is
+ *          printed. What is shown of a URL is what can be told from a password: its scheme and host. A
+ *          text that cannot be taken apart is not shown at all: where its password begins is unknown.
  * Errors   none; what does not fit is cut.
  */
 #ifndef HIGHWATER_SECRET_H
@@ -28,7 +28,7 @@ const char *secret_pop_argument(char *argument);
  * `is_open`: anybody may read the file. */
 char *secret_read_file(const char *path, bool *is_open, char *reason, size_t reason_bytes);
 
-/* No core dumps, and nobody but root may read our memory and environment. Call first. */
+/* No core dumps, and only root may read our memory and environment. Call first. */
 void secret_protect_process(void);
 
 #endif

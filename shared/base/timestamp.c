@@ -62,7 +62,7 @@ static int days_in_month(int year, int month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* The offset in minutes; the text must end behind it. */
+/* The offset in minutes; the text must end after it. */
 static bool parse_offset(const char *text, int *out)
 {
     int sign = *text == '-' ? -1 : 1;

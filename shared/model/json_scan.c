@@ -99,7 +99,7 @@ static int scan_hex4(struct scan *scan)
     return code;
 }
 
-/* Behind the backslash. */
+/* What follows the backslash. */
 static enum json_error scan_escape(struct scan *scan)
 {
     int c = peek(scan);
@@ -307,7 +307,7 @@ enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, stru
     return error;
 }
 
-/* Behind the quote that ends a string; `end` when none does. */
+/* After the quote that ends a string; `end` when none does. */
 static const char *skip_string(const char *at, const char *end)
 {
     for (at++; at < end && *at != '"'; at++) {

@@ -27,7 +27,7 @@ enum json_error {
     JSON_OK,
     JSON_EMPTY,          /* nothing but white space */
     JSON_MALFORMED,      /* the grammar is violated, or the text ends too early */
-    JSON_TRAILING_BYTES, /* something stands behind the value */
+    JSON_TRAILING_BYTES, /* something stands after the value */
     JSON_TOO_DEEP,       /* more than JSON_MAX_DEPTH levels of objects and arrays */
     JSON_INVALID_UTF8,   /* also a \u escape of half a surrogate pair */
     JSON_NUL_CHARACTER,  /* raw or as \u0000 */
@@ -55,11 +55,11 @@ struct json_value {
     struct json_member members[JSON_MEMBERS_MAX];
 };
 
-/* Scans one value at `*at` with white space around it, and moves `*at` behind it, or to the
+/* Scans one value at `*at` with white space around it, and moves `*at` after it, or to the
  * offending byte. What `out` says is good when the value is. */
 enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, struct json_value *out);
 
-/* Moves `*at` behind an element of an array that may be no JSON, to the comma or the bracket that
+/* Moves `*at` after an element of an array that may be no JSON, to the comma or the bracket that
  * ends it: what is in quotes does not count, and brackets must match. False when nothing ends it, or
  * it is more than JSON_SKIP_DEPTH deep. */
 bool json_skip_element(const char *text, size_t bytes, size_t *at);

@@ -5,7 +5,7 @@
  *          again. What has escapes is decoded when it is asked for; strtod() reads long numbers.
  * Shape    functions of tokens that json_scan.h has found good.
  * Errors   none.
- * Owner    whoever embeds a json_text releases it.
+ * Owner    the one that embeds a json_text releases it.
  */
 #ifndef HIGHWATER_JSON_TOKEN_H
 #define HIGHWATER_JSON_TOKEN_H

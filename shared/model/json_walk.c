@@ -1,6 +1,6 @@
-/* Whether two members have one name is asked of their hashes, in a table: thousands of members, which a
- * stranger may send, would be millions of comparisons. Two names of one hash are taken for one; who
- * makes up such names has only his own message refused. */
+/* Whether two members have one name is asked of their hashes, in a table: thousands of members, which
+ * anyone may send, would be millions of comparisons. Two names with one hash count as one: a sender who
+ * makes up such names only has his own message refused. */
 #include "shared/model/json_walk.h"
 
 #include "shared/base/mem.h"
@@ -24,7 +24,7 @@ static void skip_space(struct json_walk *walk)
         walk->at++;
 }
 
-/* Behind the quote that ends the string. */
+/* Moves after the quote that ends the string. */
 static void pass_string(struct json_walk *walk, struct json_token *token)
 {
     token->kind = JSON_STRING;

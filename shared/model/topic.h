@@ -24,7 +24,7 @@ struct topic_filter {
     const char *text;   /* as it is subscribed to */
     const char *prefix; /* what stands before the device id, without $share/group/ */
     size_t prefix_bytes;
-    const char *suffix; /* what stands behind it */
+    const char *suffix; /* what stands after it */
     size_t suffix_bytes;
 };
 

@@ -1,4 +1,4 @@
-/* fd_watch.h: one descriptor on the loop that somebody else opened and will close.
+/* fd_watch.h: one descriptor on the loop that a library opened and will close.
  *
  * Why      libmosquitto and libpq close and reopen their sockets as they like, often under the same
  *          number. A uv_poll_t must be stopped before that and must not be used again, so each

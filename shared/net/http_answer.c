@@ -40,7 +40,7 @@ const char *http_phrase(int status)
 
 /* ---- entity tags ---------------------------------------------------------------------------- */
 
-/* Eight bytes at a time, since every change of a board is hashed. Whoever could forge a collision
+/* Eight bytes at a time, since every change of a board is hashed. A client that could forge a collision
  * would only fool a cache about the content it was given by us. */
 static uint64_t content_hash(const unsigned char *data, size_t bytes)
 {

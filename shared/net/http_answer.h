@@ -50,7 +50,7 @@ struct answer_choice {
 struct answer_choice server_answer_choose(struct server_answer *answer, const char *accept_encoding,
                                           const char *if_none_match);
 
-/* The head of a stream, whose length nobody knows. */
+/* The head of a stream, whose length is not known. */
 void server_stream_head(struct buffer *out, int status, const struct server_header *headers,
                         size_t header_count, bool may_compress, bool is_gzip);
 

@@ -14,8 +14,8 @@
 
 struct gzip;
 
-/* `bytes_expected` bytes: many are compressed faster and less, since nobody else is served
- * meanwhile; 0 = nobody knows. */
+/* `bytes_expected` bytes: many are compressed faster and less, since no other client is served
+ * meanwhile; 0 = not known. */
 struct gzip *gzip_new(size_t bytes_expected);
 
 /* Appends what comes out, which may be nothing until the last. */

@@ -3,7 +3,7 @@
  *
  * Deadlines are kept by a sweep a few times a second, which looks through all connections (some
  * thousand at most); a timer for each would cost every request. A connection whose answer is awaited
- * is watched by nobody, so that nothing is read from a client that pipelines; whether such a client
+ * is not watched, so that nothing is read from a client that pipelines; whether such a client
  * has hung up, the sweep asks poll() about all those at once. */
 #include "shared/net/http_server.h"
 

@@ -55,7 +55,7 @@ struct server_source {
     void *user;
     /* Copies at most `room` bytes. 0 = nothing for now, server_wake() will say when; or an end. */
     ssize_t (*read)(void *user, char *out, size_t room);
-    void (*on_closed)(void *user); /* the stream is over, whoever ended it */
+    void (*on_closed)(void *user); /* the stream is over, whichever side ended it */
 };
 
 enum { SERVER_SOURCE_END = -1, SERVER_SOURCE_ABORT = -2 };
@@ -95,7 +95,7 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
                   char *error, size_t error_bytes);
 
 /* No new connections; running answers are finished, streams end with what their source has, and
- * whoever is not done in `grace_ms` is cut off. Then on_stopped, and the server is freed. */
+ * clients that are not done in `grace_ms` are cut off. Then on_stopped, and the server is freed. */
 void server_stop(struct server *server, uint64_t grace_ms, void (*on_stopped)(void *user));
 
 /* The addresses listened on, "127.0.0.1:5000 and [::1]:5000". */

@@ -11,7 +11,7 @@
  *          must not let more be read between the start of a commit and its release:
  *              reading -> mqtt_link_pause() -> [commit] -> mqtt_link_release(epoch) -> _resume() -> reading
  *          A release with the epoch of an older connection frees nothing: the broker will deliver
- *          again what belonged to it. Everything else that this connection sends would wait behind
+ *          again what belonged to it. Everything else that this connection sends would wait after
  *          the held acknowledgements, so a gated link only subscribes; publish on another.
  *
  * Units    durations in ms.
@@ -41,7 +41,7 @@ struct mqtt_link;
 /* A connection that ends sooner was none to rely on. */
 enum { MQTT_LINK_STEADY_MS = 3000 };
 
-/* For so long a takeover is a fault, though we are back: who took the session once will again. */
+/* For so long a takeover is a fault, though we are back: another that took the session once will again. */
 enum { MQTT_LINK_TAKEN_MS = 60000 };
 
 enum mqtt_link_state {
@@ -97,7 +97,7 @@ struct mqtt_link_config {
     const char *will_payload;
     uint64_t read_budget_us; /* how long it may read at a time; 0 = a number of messages */
     uint16_t inflight;       /* how many QoS 1 publications may be unacknowledged; 0 = 65,535 */
-    bool quiet;              /* no log lines: a fleet of thousands says it in sum */
+    bool quiet;              /* no log lines; devicesim reports changes of its connections in sum */
 
     void *user;
     void (*on_up)(struct mqtt_link *link, bool session_present);
@@ -118,7 +118,7 @@ struct mqtt_link {
     uint64_t takeovers;   /* times another client with our id ended it, as the broker says */
     uint64_t taken_at_ms; /* the last of them */
     uint64_t up_at_ms;    /* of the loop's clock: when it came up last */
-    uint64_t down_at_ms;  /* and when it was up no more; 0 = it always was, or never */
+    uint64_t down_at_ms;  /* and when it went down; 0 = never */
     bool is_paused;       /* gated: nothing may be read */
     bool is_releasing;    /* gated: held acknowledgements are being written */
     bool has_said_open;   /* that anybody may read the password file */
@@ -148,7 +148,7 @@ struct mqtt_link {
     unsigned queued;  /* publications not yet written, to know whether a cork is worth it */
     bool tcp_is_open; /* the first writable event of the connection has come */
     bool wants_up;
-    bool wants_instance; /* the library's, anew, before the next attempt */
+    bool wants_instance; /* replace the library's, before the next attempt */
     char failure[320];   /* of the last attempt, so that only a new one is logged */
     unsigned open_handles;
     void (*on_closed)(struct mqtt_link *link);
@@ -168,14 +168,14 @@ void mqtt_link_join(struct mqtt_link *link);
  * such as the will), which is kept by the caller. */
 void mqtt_link_rename(struct mqtt_link *link, const char *client_id);
 
-/* With TLS the files are read anew and the connection is made again with them; false, with nothing
+/* With TLS the files are read again, and the connection is made again with them; false, with nothing
  * changed, when they are of no use. */
 bool mqtt_link_reload(struct mqtt_link *link, char *error, size_t error_bytes);
 
 /* Leaves with a DISCONNECT where nothing is held, and frees everything. */
 void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link *link));
 
-/* All are false when the link is not up. `mid` (may be NULL) is what on_published will tell. */
+/* All are false when the link is not up. `mid` (may be NULL) is what on_published gets. */
 bool mqtt_link_subscribe(struct mqtt_link *link, const char *filter, int qos);
 bool mqtt_link_subscribe_as(struct mqtt_link *link, const char *filter, int qos,
                             enum mqtt_link_subscription how);

@@ -144,7 +144,7 @@ static void connect_to(struct mqtt_link *link, const char *address)
         mqtt_link_go_down_by(link, error);
 }
 
-/* An address where nobody listens is often known at once: then the next one is tried: localhost, too,
+/* That no program listens at an address is often known at once: then the next one is tried: localhost, too,
  * is two. */
 static void connect_to_any(struct mqtt_link *link, const struct addrinfo *found)
 {

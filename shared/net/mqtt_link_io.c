@@ -115,8 +115,7 @@ static void read_available(struct mqtt_link *link)
             break;
         }
         if (link->held_acks == 0)
-            mqtt_link_write(
-                link); /* the SUBSCRIBE after a CONNACK must not queue behind a PUBACK */
+            mqtt_link_write(link); /* the SUBSCRIBE after a CONNACK must not queue after a PUBACK */
         if (!mqtt_link_is_connected(link) || (budget_ns > 0 && uv_hrtime() - begun_ns >= budget_ns))
             break;
     }
@@ -150,7 +149,7 @@ static bool is_answered_in_tls(const struct mqtt_link *link)
 }
 
 /* Goes on with the handshake, which is in loop_read(), whichever way the socket is ready. The
- * library does not notice when the other side ends it amid that. */
+ * library does not notice when the other side ends it during that. */
 static bool shake_hands(struct mqtt_link *link)
 {
     unsigned char start;

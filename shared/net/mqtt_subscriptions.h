@@ -43,7 +43,7 @@ struct mqtt_subscriptions {
  * that the same is not said twice. */
 void mqtt_subscriptions_begin(struct mqtt_subscriptions *subscriptions);
 
-/* NULL when there are too many, or the filter is too long. One that is there already is noted anew.
+/* NULL when there are too many, or the filter is too long. One that is there already is asked for again.
  */
 struct mqtt_subscription *mqtt_subscriptions_note(struct mqtt_subscriptions *subscriptions,
                                                   const char *filter, int qos, int options,
@@ -59,7 +59,7 @@ struct mqtt_subscription *mqtt_subscriptions_find(struct mqtt_subscriptions *sub
 /* The connection is gone. True when from now on nothing optional is asked for. */
 bool mqtt_subscriptions_end(struct mqtt_subscriptions *subscriptions);
 
-/* What was refused is asked for once more: somebody may have mended the broker's rights. */
+/* What was refused is asked for once more: the broker's rights may have been corrected. */
 void mqtt_subscriptions_retry(struct mqtt_subscriptions *subscriptions);
 
 /* A line for each that was refused and is needed. */

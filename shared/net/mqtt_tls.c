@@ -175,7 +175,7 @@ static void explain_alert(const struct mqtt_tls *tls, char *out, size_t bytes)
     snprintf(out, bytes, "the broker %s", text);
 }
 
-/* An alert may be lost: who ends a connection amid what we send may take back what he has sent. */
+/* An alert may be lost: a peer that ends a connection while we send may take back what it has sent. */
 static void explain_end(const struct mqtt_tls *tls, char *out, size_t bytes)
 {
     if (tls->has_cert)

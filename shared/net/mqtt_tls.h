@@ -1,10 +1,10 @@
-/* mqtt_tls.h: TLS to a broker, and why it failed, in words that say what to mend.
+/* mqtt_tls.h: TLS to a broker, and why it failed, in words that say what to correct.
  *
  * Why      libmosquitto says "A TLS error occurred." and, in its log, what OpenSSL calls the place
  *          in its source. So the context is ours: its callbacks see which check failed of which
  *          certificate, which alert the broker sent, and whether it spoke TLS at all. That does not
  *          hang on the words of any version.
- * Errors   what is wrong with the files is told by mqtt_tls_new(), with the setting's name.
+ * Errors   what is wrong with the files is reported by mqtt_tls_new(), with the setting's name.
  * Trust    the broker's certificate must be signed by one of `ca_file` (or of the system's
  *          authorities) and be for `host`. Revocation lists in that file are heeded.
  * Owner    mqtt_tls_new() allocates, mqtt_tls_free() takes NULL, too.

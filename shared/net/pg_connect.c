@@ -1,5 +1,5 @@
 /* Looking up a host name blocks, so it is done off the loop and handed over as hostaddr; and the socket
- * may change while a connection is being made, under the same number even, so the watch is made anew at
+ * may change while a connection is being made, under the same number even, so the watch is replaced at
  * each step. Nothing is set before the look is over: what one client of a pooler sets, others get. */
 #include "shared/net/pg_connect.h"
 

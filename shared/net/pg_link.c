@@ -82,7 +82,7 @@ static void fail_queries(struct pg_link *link, const char *reason)
 
 static void on_retry(uv_timer_t *timer);
 
-/* For good: who waits for the end of a command is told. */
+/* For good; the caller of a command that is under way gets its on_done. */
 static bool gives_up(const struct pg_link *link, bool was_up)
 {
     bool is_for_a_person = link->unfit[0] || strncmp(link->failure_state, "28", 2) == 0 ||

@@ -1,8 +1,9 @@
 /* pg_link.h: one PostgreSQL connection on the loop, kept up for good, one query at a time.
  *
  * Shape    states: waiting -> resolving -> connecting -> preparing -> up -> waiting ... A session that is
- *          up has all its settings (pg_session.h). A query is a string with or without parameters; without, it may hold several statements and any number of COPY
- *          FROM STDIN (each fed from the next struct pg_copy_in) or COPY TO STDOUT. Queries queue.
+ *          up has all its settings (pg_session.h). A query is a string with or without parameters;
+ *          without, it may hold several statements and any number of COPY FROM STDIN (each fed from
+ *          the next struct pg_copy_in) or COPY TO STDOUT. Queries queue.
  * Units    durations in ms.
  * Errors   a query ends with on_done(error): NULL = every statement succeeded. Otherwise the
  *          server's SQLSTATE and text, or is_connection: the link went down while it ran, and what
@@ -44,7 +45,7 @@ enum pg_error_class {
     PG_ERROR_TRANSIENT, /* connection, shutdown, resources, locks: the same again, later */
     PG_ERROR_DUPLICATE, /* 23505: a key that is there already */
     PG_ERROR_DATA,      /* 22, 23: one of the rows is to blame */
-    PG_ERROR_SCHEMA     /* 42, 3D, 3F, 28, 22P03 and the rest: somebody has to mend it */
+    PG_ERROR_SCHEMA     /* 42, 3D, 3F, 28, 22P03 and the rest: an operator has to correct it */
 };
 
 struct pg_error {
@@ -90,10 +91,10 @@ struct pg_link_config {
     uint64_t give_up_after_ms; /* of attempts; 0 = never */
     void *user;
     void (*on_up)(struct pg_link *link);
-    /* instead of another attempt; at once when a person must mend it, such as a password */
+    /* instead of another attempt; at once when a person must correct it, such as a password */
     void (*on_given_up)(struct pg_link *link, const char *reason);
     void (*on_down)(struct pg_link *link, const char *reason); /* only after on_up */
-    /* somebody notified a channel that this session listens to; between two queries */
+    /* a channel that this session listens to was notified; between two queries */
     void (*on_notify)(struct pg_link *link, const char *payload);
 };
 
@@ -138,7 +139,7 @@ bool pg_link_start(struct pg_link *link, uv_loop_t *loop, const struct pg_link_c
  * connection error, from inside this call. */
 void pg_link_submit(struct pg_link *link, struct pg_query *query);
 
-/* Drops the connection and connects anew; the running query and those that wait fail. */
+/* Drops the connection and connects again; the running query and those that wait fail. */
 void pg_link_reset(struct pg_link *link, const char *reason);
 
 /* Queries that run or wait fail with a connection error first. */

@@ -225,7 +225,7 @@ bool pg_session_is_shared(const char *const *names, const char *const *values, i
     return is_shared;
 }
 
-/* ---- for whoever may wait -------------------------------------------------------------------- */
+/* ---- poolers ----------------------------------------------------------------------------- */
 
 static bool run(PGconn *conn, const char *sql, PGresult **result)
 {

@@ -44,7 +44,7 @@ static bool has_word(const char *text, const char *word)
     return *text != '\0';
 }
 
-/* "sslmode= password=x": libpq takes what stands behind the blank for the value, and shows it. */
+/* "sslmode= password=x": libpq takes what stands after the blank for the value, and shows it. */
 static bool has_password(const char *value)
 {
     return strchr(value, '=') && (has_word(value, "passw") || has_word(value, "pwd"));

@@ -1,6 +1,6 @@
 /* resolve.h: host names and numeric addresses.
  *
- * Why      a name may have several addresses, and localhost's first often has nobody behind it; who
+ * Why      a name may have several addresses, and often no program listens on localhost's first; who
  *          retries takes another one each time.
  */
 #ifndef HIGHWATER_RESOLVE_H

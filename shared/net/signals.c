@@ -30,7 +30,7 @@ void signals_start(struct signals *signals, uv_loop_t *loop, void (*on_hangup)(v
     uv_signal_start(&signals->hangup, on_signal, SIGHUP);
 }
 
-/* libuv gives a signal that nobody waits for its default back, which is to kill. */
+/* libuv gives a signal that is not waited for its default back, which is to kill. */
 void signals_close(struct signals *signals)
 {
     sigset_t hangup;

@@ -1,7 +1,7 @@
 /* signals.h: the signals that end nothing.
  *
- * Shape    SIGHUP asks for files to be read anew. A broken pipe is the error of a write, and what
- *          SIGUSR1 and SIGUSR2 mean nobody has said: they do nothing. SIGTERM and SIGINT are each
+ * Shape    SIGHUP asks for files to be read again. A broken pipe is the error of a write, and what
+ *          SIGUSR1 and SIGUSR2 have no meaning here: they do nothing. SIGTERM and SIGINT are each
  *          program's own.
  * Errors   none.
  * Owner    embedded; signals_close() ends what signals_start() began. From then on SIGHUP waits for
@@ -27,7 +27,7 @@ void signals_start(struct signals *signals, uv_loop_t *loop, void (*on_hangup)(v
                    void *user);
 void signals_close(struct signals *signals);
 
-/* Reads the certificates of a connection anew, and says so. */
+/* Reads the certificates of a connection again, and says so. */
 void signals_reload(struct mqtt_link *link);
 
 #endif
