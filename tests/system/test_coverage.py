@@ -136,6 +136,7 @@ def test_a_collector_that_drains_is_not_gone(places):
     until(lambda: places.is_stored("b"), 20, "b has stored")
     places.collectors["a"].kill9()
     places.start("a")
+    Books(stack, "a").until(lambda a: a["state"] == "live" and a["loaded"].get("b", 0) > 0, 30, "a has what b stored")
     places.await_boards()
     books = Books(stack, "b")
     with commits_held(stack):
@@ -146,7 +147,7 @@ def test_a_collector_that_drains_is_not_gone(places):
         until(lambda: "draining" in b.output(), 10)
         draining_us = now_us()
         heard = stack.listen("collectors/a/status")
-        until(lambda: to_us(heard.received[-1].json()["asOf"]) > draining_us + 1_000_000, 10, "a goes on")
+        until(lambda: to_us(heard.received[-1].json()["asOf"]) > draining_us + 1_000_000, 20, "a goes on")
         _, headers, body = stack.get("/dashboard?interval=all_time")
         assert headers["X-Data-Source"] == "database" or to_us(headers["X-Data-As-Of"]) < held_us, body
         assert books.now()["state"] != "stopped"
