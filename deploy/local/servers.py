@@ -297,7 +297,7 @@ def _step_down(user: str | None) -> dict[str, object]:
 
 
 def _run(argv: Sequence[str | Path], user: str | None = None) -> subprocess.CompletedProcess[str]:
-    """A short command, to its end; out of reach of a Ctrl-C, which is for whoever called."""
+    """A short command, to its end; out of reach of a Ctrl-C, which is for the caller."""
     return subprocess.run(
         argv,
         cwd="/",
@@ -336,7 +336,7 @@ def _postgres_bin(version: str | None) -> Path:
 
 
 class PrivatePostgres:
-    """A cluster in `home`, on loopback, trusting whoever reaches it there.
+    """A cluster in `home`, on loopback, trusting every client that reaches it there.
 
     It keeps PostgreSQL's own settings, fsync and synchronous_commit above all: durability is what
     is tested. Role and database `highwater` are there after start(); `postgres` is the superuser.

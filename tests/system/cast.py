@@ -111,7 +111,7 @@ class Cast:
             self.httpapi = program
 
     def change_httpapi(self) -> None:
-        """Only while it is down: whoever asks takes these for those of the one that answers."""
+        """Only while it is down: a client would take these for those of the one that answers."""
         self.httpapi_settings = some_settings(self.rng)
 
     # --- The end

@@ -1,4 +1,4 @@
-"""Fixtures of the system tests: real servers, real programs, nothing left behind.
+"""Fixtures of the system tests: real servers, real programs, nothing is left.
 
     BUILD_DIR      the programs under test (default build; build/asan for the sanitizers)
     FAILPOINT_DIR  the same with failpoints compiled in (default build/test)
@@ -35,7 +35,7 @@ SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
 FAILPOINT_DIR = (CLONE / (os.environ.get("FAILPOINT_DIR") or "build/test")).resolve()
 
-# Whoever starts the tests may have settings of their own; the programs get only the test's. The mark
+# The caller of the tests may have settings of their own; the programs get only the test's. The mark
 # is inherited by every process that is started, and looked for at the end.
 _SETTINGS = {"DATABASE_URL", "MQTT_URL", "COLLECTOR_ID", "SUBSCRIBE", "NUM_TOP_DEVICES", "FEATURES", "INTERVALS"}
 _SETTINGS |= {"HTTP_LISTEN", "METRICS_LISTEN"}

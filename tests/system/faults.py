@@ -137,7 +137,7 @@ class Fleet:
 
 
 def subscribed(publisher: Publisher, device: str = "probe", timeout: float = 15.0) -> None:
-    """Waits until somebody subscribes: what is published from now on reaches the collector, or waits for it."""
+    """Waits until there is a subscriber: what is published from now on reaches the collector, or waits for it."""
     deadline = time.monotonic() + patience(timeout)
     while True:
         message = publisher.send(reading(device, temperature=-100.0))

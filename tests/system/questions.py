@@ -176,7 +176,7 @@ class Questioner:
     # --- Asking
 
     def ask(self, question: tuple[str, str, dict[str, Any]] | None = None) -> Answer | None:
-        """One question and its answer; None when httpapi is not there, or was started anew meanwhile."""
+        """One question and its answer; None when httpapi is not there, or was restarted meanwhile."""
         settings = self._settings()
         kind, path, parameters = question or self._question(settings)
         self.snapshots.take()
@@ -184,7 +184,7 @@ class Questioner:
         try:
             self._fetch(answer, path)
         except (OSError, http.client.HTTPException):
-            return None  # refused, reset, or torn: said by whoever is killed
+            return None  # refused, reset, or torn: said by a process that is killed
         answer.answered_us = now_us()
         if self._settings() is not settings:
             return None

@@ -1,6 +1,6 @@
-"""A broker that answers as it is told: what it grants in its CONNACK, refuses in its SUBACK, denies in its PUBACK.
+"""A broker that answers as a test wants: what it grants in its CONNACK, refuses in its SUBACK, denies in its PUBACK.
 
-It routes nothing; whoever subscribes to the topic of `waiting` gets that, `window` messages ahead of acknowledgements. Real brokers that grant as little are hard to come by, and differ with their versions.
+It routes nothing; a subscriber to the topic of `waiting` gets that, `window` messages ahead of acknowledgements. Real brokers that grant as little are hard to come by, and differ with their versions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def publication(topic: str, payload: bytes, mid: int) -> bytes:
 
 
 class ScriptedBroker:
-    """`connack(version)` is the body of the CONNACK behind its flags, or None to end the connection."""
+    """`connack(version)` is the body of the CONNACK after its flags, or None to end the connection."""
 
     def __init__(self) -> None:
         self.connack: Callable[[int], bytes | None] = lambda version: b"\0\0" if version == 5 else b"\0"

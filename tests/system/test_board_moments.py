@@ -285,7 +285,7 @@ def test_a_loop_that_is_late_makes_the_boards_of_their_moments(stack, rng):
 
 
 def test_a_batch_longer_than_a_moment_is_cut_at_it(stack, rng):
-    # batches of a second: most moments lie amid one
+    # batches of a second: most as-ofs lie within one
     _, fleet = start_fleet(stack, rng, intervals=BLINK, linger="1s")
     ear = Ear(stack)
     with fleet.load(100):
@@ -547,7 +547,7 @@ def test_windows_are_loaded_again_when_another_had_the_turn_unnoticed(stack, rng
         other.autocommit = True
         with other.cursor() as cursor:
             until(lambda: (cursor.execute("SELECT is_ours FROM collector_enter('collector')"), cursor.fetchone()[0])[1])
-            cursor.execute("SET highwater.ranks = on")  # as a collector: nobody is told
+            cursor.execute("SET highwater.ranks = on")  # as a collector: no notification
             cursor.execute("INSERT INTO devices (device_id) VALUES ('unseen')")
             cursor.execute(
                 "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"

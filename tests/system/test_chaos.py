@@ -211,7 +211,7 @@ def wreak(faults: list[Fault], rng: random.Random, seconds: float) -> None:
 
 
 def taken_everywhere(publisher) -> None:
-    """Somebody subscribes to each site, so nothing that is published from now on goes to nobody."""
+    """Each site has a subscriber, so nothing that is published from now on goes to nobody."""
     for site in SITES.values():
 
         def is_taken(site=site):

@@ -28,7 +28,7 @@ def command(stack, name: str, url: str, **settings):
 
 @pytest.fixture
 def silent_port():
-    """Somebody who takes connections and never answers."""
+    """A server that accepts connections and never answers."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         listener.listen(50)

@@ -50,7 +50,7 @@ HEAVY = {
 
 @pytest.mark.parametrize("payload", HEAVY.values(), ids=HEAVY.keys())
 def test_a_megabyte_of_anything_costs_others_less_than_a_second(stack, payload):
-    """Another device's reading that is sent right behind it is stored; all of it adds up."""
+    """Another device's reading that is sent right after it is stored; all of it adds up."""
     live_collector(stack)
     books = Books(stack)
     publisher = stack.publisher()

@@ -1,4 +1,4 @@
-"""Boards answer only while no collector's readings are missing from them: whoever dies, forgets, or is not heard.
+"""Boards answer only while no collector's readings are missing from them: one that dies, forgets, or is not heard.
 
 Two collectors at two places; every answer is judged by the oracle while something happens to one of them, and
 afterwards boards must answer again, exactly.
@@ -281,7 +281,7 @@ def test_a_collector_at_another_broker_is_not_forgotten(stack, second_broker):
 
 @pytest.mark.faults
 def test_an_answer_about_collectors_that_comes_late_vouches_for_nothing_newer(stack, database, postgres, rng):
-    """Somebody who is not heard stores, again and again, while what the database says takes a second to arrive."""
+    """A collector that is not heard stores, again and again, while what the database says takes a second to arrive."""
     stack.start_collector(collector_id="a")
     with proxy_to(postgres.port) as proxy:
         stack.start_httpapi(database_url=database_through(proxy, stack), statement_timeout="10s")
@@ -339,7 +339,7 @@ def store_as(database, collector_id: str, one) -> None:
     """What a collector that stores does in one transaction, as far as it matters here."""
     connection = database.connect()
     with connection, connection.cursor() as cursor:
-        cursor.execute("SET highwater.ranks = on")  # or all collectors are told to load it
+        cursor.execute("SET highwater.ranks = on")  # or all collectors would load it
         cursor.execute("INSERT INTO devices (device_id) VALUES (%s)", (one.device_id,))
         cursor.execute(
             "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
@@ -390,7 +390,7 @@ def test_a_collector_that_lost_its_session_unnoticed_is_not_believed(stack, post
 
 @pytest.mark.faults
 def test_a_standby_is_not_asked_which_collectors_there_are(stack, database, postgres, area, logs):
-    """It may not have heard yet of what somebody has stored: all boards come out of it, whole as of its own now."""
+    """It may not have heard yet of what another has stored: all boards come out of it, whole as of its own now."""
     stack.start_collector()
     server = postgres.standby(area / f"standby-{database.name}", logs / "standby.log")
     server.start()
@@ -474,7 +474,7 @@ def test_boards_without_one_of_the_features_that_are_shown_are_asked_of_the_data
     assert [r["pressure"] for r in json.loads(body)["temperature"]] == [None, 1]  # d2's was not kept
 
 
-# --- The board of its own moment -----------------------------------------------------------------
+# --- The board of its as-of ----------------------------------------------------------------------
 
 LENGTH_US = 2_000_000
 

@@ -406,7 +406,7 @@ def test_verify_looks_only_at_the_devices_of_the_record(stack, stored, truth):
 
 
 def test_verify_looks_only_at_the_time_of_the_record(stack, truth):
-    """What the same devices sent in other runs is there before, amid and behind."""
+    """What the same devices sent in other runs is there before, during and after."""
     live_collector(stack)
     args = ("--rate", "max", "--num-devices", 5, "--seq", "--malformed", 0.2, "--seed", 3)
     simulate(stack.broker, *args, "--count", 50)

@@ -30,7 +30,7 @@ INGEST_ID = "highwater-collector-[0-9a-f]{8}"  # with a mark of the database; no
 
 
 def connections(stack, client_id):
-    """How often a client has connected, as the broker tells it."""
+    """How often a client has connected, as the broker says."""
     return len(re.findall(rf"New client connected from \S+ as {client_id} ", stack.broker.log.read_text()))
 
 
@@ -155,7 +155,7 @@ def test_the_broker_crashes_three_times_under_load(stack, rng):
             numbered.send(200)
     arrived(stack, fleet.publisher)
     arrived(stack, numbered.publisher)
-    numbered.send(5)  # a gap is seen by the number behind it
+    numbered.send(5)  # a gap is seen by the number after it
     arrived(stack, numbered.publisher)
     missing = lost(stack, fleet.publisher, numbered.publisher)
     print(f"the broker lost {len(missing)} of {fleet.readings + sum(numbered.numbers.values())} readings")
@@ -209,7 +209,7 @@ def test_of_two_collectors_with_one_id_the_second_waits(stack, rng):
 
 
 class Impostor:
-    """Connects with somebody's client id, and again whenever it is thrown out. It acknowledges nothing."""
+    """Connects with another's client id, and again whenever it is thrown out. It acknowledges nothing."""
 
     def __init__(self, port, client_id):
         self.connects = 0

@@ -75,7 +75,7 @@ def test_retained_and_qos_0_readings_are_stored_once_and_counted(stack, rng):
     fleet.publisher.wait()
     arrived(stack, fleet.publisher)
     assert stack.metrics()["highwater_qos0_messages_total"] - before == 50
-    # What is retained is offered to whoever subscribes, and is no new reading.
+    # What is retained is offered to each new subscriber, and is no new reading.
     collector.kill9()
     collector.start()
     arrived(stack, fleet.publisher)

@@ -48,7 +48,7 @@ class Fleet:
 
 
 def ever_missing(stack, seen):
-    """Looks at the table; what it says is missing is missing at every moment that somebody looks."""
+    """Looks at the table; what it says is missing is missing whenever it is looked at."""
     if stack.database.count("device_sequences"):
         seen.extend(row for row in stack.database.rows(QUERY) if row[2] > 0)
 

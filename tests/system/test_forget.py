@@ -23,7 +23,7 @@ def forget(stack, collector_id, **settings):
 def retained(stack):
     listener = stack.listen("collectors/collector/#")
     publisher = stack.publisher()
-    publisher.send_bytes("collectors/collector/sentinel", b"comes behind all that is retained")
+    publisher.send_bytes("collectors/collector/sentinel", b"comes after all that is retained")
     until(lambda: listener.latest("collectors/collector/sentinel"), 10)
     topics = {m.topic for m in listener.received if m.retain and m.payload}
     listener.close()
@@ -49,7 +49,7 @@ def test_sessions_and_all_that_is_retained_go_and_the_rest_stays(stack, rng):
     until(lambda: is_stored(stack, one), 10)
     collector.kill9()
     publisher = stack.publisher()
-    publisher.send_bytes("collectors/collector/status/odd", b"left by somebody", retain=True)
+    publisher.send_bytes("collectors/collector/status/odd", b"left by another", retain=True)
     publisher.send_bytes("collectors/neighbour/status", b"{}", retain=True)
     publisher.wait()
     assert len(retained(stack)) > 5 and is_queued(stack)

@@ -661,7 +661,7 @@ def test_identical_questions_at_a_time_are_one_query(stack):
     other = Raw(api.port)
     other.send(b"GET /devices/d/histogram?bins=21 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     until(lambda: api.metric("database_queries_total") == before + 2)
-    clients.pop().close()  # whoever leaves takes nothing from the others
+    clients.pop().close()  # a client that leaves takes nothing from the others
     lock.rollback()
     lock.close()
     answers = [client.answer() for client in [*clients, other]]

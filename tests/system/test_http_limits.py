@@ -39,7 +39,7 @@ MALFORMED = {
     "HTTP/9": (b"GET /healthz HTTP/9.9\r\n" + HOST + b"\r\n", 505),
     "HTTP/1.10": (b"GET /healthz HTTP/1.10\r\n" + HOST + b"\r\n", 400),
     "http/1.1": (b"GET /healthz http/1.1\r\n" + HOST + b"\r\n", 400),
-    "a blank behind the version": (b"GET /healthz HTTP/1.1 \r\n" + HOST + b"\r\n", 400),
+    "a blank after the version": (b"GET /healthz HTTP/1.1 \r\n" + HOST + b"\r\n", 400),
     "two blanks": (b"GET  /healthz HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "a tab for a blank": (b"GET\t/healthz HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "no Host": (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
@@ -48,7 +48,7 @@ MALFORMED = {
     "space before the colon": (GET + b"X-A : 1\r\n\r\n", 400),
     "header without a colon": (GET + b"nonsense\r\n\r\n", 400),
     "header without a name": (GET + b": 1\r\n\r\n", 400),
-    "header behind a blank": (b"GET /healthz HTTP/1.1\r\n " + HOST + HOST + b"\r\n", 400),
+    "header after a blank": (b"GET /healthz HTTP/1.1\r\n " + HOST + HOST + b"\r\n", 400),
     "a folded header": (GET + b"X-A: 1\r\n 2\r\n\r\n", 400),
     "a header folded with a tab": (GET + b"X-A: 1\r\n\t2\r\n\r\n", 400),
     "control character in a header": (GET + b"X-A: a\x01b\r\n\r\n", 400),
@@ -88,7 +88,7 @@ REFUSED = {
     "a POST of nothing": (b"POST /dashboard HTTP/1.1\r\nContent-Length: 0\r\n" + HOST + b"\r\n", 405),
 }
 
-# Each hides a second request, of another route, where somebody might see a body.
+# Each hides a second request, of another route, where another reader might see a body.
 HIDDEN = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SMUGGLED = {
     "Content-Length": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN),
@@ -468,7 +468,7 @@ def test_a_client_that_pipelines_without_reading_is_not_read_from(stack):
     if "asan" not in str(api.program.argv[0]):
         assert api.program.rss_kb() < 100_000
     is_well(api)
-    until(lambda: api.metric("connections_cut_total") == 1)  # whoever looked by reading would not stall
+    until(lambda: api.metric("connections_cut_total") == 1)  # a client that looked by reading would not stall
     assert raw.closes()
 
 

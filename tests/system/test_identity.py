@@ -60,7 +60,7 @@ def test_a_message_that_comes_again_under_other_features_is_the_same_reading(sta
 
 
 def test_the_hash_of_known_bytes_is_known(stack):
-    """Whoever turns this red doubles every reading that is delivered twice around an upgrade."""
+    """A change that turns this red doubles every reading that is delivered twice around an upgrade."""
     live_collector(stack)
     publisher = stack.publisher()
     publisher.send_bytes(TOPIC, b' [ {"temperature":1} ] ')

@@ -1,4 +1,4 @@
-"""A name whose first address has nobody behind it, as localhost is on many machines: ::1, then 127.0.0.1."""
+"""A name on whose first address no program listens, as localhost is on many machines: ::1, then 127.0.0.1."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def stored(stack, count):
 
 
 def by_hand(database, device, at_us, temperature, pressure=None, copy=False):
-    """As somebody would with psql."""
+    """As a person would with psql."""
     database.rows("INSERT INTO devices (device_id) VALUES (%s) ON CONFLICT DO NOTHING", (device,))
     number = database.value("SELECT id FROM devices WHERE device_id = %s", (device,))
     columns = "device, content_hash, recorded_at, received_at, temperature, pressure"

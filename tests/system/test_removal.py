@@ -291,7 +291,7 @@ def test_what_others_store_is_on_live_boards(stack):
 
 
 def test_while_much_is_stored_nothing_is_wrong(stack, rng):
-    """Removals amid a load of several thousand readings a second: in the end all is what SQL says."""
+    """Removals during a load of several thousand readings a second: in the end all is what SQL says."""
     live(stack, lowest=1, log_name="collector")
     stack.start_httpapi()
     stack.start_devicesim("--num-devices", "40", "--rate", "3000", "--duration", "12s", log_name="fleet")

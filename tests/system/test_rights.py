@@ -33,7 +33,7 @@ def test_httpapi_says_which_right_its_role_lacks(stack, postgres, role):
     until(lambda: f"role {name} lacks SELECT on collectors, device_readings" in readiness(stack), 15)
     api.wait_for_line(f"role {name} lacks SELECT on collectors")
     postgres.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}", stack.database.name, "highwater")
-    until(lambda: readiness(stack) == "", 30)  # as it is told to do in the reason
+    until(lambda: readiness(stack) == "", 30)  # as the reason says
     postgres.sql(f"REVOKE SELECT ON peaks FROM {name}", stack.database.name, "highwater")
     until(lambda: f"role {name} lacks SELECT on peaks (GRANT" in readiness(stack), 15)
 

@@ -87,7 +87,7 @@ def test_readings_of_a_development_version_are_taken_over_as_the_documentation_s
                 board = until(lambda: listener.latest(f"collectors/collector/boards/{feature}/{interval}")).json()
                 expected = board_by_sql(old, feature, interval, to_us(board["asOf"]))
                 assert board_of_json(board["readings"]) == expected and len(expected) == 10
-        # numbering goes on behind what was taken over
+        # numbering goes on after what was taken over
         publisher = stack.publisher()
         publisher.send_bytes("devices/new/readings", b'[{"temperature":1},"x"]')
         publisher.wait()

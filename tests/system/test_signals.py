@@ -28,7 +28,7 @@ def hangups(program):
 
 
 def test_a_hangup_ends_no_program_and_costs_no_reading(stack):
-    """Amid a load, and amid the drain at the end of it."""
+    """During a load, and during the drain at its end."""
     collector = live_collector(stack)
     httpapi = stack.start_httpapi()
     fleet = stack.start_devicesim("--rate", "2000", "--duration", "3s", "--seq", "--json")

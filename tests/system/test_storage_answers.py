@@ -356,7 +356,7 @@ def test_edges_of_any_doubles_rise_and_each_reading_is_in_one_bin(stack, rng):
     insert(database, [reading(f"{i}", now_us() - j, temperature=v) for i, values in enumerate(cases) for j, v in enumerate(values)])
     connection = database.connect()
     with connection, connection.cursor() as cursor:
-        cursor.execute("SET extra_float_digits = -15")  # as somebody's session may have it
+        cursor.execute("SET extra_float_digits = -15")  # as a session may have it
         for i, values in enumerate(cases):
             for bins in (1, 2, 3, 20, 1000):
                 cursor.execute(
@@ -373,7 +373,7 @@ def test_edges_of_any_doubles_rise_and_each_reading_is_in_one_bin(stack, rng):
     connection.close()
 
 
-# --- Whoever asks --------------------------------------------------------------------------------
+# --- Clients ------------------------------------------------------------------------------------
 
 
 def test_the_style_of_dates_of_a_session_changes_nothing(stack):

@@ -1,4 +1,4 @@
-"""Readings that move from readings_default into a new partition are seen by whoever asks meanwhile."""
+"""Readings that move from readings_default into a new partition are seen by every query meanwhile."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_a_copy_out_of_a_function_sees_all_readings(stack):
 
 
 def test_one_day_moves_in_one_transaction(stack):
-    """Whoever reads or stores waits for one day's readings at most."""
+    """Readers and writers wait for one day's readings at most."""
     database = migrated(stack)
     for days_ago in (30, 29, 27):
         store_in_default(database, days_ago, count=3)
@@ -219,7 +219,7 @@ def test_one_day_moves_in_one_transaction(stack):
 
 
 def test_a_start_moves_all_the_days_that_it_makes(stack):
-    """As after a week without a collector, into which somebody stored by hand."""
+    """As after a week without a collector, into which readings were stored by hand."""
     database = migrated(stack)
     for days in range(4):
         day = to_text(start_of_day(-days))

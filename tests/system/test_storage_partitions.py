@@ -25,7 +25,7 @@ def day_of(us):
 
 @contextlib.contextmanager
 def reader(database, query="SELECT count(*) FROM readings"):
-    """Somebody who looks at readings, and takes their time."""
+    """A client that looks at readings, and takes its time."""
     connection = database.connect()
     with connection.cursor() as cursor:
         cursor.execute(query)

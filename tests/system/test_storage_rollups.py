@@ -130,7 +130,7 @@ def store_as_a_collector(connection, rng):
 
 
 def roll_up(connection, rng, hours):
-    """One of two collectors' maintenance: whoever has the lock does the jobs, and may be killed at any moment."""
+    """One of two collectors' maintenance: the one with the lock does the jobs, and may be killed at any moment."""
     started = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('highwater maintenance', 0))")
