@@ -67,17 +67,17 @@ static struct json_token find(const struct json_token *object, const char *wante
     return (struct json_token){.kind = JSON_NULL};
 }
 
-/* get("paths", "/devices", "get", NULL) */
-static struct json_token get(const struct json_token *from, ...)
+/* get(&root, "components schemas Reading"): member by member, the names between blanks */
+static struct json_token get(const struct json_token *from, const char *names)
 {
     struct json_token at = *from;
-    const char *name;
-    va_list names;
+    char copy[100];
+    char *rest = NULL;
 
-    va_start(names, from);
-    while ((name = va_arg(names, const char *)) != NULL)
+    assert_true(strlen(names) < sizeof(copy));
+    strcpy(copy, names);
+    for (char *name = strtok_r(copy, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
         at = find(&at, name);
-    va_end(names);
     return at;
 }
 
@@ -150,7 +150,7 @@ static void check_params(const struct json_token *described, const struct route 
 
 static void check_responses(const struct json_token *responses, const struct route *route)
 {
-    struct json_token content = get(responses, "200", "content", NULL);
+    struct json_token content = get(responses, "200 content");
     size_t types = 0;
 
     for (; route->types[types]; types++) {
@@ -163,8 +163,7 @@ static void check_responses(const struct json_token *responses, const struct rou
     assert_int_equal(count(&content), types);
     assert_int_equal(find(responses, "404").text != NULL, strchr(route->path, '{') != NULL);
     assert_int_equal(find(responses, "500").text != NULL, route->query != NULL);
-    assert_int_equal(get(responses, "200", "headers", "X-Data-As-Of", NULL).text != NULL,
-                     route->query != NULL);
+    assert_int_equal(get(responses, "200 headers X-Data-As-Of").text != NULL, route->query != NULL);
     if (route->query) {
         assert_non_null(find(responses, "304").text);
         assert_non_null(find(responses, "503").text);
@@ -199,8 +198,8 @@ static void test_openapi__features_and_intervals_are_filled_in(void **state)
         "\"enum\": [\"temperature\", \"pressure\"]", "\"enum\": [\"past_day\", \"all_time\"]",
         "\"required\": [\"timestamp\", \"count\", \"temperature\", \"pressure\"]",
         "\"default\": 77", "\"version\": \"" HIGHWATER_VERSION "\""};
-    struct json_token reading = get(&root, "components", "schemas", "Reading", "properties", NULL);
-    struct json_token board = get(&root, "components", "schemas", "Dashboard", "properties", NULL);
+    struct json_token reading = get(&root, "components schemas Reading properties");
+    struct json_token board = get(&root, "components schemas Dashboard properties");
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -221,7 +220,7 @@ static void test_openapi__it_is_json_with_any_number_of_features(void **state)
         bytes +=
             (size_t)snprintf(names + bytes, sizeof(names) - bytes, "%sf%zu", i > 1 ? "," : "", i);
         write_with(names);
-        board = get(&root, "components", "schemas", "Dashboard", "properties", NULL);
+        board = get(&root, "components schemas Dashboard properties");
         assert_int_equal(count(&board), i);
     }
 }
