@@ -33,7 +33,7 @@ static const char *const error_texts[READING_ERROR_COUNT] = {
     [READING_REFUSED_BY_DATABASE] = "refused_by_database",
 };
 
-static const enum reading_error scan_errors[] = {
+const enum reading_error reading_scan_errors[] = {
     [JSON_OK] = READING_OK,
     [JSON_EMPTY] = READING_EMPTY,
     [JSON_MALFORMED] = READING_NOT_JSON,
@@ -49,22 +49,12 @@ const char *reading_error_text(enum reading_error error)
     return error < READING_ERROR_COUNT ? error_texts[error] : "unknown";
 }
 
-enum reading_error reading_error_of(enum json_error error)
-{
-    return scan_errors[error];
-}
-
 struct shown reading_show(const char *text, size_t bytes)
 {
     struct shown short_text = {""};
 
     log_escaped(short_text.text, sizeof(short_text.text), text, bytes);
     return short_text;
-}
-
-bool reading_starts_with(const char *text, size_t bytes, const char *start)
-{
-    return bytes >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
 /* What numbers and names are made of. */

@@ -9,6 +9,8 @@
 #include "shared/model/json_scan.h"
 #include "shared/model/reading_json.h"
 
+#include <string.h>
+
 /* Windows may put one in front of UTF-8 text. */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
@@ -25,11 +27,19 @@ bool reading_object_parse(const struct reading_rules *rules, const char *device_
                           struct reading *reading, char *detail);
 
 /* reading_fault.c */
-enum reading_error reading_error_of(enum json_error error);
+extern const enum reading_error reading_scan_errors[];
+
+static inline enum reading_error reading_error_of(enum json_error error)
+{
+    return reading_scan_errors[error];
+}
 
 struct shown reading_show(const char *text, size_t bytes);
 
-bool reading_starts_with(const char *text, size_t bytes, const char *start);
+static inline bool reading_starts_with(const char *text, size_t bytes, const char *start)
+{
+    return bytes >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
+}
 
 /* What is wrong with a text at this byte, as a sentence of READING_DETAIL_SIZE bytes at most. */
 void reading_describe(char *out, enum reading_error error, const char *text, size_t bytes,
