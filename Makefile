@@ -317,7 +317,7 @@ chaos: test-programs ## faults at random: SECONDS=120 SEED=n
 asan: ## all of it with ASan and UBSan, then the unit and the short system tests
 	@$(MAKE) --no-print-directory FLAVOUR=asan test
 
-# What is killed takes its counts along, so the figure is a little low.
+# What a test kills takes its counts along, so the figure is a little low.
 coverage: ## which lines of C the unit and the short system tests reach: build/coverage/coverage.txt
 ifneq ($(FLAVOUR),coverage)
 	@$(MAKE) --no-print-directory FLAVOUR=coverage coverage

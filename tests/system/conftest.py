@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import urllib.error
@@ -33,6 +34,7 @@ from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
+COUNTS_LINES = BUILD_DIR.name == "coverage"  # a program that is killed takes its counts along
 FAILPOINT_DIR = (CLONE / (os.environ.get("FAILPOINT_DIR") or "build/test")).resolve()
 
 # The caller of the tests may have settings of their own; the programs get only the test's. The mark
@@ -270,6 +272,10 @@ class Stack:
         for client in self._clients:
             client.close()
         for program in reversed(self._programs):
+            if COUNTS_LINES and program.is_running():
+                program.signal(signal.SIGTERM)
+                with contextlib.suppress(AssertionError):
+                    program.wait(5)
             program.kill9()
 
 
