@@ -17,7 +17,7 @@
 struct sort_key {
     int64_t recorded_at_us;
     int64_t content_hash;
-    int32_t database_id;
+    int32_t store_ref;
     uint32_t row;
 };
 
@@ -115,8 +115,8 @@ static int compare_keys(const void *left, const void *right)
     const struct sort_key *a = left;
     const struct sort_key *b = right;
 
-    if (a->database_id != b->database_id)
-        return a->database_id < b->database_id ? -1 : 1;
+    if (a->store_ref != b->store_ref)
+        return a->store_ref < b->store_ref ? -1 : 1;
     if (a->recorded_at_us != b->recorded_at_us)
         return a->recorded_at_us < b->recorded_at_us ? -1 : 1;
     if (a->content_hash != b->content_hash)
@@ -126,7 +126,7 @@ static int compare_keys(const void *left, const void *right)
 
 static bool is_same(const struct sort_key *a, const struct sort_key *b)
 {
-    return a->database_id == b->database_id && a->recorded_at_us == b->recorded_at_us &&
+    return a->store_ref == b->store_ref && a->recorded_at_us == b->recorded_at_us &&
            a->content_hash == b->content_hash;
 }
 
@@ -134,7 +134,7 @@ enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 
 static uint32_t digit_of(const struct sort_key *key, unsigned shift)
 {
-    return (uint32_t)key->database_id >> shift & (DIGITS - 1);
+    return (uint32_t)key->store_ref >> shift & (DIGITS - 1);
 }
 
 /* Sorts by one digit of the device after the other, lowest first; a digit that all have in common
@@ -174,8 +174,7 @@ static void sort_within_devices(struct sort_key *keys, size_t count)
     for (size_t start = 0; start < count; start = end) {
         bool is_sorted = true;
 
-        for (end = start + 1; end < count && keys[end].database_id == keys[start].database_id;
-             end++)
+        for (end = start + 1; end < count && keys[end].store_ref == keys[start].store_ref; end++)
             is_sorted = is_sorted && compare_keys(&keys[end - 1], &keys[end]) < 0;
         if (!is_sorted)
             qsort(keys + start, end - start, sizeof(keys[0]), compare_keys);
@@ -201,7 +200,7 @@ void batch_sort(struct batch *batch, const struct devices *devices)
 
         keys[i] = (struct sort_key){.recorded_at_us = reading->recorded_at_us,
                                     .content_hash = reading->content_hash,
-                                    .database_id = devices->items[row->device].database_id,
+                                    .store_ref = devices->items[row->device].store_ref,
                                     .row = (uint32_t)i};
     }
     keys = sort_by_device(keys, keys + batch->order_capacity, batch->count);
@@ -233,7 +232,7 @@ size_t batch_encode(const struct batch *batch, const struct devices *devices, si
         if (!batch_row_is_due(row, span))
             continue;
         pg_put_row(out, (uint16_t)(6 + batch->feature_count));
-        pg_put_int4(out, devices->items[row->device].database_id);
+        pg_put_int4(out, devices->items[row->device].store_ref);
         pg_put_int8(out, reading->content_hash);
         pg_put_timestamp(out, reading->recorded_at_us);
         pg_put_timestamp(out, row->received_at_us);

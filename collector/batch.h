@@ -2,7 +2,7 @@
  *
  * Shape    rows in order of arrival, each a reading with its device, arrival and the bytes it came
  *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`: rows
- *          by (database id, recorded_at, content_hash), repetitions left out.
+ *          by (store_ref, recorded_at, content_hash), repetitions left out.
  * Units    arrival in microseconds since 1970.
  * Errors   none: it grows. How much may gather is for the one who reads.
  * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory for
@@ -84,7 +84,7 @@ void batch_put_rejected(struct buffer *out, const char *topic, const struct read
  * what is not valid UTF-8 in it is replaced by '?'. */
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item);
 
-/* Needs the database id of every device in the batch. */
+/* Needs the store_ref of every device in the batch. */
 void batch_sort(struct batch *batch, const struct devices *devices);
 
 /* A span of recorded_at, the end excluded, or what is not in it. */

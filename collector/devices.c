@@ -16,7 +16,7 @@ void devices_release(struct devices *devices)
     free(devices->blocks);
     free(devices->items);
     free(devices->slots);
-    free(devices->by_database_id);
+    free(devices->by_store_ref);
     *devices = (struct devices){0};
 }
 
@@ -112,37 +112,37 @@ bool devices_find(const struct devices *devices, const char *id, size_t bytes, u
     return true;
 }
 
-void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id)
+void devices_set_store_ref(struct devices *devices, uint32_t index, int32_t store_ref)
 {
-    size_t at = (size_t)database_id;
+    size_t at = (size_t)store_ref;
 
-    devices->items[index].database_id = database_id;
-    if (at >= devices->by_database_id_count) {
-        size_t count = mem_grown(devices->by_database_id_count, at + 1);
+    devices->items[index].store_ref = store_ref;
+    if (at >= devices->by_store_ref_count) {
+        size_t count = mem_grown(devices->by_store_ref_count, at + 1);
 
-        devices->by_database_id =
-            mem_realloc(devices->by_database_id, count * sizeof(devices->by_database_id[0]));
-        memset(devices->by_database_id + devices->by_database_id_count, 0,
-               (count - devices->by_database_id_count) * sizeof(devices->by_database_id[0]));
-        devices->by_database_id_count = count;
+        devices->by_store_ref =
+            mem_realloc(devices->by_store_ref, count * sizeof(devices->by_store_ref[0]));
+        memset(devices->by_store_ref + devices->by_store_ref_count, 0,
+               (count - devices->by_store_ref_count) * sizeof(devices->by_store_ref[0]));
+        devices->by_store_ref_count = count;
     }
-    devices->by_database_id[at] = index + 1;
+    devices->by_store_ref[at] = index + 1;
 }
 
-void devices_forget_database_id(struct devices *devices, uint32_t index)
+void devices_forget_store_ref(struct devices *devices, uint32_t index)
 {
-    size_t at = (size_t)devices->items[index].database_id;
+    size_t at = (size_t)devices->items[index].store_ref;
 
-    if (at < devices->by_database_id_count)
-        devices->by_database_id[at] = 0;
-    devices->items[index].database_id = 0;
+    if (at < devices->by_store_ref_count)
+        devices->by_store_ref[at] = 0;
+    devices->items[index].store_ref = 0;
 }
 
-bool devices_find_database_id(const struct devices *devices, int32_t database_id, uint32_t *index)
+bool devices_find_store_ref(const struct devices *devices, int32_t store_ref, uint32_t *index)
 {
-    if (database_id < 0 || (size_t)database_id >= devices->by_database_id_count ||
-        devices->by_database_id[database_id] == 0)
+    if (store_ref < 0 || (size_t)store_ref >= devices->by_store_ref_count ||
+        devices->by_store_ref[store_ref] == 0)
         return false;
-    *index = devices->by_database_id[database_id] - 1;
+    *index = devices->by_store_ref[store_ref] - 1;
     return true;
 }

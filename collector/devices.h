@@ -1,7 +1,8 @@
 /* devices.h: every device this collector has heard of.
  *
  * Shape    a device has an index, 0, 1, 2 and so on, which everything in this process uses, and a
- *          database id, which it gets when it is registered there (0 until then).
+ *          number that the store knows it by, which it gets when it is registered there. That one means
+ *          something to the store alone (in PostgreSQL devices.id); others only hand it back.
  * Cost     one probe of a hash table per message; about 64 bytes a device.
  * Owner    whoever embeds the struct. Ids are stable until devices_release().
  */
@@ -14,8 +15,8 @@
 
 struct device {
     const char *id;
-    int32_t database_id;
-    bool is_legal; /* what an older version has stored may be so no longer */
+    int32_t store_ref; /* 0 = not registered yet */
+    bool is_legal;     /* what an older version has stored may be so no longer */
 };
 
 /* Part of the hash lies in the slot, so that a probe that does not match touches nothing else. */
@@ -33,8 +34,8 @@ struct devices {
     char **blocks; /* the texts of the ids */
     size_t block_count;
     size_t block_used;
-    uint32_t *by_database_id; /* index + 1, by database id */
-    size_t by_database_id_count;
+    uint32_t *by_store_ref; /* index + 1, by store_ref */
+    size_t by_store_ref_count;
 };
 
 void devices_release(struct devices *devices);
@@ -45,12 +46,12 @@ uint32_t devices_find_or_add(struct devices *devices, const char *id, bool *is_n
 /* The same for the first `bytes` bytes of a text; false when there is no such device. */
 bool devices_find(const struct devices *devices, const char *id, size_t bytes, uint32_t *index);
 
-void devices_set_database_id(struct devices *devices, uint32_t index, int32_t database_id);
+void devices_set_store_ref(struct devices *devices, uint32_t index, int32_t store_ref);
 
 /* It is registered no longer. */
-void devices_forget_database_id(struct devices *devices, uint32_t index);
+void devices_forget_store_ref(struct devices *devices, uint32_t index);
 
-/* False when no device with this database id is known. */
-bool devices_find_database_id(const struct devices *devices, int32_t database_id, uint32_t *index);
+/* False when no device with this store_ref is known. */
+bool devices_find_store_ref(const struct devices *devices, int32_t store_ref, uint32_t *index);
 
 #endif

@@ -356,11 +356,11 @@ static void on_removed(struct store *store, uint32_t device, bool is_whole)
     ingest->config.on_removed(ingest, device, is_whole);
 }
 
-static void on_added(struct store *store, int32_t database_id)
+static void on_added(struct store *store, int32_t store_ref)
 {
     struct ingest *ingest = store->config.user;
 
-    ingest->config.on_added(ingest, database_id);
+    ingest->config.on_added(ingest, store_ref);
 }
 
 static void on_added_many(struct store *store)

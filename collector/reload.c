@@ -105,10 +105,9 @@ static void hide_boards(struct reload *reload)
     board_publisher_set_complete(reload->config.publisher, false);
 }
 
-static void note_changed(struct reload *reload, int32_t database_id)
+static void note_changed(struct reload *reload, int32_t store_ref)
 {
-    buffer_printf(&reload->changed, "%s%" PRId32, reload->changed.bytes > 0 ? "," : "",
-                  database_id);
+    buffer_printf(&reload->changed, "%s%" PRId32, reload->changed.bytes > 0 ? "," : "", store_ref);
 }
 
 void reload_all(struct reload *reload)
@@ -136,16 +135,16 @@ void reload_set_active(struct reload *reload, bool is_active)
     loader_cancel(&reload->loader);
 }
 
-void reload_device(struct reload *reload, int32_t database_id)
+void reload_device(struct reload *reload, int32_t store_ref)
 {
-    note_changed(reload, database_id);
+    note_changed(reload, store_ref);
     load_due(reload);
 }
 
-void reload_cleared_device(struct reload *reload, int32_t database_id)
+void reload_cleared_device(struct reload *reload, int32_t store_ref)
 {
     hide_boards(reload);
-    reload_device(reload, database_id);
+    reload_device(reload, store_ref);
     /* a load that is under way may have read what was taken out */
     if (reload->loads_again)
         loader_cancel(&reload->loader);

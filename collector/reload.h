@@ -57,10 +57,10 @@ void reload_from_scratch(struct reload *reload);
 
 /* Others stored readings without us: of many devices, or of this one. */
 void reload_all(struct reload *reload);
-void reload_device(struct reload *reload, int32_t database_id);
+void reload_device(struct reload *reload, int32_t store_ref);
 
 /* Others took readings out of the tables; the device's windows have been cleared. */
-void reload_cleared_device(struct reload *reload, int32_t database_id);
+void reload_cleared_device(struct reload *reload, int32_t store_ref);
 
 /* One of the collectors in the database's table; NULL = that was the last of them. */
 void reload_note_collector(struct reload *reload, const char *id, bool is_live, int64_t batches);

@@ -75,14 +75,14 @@ static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
     windows_clear_device(&c->windows, device);
     if (is_whole)
         sequences_forget(&c->sequences, device);
-    reload_cleared_device(&c->reload, c->devices.items[device].database_id);
+    reload_cleared_device(&c->reload, c->devices.items[device].store_ref);
 }
 
-static void on_added(struct ingest *ingest, int32_t database_id)
+static void on_added(struct ingest *ingest, int32_t store_ref)
 {
     struct collector *c = ingest->config.user;
 
-    reload_device(&c->reload, database_id);
+    reload_device(&c->reload, store_ref);
 }
 
 static void on_added_many(struct ingest *ingest)

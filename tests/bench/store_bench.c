@@ -185,7 +185,7 @@ static void make_windows(struct bench *bench)
             windows_insert_peak(&bench->windows, device, f, &storage.reading);
         }
         if (!bench->settings.database_url)
-            devices_set_database_id(&bench->devices, device, (int32_t)device + 1);
+            devices_set_store_ref(&bench->devices, device, (int32_t)device + 1);
     }
 }
 

@@ -15,7 +15,7 @@
 
 enum { FEATURES = 2 };
 
-/* Devices 0, 1, 2 with the database ids 30, 20, 10: the order in the table is the other way round. */
+/* Devices 0, 1, 2 with the store_refs 30, 20, 10: the order in the table is the other way round. */
 struct fixture {
     struct batch batch;
     struct devices devices;
@@ -31,7 +31,7 @@ static int set_up(void **state)
         bool is_new;
 
         devices_find_or_add(&f->devices, ids[i], &is_new);
-        devices_set_database_id(&f->devices, i, (int32_t)(30 - i * 10));
+        devices_set_store_ref(&f->devices, i, (int32_t)(30 - i * 10));
     }
     *state = f;
     return 0;
@@ -126,8 +126,8 @@ static void test_batch__random_rows_are_each_once_and_in_order(void **state)
     for (size_t i = 1; i < f->batch.sorted_count; i++) {
         const struct batch_row *a = batch_row(&f->batch, f->batch.order[i - 1]);
         const struct batch_row *b = batch_row(&f->batch, f->batch.order[i]);
-        int32_t id_a = f->devices.items[a->device].database_id;
-        int32_t id_b = f->devices.items[b->device].database_id;
+        int32_t id_a = f->devices.items[a->device].store_ref;
+        int32_t id_b = f->devices.items[b->device].store_ref;
         const struct reading *ra = batch_reading(a);
         const struct reading *rb = batch_reading(b);
 
@@ -147,16 +147,16 @@ static void add_devices(struct fixture *f, uint32_t count, int32_t spread)
         snprintf(id, sizeof(id), "device_%u", (unsigned)i);
         devices_find_or_add(&f->devices, id, &is_new);
     }
-    for (uint32_t i = 0; i < count; i++) /* the table by database id is not asked here */
-        f->devices.items[i].database_id = (int32_t)(count - i) * spread;
+    for (uint32_t i = 0; i < count; i++) /* the table by store_ref is not asked here */
+        f->devices.items[i].store_ref = (int32_t)(count - i) * spread;
 }
 
 static int compare_rows(const struct fixture *f, uint32_t left, uint32_t right)
 {
     const struct batch_row *a = batch_row(&f->batch, left);
     const struct batch_row *b = batch_row(&f->batch, right);
-    int32_t id_a = f->devices.items[a->device].database_id;
-    int32_t id_b = f->devices.items[b->device].database_id;
+    int32_t id_a = f->devices.items[a->device].store_ref;
+    int32_t id_b = f->devices.items[b->device].store_ref;
     const struct reading *ra = batch_reading(a);
     const struct reading *rb = batch_reading(b);
 

@@ -28,7 +28,7 @@ static int set_up(void **state)
     batch_init(&f->batch, f->features.count);
     peaks_init(&f->peaks, &f->features);
     devices_find_or_add(&f->devices, "a", &is_new);
-    devices_set_database_id(&f->devices, 0, 1);
+    devices_set_store_ref(&f->devices, 0, 1);
     *state = f;
     return 0;
 }

@@ -91,7 +91,7 @@ static void load_device(struct loader *loader, struct pg_row *row)
     pg_row_text(row, id, sizeof(id));
     if (row->failed)
         return;
-    devices_set_database_id(loader->config.devices, known_device(loader, id), database_id);
+    devices_set_store_ref(loader->config.devices, known_device(loader, id), database_id);
     loader->devices_loaded++;
 }
 
@@ -123,7 +123,7 @@ static void load_peak(struct loader *loader, struct pg_row *row)
 
     pg_row_text(row, feature, sizeof(feature));
     pg_row_text(row, order, sizeof(order));
-    is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
+    is_known = devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device);
     read_reading(loader, row);
     at = features_find(features, feature);
     is_highest = strcmp(order, "desc") == 0;
@@ -140,7 +140,7 @@ static void load_peak(struct loader *loader, struct pg_row *row)
 static void load_sequence(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
-    bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
+    bool is_known = devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device);
     struct sequences_state state;
 
     state.highest = pg_row_int8(row);
@@ -157,7 +157,7 @@ static void load_sequence(struct loader *loader, struct pg_row *row)
 static void load_number(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
-    bool is_known = devices_find_database_id(loader->config.devices, pg_row_int4(row), &device);
+    bool is_known = devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device);
     int64_t number = pg_row_int8(row);
     int64_t recorded_at_us = pg_row_timestamp(row);
     int64_t received_at_us = pg_row_timestamp(row);
@@ -193,7 +193,7 @@ static void load_reading(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
 
-    if (!devices_find_database_id(loader->config.devices, pg_row_int4(row), &device))
+    if (!devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device))
         return;
     read_reading(loader, row);
     if (row->failed)

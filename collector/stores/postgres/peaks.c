@@ -125,7 +125,7 @@ static size_t encode_device(struct peaks *peaks, const struct batch *batch, size
             candidate = (struct peaks_bound){sign * best->values[feature], best->recorded_at_us};
             if (!may_be_news(&peaks->bounds[at], &candidate))
                 continue;
-            put_row(out, devices->items[device].database_id, best, feature, order, peaks->features);
+            put_row(out, devices->items[device].store_ref, best, feature, order, peaks->features);
             note_sent(peaks, at, &candidate);
             encoded++;
         }

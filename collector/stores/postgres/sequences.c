@@ -227,7 +227,7 @@ static void sort_round(struct sequences *sequences)
     keys = mem_calloc(count, sizeof(*keys));
     for (size_t i = 0; i < count; i++)
         keys[i] = (struct round_key){.database_id =
-                                         sequences->devices->items[sequences->round[i]].database_id,
+                                         sequences->devices->items[sequences->round[i]].store_ref,
                                      .device = sequences->round[i]};
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (size_t i = 0; i < count; i++)
@@ -327,7 +327,7 @@ void sequences_put_statement(struct sequences *sequences, struct buffer *out)
         end = sequences->round_count;
     for (size_t i = sequences->round_saved; i < end; i++) {
         uint32_t device = sequences->round[i];
-        int32_t database_id = sequences->devices->items[device].database_id;
+        int32_t database_id = sequences->devices->items[device].store_ref;
 
         if (database_id == 0 || !sequences->items[device])
             continue; /* it was removed */

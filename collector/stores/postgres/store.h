@@ -81,7 +81,7 @@ struct store_config {
      * that was committed before and is not stored yet. */
     void (*on_removed)(struct store *store, uint32_t device, bool is_whole);
     /* Someone other than a collector has stored readings of a device, perhaps an unheard-of one. */
-    void (*on_added)(struct store *store, int32_t database_id);
+    void (*on_added)(struct store *store, int32_t store_ref);
     void (*on_added_many)(struct store *store); /* or of devices that are not named */
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);

@@ -22,8 +22,8 @@ static void on_registered_result(struct pg_query *query, const PGresult *result)
         bool is_new;
         uint32_t device = devices_find_or_add(devices, PQgetvalue(result, row, 1), &is_new);
 
-        devices_set_database_id(devices, device,
-                                (int32_t)strtol(PQgetvalue(result, row, 0), NULL, 10));
+        devices_set_store_ref(devices, device,
+                              (int32_t)strtol(PQgetvalue(result, row, 0), NULL, 10));
     }
 }
 
@@ -56,7 +56,7 @@ static size_t unregistered_devices(const struct store *store, struct buffer *out
     for (size_t i = 0; i < batch->count && count < REGISTER_MOST; i++) {
         const struct device *device = &store->config.devices->items[batch_row(batch, i)->device];
 
-        if (device->database_id != 0)
+        if (device->store_ref != 0)
             continue;
         if (count++ > 0)
             buffer_put_text(out, ",");

@@ -21,11 +21,11 @@ static void on_removals(struct pg_query *query, const PGresult *result)
         uint32_t device;
 
         store->removals_known = strtoll(PQgetvalue(result, row, 0), NULL, 10);
-        if (is_first || !devices_find_database_id(store->config.devices, database_id, &device))
+        if (is_first || !devices_find_store_ref(store->config.devices, database_id, &device))
             continue;
         peaks_forget(&store->peaks, device);
         if (is_whole)
-            devices_forget_database_id(store->config.devices, device);
+            devices_forget_store_ref(store->config.devices, device);
         if (is_whole)
             log_info("store: a device was removed");
         else

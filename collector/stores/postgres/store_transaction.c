@@ -63,8 +63,8 @@ static void on_peaks(struct store *store, const PGresult *result)
         uint32_t device;
         int64_t at_us;
 
-        if (devices_find_database_id(store->config.devices, (int32_t)strtol(database_id, NULL, 10),
-                                     &device) &&
+        if (devices_find_store_ref(store->config.devices, (int32_t)strtol(database_id, NULL, 10),
+                                   &device) &&
             feature < store->config.features->count &&
             sort_order_parse(&order, PQgetvalue(result, row, 2)) &&
             timestamp_parse(&at_us, PQgetvalue(result, row, 4)))
@@ -86,7 +86,7 @@ static void on_staged(struct store *store, const PGresult *result)
         int32_t database_id = (int32_t)strtol(at + 1, &at, 10);
         uint32_t device;
 
-        if (devices_find_database_id(store->config.devices, database_id, &device))
+        if (devices_find_store_ref(store->config.devices, database_id, &device))
             buffer_put(&store->differing, &device, sizeof(device));
     }
 }
