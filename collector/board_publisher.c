@@ -1,7 +1,7 @@
-/* The boards are made at the first moment at which they may differ: the one that follows a reading
+/* The boards are made at the first as-of time at which they may differ: the one that follows a reading
  * or an expiry. All are made together; each takes microseconds, and only those that differ from what
- * was last published go out. In between, the span of moments that the status vouches for grows.
- * Rejected: a board as of the moment it happens to be published, which is never that of another
+ * was last published go out. In between, the span of as-of times that the status vouches for grows.
+ * Rejected: a board as of the time it happens to be published, which is never that of another
  * collector's and, when the loop is late, not even its own. */
 #include "collector/board_publisher_inner.h"
 
@@ -21,7 +21,7 @@ enum {
 /* ---- when ------------------------------------------------------------------------------------ */
 
 /* Arrival stamps may be a little ahead of the clock, and much when the clock went back: such a
- * moment comes later. */
+ * time comes later. */
 void board_publisher_reach(struct board_publisher *publisher, int64_t as_of_us)
 {
     if (as_of_us <= publisher->moments.as_of_us || as_of_us > timestamp_now())
@@ -42,7 +42,7 @@ void board_publisher_note_news(struct board_publisher *publisher)
 
 static void on_timer(uv_timer_t *timer);
 
-/* Until the next moment that may have something new. When that is past already it waits for a
+/* Until the next as-of time that may have something new. When that is past already it waits for a
  * batch, whose end is reported, or for a connection; then the one after now will do. */
 static void schedule(struct board_publisher *publisher)
 {

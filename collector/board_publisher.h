@@ -1,17 +1,17 @@
 /* board_publisher.h: publishes the boards when they change, and says how this collector is.
  *
- * Shape    owns the ordinary (ungated) MQTT connection. Boards are made at moments of the grid
- *          (board.h): as of such a moment they hold every reading that was received up to it and is
+ * Shape    owns the ordinary (ungated) MQTT connection. Boards are made as of times of a grid
+ *          (board.h): as of such a time they hold every reading that was received up to it and is
  *          stored, none that was received later, and nothing that has expired by then, however late
  *          they are made. One that differs from what was last published goes out, retained, under
  *          the next generation of its own; then a status, retained, that names the generation of
- *          each board and the moments from `since` to `asOf` at which the boards were these. Another
- *          goes out every second, and, while other collectors are live, at each moment, so that
+ *          each board and the times from `since` to `asOf` at which the boards were these. Another
+ *          goes out every second, and, while other collectors are live, at each such time, so that
  *          there is always one that all vouch for. The last will replaces it with "lost".
  *          Nothing is computed unless readings were taken or an entry expires.
  * Holds    asOf stands still while readings are in flight that were received before it, or the
  *          broker or the database is away.
- * Order    a batch is taken part by part: board_publisher_reach(a moment) before the first reading that was
+ * Order    a batch is taken part by part: board_publisher_reach(an as-of time) before the first reading that was
  *          received after it is put into the windows, board_publisher_note_news() before each part.
  * Looks    before it speaks, whether another installation does so under this collector's id (rival.h);
  *          then it says nothing, and the last will is left out of its connection.
@@ -43,7 +43,7 @@ struct board_publisher_config {
     size_t top_n;
     int64_t started_at_us; /* generations begin here, so that they rise across starts */
     void *user;
-    /* Everything that was received up to this moment, itself included, is in the windows or never
+    /* Everything that was received up to this time, itself included, is in the windows or never
      * will be; INT64_MIN when that cannot be said. */
     int64_t (*settled_until_us)(void *user, int64_t now_us);
     /* Appends the members of the status, `"state":"live",...` without braces. */
@@ -123,18 +123,18 @@ static inline int64_t board_publisher_as_of_us(const struct board_publisher *pub
     return publisher->moments.as_of_us;
 }
 
-/* Everything that was received up to this moment is in the windows, and nothing that was received
+/* Everything that was received up to this time is in the windows, and nothing that was received
  * later: makes the boards for it, where that was not done before. */
 void board_publisher_reach(struct board_publisher *publisher, int64_t as_of_us);
 
-/* Readings that were received after the last moment are about to be taken. */
+/* Readings that were received after the last as-of time are about to be applied. */
 void board_publisher_note_news(struct board_publisher *publisher);
 
-/* Something was settled: looks whether a moment can be reached. */
+/* Something was settled: looks whether another as-of time can be reached. */
 void board_publisher_update(struct board_publisher *publisher);
 
-/* A load is running, and its snapshot is of this moment: from now on the windows may hold what
- * others received before it, so no board can be made any more of a moment before it. */
+/* A load is running, and its snapshot is of this time: from now on the windows may hold what
+ * others received before it, so no board can be made any more as of a time before it. */
 void board_publisher_set_loading(struct board_publisher *publisher, int64_t snapshot_us);
 
 /* Whether the windows hold all that they should; until then no board is published and none is

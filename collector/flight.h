@@ -40,16 +40,16 @@ static inline double flight_height(const struct flight *flight, const struct sta
     return staircase_height(kind, flight_step(flight, kind, index));
 }
 
-/* The first step whose time is after the moment, or count. */
+/* The first step whose time is after `after_us`, or count. */
 static inline size_t flight_first_after(const struct flight *flight,
-                                        const struct staircase_kind *kind, int64_t moment_us)
+                                        const struct staircase_kind *kind, int64_t after_us)
 {
     size_t low = 0, high = flight->count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (flight_time(flight, kind, middle) > moment_us)
+        if (flight_time(flight, kind, middle) > after_us)
             high = middle;
         else
             low = middle + 1;

@@ -26,7 +26,7 @@ struct housekeeping_config {
     const char *subscribe;
     int64_t silent_after_us;
     void *user;
-    void (*on_clock_back)(void *user); /* it shows a moment before that of the boards */
+    void (*on_clock_back)(void *user); /* it shows a time before the as-of time of the boards */
 };
 
 struct housekeeping {

@@ -14,14 +14,14 @@
  * Absence  when the database stays away or on hold for `leave_after_ms`, or another collector has
  *          this id, the broker is left on purpose: its queue is the buffer. It is joined again with
  *          the database.
- * Arrival  every element of a message, readings and rejected ones alike, gets a moment of its own,
+ * Arrival  every element of a message, readings and rejected ones alike, gets a timestamp of its own,
  *          later than all before it: the clock's, or a microsecond after the last where the clock
  *          has not moved on (or was set back). So it orders all that this process received.
  *          A message that `--resubmit` sends again says in a user property when it came first;
  *          that is when it was recorded if it says no time of its own. Anyone may set the property:
  *          it is believed between `rules.earliest_us` and now, as a timestamp is, and gives a
  *          device nothing that a timestamp would not.
- * Sum      received = stored + duplicates + rejected + in flight, in readings, at every moment.
+ * Sum      received = stored + duplicates + rejected + in flight, in readings, at any time.
  * Owner    embedded. ingest_stop() drains: commit, release, disconnect, close. What is in flight
  *          then stays so, for the last status, until ingest_release() frees it.
  */
@@ -152,7 +152,7 @@ void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest
 /* Once it has stopped, or never started. */
 void ingest_release(struct ingest *ingest);
 
-/* Everything that was received up to this moment, itself included, has been told to on_committed or
+/* Everything that was received up to this time, itself included, has been given to on_committed or
  * was not stored. INT64_MIN: that cannot be said, for the broker or the database is away and there
  * may be more. */
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);

@@ -155,7 +155,7 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
          "1 while another installation publishes under our COLLECTOR_ID.",
          *view->publisher->rival_reason != '\0'},
         {"highwater_boards_as_of_seconds", "gauge",
-         "The moment that the boards are of, since 1970.",
+         "The time as of which the boards are, since 1970.",
          (double)board_publisher_as_of_us(view->publisher) / 1e6},
         {"highwater_boards_refused_total", "counter",
          "Boards and statuses that the broker did not take because of their size.",

@@ -28,36 +28,36 @@ void moments_spoil(struct moments *moments, int64_t us)
     moments->has_news = true;
 }
 
-bool moments_reach(struct moments *moments, int64_t moment_us)
+bool moments_reach(struct moments *moments, int64_t as_of_us)
 {
-    if (moment_us <= moments->as_of_us)
+    if (as_of_us <= moments->as_of_us)
         return false;
     if (!moments->has_news) {
         /* what expires at a moment is not on the board of that moment */
         int64_t held_us =
-            moments->expiry_us == INT64_MAX ? moment_us : board_as_of(moments->expiry_us - 1);
+            moments->expiry_us == INT64_MAX ? as_of_us : board_as_of(moments->expiry_us - 1);
 
-        if (held_us > moment_us)
-            held_us = moment_us;
+        if (held_us > as_of_us)
+            held_us = as_of_us;
         if (held_us > moments->as_of_us)
             moments->as_of_us = held_us;
     }
-    return moments->as_of_us < moment_us && moment_us > moments->spoilt_us;
+    return moments->as_of_us < as_of_us && as_of_us > moments->spoilt_us;
 }
 
-void moments_made(struct moments *moments, int64_t moment_us, bool is_changed, int64_t expiry_us)
+void moments_made(struct moments *moments, int64_t as_of_us, bool is_changed, int64_t expiry_us)
 {
     /* What skipped moments would have shown is not known, even if all is as before. */
-    if (is_changed || moment_us > moments->as_of_us + BOARD_GRID_US)
-        moments->since_us = moment_us;
-    moments->as_of_us = moment_us;
+    if (is_changed || as_of_us > moments->as_of_us + BOARD_GRID_US)
+        moments->since_us = as_of_us;
+    moments->as_of_us = as_of_us;
     moments->expiry_us = expiry_us;
     moments->has_news = false;
 }
 
-void moments_skip(struct moments *moments, int64_t moment_us)
+void moments_skip(struct moments *moments, int64_t as_of_us)
 {
-    moments->as_of_us = moments->since_us = moment_us;
+    moments->as_of_us = moments->since_us = as_of_us;
     moments->has_news = true;
 }
 

@@ -33,15 +33,15 @@ void moments_note_news(struct moments *moments);
 /* Readings are taken that may have been received (by others) at any time before `us`. */
 void moments_spoil(struct moments *moments, int64_t us);
 
-/* Lets the span reach as far as the boards surely hold, `moment_us` at most. True when it does not
+/* Lets the span reach as far as the boards surely hold, `as_of_us` at most. True when it does not
  * reach that moment and the boards are to be made for it: then moments_made() must follow. */
-bool moments_reach(struct moments *moments, int64_t moment_us);
+bool moments_reach(struct moments *moments, int64_t as_of_us);
 
 /* The boards were made for this moment. */
-void moments_made(struct moments *moments, int64_t moment_us, bool is_changed, int64_t expiry_us);
+void moments_made(struct moments *moments, int64_t as_of_us, bool is_changed, int64_t expiry_us);
 
 /* Goes to a moment for which no boards are made; the next one makes them. */
-void moments_skip(struct moments *moments, int64_t moment_us);
+void moments_skip(struct moments *moments, int64_t as_of_us);
 
 /* The next moment at which boards may have to be made, INT64_MAX when nothing is to come. */
 int64_t moments_next(const struct moments *moments);

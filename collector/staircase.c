@@ -54,7 +54,7 @@ static bool insert_low(struct staircase *s, struct staircase_kind *kind,
         const struct reading *next;
 
         /* A late one. The first step not older than it is the best of all of those. (It is
-         * after expired_us, so there is a moment before it.) */
+         * after expired_us, so there is a time before it.) */
         low = high = flight_first_after(f, kind, reading->recorded_at_us - 1);
         next = flight_step(f, kind, high);
         if (next->recorded_at_us == reading->recorded_at_us) {
@@ -97,13 +97,13 @@ bool staircase_insert(struct staircase *s, struct staircase_kind *kind,
 }
 
 const struct reading *staircase_best_after(const struct staircase *s,
-                                           const struct staircase_kind *kind, int64_t moment_us)
+                                           const struct staircase_kind *kind, int64_t after_us)
 {
     size_t index;
 
     if (s->is_tower)
-        return tower_best_after(s->tower, moment_us);
-    index = flight_first_after(&s->flight, kind, moment_us);
+        return tower_best_after(s->tower, after_us);
+    index = flight_first_after(&s->flight, kind, after_us);
     return index < s->flight.count ? flight_step(&s->flight, kind, index) : NULL;
 }
 

@@ -1,8 +1,9 @@
-/* staircase.h: what is left of one device's readings when only maxima will be asked for.
+/* staircase.h: a monotonic queue: what is left of one device's readings when only maxima will be asked
+ * for.
  *
  * Shape    the readings that no later reading equals or beats, oldest first: from step to step
  *          time strictly rises and the value strictly worsens. So the best reading since any
- *          moment is the first step after that moment. Random values leave about ln(n) steps of n
+ *          time is the first step after that time. Random values leave about ln(n) steps of n
  *          readings: nine for an hour at one reading a second. Steps are whole readings;
  *          inserting in any order, any number of times, gives the same steps. "Better" is: better
  *          value, then later recorded_at, then larger content_hash.
@@ -16,7 +17,7 @@
  *          if M is before coarse_until_us and what is shown is not better than coarse_height; it
  *          is then still a true reading after M, but a worse and later one than the best. Since
  *          any later moment everything is exact, whatever else is inserted.
- * Units    recorded_at and every moment in microseconds, as in reading.h. Nothing here has a clock.
+ * Units    recorded_at and every other time in microseconds, as in reading.h. Nothing here has a clock.
  * Errors   none. No memory: mem.h.
  * Owner    the struct is embedded, and stays where it is until staircase_release() frees what it
  *          holds. Pointers to steps are good until the next call that takes a staircase of the
@@ -93,9 +94,9 @@ void staircase_kind_init(struct staircase_kind *kind, size_t feature_count, size
 bool staircase_insert(struct staircase *staircase, struct staircase_kind *kind,
                       const struct reading *reading, int64_t expired_us, int64_t *earlier_us);
 
-/* The best reading after a moment, or NULL when there is none. */
+/* The best reading after a time, or NULL when there is none. */
 const struct reading *staircase_best_after(const struct staircase *staircase,
-                                           const struct staircase_kind *kind, int64_t moment_us);
+                                           const struct staircase_kind *kind, int64_t after_us);
 
 /* The newest step, or NULL. */
 const struct reading *staircase_newest(const struct staircase *staircase,

@@ -79,22 +79,22 @@ static bool is_end(const struct tower *t, struct place place)
     return t->count == 0 || place.index == flight_at(t, place.flight)->count;
 }
 
-/* The first step after the moment, or the end. */
-static struct place first_after(const struct tower *t, int64_t moment_us)
+/* The first step after that time, or the end. */
+static struct place first_after(const struct tower *t, int64_t after_us)
 {
     size_t low = 0, high = t->count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (newest_time(t, middle) > moment_us)
+        if (newest_time(t, middle) > after_us)
             high = middle;
         else
             low = middle + 1;
     }
     if (low == t->count)
         return end_of(t);
-    return (struct place){low, flight_first_after(flight_at(t, low), t->kind, moment_us)};
+    return (struct place){low, flight_first_after(flight_at(t, low), t->kind, after_us)};
 }
 
 /* ---- the directory ---- */
@@ -513,9 +513,9 @@ bool tower_insert(struct staircase *s, const struct reading *reading, int64_t ex
     return is_new;
 }
 
-const struct reading *tower_best_after(const struct tower *t, int64_t moment_us)
+const struct reading *tower_best_after(const struct tower *t, int64_t after_us)
 {
-    struct place place = first_after(t, moment_us);
+    struct place place = first_after(t, after_us);
 
     return is_end(t, place) ? NULL : step_at(t, place);
 }

@@ -21,7 +21,7 @@ void tower_raise(struct staircase *staircase, struct staircase_kind *kind);
 /* These are the staircase's calls of the same names. */
 bool tower_insert(struct staircase *staircase, const struct reading *reading, int64_t expired_us,
                   int64_t *earlier_us);
-const struct reading *tower_best_after(const struct tower *tower, int64_t moment_us);
+const struct reading *tower_best_after(const struct tower *tower, int64_t after_us);
 const struct reading *tower_newest(const struct tower *tower);
 size_t tower_count(const struct tower *tower);
 void tower_trim(struct staircase *staircase, int64_t expired_us);

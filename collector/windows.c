@@ -14,7 +14,7 @@
  * Rejected: a sorted set per board (every reading of a falling device would move its entry, and
  * every expiry); expiry queues or timing wheels (an event per step, for devices that no board
  * will ever show); keeping only the top N and recomputing when one leaves (a pass over all
- * devices, at the worst moment); buckets of seconds (not exact between two seconds).
+ * devices, at the worst time); buckets of seconds (not exact between two seconds).
  *
  * All time is an interval like the others, of infinite length, whose truth is the device's peak
  * instead of its staircase.
@@ -42,7 +42,7 @@ enum {
     CHUNK_DEVICES = 1 << CHUNK_BITS,
     HEAP_CAPACITY_LEAST = 16,
     /* A board that has to repair so many keys, and that part of the heap, makes the heap
-     * anew: when a whole fleet falls silent nearly every key runs out at the same moment, and one
+     * anew: when a whole fleet falls silent nearly every key runs out at the same time, and one
      * pass in the order of memory takes a tenth of the time of a million walks down the heap. */
     REPAIRS_WORTH_A_REBUILD = 64,
 };

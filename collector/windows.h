@@ -61,7 +61,7 @@ struct windows_stats {
     uint64_t tower_limit_bytes;
     uint64_t coarsened;       /* steps given up to the limit */
     uint64_t rewinds;         /* times that `now` went back */
-    int64_t dropped_until_us; /* readings not after this moment may be gone */
+    int64_t dropped_until_us; /* readings not after this time may be gone */
 };
 
 /* One (ranking, interval). 24 bytes a key: the order must be decided without a look at the device.
@@ -153,14 +153,14 @@ size_t windows_board(struct windows *windows, uint32_t ranking, uint32_t interva
 
 /* INT64_MIN when the board that windows_board() has just given for these is exact. Otherwise some
  * of its entries may be true readings but not the best, because staircases were coarsened, and it
- * is exact from the returned moment on, unless they are coarsened again: make it again then. */
+ * is exact from the returned time on, unless they are coarsened again: make it again then. */
 int64_t windows_exact_from(const struct windows *windows, uint32_t ranking, uint32_t interval,
                            const struct windows_entry *entries, size_t count);
 
 /* Whether some board is inexact, or may become so without a further reading. */
 bool windows_is_coarse(const struct windows *windows);
 
-/* The earliest moment at which one of a board's entries leaves its interval, INT64_MAX if none ever
+/* The earliest time at which one of a board's entries leaves its interval, INT64_MAX if none ever
  * does. Until then only an insert can change the board. */
 int64_t windows_next_expiry(const struct windows *windows, uint32_t interval,
                             const struct windows_entry *entries, size_t count);

@@ -403,7 +403,7 @@ def test_a_lock_on_the_table_of_numbers_holds_up_no_commit(stack):
     device.says(7, 0, 0, 0)
 
 
-def test_metrics_obey_the_law_and_readiness_follows_the_servers(stack, postgres):
+def test_metrics_add_up_and_readiness_follows_the_servers(stack, postgres):
     live_collector(stack)
     publisher = stack.publisher()
     for i in range(50):
@@ -469,7 +469,7 @@ def test_a_schema_that_does_not_fit_holds_everything_until_it_is_mended(stack):
     assert stack.database.count("rejected_messages") == 0
 
 
-def test_the_law_holds_while_refused_readings_are_searched_for(stack):
+def test_the_accounting_holds_while_refused_readings_are_searched_for(stack):
     live_collector(stack)
     stack.publish(reading("d", temperature=1.0))
     until(lambda: stack.database.count() == 1)

@@ -33,7 +33,7 @@ struct loader_config {
     const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
     void *user;
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
-    /* what is loaded from now on was stored before this moment */
+    /* what is loaded from now on was stored before this time */
     void (*on_snapshot)(void *user, int64_t before_us);
     void (*on_done)(struct loader *loader, bool complete);
 };
@@ -45,7 +45,7 @@ struct loader {
     struct buffer sql;
     struct reading *reading; /* the one being loaded */
     int64_t started_at_us;
-    int64_t now_us; /* the layers of a run are cut from one moment */
+    int64_t now_us; /* one reference time for all layer boundaries of a run */
     int64_t numbers_since_us;
     int64_t latest_from_us; /* where the layers end */
     int64_t later_from_us;

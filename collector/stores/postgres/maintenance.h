@@ -5,7 +5,7 @@
  *          last one took. Of all collectors of a database one holds the advisory lock and does all
  *          jobs; the others wait for it, and make only the partitions that readings ask for.
  * Promise  nothing here makes who stores readings wait longer than a lock_timeout of 200 ms. Every
- *          slice is one transaction, so an end at any moment leaves the answers as exact as before.
+ *          slice is one transaction, so an end at any time leaves the answers as exact as before.
  * Units    durations in microseconds as in options.h; timestamps in microseconds since 1970.
  * Errors   a job that fails is said once and tried again.
  * Owner    embedded; maintenance_close() ends it, on_closed comes once.

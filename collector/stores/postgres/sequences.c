@@ -284,22 +284,22 @@ static void put_row(struct buffer *out, int32_t database_id, const struct sequen
  * ended, whose numbers have been loaded and are now saved. That none is live says the lock. */
 static void put_mark(struct sequences *sequences, struct buffer *out)
 {
-    char moment[TIMESTAMP_TEXT_SIZE];
+    char when[TIMESTAMP_TEXT_SIZE];
 
-    timestamp_format(moment, sequences->round_mark_us);
+    timestamp_format(when, sequences->round_mark_us);
     buffer_printf(out,
                   "INSERT INTO sequence_marks (collector_id, taken_until) VALUES ('%s', '%s')"
                   " ON CONFLICT (collector_id) DO UPDATE SET taken_until = EXCLUDED.taken_until;",
-                  sequences->collector_id, moment);
+                  sequences->collector_id, when);
     if (sequences->marked_us != INT64_MIN)
         return;
-    timestamp_format(moment, sequences->loaded_at_us - MARK_US);
+    timestamp_format(when, sequences->loaded_at_us - MARK_US);
     buffer_printf(
         out,
         "DELETE FROM sequence_marks WHERE CASE WHEN collector_id <> '%s' AND taken_until <"
         " '%s' THEN pg_try_advisory_xact_lock(hashtextextended('highwater collector ' ||"
         " collector_id, 0)) ELSE false END;",
-        sequences->collector_id, moment);
+        sequences->collector_id, when);
 }
 
 /* A device that is removed meanwhile, which shuts out the holder of this lock, gets no row again. */

@@ -5,7 +5,7 @@
  *          order of their database ids, so that two collectors never wait for each other; and after
  *          the last one a mark (sequence_marks): what this collector received until then is in there.
  *          A start reads the states, and all numbers received since the earliest mark once more from
- *          readings, so an end at any moment loses none. To take one again changes nothing.
+ *          readings, so an end at any time loses none. To take one again changes nothing.
  *          Until that is loaded, what arrives is kept aside and taken in afterwards.
  * Limits   with a shared subscription each collector sees a part of a device's numbers: the caller
  *          takes none.
