@@ -172,27 +172,33 @@ static void pause_slot(const struct events *events, struct event_slot *slot)
     slot->not_before_ms = now_ms + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
 }
 
+/* {"temperature":[...]}: the one member is what a board's event has. */
+static void apply_answer(struct events *events)
+{
+    const struct buffer *body = &events->query.body;
+    const char *array = strchr(buffer_text(&events->query.body), '[');
+    struct buffer readings = {.data = (unsigned char *)(uintptr_t)array,
+                              .bytes = body->bytes - 1 -
+                                       (size_t)((const unsigned char *)array - body->data)};
+
+    if (event_slots_update(&events->slots, events->asked_slot, &readings, events->query.as_of_us,
+                           "database"))
+        wake(events);
+}
+
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct events *events = job->user;
-    bool is_in_vain = events->is_asking_in_vain;
-    struct event_slot *slot = is_in_vain ? NULL : &events->slots.items[events->asked_slot];
 
-    events->is_asking = events->is_asking_in_vain = false;
-    if (!is_in_vain)
+    events->is_asking = false;
+    if (!events->is_asking_in_vain) {
+        struct event_slot *slot = &events->slots.items[events->asked_slot];
+
         pause_slot(events, slot);
-    if (!error && !is_in_vain && slot->needs_database && slot->listeners > 0) {
-        /* {"temperature":[...]}: the one member is what a board's event has */
-        struct buffer *body = &events->query.body;
-        const char *array = strchr(buffer_text(body), '[');
-        struct buffer readings = {.data = (unsigned char *)(uintptr_t)array,
-                                  .bytes = body->bytes - 1 -
-                                           (size_t)((const unsigned char *)array - body->data)};
-
-        if (event_slots_update(&events->slots, events->asked_slot, &readings,
-                               events->query.as_of_us, "database"))
-            wake(events);
+        if (!error && slot->needs_database && slot->listeners > 0)
+            apply_answer(events);
     }
+    events->is_asking_in_vain = false;
     query_release(&events->query);
     if (!error)
         ask_database(events); /* the next one of this round */
