@@ -348,7 +348,10 @@ static void show(struct collector_status *out, const struct found *found)
         if (!found->members[i].text || members[i].is_hidden)
             continue;
         buffer_printf(&text, ",\"%s\":", members[i].name);
-        status_kinds[members[i].kind].put(&text, &found->members[i]);
+        if (members[i].kind == STATUS_KIND_STATE) /* the contract has those that are known here */
+            buffer_printf(&text, "\"%s\"", state_texts[out->state]);
+        else
+            status_kinds[members[i].kind].put(&text, &found->members[i]);
     }
     out->shown = mem_strdup(buffer_text(&text));
     buffer_release(&text);

@@ -182,7 +182,11 @@ static void test_collector_status__known_members_are_shown_and_no_others(void **
     collector_status_release(&status);
     assert_true(parse(&status, "{\"state\":\"of some later version\"}"));
     assert_int_equal(status.state, COLLECTOR_UNKNOWN);
+    assert_string_equal(status.shown, ",\"state\":\"unknown\"");
     assert_int_equal(status.as_of_us, 0);
+    collector_status_release(&status);
+    assert_true(parse(&status, "{\"state\":\"LIVE\"}"));
+    assert_string_equal(status.shown, ",\"state\":\"unknown\"");
     collector_status_release(&status);
 }
 
