@@ -195,7 +195,7 @@ def test_a_session_has_none_of_these_settings(stack):
     hostile = settings_of_a_session(stack)
     changed = {name: hostile[name] for name in HOSTILE if hostile[name] != usual[name]}
     assert set(changed) == LEFT_ALONE
-    assert (usual["row_security"], usual["search_path"]) == ("off", "public, pg_temp")
+    assert (usual["row_security"], usual["jit"], usual["search_path"]) == ("off", "off", "public, pg_temp")
 
 
 @pytest.mark.parametrize(
