@@ -41,7 +41,6 @@ HOSTILE = {
     "work_mem": "'64kB'",
     "plan_cache_mode": "'force_generic_plan'",
     "constraint_exclusion": "on",
-    "force_parallel_mode": "on",
     "max_parallel_workers_per_gather": "0",
     "client_min_messages": "'debug1'",
     "search_path": "evil",
@@ -71,14 +70,21 @@ def as_superuser(database: Database, *statements: str) -> None:
     connection.close()
 
 
+def hostile_to(database: Database) -> dict[str, str]:
+    """With the one that PostgreSQL 16 has renamed, by the name that it has here."""
+    parallel = "SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')"
+    return {**HOSTILE, database.value(parallel): "on"}
+
+
 def hostile_by(way: str, database: Database) -> dict[str, object]:
     """Makes the settings hold in one of the ways there are; returns the stack's settings for it."""
     as_superuser(database, *LOOK_ALIKES)
+    settings = hostile_to(database)
     if way in ("role", "database"):
         whose = f"ROLE highwater IN DATABASE {database.name}" if way == "role" else f"DATABASE {database.name}"
-        as_superuser(database, *(f"ALTER {whose} SET {name} = {value}" for name, value in HOSTILE.items()))
+        as_superuser(database, *(f"ALTER {whose} SET {name} = {value}" for name, value in settings.items()))
         return {}
-    words = " ".join(f"-c {name}={value.strip(chr(39)).replace(' ', '')}" for name, value in HOSTILE.items())
+    words = " ".join(f"-c {name}={value.strip(chr(39)).replace(' ', '')}" for name, value in settings.items())
     if way == "PGOPTIONS":
         return {"pgoptions": words}
     port, name = database.url.rpartition(":")[2].split("/")
@@ -193,7 +199,7 @@ def test_a_session_has_none_of_these_settings(stack):
     usual = settings_of_a_session(stack)
     hostile_by("role", stack.database)
     hostile = settings_of_a_session(stack)
-    changed = {name: hostile[name] for name in HOSTILE if hostile[name] != usual[name]}
+    changed = {name: hostile[name] for name in hostile_to(stack.database) if hostile[name] != usual[name]}
     assert set(changed) == LEFT_ALONE
     assert (usual["row_security"], usual["jit"], usual["search_path"]) == ("off", "off", "public, pg_temp")
 
