@@ -190,17 +190,16 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     char text[256];
 
     note_progress(f);
-    if (delivery->retain && delivery->bytes > 0) {
-        note_topic(f, delivery->topic);
-    } else if (strcmp(delivery->topic, f->status_topic) == 0 &&
-               rival_is_there(delivery->payload, delivery->bytes, who)) {
+    if (!delivery->retain && strcmp(delivery->topic, f->status_topic) == 0 &&
+        rival_is_there(delivery->payload, delivery->bytes, who)) {
         snprintf(text, sizeof(text),
                  "it is live: installation %s publishes its status; stop it first", who);
         end_with(f, f->config->collector_id, text);
     } else if (strcmp(delivery->topic, f->fence_topic) == 0 && is_clearing(f) && !f->is_ending) {
         uv_timer_start(&f->pause, on_settled, SETTLE_MS, 0);
-    } else if (delivery->bytes > 0 && is_clearing(f)) {
-        note_topic(f, delivery->topic); /* just published, and perhaps retained: it is not told */
+    } else if (delivery->bytes > 0 && (delivery->retain || is_clearing(f))) {
+        /* What is published now may be retained as well: it is not told. */
+        note_topic(f, delivery->topic);
     }
 }
 

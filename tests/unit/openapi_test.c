@@ -197,13 +197,14 @@ static void test_openapi__features_and_intervals_are_filled_in(void **state)
     static const char *const texts[] = {
         "\"enum\": [\"temperature\", \"pressure\"]", "\"enum\": [\"past_day\", \"all_time\"]",
         "\"required\": [\"timestamp\", \"count\", \"temperature\", \"pressure\"]",
-        "\"default\": 77", "\"version\": \"" HIGHWATER_VERSION "\""};
+        "\"default\": 77"};
     struct json_token reading = get(&root, "components schemas Reading properties");
     struct json_token board = get(&root, "components schemas Dashboard properties");
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_non_null(strstr(buffer_text(&document), texts[i]));
+    assert_non_null(strstr(buffer_text(&document), "\"version\": \"" HIGHWATER_VERSION "\""));
     assert_int_equal(count(&reading), 5);
     assert_int_equal(count(&board), 2);
     assert_null(strstr(buffer_text(&document), "${"));
