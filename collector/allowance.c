@@ -2,7 +2,8 @@
  * the socket is quiet for a moment, which makes small batches of a fleet that merely pauses. */
 #include "collector/allowance.h"
 
-enum { TIMES_ENOUGH = 3, AT_ONCE_MS = 5 };
+/* At once is a round trip, to a broker that may be far away or busy. */
+enum { TIMES_ENOUGH = 3, AT_ONCE_MS = 50 };
 
 bool allowance_note_held(struct allowance *allowance, uint64_t held)
 {
