@@ -7,6 +7,7 @@
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
 #include "shared/net/fd_watch.h"
+#include "shared/net/mqtt_farewell.h"
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -99,6 +100,9 @@ void mqtt_link_go_down(struct mqtt_link *link, const char *reason)
         return;
     fd_watch_free(link->watch);
     link->watch = NULL;
+    if (link->leaving_fd > 0)
+        mqtt_farewell_start(link->loop, link->leaving_fd);
+    link->leaving_fd = 0;
     uv_timer_stop(&link->timer);
     uv_timer_stop(&link->keepalive);
     uv_timer_stop(&link->rest);
@@ -257,10 +261,24 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
     return true;
 }
 
+/* The library closes its descriptor once DISCONNECT is written. Ours is watched instead, since one that
+ * is closed behind the loop's back cannot be taken out of its poll. */
+static void keep_socket(struct mqtt_link *link)
+{
+    int fd = mqtt_farewell_descriptor(mosquitto_socket(link->mosq));
+
+    if (fd < 0)
+        return;
+    link->leaving_fd = fd;
+    fd_watch_free(link->watch);
+    link->watch = fd_watch_new(link->loop, fd, mqtt_link_on_events, link);
+}
+
 void mqtt_link_leave(struct mqtt_link *link)
 {
     link->wants_up = false;
     if (link->state == MQTT_LINK_UP && link->held_acks == 0) {
+        keep_socket(link);
         mosquitto_disconnect(link->mosq);
         mqtt_link_set_state(link, MQTT_LINK_LEAVING);
         uv_timer_start(&link->timer, on_timer, LEAVE_TIMEOUT_MS, 0);

@@ -126,6 +126,7 @@ struct mqtt_link {
     uv_loop_t *loop;
     struct mosquitto *mosq;
     struct fd_watch *watch;
+    int leaving_fd;       /* ours of the socket, while DISCONNECT is on its way; 0 = none */
     uv_timer_t timer;     /* next attempt, connect timeout */
     uv_timer_t keepalive; /* a few times in each keepalive while connected */
     uv_timer_t rest;      /* gated and busy: until it is read again */

@@ -61,6 +61,8 @@ def holds_out(program):
         lines = Path(f"/proc/{program.pid}/status").read_text().splitlines()
     except OSError:
         return True
+    if any(line.startswith("State:") and "Z" in line for line in lines):
+        return True  # of what has ended no mask is left
     masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn", "SigCgt"))]
     return not masks or any(mask >> (signal.SIGHUP - 1) & 1 for mask in masks)
 
