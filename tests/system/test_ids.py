@@ -24,7 +24,7 @@ IGNORABLE |= {*range(0xE0100, 0xE01F0)}
 @pytest.fixture(scope="module")
 def is_legal(area):
     library = area / "ids.so"
-    sources = [CLONE / f"shared/{name}.c" for name in ("base/invisible", "model/topic")]
+    sources = [CLONE / f"shared/{name}.c" for name in ("base/invisible", "base/utf8", "model/topic")]
     subprocess.run(["cc", "-std=c17", "-shared", "-fPIC", "-I", CLONE, "-o", library, *sources], check=True)
     function = ctypes.CDLL(str(library)).device_id_is_legal
     function.argtypes = [ctypes.c_char_p, ctypes.c_size_t]

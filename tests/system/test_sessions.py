@@ -78,7 +78,8 @@ def test_a_session_that_is_taken_while_we_are_connected_is_missed(stack, rng):
     collector, fleet = start_fleet(stack, rng)
     remembers(stack)
     take_over(stack)
-    until(lambda: "thrown our session away" in collector.output(), 15)
+    # thrown away, or given to the other where the broker tells of that, as Mosquitto 2.0.21 does and 2.0.11 does not
+    until(lambda: f"another client has connected as {stack.client_id()}" in collector.output(), 15)
     assert stack.metrics()[LOST] == 1
     arrived(stack, fleet.publisher)
 
@@ -117,5 +118,5 @@ def test_a_broker_that_was_restarted_empty_is_told_apart(stack, rng):
     arrived(stack, fleet.publisher)
     # what is taken later is not put down to the broker
     take_over(stack)
-    until(lambda: "thrown our session away" in collector.output(), 15)
+    until(lambda: f"another client has connected as {stack.client_id()}" in collector.output(), 15)
     assert count_lines(collector, "set persistence true") == 1
