@@ -3,7 +3,7 @@
 #include "devicesim/truth.h"
 
 #include "shared/base/csv_write.h"
-#include "shared/base/hex_write.h"
+#include "shared/base/hex.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 

@@ -1,6 +1,7 @@
 #include "httpapi/params.h"
 
 #include "shared/base/duration.h"
+#include "shared/base/hex.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 #include "shared/base/utf8.h"
@@ -12,17 +13,6 @@
 #include <string.h>
 
 /* ---- decoding ------------------------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 static bool is_utf8(const char *text, size_t bytes)
 {
@@ -44,8 +34,8 @@ static bool decode(char *out, size_t room, const char *text, size_t bytes, bool 
         char c = text[i];
 
         if (c == '%') {
-            int high = i + 2 < bytes ? hex_digit(text[i + 1]) : -1;
-            int low = i + 2 < bytes ? hex_digit(text[i + 2]) : -1;
+            int high = i + 2 < bytes ? hex_value(text[i + 1]) : -1;
+            int low = i + 2 < bytes ? hex_value(text[i + 2]) : -1;
 
             if (high < 0 || low < 0 || high + low == 0)
                 return false;

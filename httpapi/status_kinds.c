@@ -77,15 +77,7 @@ static bool is_flag(const struct json_token *token)
 
 bool status_read_timestamp(const struct json_token *token, int64_t *out_us)
 {
-    struct json_text text;
-    bool is_legal;
-
-    if (token->kind != JSON_STRING)
-        return false;
-    json_text_init(&text, token);
-    is_legal = timestamp_parse(out_us, text.chars);
-    json_text_release(&text);
-    return is_legal;
+    return token->kind == JSON_STRING && json_token_timestamp(token, out_us);
 }
 
 static bool is_timestamp(const struct json_token *token)

@@ -2,6 +2,7 @@
  * of the outermost object only. */
 #include "shared/model/json_scan.h"
 
+#include "shared/base/hex.h"
 #include "shared/base/utf8.h"
 
 #include <stdint.h>
@@ -70,17 +71,6 @@ static enum json_error scan_number(struct scan *scan, struct json_token *token)
     }
     note(token, JSON_NUMBER, start, scan->at);
     return token->bytes > JSON_NUMBER_MAX_BYTES ? JSON_NUMBER_TOO_LONG : JSON_OK;
-}
-
-static int hex_value(int c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* The four hex digits of a \u escape; -1 when they are not there. */

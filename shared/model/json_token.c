@@ -1,6 +1,8 @@
 #include "shared/model/json_token.h"
 
+#include "shared/base/hex.h"
 #include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
 #include "shared/base/utf8.h"
 
 #include <float.h>
@@ -16,7 +18,7 @@ static uint32_t hex4(const char *at)
     uint32_t code = 0;
 
     for (int i = 0; i < 4; i++)
-        code = code << 4 | (uint32_t)((at[i] & 0xf) + (at[i] > '9' ? 9 : 0));
+        code = code << 4 | (uint32_t)hex_value(at[i]);
     return code;
 }
 
@@ -104,6 +106,17 @@ void json_text_init(struct json_text *text, const struct json_token *token)
 void json_text_release(struct json_text *text)
 {
     free(text->allocated);
+}
+
+bool json_token_timestamp(const struct json_token *token, int64_t *out_us)
+{
+    struct json_text text;
+    bool is_legal;
+
+    json_text_init(&text, token);
+    is_legal = timestamp_parse(out_us, text.chars);
+    json_text_release(&text);
+    return is_legal;
 }
 
 bool json_token_is(const struct json_token *token, const char *text, size_t bytes)

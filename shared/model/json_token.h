@@ -31,6 +31,9 @@ char *json_token_decode(struct json_token *token);
 /* True when a string token means this text. */
 bool json_token_is(const struct json_token *token, const char *text, size_t bytes);
 
+/* What timestamp_parse() makes of a string token. */
+bool json_token_timestamp(const struct json_token *token, int64_t *out_us);
+
 /* The whole number not above a number token times a power of ten, worked out in digits: a double
  * has too few of them for a timestamp in nanoseconds. False when it does not fit; `is_exact` says
  * whether nothing was cut off. */

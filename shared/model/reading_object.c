@@ -119,17 +119,6 @@ static bool epoch_us(const struct json_token *value, int64_t *out_us)
     return true;
 }
 
-static bool parse_time_token(int64_t *out_us, const struct json_token *value)
-{
-    struct json_text text;
-    bool is_legal;
-
-    json_text_init(&text, value);
-    is_legal = timestamp_parse(out_us, text.chars);
-    json_text_release(&text);
-    return is_legal;
-}
-
 static const char *leap_second_hint(const struct json_token *value)
 {
     enum { SECONDS_AT = 16 }; /* 2026-11-23T12:00:60Z */
@@ -143,7 +132,7 @@ static bool parse_timestamp(struct parse *parse, const struct json_token *value)
     int64_t us;
 
     if (value->kind == JSON_STRING) {
-        if (!parse_time_token(&us, value))
+        if (!json_token_timestamp(value, &us))
             return reject(parse, READING_BAD_TIMESTAMP,
                           "timestamp \"%s\" is not RFC 3339 such as 2026-11-23T12:00:00.123Z%s",
                           shown_token(value).text, leap_second_hint(value));

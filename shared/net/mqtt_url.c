@@ -1,5 +1,6 @@
 #include "shared/net/mqtt_url.h"
 
+#include "shared/base/hex.h"
 #include "shared/base/mem.h"
 
 #include <stdlib.h>
@@ -8,13 +9,10 @@
 /* Of an escape such as %40; 0 when there is none, or it is a NUL, which no text can hold. */
 static char escaped(const char *at)
 {
-    char digits[3];
+    int high = *at == '%' ? hex_value(at[1]) : -1;
+    int low = high >= 0 ? hex_value(at[2]) : -1;
 
-    if (*at != '%' || strspn(at + 1, "0123456789abcdefABCDEF") < 2)
-        return '\0';
-    memcpy(digits, at + 1, 2);
-    digits[2] = '\0';
-    return (char)strtol(digits, NULL, 16);
+    return low >= 0 ? (char)(high * 16 + low) : '\0';
 }
 
 /* Percent-decodes [start, end) into a new string. */

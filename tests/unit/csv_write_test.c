@@ -1,6 +1,6 @@
 #include "shared/base/csv_write.h"
 
-#include "shared/base/hex_write.h"
+#include "shared/base/hex.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

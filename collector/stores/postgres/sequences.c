@@ -3,7 +3,7 @@
  * is saved is always a little old, and what makes it exact again is the readings themselves. */
 #include "collector/stores/postgres/sequences.h"
 
-#include "shared/base/hex_write.h"
+#include "shared/base/hex.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"

@@ -1,4 +1,4 @@
-#include "shared/base/hex_write.h"
+#include "shared/base/hex.h"
 
 void hex_write(struct buffer *out, const void *data, size_t bytes)
 {
