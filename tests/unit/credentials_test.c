@@ -1,6 +1,6 @@
 #include "devicesim/credentials.h"
 
-#include "shared/base/mem.h"
+#include "tests/unit/temp_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,32 +12,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-struct fixture {
-    char path[64];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = mem_calloc(1, sizeof(*f));
-    int fd;
-
-    strcpy(f->path, "/tmp/credentials_test.XXXXXX");
-    fd = mkstemp(f->path);
-    assert_true(fd >= 0);
-    close(fd);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    unlink(f->path);
-    free(f);
-    return 0;
-}
 
 static void test_credentials__are_read_line_by_line(void **state)
 {
@@ -58,7 +32,7 @@ static void test_credentials__are_read_line_by_line(void **state)
     assert_null(credentials_password(&credentials, "device_1"));
 }
 
-static void write_file(const struct fixture *f, const char *text)
+static void write_file(const struct temp_file *f, const char *text)
 {
     FILE *file = fopen(f->path, "w");
 
@@ -69,7 +43,7 @@ static void write_file(const struct fixture *f, const char *text)
 
 static void test_credentials__are_read_from_a_file(void **state)
 {
-    struct fixture *f = *state;
+    struct temp_file *f = *state;
     struct credentials credentials;
     char error[256] = "";
 
@@ -83,7 +57,7 @@ static void test_credentials__are_read_from_a_file(void **state)
 
 static void test_credentials__a_file_that_has_none_is_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct temp_file *f = *state;
     struct credentials credentials;
     char error[256] = "";
 
@@ -97,7 +71,7 @@ static void test_credentials__a_file_that_has_none_is_refused(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, temp_file_setup, temp_file_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_credentials__are_read_line_by_line),
         CASE(test_credentials__are_read_from_a_file),

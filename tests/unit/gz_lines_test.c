@@ -1,6 +1,7 @@
 #include "devicesim/gz_lines.h"
 
 #include "shared/base/mem.h"
+#include "tests/unit/temp_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,35 +14,9 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    char path[64];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = mem_calloc(1, sizeof(*f));
-    int fd;
-
-    strcpy(f->path, "/tmp/gz_lines_test.XXXXXX");
-    fd = mkstemp(f->path);
-    assert_true(fd >= 0);
-    close(fd);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    unlink(f->path);
-    free(f);
-    return 0;
-}
-
 static void test_gz_lines__lines_of_any_length_plain_and_gzip(void **state)
 {
-    struct fixture *f = *state;
+    struct temp_file *f = *state;
     static char long_line[300000];
 
     memset(long_line, 'x', sizeof(long_line) - 1);
@@ -71,7 +46,7 @@ static void test_gz_lines__lines_of_any_length_plain_and_gzip(void **state)
 
 static void test_gz_lines__a_gzip_file_that_was_cut_off_is_told(void **state)
 {
-    struct fixture *f = *state;
+    struct temp_file *f = *state;
     gzFile file = gzopen(f->path, "wb");
     struct gz_lines lines = {0};
 
@@ -91,7 +66,7 @@ static void test_gz_lines__a_gzip_file_that_was_cut_off_is_told(void **state)
 
 static void test_gz_lines__an_empty_file_has_none_and_is_no_failure(void **state)
 {
-    struct fixture *f = *state;
+    struct temp_file *f = *state;
     struct gz_lines lines = {0};
 
     assert_true(gz_lines_open(&lines, f->path));
@@ -104,7 +79,7 @@ static void test_gz_lines__an_empty_file_has_none_and_is_no_failure(void **state
 static void test_gz_lines__a_line_without_end_is_refused(void **state)
 {
     enum { BYTES = 5 * 1024 * 1024 };
-    struct fixture *f = *state;
+    struct temp_file *f = *state;
     gzFile file = gzopen(f->path, "wb");
     struct gz_lines lines = {0};
     char *zeros = mem_calloc(1, BYTES);
@@ -122,7 +97,7 @@ static void test_gz_lines__a_line_without_end_is_refused(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, temp_file_setup, temp_file_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_gz_lines__lines_of_any_length_plain_and_gzip),
         CASE(test_gz_lines__a_gzip_file_that_was_cut_off_is_told),

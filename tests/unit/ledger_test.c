@@ -3,8 +3,7 @@
 #include "devicesim/gz_lines.h"
 #include "devicesim/truth_reader.h"
 #include "shared/base/mem.h"
-
-#include <unistd.h>
+#include "tests/unit/temp_file.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,22 +24,18 @@ struct fixture {
     struct features features;
     struct ledger ledger;
     struct truth_reader reader;
-    char path[64];
+    struct temp_file file;
 };
 
 static int setup(void **state)
 {
     struct fixture *f = mem_calloc(1, sizeof(*f));
     char error[256];
-    int fd;
 
     assert_true(features_parse(&f->features, "a,b", error, sizeof(error)));
     ledger_init(&f->ledger, &f->features);
     truth_reader_init(&f->reader, &f->ledger);
-    strcpy(f->path, "/tmp/ledger_test.XXXXXX");
-    fd = mkstemp(f->path);
-    assert_true(fd >= 0);
-    close(fd);
+    temp_file_make(&f->file);
     *state = f;
     return 0;
 }
@@ -51,7 +46,7 @@ static int teardown(void **state)
 
     truth_reader_release(&f->reader);
     ledger_release(&f->ledger);
-    unlink(f->path);
+    temp_file_remove(&f->file);
     free(f);
     return 0;
 }
@@ -265,7 +260,7 @@ static void read_file(struct fixture *f)
     struct gz_lines lines = {0};
     char *line;
 
-    assert_true(gz_lines_open(&lines, f->path));
+    assert_true(gz_lines_open(&lines, f->file.path));
     while ((line = gz_lines_next(&lines))) {
         if (!truth_reader_apply(&f->reader, line, error))
             fail_msg("line %d: %s", (int)lines.line, error);
@@ -289,7 +284,7 @@ static void test_truth__what_is_written_is_read_back(void **state)
     storage.reading.values[0] = 1.0 / 3;
     storage.reading.values[1] = (double)NAN;
     for (int run = 0; run < 2; run++) {
-        assert_true(truth_open(&truth, f->path, &f->features));
+        assert_true(truth_open(&truth, f->file.path, &f->features));
         message.expect = TRUTH_STORED;
         message.reading = &storage.reading;
         truth_sent(&truth, 1, AT_US, &message);
@@ -310,15 +305,15 @@ static void test_truth__a_torn_line_is_closed_before_the_next_run(void **state)
 {
     struct fixture *f = *state;
     struct truth truth;
-    FILE *file = fopen(f->path, "w");
+    FILE *file = fopen(f->file.path, "w");
     struct gz_lines lines = {0};
 
     assert_non_null(file);
     fputs("sent,3,2026", file);
     fclose(file);
-    assert_true(truth_open(&truth, f->path, &f->features));
+    assert_true(truth_open(&truth, f->file.path, &f->features));
     truth_close(&truth);
-    assert_true(gz_lines_open(&lines, f->path));
+    assert_true(gz_lines_open(&lines, f->file.path));
     assert_string_equal(gz_lines_next(&lines), "sent,3,2026");
     assert_string_equal(gz_lines_next(&lines),
                         "event,number,at,expect,kind,device,recorded_at,status,a,b,bytes,head");

@@ -1,6 +1,6 @@
 #include "devicesim/malformed.h"
 
-#include "shared/model/reading_json.h"
+#include "tests/unit/read_back.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,9 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define DEVICE "device_1"
-#define AT_US INT64_C(1795000000123456)
 
 /* What the store must say about each class. */
 static const struct {
@@ -61,50 +58,6 @@ static const struct {
     {"huge", READING_OK},
 };
 
-struct seen {
-    unsigned items;
-    enum reading_error error;
-    union reading_storage *reading;
-};
-
-static struct features features;
-
-static int setup(void **state)
-{
-    char error[256];
-
-    (void)state;
-    return features_parse(&features, "temperature,pressure", error, sizeof(error)) ? 0 : 1;
-}
-
-static void on_item(void *user, const struct reading_item *item)
-{
-    struct seen *seen = user;
-
-    seen->items++;
-    seen->error = item->error;
-    if (item->reading)
-        memcpy(seen->reading, item->reading, reading_size(features.count));
-}
-
-static void look_at(struct seen *seen, struct buffer *payload)
-{
-    static union reading_storage seen_reading;
-    const struct reading_rules rules = {.features = &features, .future_tolerance_us = 60000000};
-    const struct reading_source source = {
-        .device_id = DEVICE, .received_at_us = AT_US, .first_received_at_us = AT_US};
-
-    *seen = (struct seen){.reading = &seen_reading};
-    reading_json_parse(&rules, &source, buffer_text(payload), payload->bytes, on_item, seen);
-}
-
-static void ordinary(union reading_storage *out)
-{
-    *out = (union reading_storage){.reading = {.recorded_at_us = AT_US, .status = STATUS_ON}};
-    out->reading.values[0] = 101.3;
-    out->reading.values[1] = 12.5;
-}
-
 static void test_malformed__each_class_is_refused_for_its_own_reason(void **state)
 {
     (void)state;
@@ -112,11 +65,11 @@ static void test_malformed__each_class_is_refused_for_its_own_reason(void **stat
     for (size_t class = 0; class < malformed_count(); class ++) {
         struct buffer payload = {0};
         union reading_storage reading;
-        struct seen seen;
+        struct read_back seen;
 
-        ordinary(&reading);
-        malformed_write(&payload, class, DEVICE, &reading.reading, &features);
-        look_at(&seen, &payload);
+        read_back_ordinary(&reading);
+        malformed_write(&payload, class, READ_BACK_DEVICE, &reading.reading, &read_back_features);
+        seen = read_back(&payload);
         assert_string_equal(malformed_class(class)->name, verdicts[class].name);
         if (seen.items != 1 || seen.error != verdicts[class].error)
             fail_msg("%s: %u items, %s instead of %s", verdicts[class].name, seen.items,
@@ -126,7 +79,7 @@ static void test_malformed__each_class_is_refused_for_its_own_reason(void **stat
         assert_true(payload.bytes < 1000000); /* what the development broker takes */
         if (seen.error == READING_OK) {
             reading.reading.content_hash = seen.reading->reading.content_hash;
-            assert_memory_equal(&reading, seen.reading, reading_size(features.count));
+            assert_memory_equal(&reading, seen.reading, reading_size(read_back_features.count));
         }
         buffer_release(&payload);
     }
@@ -176,5 +129,5 @@ int main(void)
         cmocka_unit_test(test_malformed__a_draw_picks_every_class_of_the_set_and_no_other),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, read_back_setup, NULL);
 }
