@@ -10,27 +10,11 @@
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-struct number {
-    const char *name;
-    const char *type;
-    const char *help;
-    double value;
-};
-
-static void write_numbers(struct buffer *out, const struct number *numbers, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        prometheus_number(out, numbers[i].name, numbers[i].type, numbers[i].help, numbers[i].value);
-}
-
-#define WRITE_NUMBERS(out, numbers)                                                                \
-    write_numbers(out, numbers, sizeof(numbers) / sizeof((numbers)[0]))
-
 static void write_ingest(struct buffer *out, const struct metrics_view *view)
 {
     const struct ingest *ingest = view->ingest;
     const struct ingest_counters *n = &ingest->counters;
-    const struct number numbers[] = {
+    const struct prometheus_sample numbers[] = {
         {"highwater_messages_total", "counter", "MQTT messages received.", (double)n->messages},
         {"highwater_readings_received_total", "counter",
          "Readings received; always stored + duplicates + rejected + in flight.",
@@ -104,7 +88,7 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          store_is_ready(&ingest->store)},
     };
 
-    WRITE_NUMBERS(out, numbers);
+    PROMETHEUS_WRITE(out, numbers);
     prometheus_head(out, "highwater_readings_rejected_total", "counter",
                     "Readings and messages kept as rejected, by reason.");
     for (int reason = READING_OK + 1; reason < READING_ERROR_COUNT; reason++)
@@ -117,7 +101,7 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
 {
     const struct windows_stats windows = windows_stats(view->windows);
     const struct sequences_totals numbers_say = sequences_totals(view->sequences);
-    const struct number numbers[] = {
+    const struct prometheus_sample numbers[] = {
         {"highwater_broker_dropped_messages", "gauge",
          "Messages the broker has dropped since its start, as it says.",
          (double)view->broker_dropped},
@@ -166,7 +150,7 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
          (double)view->started_at_us / 1e6},
     };
 
-    WRITE_NUMBERS(out, numbers);
+    PROMETHEUS_WRITE(out, numbers);
     prometheus_head(out, "highwater_build_info", "gauge", "The version.");
     buffer_put_text(out, "highwater_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }
@@ -174,7 +158,7 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
 static void write_storage(struct buffer *out, const struct metrics_view *view)
 {
     const struct maintenance_stats *stats = &view->maintenance->stats;
-    const struct number known[] = {
+    const struct prometheus_sample known[] = {
         {"highwater_partitions", "gauge", "Partitions of readings.", (double)stats->partitions},
         {"highwater_default_readings", "gauge",
          "Readings of days that have no partition; partition_requests says why.",
@@ -190,7 +174,7 @@ static void write_storage(struct buffer *out, const struct metrics_view *view)
         {"highwater_rollup_timestamp_seconds", "gauge",
          "Up to when readings are rolled up, since 1970.", (double)stats->rolled_until_us / 1e6},
     };
-    const struct number own[] = {
+    const struct prometheus_sample own[] = {
         {"highwater_maintenance_holder", "gauge", "1 while this collector looks after storage.",
          stats->is_holder},
         {"highwater_partition_requests_total", "counter", "Requests for partitions answered.",
@@ -206,18 +190,18 @@ static void write_storage(struct buffer *out, const struct metrics_view *view)
          (double)stats->failures},
     };
 
-    const struct number rejected[] = {
+    const struct prometheus_sample rejected[] = {
         {"highwater_rejected_messages", "gauge", "Rejected messages that are kept.",
          (double)stats->rejected_kept},
         {"highwater_rejected_messages_bytes", "gauge", "What they take.",
          (double)stats->rejected_bytes},
     };
 
-    WRITE_NUMBERS(out, own);
+    PROMETHEUS_WRITE(out, own);
     if (stats->knows_rejected && stats->is_holder)
-        WRITE_NUMBERS(out, rejected);
+        PROMETHEUS_WRITE(out, rejected);
     if (stats->is_known)
-        WRITE_NUMBERS(out, known);
+        PROMETHEUS_WRITE(out, known);
 }
 
 void metrics_write(struct buffer *out, const struct metrics_view *view)

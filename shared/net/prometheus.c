@@ -21,6 +21,12 @@ void prometheus_number(struct buffer *out, const char *name, const char *type, c
     buffer_put_text(out, "\n");
 }
 
+void prometheus_samples(struct buffer *out, const struct prometheus_sample *samples, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        prometheus_number(out, samples[i].name, samples[i].type, samples[i].help, samples[i].value);
+}
+
 static double resident_bytes(void)
 {
     FILE *statm = fopen("/proc/self/statm", "r");

@@ -18,6 +18,20 @@ void prometheus_head(struct buffer *out, const char *name, const char *type, con
 void prometheus_number(struct buffer *out, const char *name, const char *type, const char *help,
                        double value);
 
+/* Metrics of one sample each, without labels, as a table. */
+struct prometheus_sample {
+    const char *name;
+    const char *type;
+    const char *help;
+    double value;
+};
+
+void prometheus_samples(struct buffer *out, const struct prometheus_sample *samples, size_t count);
+
+/* The same of an array. */
+#define PROMETHEUS_WRITE(out, samples)                                                             \
+    prometheus_samples(out, samples, sizeof(samples) / sizeof((samples)[0]))
+
 /* What every process tells about itself: CPU, memory, descriptors, under the usual names. */
 void prometheus_process(struct buffer *out);
 
