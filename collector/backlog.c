@@ -5,29 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct backlog_message *backlog_put(struct backlog *backlog, const struct mqtt_delivery *delivery,
-                                    int64_t said_us)
+struct backlog_message *backlog_put(struct backlog *backlog, const struct source_message *message)
 {
-    size_t topic_bytes = strlen(delivery->topic) + 1;
-    struct backlog_message *message =
-        mem_calloc(1, sizeof(*message) + delivery->bytes + topic_bytes);
-    char *payload = (char *)(message + 1);
-    char *topic = payload + delivery->bytes;
+    size_t topic_bytes = strlen(message->topic) + 1;
+    struct backlog_message *kept = mem_calloc(1, sizeof(*kept) + message->bytes + topic_bytes);
+    char *payload = (char *)(kept + 1);
+    char *topic = payload + message->bytes;
 
-    if (delivery->bytes > 0)
-        memcpy(payload, delivery->payload, delivery->bytes);
-    memcpy(topic, delivery->topic, topic_bytes);
-    message->delivery = *delivery;
-    message->delivery.payload = payload;
-    message->delivery.topic = topic;
-    message->delivery.properties = NULL;
-    message->said_us = said_us;
+    if (message->bytes > 0)
+        memcpy(payload, message->payload, message->bytes);
+    memcpy(topic, message->topic, topic_bytes);
+    kept->message = *message;
+    kept->message.payload = payload;
+    kept->message.topic = topic;
     if (backlog->last)
-        backlog->last->next = message;
+        backlog->last->next = kept;
     else
-        backlog->first = message;
-    backlog->last = message;
-    return message;
+        backlog->first = kept;
+    backlog->last = kept;
+    return kept;
 }
 
 void backlog_drop(struct backlog *backlog)

@@ -2,21 +2,20 @@
  *
  * Shape    the first is one with more elements than a batch takes of a message at a time, of which
  *          some have been taken; after it come those that were read meanwhile. Copies, because the
- *          library frees what it delivers. Nearly always empty.
+ *          source frees what it delivers. Nearly always empty.
  * Errors   none. No memory: mem.h.
  * Owner    embedded; zeroed is empty; backlog_release() frees it.
  */
 #ifndef HIGHWATER_BACKLOG_H
 #define HIGHWATER_BACKLOG_H
 
+#include "collector/source.h"
 #include "shared/model/reading_json.h"
-#include "shared/net/mqtt_link.h"
 
 struct backlog_message {
     struct backlog_message *next;
-    struct mqtt_delivery delivery; /* without its properties */
-    int64_t said_us;               /* when it says it came first; INT64_MIN = it does not */
-    int64_t received_at_us;        /* once it is begun, as the next two */
+    struct source_message message;
+    int64_t received_at_us; /* once it is begun, as the next two */
     int64_t first_received_at_us;
     struct reading_rest rest;
 };
@@ -31,9 +30,8 @@ static inline bool backlog_is_empty(const struct backlog *backlog)
     return !backlog->first;
 }
 
-/* Copies a delivery to the end. */
-struct backlog_message *backlog_put(struct backlog *backlog, const struct mqtt_delivery *delivery,
-                                    int64_t said_us);
+/* Copies a message to the end. */
+struct backlog_message *backlog_put(struct backlog *backlog, const struct source_message *message);
 
 /* The first is done with. */
 void backlog_drop(struct backlog *backlog);

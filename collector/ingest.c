@@ -58,9 +58,28 @@ static bool is_full(const struct ingest *ingest)
     return !backlog_is_empty(&ingest->backlog) || intake_is_full(ingest);
 }
 
+/* When a message says that it came first, INT64_MIN when it does not. */
+static int64_t said_arrival_us(const struct mqtt_delivery *delivery)
+{
+    char text[40];
+    int64_t us;
+
+    if (delivery->properties &&
+        mqtt_delivery_property(delivery, FIRST_RECEIVED_PROPERTY, text, sizeof(text)) &&
+        timestamp_parse(&us, text))
+        return us;
+    return INT64_MIN;
+}
+
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct ingest *ingest = link->config.user;
+    const struct source_message message = {.topic = delivery->topic,
+                                           .payload = delivery->payload,
+                                           .bytes = delivery->bytes,
+                                           .said_us = said_arrival_us(delivery),
+                                           .is_at_most_once = delivery->qos == 0,
+                                           .is_retained = delivery->retain};
 
     FAILPOINT("on_message");
     if (ingest_session_is_marker(ingest, delivery))
@@ -74,7 +93,7 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     }
     if (ingest->waiting_since_ms == 0)
         ingest->waiting_since_ms = uv_now(ingest->linger.loop);
-    intake_begin(ingest, delivery);
+    intake_begin(ingest, &message);
     if (is_full(ingest))
         mqtt_link_pause(link);
 }

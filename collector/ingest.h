@@ -33,12 +33,10 @@
 #include "collector/batch.h"
 #include "collector/rejects.h"
 #include "collector/session.h"
+#include "collector/source.h"
 #include "collector/stores/postgres/store.h"
 #include "shared/model/topic.h"
 #include "shared/net/mqtt_link.h"
-
-/* The user property, RFC 3339. */
-#define FIRST_RECEIVED_PROPERTY "first-received-at"
 
 struct ingest;
 
@@ -131,13 +129,13 @@ struct ingest {
     struct backlog backlog;               /* of messages, while one is stored in parts */
     struct rejects rejects;               /* of the message that is being taken apart */
     uv_timer_t slice;                     /* for its next part */
-    const struct mqtt_delivery *delivery; /* being parsed */
-    size_t delivery_elements;             /* of it, so far */
+    const struct source_message *message; /* being parsed */
+    size_t message_elements;              /* of it, so far */
     int64_t last_arrival_us;              /* of an element */
-    uint8_t delivery_filter;              /* as in struct batch_row */
+    uint8_t message_filter;               /* as in struct batch_row */
     bool has_said_former;
-    uint32_t delivery_device;                /* INGEST_NO_DEVICE: none that is known */
-    char delivery_device_id[DEVICE_ID_SIZE]; /* of one that is not known yet */
+    uint32_t message_device;                /* INGEST_NO_DEVICE: none that is known */
+    char message_device_id[DEVICE_ID_SIZE]; /* of one that is not known yet */
     unsigned open_parts;
     void (*on_stopped)(struct ingest *ingest, bool drained);
 };

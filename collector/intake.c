@@ -17,25 +17,25 @@ static uint32_t sender(struct ingest *ingest)
 {
     bool is_new;
 
-    if (ingest->delivery_device != INGEST_NO_DEVICE)
-        return ingest->delivery_device;
-    ingest->delivery_device =
-        devices_find_or_add(ingest->devices, ingest->delivery_device_id, &is_new);
+    if (ingest->message_device != INGEST_NO_DEVICE)
+        return ingest->message_device;
+    ingest->message_device =
+        devices_find_or_add(ingest->devices, ingest->message_device_id, &is_new);
     assert(is_new);
-    ingest->config.on_device(ingest, ingest->delivery_device);
-    return ingest->delivery_device;
+    ingest->config.on_device(ingest, ingest->message_device);
+    return ingest->message_device;
 }
 
 static void on_item(void *user, const struct reading_item *item)
 {
     struct ingest *ingest = user;
-    const char *topic = ingest->delivery->topic;
+    const char *topic = ingest->message->topic;
 
     ingest->last_arrival_us = item->received_at_us;
     ingest->counters.received++;
-    ingest->delivery_elements++;
+    ingest->message_elements++;
     if (item->error) {
-        if (rejects_add(&ingest->rejects, topic, item, ingest->delivery_elements))
+        if (rejects_add(&ingest->rejects, topic, item, ingest->message_elements))
             ingest->config.on_rejected(ingest, topic, item->error, item->detail);
         return;
     }
@@ -43,7 +43,7 @@ static void on_item(void *user, const struct reading_item *item)
     if (!item->has_timestamp)
         ingest->counters.without_timestamp++;
     batch_push(ingest->filling, sender(ingest), item);
-    batch_row(ingest->filling, ingest->filling->count - 1)->filter = ingest->delivery_filter;
+    batch_row(ingest->filling, ingest->filling->count - 1)->filter = ingest->message_filter;
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -66,17 +66,17 @@ static bool matches(struct ingest *ingest, uint8_t number, const char *topic, co
 
     if (!topic_find_id(filter, topic, &start, &bytes))
         return false;
-    ingest->delivery_filter = number;
+    ingest->message_filter = number;
     /* Nearly always it is known, and then it was judged when it was new. */
-    if (devices_find(ingest->devices, start, bytes, &ingest->delivery_device)) {
-        const struct device *device = &ingest->devices->items[ingest->delivery_device];
+    if (devices_find(ingest->devices, start, bytes, &ingest->message_device)) {
+        const struct device *device = &ingest->devices->items[ingest->message_device];
 
         *id = device->is_legal ? device->id : NULL;
         return true;
     }
-    ingest->delivery_device = INGEST_NO_DEVICE;
-    *id = topic_device_id(ingest->delivery_device_id, filter, topic) ? ingest->delivery_device_id
-                                                                     : NULL;
+    ingest->message_device = INGEST_NO_DEVICE;
+    *id = topic_device_id(ingest->message_device_id, filter, topic) ? ingest->message_device_id
+                                                                    : NULL;
     return !memchr(start, '/', bytes);
 }
 
@@ -109,19 +109,6 @@ static int64_t next_arrival_us(const struct ingest *ingest)
     return now_us > ingest->last_arrival_us ? now_us : ingest->last_arrival_us + 1;
 }
 
-/* When a message says that it came first, INT64_MIN when it does not. */
-static int64_t said_arrival_us(const struct mqtt_delivery *delivery)
-{
-    char text[40];
-    int64_t us;
-
-    if (delivery->properties &&
-        mqtt_delivery_property(delivery, FIRST_RECEIVED_PROPERTY, text, sizeof(text)) &&
-        timestamp_parse(&us, text))
-        return us;
-    return INT64_MIN;
-}
-
 /* When it came first: now, unless it says otherwise and may be believed. */
 static int64_t first_arrival_us(const struct ingest *ingest, int64_t said_us, int64_t now_us)
 {
@@ -133,8 +120,8 @@ static void reject_whole(struct ingest *ingest, const struct reading_source *sou
 {
     struct reading_item item = {.error = error,
                                 .detail = detail,
-                                .bytes = ingest->delivery->payload,
-                                .length = ingest->delivery->bytes,
+                                .bytes = ingest->message->payload,
+                                .length = ingest->message->bytes,
                                 .received_at_us = source->received_at_us,
                                 .first_received_at_us = source->first_received_at_us};
 
@@ -144,9 +131,9 @@ static void reject_whole(struct ingest *ingest, const struct reading_source *sou
 static void parse_payload(struct ingest *ingest, const struct reading_source *source,
                           struct reading_rest *rest)
 {
-    const struct mqtt_delivery *delivery = ingest->delivery;
+    const struct source_message *message = ingest->message;
     unsigned taken_off =
-        reading_json_begin(&ingest->config.rules, source, delivery->payload, delivery->bytes,
+        reading_json_begin(&ingest->config.rules, source, message->payload, message->bytes,
                            ingest->config.batch_size, rest, on_item, ingest);
 
     ingest->counters.byte_order_marks += (taken_off & READING_BYTE_ORDER_MARK) != 0;
@@ -156,19 +143,19 @@ static void parse_payload(struct ingest *ingest, const struct reading_source *so
 /* All of a message, or its first part. */
 static void begin(struct ingest *ingest, struct reading_source *source, struct reading_rest *rest)
 {
-    const struct mqtt_delivery *delivery = ingest->delivery;
+    const struct source_message *message = ingest->message;
 
-    ingest->delivery_elements = 0;
+    ingest->message_elements = 0;
     ingest->counters.messages++;
-    if (delivery->qos == 0)
+    if (message->is_at_most_once)
         ingest->counters.qos0++;
-    if (delivery->retain) {
+    if (message->is_retained) {
         ingest->counters.retained++;
         reject_whole(ingest, source, READING_RETAINED,
                      "replayed by the subscription, not sent just now");
         return;
     }
-    if (!find_device(ingest, delivery->topic, &source->device_id))
+    if (!find_device(ingest, message->topic, &source->device_id))
         reject_whole(ingest, source, READING_NO_SUCH_TOPIC,
                      "the topic matches neither SUBSCRIBE nor what that was before");
     else if (source->device_id)
@@ -180,10 +167,10 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
 
 static void end(struct ingest *ingest, const struct reading_source *source)
 {
-    const struct rejects_message message = {.topic = ingest->delivery->topic,
-                                            .payload = ingest->delivery->payload,
-                                            .bytes = ingest->delivery->bytes,
-                                            .elements = ingest->delivery_elements,
+    const struct rejects_message message = {.topic = ingest->message->topic,
+                                            .payload = ingest->message->payload,
+                                            .bytes = ingest->message->bytes,
+                                            .elements = ingest->message_elements,
                                             .first_received_at_us = source->first_received_at_us};
 
     rejects_move(&ingest->rejects, ingest->filling, &message);
@@ -206,55 +193,54 @@ static struct reading_source source_now(const struct ingest *ingest, int64_t sai
                                        first_arrival_us(ingest, said_us, now_us)};
 }
 
-void intake_begin(struct ingest *ingest, const struct mqtt_delivery *delivery)
+void intake_begin(struct ingest *ingest, const struct source_message *message)
 {
-    int64_t said_us = said_arrival_us(delivery);
     struct reading_source source;
     struct reading_rest rest = {0};
 
     if (!backlog_is_empty(&ingest->backlog)) {
-        backlog_put(&ingest->backlog, delivery, said_us);
+        backlog_put(&ingest->backlog, message);
         return;
     }
-    source = source_now(ingest, said_us);
-    ingest->delivery = delivery;
+    source = source_now(ingest, message->said_us);
+    ingest->message = message;
     begin(ingest, &source, &rest);
     if (rest.is_there)
-        keep(backlog_put(&ingest->backlog, delivery, said_us), &source, &rest);
+        keep(backlog_put(&ingest->backlog, message), &source, &rest);
     else
         end(ingest, &source);
-    ingest->delivery = NULL;
+    ingest->message = NULL;
 }
 
 /* The id of the device whose message has been begun; no other is begun before its end. */
 static const char *delivering_id(const struct ingest *ingest)
 {
-    return ingest->delivery_device != INGEST_NO_DEVICE
-               ? ingest->devices->items[ingest->delivery_device].id
-               : ingest->delivery_device_id;
+    return ingest->message_device != INGEST_NO_DEVICE
+               ? ingest->devices->items[ingest->message_device].id
+               : ingest->message_device_id;
 }
 
 void intake_go_on(struct ingest *ingest)
 {
-    struct backlog_message *message = ingest->backlog.first;
-    struct reading_source source = {.received_at_us = message->received_at_us,
-                                    .first_received_at_us = message->first_received_at_us};
+    struct backlog_message *first = ingest->backlog.first;
+    struct reading_source source = {.received_at_us = first->received_at_us,
+                                    .first_received_at_us = first->first_received_at_us};
 
-    ingest->delivery = &message->delivery;
-    if (message->rest.is_there) {
+    ingest->message = &first->message;
+    if (first->rest.is_there) {
         source.device_id = delivering_id(ingest);
-        reading_json_continue(&ingest->config.rules, &source, message->delivery.payload,
-                              ingest->config.batch_size, &message->rest, on_item, ingest);
+        reading_json_continue(&ingest->config.rules, &source, first->message.payload,
+                              ingest->config.batch_size, &first->rest, on_item, ingest);
     } else {
-        source = source_now(ingest, message->said_us);
-        begin(ingest, &source, &message->rest);
-        keep(message, &source, &message->rest);
+        source = source_now(ingest, first->message.said_us);
+        begin(ingest, &source, &first->rest);
+        keep(first, &source, &first->rest);
     }
-    if (!message->rest.is_there) {
+    if (!first->rest.is_there) {
         end(ingest, &source);
         backlog_drop(&ingest->backlog);
     }
-    ingest->delivery = NULL;
+    ingest->message = NULL;
 }
 
 bool intake_is_full(const struct ingest *ingest)

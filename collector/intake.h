@@ -12,7 +12,7 @@
 
 #include "collector/ingest.h"
 
-void intake_begin(struct ingest *ingest, const struct mqtt_delivery *delivery);
+void intake_begin(struct ingest *ingest, const struct source_message *message);
 
 /* Takes a part of what waits; there must be a backlog. */
 void intake_go_on(struct ingest *ingest);
