@@ -1,0 +1,446 @@
+#include "collector/decoders/mapping.h"
+
+#include "collector/decoders/mapping_inner.h"
+#include "collector/decoders/senml.h"
+#include "collector/decoders/unpack.h"
+#include "shared/base/mem.h"
+#include "shared/base/utf8.h"
+#include "shared/model/reading_json_inner.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *mapping_outcome_text(enum mapping_outcome outcome)
+{
+    static const char *const texts[MAPPING_OUTCOME_COUNT] = {
+        [MAPPING_READ] = "read",           [MAPPING_NO_TOPIC] = "no_topic",
+        [MAPPING_IGNORED] = "ignored",     [MAPPING_NOT_MEANT] = "not_meant",
+        [MAPPING_SAYS_NONE] = "says_none",
+    };
+
+    return texts[outcome];
+}
+
+/* ---- the features of readings --------------------------------------------------------------- */
+
+/* By insertion: there are few, and it is done once. */
+static void sort_names(size_t *sorted, const struct features *features)
+{
+    for (size_t i = 0; i < features->count; i++) {
+        size_t at = i;
+
+        while (at > 0 && strcmp(features->names[sorted[at - 1]], features->names[i]) > 0) {
+            sorted[at] = sorted[at - 1];
+            at--;
+        }
+        sorted[at] = i;
+    }
+}
+
+void mappings_bind(struct mappings *mappings, const struct features *features)
+{
+    mappings->bound = features;
+    mappings->positions =
+        mem_realloc(mappings->positions, (mappings->feature_count + 1) * sizeof(size_t));
+    for (size_t i = 0; i < mappings->feature_count; i++) {
+        size_t at = features_find(features, mappings->features[i]);
+
+        mappings->positions[i] = at < features->count ? at : SIZE_MAX;
+    }
+    mappings->sorted = mem_realloc(mappings->sorted, (features->count + 1) * sizeof(size_t));
+    sort_names(mappings->sorted, features);
+}
+
+bool mappings_subscribe(const struct mappings *mappings, size_t number)
+{
+    const struct mapping *mapping = &mappings->items[number];
+
+    for (size_t i = 0; i < number; i++) {
+        if (!mappings->items[i].is_ignored &&
+            strcmp(mappings->items[i].subscription, mapping->subscription) == 0)
+            return false;
+    }
+    return !mapping->is_ignored;
+}
+
+void mappings_release(struct mappings *mappings)
+{
+    for (size_t i = 0; i < mappings->count; i++) {
+        for (size_t k = 0; k < mappings->items[i].rule_count; k++)
+            places_release(&mappings->items[i].rules[k].places);
+    }
+    for (size_t i = 0; i < mappings->zone_count; i++)
+        zone_free(mappings->zones[i]);
+    free(mappings->zones);
+    free(mappings->features);
+    free(mappings->positions);
+    free(mappings->sorted);
+    arena_release(&mappings->arena);
+    *mappings = (struct mappings){0};
+}
+
+void mapping_run_init(struct mapping_run *run, const struct mappings *mappings,
+                      const struct reading_rules *rules)
+{
+    assert(mappings->bound == rules->features);
+    *run = (struct mapping_run){.mappings = mappings, .rules = rules};
+}
+
+void mapping_run_release(struct mapping_run *run)
+{
+    mapping_readings_release(&run->readings);
+    found_release(&run->found);
+    buffer_release(&run->json);
+    buffer_release(&run->unpacked);
+    free(run->values);
+}
+
+void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
+{
+    va_list args;
+
+    if (run->fault.count++ > 0)
+        return;
+    run->fault.error = error;
+    va_start(args, format);
+    vsnprintf(run->fault.detail, sizeof(run->fault.detail), format, args);
+    va_end(args);
+}
+
+/* ---- which mapping -------------------------------------------------------------------------- */
+
+static bool has_only(const struct mapping *mapping, const struct span *captures)
+{
+    bool has = true;
+
+    for (size_t i = 0; i < mapping->only_count && has; i++) {
+        const struct only_rule *only = &mapping->only[i];
+
+        has =
+            mapping_is_one_of(&only->texts, captures[only->name].text, captures[only->name].bytes);
+    }
+    return has;
+}
+
+static enum mapping_outcome find_mapping(struct mapping_run *run, const char *topic)
+{
+    size_t bytes = strlen(topic);
+    enum mapping_outcome outcome = MAPPING_NO_TOPIC;
+
+    for (size_t i = 0; i < run->mappings->count; i++) {
+        const struct mapping *mapping = &run->mappings->items[i];
+
+        if (!topic_pattern_match(&mapping->topic, topic, bytes, run->scope.captures))
+            continue;
+        if (has_only(mapping, run->scope.captures)) {
+            run->mapping = mapping;
+            return mapping->is_ignored ? MAPPING_IGNORED : MAPPING_READ;
+        }
+        outcome = MAPPING_NOT_MEANT;
+    }
+    return outcome;
+}
+
+/* ---- the payload as JSON -------------------------------------------------------------------- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static void trim(struct span *span)
+{
+    while (span->bytes > 0 && is_space(*span->text)) {
+        span->text++;
+        span->bytes--;
+    }
+    while (span->bytes > 0 && is_space(span->text[span->bytes - 1]))
+        span->bytes--;
+}
+
+/* What stands around a payload and is no part of it, as reading_json.c sees it. */
+static void take_off(struct mapping_run *run, struct span *span)
+{
+    if (reading_starts_with(span->text, span->bytes, BYTE_ORDER_MARK)) {
+        run->taken_off |= READING_BYTE_ORDER_MARK;
+        span->text += strlen(BYTE_ORDER_MARK);
+        span->bytes -= strlen(BYTE_ORDER_MARK);
+    }
+    if (span->bytes > 0 && span->text[span->bytes - 1] == '\0') {
+        run->taken_off |= READING_TRAILING_NUL;
+        span->bytes--;
+    }
+}
+
+static bool scan_text(struct mapping_run *run, struct span span, struct json_token *root)
+{
+    trim(&span);
+    for (size_t at = 0; at < span.bytes;) {
+        size_t length = utf8_length((const unsigned char *)span.text + at, span.bytes - at);
+
+        if (length == 0 || span.text[at] == '\0') {
+            mapping_fault(run, length ? READING_NUL_CHARACTER : READING_INVALID_UTF8,
+                          "at byte %zu of %zu", at, span.bytes);
+            return false;
+        }
+        at += length;
+    }
+    *root = (struct json_token){.text = span.text, .bytes = span.bytes, .kind = JSON_STRING};
+    return true;
+}
+
+static bool scan_json(struct mapping_run *run, struct span span, struct json_token *root)
+{
+    struct json_value value;
+    char detail[READING_DETAIL_SIZE];
+    size_t at;
+    enum reading_error error =
+        reading_error_of(json_scan_document(span.text, span.bytes, &at, &value));
+
+    if (error) {
+        reading_describe(detail, error, span.text, span.bytes, at);
+        mapping_fault(run, error, "%s", detail);
+        return false;
+    }
+    if (value.kind != JSON_OBJECT && value.kind != JSON_ARRAY)
+        return json_walk_open(root, span.text, span.bytes) == JSON_OK;
+    trim(&span);
+    *root = (struct json_token){.text = span.text, .bytes = span.bytes, .kind = value.kind};
+    return true;
+}
+
+static bool resolve_senml(struct mapping_run *run, struct json_token *root)
+{
+    char error[SENML_ERROR_SIZE];
+
+    buffer_clear(&run->json);
+    if (!senml_resolve(&run->json, root, run->source.first_received_at_us, error)) {
+        mapping_fault(run, READING_WRONG_TYPE, "%s", error);
+        return false;
+    }
+    *root = (struct json_token){
+        .text = (const char *)run->json.data, .bytes = run->json.bytes, .kind = JSON_ARRAY};
+    return true;
+}
+
+static bool unpack(struct mapping_run *run, struct json_token *root)
+{
+    buffer_clear(&run->unpacked);
+    unpack_write(&run->unpacked, run->mapping->unpack, run->mapping->unpack_count, root);
+    return json_walk_open(root, (const char *)run->unpacked.data, run->unpacked.bytes) == JSON_OK;
+}
+
+/* This is where another kind of payload has its place. */
+static bool as_json(struct mapping_run *run, struct span payload, struct json_token *root)
+{
+    take_off(run, &payload);
+    switch (run->mapping->payload) {
+    case MAPPING_TEXT:
+        return scan_text(run, payload, root);
+    case MAPPING_SENML:
+        return scan_json(run, payload, root) && resolve_senml(run, root);
+    case MAPPING_JSON:
+        break;
+    }
+    if (!scan_json(run, payload, root))
+        return false;
+    if (run->mapping->unpack_count == 0 || unpack(run, root))
+        return true;
+    mapping_fault(run, READING_TOO_DEEP, "more than %d levels when it is unpacked", JSON_MAX_DEPTH);
+    return false;
+}
+
+/* ---- members -------------------------------------------------------------------------------- */
+
+static void read_each(struct mapping_run *run, const struct mapping_rule *rule,
+                      const struct json_token *item, size_t depth);
+
+static void read_every(struct mapping_run *run, const struct mapping_rule *rule,
+                       const struct json_token *container, size_t depth)
+{
+    struct json_walk walk;
+    struct json_token name;
+    struct json_token part;
+    struct scope before = run->scope;
+    int64_t position = 0;
+
+    json_walk_init(&walk, container);
+    while (json_walk_next(&walk, &name, &part)) {
+        if (walk.is_object) {
+            name.kind = JSON_STRING;
+            run->scope.key = name;
+        } else {
+            run->scope.index = position++;
+        }
+        read_each(run, rule, &part, depth + 1);
+    }
+    run->scope = before;
+}
+
+static void read_each(struct mapping_run *run, const struct mapping_rule *rule,
+                      const struct json_token *item, size_t depth)
+{
+    const struct json_step *step;
+    struct json_token next;
+
+    if (depth == rule->each.count) {
+        mapping_member_read(run, rule, item);
+        return;
+    }
+    step = &rule->each.steps[depth];
+    if (!step->is_every && json_step_take(step, item, &next))
+        read_each(run, rule, &next, depth + 1);
+    else if (step->is_every && (item->kind == JSON_OBJECT || item->kind == JSON_ARRAY))
+        read_every(run, rule, item, depth);
+}
+
+static void put_pointers(struct buffer *out, const struct place_list *at)
+{
+    for (size_t i = 0; i < at->count; i++)
+        buffer_printf(out, "%s%s\"%s\"", out->bytes > 0 ? ", " : "", i > 0 ? "or " : "",
+                      at->items[i].text);
+}
+
+static void put_tried(struct buffer *out, const struct mapping_rule *rule)
+{
+    if (rule->each.count > 0)
+        buffer_printf(out, "%sof each \"%s\": ", out->bytes > 0 ? "; " : "", rule->each.text);
+    for (size_t i = 0; i < rule->feature_count; i++)
+        put_pointers(out, &rule->features[i].value.at);
+    put_pointers(out, &rule->named.value.at);
+    put_pointers(out, &rule->status.at);
+}
+
+/* No pointer is there, or what is there is no number; or all names are of features nobody keeps. */
+static void fault_no_value(struct mapping_run *run)
+{
+    struct buffer tried = {0};
+
+    for (size_t i = 0; i < run->mapping->rule_count; i++)
+        put_tried(&tried, &run->mapping->rules[i]);
+    if (run->lacks_device)
+        mapping_fault(run, READING_BAD_DEVICE_ID, "there are values, but no device: \"%s\"",
+                      run->mapping->rules[0].device.text);
+    else if (run->unknown_members > 0)
+        mapping_fault(run, READING_NO_VALUE, "%u values, but none of a known feature; tried: %s",
+                      run->unknown_members, buffer_text(&tried));
+    else
+        mapping_fault(run, READING_NO_VALUE, "no number and no status at %s", buffer_text(&tried));
+    buffer_release(&tried);
+}
+
+static void reset(struct mapping_run *run, const struct reading_source *source)
+{
+    mapping_readings_clear(&run->readings);
+    memset(run->scope.captures, 0, sizeof(run->scope.captures));
+    run->scope.key.text = NULL;
+    run->scope.index = -1;
+    run->source = *source;
+    run->fault.count = 0;
+    run->mapping = NULL;
+    run->says_none = false;
+    run->is_meant = false;
+    run->is_passed_over = false;
+    run->lacks_device = false;
+    run->unknown_members = 0;
+    run->taken = 0;
+    run->taken_off = 0;
+}
+
+static enum mapping_outcome read_rules(struct mapping_run *run, const struct json_token *root)
+{
+    for (size_t i = 0; i < run->mapping->rule_count; i++) {
+        const struct mapping_rule *rule = &run->mapping->rules[i];
+
+        places_root(&rule->places, &run->found, root);
+        read_each(run, rule, root, 0);
+    }
+    mapping_readings_close(&run->readings);
+    if (run->readings.count > 0 || run->fault.count > 0)
+        return MAPPING_READ;
+    if (run->says_none)
+        return MAPPING_SAYS_NONE;
+    if (run->is_passed_over && !run->is_meant)
+        return MAPPING_NOT_MEANT;
+    fault_no_value(run);
+    return MAPPING_READ;
+}
+
+enum mapping_outcome mapping_begin(struct mapping_run *run, const struct reading_source *source,
+                                   const char *topic, const char *payload, size_t bytes)
+{
+    enum mapping_outcome outcome;
+    struct json_token root;
+
+    reset(run, source);
+    outcome = find_mapping(run, topic);
+    if (outcome != MAPPING_READ)
+        return outcome;
+    if (!as_json(run, (struct span){bytes > 0 ? payload : "", bytes}, &root))
+        return MAPPING_READ;
+    return read_rules(run, &root);
+}
+
+/* ---- items ---------------------------------------------------------------------------------- */
+
+static struct reading_item item_of(const struct mapping_run *run, const char *payload, size_t bytes)
+{
+    int64_t later_us = (int64_t)run->taken;
+
+    return (struct reading_item){.bytes = payload,
+                                 .length = bytes,
+                                 .received_at_us = run->source.received_at_us + later_us,
+                                 .first_received_at_us =
+                                     run->source.first_received_at_us + later_us,
+                                 .seq = -1,
+                                 .detail = "",
+                                 .unknown_members = run->taken == 0 ? run->unknown_members : 0};
+}
+
+static void take_reading(struct mapping_run *run, const char *payload, size_t bytes,
+                         mapping_item_fn on_item, void *user)
+{
+    const struct mapping_reading *from = &run->readings.items[run->taken];
+    struct reading_item item = item_of(run, payload, bytes);
+    union reading_storage storage;
+
+    mapping_readings_get(&run->readings, run->taken, run->rules->features->count,
+                         run->source.first_received_at_us, &storage.reading);
+    item.reading = &storage.reading;
+    item.seq = from->seq;
+    item.has_timestamp = from->has_time && !from->is_from_arrival;
+    on_item(user, mapping_readings_device(&run->readings, run->taken), &item);
+    run->taken++;
+}
+
+static void take_fault(struct mapping_run *run, const char *payload, size_t bytes,
+                       mapping_item_fn on_item, void *user)
+{
+    struct reading_item item = item_of(run, payload, bytes);
+    size_t used = strlen(run->fault.detail);
+
+    if (run->fault.count > 1)
+        snprintf(run->fault.detail + used, sizeof(run->fault.detail) - used,
+                 "; and %zu more of this message", run->fault.count - 1);
+    item.error = run->fault.error;
+    item.detail = run->fault.detail;
+    on_item(user, NULL, &item);
+    run->taken++;
+}
+
+bool mapping_take(struct mapping_run *run, const char *payload, size_t bytes, size_t most,
+                  mapping_item_fn on_item, void *user)
+{
+    size_t count = run->readings.count + (run->fault.count > 0);
+
+    for (size_t i = 0; run->taken < count && (i < most || i == 0); i++) {
+        if (run->taken < run->readings.count)
+            take_reading(run, payload, bytes, on_item, user);
+        else
+            take_fault(run, payload, bytes, on_item, user);
+    }
+    return run->taken < count;
+}

@@ -1,0 +1,221 @@
+/* mapping.h: readings out of the messages of devices that were made for something else.
+ *
+ * Idea     a mapping is a topic, a kind of payload and rules; a rule says where in a message the device,
+ *          the time, the status and the features stand. It is compiled once (mapping_file.h) into the
+ *          tables below; a message is scanned once, and each rule walks over its part of it once.
+ * Shape    what one message says of one device and moment is one reading (mapping_readings.h), so all of
+ *          a message is read before the first reading is given away: mapping_begin(), and then
+ *          mapping_take() as often as something is left.
+ * Identity of a reading is the hash of the bytes of the member that the rule ran for, from the first to
+ *          the last of them when several say something of it.
+ * Rejected is at most one item of a message, whose bytes are all of the payload: no less of it could be
+ *          read again. Its detail is that of the first fault, and says how many more there were.
+ * Units    as in reading_json.h.
+ * Errors   enum mapping_outcome for what is no fault; enum reading_error for the rest.
+ * Owner    struct mappings owns its tables, struct mapping_run the memory that it keeps from message to
+ *          message. A payload must stay until mapping_begin() returns, and is not needed later.
+ */
+#ifndef HIGHWATER_MAPPING_H
+#define HIGHWATER_MAPPING_H
+
+#include "collector/decoders/mapping_readings.h"
+#include "collector/decoders/template.h"
+#include "collector/decoders/topic_pattern.h"
+#include "collector/decoders/zone.h"
+#include "shared/base/buffer.h"
+#include "shared/model/reading_json.h"
+#include "shared/model/topic.h"
+
+enum mapping_payload {
+    MAPPING_JSON,
+    MAPPING_TEXT,
+    MAPPING_SENML
+    /* and sparkplug, which like senml turns bytes into plain JSON in as_json() of mapping.c */
+};
+
+/* ---- compiled ------------------------------------------------------------------------------- */
+
+struct number_rule {
+    struct place_list at;
+    double
+        factor; /* or, when divides, what is divided by: 10.7 is 2140 / 200, and not 2140 * 0.005 */
+    bool divides;
+    int power; /* not 0: the factor is that power of ten, and only moves the point */
+    double offset;
+    double *bad;
+    size_t bad_count;
+};
+
+struct feature_rule {
+    struct number_rule value;
+    size_t feature; /* of mappings->features */
+};
+
+/* A name that is given another one. */
+struct rename_rule {
+    const char *from;
+    size_t feature;
+};
+
+struct named_rule {
+    struct template name;
+    struct number_rule value;
+    struct rename_rule *renames; /* by name */
+    size_t rename_count;
+};
+
+struct time_rule {
+    struct place_list at;
+    struct zone *zone;  /* NULL: UTC */
+    const char *format; /* NULL: RFC 3339 */
+    bool has_step;
+    struct number_rule step; /* without a place it is the same everywhere: step.offset */
+};
+
+struct status_word {
+    const char *text;
+    enum reading_status status;
+};
+
+struct status_rule {
+    struct place_list at;
+    struct status_word *words;
+    size_t word_count;
+};
+
+struct text_list {
+    const char **items;
+    size_t count;
+};
+
+struct when_rule {
+    struct place at;
+    struct text_list texts;
+};
+
+struct match_rule {
+    struct template text;
+    struct topic_pattern pattern;
+};
+
+struct mapping_rule {
+    struct places places;
+    struct json_pointer each;
+    struct match_rule *matches;
+    size_t match_count;
+    struct when_rule *whens;
+    size_t when_count;
+    struct template device;
+    struct time_rule time;
+    struct place_list seq;
+    struct status_rule status;
+    struct feature_rule *features;
+    size_t feature_count;
+    struct named_rule named;
+};
+
+struct only_rule {
+    int name;
+    struct text_list texts;
+};
+
+struct mapping {
+    struct topic_pattern topic;
+    const char *subscription;
+    enum mapping_payload payload;
+    bool is_ignored;
+    struct only_rule *only;
+    size_t only_count;
+    struct json_pointer *unpack;
+    size_t unpack_count;
+    struct names names;
+    struct mapping_rule *rules;
+    size_t rule_count;
+    size_t line; /* of the file */
+};
+
+struct mappings {
+    struct arena arena;
+    struct mapping *items;
+    size_t count;
+    struct zone **zones;
+    size_t zone_count;
+    size_t zone_capacity;
+    /* the features that the file names, and where each is among those that readings have: */
+    char (*features)[FEATURE_NAME_MAX + 1];
+    size_t feature_count;
+    size_t feature_capacity;
+    size_t *positions; /* SIZE_MAX: readings have no such feature */
+    size_t *sorted;    /* the positions of all that readings have, by name */
+    const struct features *bound;
+};
+
+/* Says which features readings have; must outlive the mappings. Names that are not among them are
+ * then members that are not kept. */
+void mappings_bind(struct mappings *mappings, const struct features *features);
+
+/* Whether there is something to subscribe to for this mapping: it is not to be ignored, and none before
+ * it has the same subscription. */
+bool mappings_subscribe(const struct mappings *mappings, size_t number);
+
+void mappings_release(struct mappings *mappings);
+
+/* ---- run ------------------------------------------------------------------------------------ */
+
+enum mapping_outcome {
+    MAPPING_READ,      /* there are items to take: readings, or why there is none */
+    MAPPING_NO_TOPIC,  /* no mapping has such a topic */
+    MAPPING_IGNORED,   /* the mapping says so */
+    MAPPING_NOT_MEANT, /* `only`, `when` or `match` pass it over */
+    MAPPING_SAYS_NONE, /* it says that it has no value: nan, unavailable, one that is listed as bad */
+    MAPPING_OUTCOME_COUNT
+};
+
+/* "not_meant" */
+const char *mapping_outcome_text(enum mapping_outcome outcome);
+
+struct mapping_fault {
+    enum reading_error error;
+    size_t count;
+    char detail[READING_DETAIL_SIZE];
+};
+
+/* What is kept from message to message. */
+struct mapping_run {
+    const struct mappings *mappings;
+    const struct reading_rules *rules;
+    struct reading_source source;
+    struct mapping_readings readings;
+    struct mapping_fault fault;
+    struct scope scope;
+    struct found found;
+    struct buffer json;           /* what senml was turned into */
+    struct buffer unpacked;       /* and then this, where strings are unpacked */
+    struct mapping_value *values; /* of the member that is read */
+    size_t value_capacity;
+    const struct mapping *mapping;
+    bool says_none;
+    bool is_meant;
+    bool is_passed_over;
+    bool lacks_device;
+    unsigned unknown_members;
+    size_t taken;
+    unsigned taken_off; /* as reading_json_parse() says it */
+};
+
+/* `id` is NULL for a rejected item. */
+typedef void (*mapping_item_fn)(void *user, const char *id, const struct reading_item *item);
+
+void mapping_run_init(struct mapping_run *run, const struct mappings *mappings,
+                      const struct reading_rules *rules);
+void mapping_run_release(struct mapping_run *run);
+
+/* The source's device_id is not used. */
+enum mapping_outcome mapping_begin(struct mapping_run *run, const struct reading_source *source,
+                                   const char *topic, const char *payload, size_t bytes);
+
+/* Up to `most` items, at least one. `payload` is what the rejected one is of. True when more are left. */
+bool mapping_take(struct mapping_run *run, const char *payload, size_t bytes, size_t most,
+                  mapping_item_fn on_item, void *user);
+
+#endif

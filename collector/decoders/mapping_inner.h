@@ -1,0 +1,42 @@
+/* mapping_inner.h: what mapping.c and mapping_member.c share and nobody else needs.
+ *
+ * Files    mapping.c (a message: which mapping, its payload as JSON, its members, the items),
+ *          mapping_member.c (one member, read by one rule), mapping_value.c (numbers, statuses and texts
+ *          where they stand).
+ */
+#ifndef HIGHWATER_MAPPING_INNER_H
+#define HIGHWATER_MAPPING_INNER_H
+
+#include "collector/decoders/mapping.h"
+
+/* mapping.c: notes what is wrong; of several faults the first one is told. */
+void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* mapping_member.c: adds what the rule finds in the member to the message's readings. */
+void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,
+                         const struct json_token *item);
+
+/* mapping_value.c */
+enum mapping_reading_of {
+    VALUE_ABSENT, /* not there, or of no use */
+    VALUE_NONE,   /* there, and says that there is none */
+    VALUE_THERE
+};
+
+/* The first of them that is there. */
+bool mapping_find(const struct mapping_run *run, const struct place_list *at,
+                  struct json_token *out);
+
+enum mapping_reading_of mapping_number(const struct mapping_run *run,
+                                       const struct number_rule *rule, double *out);
+
+enum mapping_reading_of mapping_status(const struct mapping_run *run,
+                                       const struct status_rule *rule, enum reading_status *out);
+
+/* A whole number from 0 to 2^53, or -1. */
+int64_t mapping_seq(const struct mapping_run *run, const struct place_list *at);
+
+bool mapping_is_one_of(const struct text_list *texts, const char *text, size_t bytes);
+
+#endif

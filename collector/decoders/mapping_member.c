@@ -1,0 +1,346 @@
+/* Values first: where there are none, nobody needs a device or a time, and what is wrong with them is
+ * no fault. */
+#include "collector/decoders/mapping_inner.h"
+
+#include "collector/decoders/mapping_time.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/base/timestamp.h"
+#include "shared/model/json_token.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_SIZE = 1024 };
+
+/* ---- whether it is meant -------------------------------------------------------------------- */
+
+static bool passes_when(const struct mapping_run *run, const struct mapping_rule *rule)
+{
+    bool passes = true;
+
+    for (size_t i = 0; i < rule->when_count && passes; i++) {
+        const struct when_rule *when = &rule->whens[i];
+        struct json_token token;
+        struct json_text text;
+
+        passes =
+            place_find(&when->at, &run->found, &run->scope, &token) && scalar_text(&text, &token);
+        if (passes) {
+            passes = mapping_is_one_of(&when->texts, text.chars, strlen(text.chars));
+            json_text_release(&text);
+        }
+    }
+    return passes;
+}
+
+/* What the names stand for is part of the texts, which `space` holds. */
+static bool passes_match(struct mapping_run *run, const struct mapping_rule *rule,
+                         char space[NAME_SIZE])
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < rule->match_count; i++) {
+        const struct match_rule *match = &rule->matches[i];
+        char *text = space + used;
+
+        if (!template_write(&match->text, &run->found, &run->scope, text, NAME_SIZE - used) ||
+            !topic_pattern_match(&match->pattern, text, strlen(text), run->scope.captures))
+            return false;
+        used += strlen(text) + 1;
+    }
+    return true;
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static void put_value(struct mapping_run *run, struct mapping_words *words, size_t feature,
+                      double number)
+{
+    struct mapping_value *values = run->values;
+
+    for (size_t i = 0; i < words->value_count; i++) {
+        if (values[i].feature == feature)
+            return;
+    }
+    values[words->value_count++] =
+        (struct mapping_value){.number = number, .feature = (uint32_t)feature};
+}
+
+static void read_features(struct mapping_run *run, const struct mapping_rule *rule,
+                          struct mapping_words *words)
+{
+    for (size_t i = 0; i < rule->feature_count; i++) {
+        const struct feature_rule *feature = &rule->features[i];
+        size_t position = run->mappings->positions[feature->feature];
+        double number;
+
+        if (position == SIZE_MAX)
+            continue;
+        switch (mapping_number(run, &feature->value, &number)) {
+        case VALUE_THERE:
+            put_value(run, words, position, number);
+            break;
+        case VALUE_NONE:
+            run->says_none = true;
+            break;
+        case VALUE_ABSENT:
+            break;
+        }
+    }
+}
+
+static size_t find_name(const struct mapping_run *run, const char *name)
+{
+    const struct features *features = run->mappings->bound;
+    size_t low = 0;
+    size_t high = features->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(features->names[run->mappings->sorted[middle]], name);
+
+        if (order == 0)
+            return run->mappings->sorted[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return SIZE_MAX;
+}
+
+static int compare_rename(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct rename_rule *)item)->from);
+}
+
+static void replace_slashes(char *text)
+{
+    for (; *text; text++) {
+        if (*text == '/')
+            *text = '.';
+    }
+}
+
+/* The position of the feature that a name means; renames know it as it came, and with dots. */
+static size_t feature_of(const struct mapping_run *run, const struct named_rule *named, char *name)
+{
+    const struct rename_rule *rename = bsearch(name, named->renames, named->rename_count,
+                                               sizeof(named->renames[0]), compare_rename);
+
+    if (!rename && strchr(name, '/')) {
+        replace_slashes(name);
+        rename = bsearch(name, named->renames, named->rename_count, sizeof(named->renames[0]),
+                         compare_rename);
+    }
+    return rename ? run->mappings->positions[rename->feature] : find_name(run, name);
+}
+
+static void read_named(struct mapping_run *run, const struct mapping_rule *rule,
+                       struct mapping_words *words)
+{
+    char name[NAME_SIZE];
+    double number;
+    size_t position;
+    enum mapping_reading_of outcome;
+
+    if (!rule->named.name.count)
+        return;
+    outcome = mapping_number(run, &rule->named.value, &number);
+    if (outcome == VALUE_ABSENT ||
+        !template_write(&rule->named.name, &run->found, &run->scope, name, sizeof(name)))
+        return;
+    if (outcome == VALUE_NONE) {
+        run->says_none = true;
+        return;
+    }
+    position = feature_of(run, &rule->named, name);
+    if (position == SIZE_MAX)
+        run->unknown_members++;
+    else
+        put_value(run, words, position, number);
+}
+
+static void read_status(struct mapping_run *run, const struct mapping_rule *rule,
+                        struct mapping_words *words)
+{
+    if (rule->status.at.count > 0 &&
+        mapping_status(run, &rule->status, &words->status) == VALUE_NONE)
+        run->says_none = true;
+}
+
+/* ---- device and time ------------------------------------------------------------------------ */
+
+static const char *shown(char out[72], const char *text)
+{
+    return log_escaped(out, 72, text, strlen(text));
+}
+
+static bool read_device(struct mapping_run *run, const struct mapping_rule *rule,
+                        struct mapping_words *words, char id[NAME_SIZE])
+{
+    char text[72];
+
+    if (!template_write(&rule->device, &run->found, &run->scope, id, NAME_SIZE)) {
+        run->lacks_device = true;
+        return false;
+    }
+    replace_slashes(id);
+    words->device = id;
+    words->device_bytes = strlen(id);
+    if (device_id_is_legal(id, words->device_bytes))
+        return true;
+    mapping_fault(run, READING_BAD_DEVICE_ID, "device \"%s\" is not " DEVICE_ID_LEGAL,
+                  shown(text, id));
+    return false;
+}
+
+static bool is_empty_text(const struct json_token *token)
+{
+    return token->kind == JSON_STRING && token->bytes == 0;
+}
+
+/* How much later than the first element this one is. */
+static bool read_step(const struct mapping_run *run, const struct time_rule *rule, int64_t *out_us)
+{
+    static const double most_s = 1e9;
+    double step_s = rule->step.offset;
+    double later_s;
+
+    *out_us = 0;
+    if (!rule->has_step || run->scope.index < 0)
+        return true;
+    if (rule->step.at.count > 0 && mapping_number(run, &rule->step, &step_s) != VALUE_THERE)
+        return false;
+    later_s = step_s * (double)run->scope.index;
+    if (later_s > most_s || later_s < -most_s)
+        return false;
+    *out_us = (int64_t)(later_s * 1e6 + (later_s < 0 ? -0.5 : 0.5));
+    return true;
+}
+
+static int64_t earliest_us(const struct mapping_run *run)
+{
+    int64_t youngest_us = run->source.first_received_at_us - run->rules->most_age_us;
+
+    return run->rules->most_age_us > 0 && youngest_us > run->rules->earliest_us
+               ? youngest_us
+               : run->rules->earliest_us;
+}
+
+static bool check_time(struct mapping_run *run, int64_t us)
+{
+    int64_t future_us = run->rules->future_tolerance_us;
+    char when[TIMESTAMP_TEXT_SIZE];
+    char limit[TIMESTAMP_TEXT_SIZE];
+
+    if (us >= earliest_us(run) && us <= run->source.received_at_us + future_us)
+        return true;
+    timestamp_format(when, us);
+    if (us < earliest_us(run)) {
+        timestamp_format(limit, earliest_us(run));
+        mapping_fault(run, READING_TIMESTAMP_TOO_OLD,
+                      "time %s is before %s, so of a clock that is wrong (EARLIEST)", when, limit);
+        return false;
+    }
+    timestamp_format(limit, run->source.received_at_us);
+    mapping_fault(run, READING_TIMESTAMP_IN_FUTURE,
+                  "time %s is more than %g s after its arrival at %s", when,
+                  (double)future_us / 1e6, limit);
+    return false;
+}
+
+static bool read_moment(struct mapping_run *run, const struct time_rule *rule,
+                        const struct json_token *token, int64_t *out_us)
+{
+    struct json_text text;
+    char short_text[72];
+    int64_t later_us;
+    bool is_time = mapping_time_read(out_us, token, rule->zone, rule->format,
+                                     run->source.first_received_at_us);
+
+    if (is_time && *out_us > READING_FIRST_US / 2 && *out_us < READING_LAST_US / 2) {
+        if (read_step(run, rule, &later_us)) {
+            *out_us += later_us;
+            return true;
+        }
+        mapping_fault(run, READING_BAD_TIMESTAMP, "the step of the time is no number of seconds");
+        return false;
+    }
+    if (!scalar_text(&text, token)) {
+        mapping_fault(run, READING_BAD_TIMESTAMP, "the time is an object or an array");
+        return false;
+    }
+    mapping_fault(
+        run, READING_BAD_TIMESTAMP, "time \"%s\" is not %s%s", shown(short_text, text.chars),
+        rule->format ? "as its format says: " : "RFC 3339, nor s, ms, us or ns since 1970",
+        rule->format ? rule->format : "");
+    json_text_release(&text);
+    return false;
+}
+
+/* senml.h marks a time that is relative to now. */
+static bool is_from_arrival(const struct mapping_run *run, const struct json_token *item)
+{
+    static const struct json_step arrival = {.name = "arrival", .bytes = 7, .position = -1};
+    struct json_token token;
+
+    return run->mapping->payload == MAPPING_SENML && json_step_take(&arrival, item, &token);
+}
+
+static bool read_time(struct mapping_run *run, const struct mapping_rule *rule,
+                      const struct json_token *item, struct mapping_words *words)
+{
+    struct json_token token;
+
+    if (!mapping_find(run, &rule->time.at, &token) || is_empty_text(&token))
+        return true;
+    if (!read_moment(run, &rule->time, &token, &words->time_us) || !check_time(run, words->time_us))
+        return false;
+    words->has_time = true;
+    words->is_from_arrival = is_from_arrival(run, item);
+    return true;
+}
+
+/* ---- one member ----------------------------------------------------------------------------- */
+
+/* A string's token has no quotes. */
+static void set_bytes(const struct mapping_run *run, struct mapping_words *words,
+                      const struct json_token *item)
+{
+    size_t quote = item->kind == JSON_STRING && run->mapping->payload != MAPPING_TEXT;
+
+    words->from = item->text - quote;
+    words->to = item->text + item->bytes + quote;
+}
+
+void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,
+                         const struct json_token *item)
+{
+    struct mapping_words words = {.seq = -1, .status = STATUS_ABSENT};
+    char space[NAME_SIZE];
+    char id[NAME_SIZE];
+
+    run->values = mem_grow_zeroed(run->values, &run->value_capacity, rule->feature_count + 1,
+                                  sizeof(run->values[0]));
+    places_look(&rule->places, &run->found, item);
+    if (!passes_when(run, rule) || !passes_match(run, rule, space)) {
+        run->is_passed_over = true;
+        return;
+    }
+    run->is_meant = true;
+    read_features(run, rule, &words);
+    read_named(run, rule, &words);
+    read_status(run, rule, &words);
+    if (words.value_count == 0 && words.status == STATUS_ABSENT)
+        return;
+    if (!read_device(run, rule, &words, id) || !read_time(run, rule, item, &words))
+        return;
+    words.values = run->values;
+    words.seq = mapping_seq(run, &rule->seq);
+    set_bytes(run, &words, item);
+    if (!mapping_readings_add(&run->readings, &words))
+        mapping_fault(run, READING_TOO_MANY_MEMBERS, "more than %d readings in one message",
+                      MAPPING_READINGS_MAX);
+}

@@ -1,0 +1,137 @@
+#include "collector/decoders/mapping_try.h"
+
+#include "shared/base/json_write.h"
+#include "shared/base/timestamp.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct lines {
+    struct buffer *out;
+    const struct features *features;
+    bool is_rejected;
+};
+
+static void put_reading(struct lines *lines, const char *id, const struct reading_item *item)
+{
+    const struct reading *reading = item->reading;
+    const char *status = reading_status_text((enum reading_status)reading->status);
+    char when[TIMESTAMP_TEXT_SIZE] = "arrival";
+
+    if (item->has_timestamp)
+        timestamp_format(when, reading->recorded_at_us);
+    buffer_put_text(lines->out, "{\"deviceId\":");
+    json_write_string(lines->out, id);
+    buffer_printf(lines->out, ",\"timestamp\":\"%s\"", when);
+    if (item->seq >= 0)
+        buffer_printf(lines->out, ",\"seq\":%" PRId64, item->seq);
+    if (status)
+        buffer_printf(lines->out, ",\"status\":\"%s\"", status);
+    for (size_t i = 0; i < lines->features->count; i++) {
+        if (isnan(reading->values[i]))
+            continue;
+        buffer_printf(lines->out, ",\"%s\":", lines->features->names[i]);
+        json_write_double(lines->out, reading->values[i]);
+    }
+    buffer_put_text(lines->out, "}\n");
+}
+
+static void on_item(void *user, const char *id, const struct reading_item *item)
+{
+    struct lines *lines = user;
+
+    if (!item->error) {
+        put_reading(lines, id, item);
+        return;
+    }
+    lines->is_rejected = true;
+    buffer_printf(lines->out, "{\"rejected\":\"%s\",\"detail\":", reading_error_text(item->error));
+    json_write_string(lines->out, item->detail);
+    buffer_put_text(lines->out, "}\n");
+}
+
+bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
+                         const struct reading_rules *rules, int64_t now_us, const char *topic,
+                         const char *payload, size_t bytes)
+{
+    const struct reading_source source = {.received_at_us = now_us, .first_received_at_us = now_us};
+    struct lines lines = {.out = out, .features = rules->features};
+    enum mapping_outcome outcome;
+    struct mapping_run run;
+
+    mapping_run_init(&run, mappings, rules);
+    outcome = mapping_begin(&run, &source, topic, payload, bytes);
+    if (outcome == MAPPING_READ)
+        mapping_take(&run, payload, bytes, SIZE_MAX, on_item, &lines);
+    else
+        buffer_printf(out, "{\"ignored\":\"%s\"}\n", mapping_outcome_text(outcome));
+    mapping_run_release(&run);
+    return !lines.is_rejected;
+}
+
+void mapping_try_topics(struct buffer *out, const struct mappings *mappings)
+{
+    for (size_t i = 0; i < mappings->count; i++) {
+        if (mappings_subscribe(mappings, i))
+            buffer_printf(out, "%s\n", mappings->items[i].subscription);
+    }
+}
+
+/* ---- a run ---------------------------------------------------------------------------------- */
+
+static void read_all(struct buffer *out, FILE *from)
+{
+    enum { AT_ONCE = 65536 };
+    size_t bytes;
+
+    do {
+        bytes = fread(buffer_reserve(out, AT_ONCE), 1, AT_ONCE, from);
+        out->bytes += bytes;
+    } while (bytes > 0);
+}
+
+static bool try_input(const struct mapping_try_config *config, struct buffer *out,
+                      const struct mappings *mappings, const struct features *features)
+{
+    const struct reading_rules rules = {.features = features,
+                                        .earliest_us = config->earliest_us,
+                                        .most_age_us = config->most_age_us,
+                                        .future_tolerance_us = config->future_tolerance_us};
+    struct buffer payload = {0};
+    bool is_good;
+
+    read_all(&payload, stdin);
+    is_good = mapping_try_message(out, mappings, &rules, config->now_us, config->topic,
+                                  (const char *)payload.data, payload.bytes);
+    buffer_release(&payload);
+    return is_good;
+}
+
+int mapping_try_run(const struct mapping_try_config *config)
+{
+    char error[MAPPING_ERROR_SIZE];
+    struct mappings mappings = {0};
+    struct features features = {0};
+    struct buffer out = {0};
+    bool is_good = true;
+
+    if (!mapping_load(&mappings, config->file, error) ||
+        (!config->features && !mappings_features(&mappings, &features, error))) {
+        fprintf(stderr, "%s: %s\n", config->file, error);
+        mappings_release(&mappings);
+        return 2;
+    }
+    if (config->features)
+        features = *config->features;
+    mappings_bind(&mappings, &features);
+    if (config->topic)
+        is_good = try_input(config, &out, &mappings, &features);
+    else
+        mapping_try_topics(&out, &mappings);
+    fwrite(out.data, 1, out.bytes, stdout);
+    buffer_release(&out);
+    mappings_release(&mappings);
+    return fflush(stdout) == 0 && is_good ? 0 : 1;
+}

@@ -1,0 +1,35 @@
+/* mapping_try.h: a mapping tried without a broker: what a payload on a topic comes to.
+ *
+ * Shape    a line of JSON for each reading, with what it carries and no more; "timestamp":"arrival" where
+ *          the device says none. {"rejected":"no_value","detail":"..."} for a message that would be kept
+ *          as rejected, {"ignored":"says_none"} for one that would only be counted.
+ *          With `topics` instead: what would be subscribed to, a line each.
+ * Errors   the exit status: 0, or 1 when the message is rejected, 2 for a file that is wrong, which
+ *          standard error tells.
+ */
+#ifndef HIGHWATER_MAPPING_TRY_H
+#define HIGHWATER_MAPPING_TRY_H
+
+#include "collector/decoders/mapping_file.h"
+
+struct mapping_try_config {
+    const char *file;
+    const char *topic;               /* NULL: the subscriptions */
+    const struct features *features; /* NULL: those that the file names */
+    int64_t earliest_us;
+    int64_t most_age_us;
+    int64_t future_tolerance_us;
+    int64_t now_us;
+};
+
+/* Of standard input, onto standard output. */
+int mapping_try_run(const struct mapping_try_config *config);
+
+/* Appends the lines. True unless the message is rejected. */
+bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
+                         const struct reading_rules *rules, int64_t now_us, const char *topic,
+                         const char *payload, size_t bytes);
+
+void mapping_try_topics(struct buffer *out, const struct mappings *mappings);
+
+#endif
