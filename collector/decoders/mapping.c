@@ -256,7 +256,7 @@ static bool as_json(struct mapping_run *run, struct span payload, struct json_to
 /* ---- members -------------------------------------------------------------------------------- */
 
 static void read_each(struct mapping_run *run, const struct mapping_rule *rule,
-                      const struct json_token *item, size_t depth);
+                      const struct json_token *item, const struct json_token *name, size_t depth);
 
 static void read_every(struct mapping_run *run, const struct mapping_rule *rule,
                        const struct json_token *container, size_t depth)
@@ -275,24 +275,25 @@ static void read_every(struct mapping_run *run, const struct mapping_rule *rule,
         } else {
             run->scope.index = position++;
         }
-        read_each(run, rule, &part, depth + 1);
+        read_each(run, rule, &part, &name, depth + 1);
     }
     run->scope = before;
 }
 
 static void read_each(struct mapping_run *run, const struct mapping_rule *rule,
-                      const struct json_token *item, size_t depth)
+                      const struct json_token *item, const struct json_token *name, size_t depth)
 {
+    static const struct json_token no_name = {.text = ""};
     const struct json_step *step;
     struct json_token next;
 
     if (depth == rule->each.count) {
-        mapping_member_read(run, rule, item);
+        mapping_member_read(run, rule, item, name);
         return;
     }
     step = &rule->each.steps[depth];
     if (!step->is_every && json_step_take(step, item, &next))
-        read_each(run, rule, &next, depth + 1);
+        read_each(run, rule, &next, &no_name, depth + 1);
     else if (step->is_every && (item->kind == JSON_OBJECT || item->kind == JSON_ARRAY))
         read_every(run, rule, item, depth);
 }
@@ -350,15 +351,18 @@ static void reset(struct mapping_run *run, const struct reading_source *source)
     run->taken_off = 0;
 }
 
-static enum mapping_outcome read_rules(struct mapping_run *run, const struct json_token *root)
+static enum mapping_outcome read_rules(struct mapping_run *run, const struct json_token *root,
+                                       const char *topic)
 {
+    static const struct json_token no_name = {.text = ""};
+
     for (size_t i = 0; i < run->mapping->rule_count; i++) {
         const struct mapping_rule *rule = &run->mapping->rules[i];
 
         places_root(&rule->places, &run->found, root);
-        read_each(run, rule, root, 0);
+        read_each(run, rule, root, &no_name, 0);
     }
-    mapping_readings_close(&run->readings);
+    mapping_readings_close(&run->readings, (uint64_t)reading_content_hash(topic, strlen(topic)));
     if (run->readings.count > 0 || run->fault.count > 0)
         return MAPPING_READ;
     if (run->says_none)
@@ -381,7 +385,7 @@ enum mapping_outcome mapping_begin(struct mapping_run *run, const struct reading
         return outcome;
     if (!as_json(run, (struct span){bytes > 0 ? payload : "", bytes}, &root))
         return MAPPING_READ;
-    return read_rules(run, &root);
+    return read_rules(run, &root, topic);
 }
 
 /* ---- items ---------------------------------------------------------------------------------- */

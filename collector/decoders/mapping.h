@@ -6,8 +6,10 @@
  * Shape    what one message says of one device and moment is one reading (mapping_readings.h), so all of
  *          a message is read before the first reading is given away: mapping_begin(), and then
  *          mapping_take() as often as something is left.
- * Identity of a reading is the hash of the bytes of the member that the rule ran for, from the first to
- *          the last of them when several say something of it.
+ * Identity of a reading is the hash of the bytes of the member that the rule ran for, its name among them,
+ *          from the first to the last member when several say something of it; and of what else the reading
+ *          depends on: the topic, the names of named values, and values that stand at the root (^/). Of
+ *          bytes alone, {"v":5} on the topics of a temperature and of a humidity would be one reading.
  * Rejected is at most one item of a message, whose bytes are all of the payload: no less of it could be
  *          read again. Its detail is that of the first fault, and says how many more there were.
  * Units    as in reading_json.h.
@@ -198,6 +200,7 @@ struct mapping_run {
     bool is_meant;
     bool is_passed_over;
     bool lacks_device;
+    uint64_t said_elsewhere; /* of the member that is read */
     unsigned unknown_members;
     size_t taken;
     unsigned taken_off; /* as reading_json_parse() says it */

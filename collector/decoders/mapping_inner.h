@@ -13,9 +13,10 @@
 void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* mapping_member.c: adds what the rule finds in the member to the message's readings. */
+/* mapping_member.c: adds what the rule finds in the member to the message's readings; its name
+ * is empty when it has none. */
 void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,
-                         const struct json_token *item);
+                         const struct json_token *item, const struct json_token *name);
 
 /* mapping_value.c */
 enum mapping_reading_of {
@@ -24,15 +25,18 @@ enum mapping_reading_of {
     VALUE_THERE
 };
 
+/* What a value depends on beside the member's bytes. */
+void mapping_note(struct mapping_run *run, const char *text, size_t bytes);
+
 /* The first of them that is there. */
 bool mapping_find(const struct mapping_run *run, const struct place_list *at,
                   struct json_token *out);
 
-enum mapping_reading_of mapping_number(const struct mapping_run *run,
-                                       const struct number_rule *rule, double *out);
+enum mapping_reading_of mapping_number(struct mapping_run *run, const struct number_rule *rule,
+                                       double *out);
 
-enum mapping_reading_of mapping_status(const struct mapping_run *run,
-                                       const struct status_rule *rule, enum reading_status *out);
+enum mapping_reading_of mapping_status(struct mapping_run *run, const struct status_rule *rule,
+                                       enum reading_status *out);
 
 /* A whole number from 0 to 2^53, or -1. */
 int64_t mapping_seq(const struct mapping_run *run, const struct place_list *at);

@@ -75,11 +75,10 @@ static void read_features(struct mapping_run *run, const struct mapping_rule *ru
         size_t position = run->mappings->positions[feature->feature];
         double number;
 
-        if (position == SIZE_MAX)
-            continue;
         switch (mapping_number(run, &feature->value, &number)) {
         case VALUE_THERE:
-            put_value(run, words, position, number);
+            if (position != SIZE_MAX)
+                put_value(run, words, position, number);
             break;
         case VALUE_NONE:
             run->says_none = true;
@@ -155,6 +154,7 @@ static void read_named(struct mapping_run *run, const struct mapping_rule *rule,
         run->says_none = true;
         return;
     }
+    mapping_note(run, name, strlen(name));
     position = feature_of(run, &rule->named, name);
     if (position == SIZE_MAX)
         run->unknown_members++;
@@ -202,7 +202,7 @@ static bool is_empty_text(const struct json_token *token)
 }
 
 /* How much later than the first element this one is. */
-static bool read_step(const struct mapping_run *run, const struct time_rule *rule, int64_t *out_us)
+static bool read_step(struct mapping_run *run, const struct time_rule *rule, int64_t *out_us)
 {
     static const double most_s = 1e9;
     double step_s = rule->step.offset;
@@ -307,16 +307,16 @@ static bool read_time(struct mapping_run *run, const struct mapping_rule *rule,
 
 /* A string's token has no quotes. */
 static void set_bytes(const struct mapping_run *run, struct mapping_words *words,
-                      const struct json_token *item)
+                      const struct json_token *item, const struct json_token *name)
 {
     size_t quote = item->kind == JSON_STRING && run->mapping->payload != MAPPING_TEXT;
 
-    words->from = item->text - quote;
+    words->from = name->bytes > 0 ? name->text - 1 : item->text - quote;
     words->to = item->text + item->bytes + quote;
 }
 
 void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,
-                         const struct json_token *item)
+                         const struct json_token *item, const struct json_token *name)
 {
     struct mapping_words words = {.seq = -1, .status = STATUS_ABSENT};
     char space[NAME_SIZE];
@@ -330,16 +330,18 @@ void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rul
         return;
     }
     run->is_meant = true;
+    run->said_elsewhere = 0;
     read_features(run, rule, &words);
     read_named(run, rule, &words);
     read_status(run, rule, &words);
     if (words.value_count == 0 && words.status == STATUS_ABSENT)
         return;
+    words.said_elsewhere = run->said_elsewhere; /* a step is part of the time */
     if (!read_device(run, rule, &words, id) || !read_time(run, rule, item, &words))
         return;
     words.values = run->values;
     words.seq = mapping_seq(run, &rule->seq);
-    set_bytes(run, &words, item);
+    set_bytes(run, &words, item, name);
     if (!mapping_readings_add(&run->readings, &words))
         mapping_fault(run, READING_TOO_MANY_MEMBERS, "more than %d readings in one message",
                       MAPPING_READINGS_MAX);

@@ -1,5 +1,6 @@
 #include "collector/decoders/mapping_readings.h"
 
+#include "shared/base/buffer.h"
 #include "shared/base/hash.h"
 #include "shared/base/mem.h"
 
@@ -123,6 +124,9 @@ static void put_words(struct mapping_readings *readings, struct mapping_reading 
         reading->status = words->status;
     if (reading->seq < 0)
         reading->seq = words->seq;
+    reading->said_elsewhere = words->said_elsewhere
+                                  ? mapping_hash_mix(reading->said_elsewhere, words->said_elsewhere)
+                                  : reading->said_elsewhere;
     if (words->from < reading->from)
         reading->from = words->from;
     if (words->to > reading->to)
@@ -187,13 +191,24 @@ bool mapping_readings_add(struct mapping_readings *readings, const struct mappin
 
 /* ---- given away ----------------------------------------------------------------------------- */
 
-void mapping_readings_close(struct mapping_readings *readings)
+uint64_t mapping_hash_mix(uint64_t a, uint64_t b)
+{
+    unsigned char bytes[2 * sizeof(uint64_t)];
+
+    write_be64(write_be64(bytes, a), b);
+    return (uint64_t)reading_content_hash((const char *)bytes, sizeof(bytes));
+}
+
+void mapping_readings_close(struct mapping_readings *readings, uint64_t topic)
 {
     for (size_t i = 0; i < readings->count; i++) {
         struct mapping_reading *reading = &readings->items[i];
+        int64_t hash = reading_content_hash(reading->from, (size_t)(reading->to - reading->from));
 
-        reading->content_hash =
-            reading_content_hash(reading->from, (size_t)(reading->to - reading->from));
+        hash = (int64_t)mapping_hash_mix((uint64_t)hash, topic);
+        if (reading->said_elsewhere)
+            hash = (int64_t)mapping_hash_mix((uint64_t)hash, reading->said_elsewhere);
+        reading->content_hash = hash;
     }
 }
 

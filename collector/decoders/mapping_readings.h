@@ -25,8 +25,9 @@ struct mapping_words {
     int64_t time_us;
     int64_t seq;
     enum reading_status status;
-    const char *from; /* the member's bytes */
+    const char *from; /* the member's bytes, its name among them */
     const char *to;
+    uint64_t said_elsewhere; /* mixed hashes of what else it depends on */
     const struct mapping_value *values;
     size_t value_count;
 };
@@ -48,6 +49,7 @@ struct mapping_reading {
     enum reading_status status;
     const char *from;
     const char *to;
+    uint64_t said_elsewhere;
     int64_t content_hash;
     uint32_t values; /* as `next` */
 };
@@ -66,11 +68,15 @@ struct mapping_readings {
     size_t slot_count;
 };
 
+/* The hash of two hashes, the same on every machine. */
+uint64_t mapping_hash_mix(uint64_t a, uint64_t b);
+
 void mapping_readings_clear(struct mapping_readings *readings);
 bool mapping_readings_add(struct mapping_readings *readings, const struct mapping_words *words);
 
-/* Works out the hashes; the bytes that members came from are not needed later. */
-void mapping_readings_close(struct mapping_readings *readings);
+/* Works out the hashes, `topic` being that of the topic; the bytes that members came from are not needed
+ * later. */
+void mapping_readings_close(struct mapping_readings *readings, uint64_t topic);
 
 const char *mapping_readings_device(const struct mapping_readings *readings, size_t number);
 

@@ -18,6 +18,25 @@ bool mapping_find(const struct mapping_run *run, const struct place_list *at,
     return i < at->count;
 }
 
+void mapping_note(struct mapping_run *run, const char *text, size_t bytes)
+{
+    run->said_elsewhere =
+        mapping_hash_mix(run->said_elsewhere, (uint64_t)reading_content_hash(text, bytes));
+}
+
+/* Of a value: what stands at the root is no part of the member. */
+static bool find_value(struct mapping_run *run, const struct place_list *at, struct json_token *out)
+{
+    for (size_t i = 0; i < at->count; i++) {
+        if (!place_find(&at->items[i], &run->found, &run->scope, out))
+            continue;
+        if (at->items[i].of_root)
+            mapping_note(run, out->text, out->bytes);
+        return true;
+    }
+    return false;
+}
+
 bool mapping_is_one_of(const struct text_list *texts, const char *text, size_t bytes)
 {
     size_t i = 0;
@@ -136,15 +155,15 @@ static bool is_bad(const struct number_rule *rule, double raw)
     return i < rule->bad_count;
 }
 
-enum mapping_reading_of mapping_number(const struct mapping_run *run,
-                                       const struct number_rule *rule, double *out)
+enum mapping_reading_of mapping_number(struct mapping_run *run, const struct number_rule *rule,
+                                       double *out)
 {
     struct json_token token;
     enum mapping_reading_of outcome;
     double raw;
     double number;
 
-    if (!mapping_find(run, &rule->at, &token))
+    if (!find_value(run, &rule->at, &token))
         return VALUE_ABSENT;
     outcome = number_of(rule, &token, &raw, &number);
     if (outcome != VALUE_THERE)
@@ -194,14 +213,14 @@ static enum reading_status status_of(const struct status_rule *rule, const char 
     return STATUS_ABSENT;
 }
 
-enum mapping_reading_of mapping_status(const struct mapping_run *run,
-                                       const struct status_rule *rule, enum reading_status *out)
+enum mapping_reading_of mapping_status(struct mapping_run *run, const struct status_rule *rule,
+                                       enum reading_status *out)
 {
     struct json_token token;
     struct json_text text;
 
     *out = STATUS_ABSENT;
-    if (!mapping_find(run, &rule->at, &token) || !scalar_text(&text, &token))
+    if (!find_value(run, &rule->at, &token) || !scalar_text(&text, &token))
         return VALUE_ABSENT;
     *out = status_of(rule, text.chars);
     json_text_release(&text);

@@ -1,0 +1,162 @@
+#include "collector/decoders/mapping_file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RULE "\"features\":{\"t\":\"/t\"}"
+
+static const char *compiled(const char *text)
+{
+    static char error[MAPPING_ERROR_SIZE];
+    struct mappings mappings;
+
+    error[0] = '\0';
+    if (mapping_compile(&mappings, text, strlen(text), zone_load, error)) {
+        assert_string_equal(error, "");
+        mappings_release(&mappings);
+    } else {
+        assert_string_not_equal(error, "");
+    }
+    return error;
+}
+
+static void test_mapping_file__mistakes_are_told_with_line_and_key(void **state)
+{
+    static const struct {
+        const char *text, *told;
+    } cases[] = {
+        {"", "line 1: empty"},
+        {"[\n{\"topic\":\"a\",}]", "line 2: not_json"},
+        {"[] x", "line 1: trailing_bytes"},
+        {"[\n\n/* x\n]", "line 3: the comment has no end"},
+        {"{}", "line 1: is an object, not an array"},
+        {"[]", "there is no mapping"},
+        {"[{" RULE "}]", "has no \"topic\""},
+        {"[\n{\"topic\":\"a/+\"," RULE "}]", "line 2, topic: \"a/+\" has + or #"},
+        {"[{\"topic\":5," RULE "}]", "is a number, not a string"},
+        {"[{\"topic\":\"a/{device}\"}]", "says nothing of a device"},
+        {"[{\"topic\":\"a/b\"," RULE "}]", "neither \"topic\" nor \"match\" has a {device}"},
+        {"[{\"topic\":\"a/{device}\",\"payload\":\"xml\"," RULE "}]",
+         "payload: \"xml\" is not json, text or senml"},
+        {"[{\"topic\":\"a/{device}\",\n\"fetures\":{}}]",
+         "line 2: there is no key \"fetures\" here; there are each, match"},
+        {"[{\"topic\":\"a/{device}\",\"topic\":\"b\"," RULE "}]", "\"topic\" stands there twice"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":\"/a\",\n\"t\":\"/b\"}}]",
+         "line 2, features: \"t\" stands there twice"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":\"temp\"}}]",
+         "features.t: \"temp\" is no pointer"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":\"/*/x\"}}]",
+         "only \"each\" and \"unpack\" have"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":[]}}]", "is an empty list"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{}}]", "names no feature"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"a b\":\"/t\"}}]",
+         "features.a b: \"a b\" is no name of a feature"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"scale\":2}}}]",
+         "features.t: has no \"at\""},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"scale\":0}}}]",
+         "a scale of 0"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"scale\":\"2\"}}}]",
+         "is a string, not a number"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"unit\":\"C\"}}}]",
+         "no key \"unit\" here; there are at, scale"},
+        {"[{\"topic\":\"a/{device}\",\"status\":{\"at\":\"\",\"map\":{\"1\":\"on\"}}}]",
+         "status: \"on\" is not one of ON"},
+        {"[{\"topic\":\"a/{device}\",\"status\":{\"at\":\"\",\"map\":{}}}]",
+         "no text means a status"},
+        {"[{\"topic\":\"a/{device}\",\"time\":{\"at\":\"/t\",\"zone\":\"Europe/Nowhere\"}," RULE
+         "}]",
+         "time: \"Europe/Nowhere\" is no zone"},
+        {"[{\"topic\":\"a/{device}\",\"time\":{\"at\":\"/t\",\"format\":\"%H\"}," RULE "}]",
+         "time: \"%H\" says no whole date"},
+        {"[{\"topic\":\"a/{device}\",\"device\":\"{nobody}\"," RULE "}]",
+         "device: \"{nobody}\" has a name in braces"},
+        {"[{\"topic\":\"a/{device}\",\"device\":\"{device\"," RULE "}]",
+         "a brace without the other one"},
+        {"[{\"topic\":\"a/{device}\",\"each\":\"/{device}/*\"," RULE "}]",
+         "each: \"/{device}/*\" has a name in braces"},
+        {"[{\"topic\":\"a/{device}\",\"match\":{\"{/x}\":\"{device}.{b}\"}," RULE "}]",
+         "match: \"{device}.{b}\" has a name that is there already"},
+        {"[{\"topic\":\"a/{device}\",\"when\":{\"/x\":[]}," RULE "}]", "when: is an empty list"},
+        {"[{\"topic\":\"a/{device}\",\"feature\":{\"name\":\"{/n}\"}}]",
+         "feature: needs \"name\" and \"value\""},
+        {"[{\"topic\":\"a/{device}\",\"only\":{\"type\":\"x\"}," RULE "}]",
+         "only: the topic has no {type}"},
+        {"[{\"topic\":\"a/{device}\",\"ignore\":true," RULE "}]", "it is to be ignored"},
+        {"[{\"topic\":\"a/{device}\",\"ignore\":1}]", "neither true nor false"},
+        {"[{\"topic\":\"a/{device}\",\"payload\":\"text\",\"unpack\":\"/a\"," RULE "}]",
+         "unpack is for JSON only"},
+        {"[{\"topic\":\"a/{device}\",\"rules\":[]}]", "rules: is an empty list"},
+        {"[{\"topic\":\"a/{device}\",\"rules\":[{" RULE "}]," RULE "}]",
+         "rules: \"features\" stands beside"},
+        {"[{\"topic\":\"a/{device}\",\"rules\":[{\"unpack\":\"/a\"," RULE "}]}]",
+         "rules: there is no key \"unpack\""},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *error = compiled(cases[i].text);
+
+        if (!strstr(error, cases[i].told))
+            fail_msg("%s\n  says %s\n  not  %s", cases[i].text, error, cases[i].told);
+    }
+    (void)state;
+}
+
+static void test_mapping_file__comments_may_stand_anywhere(void **state)
+{
+    assert_string_equal(
+        compiled("// a\n[/* b */{\"topic\":/**/\"http://{device}/*x*/\", // \"c\n" RULE "}]\n//"),
+        "");
+    assert_string_equal(compiled("[{\"topic\":\"a/{device}\",\"features\":{\"t\":\"/a\\\"//\"}}]"),
+                        "");
+    (void)state;
+}
+
+static void test_mapping_file__features_follow_in_their_order(void **state)
+{
+    static const char *const text =
+        "[{\"topic\":\"a/{device}\",\"features\":{\"b\":\"/b\",\"a.x\":\"/a\"}},"
+        "{\"topic\":\"b/{device}\",\"feature\":{\"name\":\"{/"
+        "n}\",\"value\":\"\",\"rename\":{\"q\":\"Q-1\",\"r\":\"b\"}}}]";
+    char error[MAPPING_ERROR_SIZE];
+    struct mappings mappings;
+    struct features features;
+
+    assert_true(mapping_compile(&mappings, text, strlen(text), zone_load, error));
+    assert_true(mappings_features(&mappings, &features, error));
+    assert_int_equal(features.count, 3);
+    assert_string_equal(features.names[0], "b");
+    assert_string_equal(features.names[1], "a.x");
+    assert_string_equal(features.names[2], "Q-1");
+    assert_int_equal(mappings.items[1].line, 1);
+    mappings_release(&mappings);
+    (void)state;
+}
+
+static void test_mapping_file__a_file_that_is_not_there_says_so(void **state)
+{
+    char error[MAPPING_ERROR_SIZE];
+    struct mappings mappings;
+
+    assert_false(mapping_load(&mappings, "/nowhere/at/all.json", error));
+    assert_non_null(strstr(error, "cannot be read"));
+    assert_false(mapping_load(&mappings, "/", error));
+    (void)state;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mapping_file__mistakes_are_told_with_line_and_key),
+        cmocka_unit_test(test_mapping_file__comments_may_stand_anywhere),
+        cmocka_unit_test(test_mapping_file__features_follow_in_their_order),
+        cmocka_unit_test(test_mapping_file__a_file_that_is_not_there_says_so),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
