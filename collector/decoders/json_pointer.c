@@ -46,7 +46,8 @@ static const char *parse_step(struct json_step *step, struct arena *arena,
             name[step->bytes++] = *from;
             continue;
         }
-        if (++from == text + bytes || (*from != '0' && *from != '1'))
+        from++;
+        if (from == text + bytes || (*from != '0' && *from != '1'))
             return "has a ~ that is neither ~0 (for ~) nor ~1 (for /)";
         name[step->bytes++] = *from == '0' ? '~' : '/';
     }

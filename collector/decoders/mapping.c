@@ -164,7 +164,8 @@ static void trim(struct span *span)
 /* What stands around a payload and is no part of it, as reading_json.c sees it. */
 static void take_off(struct mapping_run *run, struct span *span)
 {
-    if (reading_starts_with(span->text, span->bytes, BYTE_ORDER_MARK)) {
+    if (span->bytes >= strlen(BYTE_ORDER_MARK) &&
+        reading_starts_with(span->text, span->bytes, BYTE_ORDER_MARK)) {
         run->taken_off |= READING_BYTE_ORDER_MARK;
         span->text += strlen(BYTE_ORDER_MARK);
         span->bytes -= strlen(BYTE_ORDER_MARK);

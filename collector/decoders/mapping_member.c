@@ -122,16 +122,21 @@ static void replace_slashes(char *text)
     }
 }
 
+static const struct rename_rule *find_rename(const struct named_rule *named, const char *name)
+{
+    return named->rename_count == 0 ? NULL
+                                    : bsearch(name, named->renames, named->rename_count,
+                                              sizeof(named->renames[0]), compare_rename);
+}
+
 /* The position of the feature that a name means; renames know it as it came, and with dots. */
 static size_t feature_of(const struct mapping_run *run, const struct named_rule *named, char *name)
 {
-    const struct rename_rule *rename = bsearch(name, named->renames, named->rename_count,
-                                               sizeof(named->renames[0]), compare_rename);
+    const struct rename_rule *rename = find_rename(named, name);
 
     if (!rename && strchr(name, '/')) {
         replace_slashes(name);
-        rename = bsearch(name, named->renames, named->rename_count, sizeof(named->renames[0]),
-                         compare_rename);
+        rename = find_rename(named, name);
     }
     return rename ? run->mappings->positions[rename->feature] : find_name(run, name);
 }
@@ -177,6 +182,16 @@ static const char *shown(char out[72], const char *text)
     return log_escaped(out, 72, text, strlen(text));
 }
 
+/* Nearly all are of ASCII and short, and need no look at each character's kind. */
+static bool is_plainly_legal(const char *id, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if (id[i] <= ' ' || id[i] > '~' || id[i] == '/' || id[i] == '+' || id[i] == '#')
+            return false;
+    }
+    return bytes > 2 && bytes <= DEVICE_ID_MAX_CHARACTERS;
+}
+
 static bool read_device(struct mapping_run *run, const struct mapping_rule *rule,
                         struct mapping_words *words, char id[NAME_SIZE])
 {
@@ -189,7 +204,7 @@ static bool read_device(struct mapping_run *run, const struct mapping_rule *rule
     replace_slashes(id);
     words->device = id;
     words->device_bytes = strlen(id);
-    if (device_id_is_legal(id, words->device_bytes))
+    if (is_plainly_legal(id, words->device_bytes) || device_id_is_legal(id, words->device_bytes))
         return true;
     mapping_fault(run, READING_BAD_DEVICE_ID, "device \"%s\" is not " DEVICE_ID_LEGAL,
                   shown(text, id));

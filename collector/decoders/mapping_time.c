@@ -303,7 +303,7 @@ static bool moment_by(int64_t *out_us, const char *text, const struct zone *zone
             return false;
     } else {
         days = civil_days(fields.year, fields.month, fields.day);
-        if (fields.day > civil_days_in_month(fields.year, fields.month))
+        if (fields.month < 1 || fields.day > civil_days_in_month(fields.year, fields.month))
             return false;
     }
     if (fields.has_half)

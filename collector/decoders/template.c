@@ -30,7 +30,7 @@ static const char *parse_braced(struct template_part *part, struct arena *arena,
 const char *template_parse(struct template *out, struct arena *arena, const struct names *names,
                            struct places *places, const char *text)
 {
-    struct template_part parts[PARTS_MAX];
+    struct template_part parts[PARTS_MAX] = {{0}};
 
     *out = (struct template){.text = arena_text(arena, text, strlen(text))};
     if (!*text)

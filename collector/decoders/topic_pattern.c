@@ -36,7 +36,7 @@ static const char *add_name(struct pattern_part *part, struct arena *arena, stru
 static const char *parse_parts(struct topic_pattern *out, struct arena *arena, struct names *names,
                                const char *text)
 {
-    struct pattern_part parts[PARTS_MAX];
+    struct pattern_part parts[PARTS_MAX] = {{0}};
 
     while (*text) {
         struct pattern_part *part = &parts[out->count];

@@ -24,7 +24,7 @@ struct zone_rule {
     struct zone_date begin, end;
 };
 
-bool zone_rule_parse(struct zone_rule *out, const char *text, size_t bytes);
+bool zone_rule_parse(struct zone_rule *out, const char *bytes, size_t length);
 
 int64_t zone_rule_offset_s(const struct zone_rule *rule, int64_t utc_s);
 
