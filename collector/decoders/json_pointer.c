@@ -122,6 +122,7 @@ static bool take_element(const struct json_token *from, int64_t position,
         json_walk_init(&cursor->walk, from);
         cursor->container = from->text;
         cursor->position = 0;
+        cursor->walked += from->bytes;
     }
     while (json_walk_next(&cursor->walk, &name, out)) {
         if (cursor->position++ == position)
@@ -182,6 +183,8 @@ bool json_steps_follow(const struct json_step *steps, size_t count, const struct
                             ? json_step_take(&steps[i], &at, &next)
                             : take_variable(steps[i].variable, scope, cursor, &at, &next);
 
+        if (cursor && steps[i].variable != NAME_INDEX)
+            cursor->walked += at.bytes;
         if (!is_there)
             return false;
         at = next;

@@ -47,6 +47,7 @@ struct json_cursor {
     const char *container; /* NULL: nowhere */
     struct json_walk walk;
     int64_t position; /* of what comes next */
+    size_t walked;    /* bytes at most, for all that was looked for with it */
 };
 
 /* The steps from `from` on, in `scope`; null counts as not there. */

@@ -346,6 +346,7 @@ static void reset(struct mapping_run *run, const struct reading_source *source)
     run->says_none = false;
     run->is_meant = false;
     run->is_passed_over = false;
+    run->found.is_exhausted = false;
     run->lacks_device = false;
     run->unknown_members = 0;
     run->taken = 0;
@@ -363,6 +364,10 @@ static enum mapping_outcome read_rules(struct mapping_run *run, const struct jso
         places_root(&rule->places, &run->found, root);
         read_each(run, rule, root, &no_name, 0);
     }
+    if (run->found.is_exhausted)
+        mapping_fault(run, READING_TOO_MANY_MEMBERS,
+                      "its pointers with names in braces would walk over more than %d bytes",
+                      PLACES_WALK_MOST);
     mapping_readings_close(&run->readings, (uint64_t)reading_content_hash(topic, strlen(topic)));
     if (run->readings.count > 0 || run->fault.count > 0)
         return MAPPING_READ;

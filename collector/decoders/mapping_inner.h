@@ -29,8 +29,7 @@ enum mapping_reading_of {
 void mapping_note(struct mapping_run *run, const char *text, size_t bytes);
 
 /* The first of them that is there. */
-bool mapping_find(const struct mapping_run *run, const struct place_list *at,
-                  struct json_token *out);
+bool mapping_find(struct mapping_run *run, const struct place_list *at, struct json_token *out);
 
 enum mapping_reading_of mapping_number(struct mapping_run *run, const struct number_rule *rule,
                                        double *out);
@@ -39,7 +38,7 @@ enum mapping_reading_of mapping_status(struct mapping_run *run, const struct sta
                                        enum reading_status *out);
 
 /* A whole number from 0 to 2^53, or -1. */
-int64_t mapping_seq(const struct mapping_run *run, const struct place_list *at);
+int64_t mapping_seq(struct mapping_run *run, const struct place_list *at);
 
 bool mapping_is_one_of(const struct text_list *texts, const char *text, size_t bytes);
 

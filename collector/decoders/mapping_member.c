@@ -15,7 +15,7 @@ enum { NAME_SIZE = 1024 };
 
 /* ---- whether it is meant -------------------------------------------------------------------- */
 
-static bool passes_when(const struct mapping_run *run, const struct mapping_rule *rule)
+static bool passes_when(struct mapping_run *run, const struct mapping_rule *rule)
 {
     bool passes = true;
 

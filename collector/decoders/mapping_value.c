@@ -8,8 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-bool mapping_find(const struct mapping_run *run, const struct place_list *at,
-                  struct json_token *out)
+bool mapping_find(struct mapping_run *run, const struct place_list *at, struct json_token *out)
 {
     size_t i = 0;
 
@@ -178,7 +177,7 @@ enum mapping_reading_of mapping_number(struct mapping_run *run, const struct num
     return VALUE_THERE;
 }
 
-int64_t mapping_seq(const struct mapping_run *run, const struct place_list *at)
+int64_t mapping_seq(struct mapping_run *run, const struct place_list *at)
 {
     static const int64_t most = INT64_C(9007199254740992);
     struct json_token token;

@@ -34,8 +34,10 @@ void places_root(const struct places *places, struct found *found, const struct 
                                      places->of_item.slots + 1, sizeof(found->of_item[0]));
     found->cursors = mem_grow_zeroed(found->cursors, &found->cursor_capacity, places->cursors + 1,
                                      sizeof(found->cursors[0]));
-    for (size_t i = 0; i < places->cursors; i++)
+    for (size_t i = 0; i < places->cursors; i++) {
         found->cursors[i].container = NULL;
+        found->cursors[i].walked = 0;
+    }
     pointer_set_find(&places->of_root, root, found->of_root);
 }
 
@@ -44,7 +46,19 @@ void places_look(const struct places *places, struct found *found, const struct 
     pointer_set_find(&places->of_item, item, found->of_item);
 }
 
-bool place_find(const struct place *place, const struct found *found, const struct scope *scope,
+static bool follow(const struct place *place, struct found *found, const struct scope *scope,
+                   const struct json_token *known, struct json_token *out)
+{
+    struct json_cursor *cursor = &found->cursors[place->cursor];
+
+    if (cursor->walked > PLACES_WALK_MOST) {
+        found->is_exhausted = true;
+        return false;
+    }
+    return json_steps_follow(place->rest, place->rest_count, scope, cursor, known, out);
+}
+
+bool place_find(const struct place *place, struct found *found, const struct scope *scope,
                 struct json_token *out)
 {
     const struct json_token *known =
@@ -53,8 +67,7 @@ bool place_find(const struct place *place, const struct found *found, const stru
     if (!known->text)
         return false;
     if (place->rest_count > 0)
-        return json_steps_follow(place->rest, place->rest_count, scope,
-                                 &found->cursors[place->cursor], known, out);
+        return follow(place, found, scope, known, out);
     *out = *known;
     return true;
 }

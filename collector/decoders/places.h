@@ -33,6 +33,10 @@ struct places {
     size_t cursors;
 };
 
+/* What a name is looked up by for each member may be as long as the message, so that a message of a million
+ * bytes would be walked over a hundred thousand times. That much is not done. */
+enum { PLACES_WALK_MOST = 64 * 1024 * 1024 };
+
 struct found {
     struct json_token *of_item;
     struct json_token *of_root;
@@ -40,6 +44,7 @@ struct found {
     size_t item_capacity;
     size_t root_capacity;
     size_t cursor_capacity;
+    bool is_exhausted; /* what was not looked for counts as not there */
 };
 
 struct place places_add(struct places *places, const struct json_pointer *pointer);
@@ -49,7 +54,7 @@ void places_release(struct places *places);
 void places_root(const struct places *places, struct found *found, const struct json_token *root);
 void places_look(const struct places *places, struct found *found, const struct json_token *item);
 
-bool place_find(const struct place *place, const struct found *found, const struct scope *scope,
+bool place_find(const struct place *place, struct found *found, const struct scope *scope,
                 struct json_token *out);
 
 void found_release(struct found *found);

@@ -100,7 +100,7 @@ static bool put_token(struct room *room, const struct json_token *token)
     return has_room;
 }
 
-static bool put_part(struct room *room, const struct template_part *part, const struct found *found,
+static bool put_part(struct room *room, const struct template_part *part, struct found *found,
                      const struct scope *scope)
 {
     struct json_token token;
@@ -120,8 +120,8 @@ static bool put_part(struct room *room, const struct template_part *part, const 
            put(room, scope->captures[part->name].text, scope->captures[part->name].bytes);
 }
 
-bool template_write(const struct template *template, const struct found *found,
-                    const struct scope *scope, char *out, size_t size)
+bool template_write(const struct template *template, struct found *found, const struct scope *scope,
+                    char *out, size_t size)
 {
     struct room room = {.at = out, .left = size};
 

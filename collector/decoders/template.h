@@ -31,8 +31,8 @@ const char *template_parse(struct template *out, struct arena *arena, const stru
                            struct places *places, const char *text);
 
 /* Writes the outcome as a C string of at most `size` bytes. */
-bool template_write(const struct template *template, const struct found *found,
-                    const struct scope *scope, char *out, size_t size);
+bool template_write(const struct template *template, struct found *found, const struct scope *scope,
+                    char *out, size_t size);
 
 /* What a scalar says as text, decoded; false for objects and arrays. It is released like any other. */
 struct json_text;

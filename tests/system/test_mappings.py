@@ -63,6 +63,43 @@ def test_a_real_payload_gives_the_expected_readings(tool, all_in_one, sample):
         assert [list(line) for line in got] == [["ignored"]]
 
 
+# More devices than there are samples of, each with a mapping a user would write.
+OTHERS = {
+    "the things stack": (None, "v3/tanks@ttn/devices/tank-12/up", {
+        "end_device_ids": {"device_id": "tank-12"}, "received_at": "2026-11-26T11:04:05.5Z",
+        "uplink_message": {"f_cnt": 7, "decoded_payload": {"temperature": 21.4}, "rx_metadata": [{"rssi": -97}],
+                           "received_at": "2026-11-26T11:04:05.25Z"}},
+        [{"device": "tank-12", "time": "2026-11-26T11:04:05.250000Z", "seq": 7, "temperature": 21.4, "rssi": -97.0}]),
+    "kepware": ({"topic": "iotgateway", "each": "/values/*", "when": {"/q": "true"}, "time": "/t",
+                 "match": {"{/id}": "{plant}.{device}.{tag}"},
+                 "feature": {"name": "{tag}", "value": "/v", "rename": {"Temp": "temperature"}}}, "iotgateway", {
+        "timestamp": 1795691045000, "values": [{"id": "P1.press.Temp", "v": 61.5, "q": True, "t": 1795691044000},
+                                               {"id": "P1.pump.Temp", "v": 0, "q": False, "t": 1795691044000},
+                                               {"id": "odd", "v": 1, "q": True, "t": 1795691044000}]},
+        [{"device": "press", "time": "2026-11-26T11:04:04.000000Z", "temperature": 61.5}]),
+    "rtl_433": ({"topic": "rtl_433/{host}/events", "device": "{/model}-{/id}",
+                 "time": {"at": "/time", "zone": "Europe/Berlin"},
+                 "features": {"temperature": "/temperature_C", "humidity": {"at": "/humidity", "bad": [255]}}},
+                "rtl_433/hut/events", {"time": "2026-11-26 12:04:05", "model": "Acurite-Tower", "id": 14,
+                                       "temperature_C": -3.5, "humidity": 255},
+                [{"device": "Acurite-Tower-14", "time": "2026-11-26T11:04:05.000000Z", "temperature": -3.5}]),
+    "weewx": ({"topic": "weather/{device}/loop", "time": "/dateTime", "features": {"temperature": "/outTemp_C"}},
+              "weather/roof/loop", {"dateTime": "1795691045.0", "outTemp_C": "4.25", "windSpeed_kph": "None"},
+              [{"device": "roof", "time": "2026-11-26T11:04:05.000000Z", "temperature": 4.25}]),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_devices_can_be_written_down(tool, all_in_one, tmp_path, name):
+    mapping, topic, payload, expected = OTHERS[name]
+    file = all_in_one
+    if mapping:
+        file = tmp_path / "one.json"
+        file.write_text(json.dumps([mapping]))
+
+    assert [as_expected(line) for line in lines(tool, file, topic, json.dumps(payload).encode())] == expected
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_file_stands_alone(tool, file):
     done = subprocess.run([tool, file], capture_output=True, text=True, timeout=60)

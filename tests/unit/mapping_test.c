@@ -260,6 +260,27 @@ static void test_mapping__bytes_that_are_no_payload_are_rejected(void **state)
     (void)state;
 }
 
+/* What a message may cost is bounded, whoever makes it up. */
+static void test_mapping__a_message_is_not_walked_over_without_end(void **state)
+{
+    enum { MEMBERS = 20000 };
+    struct buffer payload = {0};
+    const char *lines;
+
+    buffer_put_text(&payload, "{\"v\":{\"first\":1");
+    for (int i = 0; i < MEMBERS; i++)
+        buffer_printf(&payload, ",\"k%d\":1", i);
+    buffer_put_text(&payload, "},\"u\":{\"last\":1");
+    for (int i = MEMBERS; i-- > 0;)
+        buffer_printf(&payload, ",\"k%d\":1", i);
+    buffer_put_text(&payload, "}}");
+    lines = tried_bytes(TOPIC "\"each\":\"/v/*\",\"features\":{\"t\":\"^/u/{key}\"}", "a/d",
+                        (const char *)payload.data, payload.bytes);
+    assert_memory_equal(lines, D "\"t\":1}\n", strlen(D "\"t\":1}\n"));
+    buffer_release(&payload);
+    (void)state;
+}
+
 /* ---- what the collector hears ---------------------------------------------------------------- */
 
 struct heard {
@@ -382,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_mapping__times_are_read_and_judged),
         cmocka_unit_test(test_mapping__the_first_that_fits_has_a_message),
         cmocka_unit_test(test_mapping__bytes_that_are_no_payload_are_rejected),
+        cmocka_unit_test(test_mapping__a_message_is_not_walked_over_without_end),
         cmocka_unit_test(test_mapping__items_come_in_parts),
         cmocka_unit_test(test_mapping__identity_is_of_all_that_a_reading_depends_on),
     };
