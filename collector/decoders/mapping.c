@@ -58,9 +58,13 @@ bool mappings_subscribe(const struct mappings *mappings, size_t number)
 {
     const struct mapping *mapping = &mappings->items[number];
 
-    for (size_t i = 0; i < number; i++) {
-        if (!mappings->items[i].is_ignored &&
-            strcmp(mappings->items[i].subscription, mapping->subscription) == 0)
+    for (size_t i = 0; i < mappings->count; i++) {
+        const struct mapping *other = &mappings->items[i];
+        bool is_same = strcmp(other->subscription, mapping->subscription) == 0;
+
+        if (!other->is_ignored &&
+            (is_same ? i < number
+                     : topic_filter_covers(other->subscription, mapping->subscription)))
             return false;
     }
     return !mapping->is_ignored;

@@ -156,8 +156,8 @@ struct mappings {
  * then members that are not kept. */
 void mappings_bind(struct mappings *mappings, const struct features *features);
 
-/* Whether there is something to subscribe to for this mapping: it is not to be ignored, and none before
- * it has the same subscription. */
+/* Whether there is something to subscribe to for this mapping: it is not to be ignored, and no other one's
+ * subscription covers its. */
 bool mappings_subscribe(const struct mappings *mappings, size_t number);
 
 void mappings_release(struct mappings *mappings);

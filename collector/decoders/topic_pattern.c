@@ -136,6 +136,32 @@ const char *topic_pattern_subscription(const struct topic_pattern *pattern, stru
     return text;
 }
 
+/* MQTT 5.0, 4.7.2: what begins with $ fits no wildcard at the start. */
+bool topic_filter_covers(const char *wide, const char *narrow)
+{
+    if (*narrow == '$' && *wide != '$')
+        return false;
+    for (;;) {
+        size_t wide_bytes = strcspn(wide, "/");
+        size_t narrow_bytes = strcspn(narrow, "/");
+        bool is_any = wide_bytes == 1 && *wide == '+';
+
+        if (strcmp(wide, "#") == 0)
+            return true;
+        if (is_any ? strcmp(narrow, "#") == 0
+                   : wide_bytes != narrow_bytes || memcmp(wide, narrow, wide_bytes) != 0)
+            return false;
+        wide += wide_bytes;
+        narrow += narrow_bytes;
+        if (!*narrow)
+            return !*wide || strcmp(wide, "/#") == 0;
+        if (!*wide)
+            return false;
+        wide++;
+        narrow++;
+    }
+}
+
 /* ---- other texts ---------------------------------------------------------------------------- */
 
 static bool add_stop(struct topic_pattern *pattern, char c)

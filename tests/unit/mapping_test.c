@@ -281,6 +281,27 @@ static void test_mapping__a_message_is_not_walked_over_without_end(void **state)
     (void)state;
 }
 
+static void test_mapping__subscriptions_do_not_overlap_needlessly(void **state)
+{
+    static const char *const text = "[{\"topic\":\"z/bridge/{rest*}\",\"ignore\":true},"
+                                    "{\"topic\":\"z/{device}/availability\",\"status\":\"/"
+                                    "s\"},{\"topic\":\"z/{device*}\",\"status\":\"/s\"},"
+                                    "{\"topic\":\"h/{device}/a\",\"ignore\":true},{\"topic\":\"h/"
+                                    "{device}/a\",\"status\":\"/s\"},"
+                                    "{\"topic\":\"h/{device}/a\",\"status\":\"/t\"},{\"topic\":\"h/"
+                                    "{device}/b\",\"status\":\"/t\"}]";
+    char error[MAPPING_ERROR_SIZE];
+    struct mappings mappings;
+    struct buffer out = {0};
+
+    assert_true(mapping_compile(&mappings, text, strlen(text), zone_load, error));
+    mapping_try_topics(&out, &mappings);
+    assert_string_equal(buffer_text(&out), "z/#\nh/+/a\nh/+/b\n");
+    buffer_release(&out);
+    mappings_release(&mappings);
+    (void)state;
+}
+
 /* ---- what the collector hears ---------------------------------------------------------------- */
 
 struct heard {
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_mapping__the_first_that_fits_has_a_message),
         cmocka_unit_test(test_mapping__bytes_that_are_no_payload_are_rejected),
         cmocka_unit_test(test_mapping__a_message_is_not_walked_over_without_end),
+        cmocka_unit_test(test_mapping__subscriptions_do_not_overlap_needlessly),
         cmocka_unit_test(test_mapping__items_come_in_parts),
         cmocka_unit_test(test_mapping__identity_is_of_all_that_a_reading_depends_on),
     };
