@@ -3,6 +3,7 @@
 #include "collector/decoders/mapping_inner.h"
 #include "collector/decoders/senml.h"
 #include "collector/decoders/unpack.h"
+#include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/utf8.h"
 #include "shared/model/reading_json_inner.h"
@@ -320,13 +321,34 @@ static void put_tried(struct buffer *out, const struct mapping_rule *rule)
     put_pointers(out, &rule->status.at);
 }
 
+/* What was there instead: the first members of an object, or the text. */
+static void put_seen(struct buffer *out, const struct json_token *root)
+{
+    enum { MEMBERS_SHOWN = 6 };
+    struct json_walk walk;
+    struct json_token name;
+    struct json_token value;
+    char text[72];
+
+    if (root->kind == JSON_STRING)
+        buffer_printf(out, "; it is \"%s\"",
+                      log_escaped(text, sizeof(text), root->text, root->bytes));
+    if (root->kind != JSON_OBJECT)
+        return;
+    json_walk_init(&walk, root);
+    for (int i = 0; i < MEMBERS_SHOWN && json_walk_next(&walk, &name, &value); i++)
+        buffer_printf(out, "%s%s", i == 0 ? "; it has " : ", ",
+                      log_escaped(text, sizeof(text), name.text, name.bytes));
+}
+
 /* No pointer is there, or what is there is no number; or all names are of features nobody keeps. */
-static void fault_no_value(struct mapping_run *run)
+static void fault_no_value(struct mapping_run *run, const struct json_token *root)
 {
     struct buffer tried = {0};
 
     for (size_t i = 0; i < run->mapping->rule_count; i++)
         put_tried(&tried, &run->mapping->rules[i]);
+    put_seen(&tried, root);
     if (run->lacks_device)
         mapping_fault(run, READING_BAD_DEVICE_ID, "there are values, but no device: \"%s\"",
                       run->mapping->rules[0].device.text);
@@ -379,7 +401,7 @@ static enum mapping_outcome read_rules(struct mapping_run *run, const struct jso
         return MAPPING_SAYS_NONE;
     if (run->is_passed_over && !run->is_meant)
         return MAPPING_NOT_MEANT;
-    fault_no_value(run);
+    fault_no_value(run, root);
     return MAPPING_READ;
 }
 

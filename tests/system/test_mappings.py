@@ -110,6 +110,7 @@ def test_each_file_stands_alone(tool, file):
 
 @pytest.mark.parametrize("topic, payload, reason, told", [
     ("zigbee2mqtt/lamp", b'{"linkquality":90}', "no_value", '"/temperature"'),
+    ("zigbee2mqtt/lamp", b'{"linkquality":90}', "no_value", "it has linkquality"),
     ("zigbee2mqtt/lamp", b'{"power":1,"last_seen":"yesterday"}', "bad_timestamp", "yesterday"),
     ("zigbee2mqtt/lamp", b'{"power":NaN}', "not_json", "NaN"),
     ("tele/boiler/SENSOR", b'{"Time":"2026-11-27T12:00:00","ENERGY":{"Power":1}}', "timestamp_in_future", "arrival"),

@@ -99,7 +99,8 @@ static void test_mapping__numbers_are_found_and_scaled(void **state)
         {TEXT "\"features\":{\"t\":\"\"}", "", "{\"ignored\":\"says_none\"}\n"},
         {TEXT "\"features\":{\"t\":\"\"}", "unavailable", "{\"ignored\":\"says_none\"}\n"},
         {TEXT "\"features\":{\"t\":\"\"}", "warm",
-         "{\"rejected\":\"no_value\",\"detail\":\"no number and no status at \\\"\\\"\"}\n"},
+         "{\"rejected\":\"no_value\",\"detail\":\"no number and no status at \\\"\\\"; it is "
+         "\\\"warm\\\"\"}\n"},
         {TOPIC "\"features\":{\"t\":[\"/a\",\"/b\"]},\"status\":\"^/s\"", "{}",
          "{\"rejected\":\"no_value\",\"detail\":\"no number and no status at \\\"/a\\\", or "
          "\\\"/b\\\", \\\"^/s\\\"\"}\n"},
