@@ -184,7 +184,7 @@ bool json_steps_follow(const struct json_step *steps, size_t count, const struct
                             : take_variable(steps[i].variable, scope, cursor, &at, &next);
 
         if (cursor && steps[i].variable != NAME_INDEX)
-            cursor->walked += at.bytes;
+            cursor->walked += is_there ? (size_t)(next.text - at.text) : at.bytes;
         if (!is_there)
             return false;
         at = next;
