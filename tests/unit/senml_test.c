@@ -51,6 +51,8 @@ static void test_senml__records_are_resolved(void **state)
         {"[{\"n\":\"x\",\"t\":-5.25,\"v\":1}]",
          "[{\"n\":\"x\",\"base\":\"\",\"label\":\"x\",\"arrival\":true,\"t\":1795691040.750000,"
          "\"v\":1}]"},
+        {"[{\"n\":\"x\",\"t\":10,\"v\":1}]", "[{\"n\":\"x\",\"base\":\"\",\"label\":\"x\","
+                                             "\"arrival\":true,\"t\":1795691056.000000,\"v\":1}]"},
         /* base value and sum; a sum needs no value */
         {"[{\"bn\":\"x\",\"bv\":20,\"bs\":100,\"v\":1.5},{\"s\":5}]",
          "[{\"n\":\"x\",\"base\":\"x\",\"label\":\"\",\"v\":21.5,\"s\":100},{\"n\":\"x\",\"base\":"
