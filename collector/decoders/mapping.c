@@ -151,39 +151,9 @@ static enum mapping_outcome find_mapping(struct mapping_run *run, const char *to
 
 /* ---- the payload as JSON -------------------------------------------------------------------- */
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-static void trim(struct span *span)
-{
-    while (span->bytes > 0 && is_space(*span->text)) {
-        span->text++;
-        span->bytes--;
-    }
-    while (span->bytes > 0 && is_space(span->text[span->bytes - 1]))
-        span->bytes--;
-}
-
-/* What stands around a payload and is no part of it, as reading_json.c sees it. */
-static void take_off(struct mapping_run *run, struct span *span)
-{
-    if (span->bytes >= strlen(BYTE_ORDER_MARK) &&
-        reading_starts_with(span->text, span->bytes, BYTE_ORDER_MARK)) {
-        run->taken_off |= READING_BYTE_ORDER_MARK;
-        span->text += strlen(BYTE_ORDER_MARK);
-        span->bytes -= strlen(BYTE_ORDER_MARK);
-    }
-    if (span->bytes > 0 && span->text[span->bytes - 1] == '\0') {
-        run->taken_off |= READING_TRAILING_NUL;
-        span->bytes--;
-    }
-}
-
 static bool scan_text(struct mapping_run *run, struct span span, struct json_token *root)
 {
-    trim(&span);
+    span_trim(&span);
     for (size_t at = 0; at < span.bytes;) {
         size_t length = utf8_length((const unsigned char *)span.text + at, span.bytes - at);
 
@@ -213,7 +183,7 @@ static bool scan_json(struct mapping_run *run, struct span span, struct json_tok
     }
     if (value.kind != JSON_OBJECT && value.kind != JSON_ARRAY)
         return json_walk_open(root, span.text, span.bytes) == JSON_OK;
-    trim(&span);
+    span_trim(&span);
     *root = (struct json_token){.text = span.text, .bytes = span.bytes, .kind = value.kind};
     return true;
 }
@@ -242,7 +212,7 @@ static bool unpack(struct mapping_run *run, struct json_token *root)
 /* This is where another kind of payload has its place. */
 static bool as_json(struct mapping_run *run, struct span payload, struct json_token *root)
 {
-    take_off(run, &payload);
+    run->taken_off = reading_take_off(&payload.text, &payload.bytes);
     switch (run->mapping->payload) {
     case MAPPING_TEXT:
         return scan_text(run, payload, root);

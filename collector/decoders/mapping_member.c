@@ -5,8 +5,8 @@
 #include "collector/decoders/mapping_time.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
-#include "shared/base/timestamp.h"
 #include "shared/model/json_token.h"
+#include "shared/model/reading_json_inner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -235,34 +235,15 @@ static bool read_step(struct mapping_run *run, const struct time_rule *rule, int
     return true;
 }
 
-static int64_t earliest_us(const struct mapping_run *run)
-{
-    int64_t youngest_us = run->source.first_received_at_us - run->rules->most_age_us;
-
-    return run->rules->most_age_us > 0 && youngest_us > run->rules->earliest_us
-               ? youngest_us
-               : run->rules->earliest_us;
-}
-
 static bool check_time(struct mapping_run *run, int64_t us)
 {
-    int64_t future_us = run->rules->future_tolerance_us;
-    char when[TIMESTAMP_TEXT_SIZE];
-    char limit[TIMESTAMP_TEXT_SIZE];
+    enum reading_error error = reading_judge_time(run->rules, &run->source, us);
+    char detail[READING_DETAIL_SIZE];
 
-    if (us >= earliest_us(run) && us <= run->source.received_at_us + future_us)
+    if (!error)
         return true;
-    timestamp_format(when, us);
-    if (us < earliest_us(run)) {
-        timestamp_format(limit, earliest_us(run));
-        mapping_fault(run, READING_TIMESTAMP_TOO_OLD,
-                      "time %s is before %s, so of a clock that is wrong (EARLIEST)", when, limit);
-        return false;
-    }
-    timestamp_format(limit, run->source.received_at_us);
-    mapping_fault(run, READING_TIMESTAMP_IN_FUTURE,
-                  "time %s is more than %g s after its arrival at %s", when,
-                  (double)future_us / 1e6, limit);
+    reading_describe_time(detail, run->rules, &run->source, us);
+    mapping_fault(run, error, "%s", detail);
     return false;
 }
 

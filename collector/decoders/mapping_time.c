@@ -1,6 +1,7 @@
 #include "collector/decoders/mapping_time.h"
 
-#include "collector/decoders/civil.h"
+#include "collector/decoders/scope.h"
+#include "shared/base/civil.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/json_token.h"
 
@@ -9,27 +10,7 @@
 
 #define US_PER_S TIMESTAMP_US_PER_S
 
-/* ---- numbers -------------------------------------------------------------------------------- */
-
-static bool is_within(int64_t number, int64_t limit)
-{
-    return number > -limit && number < limit;
-}
-
-bool epoch_read(int64_t *out_us, const struct json_token *number)
-{
-    int64_t whole;
-    bool is_exact;
-
-    if (!json_token_floor(number, 0, &whole, &is_exact))
-        return false;
-    return json_token_floor(number,
-                            is_within(whole, INT64_C(100000000000))         ? 6
-                            : is_within(whole, INT64_C(100000000000000))    ? 3
-                            : is_within(whole, INT64_C(100000000000000000)) ? 0
-                                                                            : -3,
-                            out_us, &is_exact);
-}
+/* ---- numbers ------------------------------------------------------------------------------- */
 
 /* Whether a text is what JSON would call a number. */
 static bool is_number(const char *text, struct json_token *token)
@@ -69,11 +50,6 @@ static bool is_letter(char c)
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static bool read_number(const char **text, int most_digits, int least, int most, int *out)
@@ -182,7 +158,7 @@ static bool read_field(const char **text, char kind, struct fields *out)
         out->month++;
         return true;
     case 'e':
-        while (is_space(**text))
+        while (is_white(**text))
             ++*text;
         return read_number(text, 2, 1, 31, &out->day);
     case 'd':
@@ -225,8 +201,8 @@ static bool read_field(const char **text, char kind, struct fields *out)
 static bool read_by(const char **text, const char *format, struct fields *out)
 {
     for (; *format; format++) {
-        if (is_space(*format)) {
-            while (is_space(**text))
+        if (is_white(*format)) {
+            while (is_white(**text))
                 ++*text;
         } else if (*format == '%') {
             if (!read_field(text, *++format, out))
@@ -289,7 +265,7 @@ static bool moment_by(int64_t *out_us, const char *text, const struct zone *zone
 
     if (!read_by(&text, format, &fields))
         return false;
-    while (is_space(*text))
+    while (is_white(*text))
         text++;
     if (*text)
         return false;
@@ -331,7 +307,7 @@ static bool text_moment(int64_t *out_us, const char *text, const struct zone *zo
     if (format)
         return moment_by(out_us, text, zone, format, arrival_us);
     if (is_number(text, &number))
-        return epoch_read(out_us, &number);
+        return json_token_epoch(&number, out_us);
     if (!timestamp_parse(out_us, text))
         return false;
     if (zone && !has_offset(text))
@@ -346,7 +322,7 @@ bool mapping_time_read(int64_t *out_us, const struct json_token *token, const st
     bool is_time;
 
     if (token->kind == JSON_NUMBER && !format)
-        return epoch_read(out_us, token);
+        return json_token_epoch(token, out_us);
     if (token->kind != JSON_STRING && token->kind != JSON_NUMBER)
         return false;
     json_text_init(&text, token);

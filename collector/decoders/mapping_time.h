@@ -23,7 +23,4 @@ const char *time_format_check(const char *format);
 bool mapping_time_read(int64_t *out_us, const struct json_token *token, const struct zone *zone,
                        const char *format, int64_t arrival_us);
 
-/* As reading_json.h takes them: below 1e11 s, below 1e14 ms, below 1e17 us, else ns. */
-bool epoch_read(int64_t *out_us, const struct json_token *number);
-
 #endif

@@ -48,21 +48,6 @@ bool mapping_is_one_of(const struct text_list *texts, const char *text, size_t b
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static void trim(struct span *span)
-{
-    while (span->bytes > 0 && is_space(*span->text)) {
-        span->text++;
-        span->bytes--;
-    }
-    while (span->bytes > 0 && is_space(span->text[span->bytes - 1]))
-        span->bytes--;
-}
-
 static bool says_none(const struct span *span)
 {
     static const char *const words[] = {"",     "nan",     "-nan",        "+nan", "null",
@@ -90,7 +75,7 @@ static bool is_number(struct span span, struct json_token *out)
         span.bytes--;
     }
     *out = (struct json_token){.text = span.text, .bytes = span.bytes, .kind = JSON_NUMBER};
-    return span.bytes > 0 && !is_space(*span.text) &&
+    return span.bytes > 0 && !is_white(*span.text) &&
            json_scan_document(span.text, span.bytes, &at, &value) == JSON_OK &&
            value.kind == JSON_NUMBER;
 }
@@ -122,7 +107,7 @@ static enum mapping_reading_of number_of_text(const struct number_rule *rule,
 
     json_text_init(&text, token);
     span = (struct span){text.chars, strlen(text.chars)};
-    trim(&span);
+    span_trim(&span);
     if (is_number(span, &number)) {
         set_number(rule, &number, raw, scaled);
         outcome = VALUE_THERE;
@@ -189,7 +174,7 @@ int64_t mapping_seq(struct mapping_run *run, const struct place_list *at)
     if (!mapping_find(run, at, &token) || (token.kind != JSON_NUMBER && token.kind != JSON_STRING))
         return -1;
     span = (struct span){token.text, token.bytes};
-    trim(&span);
+    span_trim(&span);
     if (!is_number(span, &number) || !json_token_floor(&number, 0, &seq, &is_whole))
         return -1;
     return is_whole && seq >= 0 && seq <= most ? seq : -1;

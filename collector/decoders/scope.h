@@ -27,6 +27,22 @@ struct span {
     size_t bytes;
 };
 
+static inline bool is_white(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Leaves the white space out that stands around it. */
+static inline void span_trim(struct span *span)
+{
+    while (span->bytes > 0 && is_white(*span->text)) {
+        span->text++;
+        span->bytes--;
+    }
+    while (span->bytes > 0 && is_white(span->text[span->bytes - 1]))
+        span->bytes--;
+}
+
 struct scope {
     struct span captures[NAMES_MAX];
     struct json_token key; /* its text is NULL where there is none */

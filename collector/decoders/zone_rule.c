@@ -1,6 +1,6 @@
 #include "collector/decoders/zone_rule.h"
 
-#include "collector/decoders/civil.h"
+#include "shared/base/civil.h"
 
 #include <string.h>
 

@@ -2,19 +2,10 @@
  * and takes the time of a whole JSON parse. The calendar is a dozen lines. */
 #include "shared/base/timestamp.h"
 
+#include "shared/base/civil.h"
+
 #include <assert.h>
 #include <time.h>
-
-static int64_t days_from_civil(int64_t year, int month, int day)
-{
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    int64_t year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           719468;
-}
 
 static void civil_from_days(int64_t days, int64_t *year, int *month, int *day)
 {
@@ -52,14 +43,6 @@ static bool literal(const char **text, char c)
         return false;
     (*text)++;
     return true;
-}
-
-static int days_in_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return month == 2 && leap ? 29 : days[month - 1];
 }
 
 /* The offset in minutes; the text must end after it. */
@@ -110,7 +93,7 @@ bool timestamp_parse(int64_t *out_us, const char *text)
     if (!digits(&text, 4, &year) || !literal(&text, '-') || !digits(&text, 2, &month) ||
         !literal(&text, '-') || !digits(&text, 2, &day))
         return false;
-    if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+    if (year < 1 || month < 1 || month > 12 || day < 1 || day > civil_days_in_month(year, month))
         return false;
     if (!literal(&text, 'T') && !literal(&text, 't') && !literal(&text, ' '))
         return false;
@@ -131,7 +114,7 @@ bool timestamp_parse(int64_t *out_us, const char *text)
     }
     if (!parse_offset(text, &offset))
         return false;
-    us = days_from_civil(year, month, day) * TIMESTAMP_US_PER_DAY +
+    us = civil_days(year, month, day) * TIMESTAMP_US_PER_DAY +
          ((int64_t)hour * 3600 + (int64_t)(minute - offset) * 60 + second) * TIMESTAMP_US_PER_S;
     if (second == 60 && !is_behind_leap_second(us))
         return false;

@@ -257,3 +257,28 @@ bool json_token_floor(const struct json_token *token, int power_of_ten, int64_t 
     *is_exact = true;
     return true;
 }
+
+static bool is_within(int64_t number, int64_t limit)
+{
+    return number > -limit && number < limit;
+}
+
+/* A clock reads today between 1e9 and 1e10 in seconds, and each finer unit is a thousand times
+ * that, so the size tells the unit for every time from 1973 to 5138. */
+bool json_token_epoch(const struct json_token *token, int64_t *out_us)
+{
+    int64_t number;
+    bool is_whole;
+    int power_of_ten;
+
+    if (!json_token_floor(token, 0, &number, &is_whole))
+        return false;
+    power_of_ten = is_within(number, INT64_C(100000000000))         ? 6
+                   : is_within(number, INT64_C(100000000000000))    ? 3
+                   : is_within(number, INT64_C(100000000000000000)) ? 0
+                                                                    : -3;
+    if (!is_whole || power_of_ten < 0)
+        return json_token_floor(token, power_of_ten, out_us, &is_whole);
+    *out_us = number * (power_of_ten == 6 ? 1000000 : power_of_ten == 3 ? 1000 : 1);
+    return true;
+}

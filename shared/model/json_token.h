@@ -40,6 +40,10 @@ bool json_token_timestamp(const struct json_token *token, int64_t *out_us);
 bool json_token_floor(const struct json_token *token, int power_of_ten, int64_t *out,
                       bool *is_exact);
 
+/* A number token as microseconds since 1970: it is s, ms, us or ns by its size. Below a microsecond it is
+ * cut off, as it is in text, so that both ways to write a time give the same one. */
+bool json_token_epoch(const struct json_token *token, int64_t *out_us);
+
 /* The double nearest to a number token, as strtod() reads it. */
 double json_token_number(const struct json_token *token);
 

@@ -2,6 +2,7 @@
 #include "shared/model/reading_json_inner.h"
 
 #include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,4 +135,21 @@ void reading_describe(char *out, enum reading_error error, const char *text, siz
                  bytes);
     else
         describe_word(out, text, bytes, at);
+}
+
+void reading_describe_time(char *out, const struct reading_rules *rules,
+                           const struct reading_source *arrival, int64_t us)
+{
+    int64_t earliest_us = reading_earliest_us(rules, arrival->first_received_at_us);
+    char when[TIMESTAMP_TEXT_SIZE];
+    char limit[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(when, us);
+    timestamp_format(limit, us < earliest_us ? earliest_us : arrival->received_at_us);
+    if (us < earliest_us)
+        snprintf(out, READING_DETAIL_SIZE,
+                 "timestamp %s is before %s, so of a clock that is wrong (EARLIEST)", when, limit);
+    else
+        snprintf(out, READING_DETAIL_SIZE, "timestamp %s is more than %g s after its arrival at %s",
+                 when, (double)rules->future_tolerance_us / 1e6, limit);
 }

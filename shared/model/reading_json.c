@@ -172,19 +172,11 @@ unsigned reading_json_begin(const struct reading_rules *rules, const struct read
                               .user = user,
                               .stop = most < INT64_MAX ? (int64_t)most : INT64_MAX,
                               .detail = detail};
-    unsigned taken_off = 0;
+    const char *json = text;
+    unsigned taken_off = reading_take_off(&json, &bytes);
 
-    *rest = (struct reading_rest){.at = NONE_LEFT};
-    if (reading_starts_with(text, bytes, BYTE_ORDER_MARK)) {
-        taken_off |= READING_BYTE_ORDER_MARK;
-        rest->from = strlen(BYTE_ORDER_MARK);
-    }
-    rest->bytes = bytes - rest->from;
-    if (rest->bytes > 0 && text[bytes - 1] == '\0') {
-        taken_off |= READING_TRAILING_NUL;
-        rest->bytes--;
-    }
-    parse_payload(&payload, text + rest->from, rest->bytes, rest);
+    *rest = (struct reading_rest){.at = NONE_LEFT, .from = (size_t)(json - text), .bytes = bytes};
+    parse_payload(&payload, json, bytes, rest);
     rest->is_there = rest->at != NONE_LEFT;
     rest->items = payload.items;
     return taken_off;

@@ -93,32 +93,6 @@ static bool parse_device_id(struct parse *parse, const struct json_token *value)
     return false;
 }
 
-static bool is_within(int64_t number, int64_t limit)
-{
-    return number > -limit && number < limit;
-}
-
-/* A clock reads today between 1e9 and 1e10 in seconds, and each finer unit is a thousand times
- * that, so the size tells the unit for every time from 1973 to 5138. Below a microsecond it is cut
- * off, as it is in text, so that both ways to write a time give the same one. */
-static bool epoch_us(const struct json_token *value, int64_t *out_us)
-{
-    int64_t number;
-    bool is_whole;
-    int power_of_ten;
-
-    if (!json_token_floor(value, 0, &number, &is_whole))
-        return false;
-    power_of_ten = is_within(number, INT64_C(100000000000))         ? 6
-                   : is_within(number, INT64_C(100000000000000))    ? 3
-                   : is_within(number, INT64_C(100000000000000000)) ? 0
-                                                                    : -3;
-    if (!is_whole || power_of_ten < 0)
-        return json_token_floor(value, power_of_ten, out_us, &is_whole);
-    *out_us = number * (power_of_ten == 6 ? 1000000 : power_of_ten == 3 ? 1000 : 1);
-    return true;
-}
-
 static const char *leap_second_hint(const struct json_token *value)
 {
     enum { SECONDS_AT = 16 }; /* 2026-11-23T12:00:60Z */
@@ -137,7 +111,7 @@ static bool parse_timestamp(struct parse *parse, const struct json_token *value)
                           "timestamp \"%s\" is not RFC 3339 such as 2026-11-23T12:00:00.123Z%s",
                           shown_token(value).text, leap_second_hint(value));
     } else if (value->kind == JSON_NUMBER) {
-        if (!epoch_us(value, &us))
+        if (!json_token_epoch(value, &us))
             return reject(parse, READING_BAD_TIMESTAMP,
                           "timestamp %s is not a number of s, ms, us or ns since 1970",
                           reading_show(value->text, value->bytes).text);
@@ -269,36 +243,20 @@ static bool parse_member(struct parse *parse, const struct json_value *object, s
     return parse_known(parse, which, &member->value);
 }
 
-static int64_t earliest_of(const struct reading_rules *rules, int64_t arrival_us)
-{
-    int64_t youngest_us = arrival_us - rules->most_age_us;
-
-    return rules->most_age_us > 0 && youngest_us > rules->earliest_us ? youngest_us
-                                                                      : rules->earliest_us;
-}
-
 static bool check_time(struct parse *parse)
 {
-    int64_t us = parse->reading->recorded_at_us;
-    int64_t earliest_us = earliest_of(parse->rules, parse->item->first_received_at_us);
-    char when[TIMESTAMP_TEXT_SIZE];
-    char limit[TIMESTAMP_TEXT_SIZE];
+    const struct reading_source arrival = {.received_at_us = parse->item->received_at_us,
+                                           .first_received_at_us =
+                                               parse->item->first_received_at_us};
+    enum reading_error error =
+        reading_judge_time(parse->rules, &arrival, parse->reading->recorded_at_us);
 
-    if (us < earliest_us) {
-        timestamp_format(when, us);
-        timestamp_format(limit, earliest_us);
-        return reject(parse, READING_TIMESTAMP_TOO_OLD,
-                      "timestamp %s is before %s, so of a clock that is wrong (EARLIEST)", when,
-                      limit);
-    }
-    if (us > parse->item->received_at_us + parse->rules->future_tolerance_us) {
-        timestamp_format(when, us);
-        timestamp_format(limit, parse->item->received_at_us);
-        return reject(parse, READING_TIMESTAMP_IN_FUTURE,
-                      "timestamp %s is more than %g s after its arrival at %s", when,
-                      (double)parse->rules->future_tolerance_us / 1e6, limit);
-    }
-    return true;
+    if (!error)
+        return true;
+    reading_describe_time(parse->detail, parse->rules, &arrival, parse->reading->recorded_at_us);
+    parse->item->error = error;
+    parse->item->detail = parse->detail;
+    return false;
 }
 
 static bool parse_object(struct parse *parse, const struct json_value *object)

@@ -199,7 +199,8 @@ static void test_mapping__times_are_read_and_judged(void **state)
          "{\"deviceId\":\"d\",\"timestamp\":\"2026-11-26T11:04:05.000000Z\",\"t\":1}\n"
          "{\"deviceId\":\"d\",\"timestamp\":\"2026-11-26T11:04:04.500000Z\",\"t\":2}\n"},
         {TOPIC "\"time\":\"/ts\",\"features\":{\"t\":\"/t\"}", "{\"t\":1,\"ts\":5}",
-         "{\"rejected\":\"timestamp_too_old\",\"detail\":\"time 1970-01-01T00:00:05.000000Z is "
+         "{\"rejected\":\"timestamp_too_old\",\"detail\":\"timestamp 1970-01-01T00:00:05.000000Z "
+         "is "
          "before "
          "2020-01-01T00:00:00.000000Z, so of a clock that is wrong (EARLIEST)\"}\n"},
         {TOPIC "\"time\":\"/ts\",\"features\":{\"t\":\"/t\"}", "{\"t\":1,\"ts\":\"\"}",

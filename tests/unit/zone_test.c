@@ -1,6 +1,6 @@
-#include "collector/decoders/civil.h"
 #include "collector/decoders/zone.h"
 #include "collector/decoders/zone_rule.h"
+#include "shared/base/civil.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
