@@ -5,6 +5,7 @@
  * End (SIGTERM, SIGINT): ingest drains, then boards publishes a final status. A second signal skips
  * the drain. */
 #include "collector/collector.h"
+#include "collector/decoders/mapping_try.h"
 #include "collector/forget.h"
 #include "collector/stores/postgres/rejected.h"
 #include "collector/wiring.h"
@@ -154,6 +155,14 @@ static int run_rejected(const struct settings *s)
     return rejected_run(&config);
 }
 
+static int run_try_mapping(const struct settings *s)
+{
+    const struct mapping_try_config config = {
+        .mappings = &s->mappings, .rules = &s->rules, .topic = s->topic, .now_us = s->arrival_us};
+
+    return mapping_try_run(&config);
+}
+
 static void init_windows(struct collector *c)
 {
     const struct settings *s = &c->settings;
@@ -178,6 +187,8 @@ int main(int argc, char **argv)
     if (!c->settings.core_dumps)
         secret_protect_process();
     log_init("collector");
+    if (c->settings.try_mapping)
+        return run_try_mapping(&c->settings);
     if (c->settings.rejected)
         return run_rejected(&c->settings);
     if (c->settings.forget)
@@ -207,6 +218,7 @@ int main(int argc, char **argv)
     sequences_release(&c->sequences);
     coverage_release(&c->coverage);
     devices_release(&c->devices);
+    settings_release(&c->settings);
     if (!c->settings.migrate_only)
         log_info("ended");
     return c->exit_status;

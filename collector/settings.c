@@ -51,12 +51,39 @@ int settings_reject_url(const char *name, const char *url, const char *legal)
 
 /* What is read from texts: each step returns -1, or the exit status. */
 
+/* What is tried takes the place of what is set. */
+static int read_mappings(struct settings *s)
+{
+    const char *name = s->try_mapping ? "try-mapping" : "mappings";
+    const char *file = s->try_mapping ? s->try_mapping : s->mappings_file;
+    char error[MAPPING_ERROR_SIZE];
+
+    if (!*file || mapping_load(&s->mappings, file, error))
+        return -1;
+    fprintf(stderr, "collector: --%s %s: %s\n", name, file, error);
+    return 2;
+}
+
+/* Those that MAPPINGS names come first, then those of FEATURES. */
+static int read_features(struct settings *s)
+{
+    struct features more = {0};
+    char error[MAPPING_ERROR_SIZE];
+    const char *text =
+        *s->features_text || s->mappings.feature_count > 0 ? s->features_text : FEATURES_DEFAULT;
+
+    if (*text && !features_parse(&more, text, error, sizeof(error)))
+        return options_reject(&program, "features", text, error);
+    if (!mappings_features(&s->mappings, &more, &s->features, error))
+        return options_reject(&program, "features", text, error);
+    mappings_bind(&s->mappings, &s->features);
+    return -1;
+}
+
 static int read_lists(struct settings *s)
 {
     char error[256];
 
-    if (!features_parse(&s->features, s->features_text, error, sizeof(error)))
-        return options_reject(&program, "features", s->features_text, error);
     if (!intervals_parse(&s->intervals, s->intervals_text, error, sizeof(error)))
         return options_reject(&program, "intervals", s->intervals_text, error);
     if (!topic_filter_parse(&s->filter, s->subscribe))
@@ -102,6 +129,32 @@ static int read_mqtt(struct settings *s)
     return -1;
 }
 
+static bool is_topic(const char *text)
+{
+    return *text && !strpbrk(text, "+#");
+}
+
+/* A mapping that is tried needs no server. */
+static int read_trial(struct settings *s)
+{
+    s->arrival_us = timestamp_now();
+    if (!s->try_mapping && (s->topic || s->topics || s->arrival_text)) {
+        fprintf(stderr, "collector: --topic, --topics and --arrival need --try-mapping\n");
+        return 2;
+    }
+    if (s->try_mapping && !s->topic == !s->topics) {
+        fprintf(stderr, "collector: --try-mapping needs either --topic or --topics\n");
+        return 2;
+    }
+    if (s->topic && !is_topic(s->topic))
+        return options_reject(&program, "topic", s->topic,
+                              "the topic of a message, without + and #");
+    if (s->arrival_text && !timestamp_parse(&s->arrival_us, s->arrival_text))
+        return options_reject(&program, "arrival", s->arrival_text,
+                              "RFC 3339 such as 2026-11-23T12:00:00Z");
+    return -1;
+}
+
 static int read_actions(struct settings *s)
 {
     if (s->forget && !mqtt_identity_is_legal(s->forget))
@@ -110,13 +163,14 @@ static int read_actions(struct settings *s)
         fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
         return 2;
     }
-    return -1;
+    return read_trial(s);
 }
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
-    static int (*const steps[])(struct settings *) = {read_lists, read_rules, read_database,
-                                                      read_mqtt, read_actions};
+    static int (*const steps[])(struct settings *) = {read_mappings, read_features, read_lists,
+                                                      read_rules,    read_database, read_mqtt,
+                                                      read_actions};
     int status;
 
     settings_given = (struct settings){0};
@@ -125,6 +179,11 @@ int settings_read(struct settings *settings, int argc, char **argv)
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status < 0; i++)
         status = steps[i](settings);
     return status;
+}
+
+void settings_release(struct settings *settings)
+{
+    mappings_release(&settings->mappings);
 }
 
 struct mqtt_link_config settings_mqtt(const struct settings *s)

@@ -2,11 +2,13 @@
  *
  * Errors   settings_read() prints one line for a setting that is not legal, and returns the exit
  *          status with which to end.
- * Owner    texts point into argv, the environment or the table of options.
+ * Owner    texts point into argv, the environment or the table of options; settings_release() frees the
+ *          mappings.
  */
 #ifndef HIGHWATER_COLLECTOR_SETTINGS_H
 #define HIGHWATER_COLLECTOR_SETTINGS_H
 
+#include "collector/decoders/mapping_file.h"
 #include "shared/model/features.h"
 #include "shared/model/reading_json.h"
 #include "shared/model/topic.h"
@@ -27,6 +29,7 @@ struct settings {
     const char *collector_id;
     const char *client_id;
     const char *subscribe;
+    const char *mappings_file;
     const char *features_text;
     const char *intervals_text;
     const char *earliest_text;
@@ -58,16 +61,24 @@ struct settings {
     const char *forget;
     const char *export_file;
     const char *reason;
+    const char *try_mapping;
+    const char *topic;
+    const char *arrival_text;
+    bool topics;
 
     /* what follows from it */
     struct features features;
+    struct mappings mappings; /* none: count is 0 */
     struct intervals intervals;
     struct topic_filter filter;
     struct reading_rules rules;
+    int64_t arrival_us; /* of what --try-mapping is given */
 };
 
 /* -1 to go on, or the exit status. `settings` must stay where it is: `rules` points into it. */
 int settings_read(struct settings *settings, int argc, char **argv);
+
+void settings_release(struct settings *settings);
 
 /* How to reach the broker; client id, callbacks and the rest are for the one who connects. */
 struct mqtt_link_config settings_mqtt(const struct settings *settings);

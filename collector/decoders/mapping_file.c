@@ -316,16 +316,29 @@ bool mapping_load(struct mappings *out, const char *path, char error[MAPPING_ERR
     return is_good;
 }
 
-bool mappings_features(const struct mappings *mappings, struct features *out,
-                       char error[MAPPING_ERROR_SIZE])
+static bool add_feature(struct features *features, const char *name)
 {
-    if (mappings->feature_count > FEATURES_MAX) {
-        snprintf(error, MAPPING_ERROR_SIZE, "it names %zu features, of which there may be %d",
-                 mappings->feature_count, FEATURES_MAX);
+    if (features_find(features, name) < features->count)
+        return true;
+    if (features->count == FEATURES_MAX)
         return false;
-    }
-    *out = (struct features){.count = mappings->feature_count};
-    for (size_t i = 0; i < out->count; i++)
-        memcpy(out->names[i], mappings->features[i], sizeof(out->names[i]));
+    snprintf(features->names[features->count++], sizeof(features->names[0]), "%s", name);
     return true;
+}
+
+bool mappings_features(const struct mappings *mappings, const struct features *more,
+                       struct features *out, char error[MAPPING_ERROR_SIZE])
+{
+    bool has_room = true;
+
+    out->count = 0;
+    for (size_t i = 0; i < mappings->feature_count && has_room; i++)
+        has_room = add_feature(out, mappings->features[i]);
+    for (size_t i = 0; i < more->count && has_room; i++)
+        has_room = add_feature(out, more->names[i]);
+    if (!has_room)
+        snprintf(error, MAPPING_ERROR_SIZE,
+                 "the %zu features that MAPPINGS names and these are more than %d",
+                 mappings->feature_count, FEATURES_MAX);
+    return has_room;
 }

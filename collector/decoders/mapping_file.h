@@ -25,9 +25,9 @@ bool mapping_compile(struct mappings *out, const char *text, size_t bytes,
 
 bool mapping_load(struct mappings *out, const char *path, char error[MAPPING_ERROR_SIZE]);
 
-/* What FEATURES is where it is not set: what the file names, in its order. False when there are too
- * many. */
-bool mappings_features(const struct mappings *mappings, struct features *out,
-                       char error[MAPPING_ERROR_SIZE]);
+/* What readings carry: the features that the file names, in its order, and then `more`. False when
+ * there are too many. */
+bool mappings_features(const struct mappings *mappings, const struct features *more,
+                       struct features *out, char error[MAPPING_ERROR_SIZE]);
 
 #endif

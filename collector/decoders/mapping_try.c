@@ -92,46 +92,28 @@ static void read_all(struct buffer *out, FILE *from)
     } while (bytes > 0);
 }
 
-static bool try_input(const struct mapping_try_config *config, struct buffer *out,
-                      const struct mappings *mappings, const struct features *features)
+static bool try_input(const struct mapping_try_config *config, struct buffer *out)
 {
-    const struct reading_rules rules = {.features = features,
-                                        .earliest_us = config->earliest_us,
-                                        .most_age_us = config->most_age_us,
-                                        .future_tolerance_us = config->future_tolerance_us};
     struct buffer payload = {0};
     bool is_good;
 
     read_all(&payload, stdin);
-    is_good = mapping_try_message(out, mappings, &rules, config->now_us, config->topic,
-                                  (const char *)payload.data, payload.bytes);
+    is_good = mapping_try_message(out, config->mappings, config->rules, config->now_us,
+                                  config->topic, (const char *)payload.data, payload.bytes);
     buffer_release(&payload);
     return is_good;
 }
 
 int mapping_try_run(const struct mapping_try_config *config)
 {
-    char error[MAPPING_ERROR_SIZE];
-    struct mappings mappings = {0};
-    struct features features = {0};
     struct buffer out = {0};
     bool is_good = true;
 
-    if (!mapping_load(&mappings, config->file, error) ||
-        (!config->features && !mappings_features(&mappings, &features, error))) {
-        fprintf(stderr, "%s: %s\n", config->file, error);
-        mappings_release(&mappings);
-        return 2;
-    }
-    if (config->features)
-        features = *config->features;
-    mappings_bind(&mappings, &features);
     if (config->topic)
-        is_good = try_input(config, &out, &mappings, &features);
+        is_good = try_input(config, &out);
     else
-        mapping_try_topics(&out, &mappings);
+        mapping_try_topics(&out, config->mappings);
     fwrite(out.data, 1, out.bytes, stdout);
     buffer_release(&out);
-    mappings_release(&mappings);
     return fflush(stdout) == 0 && is_good ? 0 : 1;
 }

@@ -4,8 +4,7 @@
  *          the device says none. {"rejected":"no_value","detail":"..."} for a message that would be kept
  *          as rejected, {"ignored":"says_none"} for one that would only be counted.
  *          With `topics` instead: what would be subscribed to, a line each.
- * Errors   the exit status: 0, or 1 when the message is rejected, 2 for a file that is wrong, which
- *          standard error tells.
+ * Errors   the exit status: 0, or 1 when the message is rejected.
  */
 #ifndef HIGHWATER_MAPPING_TRY_H
 #define HIGHWATER_MAPPING_TRY_H
@@ -13,12 +12,9 @@
 #include "collector/decoders/mapping_file.h"
 
 struct mapping_try_config {
-    const char *file;
-    const char *topic;               /* NULL: the subscriptions */
-    const struct features *features; /* NULL: those that the file names */
-    int64_t earliest_us;
-    int64_t most_age_us;
-    int64_t future_tolerance_us;
+    const struct mappings *mappings;
+    const struct reading_rules *rules;
+    const char *topic; /* NULL: the subscriptions */
     int64_t now_us;
 };
 

@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         "{\"a\":1,\"t\":[1,{\"a\":\"2\"}],\"s\":\"ON\",\"ts\":1795691045}";
     char error[MAPPING_ERROR_SIZE] = "";
     struct features features;
+    static const struct features none;
     struct reading_rules rules = {.features = &features, .future_tolerance_us = 60000000};
     struct mappings mappings;
     struct buffer out = {0};
@@ -30,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         return 0;
     }
     assert(mappings.count > 0);
-    if (mappings_features(&mappings, &features, error)) {
+    if (mappings_features(&mappings, &none, &features, error)) {
         mappings_bind(&mappings, &features);
         mapping_try_topics(&out, &mappings);
         mapping_try_message(&out, &mappings, &rules, NOW_US, "a/d", payload, strlen(payload));

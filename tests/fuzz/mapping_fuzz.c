@@ -32,6 +32,7 @@ static const char *const file =
     "*\",\"rules\":[{\"feature\":{\"name\":\"{key}\",\"value\":\"\"}},{\"status\":\"/s\"}]}]";
 
 static struct features features;
+static const struct features none;
 static struct mappings mappings;
 static struct mapping_run run;
 static const struct reading_rules rules = {.features = &features,
@@ -94,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
     if (mappings.count == 0) {
         assert(mapping_compile(&mappings, file, strlen(file), zone_load, error));
-        assert(mappings_features(&mappings, &features, error));
+        assert(mappings_features(&mappings, &none, &features, error));
         mappings_bind(&mappings, &features);
         mapping_run_init(&run, &mappings, &rules);
     }

@@ -126,9 +126,10 @@ static void test_mapping_file__features_follow_in_their_order(void **state)
     char error[MAPPING_ERROR_SIZE];
     struct mappings mappings;
     struct features features;
+    static const struct features none;
 
     assert_true(mapping_compile(&mappings, text, strlen(text), zone_load, error));
-    assert_true(mappings_features(&mappings, &features, error));
+    assert_true(mappings_features(&mappings, &none, &features, error));
     assert_int_equal(features.count, 3);
     assert_string_equal(features.names[0], "b");
     assert_string_equal(features.names[1], "a.x");

@@ -31,12 +31,13 @@ static const char *tried_bytes(const char *keys, const char *topic, const char *
                                   .future_tolerance_us = 60000000};
     struct mappings mappings;
     struct features features;
+    static const struct features none;
     struct buffer out = {0};
 
     snprintf(text, sizeof(text), "[{%s}]", keys);
     if (!mapping_compile(&mappings, text, strlen(text), zone_load, error))
         fail_msg("%s: %s", text, error);
-    assert_true(mappings_features(&mappings, &features, error));
+    assert_true(mappings_features(&mappings, &none, &features, error));
     mappings_bind(&mappings, &features);
     rules.features = &features;
     mapping_try_message(&out, &mappings, &rules, now_us(), topic, payload, bytes);
@@ -319,10 +320,11 @@ static struct heard heard_on(const char *topic, const char *text, const char *pa
     struct heard heard = {0};
     struct mappings mappings;
     struct features features;
+    static const struct features none;
     struct mapping_run run;
 
     assert_true(mapping_compile(&mappings, text, strlen(text), zone_load, error));
-    assert_true(mappings_features(&mappings, &features, error));
+    assert_true(mappings_features(&mappings, &none, &features, error));
     mappings_bind(&mappings, &features);
     rules.features = &features;
     mapping_run_init(&run, &mappings, &rules);
