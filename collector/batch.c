@@ -6,10 +6,7 @@
  * by device, which keeps that order, then whatever is left to do within each device. */
 #include "collector/batch.h"
 
-#include "collector/stores/postgres/pg_binary.h"
 #include "shared/base/mem.h"
-#include "shared/base/utf8.h"
-#include "shared/model/topic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +30,7 @@ void batch_release(struct batch *batch)
     free(batch->order);
     free(batch->keys);
     buffer_release(&batch->payloads);
-    buffer_release(&batch->rejected_rows);
+    rejected_list_release(&batch->rejected);
     *batch = (struct batch){0};
 }
 
@@ -44,7 +41,7 @@ void batch_clear(struct batch *batch)
     memset(batch->rejected_by_reason, 0, sizeof(batch->rejected_by_reason));
     batch->sorted_count = 0;
     buffer_clear(&batch->payloads);
-    buffer_clear(&batch->rejected_rows);
+    rejected_list_clear(&batch->rejected);
 }
 
 void batch_note_arrival(struct batch *batch, int64_t received_at_us)
@@ -78,34 +75,16 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading_item 
     buffer_put(&batch->payloads, item->bytes, item->length);
 }
 
-static void put_valid_text(struct buffer *out, const char *text)
-{
-    size_t bytes = strlen(text);
-    size_t at = 0;
-
-    buffer_put_be32(out, (uint32_t)bytes);
-    while (at < bytes) {
-        size_t length = utf8_length((const unsigned char *)text + at, bytes - at);
-
-        buffer_put(out, length ? text + at : "?", length ? length : 1);
-        at += length ? length : 1;
-    }
-}
-
-void batch_put_rejected(struct buffer *out, const char *topic, const struct reading_item *item)
-{
-    pg_put_row(out, 5);
-    pg_put_timestamp(out, item->first_received_at_us);
-    put_valid_text(out, topic);
-    pg_put_bytes(out, item->bytes, item->length);
-    put_valid_text(out, reading_error_text(item->error));
-    put_valid_text(out, item->detail);
-}
-
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)
 {
     batch_note_arrival(batch, item->received_at_us);
-    batch_put_rejected(&batch->rejected_rows, topic, item);
+    rejected_list_add(&batch->rejected, &(struct rejected_message){.error = item->error,
+                                                                   .topic = topic,
+                                                                   .detail = item->detail,
+                                                                   .payload = item->bytes,
+                                                                   .payload_bytes = item->length,
+                                                                   .first_received_at_us =
+                                                                       item->first_received_at_us});
     batch->rejected_count++;
     batch->rejected_by_reason[item->error]++;
 }
@@ -209,44 +188,4 @@ void batch_sort(struct batch *batch, const struct devices *devices)
         if (i == 0 || !is_same(&keys[i - 1], &keys[i]))
             batch->order[batch->sorted_count++] = keys[i].row;
     }
-}
-
-bool batch_row_is_due(const struct batch_row *row, const struct batch_span *span)
-{
-    int64_t at_us = batch_reading(row)->recorded_at_us;
-
-    if (row->is_refused || row->is_stored)
-        return false;
-    return !span || (at_us >= span->from_us && at_us < span->until_us) != span->is_outside;
-}
-
-size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
-                    size_t to, const struct batch_span *span, struct buffer *out)
-{
-    size_t encoded = 0;
-
-    for (size_t i = from; i < to; i++) {
-        const struct batch_row *row = batch_row(batch, batch->order[i]);
-        const struct reading *reading = batch_reading(row);
-
-        if (!batch_row_is_due(row, span))
-            continue;
-        pg_put_row(out, (uint16_t)(6 + batch->feature_count));
-        pg_put_int4(out, devices->items[row->device].store_ref);
-        pg_put_int8(out, reading->content_hash);
-        pg_put_timestamp(out, reading->recorded_at_us);
-        pg_put_timestamp(out, row->received_at_us);
-        if (reading->status == STATUS_ABSENT)
-            pg_put_null(out);
-        else
-            pg_put_int2(out, reading->status);
-        if (row->seq < 0)
-            pg_put_null(out);
-        else
-            pg_put_int8(out, row->seq);
-        for (size_t f = 0; f < batch->feature_count; f++)
-            pg_put_double(out, reading->values[f]);
-        encoded++;
-    }
-    return encoded;
 }

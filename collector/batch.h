@@ -1,7 +1,7 @@
-/* batch.h: what was read from the broker and waits for the database.
+/* batch.h: what was read and waits to be stored.
  *
  * Shape    rows in order of arrival, each a reading with its device, arrival and the bytes it came
- *          from; beside them the rejected messages, ready for COPY. batch_sort() makes `order`: rows
+ *          from; beside them the rejected messages. batch_sort() makes `order`: rows
  *          by (store_ref, recorded_at, content_hash), repetitions left out.
  * Units    arrival in microseconds since 1970.
  * Errors   none: it grows. How much may gather is for the one who reads.
@@ -12,6 +12,7 @@
 #define HIGHWATER_BATCH_H
 
 #include "collector/devices.h"
+#include "collector/rejected_list.h"
 #include "shared/base/buffer.h"
 #include "shared/model/reading_json.h"
 
@@ -35,8 +36,8 @@ struct batch {
     size_t count;
     size_t capacity;
     struct buffer payloads;
-    struct buffer rejected_rows; /* binary COPY rows of rejected_messages, no header */
-    size_t rejected_count;       /* elements; one row may stand for many (rejects.h) */
+    struct rejected_list rejected;
+    size_t rejected_count; /* elements; one message may stand for many (rejects.h) */
     uint32_t rejected_by_reason[READING_ERROR_COUNT];
     int64_t oldest_received_at_us;
     int64_t newest_recorded_at_us; /* of its readings */
@@ -58,7 +59,7 @@ static inline bool batch_is_empty(const struct batch *batch)
 /* Of the messages in it. */
 static inline size_t batch_bytes(const struct batch *batch)
 {
-    return batch->payloads.bytes + batch->rejected_rows.bytes;
+    return batch->payloads.bytes + rejected_list_bytes(&batch->rejected);
 }
 
 static inline struct batch_row *batch_row(const struct batch *batch, size_t index)
@@ -77,29 +78,10 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading_item 
 /* Something that was received then is about to be added. */
 void batch_note_arrival(struct batch *batch, int64_t received_at_us);
 
-/* Appends an item that is no reading as a row of rejected_messages. */
-void batch_put_rejected(struct buffer *out, const char *topic, const struct reading_item *item);
-
-/* Adds an item that is none, with its error, detail, bytes and arrival. The topic may hold anything;
- * what is not valid UTF-8 in it is replaced by '?'. */
+/* Adds an item that is none, with its error, detail, bytes and arrival. */
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item);
 
 /* Needs the store_ref of every device in the batch. */
 void batch_sort(struct batch *batch, const struct devices *devices);
-
-/* A span of recorded_at, the end excluded, or what is not in it. */
-struct batch_span {
-    int64_t from_us;
-    int64_t until_us;
-    bool is_outside;
-};
-
-/* True when the row is still to be stored and its reading belongs to the span; NULL = any time. */
-bool batch_row_is_due(const struct batch_row *row, const struct batch_span *span);
-
-/* Appends those of the sorted rows [from, to) that are due, as binary COPY rows of readings:
- * device, content_hash, recorded_at, received_at, status, seq, features. Returns how many. */
-size_t batch_encode(const struct batch *batch, const struct devices *devices, size_t from,
-                    size_t to, const struct batch_span *span, struct buffer *out);
 
 #endif

@@ -16,7 +16,13 @@ bool rejects_add(struct rejects *rejects, const char *topic, const struct readin
     rejects->by_reason[item->error]++;
     if (rejects->count > REJECTS_LISTED_MOST)
         return false;
-    batch_put_rejected(&rejects->rows, topic, item);
+    rejected_list_add(&rejects->listed, &(struct rejected_message){.error = item->error,
+                                                                   .topic = topic,
+                                                                   .detail = item->detail,
+                                                                   .payload = item->bytes,
+                                                                   .payload_bytes = item->length,
+                                                                   .first_received_at_us =
+                                                                       item->first_received_at_us});
     return true;
 }
 
@@ -37,18 +43,19 @@ static void put_detail(const struct rejects *rejects, size_t elements, struct bu
     }
 }
 
-static void put_all_in_one(const struct rejects *rejects, struct buffer *rows,
+static void put_all_in_one(const struct rejects *rejects, struct rejected_list *list,
                            const struct rejects_message *message)
 {
     struct buffer detail = {0};
-    struct reading_item item = {.error = rejects->first_error,
-                                .bytes = message->payload,
-                                .length = message->bytes,
-                                .first_received_at_us = message->first_received_at_us};
 
     put_detail(rejects, message->elements, &detail);
-    item.detail = buffer_text(&detail);
-    batch_put_rejected(rows, message->topic, &item);
+    rejected_list_add(
+        list, &(struct rejected_message){.error = rejects->first_error,
+                                         .topic = message->topic,
+                                         .detail = buffer_text(&detail),
+                                         .payload = message->payload,
+                                         .payload_bytes = message->bytes,
+                                         .first_received_at_us = message->first_received_at_us});
     buffer_release(&detail);
 }
 
@@ -59,9 +66,9 @@ void rejects_move(struct rejects *rejects, struct batch *batch,
         return;
     batch_note_arrival(batch, rejects->oldest_received_at_us);
     if (rejects->count > REJECTS_LISTED_MOST)
-        put_all_in_one(rejects, &batch->rejected_rows, message);
+        put_all_in_one(rejects, &batch->rejected, message);
     else
-        buffer_put(&batch->rejected_rows, rejects->rows.data, rejects->rows.bytes);
+        rejected_list_move(&batch->rejected, &rejects->listed);
     batch->rejected_count += rejects->count;
     for (int reason = 0; reason < READING_ERROR_COUNT; reason++)
         batch->rejected_by_reason[reason] += rejects->by_reason[reason];
@@ -71,11 +78,11 @@ void rejects_move(struct rejects *rejects, struct batch *batch,
 void rejects_clear(struct rejects *rejects)
 {
     memset(rejects->by_reason, 0, sizeof(rejects->by_reason));
-    buffer_clear(&rejects->rows);
+    rejected_list_clear(&rejects->listed);
     rejects->count = 0;
 }
 
 void rejects_release(struct rejects *rejects)
 {
-    buffer_release(&rejects->rows);
+    rejected_list_release(&rejects->listed);
 }

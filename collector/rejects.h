@@ -1,8 +1,8 @@
 /* rejects.h: the rejected elements of one message, on their way into a batch.
  *
  * Shape    they gather until the message has been taken apart, and then go into the batch with its
- *          last part: each a row of rejected_messages, or, when there are more than
- *          REJECTS_LISTED_MOST, one row for all, with the whole message. So what a message costs does
+ *          last part: each by itself, or, when there are more than REJECTS_LISTED_MOST, one
+ *          for all, with the whole message. So what a message costs does
  *          not grow with what is wrong in it, nothing of it is kept twice, and nothing is kept of a
  *          part that is committed before a kill, after which the message comes again.
  * Errors   none. No memory: mem.h.
@@ -16,8 +16,8 @@
 enum { REJECTS_LISTED_MOST = 100 };
 
 struct rejects {
-    struct buffer rows; /* of the first REJECTS_LISTED_MOST */
-    size_t count;       /* elements */
+    struct rejected_list listed; /* the first REJECTS_LISTED_MOST */
+    size_t count;                /* elements */
     uint32_t by_reason[READING_ERROR_COUNT];
     enum reading_error first_error;
     char first_detail[READING_DETAIL_SIZE];

@@ -243,7 +243,8 @@ __attribute__((noinline)) static void measured_path(struct bench *bench)
     parse_messages(bench);
     batch_sort(&bench->batch, &bench->devices);
     buffer_clear(&bench->rows);
-    batch_encode(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, NULL, &bench->rows);
+    rows_put_readings(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, NULL,
+                      &bench->rows);
     peaks_begin(&bench->peaks);
     peaks_encode(&bench->peaks, &bench->batch, &bench->devices, NULL, &bench->rows);
     peaks_committed(&bench->peaks);

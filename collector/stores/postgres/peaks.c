@@ -90,7 +90,7 @@ void peaks_put_columns(struct buffer *out, const struct features *features)
 /* The best reading in one ranking among the sorted rows [from, to), all of one device, that are
  * stored with `span`; NULL when none has the feature. */
 static const struct reading *best_of(const struct batch *batch, size_t from, size_t to,
-                                     const struct batch_span *span, size_t feature, double sign)
+                                     const struct rows_span *span, size_t feature, double sign)
 {
     const struct reading *best = NULL;
 
@@ -98,7 +98,7 @@ static const struct reading *best_of(const struct batch *batch, size_t from, siz
         const struct batch_row *row = batch_row(batch, batch->order[i]);
         const struct reading *reading = batch_reading(row);
 
-        if (!isnan(reading->values[feature]) && batch_row_is_due(row, span) &&
+        if (!isnan(reading->values[feature]) && rows_is_due(row, span) &&
             (!best || reading_is_better(reading, best, feature, sign)))
             best = reading;
     }
@@ -107,7 +107,7 @@ static const struct reading *best_of(const struct batch *batch, size_t from, siz
 
 /* Of the rows [from, to), all of one device, what may be news; how many rows. */
 static size_t encode_device(struct peaks *peaks, const struct batch *batch, size_t from, size_t to,
-                            const struct batch_span *span, const struct devices *devices,
+                            const struct rows_span *span, const struct devices *devices,
                             struct buffer *out)
 {
     uint32_t device = batch_row(batch, batch->order[from])->device;
@@ -139,7 +139,7 @@ void peaks_begin(struct peaks *peaks)
 }
 
 size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct devices *devices,
-                    const struct batch_span *span, struct buffer *out)
+                    const struct rows_span *span, struct buffer *out)
 {
     size_t encoded = 0;
     size_t to;

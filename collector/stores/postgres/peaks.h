@@ -14,7 +14,7 @@
 #ifndef HIGHWATER_PEAKS_H
 #define HIGHWATER_PEAKS_H
 
-#include "collector/batch.h"
+#include "collector/stores/postgres/rows.h"
 #include "shared/model/board.h"
 #include "shared/model/features.h"
 
@@ -46,7 +46,7 @@ void peaks_begin(struct peaks *peaks);
 /* Appends the header, a row for each reading of the batch that is stored with `span` and may be
  * news, and the trailer. Returns how many rows. */
 size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct devices *devices,
-                    const struct batch_span *span, struct buffer *out);
+                    const struct rows_span *span, struct buffer *out);
 
 /* "device, content_hash, ...": the columns in the order encoded. */
 void peaks_put_columns(struct buffer *out, const struct features *features);

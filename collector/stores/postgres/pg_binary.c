@@ -70,25 +70,6 @@ void pg_put_bytes(struct buffer *out, const void *data, size_t bytes)
     buffer_put(out, data, bytes);
 }
 
-size_t pg_rows_length(const void *data, size_t bytes, size_t *rows)
-{
-    const unsigned char *at = data;
-    const unsigned char *end = at + bytes;
-    size_t count = 0;
-
-    for (; at < end && count < *rows; count++) {
-        unsigned fields = (unsigned)pg_value_bits(at, 2);
-
-        for (at += 2; fields > 0; fields--) {
-            uint64_t length = pg_value_bits(at, 4);
-
-            at += 4 + (length == 0xffffffff ? 0 : length);
-        }
-    }
-    *rows = count;
-    return (size_t)(at - (const unsigned char *)data);
-}
-
 bool pg_row_start(struct pg_row *row, const char *data, size_t bytes, bool is_first)
 {
     *row = (struct pg_row){.at = (const unsigned char *)data,

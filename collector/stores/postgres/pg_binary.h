@@ -26,10 +26,6 @@ void pg_put_double(struct buffer *out, double value); /* NAN is written as NULL 
 void pg_put_timestamp(struct buffer *out, int64_t us);
 void pg_put_bytes(struct buffer *out, const void *data, size_t bytes); /* text, bytea */
 
-/* How many bytes the first `*rows` of these rows have (no header, no trailer); sets it to how many
- * there are, if fewer. */
-size_t pg_rows_length(const void *data, size_t bytes, size_t *rows);
-
 /* A row being read, field by field. */
 struct pg_row {
     const unsigned char *at;

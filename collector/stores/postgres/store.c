@@ -105,7 +105,7 @@ static void on_part_committed(struct store *store)
     store->outcome.stored += store->inserted;
     store->rejected_at = store->rejected_until;
     store_grow(store);
-    if (parts->to == parts->count && store->rejected_at == batch->rejected_rows.bytes) {
+    if (parts->to == parts->count && store->rejected_at == batch->rejected.count) {
         finish_batch(store);
         return;
     }

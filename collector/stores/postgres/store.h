@@ -26,6 +26,7 @@
 #include "collector/stores/postgres/fleet_rollup.h"
 #include "collector/stores/postgres/parts.h"
 #include "collector/stores/postgres/peaks.h"
+#include "collector/stores/postgres/rows.h"
 #include "shared/net/pg_link.h"
 
 struct store;
@@ -106,7 +107,7 @@ struct store {
     struct batch *batch;    /* being written, NULL = none */
     enum store_plan plan;
     struct parts parts;    /* which of the sorted rows the current try is about */
-    size_t rejected_at;    /* bytes of batch->rejected_rows: committed until here, */
+    size_t rejected_at;    /* of batch->rejected: committed until here, */
     size_t rejected_until; /* and here by the current try */
     size_t part_most;      /* rows in a try; SIZE_MAX unless that took too long of late */
     uint64_t began_ms;     /* the current try: of the loop's clock */
@@ -116,7 +117,7 @@ struct store {
     enum store_statement statements[STORE_STATEMENTS_MAX]; /* of the current try */
     size_t statement_count;
     size_t results_seen;
-    struct batch_span fresh; /* of the current try: what goes straight to the partition */
+    struct rows_span fresh; /* of the current try: what goes straight to the partition */
     struct fleet_rollup rollup;
     struct pg_query ask; /* for removals */
     char ask_sql[96];

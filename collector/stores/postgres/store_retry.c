@@ -4,7 +4,6 @@
  * statement_timeout allow: tried as it is, it would do so for ever. */
 #include "collector/stores/postgres/store_inner.h"
 
-#include "collector/stores/postgres/pg_binary.h"
 #include "shared/base/log.h"
 #include "shared/model/topic.h"
 
@@ -76,12 +75,9 @@ static void on_refused(struct store *store, const struct pg_error *error)
 /* Rows of one kind or the other in the current try. */
 static size_t rows_tried(const struct store *store)
 {
-    const struct batch *batch = store->batch;
     size_t readings = store->parts.to - store->parts.from;
-    size_t rejected = SIZE_MAX;
+    size_t rejected = store->rejected_until - store->rejected_at;
 
-    pg_rows_length(batch->rejected_rows.data + store->rejected_at,
-                   store->rejected_until - store->rejected_at, &rejected);
     return readings > rejected ? readings : rejected;
 }
 

@@ -29,8 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REJECTED_COLUMNS "received_at, topic, payload, reason, detail"
-
 /* ---- what its results say ------------------------------------------------------------------ */
 
 static int64_t timestamp_of(const PGresult *result, int column, int64_t when_null)
@@ -138,35 +136,35 @@ static void note_statement(struct store *store, enum store_statement what)
 }
 
 /* Encodes what is due of the part that is being tried; how many rows. */
-static size_t put_rows(struct store *store, const struct batch_span *span, struct buffer *out)
+static size_t put_rows(struct store *store, const struct rows_span *span, struct buffer *out)
 {
     size_t rows;
 
     buffer_clear(out);
     pg_put_header(out);
-    rows = batch_encode(store->batch, store->config.devices, store->parts.from, store->parts.to,
-                        span, out);
+    rows = rows_put_readings(store->batch, store->config.devices, store->parts.from,
+                             store->parts.to, span, out);
     pg_put_trailer(out);
     return rows;
 }
 
 /* Which readings go straight to the partition: an empty span when none do. */
-static struct batch_span fresh_span(const struct store *store)
+static struct rows_span fresh_span(const struct store *store)
 {
     int64_t now_us = timestamp_now();
     int64_t from_us = now_us - store->config.fresh_us;
     int64_t until_us = now_us + store->config.ahead_us;
 
     if (store->plan != STORE_PLAIN || !store->partition[0])
-        return (struct batch_span){0};
+        return (struct rows_span){0};
     if (from_us < store->late_before_us)
         from_us = store->late_before_us;
     if (from_us < store->partition_from_us)
         from_us = store->partition_from_us;
     if (until_us > store->partition_until_us)
         until_us = store->partition_until_us;
-    return from_us < until_us ? (struct batch_span){from_us, until_us, false}
-                              : (struct batch_span){0};
+    return from_us < until_us ? (struct rows_span){from_us, until_us, false}
+                              : (struct rows_span){0};
 }
 
 /* Enters before anything is stored, even when nothing is fresh: to know what will be. */
@@ -210,7 +208,7 @@ static void put_fresh(struct store *store, size_t *copies)
     for (size_t i = 0; i < batch->sorted_count; i++) {
         const struct batch_row *row = batch_row(batch, batch->order[i]);
 
-        if (batch_row_is_due(row, &store->fresh))
+        if (rows_is_due(row, &store->fresh))
             fleet_rollup_add(&store->rollup, batch_reading(row));
     }
     if (fleet_rollup_put_sql(&store->rollup, store->config.features, &store->sql))
@@ -220,7 +218,7 @@ static void put_fresh(struct store *store, size_t *copies)
 
 static void put_staged(struct store *store, size_t *copies)
 {
-    const struct batch_span rest = {store->fresh.from_us, store->fresh.until_us, true};
+    const struct rows_span rest = {store->fresh.from_us, store->fresh.until_us, true};
     const char *columns = buffer_text(&store->columns);
 
     if (put_rows(store, &rest, &store->rows) == 0)
@@ -237,23 +235,20 @@ static void put_staged(struct store *store, size_t *copies)
 /* With the last of the readings, and then for as long as some are left. */
 static void put_rejected(struct store *store, size_t *copies)
 {
-    const struct buffer *rows = &store->batch->rejected_rows;
-    size_t count = store->part_most;
-    size_t bytes = rows->bytes - store->rejected_at;
+    const struct rejected_list *rejected = &store->batch->rejected;
+    size_t left = rejected->count - store->rejected_at;
 
     store->rejected_until = store->rejected_at;
-    if (bytes == 0 || store->parts.to < store->parts.count)
+    if (left == 0 || store->parts.to < store->parts.count)
         return;
-    if (count < SIZE_MAX)
-        bytes = pg_rows_length(rows->data + store->rejected_at, bytes, &count);
-    store->rejected_until += bytes;
+    store->rejected_until += left < store->part_most ? left : store->part_most;
     buffer_clear(&store->rejected);
     pg_put_header(&store->rejected);
-    buffer_put(&store->rejected, rows->data + store->rejected_at, bytes);
+    rows_put_rejected(rejected, store->rejected_at, store->rejected_until, &store->rejected);
     pg_put_trailer(&store->rejected);
     add_copy(store, copies, &store->rejected);
-    buffer_put_text(&store->sql,
-                    "COPY rejected_messages (" REJECTED_COLUMNS ") FROM STDIN (FORMAT binary);");
+    buffer_put_text(&store->sql, "COPY rejected_messages (" ROWS_REJECTED_COLUMNS
+                                 ") FROM STDIN (FORMAT binary);");
     note_statement(store, STORE_OTHER);
 }
 
