@@ -252,6 +252,11 @@ TESTS ?= tests/system
 PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
          $(PYTHON) -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
 
+# So many processes share the tests, which mostly wait: twice as many as there are cores. JOBS=1 is one
+# after the other, as whoever wants to see what a test prints, or a debugger, needs it.
+JOBS ?= $(if $(filter -s --pdb,$(ARGS)),1,$(shell n=$$((2 * $$(nproc))); echo $$((n < 8 ? n : 8))))
+spread = $(if $(filter-out 1,$(JOBS)),-n $(JOBS))
+
 test: ## unit tests, the short system tests, the page's; about 5 minutes
 	@failed=0; for t in test-unit test-system test-page; do \
 	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
@@ -266,8 +271,8 @@ test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<f
 test-programs: programs deps-run deps-test
 	@$(MAKE) --no-print-directory FLAVOUR=test programs
 
-test-system: test-programs ## the short system tests, with a private PostgreSQL and Mosquitto
-	@$(PYTEST)
+test-system: test-programs ## the short system tests, with private PostgreSQLs and Mosquittos; JOBS=1 is one by one
+	@$(PYTEST) $(spread)
 
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
 	@$(PYTEST) -m 'faults and not chaos and not brokers'
@@ -325,7 +330,7 @@ else
 coverage: $(UNIT) programs deps-run deps-test deps-coverage
 	@find $(OUT)/obj -name '*.gcda' -delete
 	@failed=0; $(MAKE) --no-print-directory test-unit || failed=1; \
-	$(subst FAILPOINT_DIR=build/test,FAILPOINT_DIR=$(BIN),$(PYTEST)) || failed=1; \
+	$(subst FAILPOINT_DIR=build/test,FAILPOINT_DIR=$(BIN),$(PYTEST)) $(spread) || failed=1; \
 	gcovr --root . --filter '$(subst $(space),|,$(FOLDERS))' --object-directory $(OUT)/obj $(OUT)/obj \
 	  --exclude-unreachable-branches --output $(OUT)/coverage.txt && tail -3 $(OUT)/coverage.txt; exit $$failed
 endif

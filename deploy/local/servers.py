@@ -30,6 +30,7 @@ LOOPBACK = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_ports = range(20000, 32000)  # below those the kernel gives to outgoing connections
 _ports_given: set[int] = set()
 _Fact = TypeVar("_Fact")
 
@@ -75,10 +76,16 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def share_ports(number: int, count: int) -> None:
+    """This process is one of `count` that choose ports at the same time; what one is given, no other is."""
+    global _ports
+    _ports = _ports[number::count]
+
+
 def free_port() -> int:
-    """A port that nobody listens on, below those the kernel gives to outgoing connections."""
+    """A port that nobody listens on."""
     while True:
-        port = random.SystemRandom().randrange(20000, 32000)
+        port = random.SystemRandom().choice(_ports)
         if port not in _ports_given and port_is_free(port):
             _ports_given.add(port)
             return port

@@ -30,7 +30,9 @@ CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE / "deploy" / "local"))
 
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
-from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, until  # noqa: E402
+from servers import (  # noqa: E402
+    LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, share_ports, until,
+)
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
@@ -40,7 +42,7 @@ FAILPOINT_DIR = (CLONE / (os.environ.get("FAILPOINT_DIR") or "build/test")).reso
 # The caller of the tests may have settings of their own; the programs get only the test's. The mark
 # is inherited by every process that is started, and looked for at the end.
 _SETTINGS = {"DATABASE_URL", "MQTT_URL", "COLLECTOR_ID", "SUBSCRIBE", "NUM_TOP_DEVICES", "FEATURES", "INTERVALS"}
-_SETTINGS |= {"HTTP_LISTEN", "METRICS_LISTEN"}
+_SETTINGS |= {"HTTP_LISTEN", "METRICS_LISTEN", "SEED"}
 _MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
 _MARK = f"HIGHWATER_TESTS={uuid.uuid4().hex}"
 os.environ.update([_MARK.split("=")])
@@ -51,11 +53,22 @@ for _name in list(os.environ):
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Here and in each of the processes that share the tests (pytest -n): one seed, and ports of its own."""
+    global SEED
+    ours = getattr(config, "workerinput", None)
+    if ours is not None:
+        SEED = ours["seed"]
+        share_ports(int(ours["workerid"].removeprefix("gw")), ours["workercount"])
     config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
     config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
     if not config.option.markexpr:
         config.option.markexpr = "not faults and not chaos and not brokers"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["seed"] = SEED
 
 
 def pytest_report_header() -> str:
