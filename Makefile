@@ -175,7 +175,7 @@ $(NODE_MODULES): dashboard/package-lock.json dashboard/.npmrc
 	  { echo 'page: npm cannot install what it is built with; PAGE=no builds the rest' >&2; exit 1; }
 	@touch $@
 
-build/page/index.html: $(shell find dashboard/src dashboard/public) dashboard/index.html \
+build/page/index.html: $(shell find dashboard/src dashboard/public) dashboard/index.html docs/REJECTED.md \
                        dashboard/vite.config.ts $(NODE_MODULES)
 	$(call note,PAGE,$(@D))
 	$(Q)cd dashboard && npm run --silent build

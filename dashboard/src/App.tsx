@@ -8,6 +8,7 @@ import { Notice } from './parts/Notice';
 import { Boards } from './views/Boards';
 import { Device } from './views/Device';
 import { Devices } from './views/Devices';
+import { Rejected } from './views/Rejected';
 import { System } from './views/System';
 
 export function App() {
@@ -50,7 +51,7 @@ export function App() {
           <Tab href="#/devices" isHere={route.view === 'devices' || route.view === 'device'}>
             Devices
           </Tab>
-          <Tab href="#/system" isHere={route.view === 'system'}>
+          <Tab href="#/system" isHere={route.view === 'system' || route.view === 'rejected'}>
             System
           </Tab>
         </nav>
@@ -79,6 +80,8 @@ function View({ route }: { route: Route }) {
       return <Devices q={route.q} after={route.after} />;
     case 'system':
       return <System />;
+    case 'rejected':
+      return <Rejected reason={route.reason} />;
     case 'unknown':
       return (
         <>
@@ -101,10 +104,11 @@ function View({ route }: { route: Route }) {
 }
 
 /** Changes when one comes to another view, rather than to another state of it. */
-const placeOf = (route: Route): string => (route.view === 'device' ? `device ${route.deviceId}` : route.view);
+const placeOf = (route: Route): string =>
+  route.view === 'device' ? `device ${route.deviceId}` : route.view === 'rejected' ? `rejected ${route.reason}` : route.view;
 
 function titleOf(route: Route): string {
-  const titles = { boards: 'Boards', devices: 'Devices', system: 'System', unknown: 'No such page' };
+  const titles = { boards: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
   return route.view === 'device' ? route.deviceId : titles[route.view];
 }
 

@@ -11,6 +11,7 @@ export type Route =
   | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
   | { view: 'devices'; q: string; after: string }
   | { view: 'system' }
+  | { view: 'rejected'; reason: string }
   | { view: 'unknown'; path: string };
 
 const moment = (text: string | null): number | null => {
@@ -42,6 +43,7 @@ export function parseRoute(hash: string): Route {
   }
   if (view === 'devices') return { view: 'devices', q: params.get('q') ?? '', after: params.get('after') ?? '' };
   if (view === 'system') return { view: 'system' };
+  if (view === 'rejected' && rest[0]) return { view: 'rejected', reason: rest[0] };
   return { view: 'unknown', path };
 }
 
@@ -66,6 +68,8 @@ export function formatRoute(route: Route): string {
       return withQuery('#/devices', { q: route.q, after: route.after });
     case 'system':
       return '#/system';
+    case 'rejected':
+      return `#/rejected/${encodeURIComponent(route.reason)}`;
     case 'unknown':
       return `#/${route.path}`;
   }

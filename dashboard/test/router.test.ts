@@ -10,6 +10,8 @@ test.each<[string, Route]>([
   ['#/device/a%3Fb%26c%25?span=day', { view: 'device', deviceId: 'a?b&c%', span: 'day', from: null, to: null }],
   ['#/devices?q=pump+1&after=pump-7', { view: 'devices', q: 'pump 1', after: 'pump-7' }],
   ['#/system', { view: 'system' }],
+  ['#/rejected/not_json', { view: 'rejected', reason: 'not_json' }],
+  ['#/rejected', { view: 'unknown', path: 'rejected' }],
   ['#/nowhere/at/all', { view: 'unknown', path: 'nowhere/at/all' }],
   ['#/device/', { view: 'unknown', path: 'device/' }],
   ['#/device/%E0%A4', { view: 'device', deviceId: '%E0%A4', span: 'hour', from: null, to: null }],

@@ -270,7 +270,7 @@ describe('the system', () => {
 
     expect(rows[1]!.textContent).toContain('collectorLive8151001');
     expect(rows[2]!.textContent).toContain('Lost');
-    expect(screen.getByText('not json')).toBeTruthy();
+    expect(screen.getByText('not json').getAttribute('href')).toBe('#/rejected/not_json');
     expect(screen.getByText('Dropped by the broker').nextSibling!.textContent).toBe('7');
     expect(screen.getByText('Broker').nextSibling!.textContent).toBe('Connected');
   });
@@ -279,6 +279,22 @@ describe('the system', () => {
     await show('#/system');
     await say(['status', status({ source: 'database', reason: 'no collector is live', collectors: [] })]);
     expect(screen.getByText('No collector was ever heard of')).toBeTruthy();
+  });
+});
+
+describe('a reason for rejecting', () => {
+  test('has what to do', async () => {
+    await show('#/rejected/not_json');
+    const advice = within(screen.getByRole('region', { name: 'What to do' }));
+
+    expect(advice.getByText(/^Do: /)).toBeTruthy();
+    expect(advice.getByText('collector --rejected --resubmit --reason not_json')).toBeTruthy();
+    expect(document.title).toBe('Rejected · Highwater');
+  });
+
+  test('that the page does not know is no error', async () => {
+    await show('#/rejected/of_tomorrow');
+    expect(screen.getByText('This page does not know that reason')).toBeTruthy();
   });
 });
 

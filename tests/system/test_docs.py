@@ -87,3 +87,11 @@ def test_metrics_are_in_the_documents_and_the_programs():
     assert {name for name in listed if name.startswith("highwater_")} == exported
     said = {name for document in files_of(".md") for name in re.findall(r"\bhighwater_\w+[a-z]\b", (CLONE / document).read_text())}
     assert {name for name in said if re.search(r"_(total|seconds|bytes|up)$", name)} <= exported
+
+
+def test_every_reason_for_rejecting_has_what_to_do():
+    names = re.search(r"error_texts\[READING_ERROR_COUNT\] = \{(.*?)\};", (CLONE / "shared/model/reading_fault.c").read_text(), re.DOTALL)
+    reasons = set(re.findall(r'= "(\w+)"', names[1])) - {"ok"}
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", (CLONE / "docs/REJECTED.md").read_text(), re.DOTALL | re.MULTILINE))
+    assert set(sections) == reasons
+    assert all(re.search(r"^Do: .", text, re.MULTILINE) for text in sections.values())

@@ -7,6 +7,7 @@ import type { Collector } from '../contract';
 import { formatAge, formatBytes, formatCount, formatMs, formatShort, nameReason } from '../format';
 import { live, useLive, useTick } from '../live';
 import { parseMetrics, sumOf, type Metrics } from '../metrics';
+import { formatRoute } from '../router';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
@@ -265,7 +266,9 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
             <tbody>
               {sorted.map(([reason, count]) => (
                 <tr key={reason}>
-                  <th scope="row">{nameReason(reason)}</th>
+                  <th scope="row">
+                    <a href={formatRoute({ view: 'rejected', reason })}>{nameReason(reason)}</a>
+                  </th>
                   <td className="number">{formatCount(count)}</td>
                   <td className="number share">
                     <span className="track" aria-hidden="true">
