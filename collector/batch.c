@@ -1,6 +1,6 @@
-/* Sorting pays twice: the database appends to the index in runs instead of jumping about (two to
- * three times the rows a second), and repetitions of a reading within the batch lie side by side,
- * so they are left out here instead of failing the COPY.
+/* Sorting pays twice: a database appends to its index in runs instead of jumping about (two to three
+ * times the rows a second), and repetitions of a reading within the batch lie side by side,
+ * so they are left out here instead of being refused there.
  *
  * It goes in two steps, because readings arrive nearly in the order of their time: a counting sort
  * by device, which keeps that order, then whatever is left to do within each device. */
@@ -14,7 +14,7 @@
 struct sort_key {
     int64_t recorded_at_us;
     int64_t content_hash;
-    int32_t store_ref;
+    int32_t rank;
     uint32_t row;
 };
 
@@ -94,8 +94,8 @@ static int compare_keys(const void *left, const void *right)
     const struct sort_key *a = left;
     const struct sort_key *b = right;
 
-    if (a->store_ref != b->store_ref)
-        return a->store_ref < b->store_ref ? -1 : 1;
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
     if (a->recorded_at_us != b->recorded_at_us)
         return a->recorded_at_us < b->recorded_at_us ? -1 : 1;
     if (a->content_hash != b->content_hash)
@@ -105,7 +105,7 @@ static int compare_keys(const void *left, const void *right)
 
 static bool is_same(const struct sort_key *a, const struct sort_key *b)
 {
-    return a->store_ref == b->store_ref && a->recorded_at_us == b->recorded_at_us &&
+    return a->rank == b->rank && a->recorded_at_us == b->recorded_at_us &&
            a->content_hash == b->content_hash;
 }
 
@@ -113,7 +113,7 @@ enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 
 static uint32_t digit_of(const struct sort_key *key, unsigned shift)
 {
-    return (uint32_t)key->store_ref >> shift & (DIGITS - 1);
+    return (uint32_t)key->rank >> shift & (DIGITS - 1);
 }
 
 /* Sorts by one digit of the device after the other, lowest first; a digit that all have in common
@@ -153,14 +153,14 @@ static void sort_within_devices(struct sort_key *keys, size_t count)
     for (size_t start = 0; start < count; start = end) {
         bool is_sorted = true;
 
-        for (end = start + 1; end < count && keys[end].store_ref == keys[start].store_ref; end++)
+        for (end = start + 1; end < count && keys[end].rank == keys[start].rank; end++)
             is_sorted = is_sorted && compare_keys(&keys[end - 1], &keys[end]) < 0;
         if (!is_sorted)
             qsort(keys + start, end - start, sizeof(keys[0]), compare_keys);
     }
 }
 
-void batch_sort(struct batch *batch, const struct devices *devices)
+void batch_sort(struct batch *batch, const int32_t *ranks)
 {
     struct sort_key *keys;
 
@@ -179,7 +179,7 @@ void batch_sort(struct batch *batch, const struct devices *devices)
 
         keys[i] = (struct sort_key){.recorded_at_us = reading->recorded_at_us,
                                     .content_hash = reading->content_hash,
-                                    .store_ref = devices->items[row->device].store_ref,
+                                    .rank = ranks[row->device],
                                     .row = (uint32_t)i};
     }
     keys = sort_by_device(keys, keys + batch->order_capacity, batch->count);

@@ -2,7 +2,7 @@
  *
  * Shape    rows in order of arrival, each a reading with its device, arrival and the bytes it came
  *          from; beside them the rejected messages. batch_sort() makes `order`: rows
- *          by (store_ref, recorded_at, content_hash), repetitions left out.
+ *          by (rank of the device, recorded_at, content_hash), repetitions left out.
  * Units    arrival in microseconds since 1970.
  * Errors   none: it grows. How much may gather is for the one who reads.
  * Owner    whoever embeds the struct; what is pushed is copied in. batch_clear() keeps the memory for
@@ -11,7 +11,6 @@
 #ifndef HIGHWATER_BATCH_H
 #define HIGHWATER_BATCH_H
 
-#include "collector/devices.h"
 #include "collector/rejected_list.h"
 #include "shared/base/buffer.h"
 #include "shared/model/reading_json.h"
@@ -81,7 +80,7 @@ void batch_note_arrival(struct batch *batch, int64_t received_at_us);
 /* Adds an item that is none, with its error, detail, bytes and arrival. */
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item);
 
-/* Needs the store_ref of every device in the batch. */
-void batch_sort(struct batch *batch, const struct devices *devices);
+/* `ranks` has a number for each device by its index, and the order is theirs. */
+void batch_sort(struct batch *batch, const int32_t *ranks);
 
 #endif

@@ -16,7 +16,6 @@ void devices_release(struct devices *devices)
     free(devices->blocks);
     free(devices->items);
     free(devices->slots);
-    free(devices->by_store_ref);
     *devices = (struct devices){0};
 }
 
@@ -109,40 +108,5 @@ bool devices_find(const struct devices *devices, const char *id, size_t bytes, u
     if (slot->index == 0)
         return false;
     *index = slot->index - 1;
-    return true;
-}
-
-void devices_set_store_ref(struct devices *devices, uint32_t index, int32_t store_ref)
-{
-    size_t at = (size_t)store_ref;
-
-    devices->items[index].store_ref = store_ref;
-    if (at >= devices->by_store_ref_count) {
-        size_t count = mem_grown(devices->by_store_ref_count, at + 1);
-
-        devices->by_store_ref =
-            mem_realloc(devices->by_store_ref, count * sizeof(devices->by_store_ref[0]));
-        memset(devices->by_store_ref + devices->by_store_ref_count, 0,
-               (count - devices->by_store_ref_count) * sizeof(devices->by_store_ref[0]));
-        devices->by_store_ref_count = count;
-    }
-    devices->by_store_ref[at] = index + 1;
-}
-
-void devices_forget_store_ref(struct devices *devices, uint32_t index)
-{
-    size_t at = (size_t)devices->items[index].store_ref;
-
-    if (at < devices->by_store_ref_count)
-        devices->by_store_ref[at] = 0;
-    devices->items[index].store_ref = 0;
-}
-
-bool devices_find_store_ref(const struct devices *devices, int32_t store_ref, uint32_t *index)
-{
-    if (store_ref < 0 || (size_t)store_ref >= devices->by_store_ref_count ||
-        devices->by_store_ref[store_ref] == 0)
-        return false;
-    *index = devices->by_store_ref[store_ref] - 1;
     return true;
 }

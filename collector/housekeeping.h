@@ -9,6 +9,7 @@
 #define HIGHWATER_HOUSEKEEPING_H
 
 #include "collector/board_publisher.h"
+#include "collector/devices.h"
 #include "collector/ingest.h"
 #include "collector/silence.h"
 #include "collector/stores/postgres/maintenance.h"

@@ -375,11 +375,18 @@ static void on_removed(struct store *store, uint32_t device, bool is_whole)
     ingest->config.on_removed(ingest, device, is_whole);
 }
 
-static void on_added(struct store *store, int32_t store_ref)
+static void on_device(struct store *store, uint32_t device)
 {
     struct ingest *ingest = store->config.user;
 
-    ingest->config.on_added(ingest, store_ref);
+    ingest->config.on_device(ingest, device);
+}
+
+static void on_added(struct store *store, uint32_t device)
+{
+    struct ingest *ingest = store->config.user;
+
+    ingest->config.on_added(ingest, device);
 }
 
 static void on_added_many(struct store *store)
@@ -436,6 +443,7 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     ingest->config.store.user = ingest;
     ingest->config.store.on_ready = on_ready;
     ingest->config.store.on_removed = on_removed;
+    ingest->config.store.on_device = on_device;
     ingest->config.store.on_added = on_added;
     ingest->config.store.on_added_many = on_added_many;
     ingest->config.store.on_unready = on_unready;

@@ -31,6 +31,7 @@
 #include "collector/allowance.h"
 #include "collector/backlog.h"
 #include "collector/batch.h"
+#include "collector/devices.h"
 #include "collector/rejects.h"
 #include "collector/session.h"
 #include "collector/source.h"
@@ -89,7 +90,7 @@ struct ingest_config {
     void (*on_state)(struct ingest *ingest); /* ready for work, or no longer */
     /* see store.h: what others took out of the tables, or put in */
     void (*on_removed)(struct ingest *ingest, uint32_t device, bool is_whole);
-    void (*on_added)(struct ingest *ingest, int32_t store_ref);
+    void (*on_added)(struct ingest *ingest, uint32_t device);
     void (*on_added_many)(struct ingest *ingest);
     /* this collector has become the active one of its id (again, if another may have been active
      * meanwhile), or is on standby */

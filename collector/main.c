@@ -195,7 +195,7 @@ int main(int argc, char **argv)
         return run_forget(&c->settings);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
-    sequences_init(&c->sequences, &c->devices, c->settings.collector_id);
+    sequences_init(&c->sequences, &c->ingest.store.refs, c->settings.collector_id);
     init_windows(c);
     wiring_start_reload(c);
     uv_signal_init(c->loop, &c->sigterm);

@@ -3,7 +3,6 @@
 #include "shared/base/log.h"
 #include "shared/base/timestamp.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 enum { LOAD_RESTS = 4 }; /* times as long as a load took, before the next one for others */
@@ -33,6 +32,7 @@ static void load_due(struct reload *reload)
                                    .features = c->features,
                                    .longest_us = c->longest_us,
                                    .devices = c->devices,
+                                   .refs = c->refs,
                                    .windows = c->windows,
                                    .sequences = c->sequences,
                                    .coverage = c->coverage,
@@ -48,9 +48,8 @@ static void load_due(struct reload *reload)
         return;
     reload->changed_loading = reload->changed.bytes;
     if (!reload->loads_all) {
-        buffer_clear(&reload->only);
-        buffer_printf(&reload->only, "{%s}", buffer_text(&reload->changed));
-        config.only = buffer_text(&reload->only);
+        config.only = (const uint32_t *)(const void *)reload->changed.data;
+        config.only_count = reload->changed.bytes / sizeof(uint32_t);
     }
     if (!loader_start(&reload->loader, reload->loop, &config, error, sizeof(error)))
         log_error("windows: %s", error);
@@ -60,7 +59,6 @@ static void load_due(struct reload *reload)
 static void forget_loaded(struct reload *reload)
 {
     size_t left = reload->changed.bytes - reload->changed_loading;
-    const char *rest;
 
     if (!reload->loader.config.only) {
         int64_t now_us = timestamp_now();
@@ -68,16 +66,8 @@ static void forget_loaded(struct reload *reload)
         reload->rests_until_us = now_us + LOAD_RESTS * (now_us - reload->loader.started_at_us);
         reload->loads_all = false;
     }
-    if (left == 0) {
-        buffer_clear(&reload->changed);
-        return;
-    }
-    rest = buffer_text(&reload->changed) + reload->changed_loading;
-    if (*rest == ',') {
-        rest++;
-        left--;
-    }
-    memmove(reload->changed.data, rest, left);
+    if (left > 0)
+        memmove(reload->changed.data, reload->changed.data + reload->changed_loading, left);
     reload->changed.bytes = left;
 }
 
@@ -105,11 +95,6 @@ static void hide_boards(struct reload *reload)
     board_publisher_set_complete(reload->config.publisher, false);
 }
 
-static void note_changed(struct reload *reload, int32_t store_ref)
-{
-    buffer_printf(&reload->changed, "%s%" PRId32, reload->changed.bytes > 0 ? "," : "", store_ref);
-}
-
 void reload_all(struct reload *reload)
 {
     reload->loads_all = true;
@@ -135,16 +120,16 @@ void reload_set_active(struct reload *reload, bool is_active)
     loader_cancel(&reload->loader);
 }
 
-void reload_device(struct reload *reload, int32_t store_ref)
+void reload_device(struct reload *reload, uint32_t device)
 {
-    note_changed(reload, store_ref);
+    buffer_put(&reload->changed, &device, sizeof(device));
     load_due(reload);
 }
 
-void reload_cleared_device(struct reload *reload, int32_t store_ref)
+void reload_cleared_device(struct reload *reload, uint32_t device)
 {
     hide_boards(reload);
-    reload_device(reload, store_ref);
+    reload_device(reload, device);
     /* a load that is under way may have read what was taken out */
     if (reload->loads_again)
         loader_cancel(&reload->loader);
@@ -188,5 +173,4 @@ void reload_stop(struct reload *reload)
 void reload_release(struct reload *reload)
 {
     buffer_release(&reload->changed);
-    buffer_release(&reload->only);
 }

@@ -22,6 +22,7 @@ struct reload_config {
     const struct features *features;
     int64_t longest_us; /* interval */
     struct devices *devices;
+    struct refs *refs;
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
@@ -37,8 +38,7 @@ struct reload {
     bool is_stopping;       /* no load begins any more */
     bool loads_again;       /* when the loader has ended */
     bool loads_all;         /* the windows of all devices, not only of those: */
-    struct buffer changed;  /* devices.id of those that others have changed, with commas */
-    struct buffer only;     /* the array literal that the loader reads */
+    struct buffer changed;  /* uint32_t each: devices that others have changed */
     size_t changed_loading; /* so many bytes of `changed` are being loaded */
     bool sees_company;      /* another collector is live */
     bool lacks_readings;    /* of a collector that is gone */
@@ -57,10 +57,10 @@ void reload_from_scratch(struct reload *reload);
 
 /* Others stored readings without us: of many devices, or of this one. */
 void reload_all(struct reload *reload);
-void reload_device(struct reload *reload, int32_t store_ref);
+void reload_device(struct reload *reload, uint32_t device);
 
 /* Others took readings out of the tables; the device's windows have been cleared. */
-void reload_cleared_device(struct reload *reload, int32_t store_ref);
+void reload_cleared_device(struct reload *reload, uint32_t device);
 
 /* One of the collectors in the database's table; NULL = that was the last of them. */
 void reload_note_collector(struct reload *reload, const char *id, bool is_live, int64_t batches);

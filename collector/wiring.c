@@ -75,14 +75,14 @@ static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
     windows_clear_device(&c->windows, device);
     if (is_whole)
         sequences_forget(&c->sequences, device);
-    reload_cleared_device(&c->reload, c->devices.items[device].store_ref);
+    reload_cleared_device(&c->reload, device);
 }
 
-static void on_added(struct ingest *ingest, int32_t store_ref)
+static void on_added(struct ingest *ingest, uint32_t device)
 {
     struct collector *c = ingest->config.user;
 
-    reload_device(&c->reload, store_ref);
+    reload_device(&c->reload, device);
 }
 
 static void on_added_many(struct ingest *ingest)
@@ -232,6 +232,7 @@ void wiring_start_reload(struct collector *c)
                                          .features = &s->features,
                                          .longest_us = intervals_longest_us(&s->intervals),
                                          .devices = &c->devices,
+                                         .refs = &c->ingest.store.refs,
                                          .windows = &c->windows,
                                          .sequences = &c->sequences,
                                          .coverage = &c->coverage,

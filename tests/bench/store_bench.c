@@ -14,6 +14,7 @@
  * up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it then is.
  */
 #include "collector/batch.h"
+#include "collector/devices.h"
 #include "collector/stores/postgres/peaks.h"
 #include "collector/stores/postgres/pg_binary.h"
 #include "collector/stores/postgres/store.h"
@@ -59,8 +60,9 @@ struct bench {
     struct reading_rules rules;
     struct topic_filter filter;
     struct devices devices;
+    struct refs refs; /* of path; store has its own */
     struct windows windows;
-    struct peaks peaks; /* of path; store has its own */
+    struct peaks peaks; /* so, too */
     struct store store;
     struct batch batch;
     struct buffer rows;
@@ -185,7 +187,7 @@ static void make_windows(struct bench *bench)
             windows_insert_peak(&bench->windows, device, f, &storage.reading);
         }
         if (!bench->settings.database_url)
-            devices_set_store_ref(&bench->devices, device, (int32_t)device + 1);
+            refs_set(&bench->refs, device, (int32_t)device + 1);
     }
 }
 
@@ -241,12 +243,12 @@ static void take_into_windows(struct bench *bench)
 __attribute__((noinline)) static void measured_path(struct bench *bench)
 {
     parse_messages(bench);
-    batch_sort(&bench->batch, &bench->devices);
+    batch_sort(&bench->batch, bench->refs.by_device);
     buffer_clear(&bench->rows);
-    rows_put_readings(&bench->batch, &bench->devices, 0, bench->batch.sorted_count, NULL,
+    rows_put_readings(&bench->batch, &bench->refs, 0, bench->batch.sorted_count, NULL,
                       &bench->rows);
     peaks_begin(&bench->peaks);
-    peaks_encode(&bench->peaks, &bench->batch, &bench->devices, NULL, &bench->rows);
+    peaks_encode(&bench->peaks, &bench->batch, &bench->refs, NULL, &bench->rows);
     peaks_committed(&bench->peaks);
     take_into_windows(bench);
     batch_clear(&bench->batch);
@@ -441,6 +443,7 @@ int main(int argc, char **argv)
     buffer_release(&bench.rows);
     windows_release(&bench.windows);
     devices_release(&bench.devices);
+    refs_release(&bench.refs);
     free(bench.order);
     free(bench.messages);
     return 0;

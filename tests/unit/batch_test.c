@@ -14,24 +14,21 @@
 
 enum { FEATURES = 2 };
 
-/* Devices 0, 1, 2 with the store_refs 30, 20, 10: the order in the table is the other way round. */
+enum { DEVICES_MOST = 3000 };
+
+/* Devices 0, 1, 2 with the ranks 30, 20, 10: their order is the other way round. */
 struct fixture {
     struct batch batch;
-    struct devices devices;
+    int32_t ranks[DEVICES_MOST];
 };
 
 static int set_up(void **state)
 {
-    static const char *const ids[] = {"a", "b", "c"};
     struct fixture *f = calloc(1, sizeof(*f));
 
     batch_init(&f->batch, FEATURES);
-    for (uint32_t i = 0; i < 3; i++) {
-        bool is_new;
-
-        devices_find_or_add(&f->devices, ids[i], &is_new);
-        devices_set_store_ref(&f->devices, i, (int32_t)(30 - i * 10));
-    }
+    for (int i = 0; i < 3; i++)
+        f->ranks[i] = 30 - i * 10;
     *state = f;
     return 0;
 }
@@ -41,7 +38,6 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     batch_release(&f->batch);
-    devices_release(&f->devices);
     free(f);
     return 0;
 }
@@ -90,7 +86,7 @@ static void test_batch__rows_are_sorted_as_the_index_is(void **state)
     push(f, 2, 9, -5);
     push(f, 2, 9, 5);
     push(f, 1, 6, 0);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     assert_int_equal(f->batch.sorted_count, 6);
     assert_memory_equal(f->batch.order, expected, sizeof(expected));
 }
@@ -104,7 +100,7 @@ static void test_batch__of_repetitions_the_first_stays(void **state)
     push(f, 1, 5, 3);
     push(f, 1, 5, 4);
     push(f, 1, 5, 3);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     assert_int_equal(f->batch.count, 5);
     assert_int_equal(f->batch.sorted_count, 3);
     assert_int_equal(f->batch.order[0], 0);
@@ -120,13 +116,13 @@ static void test_batch__random_rows_are_each_once_and_in_order(void **state)
     for (int i = 0; i < 5000; i++)
         push(f, (uint32_t)random_below(&seed, 3), (int64_t)random_below(&seed, 50),
              (int)random_below(&seed, 4) - 2);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     assert_int_equal(f->batch.sorted_count, 3 * 50 * 4); /* nearly surely: 8 draws for each key */
     for (size_t i = 1; i < f->batch.sorted_count; i++) {
         const struct batch_row *a = batch_row(&f->batch, f->batch.order[i - 1]);
         const struct batch_row *b = batch_row(&f->batch, f->batch.order[i]);
-        int32_t id_a = f->devices.items[a->device].store_ref;
-        int32_t id_b = f->devices.items[b->device].store_ref;
+        int32_t id_a = f->ranks[a->device];
+        int32_t id_b = f->ranks[b->device];
         const struct reading *ra = batch_reading(a);
         const struct reading *rb = batch_reading(b);
 
@@ -136,26 +132,19 @@ static void test_batch__random_rows_are_each_once_and_in_order(void **state)
     }
 }
 
-/* Ids of one, two and three digits of the counting sort, in rising order of the devices. */
-static void add_devices(struct fixture *f, uint32_t count, int32_t spread)
+/* Ranks of one, two and three digits of the counting sort, falling. */
+static void spread_ranks(struct fixture *f, uint32_t count, int32_t spread)
 {
-    for (uint32_t i = f->devices.count; i < count; i++) {
-        char id[32];
-        bool is_new;
-
-        snprintf(id, sizeof(id), "device_%u", (unsigned)i);
-        devices_find_or_add(&f->devices, id, &is_new);
-    }
-    for (uint32_t i = 0; i < count; i++) /* the table by store_ref is not asked here */
-        f->devices.items[i].store_ref = (int32_t)(count - i) * spread;
+    for (uint32_t i = 0; i < count; i++)
+        f->ranks[i] = (int32_t)(count - i) * spread;
 }
 
 static int compare_rows(const struct fixture *f, uint32_t left, uint32_t right)
 {
     const struct batch_row *a = batch_row(&f->batch, left);
     const struct batch_row *b = batch_row(&f->batch, right);
-    int32_t id_a = f->devices.items[a->device].store_ref;
-    int32_t id_b = f->devices.items[b->device].store_ref;
+    int32_t id_a = f->ranks[a->device];
+    int32_t id_b = f->ranks[b->device];
     const struct reading *ra = batch_reading(a);
     const struct reading *rb = batch_reading(b);
 
@@ -197,7 +186,7 @@ static void test_batch__rows_of_any_device_and_time_are_in_order(void **state)
 {
     static const struct {
         uint32_t devices;
-        int32_t spread; /* between two database ids */
+        int32_t spread; /* between two ranks */
         uint64_t times; /* distinct ones */
         size_t rows;
     } cases[] = {{5, 1, 3, 200},          {5, 1, 100000, 2000},    {3000, 1, 10, 5000},
@@ -207,12 +196,12 @@ static void test_batch__rows_of_any_device_and_time_are_in_order(void **state)
     uint64_t seed = 3;
 
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-        add_devices(f, cases[c].devices, cases[c].spread);
+        spread_ranks(f, cases[c].devices, cases[c].spread);
         batch_clear(&f->batch);
         for (size_t i = 0; i < cases[c].rows; i++)
             push(f, (uint32_t)random_below(&seed, cases[c].devices),
                  (int64_t)random_below(&seed, cases[c].times), (int)random_below(&seed, 3) - 1);
-        batch_sort(&f->batch, &f->devices);
+        batch_sort(&f->batch, f->ranks);
         check_order(f);
     }
 }
@@ -223,14 +212,14 @@ static void test_batch__one_that_grew_unsorted_meanwhile_is_sorted(void **state)
 
     for (int i = 0; i < 600; i++)
         push(f, (uint32_t)i % 3, i, 0);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     batch_clear(&f->batch);
     for (int i = 0; i < 5000; i++)
         push(f, (uint32_t)i % 3, i, 0);
     batch_clear(&f->batch);
     for (int i = 0; i < 600; i++)
         push(f, (uint32_t)i % 3, 600 - i, 0);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     check_order(f);
 }
 
@@ -292,12 +281,12 @@ static void test_batch__cleared_it_takes_the_next_round(void **state)
 
     for (int i = 0; i < 1000; i++)
         push(f, 0, i, 0);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     batch_row(&f->batch, 0)->is_refused = true;
     capacity = f->batch.capacity;
     batch_clear(&f->batch);
     push(f, 0, 1, 0);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     assert_int_equal(f->batch.sorted_count, 1);
     assert_false(batch_row(&f->batch, 0)->is_refused);
     assert_int_equal(f->batch.capacity, capacity);
@@ -307,10 +296,10 @@ static void test_batch__an_empty_one_can_be_sorted(void **state)
 {
     struct fixture *f = *state;
 
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     assert_int_equal(f->batch.sorted_count, 0);
     reject(f, "t", "", "", 500);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->ranks);
     assert_int_equal(f->batch.sorted_count, 0);
     assert_false(batch_is_empty(&f->batch));
 }

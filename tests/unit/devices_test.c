@@ -69,46 +69,6 @@ static void test_devices__the_longest_ids_fill_blocks_to_the_edge(void **state)
     devices_release(&devices);
 }
 
-static void test_devices__a_store_ref_leads_back_to_its_device(void **state)
-{
-    static const int32_t ids[] = {5, 1, 70000, 6, 2147483};
-    struct devices devices = {0};
-    uint32_t index;
-    char id[32];
-    bool is_new;
-
-    (void)state;
-    for (uint32_t i = 0; i < 5; i++) {
-        snprintf(id, sizeof(id), "%u", i);
-        devices_find_or_add(&devices, id, &is_new);
-        assert_int_equal(devices.items[i].store_ref, 0);
-        devices_set_store_ref(&devices, i, ids[i]);
-    }
-    for (uint32_t i = 0; i < 5; i++) {
-        assert_int_equal(devices.items[i].store_ref, ids[i]);
-        assert_true(devices_find_store_ref(&devices, ids[i], &index));
-        assert_int_equal(index, i);
-    }
-    devices_release(&devices);
-}
-
-static void test_devices__an_unknown_store_ref_is_not_found(void **state)
-{
-    static const int32_t unknown[] = {-2147483647, -1, 0, 1, 6, 15, 16, 17, 2147483647};
-    struct devices devices = {0};
-    uint32_t index = 77;
-    bool is_new;
-
-    (void)state;
-    assert_false(devices_find_store_ref(&devices, 1, &index));
-    devices_find_or_add(&devices, "a", &is_new);
-    devices_set_store_ref(&devices, 0, 5);
-    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
-        assert_false(devices_find_store_ref(&devices, unknown[i], &index));
-    assert_int_equal(index, 77);
-    devices_release(&devices);
-}
-
 static void test_devices__one_is_found_by_a_part_of_a_text(void **state)
 {
     struct devices devices = {0};
@@ -157,8 +117,6 @@ int main(void)
         cmocka_unit_test(test_devices__an_id_has_one_index_for_good),
         cmocka_unit_test(test_devices__a_hundred_thousand_are_all_found_and_their_ids_stay_put),
         cmocka_unit_test(test_devices__the_longest_ids_fill_blocks_to_the_edge),
-        cmocka_unit_test(test_devices__a_store_ref_leads_back_to_its_device),
-        cmocka_unit_test(test_devices__an_unknown_store_ref_is_not_found),
         cmocka_unit_test(test_devices__one_is_found_by_a_part_of_a_text),
         cmocka_unit_test(test_devices__released_it_can_be_used_again),
     };

@@ -13,7 +13,7 @@
 struct fixture {
     struct features features;
     struct batch batch;
-    struct devices devices;
+    struct refs refs;
     struct peaks peaks;
     struct buffer rows;
 };
@@ -22,13 +22,11 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     char error[256];
-    bool is_new;
 
     features_parse(&f->features, "temperature", error, sizeof(error));
     batch_init(&f->batch, f->features.count);
     peaks_init(&f->peaks, &f->features);
-    devices_find_or_add(&f->devices, "a", &is_new);
-    devices_set_store_ref(&f->devices, 0, 1);
+    refs_set(&f->refs, 0, 1);
     *state = f;
     return 0;
 }
@@ -39,7 +37,7 @@ static int tear_down(void **state)
 
     peaks_release(&f->peaks);
     batch_release(&f->batch);
-    devices_release(&f->devices);
+    refs_release(&f->refs);
     buffer_release(&f->rows);
     free(f);
     return 0;
@@ -56,10 +54,10 @@ static size_t sent(struct fixture *f, int64_t recorded_at_us, double value)
     batch_push(
         &f->batch, 0,
         &(struct reading_item){.reading = &storage.reading, .seq = -1, .bytes = "", .length = 0});
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->refs.by_device);
     buffer_clear(&f->rows);
     peaks_begin(&f->peaks);
-    return peaks_encode(&f->peaks, &f->batch, &f->devices, NULL, &f->rows);
+    return peaks_encode(&f->peaks, &f->batch, &f->refs, NULL, &f->rows);
 }
 
 static void test_peaks__the_first_reading_is_sent_as_the_highest_and_the_lowest(void **state)

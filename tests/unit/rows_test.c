@@ -11,22 +11,20 @@
 
 #include <cmocka.h>
 
-enum { FEATURES = 2, STORE_REF = 20 };
+enum { FEATURES = 2, REF = 20 };
 
 struct fixture {
     struct batch batch;
-    struct devices devices;
+    struct refs refs;
     struct buffer out;
 };
 
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    bool is_new;
 
     batch_init(&f->batch, FEATURES);
-    devices_find_or_add(&f->devices, "a", &is_new);
-    devices_set_store_ref(&f->devices, 0, STORE_REF);
+    refs_set(&f->refs, 0, REF);
     *state = f;
     return 0;
 }
@@ -36,7 +34,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     batch_release(&f->batch);
-    devices_release(&f->devices);
+    refs_release(&f->refs);
     buffer_release(&f->out);
     free(f);
     return 0;
@@ -66,10 +64,10 @@ static void test_rows__an_encoded_row_reads_back(void **state)
     struct pg_row row;
 
     push(f, 1234567890, -7 * INT64_C(0x100000000));
-    batch_sort(&f->batch, &f->devices);
-    assert_int_equal(rows_put_readings(&f->batch, &f->devices, 0, 1, NULL, &f->out), 1);
+    batch_sort(&f->batch, f->refs.by_device);
+    assert_int_equal(rows_put_readings(&f->batch, &f->refs, 0, 1, NULL, &f->out), 1);
     assert_true(pg_row_start(&row, (const char *)f->out.data, f->out.bytes, false));
-    assert_int_equal(pg_row_int4(&row), STORE_REF);
+    assert_int_equal(pg_row_int4(&row), REF);
     assert_true(pg_row_int8(&row) == -7 * INT64_C(0x100000000));
     assert_int_equal(pg_row_timestamp(&row), 1234567890);
     assert_int_equal(pg_row_timestamp(&row), 1000);
@@ -88,14 +86,14 @@ static void test_rows__what_is_refused_or_stored_is_not_encoded(void **state)
 
     for (int i = 0; i < 4; i++)
         push(f, i, 0);
-    batch_sort(&f->batch, &f->devices);
+    batch_sort(&f->batch, f->refs.by_device);
     batch_row(&f->batch, 1)->is_refused = true;
     batch_row(&f->batch, 2)->is_stored = true;
-    assert_int_equal(rows_put_readings(&f->batch, &f->devices, 0, 4, NULL, &f->out), 2);
+    assert_int_equal(rows_put_readings(&f->batch, &f->refs, 0, 4, NULL, &f->out), 2);
     buffer_clear(&f->out);
-    assert_int_equal(rows_put_readings(&f->batch, &f->devices, 1, 3, NULL, &f->out), 0);
+    assert_int_equal(rows_put_readings(&f->batch, &f->refs, 1, 3, NULL, &f->out), 0);
     assert_int_equal(f->out.bytes, 0);
-    assert_int_equal(rows_put_readings(&f->batch, &f->devices, 2, 4, NULL, &f->out), 1);
+    assert_int_equal(rows_put_readings(&f->batch, &f->refs, 2, 4, NULL, &f->out), 1);
     assert_true(pg_row_start(&row, (const char *)f->out.data, f->out.bytes, false));
     pg_row_int4(&row);
     pg_row_int8(&row);

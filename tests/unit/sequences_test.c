@@ -12,28 +12,22 @@
 #define NOON_US INT64_C(1795694400000000) /* 2026-11-26T12:00:00Z */
 #define SECOND_US INT64_C(1000000)
 
-static struct devices devices;
+static struct refs refs;
 static struct sequences sequences;
 static struct buffer sql;
 
-/* Devices d0, d1, ... whose store_refs fall: 1000000, 999999, ... */
+/* Devices 0, 1, ... whose numbers in the database fall: 1000000, 999999, ... */
 static uint32_t device_of(unsigned number)
 {
-    char id[16];
-    uint32_t device;
-    bool is_new;
-
-    snprintf(id, sizeof(id), "d%u", number);
-    device = devices_find_or_add(&devices, id, &is_new);
-    if (is_new)
-        devices_set_store_ref(&devices, device, 1000000 - (int32_t)number);
-    return device;
+    if (refs_of(&refs, number) == 0)
+        refs_set(&refs, number, 1000000 - (int32_t)number);
+    return number;
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    sequences_init(&sequences, &devices, "me");
+    sequences_init(&sequences, &refs, "me");
     return 0;
 }
 
@@ -41,8 +35,7 @@ static int tear_down(void **state)
 {
     (void)state;
     sequences_release(&sequences);
-    devices_release(&devices);
-    devices = (struct devices){0};
+    refs_release(&refs);
     buffer_release(&sql);
     return 0;
 }
@@ -130,7 +123,7 @@ static void test_sequences__a_device_without_a_state_is_made_of_its_numbers(void
     assert_int_equal(sequences_totals(&sequences).repeats, 1);
 }
 
-static void test_sequences__a_statement_is_in_the_order_of_store_refs(void **state)
+static void test_sequences__a_statement_is_in_the_order_of_the_databases_numbers(void **state)
 {
     const char *text;
 
@@ -236,7 +229,7 @@ static void test_sequences__a_device_that_was_removed_is_not_written(void **stat
     (void)state;
     sequences_loaded(&sequences, NOON_US);
     take(0, 1, NOON_US);
-    devices_set_store_ref(&devices, device_of(0), 0);
+    refs_forget(&refs, 0);
     assert_true(sequences_begin_round(&sequences, INT64_MIN));
     assert_string_equal(statement(), "SELECT");
 }
@@ -295,7 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_comes_before_the_load_is_taken_behind_it),
         TEST(a_device_without_a_state_is_made_of_its_numbers),
-        TEST(a_statement_is_in_the_order_of_store_refs),
+        TEST(a_statement_is_in_the_order_of_the_databases_numbers),
         TEST(many_devices_take_several_statements_and_one_mark),
         TEST(what_failed_is_written_in_the_next_round),
         TEST(the_mark_goes_on_without_numbers_but_not_all_the_time),

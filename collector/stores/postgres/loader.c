@@ -57,6 +57,7 @@ static void on_closed(struct pg_link *link)
     struct loader *loader = link->config.user;
 
     buffer_release(&loader->sql);
+    free(loader->only);
     free(loader->reading);
     loader->is_running = false;
     loader->config.on_done(loader, loader->is_complete);
@@ -91,7 +92,7 @@ static void load_device(struct loader *loader, struct pg_row *row)
     pg_row_text(row, id, sizeof(id));
     if (row->failed)
         return;
-    devices_set_store_ref(loader->config.devices, known_device(loader, id), database_id);
+    refs_set(loader->config.refs, known_device(loader, id), database_id);
     loader->devices_loaded++;
 }
 
@@ -123,7 +124,7 @@ static void load_peak(struct loader *loader, struct pg_row *row)
 
     pg_row_text(row, feature, sizeof(feature));
     pg_row_text(row, order, sizeof(order));
-    is_known = devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device);
+    is_known = refs_find(loader->config.refs, pg_row_int4(row), &device);
     read_reading(loader, row);
     at = features_find(features, feature);
     is_highest = strcmp(order, "desc") == 0;
@@ -140,7 +141,7 @@ static void load_peak(struct loader *loader, struct pg_row *row)
 static void load_sequence(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
-    bool is_known = devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device);
+    bool is_known = refs_find(loader->config.refs, pg_row_int4(row), &device);
     struct sequences_state state;
 
     state.highest = pg_row_int8(row);
@@ -157,7 +158,7 @@ static void load_sequence(struct loader *loader, struct pg_row *row)
 static void load_number(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
-    bool is_known = devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device);
+    bool is_known = refs_find(loader->config.refs, pg_row_int4(row), &device);
     int64_t number = pg_row_int8(row);
     int64_t recorded_at_us = pg_row_timestamp(row);
     int64_t received_at_us = pg_row_timestamp(row);
@@ -193,7 +194,7 @@ static void load_reading(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
 
-    if (!devices_find_store_ref(loader->config.devices, pg_row_int4(row), &device))
+    if (!refs_find(loader->config.refs, pg_row_int4(row), &device))
         return;
     read_reading(loader, row);
     if (row->failed)
@@ -320,7 +321,7 @@ static void put_layer(struct loader *loader, int64_t from_us, int64_t until_us)
 static void put_only(const struct loader *loader, struct buffer *sql, const char *column)
 {
     if (loader->config.only)
-        buffer_printf(sql, " AND %s = ANY ('%s')", column, loader->config.only);
+        buffer_printf(sql, " AND %s = ANY ('{%s}')", column, loader->only);
 }
 
 /* Of single devices there are few enough readings to be read as they are. */
@@ -448,6 +449,21 @@ static void on_up(struct pg_link *link)
     submit_step(loader);
 }
 
+/* As they are now: the caller's list does not stay. One that is not registered has nothing there. */
+static void keep_only(struct loader *loader)
+{
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < loader->config.only_count; i++) {
+        int32_t ref = refs_of(loader->config.refs, loader->config.only[i]);
+
+        if (ref != 0)
+            buffer_printf(&text, "%s%" PRId32, text.bytes > 0 ? "," : "", ref);
+    }
+    loader->only = mem_strdup(buffer_text(&text));
+    buffer_release(&text);
+}
+
 bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_config *config,
                   char *error, size_t error_bytes)
 {
@@ -460,6 +476,7 @@ bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_co
     *loader = (struct loader){.config = *config, .started_at_us = timestamp_now()};
     if (!pg_link_start(&loader->link, loop, &link_config, error, error_bytes))
         return false;
+    keep_only(loader);
     loader->reading = mem_calloc(1, reading_size(config->features->count));
     loader->is_running = true;
     return true;

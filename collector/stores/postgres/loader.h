@@ -14,6 +14,7 @@
 #include "collector/coverage.h"
 #include "collector/devices.h"
 #include "collector/stores/postgres/pg_binary.h"
+#include "collector/stores/postgres/refs.h"
 #include "collector/stores/postgres/sequences.h"
 #include "collector/windows.h"
 #include "shared/model/features.h"
@@ -26,10 +27,12 @@ struct loader_config {
     const struct features *features;
     int64_t longest_us; /* how far back; 0 = no readings, only peaks */
     struct devices *devices;
+    struct refs *refs;
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
-    const char *only; /* an array literal of devices.id: their peaks and readings, nothing else */
+    const uint32_t *only; /* devices: their peaks and readings, nothing else; NULL = all there is */
+    size_t only_count;
     const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
     void *user;
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
@@ -43,6 +46,7 @@ struct loader {
     struct pg_link link;
     struct pg_query query;
     struct buffer sql;
+    char *only;              /* the numbers of those, with commas */
     struct reading *reading; /* the one being loaded */
     int64_t started_at_us;
     int64_t now_us; /* one reference time for all layer boundaries of a run */

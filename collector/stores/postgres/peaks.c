@@ -107,7 +107,7 @@ static const struct reading *best_of(const struct batch *batch, size_t from, siz
 
 /* Of the rows [from, to), all of one device, what may be news; how many rows. */
 static size_t encode_device(struct peaks *peaks, const struct batch *batch, size_t from, size_t to,
-                            const struct rows_span *span, const struct devices *devices,
+                            const struct rows_span *span, const struct refs *refs,
                             struct buffer *out)
 {
     uint32_t device = batch_row(batch, batch->order[from])->device;
@@ -125,7 +125,7 @@ static size_t encode_device(struct peaks *peaks, const struct batch *batch, size
             candidate = (struct peaks_bound){sign * best->values[feature], best->recorded_at_us};
             if (!may_be_news(&peaks->bounds[at], &candidate))
                 continue;
-            put_row(out, devices->items[device].store_ref, best, feature, order, peaks->features);
+            put_row(out, refs->by_device[device], best, feature, order, peaks->features);
             note_sent(peaks, at, &candidate);
             encoded++;
         }
@@ -138,13 +138,13 @@ void peaks_begin(struct peaks *peaks)
     peaks->sent_count = 0;
 }
 
-size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct devices *devices,
+size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct refs *refs,
                     const struct rows_span *span, struct buffer *out)
 {
     size_t encoded = 0;
     size_t to;
 
-    make_bounds(peaks, devices->count);
+    make_bounds(peaks, refs->device_count);
     pg_put_header(out);
     for (size_t from = 0; from < batch->sorted_count; from = to) {
         uint32_t device = batch_row(batch, batch->order[from])->device;
@@ -152,7 +152,7 @@ size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct
         to = from + 1;
         while (to < batch->sorted_count && batch_row(batch, batch->order[to])->device == device)
             to++;
-        encoded += encode_device(peaks, batch, from, to, span, devices, out);
+        encoded += encode_device(peaks, batch, from, to, span, refs, out);
     }
     pg_put_trailer(out);
     return encoded;

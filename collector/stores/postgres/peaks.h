@@ -45,7 +45,7 @@ void peaks_begin(struct peaks *peaks);
 
 /* Appends the header, a row for each reading of the batch that is stored with `span` and may be
  * news, and the trailer. Returns how many rows. */
-size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct devices *devices,
+size_t peaks_encode(struct peaks *peaks, const struct batch *batch, const struct refs *refs,
                     const struct rows_span *span, struct buffer *out);
 
 /* "device, content_hash, ...": the columns in the order encoded. */

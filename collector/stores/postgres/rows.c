@@ -14,8 +14,8 @@ bool rows_is_due(const struct batch_row *row, const struct rows_span *span)
     return !span || (at_us >= span->from_us && at_us < span->until_us) != span->is_outside;
 }
 
-size_t rows_put_readings(const struct batch *batch, const struct devices *devices, size_t from,
-                         size_t to, const struct rows_span *span, struct buffer *out)
+size_t rows_put_readings(const struct batch *batch, const struct refs *refs, size_t from, size_t to,
+                         const struct rows_span *span, struct buffer *out)
 {
     size_t count = 0;
 
@@ -26,7 +26,7 @@ size_t rows_put_readings(const struct batch *batch, const struct devices *device
         if (!rows_is_due(row, span))
             continue;
         pg_put_row(out, (uint16_t)(6 + batch->feature_count));
-        pg_put_int4(out, devices->items[row->device].store_ref);
+        pg_put_int4(out, refs->by_device[row->device]);
         pg_put_int8(out, reading->content_hash);
         pg_put_timestamp(out, reading->recorded_at_us);
         pg_put_timestamp(out, row->received_at_us);

@@ -7,6 +7,7 @@
 #define HIGHWATER_ROWS_H
 
 #include "collector/batch.h"
+#include "collector/stores/postgres/refs.h"
 
 /* A span of recorded_at, the end excluded, or what is not in it. */
 struct rows_span {
@@ -20,8 +21,8 @@ bool rows_is_due(const struct batch_row *row, const struct rows_span *span);
 
 /* Appends those of the sorted rows [from, to) that are due, as rows of readings: device, content_hash,
  * recorded_at, received_at, status, seq, features. Returns how many. */
-size_t rows_put_readings(const struct batch *batch, const struct devices *devices, size_t from,
-                         size_t to, const struct rows_span *span, struct buffer *out);
+size_t rows_put_readings(const struct batch *batch, const struct refs *refs, size_t from, size_t to,
+                         const struct rows_span *span, struct buffer *out);
 
 #define ROWS_REJECTED_COLUMNS "received_at, topic, payload, reason, detail"
 

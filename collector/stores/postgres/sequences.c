@@ -17,11 +17,10 @@ enum { SAVE_TICKS = 3 }; /* a device that sends often is written this often, not
 /* A mark that is older is renewed even when no number came: a start reads from there on. */
 #define MARK_US (INT64_C(60) * 1000000)
 
-void sequences_init(struct sequences *sequences, const struct devices *devices,
-                    const char *collector_id)
+void sequences_init(struct sequences *sequences, const struct refs *refs, const char *collector_id)
 {
-    *sequences = (struct sequences){
-        .devices = devices, .collector_id = collector_id, .marked_us = INT64_MIN};
+    *sequences =
+        (struct sequences){.refs = refs, .collector_id = collector_id, .marked_us = INT64_MIN};
 }
 
 void sequences_clear(struct sequences *sequences)
@@ -35,7 +34,7 @@ void sequences_clear(struct sequences *sequences)
     free(sequences->dirty);
     free(sequences->round);
     free(sequences->is_dirty);
-    sequences_init(&cleared, sequences->devices, sequences->collector_id);
+    sequences_init(&cleared, sequences->refs, sequences->collector_id);
     cleared.restarts_shown = sequences->restarts_shown;
     /* the link still knows these */
     cleared.is_saving = cleared.is_cleared = sequences->is_saving;
@@ -226,8 +225,7 @@ static void sort_round(struct sequences *sequences)
         return;
     keys = mem_calloc(count, sizeof(*keys));
     for (size_t i = 0; i < count; i++)
-        keys[i] = (struct round_key){.database_id =
-                                         sequences->devices->items[sequences->round[i]].store_ref,
+        keys[i] = (struct round_key){.database_id = refs_of(sequences->refs, sequences->round[i]),
                                      .device = sequences->round[i]};
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (size_t i = 0; i < count; i++)
@@ -327,7 +325,7 @@ void sequences_put_statement(struct sequences *sequences, struct buffer *out)
         end = sequences->round_count;
     for (size_t i = sequences->round_saved; i < end; i++) {
         uint32_t device = sequences->round[i];
-        int32_t database_id = sequences->devices->items[device].store_ref;
+        int32_t database_id = refs_of(sequences->refs, device);
 
         if (database_id == 0 || !sequences->items[device])
             continue; /* it was removed */

@@ -14,8 +14,8 @@
 #ifndef HIGHWATER_SEQUENCES_H
 #define HIGHWATER_SEQUENCES_H
 
-#include "collector/devices.h"
 #include "collector/sequence.h"
+#include "collector/stores/postgres/refs.h"
 #include "shared/base/buffer.h"
 #include "shared/net/pg_link.h"
 
@@ -55,7 +55,7 @@ struct sequences_totals {
 };
 
 struct sequences {
-    const struct devices *devices;
+    const struct refs *refs;
     const char *collector_id;
     struct sequences_item **items; /* by device; NULL = never numbered */
     size_t item_count;
@@ -85,8 +85,7 @@ struct sequences {
     struct buffer sql;
 };
 
-void sequences_init(struct sequences *sequences, const struct devices *devices,
-                    const char *collector_id);
+void sequences_init(struct sequences *sequences, const struct refs *refs, const char *collector_id);
 void sequences_release(struct sequences *sequences);
 
 /* Forgets all of it: another collector with our id was live, so the database knows better. */

@@ -145,7 +145,7 @@ void store_next_try(struct store *store)
     if (!store->is_sorted) {
         if (store_register_devices(store))
             return;
-        batch_sort(store->batch, store->config.devices);
+        batch_sort(store->batch, store->refs.by_device);
         store->is_sorted = true;
         parts_begin(&store->parts, store->batch->sorted_count, store->part_most);
     }
@@ -259,6 +259,9 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->columns);
     buffer_release(&store->features);
     buffer_release(&store->differing);
+    buffer_release(&store->unheard);
+    buffer_release(&store->names_sql);
+    refs_release(&store->refs);
     fleet_rollup_release(&store->rollup);
     mqtt_identity_release(&store->identity);
     store->on_closed(store);

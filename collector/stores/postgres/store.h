@@ -22,6 +22,7 @@
 #define HIGHWATER_STORE_H
 
 #include "collector/batch.h"
+#include "collector/devices.h"
 #include "collector/mqtt_identity.h"
 #include "collector/stores/postgres/fleet_rollup.h"
 #include "collector/stores/postgres/parts.h"
@@ -81,8 +82,9 @@ struct store_config {
     /* Readings of a device were taken out of the tables, or it was itself; no batch is under way
      * that was committed before and is not stored yet. */
     void (*on_removed)(struct store *store, uint32_t device, bool is_whole);
-    /* Someone other than a collector has stored readings of a device, perhaps an unheard-of one. */
-    void (*on_added)(struct store *store, int32_t store_ref);
+    void (*on_device)(struct store *store, uint32_t device); /* its index is new */
+    /* Someone other than a collector has stored readings of a device. */
+    void (*on_added)(struct store *store, uint32_t device);
     void (*on_added_many)(struct store *store); /* or of devices that are not named */
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);
@@ -119,6 +121,11 @@ struct store {
     size_t results_seen;
     struct rows_span fresh; /* of the current try: what goes straight to the partition */
     struct fleet_rollup rollup;
+    struct refs refs;
+    struct buffer unheard; /* numbers of devices that others stored readings of, with commas */
+    struct buffer names_sql;
+    struct pg_query names; /* asks what those are called */
+    bool is_naming;
     struct pg_query ask; /* for removals */
     char ask_sql[96];
     bool is_asking;

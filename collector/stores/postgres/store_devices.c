@@ -22,8 +22,7 @@ static void on_registered_result(struct pg_query *query, const PGresult *result)
         bool is_new;
         uint32_t device = devices_find_or_add(devices, PQgetvalue(result, row, 1), &is_new);
 
-        devices_set_store_ref(devices, device,
-                              (int32_t)strtol(PQgetvalue(result, row, 0), NULL, 10));
+        refs_set(&store->refs, device, (int32_t)strtol(PQgetvalue(result, row, 0), NULL, 10));
     }
 }
 
@@ -54,14 +53,14 @@ static size_t unregistered_devices(const struct store *store, struct buffer *out
     buffer_clear(out);
     buffer_put_text(out, "{");
     for (size_t i = 0; i < batch->count && count < REGISTER_MOST; i++) {
-        const struct device *device = &store->config.devices->items[batch_row(batch, i)->device];
+        uint32_t device = batch_row(batch, i)->device;
 
-        if (device->store_ref != 0)
+        if (refs_of(&store->refs, device) != 0)
             continue;
         if (count++ > 0)
             buffer_put_text(out, ",");
         buffer_put_text(out, "\"");
-        for (const char *c = device->id; *c; c++) {
+        for (const char *c = store->config.devices->items[device].id; *c; c++) {
             if (*c == '"' || *c == '\\')
                 buffer_put_text(out, "\\");
             buffer_put(out, c, 1);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- removals ------------------------------------------------------------------------------- */
+
 /* id, device, is_whole: in the order in which they took effect. */
 static void on_removals(struct pg_query *query, const PGresult *result)
 {
@@ -21,11 +23,11 @@ static void on_removals(struct pg_query *query, const PGresult *result)
         uint32_t device;
 
         store->removals_known = strtoll(PQgetvalue(result, row, 0), NULL, 10);
-        if (is_first || !devices_find_store_ref(store->config.devices, database_id, &device))
+        if (is_first || !refs_find(&store->refs, database_id, &device))
             continue;
         peaks_forget(&store->peaks, device);
         if (is_whole)
-            devices_forget_store_ref(store->config.devices, device);
+            refs_forget(&store->refs, device);
         if (is_whole)
             log_info("store: a device was removed");
         else
@@ -77,6 +79,71 @@ void store_ask_removals(struct store *store)
     pg_link_submit(&store->link, &store->ask);
 }
 
+/* ---- what others stored ---------------------------------------------------------------------- */
+
+/* id, device_id */
+static void on_names(struct pg_query *query, const PGresult *result)
+{
+    struct store *store = query->user;
+
+    for (int row = 0; row < PQntuples(result); row++) {
+        uint32_t device;
+        bool is_new;
+
+        device = devices_find_or_add(store->config.devices, PQgetvalue(result, row, 1), &is_new);
+        if (is_new)
+            store->config.on_device(store, device);
+        refs_set(&store->refs, device, (int32_t)strtol(PQgetvalue(result, row, 0), NULL, 10));
+        store->config.on_added(store, device);
+    }
+}
+
+static void ask_names(struct store *store);
+
+static void on_named(struct pg_query *query, const struct pg_error *error)
+{
+    struct store *store = query->user;
+
+    store->is_naming = false;
+    if (!error) {
+        ask_names(store);
+        return;
+    }
+    buffer_clear(&store->unheard); /* when we are back all is loaded again */
+    if (!error->is_connection)
+        pg_link_reset(&store->link, error->text);
+}
+
+/* A device that others made is known by its number alone: what is it called? */
+static void ask_names(struct store *store)
+{
+    if (store->is_naming || store->unheard.bytes == 0)
+        return;
+    store->is_naming = true;
+    buffer_clear(&store->names_sql);
+    buffer_printf(&store->names_sql, "SELECT id, device_id FROM devices WHERE id IN (%s)",
+                  buffer_text(&store->unheard));
+    buffer_clear(&store->unheard);
+    store->names = (struct pg_query){.sql = buffer_text(&store->names_sql),
+                                     .timeout_ms = store->config.watchdog_ms,
+                                     .user = store,
+                                     .on_result = on_names,
+                                     .on_done = on_named};
+    pg_link_submit(&store->link, &store->names);
+}
+
+static void note_added(struct store *store, int32_t ref)
+{
+    uint32_t device;
+
+    if (refs_find(&store->refs, ref, &device)) {
+        store->config.on_added(store, device);
+        return;
+    }
+    buffer_printf(&store->unheard, "%s%" PRId32, store->unheard.bytes > 0 ? "," : "", ref);
+    ask_names(store);
+}
+
 /* "removed", "many", or the number of a device. */
 void store_on_notify(struct pg_link *link, const char *payload)
 {
@@ -89,5 +156,5 @@ void store_on_notify(struct pg_link *link, const char *payload)
     else if (strcmp(payload, "many") == 0)
         store->config.on_added_many(store);
     else
-        store->config.on_added(store, (int32_t)strtol(payload, NULL, 10));
+        note_added(store, (int32_t)strtol(payload, NULL, 10));
 }

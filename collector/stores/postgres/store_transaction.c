@@ -61,8 +61,7 @@ static void on_peaks(struct store *store, const PGresult *result)
         uint32_t device;
         int64_t at_us;
 
-        if (devices_find_store_ref(store->config.devices, (int32_t)strtol(database_id, NULL, 10),
-                                   &device) &&
+        if (refs_find(&store->refs, (int32_t)strtol(database_id, NULL, 10), &device) &&
             feature < store->config.features->count &&
             sort_order_parse(&order, PQgetvalue(result, row, 2)) &&
             timestamp_parse(&at_us, PQgetvalue(result, row, 4)))
@@ -84,7 +83,7 @@ static void on_staged(struct store *store, const PGresult *result)
         int32_t database_id = (int32_t)strtol(at + 1, &at, 10);
         uint32_t device;
 
-        if (devices_find_store_ref(store->config.devices, database_id, &device))
+        if (refs_find(&store->refs, database_id, &device))
             buffer_put(&store->differing, &device, sizeof(device));
     }
 }
@@ -142,8 +141,8 @@ static size_t put_rows(struct store *store, const struct rows_span *span, struct
 
     buffer_clear(out);
     pg_put_header(out);
-    rows = rows_put_readings(store->batch, store->config.devices, store->parts.from,
-                             store->parts.to, span, out);
+    rows = rows_put_readings(store->batch, &store->refs, store->parts.from, store->parts.to, span,
+                             out);
     pg_put_trailer(out);
     return rows;
 }
@@ -182,7 +181,7 @@ static void put_enter(struct store *store)
 static void put_peaks(struct store *store, size_t *copies)
 {
     buffer_clear(&store->peaks_rows);
-    if (peaks_encode(&store->peaks, store->batch, store->config.devices, &store->fresh,
+    if (peaks_encode(&store->peaks, store->batch, &store->refs, &store->fresh,
                      &store->peaks_rows) == 0)
         return;
     add_copy(store, copies, &store->peaks_rows);
