@@ -129,10 +129,23 @@ void mqtt_link_go_down(struct mqtt_link *link, const char *reason)
         finish_close(link);
 }
 
+/* The other side has ended it, whichever of read, write and TLS has met that, and as what: the library
+ * says EPROTO for all that ends TLS. */
+static bool is_ended(const struct mqtt_link *link, int rc, int error)
+{
+    return rc == MOSQ_ERR_CONN_LOST ||
+           (rc == MOSQ_ERR_ERRNO &&
+            (error == ECONNRESET || error == EPIPE || (link->tls && error == EPROTO)));
+}
+
 void mqtt_link_go_down_by(struct mqtt_link *link, int rc)
 {
-    const char *text = rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
+    const char *text;
     char reason[sizeof(link->failure)];
+
+    if (is_ended(link, rc, errno))
+        rc = MOSQ_ERR_CONN_LOST;
+    text = rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
 
     if (link->tls &&
         mqtt_tls_explain(link->tls, link->state == MQTT_LINK_CONNECTING, reason, sizeof(reason))) {

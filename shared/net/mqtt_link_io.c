@@ -14,6 +14,7 @@
 #include "shared/base/failpoint.h"
 #include "shared/net/fd_watch.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -161,7 +162,10 @@ static bool shake_hands(struct mqtt_link *link)
     return mqtt_link_is_connected(link);
 }
 
-/* An error of connecting, which the library takes for a handshake that needs more time. */
+/* An error of connecting, which the library takes for a handshake that needs more time. A reset is
+ * none (before there is a connection it is called a refusal): the handshake begins as soon as the
+ * library has a socket, and may be over before the first event of a busy machine. What the other side
+ * has said before its reset, such as why, is still to be read. */
 static bool is_open(struct mqtt_link *link)
 {
     int error = 0;
@@ -169,10 +173,11 @@ static bool is_open(struct mqtt_link *link)
 
     if (!link->tcp_is_open)
         getsockopt(mosquitto_socket(link->mosq), SOL_SOCKET, SO_ERROR, &error, &bytes);
-    if (error)
-        mqtt_link_go_down(link, strerror(error));
     link->tcp_is_open = true;
-    return error == 0;
+    if (error == 0 || error == ECONNRESET || error == EPIPE)
+        return true;
+    mqtt_link_go_down(link, strerror(error));
+    return false;
 }
 
 void mqtt_link_on_events(void *user, int events)

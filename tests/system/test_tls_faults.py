@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
+import struct
 import subprocess
+import threading
 
 import pytest
 from conftest import BUILD_DIR
@@ -131,27 +136,120 @@ def test_what_is_wrong_with_certificates(authorities, tls_broker, version):
         broker.kill9()
 
 
-@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
-def test_what_the_broker_does_not_like_about_ours(authorities, tls_broker, version):
-    ours, other, home = authorities
-    server = ours.issue(f"strict-{version}")
+class Refuser:
+    """The end of a broker that wants a certificate of ours: `do` says how it ends the connection. ALERT is what a broker
+    does, but it reads on until the client has left, so that nothing can overtake the alert. The others say nothing:
+    reset or close, once TLS is up or after the first that comes over it, the CONNECT."""
+
+    ALERT, RESET, CLOSE, RESET_LATE, CLOSE_LATE = "alert", "reset", "close", "reset late", "close late"
+
+    def __init__(self, version, server, ca, revocations, do):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = self.context.maximum_version = version
+        self.context.load_cert_chain(*server)
+        self.context.load_verify_locations(ca)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        if do == self.ALERT:
+            self.context.load_verify_locations(revocations)
+            self.context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        self.do = do
+        self.listener = socket.create_server((LOOPBACK, 0))
+        self.url = f"mqtts://{LOOPBACK}:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):  # the listener's end
+            while True:
+                plain, _ = self.listener.accept()
+                with self.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as client:
+                    client.settimeout(30)
+                    with contextlib.suppress(OSError):  # of TLS, too
+                        self._serve(client)
+
+    def _serve(self, client):
+        try:
+            client.do_handshake()
+            if "late" in self.do:
+                client.recv(65536)
+        except ssl.SSLError:
+            while socket.socket.recv(client, 65536):  # as it comes
+                pass
+        if "reset" in self.do:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.fixture(scope="module")
+def strict(authorities):
+    """(what a broker has, its authorities and revocations; what it says of which certificates of ours)"""
+    ours, other, _ = authorities
     cases = {
-        "does not know the authority": other.issue(f"stranger-{version}"),
-        "says that MQTT_CERT_FILE has expired": ours.issue(f"old-{version}", end="20210101000000Z"),
-        "says that MQTT_CERT_FILE has been revoked": ours.issue(f"gone-{version}"),
+        "does not know the authority of MQTT_CERT_FILE": other.issue("stranger"),
+        "says that MQTT_CERT_FILE has expired": ours.issue("old", end="20210101000000Z"),
+        "says that MQTT_CERT_FILE has been revoked": ours.issue("gone"),
     }
-    revocations = ours.revoke(ours.home / f"gone-{version}.crt")
-    broker = tls_broker(*server, f"cafile {ours.ca}", "require_certificate true", f"tls_version {version}", f"crlfile {revocations}")
+    return ours.issue("strict"), ours.ca, ours.revoke(ours.home / "gone.crt"), cases
+
+
+WITHOUT = "the broker wants a certificate of ours"
+MAY_NOT_ACCEPT = "the broker ended TLS after it had seen MQTT_CERT_FILE, and may not accept it"
+
+
+def with_certificate(url, ca, certificate, key):
+    return ends_with(url, "--mqtt-ca-file", ca, "--mqtt-cert-file", certificate, "--mqtt-key-file", key)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_what_a_broker_says_of_ours_before_it_ends_tls(strict, version):
+    server, ca, revocations, cases = strict
+    with Refuser(version, server, ca, revocations, Refuser.ALERT) as refuser:
+        assert WITHOUT in ends_with(refuser.url, "--mqtt-ca-file", ca)
+        for said, own in cases.items():
+            line = with_certificate(refuser.url, ca, *own)
+            assert said in line, line
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("do", [Refuser.RESET, Refuser.CLOSE, Refuser.RESET_LATE, Refuser.CLOSE_LATE])
+def test_a_broker_that_ends_tls_without_a_word_may_not_accept_ours(strict, authorities, version, do):
+    server, ca, revocations, _ = strict
+    with Refuser(version, server, ca, revocations, do) as refuser:
+        line = with_certificate(refuser.url, ca, *authorities[0].issue("good"))
+        assert MAY_NOT_ACCEPT in line, line
+
+
+@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
+def test_what_a_real_broker_does_not_like_about_ours(strict, tls_broker, version):
+    server, ca, revocations, cases = strict
+    broker = tls_broker(*server, f"cafile {ca}", "require_certificate true", f"tls_version {version}", f"crlfile {revocations}")
     url = f"mqtts://{LOOPBACK}:{broker.port}"
-    cases["the broker wants a certificate of ours"] = ()
-    for said, certificate in cases.items():
-        own = [item for pair in zip(("--mqtt-cert-file", "--mqtt-key-file"), certificate) for item in pair]
-        # The broker's reset may overtake its alert, above all on a busy machine.
-        for _ in range(20):
-            line = ends_with(url, "--mqtt-ca-file", ours.ca, *own)
-            if "reset by peer" not in line and "ended TLS after it had seen MQTT_CERT_FILE" not in line:
-                break
-        assert said in line, line
+    assert WITHOUT in ends_with(url, "--mqtt-ca-file", ca)
+    for said, own in cases.items():
+        line = with_certificate(url, ca, *own)
+        assert said in line or MAY_NOT_ACCEPT in line, line  # its reset may overtake its alert
+
+
+@pytest.mark.parametrize("scheme, words", [("mqtt", "it ended the connection before it answered CONNECT"), ("mqtts", "no TLS is spoken there")])
+def test_a_port_that_resets_whoever_comes(scheme, words):
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def reset_all():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.close()
+
+        threading.Thread(target=reset_all, daemon=True).start()
+        line = ends_with(f"{scheme}://{LOOPBACK}:{listener.getsockname()[1]}")
+        listener.shutdown(socket.SHUT_RDWR)
+    assert words in line, line
 
 
 def test_a_port_without_tls(broker, authorities):
