@@ -26,7 +26,7 @@
 #include "collector/mqtt_identity.h"
 #include "collector/permit.h"
 #include "collector/rival.h"
-#include "collector/session.h"
+#include "collector/sources/session.h"
 #include "collector/windows.h"
 #include "shared/model/board.h"
 #include "shared/model/features.h"

@@ -14,6 +14,7 @@
 #include "collector/monitor.h"
 #include "collector/reload.h"
 #include "collector/settings.h"
+#include "collector/source.h"
 #include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/migrate.h"
 #include "collector/stores/postgres/sequences.h"
@@ -28,6 +29,7 @@ struct collector {
     struct sequences sequences;
     struct coverage coverage;
     struct migrate migrate;
+    struct source *source;
     struct ingest ingest;
     struct board_publisher publisher;
     struct housekeeping housekeeping;

@@ -1,8 +1,6 @@
 #include "collector/housekeeping.h"
 
-#include "collector/ingest_session.h"
 #include "collector/lag.h"
-#include "shared/base/duration.h"
 #include "shared/base/log.h"
 #include "shared/base/timestamp.h"
 
@@ -63,28 +61,6 @@ static void watch_store(struct housekeeping *h)
     buffer_release(&reason);
 }
 
-/* A connection that is up, and a subscription that is granted, do not mean that we may read. */
-static void watch_silence(struct housekeeping *h)
-{
-    const struct housekeeping_config *config = &h->config;
-    bool is_up = config->ingest->mqtt.state == MQTT_LINK_UP;
-    char length[DURATION_TEXT_SIZE];
-
-    switch (silence_look(&h->silence, is_up, config->ingest->counters.messages,
-                         config->silent_after_us, (int64_t)(uv_hrtime() / 1000))) {
-    case SILENCE_BEGAN:
-        log_warning("mqtt: no message on %s for %s: no device publishes there, or the broker's "
-                    "access control forbids us to read what it lets us subscribe to",
-                    config->subscribe, duration_format(length, config->silent_after_us));
-        break;
-    case SILENCE_ENDED:
-        log_info("mqtt: messages come again");
-        break;
-    case SILENCE_NO_NEWS:
-        break;
-    }
-}
-
 static void on_timer(uv_timer_t *timer)
 {
     struct housekeeping *h = timer->data;
@@ -93,8 +69,7 @@ static void on_timer(uv_timer_t *timer)
 
     check_accounting(h);
     watch_clock(h);
-    watch_silence(h);
-    ingest_session_judge(ingest, board_publisher_broker_memory(publisher, ingest->mqtt.down_at_ms));
+    source_tick(h->config.source);
     windows_sweep(h->config.windows, board_publisher_as_of_us(publisher),
                   h->config.devices->count / 60 + 64);
     watch_memory(h);

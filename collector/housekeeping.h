@@ -1,7 +1,7 @@
 /* housekeeping.h: what has to be done each second, whatever broker and database do.
  *
  * Shape    a timer of its own: the accounting of ingest.h is checked, windows are swept, numbers are saved,
- *          the session is judged; clock, memory and the store are watched, and what is wrong is said
+ *          the source looks after itself; clock, memory and the store are watched, and what is wrong is said
  *          once, and once when it is over.
  * Owner    embedded; housekeeping_close() ends it.
  */
@@ -11,21 +11,20 @@
 #include "collector/board_publisher.h"
 #include "collector/devices.h"
 #include "collector/ingest.h"
-#include "collector/silence.h"
+#include "collector/source.h"
 #include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/sequences.h"
 #include "collector/windows.h"
 
 struct housekeeping_config {
     struct ingest *ingest;
+    struct source *source;
     struct board_publisher *publisher;
     struct windows *windows;
     const struct devices *devices;
     struct sequences *sequences;
     struct maintenance *maintenance;
     uint64_t windows_memory;
-    const char *subscribe;
-    int64_t silent_after_us;
     void *user;
     void (*on_clock_back)(void *user); /* it shows a time before the as-of time of the boards */
 };
@@ -33,10 +32,9 @@ struct housekeeping_config {
 struct housekeeping {
     struct housekeeping_config config;
     uv_timer_t timer;
-    bool was_wrong;         /* as of the last second */
-    bool was_coarse;        /* so, too: the windows */
-    bool stood_still;       /* and the store */
-    struct silence silence; /* of the broker */
+    bool was_wrong;   /* as of the last second */
+    bool was_coarse;  /* so, too: the windows */
+    bool stood_still; /* and the store */
     uint64_t accounting_mismatches;
     uint64_t received_before; /* a second ago, for the rate */
     uint64_t rate;            /* readings a second */

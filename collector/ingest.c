@@ -1,10 +1,9 @@
 /* proceed() derives the next action from the current state; every callback records its fact, then
  * calls it. Rejected: a commit per message (a round trip each), a second ingest session to overlap
- * reading and committing (the broker already fills the socket's buffer meanwhile, and measured no
+ * reading and committing (a broker already fills the socket's buffer meanwhile, and measured no
  * faster), and holding back single acknowledgements (the library releases all or none). */
 #include "collector/ingest.h"
 
-#include "collector/ingest_session.h"
 #include "collector/intake.h"
 #include "shared/base/failpoint.h"
 #include "shared/base/log.h"
@@ -58,58 +57,27 @@ static bool is_full(const struct ingest *ingest)
     return !backlog_is_empty(&ingest->backlog) || intake_is_full(ingest);
 }
 
-/* When a message says that it came first, INT64_MIN when it does not. */
-static int64_t said_arrival_us(const struct mqtt_delivery *delivery)
+static void on_message(void *user, const struct source_message *message)
 {
-    char text[40];
-    int64_t us;
+    struct ingest *ingest = user;
 
-    if (delivery->properties &&
-        mqtt_delivery_property(delivery, FIRST_RECEIVED_PROPERTY, text, sizeof(text)) &&
-        timestamp_parse(&us, text))
-        return us;
-    return INT64_MIN;
-}
-
-static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
-{
-    struct ingest *ingest = link->config.user;
-    const struct source_message message = {.topic = delivery->topic,
-                                           .payload = delivery->payload,
-                                           .bytes = delivery->bytes,
-                                           .said_us = said_arrival_us(delivery),
-                                           .is_at_most_once = delivery->qos == 0,
-                                           .is_retained = delivery->retain};
-
-    FAILPOINT("on_message");
-    if (ingest_session_is_marker(ingest, delivery))
-        return;
     if (batch_is_empty(ingest->filling)) {
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
         ingest->lingered_count = 0;
         uv_timer_start(&ingest->linger, on_linger, ingest->config.linger_ms, 0);
-        if (allowance_note_message(&ingest->allowance, ingest->filling_since_ms))
-            ingest_session_log_window(ingest);
     }
     if (ingest->waiting_since_ms == 0)
         ingest->waiting_since_ms = uv_now(ingest->linger.loop);
-    intake_begin(ingest, &message);
+    intake_begin(ingest, message);
     if (is_full(ingest))
-        mqtt_link_pause(link);
+        source_pause(ingest->source);
 }
 
-/* The linger would be waited for in vain. */
-static bool cannot_grow(const struct ingest *ingest)
+static void on_read(void *user)
 {
-    return allowance_is_used_up(&ingest->allowance, ingest->mqtt.held_acks);
-}
+    struct ingest *ingest = user;
 
-static void on_read(struct mqtt_link *link)
-{
-    struct ingest *ingest = link->config.user;
-
-    allowance_note_held(&ingest->allowance, link->held_acks);
-    if (is_full(ingest) || cannot_grow(ingest))
+    if (is_full(ingest) || source_is_exhausted(ingest->source))
         proceed(ingest);
 }
 
@@ -128,10 +96,10 @@ static void on_leave(uv_timer_t *timer);
 
 static void commit(struct ingest *ingest)
 {
-    mqtt_link_pause(&ingest->mqtt);
+    source_pause(ingest->source);
     uv_timer_stop(&ingest->linger);
     ingest->committing = ingest->filling;
-    ingest->committing_epoch = mqtt_link_epoch(&ingest->mqtt);
+    ingest->committing_mark = source_mark(ingest->source);
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
     set_state(ingest, INGEST_COMMITTING);
@@ -147,9 +115,9 @@ static void on_part_closed(struct ingest *ingest)
     ingest->on_stopped(ingest, ingest->drained_in_time);
 }
 
-static void on_mqtt_closed(struct mqtt_link *link)
+static void on_source_closed(void *user)
 {
-    on_part_closed(link->config.user);
+    on_part_closed(user);
 }
 
 static void on_store_closed(struct store *store)
@@ -169,7 +137,7 @@ static void close_all(struct ingest *ingest)
     ingest->state = INGEST_CLOSING;
     ingest->closed_at_us = timestamp_now();
     ingest->open_parts = 6;
-    mqtt_link_close(&ingest->mqtt, on_mqtt_closed);
+    source_close(ingest->source, on_source_closed);
     store_close(&ingest->store, on_store_closed);
     uv_close((uv_handle_t *)&ingest->linger, on_timer_closed);
     uv_close((uv_handle_t *)&ingest->leave, on_timer_closed);
@@ -204,7 +172,7 @@ static bool is_due(const struct ingest *ingest)
         return false;
     return intake_is_full(ingest) ||
            (backlog_is_empty(&ingest->backlog) &&
-            (cannot_grow(ingest) || lingered(ingest) || ingest->is_draining));
+            (source_is_exhausted(ingest->source) || lingered(ingest) || ingest->is_draining));
 }
 
 /* While we have the lock no other process of our id receives anything; it goes with the store. So the
@@ -224,7 +192,7 @@ static void proceed(struct ingest *ingest)
 {
     bool is_idle = ingest->state == INGEST_READING || ingest->state == INGEST_WAITING;
 
-    if (ingest->state == INGEST_RELEASING && !ingest->mqtt.is_releasing) {
+    if (ingest->state == INGEST_RELEASING && !source_is_releasing(ingest->source)) {
         set_state(ingest, store_is_ready(&ingest->store) ? INGEST_READING : INGEST_WAITING);
         is_idle = true;
     }
@@ -241,7 +209,7 @@ static void proceed(struct ingest *ingest)
         ingest->drained_in_time = true;
         close_all(ingest);
     } else {
-        mqtt_link_resume(&ingest->mqtt);
+        source_resume(ingest->source);
     }
 }
 
@@ -271,36 +239,45 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     ingest->expects_duplicates = outcome->duplicates > 0;
     uv_timer_stop(&ingest->leave);
     if (!ingest->is_draining)
-        mqtt_link_join(&ingest->mqtt); /* it was left while the store was on hold */
+        source_join(ingest->source); /* it was left while the store was on hold */
     ingest->config.on_committed(ingest, batch);
     FAILPOINT("window_apply");
     settle(ingest, outcome);
     set_state(ingest, INGEST_RELEASING);
-    if (ingest->committing_epoch != ingest->mqtt.epoch)
+    if (!source_is_current(ingest->source, &ingest->committing_mark))
         ingest->counters.stale_batches++;
-    if (backlog_is_empty(
-            &ingest->backlog)) { /* or what is left of a message would be acknowledged */
-        allowance_note_release(&ingest->allowance, ingest->mqtt.held_acks,
-                               mqtt_link_is_dry(&ingest->mqtt), uv_now(ingest->linger.loop));
-        mqtt_link_release(&ingest->mqtt, ingest->committing_epoch);
-    }
+    if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be released */
+        source_release(ingest->source, &ingest->committing_mark);
     ingest->config.on_settled(ingest);
     proceed(ingest);
 }
 
-static void on_released(struct mqtt_link *link)
+static void on_released(void *user)
 {
     FAILPOINT("after_flush");
-    proceed(link->config.user);
+    proceed(user);
 }
 
 /* ---- coming and going ----------------------------------------------------------------------- */
 
-static void on_mqtt_down(struct mqtt_link *link, const char *reason)
+/* What was read and not released comes again first. */
+static void on_up(void *user)
 {
-    (void)reason;
-    proceed(link->config.user); /* what is being released has no one to go to */
+    struct ingest *ingest = user;
+
+    ingest->expects_duplicates = true;
 }
+
+static void on_down(void *user)
+{
+    proceed(user); /* what is being released has no one to go to */
+}
+
+static const struct source_events source_events = {.on_up = on_up,
+                                                   .on_down = on_down,
+                                                   .on_message = on_message,
+                                                   .on_read = on_read,
+                                                   .on_released = on_released};
 
 static void on_leave(uv_timer_t *timer)
 {
@@ -309,13 +286,12 @@ static void on_leave(uv_timer_t *timer)
     if (store_is_ready(&ingest->store) && !ingest->store.is_held)
         return; /* a commit that takes its time: look again later */
     uv_timer_stop(timer);
-    log_info("mqtt: leaving the broker until the database is back; it keeps what arrives");
-    mqtt_link_leave(&ingest->mqtt);
+    source_leave(ingest->source);
 }
 
 /* What was received and not committed when another process of this id began to store is no longer
  * ours. That one has vouched for boards of moments at which it had been received, and did not know of
- * it. So it is not stored; the broker, which got no acknowledgement, delivers it again, and it is
+ * it. So it is not stored; the source, where it was not released, delivers it again, and it is
  * received then. A copy counts as a duplicate; parts of a bisected batch were stored in our own time. */
 static void give_back(struct ingest *ingest)
 {
@@ -340,8 +316,7 @@ static void give_back(struct ingest *ingest)
         close_all(ingest);
         return;
     }
-    if (ingest->mqtt.held_acks > 0)
-        mqtt_link_leave(&ingest->mqtt);
+    source_give_back(ingest->source);
     if (ingest->state == INGEST_COMMITTING)
         set_state(ingest, INGEST_WAITING);
 }
@@ -355,12 +330,12 @@ static void on_ready(struct store *store)
         give_back(ingest);
     if (ingest->is_draining)
         return;
-    ingest_session_set_client_id(ingest);
+    source_identify(ingest->source, &store->identity, store->had_session);
     if (!ingest->is_active || store->is_turn_new) {
         ingest->is_active = true;
         ingest->config.on_role_change(ingest, true);
     }
-    mqtt_link_join(&ingest->mqtt);
+    source_join(ingest->source);
     if (ingest->state == INGEST_WAITING)
         set_state(ingest, INGEST_READING);
     else
@@ -424,22 +399,12 @@ static void on_unready(struct store *store, const char *reason)
 bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
                   char *error, size_t error_bytes)
 {
-    *ingest = (struct ingest){.config = *config, .devices = config->store.devices};
+    *ingest = (struct ingest){
+        .config = *config, .source = config->source, .devices = config->store.devices};
     ingest->filling = &ingest->batches[0];
     for (size_t i = 0; i < 2; i++)
         batch_init(&ingest->batches[i], config->rules.features->count);
 
-    ingest->config.mqtt.client_id = "highwater"; /* until the store is ready */
-    ingest->config.mqtt.gated = true;
-    ingest->config.mqtt.durable = true;
-    ingest->config.mqtt.starts_off = true; /* until the store is ready */
-    ingest->config.mqtt.user = ingest;
-    ingest->config.mqtt.on_up = ingest_session_on_up;
-    ingest->config.mqtt.on_down = on_mqtt_down;
-    ingest->config.mqtt.on_message = on_message;
-    ingest->config.mqtt.on_read = on_read;
-    ingest->config.mqtt.on_released = on_released;
-    ingest->config.mqtt.on_subscribed = ingest_session_on_subscribed;
     ingest->config.store.user = ingest;
     ingest->config.store.on_ready = on_ready;
     ingest->config.store.on_removed = on_removed;
@@ -450,8 +415,7 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     ingest->config.store.on_locked_out = on_locked_out;
     ingest->config.store.on_stored = on_stored;
 
-    if (!mqtt_link_start(&ingest->mqtt, loop, &ingest->config.mqtt, error, error_bytes))
-        return false;
+    source_attach(ingest->source, &source_events, ingest);
     if (!store_start(&ingest->store, loop, &ingest->config.store, error, error_bytes))
         return false;
     uv_timer_init(loop, &ingest->linger);
@@ -475,7 +439,7 @@ void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest
         return;
     }
     ingest->is_draining = true;
-    mqtt_link_pause(&ingest->mqtt);
+    source_pause(ingest->source);
     uv_timer_start(&ingest->deadline, on_deadline, ingest->config.drain_ms, 0);
     proceed(ingest);
 }
@@ -523,5 +487,5 @@ uint64_t ingest_in_flight(const struct ingest *ingest)
 bool ingest_is_live(const struct ingest *ingest)
 {
     return ingest->state != INGEST_CLOSING && store_is_ready(&ingest->store) &&
-           ingest->mqtt.state == MQTT_LINK_UP;
+           source_is_up(ingest->source);
 }

@@ -1,18 +1,17 @@
-/* ingest.h: the ack gate: a device's reading is acknowledged once it is stored, and not before.
+/* ingest.h: the gate: a message is released at its source (source.h) once it is stored, and not before.
  *
- * Shape    owns the connection that reads (gated, mqtt_link.h) and the one that writes (store.h),
- *          and goes round:
+ * Shape    owns the connection that writes (store.h), uses the source, and goes round:
  *            reading     messages fill a batch, until it is full or `linger` old
  *            committing  the batch is being written; nothing is read, because a later release
- *                        would let those acknowledgements out too
- *            releasing   committed: the acknowledgements leave, and reading goes on
- *          Meanwhile at most one further batch gathers what the library had read ahead.
+ *                        would let that go, too
+ *            releasing   committed: the release is on its way; then reading goes on
+ *          Meanwhile at most one further batch gathers what the source had read ahead.
  * Parts    a message with more than `batch_size` elements is stored over several batches; nothing
  *          is read or released until the last of them is committed (intake.h).
- * Promise  an acknowledgement leaves only after the tag COMMIT for its reading, and only on the
- *          connection it belongs to (each batch carries its epoch).
+ * Promise  a message is released only after the tag COMMIT for its readings, and only where it came
+ *          from (each batch carries the source's mark).
  * Absence  when the database stays away or on hold for `leave_after_ms`, or another collector has
- *          this id, the broker is left on purpose: its queue is the buffer. It is joined again with
+ *          this id, the source is left on purpose: its queue is the buffer. It is joined again with
  *          the database.
  * Arrival  every element of a message, readings and rejected ones alike, gets a timestamp of its own,
  *          later than all before it: the clock's, or a microsecond after the last where the clock
@@ -28,16 +27,13 @@
 #ifndef HIGHWATER_INGEST_H
 #define HIGHWATER_INGEST_H
 
-#include "collector/allowance.h"
 #include "collector/backlog.h"
 #include "collector/batch.h"
 #include "collector/devices.h"
 #include "collector/rejects.h"
-#include "collector/session.h"
 #include "collector/source.h"
 #include "collector/stores/postgres/store.h"
 #include "shared/model/topic.h"
-#include "shared/net/mqtt_link.h"
 
 struct ingest;
 
@@ -69,12 +65,11 @@ struct ingest_counters {
 };
 
 struct ingest_config {
-    struct mqtt_link_config mqtt; /* url and so on; client id and callbacks are filled in */
+    struct source *source; /* kept by the caller until ingest is released; closed by ingest */
     struct store_config store;
     struct reading_rules rules;
     struct topic_filter filter;
-    const char *marker_topic; /* session.h; board_publisher publishes there, retained */
-    size_t batch_size;        /* readings */
+    size_t batch_size; /* readings */
     uint64_t linger_ms;
     uint64_t leave_after_ms;
     uint64_t drain_ms; /* how long a drain may take */
@@ -100,23 +95,15 @@ struct ingest_config {
 struct ingest {
     struct ingest_config config;
     enum ingest_state state;
-    struct mqtt_link mqtt;
+    struct source *source;
     struct store store;
     struct devices *devices;
     struct batch batches[2];
     struct batch *filling;
     struct batch *committing; /* NULL = none */
-    uint64_t committing_epoch;
+    struct source_mark committing_mark;
     bool expects_duplicates;
     bool is_active;
-    char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE]; /* as the store has it from the database */
-    struct session session;                       /* as it was found when we connected last */
-    bool is_subscribed;     /* to the readings, so that there is a session from now on */
-    bool is_session_judged; /* whether it was lost has been told */
-    uint64_t sessions_lost;
-    uint64_t takeovers_judged;  /* of the link's */
-    struct allowance allowance; /* how many messages the broker sends ahead */
-    bool has_said_allowance;    /* of this connection */
     bool is_draining;
     bool drained_in_time;
     int64_t closed_at_us; /* then the lock went */
@@ -145,14 +132,14 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
                   char *error, size_t error_bytes);
 
 /* Ends in order, or, when that takes longer than drain_ms or it is called again, at once: what was
- * not committed was not acknowledged either, and the broker keeps it. `drained` says which. */
+ * not committed was not released either, and the source keeps it. `drained` says which. */
 void ingest_stop(struct ingest *ingest, void (*on_stopped)(struct ingest *ingest, bool drained));
 
 /* Once it has stopped, or never started. */
 void ingest_release(struct ingest *ingest);
 
 /* Everything that was received up to this time, itself included, has been given to on_committed or
- * was not stored. INT64_MIN: that cannot be said, for the broker or the database is away and there
+ * was not stored. INT64_MIN: that cannot be said, for the source or the database is away and there
  * may be more. */
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 

@@ -23,8 +23,15 @@ static void on_maintenance_closed(struct maintenance *maintenance)
     (void)maintenance;
 }
 
+static void on_source_closed(void *user)
+{
+    (void)user;
+}
+
 static void close_rest(struct collector *c)
 {
+    if (c->source && !c->is_ingesting) /* else it was closed by ingest */
+        source_close(c->source, on_source_closed);
     if (c->has_maintenance)
         maintenance_close(&c->maintenance, on_maintenance_closed);
     if (!c->settings.migrate_only)
@@ -79,8 +86,6 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(c);
 }
 
-/* What is committing goes on: it holds acknowledgements of the connection before, which the broker
- * then delivers again. */
 static void on_hangup(void *user)
 {
     struct collector *c = user;
@@ -89,7 +94,7 @@ static void on_hangup(void *user)
         return;
     signals_reload(&c->publisher.mqtt);
     if (c->is_ingesting)
-        signals_reload(&c->ingest.mqtt);
+        source_reload(c->source);
 }
 
 /* ---- the schema, and main() -------------------------------------------------------------- */
@@ -205,6 +210,7 @@ int main(int argc, char **argv)
     uv_signal_start(&c->sigterm, on_signal, SIGTERM);
     uv_signal_start(&c->sigint, on_signal, SIGINT);
     if (!c->settings.migrate_only) {
+        wiring_start_source(c);
         wiring_start_boards(c);
         wiring_start_housekeeping(c);
         wiring_start_monitor(c);
@@ -213,6 +219,8 @@ int main(int argc, char **argv)
     uv_run(c->loop, UV_RUN_DEFAULT);
     uv_loop_close(c->loop);
     ingest_release(&c->ingest);
+    if (c->source)
+        source_free(c->source);
     windows_release(&c->windows);
     reload_release(&c->reload);
     sequences_release(&c->sequences);

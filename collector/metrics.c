@@ -53,12 +53,6 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          (double)n->without_timestamp},
         {"highwater_unknown_members_total", "counter", "Members of payloads that no setting names.",
          (double)n->unknown_members},
-        {"highwater_held_acks", "gauge", "Acknowledgements behind the gate.",
-         (double)ingest->mqtt.held_acks},
-        {"highwater_broker_window", "gauge",
-         "Messages the broker sends before it waits for acknowledgements; 0 = more than was asked "
-         "of it.",
-         (double)ingest->allowance.window},
         {"highwater_lag_seconds", "gauge",
          "Of the last batch, from its first arrival to its commit; or the age of the oldest "
          "reading "
@@ -67,19 +61,9 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
         {"highwater_oldest_uncommitted_seconds", "gauge",
          "The age of the oldest reading that is not committed; 0 when there is none.",
          (double)lag_waiting_ms(ingest) / 1e3},
-        {"highwater_mqtt_connects_total", "counter", "Times the broker was joined.",
-         (double)ingest->mqtt.connects},
-        {"highwater_mqtt_up", "gauge", "1 while the broker is connected.",
-         ingest->mqtt.state == MQTT_LINK_UP},
-        {"highwater_last_message_age_seconds", "gauge",
-         "Since the last message came, or the broker was joined; SILENT_AFTER says it in the log.",
-         (double)view->silent_us / 1e6},
-        {"highwater_sessions_lost_total", "counter",
-         "Times the broker had lost our session, and perhaps what waited in it.",
-         (double)ingest->sessions_lost},
         {"highwater_session_takeovers_total", "counter",
          "Connections that another client with our id ended.",
-         (double)(ingest->mqtt.takeovers + view->publisher->mqtt.takeovers)},
+         (double)(source_takeovers(view->source) + view->publisher->mqtt.takeovers)},
         {"highwater_turn", "gauge", "How often a process of this id has begun to store.",
          (double)ingest->store.turn},
         {"highwater_database_connects_total", "counter", "Times the database was connected.",
@@ -207,6 +191,7 @@ static void write_storage(struct buffer *out, const struct metrics_view *view)
 void metrics_write(struct buffer *out, const struct metrics_view *view)
 {
     write_ingest(out, view);
+    source_put_metrics(view->source, out);
     write_rest(out, view);
     write_storage(out, view);
     prometheus_process(out);
@@ -229,15 +214,10 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         lag_explain(ingest, reasons);
         buffer_put_text(reasons, "\n");
     }
-    if (!*ingest->client_id)
-        buffer_put_text(reasons,
-                        "the broker is not joined yet: our client id comes from the database\n");
-    else if (ingest->mqtt.state != MQTT_LINK_UP)
-        buffer_printf(reasons, "the broker is away: %s\n", ingest->mqtt.failure);
-    else if (view->publisher->mqtt.state != MQTT_LINK_UP)
+    source_put_faults(view->source, reasons);
+    if (source_is_up(view->source) && view->publisher->mqtt.state != MQTT_LINK_UP)
         buffer_printf(reasons, "the broker is away for boards: %s\n",
                       view->publisher->mqtt.failure);
-    mqtt_link_write_faults(&ingest->mqtt, reasons);
     mqtt_link_write_faults(&view->publisher->mqtt, reasons);
     board_publisher_put_faults(view->publisher, reasons);
     if (*view->publisher->rival_reason)

@@ -10,6 +10,7 @@
 #include "collector/board_publisher.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
+#include "collector/source.h"
 #include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/sequences.h"
 #include "collector/windows.h"
@@ -17,6 +18,7 @@
 
 struct metrics_view {
     const struct ingest *ingest;
+    const struct source *source;
     const struct windows *windows;
     const struct board_publisher *publisher;
     const struct coverage *coverage;
@@ -26,8 +28,7 @@ struct metrics_view {
     uint64_t accounting_mismatches;
     uint64_t broker_dropped;
     double lag_ms;
-    int64_t silent_us; /* since the last message, or since the broker was joined */
-    bool is_complete;  /* the windows are */
+    bool is_complete; /* the windows are */
 };
 
 void metrics_write(struct buffer *out, const struct metrics_view *view);

@@ -1,15 +1,34 @@
-/* source.h: where messages come from.
+/* source.h: where messages come from: a broker, or a log. One row of a kind (source_kinds[]) and one
+ * file of collector/sources/ each; ingest.h knows no more of a source than this.
  *
- * Shape    a message as any source has it; what is the source's own (a QoS, an offset) stays with it.
+ * Shape    a source is off until it is joined. From then on it delivers messages, one after another,
+ *          and keeps them all for us until they are released: what was delivered and not released
+ *          comes again, on a later connection or from a later owner.
+ *              delivering -> source_pause() -> [commit] -> source_release(mark) -> source_resume()
+ *          A mark stands for all that was delivered before it was taken. The owner must not let more be
+ *          delivered between source_mark() and the release, for a source may release all or nothing.
+ * Marks    of MQTT: the epoch of the connection whose acknowledgements are held. A source whose place is
+ *          a position in a log puts positions into its mark: the store writes them in the transaction
+ *          of the batch, and hands them back with the identity (source_identify()).
  * Units    microseconds since 1970.
- * Owner    the source; what a message points to lives until the call that delivers it returns.
+ * Errors   told by source_put_faults(); a source tries again by itself for as long as it takes.
+ * Owner    source_open() allocates, source_close() ends it, source_free() frees it after that. What a
+ *          message points to lives until the call that delivers it returns.
  */
 #ifndef HIGHWATER_SOURCE_H
 #define HIGHWATER_SOURCE_H
 
+#include "collector/broker_memory.h"
+#include "collector/mqtt_identity.h"
+#include "shared/base/buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uv.h>
+
+struct settings;
+struct source;
 
 /* The user property or header in which a message says when it came first, as RFC 3339. */
 #define FIRST_RECEIVED_PROPERTY "first-received-at"
@@ -22,5 +41,190 @@ struct source_message {
     bool is_at_most_once; /* it carries no promise: when it is lost, nobody sends it again */
     bool is_retained;     /* replayed by the subscription, not sent just now */
 };
+
+/* All that was delivered up to a point. */
+struct source_mark {
+    uint64_t epoch; /* of the connection; 0 = of none, so that it releases nothing */
+};
+
+struct source_config {
+    uv_loop_t *loop;
+    const struct settings *settings;
+    void *user;
+    /* What the broker had lost when a connection to it ended at `since_ms` of the loop's clock. */
+    enum broker_memory (*broker_memory)(void *user, uint64_t since_ms);
+};
+
+/* What the source tells. */
+struct source_events {
+    void (*on_up)(void *user); /* joined: what was not released comes again first */
+    void (*on_down)(void *user);
+    void (*on_message)(void *user, const struct source_message *message);
+    void (*on_read)(void *user);     /* a run of messages was delivered: time to decide */
+    void (*on_released)(void *user); /* nothing is on its way out any more */
+};
+
+struct source_kind {
+    const char *const *schemes; /* of its URLs; NULL ends them */
+    struct source *(*open)(const struct source_config *config, char *error, size_t error_bytes);
+    void (*close)(struct source *source, void (*on_closed)(void *user));
+    void (*free)(struct source *source);
+
+    void (*identify)(struct source *source, const struct mqtt_identity *identity, bool had_session);
+    void (*join)(struct source *source);
+    void (*leave)(struct source *source);
+    void (*pause)(struct source *source);
+    void (*resume)(struct source *source);
+    struct source_mark (*mark)(struct source *source);
+    void (*release)(struct source *source, const struct source_mark *mark);
+    void (*give_back)(struct source *source);
+    void (*reload)(struct source *source);
+    void (*tick)(struct source *source);
+
+    bool (*is_up)(const struct source *source);
+    bool (*is_current)(const struct source *source, const struct source_mark *mark);
+    bool (*is_releasing)(const struct source *source);
+    bool (*is_exhausted)(const struct source *source);
+    const char *(*session)(const struct source *source);
+    uint64_t (*takeovers)(const struct source *source);
+    void (*put_faults)(const struct source *source, struct buffer *out);
+    void (*put_metrics)(const struct source *source, struct buffer *out);
+};
+
+/* Each kind embeds it first. */
+struct source {
+    const struct source_kind *kind;
+    struct source_config config;
+    const struct source_events *events;
+    void *user; /* of the events */
+};
+
+extern const struct source_kind source_mqtt;
+
+/* Of the kind that the URL asks for. NULL when the URL is not legal; `error` says what is. */
+struct source *source_open(const struct source_config *config, char *error, size_t error_bytes);
+
+/* Once, before it is joined. */
+static inline void source_attach(struct source *source, const struct source_events *events,
+                                 void *user)
+{
+    source->events = events;
+    source->user = user;
+}
+
+/* Nothing is told any more, but that it is closed. */
+static inline void source_close(struct source *source, void (*on_closed)(void *user))
+{
+    source->kind->close(source, on_closed);
+}
+
+/* Who we are to the source, as the store has it, and whether it had a session of ours before. */
+static inline void source_identify(struct source *source, const struct mqtt_identity *identity,
+                                   bool had_session)
+{
+    source->kind->identify(source, identity, had_session);
+}
+
+static inline void source_join(struct source *source)
+{
+    source->kind->join(source);
+}
+
+/* For the time that the store is away: the source keeps what arrives. */
+static inline void source_leave(struct source *source)
+{
+    source->kind->leave(source);
+}
+
+static inline void source_pause(struct source *source)
+{
+    source->kind->pause(source);
+}
+
+static inline void source_resume(struct source *source)
+{
+    source->kind->resume(source);
+}
+
+static inline struct source_mark source_mark(struct source *source)
+{
+    return source->kind->mark(source);
+}
+
+/* What the mark stands for is stored. Nothing is released of what has ended since. */
+static inline void source_release(struct source *source, const struct source_mark *mark)
+{
+    source->kind->release(source, mark);
+}
+
+/* All that was delivered and not released is to come again. */
+static inline void source_give_back(struct source *source)
+{
+    source->kind->give_back(source);
+}
+
+/* Certificates are read again. */
+static inline void source_reload(struct source *source)
+{
+    source->kind->reload(source);
+}
+
+/* Each second. */
+static inline void source_tick(struct source *source)
+{
+    source->kind->tick(source);
+}
+
+static inline bool source_is_up(const struct source *source)
+{
+    return source->kind->is_up(source);
+}
+
+/* False when what the mark stands for comes again, whatever is released. */
+static inline bool source_is_current(const struct source *source, const struct source_mark *mark)
+{
+    return source->kind->is_current(source, mark);
+}
+
+/* A release is on its way; nothing is delivered meanwhile. */
+static inline bool source_is_releasing(const struct source *source)
+{
+    return source->kind->is_releasing(source);
+}
+
+/* Nothing more comes before what was delivered is released: to wait for more is in vain. */
+static inline bool source_is_exhausted(const struct source *source)
+{
+    return source->kind->is_exhausted(source);
+}
+
+/* The name under which the source keeps what we have not seen yet, once it does; NULL = it does not, or
+ * has no need of one. */
+static inline const char *source_session(const struct source *source)
+{
+    return source->kind->session(source);
+}
+
+/* How often another has taken our place. */
+static inline uint64_t source_takeovers(const struct source *source)
+{
+    return source->kind->takeovers(source);
+}
+
+/* A line for each reason why it is not up, or is not what it should be. */
+static inline void source_put_faults(const struct source *source, struct buffer *out)
+{
+    source->kind->put_faults(source, out);
+}
+
+static inline void source_put_metrics(const struct source *source, struct buffer *out)
+{
+    source->kind->put_metrics(source, out);
+}
+
+static inline void source_free(struct source *source)
+{
+    source->kind->free(source);
+}
 
 #endif

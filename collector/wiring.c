@@ -133,11 +133,18 @@ static int64_t settled_until_us(void *user, int64_t now_us)
     return ingest_settled_until_us(&c->ingest, now_us);
 }
 
+static enum broker_memory broker_memory(void *user, uint64_t since_ms)
+{
+    struct collector *c = user;
+
+    return board_publisher_broker_memory(&c->publisher, since_ms);
+}
+
 static const char *session_begun(void *user)
 {
     struct collector *c = user;
 
-    return c->ingest.is_subscribed ? c->ingest.client_id : NULL;
+    return source_session(c->source);
 }
 
 /* As of now when something waits: a store that stands still has no last batch. */
@@ -169,34 +176,43 @@ static void get_view(void *user, struct metrics_view *view)
 {
     struct collector *c = user;
 
-    *view = (struct metrics_view){
-        .ingest = &c->ingest,
-        .windows = &c->windows,
-        .publisher = &c->publisher,
-        .coverage = &c->coverage,
-        .sequences = &c->sequences,
-        .maintenance = &c->maintenance,
-        .started_at_us = c->started_at_us,
-        .accounting_mismatches = c->housekeeping.accounting_mismatches,
-        .broker_dropped = c->broker.dropped,
-        .lag_ms = lag_ms(c),
-        .silent_us = silence_age_us(&c->housekeeping.silence, (int64_t)(uv_hrtime() / 1000)),
-        .is_complete = c->reload.is_complete};
+    *view = (struct metrics_view){.ingest = &c->ingest,
+                                  .source = c->source,
+                                  .windows = &c->windows,
+                                  .publisher = &c->publisher,
+                                  .coverage = &c->coverage,
+                                  .sequences = &c->sequences,
+                                  .maintenance = &c->maintenance,
+                                  .started_at_us = c->started_at_us,
+                                  .accounting_mismatches = c->housekeeping.accounting_mismatches,
+                                  .broker_dropped = c->broker.dropped,
+                                  .lag_ms = lag_ms(c),
+                                  .is_complete = c->reload.is_complete};
 }
 
 /* ---- the start -------------------------------------------------------------------------------- */
 
+void wiring_start_source(struct collector *c)
+{
+    const struct source_config config = {
+        .loop = c->loop, .settings = &c->settings, .user = c, .broker_memory = broker_memory};
+    char error[256];
+
+    c->source = source_open(&config, error, sizeof(error));
+    if (!c->source)
+        exit(settings_reject_url("mqtt-url", c->settings.mqtt_url, error));
+}
+
 void wiring_start_housekeeping(struct collector *c)
 {
     const struct housekeeping_config config = {.ingest = &c->ingest,
+                                               .source = c->source,
                                                .publisher = &c->publisher,
                                                .windows = &c->windows,
                                                .devices = &c->devices,
                                                .sequences = &c->sequences,
                                                .maintenance = &c->maintenance,
                                                .windows_memory = c->settings.windows_memory,
-                                               .subscribe = c->settings.subscribe,
-                                               .silent_after_us = c->settings.silent_after_us,
                                                .user = c,
                                                .on_clock_back = on_clock_back};
 
@@ -244,7 +260,7 @@ void wiring_start_reload(struct collector *c)
 void wiring_start_ingest(struct collector *c)
 {
     const struct settings *s = &c->settings;
-    struct ingest_config config = {.mqtt = settings_mqtt(s),
+    struct ingest_config config = {.source = c->source,
                                    .store = {.database_url = s->database_url,
                                              .collector_id = s->collector_id,
                                              .client_id = s->client_id,
@@ -257,7 +273,6 @@ void wiring_start_ingest(struct collector *c)
                                              .ahead_us = s->future_tolerance_us + 1},
                                    .rules = s->rules,
                                    .filter = s->filter,
-                                   .marker_topic = c->publisher.marker_topic,
                                    .batch_size = s->batch_size,
                                    .linger_ms = (uint64_t)s->linger_us / 1000,
                                    .leave_after_ms = (uint64_t)s->leave_after_us / 1000,
@@ -274,7 +289,6 @@ void wiring_start_ingest(struct collector *c)
                                    .on_role_change = on_role_change};
     char error[256];
 
-    config.mqtt.name = "mqtt";
     c->is_ingesting = ingest_start(&c->ingest, c->loop, &config, error, sizeof(error));
     if (!c->is_ingesting) {
         log_error("%s", error); /* both URLs were read before; not reached */

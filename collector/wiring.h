@@ -9,6 +9,7 @@
 #include "collector/collector.h"
 
 /* At once, whatever broker and database do. */
+void wiring_start_source(struct collector *collector);
 void wiring_start_boards(struct collector *collector);
 void wiring_start_housekeeping(struct collector *collector);
 void wiring_start_monitor(struct collector *collector);

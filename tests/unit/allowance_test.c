@@ -1,5 +1,5 @@
 /* What is learnt of a broker's window, and not from what only looks like one. */
-#include "collector/allowance.h"
+#include "collector/sources/allowance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "collector/session.h"
+#include "collector/sources/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Silence is said once, and its end. */
-#include "collector/silence.h"
+#include "collector/sources/silence.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Rejected: a setting (who knows of the window can raise it as well), and committing whenever
  * the socket is quiet for a moment, which makes small batches of a fleet that merely pauses. */
-#include "collector/allowance.h"
+#include "collector/sources/allowance.h"
 
 /* At once is a round trip, to a broker that may be far away or busy. */
 enum { TIMES_ENOUGH = 3, AT_ONCE_MS = 50 };

@@ -1,10 +1,15 @@
-#include "collector/session.h"
+#include "collector/sources/session.h"
 
 #include <stdio.h>
 
 #define MAY_BE_LOST "messages that waited in it may be lost"
 #define OWN_ID "give every client an id of its own, and let the broker see to it"
 #define PERSIST "set persistence true and a short autosave_interval in mosquitto.conf"
+
+void session_marker_topic(char out[SESSION_MARKER_TOPIC_SIZE], const char *collector_id)
+{
+    snprintf(out, SESSION_MARKER_TOPIC_SIZE, "collectors/%s/marker", collector_id);
+}
 
 bool session_is_lost(const struct session *session)
 {

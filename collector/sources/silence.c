@@ -1,4 +1,4 @@
-#include "collector/silence.h"
+#include "collector/sources/silence.h"
 
 enum silence_news silence_look(struct silence *silence, bool is_up, uint64_t messages,
                                int64_t after_us, int64_t now_us)

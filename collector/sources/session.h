@@ -18,11 +18,15 @@
 #ifndef HIGHWATER_SESSION_H
 #define HIGHWATER_SESSION_H
 
+#include "collector/broker_memory.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the broker still had what we had retained there when we came back. */
-enum broker_memory { BROKER_UNKNOWN, BROKER_KEPT, BROKER_FORGOT };
+enum { SESSION_MARKER_TOPIC_SIZE = 128 };
+
+/* Where the marker is: retained, published by the one who may publish (sinks/), read by the session. */
+void session_marker_topic(char out[SESSION_MARKER_TOPIC_SIZE], const char *collector_id);
 
 /* What one connection showed. */
 struct session {
