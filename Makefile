@@ -29,8 +29,8 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
 space          := $(subst ,, )
-collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
-devicesim_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
+collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c
+devicesim_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c
 httpapi_LIBS   := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
@@ -78,7 +78,7 @@ coverage_LDFLAGS := --coverage
 fuzz_CFLAGS     := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 fuzz_LDFLAGS    := -fsanitize=fuzzer,address,undefined
 
-DEFINES := -I. -DHIGHWATER_VERSION='"$(VERSION)"' \
+DEFINES := -I. -I$(OUT) -DHIGHWATER_VERSION='"$(VERSION)"' \
            -DHIGHWATER_SCHEMA='"$(basename $(notdir $(lastword $(SCHEMA))))"'
 COMPILE := $(CC) $(STANDARD) $(WARNINGS) $($(FLAVOUR)_CFLAGS) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
 LINK    := $(CC) $($(FLAVOUR)_CFLAGS) $(CFLAGS) $($(FLAVOUR)_LDFLAGS) -Wl,--as-needed $(LDFLAGS)
@@ -143,6 +143,16 @@ $(OUT)/schema_sql.c: $(SCHEMA) $(wildcard schema) $(OUT)/flags
 	  echo "{\"$$(basename $$f .sql)\", sql_$$n, sizeof sql_$$n - 1},"; done; \
 	echo '{0, 0, 0}};'; echo "const size_t schema_file_count = $$n;"; } > $@
 
+# What reads and writes Sparkplug's payloads: sparkplug.pb-c.c and its header, made of the fields' numbers.
+$(OUT)/sparkplug.pb-c.h: shared/model/sparkplug.proto $(OUT)/flags | deps-build
+	$(call note,GEN,$@)
+	$(Q)protoc -I $(<D) --c_out=$(OUT) $<
+
+$(OUT)/sparkplug.pb-c.c: $(OUT)/sparkplug.pb-c.h ;
+
+$(OUT)/obj/sparkplug.pb-c.o: $(OUT)/sparkplug.pb-c.h
+$(OUT)/obj/shared/model/sparkplug_payload.o: $(OUT)/sparkplug.pb-c.h
+
 # So does the contract inside httpapi.
 $(OUT)/openapi_json.c: httpapi/openapi.json $(OUT)/flags
 	$(call note,GEN,$@)
@@ -187,6 +197,7 @@ $(OUT)/page_files.c: build/page/index.html dashboard/embed.mjs $(OUT)/flags
 # Tests link a folder's archive, which has everything but main(). It is made afresh, so that an
 # object whose source is gone goes too.
 collector_EXTRA := $(OUT)/obj/schema_sql.o
+shared_EXTRA    := $(OUT)/obj/sparkplug.pb-c.o
 httpapi_EXTRA   := $(OUT)/obj/openapi_json.o
 .SECONDEXPANSION:
 $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(filter-out %.c %.h,$$(wildcard $$(call rooms,$$*)))
@@ -376,9 +387,9 @@ lint-cppcheck: deps-lint
 	  $(DEFINES) -D_POSIX_C_SOURCE=200809L $(filter %.c,$(C_FILES))
 
 # The analyzer does not know that a failed assertion of cmocka ends the test, so not on those.
-lint-tidy: deps-lint
+lint-tidy: $(OUT)/sparkplug.pb-c.h | deps-lint
 	$(call note,LINT,clang-tidy)
-	$(Q)flags="$(STANDARD) -I. -DHIGHWATER_VERSION=\"\" -DHIGHWATER_SCHEMA=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
+	$(Q)flags="$(STANDARD) -I. -I$(OUT) -DHIGHWATER_VERSION=\"\" -DHIGHWATER_SCHEMA=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
 	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -I{} sh -c \
 	  'case {} in tests/unit/*) checks=--checks=-clang-analyzer-*;; esac; \
 	   out=$$(clang-tidy-$(LLVM) --quiet $$checks {} -- $$flags 2>&1) || \

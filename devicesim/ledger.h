@@ -10,9 +10,9 @@
 #ifndef HIGHWATER_LEDGER_H
 #define HIGHWATER_LEDGER_H
 
-#include "devicesim/hash_index.h"
 #include "devicesim/string_table.h"
 #include "devicesim/truth.h"
+#include "shared/base/hash_index.h"
 #include "shared/model/features.h"
 #include "shared/model/reading.h"
 

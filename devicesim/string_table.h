@@ -8,7 +8,7 @@
 #ifndef HIGHWATER_STRING_TABLE_H
 #define HIGHWATER_STRING_TABLE_H
 
-#include "devicesim/hash_index.h"
+#include "shared/base/hash_index.h"
 
 #include <stddef.h>
 #include <stdint.h>

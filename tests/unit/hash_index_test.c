@@ -1,4 +1,4 @@
-#include "devicesim/hash_index.h"
+#include "shared/base/hash_index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Each slot keeps the hash beside the number, so that growing needs no keys, and hardly any key is
  * compared in vain. */
-#include "devicesim/hash_index.h"
+#include "shared/base/hash_index.h"
 
 #include "shared/base/mem.h"
 
