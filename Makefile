@@ -273,11 +273,12 @@ test: ## unit tests, the short system tests, the page's; about 5 minutes
 	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
 
 test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<flavour>/unit/*.log
-	@rm -f $(OUT)/unit/*.log; failed=0; for t in $(UNIT); do \
-	  timeout $$((600 * $${PATIENCE:-1})) $$t > $$t.log 2>&1; status=$$?; echo "exit $$status" >> $$t.log; \
-	  if [ $$status -eq 0 ]; then \
-	    echo "  TEST   $${t##*/}" $$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed/p' $$t.log); \
-	  else cat $$t.log; failed=1; echo "$$t failed"; fi; done; exit $$failed
+	@rm -f $(OUT)/unit/*.log
+	@printf '%s\n' $(UNIT) | PATIENCE=$${PATIENCE:-1} xargs -P $$(nproc) -I{} sh -c \
+	  'timeout $$((600 * PATIENCE)) {} > {}.log 2>&1; status=$$?; echo "exit $$status" >> {}.log; \
+	   if [ $$status -eq 0 ]; then \
+	     echo "  TEST   $$(basename {})" $$(sed -n "s/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed/p" {}.log); \
+	   else cat {}.log; echo "{} failed"; exit 1; fi'
 
 test-programs: programs deps-run deps-test
 	@$(MAKE) --no-print-directory FLAVOUR=test programs

@@ -35,8 +35,12 @@ class Copy:
             if name and (CLONE / name).is_file():
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(CLONE / name, path / name)
-        # With their times, so that make finds nothing to do.
-        subprocess.run(["cp", "-a", CLONE / "build", path / "build"], check=True)
+        # With their times, those of the folders as well, so that make finds nothing to do.
+        for folder in (folder for folder in path.rglob("*") if folder.is_dir()):
+            shutil.copystat(CLONE / folder.relative_to(path), folder)
+        (path / "build").mkdir()
+        built = [CLONE / "build" / name for name in ("collector", "devicesim", "httpapi", "page", "release")]
+        subprocess.run(["cp", "-a", *filter(Path.exists, built), path / "build"], check=True)
         if owner:
             subprocess.run(["chown", "-R", owner, path], check=True)
 
