@@ -37,6 +37,7 @@ void batch_release(struct batch *batch)
 void batch_clear(struct batch *batch)
 {
     batch->count = 0;
+    batch->message_count = 0;
     batch->rejected_count = 0;
     memset(batch->rejected_by_reason, 0, sizeof(batch->rejected_by_reason));
     batch->sorted_count = 0;
@@ -46,11 +47,12 @@ void batch_clear(struct batch *batch)
 
 void batch_note_arrival(struct batch *batch, int64_t received_at_us)
 {
-    if (batch_is_empty(batch) || received_at_us < batch->oldest_received_at_us)
+    if (!batch_has_rows(batch) || received_at_us < batch->oldest_received_at_us)
         batch->oldest_received_at_us = received_at_us;
 }
 
-void batch_push(struct batch *batch, uint32_t device, const struct reading_item *item)
+static struct batch_row *push(struct batch *batch, uint32_t device, const struct reading_item *item,
+                              size_t payload_at)
 {
     struct batch_row *row;
 
@@ -62,17 +64,40 @@ void batch_push(struct batch *batch, uint32_t device, const struct reading_item 
         batch->rows = mem_realloc(batch->rows, batch->capacity * batch->stride);
     }
     row = batch_row(batch, batch->count++);
-    row->received_at_us = item->received_at_us;
-    row->first_received_at_us = item->first_received_at_us;
-    row->seq = item->seq;
-    row->payload_at = batch->payloads.bytes;
-    row->payload_bytes = (uint32_t)item->length;
-    row->device = device;
-    row->filter = 0;
-    row->is_refused = false;
-    row->is_stored = false;
+    *row = (struct batch_row){.received_at_us = item->received_at_us,
+                              .first_received_at_us = item->first_received_at_us,
+                              .seq = item->seq,
+                              .payload_at = payload_at,
+                              .payload_bytes = (uint32_t)item->length,
+                              .device = device};
     memcpy(batch_reading(row), item->reading, reading_size(batch->feature_count));
+    return row;
+}
+
+struct batch_row *batch_push(struct batch *batch, uint32_t device, const struct reading_item *item)
+{
+    size_t payload_at = batch->payloads.bytes;
+
     buffer_put(&batch->payloads, item->bytes, item->length);
+    return push(batch, device, item, payload_at);
+}
+
+size_t batch_keep_message(struct batch *batch, const char *topic, const void *payload, size_t bytes)
+{
+    size_t at = batch->payloads.bytes;
+
+    buffer_put(&batch->payloads, payload, bytes);
+    buffer_put(&batch->payloads, topic, strlen(topic) + 1);
+    return at;
+}
+
+struct batch_row *batch_push_of_message(struct batch *batch, uint32_t device,
+                                        const struct reading_item *item, size_t message_at)
+{
+    struct batch_row *row = push(batch, device, item, message_at);
+
+    row->filter = BATCH_TOPIC_KEPT;
+    return row;
 }
 
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)

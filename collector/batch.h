@@ -15,16 +15,21 @@
 #include "shared/base/buffer.h"
 #include "shared/model/reading_json.h"
 
+/* The topic of a row stands behind its payload, as a C string. */
+#define BATCH_TOPIC_KEPT UINT16_MAX
+
 struct batch_row {
     int64_t received_at_us;
     int64_t first_received_at_us; /* earlier when it was rejected then and came again */
     int64_t seq;                  /* -1 = none */
     size_t payload_at;            /* in batch->payloads */
     uint32_t payload_bytes;
-    uint32_t device; /* index in struct devices */
-    uint8_t filter;  /* that its topic matched: see ingest_filter() */
-    bool is_refused; /* by the database: it is among the rejected messages instead */
-    bool is_stored;  /* by an earlier part of this batch */
+    uint32_t device;  /* index in struct devices */
+    uint32_t element; /* of those of its message that share the payload, counted from 0 */
+    uint16_t filter;  /* that its topic matched, see ingest_put_topic(); or BATCH_TOPIC_KEPT */
+    bool is_shared;   /* others of a group get the rest of what is sent */
+    bool is_refused;  /* by the database: it is among the rejected messages instead */
+    bool is_stored;   /* by an earlier part of this batch */
     /* its reading follows it: batch_reading() */
 };
 
@@ -36,6 +41,7 @@ struct batch {
     size_t capacity;
     struct buffer payloads;
     struct rejected_list rejected;
+    size_t message_count;  /* that were begun or gone on with: also those that gave nothing */
     size_t rejected_count; /* elements; one message may stand for many (rejects.h) */
     uint32_t rejected_by_reason[READING_ERROR_COUNT];
     int64_t oldest_received_at_us;
@@ -52,7 +58,13 @@ void batch_clear(struct batch *batch);
 
 static inline bool batch_is_empty(const struct batch *batch)
 {
-    return batch->count == 0 && batch->rejected_count == 0;
+    return batch->count == 0 && batch->rejected_count == 0 && batch->message_count == 0;
+}
+
+/* There is something in it to be stored; else its messages are just done with. */
+static inline bool batch_has_rows(const struct batch *batch)
+{
+    return batch->count > 0 || batch->rejected_count > 0;
 }
 
 /* Of the messages in it. */
@@ -71,8 +83,16 @@ static inline struct reading *batch_reading(const struct batch_row *row)
     return (void *)(row + 1);
 }
 
-/* Adds an item that is a reading. */
-void batch_push(struct batch *batch, uint32_t device, const struct reading_item *item);
+/* Adds an item that is a reading, and returns its row, valid until the next. */
+struct batch_row *batch_push(struct batch *batch, uint32_t device, const struct reading_item *item);
+
+/* Of a message whose readings all stand for all of it: that is kept once, with its topic. Returns where. */
+size_t batch_keep_message(struct batch *batch, const char *topic, const void *payload,
+                          size_t bytes);
+
+/* The same for a reading of such a message. */
+struct batch_row *batch_push_of_message(struct batch *batch, uint32_t device,
+                                        const struct reading_item *item, size_t message_at);
 
 /* Something that was received then is about to be added. */
 void batch_note_arrival(struct batch *batch, int64_t received_at_us);

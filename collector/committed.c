@@ -35,14 +35,23 @@ static void apply_readings(const struct committed *c, const struct batch *batch)
     apply_span(c, batch, from_us, INT64_MAX);
 }
 
+/* Whether the row before, of the same message, has said so already: the number is the message's. */
+static bool has_said_seq(const struct batch *batch, size_t index)
+{
+    const struct batch_row *row = batch_row(batch, index);
+    const struct batch_row *before = index > 0 ? batch_row(batch, index - 1) : row;
+
+    return row->element > 0 && before->payload_at == row->payload_at &&
+           before->device == row->device && before->seq == row->seq;
+}
+
 static void apply_sequences(const struct committed *c, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = batch_row(batch, i);
 
         /* other members of the group get the rest of what is shared */
-        if (row->seq >= 0 && !row->is_refused &&
-            !topic_filter_is_shared(ingest_filter(c->ingest, row->filter)))
+        if (row->seq >= 0 && !row->is_refused && !row->is_shared && !has_said_seq(batch, i))
             sequences_apply(c->sequences, row->device, row->seq, batch_reading(row)->recorded_at_us,
                             row->received_at_us);
     }

@@ -94,6 +94,23 @@ static void set_state(struct ingest *ingest, enum ingest_state state)
 
 static void on_leave(uv_timer_t *timer);
 
+/* Nothing of the batch is in flight any more. */
+static void settle(struct ingest *ingest)
+{
+    batch_clear(ingest->committing);
+    ingest->committing = NULL;
+    if (backlog_is_empty(&ingest->backlog)) /* or the rest of a message is as old as before */
+        ingest->waiting_since_ms = batch_is_empty(ingest->filling) ? 0 : ingest->filling_since_ms;
+}
+
+static void release(struct ingest *ingest)
+{
+    set_state(ingest, INGEST_RELEASING);
+    if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be released */
+        source_release(ingest->source, &ingest->committing_mark);
+}
+
+/* A batch of messages that give nothing to be stored is just done with. */
 static void commit(struct ingest *ingest)
 {
     source_pause(ingest->source);
@@ -103,6 +120,12 @@ static void commit(struct ingest *ingest)
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
     set_state(ingest, INGEST_COMMITTING);
+    if (!batch_has_rows(ingest->committing)) {
+        settle(ingest);
+        release(ingest);
+        proceed(ingest);
+        return;
+    }
     uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms,
                    ingest->config.leave_after_ms + 1);
     store_begin(&ingest->store, ingest->committing, ingest->expects_duplicates);
@@ -168,7 +191,9 @@ static void go_on_with_backlog(struct ingest *ingest)
 /* Whether the batch that fills is to be committed now. */
 static bool is_due(const struct ingest *ingest)
 {
-    if (batch_is_empty(ingest->filling))
+    bool waits_in_vain = ingest->state == INGEST_WAITING && !batch_has_rows(ingest->filling);
+
+    if (batch_is_empty(ingest->filling) || waits_in_vain)
         return false;
     return intake_is_full(ingest) ||
            (backlog_is_empty(&ingest->backlog) &&
@@ -214,7 +239,7 @@ static void proceed(struct ingest *ingest)
 }
 
 /* What was in flight is counted as what became of it, in one step, so that the accounting always adds up. */
-static void settle(struct ingest *ingest, const struct store_outcome *outcome)
+static void count(struct ingest *ingest, const struct store_outcome *outcome)
 {
     struct ingest_counters *counters = &ingest->counters;
 
@@ -224,10 +249,6 @@ static void settle(struct ingest *ingest, const struct store_outcome *outcome)
     counters->rejected += ingest->committing->rejected_count;
     for (size_t i = 0; i < READING_ERROR_COUNT; i++)
         counters->rejected_by_reason[i] += ingest->committing->rejected_by_reason[i];
-    batch_clear(ingest->committing);
-    ingest->committing = NULL;
-    if (backlog_is_empty(&ingest->backlog)) /* or the rest of a message is as old as before */
-        ingest->waiting_since_ms = batch_is_empty(ingest->filling) ? 0 : ingest->filling_since_ms;
 }
 
 static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
@@ -242,12 +263,11 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
         source_join(ingest->source); /* it was left while the store was on hold */
     ingest->config.on_committed(ingest, batch);
     FAILPOINT("window_apply");
-    settle(ingest, outcome);
-    set_state(ingest, INGEST_RELEASING);
+    count(ingest, outcome);
+    settle(ingest);
     if (!source_is_current(ingest->source, &ingest->committing_mark))
         ingest->counters.stale_batches++;
-    if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be released */
-        source_release(ingest->source, &ingest->committing_mark);
+    release(ingest);
     ingest->config.on_settled(ingest);
     proceed(ingest);
 }
@@ -396,6 +416,12 @@ static void on_unready(struct store *store, const char *reason)
         ingest->config.on_state(ingest);
 }
 
+static void put_topic(const struct store *store, const struct batch *batch,
+                      const struct batch_row *row, struct buffer *out)
+{
+    intake_put_topic(store->config.user, batch, row, out);
+}
+
 bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
                   char *error, size_t error_bytes)
 {
@@ -405,7 +431,9 @@ bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_co
     for (size_t i = 0; i < 2; i++)
         batch_init(&ingest->batches[i], config->rules.features->count);
 
+    intake_init(ingest);
     ingest->config.store.user = ingest;
+    ingest->config.store.put_topic = put_topic;
     ingest->config.store.on_ready = on_ready;
     ingest->config.store.on_removed = on_removed;
     ingest->config.store.on_device = on_device;
@@ -450,6 +478,7 @@ void ingest_release(struct ingest *ingest)
     batch_release(&ingest->batches[1]);
     backlog_release(&ingest->backlog);
     rejects_release(&ingest->rejects);
+    intake_release(ingest);
 }
 
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
@@ -460,7 +489,7 @@ int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
         return ingest->drained_in_time ? ingest->closed_at_us - 1 : INT64_MIN;
     if (!ingest_is_live(ingest))
         return INT64_MIN;
-    if (!batch_is_empty(ingest->filling))
+    if (batch_has_rows(ingest->filling))
         open_us = ingest->filling->oldest_received_at_us;
     if (ingest->committing)
         open_us = ingest->committing->oldest_received_at_us;

@@ -29,6 +29,8 @@
 
 #include "collector/backlog.h"
 #include "collector/batch.h"
+#include "collector/decoders/json.h"
+#include "collector/decoders/mapped.h"
 #include "collector/devices.h"
 #include "collector/rejects.h"
 #include "collector/source.h"
@@ -60,6 +62,7 @@ struct ingest_counters {
     uint64_t retained;
     uint64_t without_timestamp;
     uint64_t unknown_members;
+    uint64_t without_readings[DECODER_OUTCOME_COUNT]; /* messages that are not kept, by why */
     uint64_t stale_batches; /* committed after their connection had ended: delivered again */
     uint64_t rejected_by_reason[READING_ERROR_COUNT]; /* their sum is rejected */
 };
@@ -68,8 +71,9 @@ struct ingest_config {
     struct source *source; /* kept by the caller until ingest is released; closed by ingest */
     struct store_config store;
     struct reading_rules rules;
-    struct topic_filter filter;
-    size_t batch_size; /* readings */
+    const struct subscriptions *subscriptions;
+    const struct mappings *mappings; /* none: its count is 0 */
+    size_t batch_size;               /* readings */
     uint64_t linger_ms;
     uint64_t leave_after_ms;
     uint64_t drain_ms; /* how long a drain may take */
@@ -120,7 +124,13 @@ struct ingest {
     const struct source_message *message; /* being parsed */
     size_t message_elements;              /* of it, so far */
     int64_t last_arrival_us;              /* of an element */
-    uint8_t message_filter;               /* as in struct batch_row */
+    struct json_decoder contract;         /* of what SUBSCRIBE names, */
+    struct json_decoder former;           /* and named before */
+    struct mapped_decoder mapped;
+    struct decoder *decoders[3]; /* in the order in which they are asked */
+    size_t decoder_count;
+    struct decoder *decoder; /* of the message that was begun last */
+    size_t message_at;       /* where it is kept in the batch that fills, if it is kept whole */
     bool has_said_former;
     uint32_t message_device;                /* INGEST_NO_DEVICE: none that is known */
     char message_device_id[DEVICE_ID_SIZE]; /* of one that is not known yet */
@@ -144,9 +154,6 @@ void ingest_release(struct ingest *ingest);
 int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us);
 
 uint64_t ingest_in_flight(const struct ingest *ingest);
-
-/* 0: what we subscribe to; 1 and on: what our session was subscribed to before, the latest first. */
-const struct topic_filter *ingest_filter(const struct ingest *ingest, uint8_t number);
 
 /* Both connections are up and the store takes batches. */
 bool ingest_is_live(const struct ingest *ingest);

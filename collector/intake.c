@@ -9,7 +9,63 @@
 /* A batch is counted in readings; this is for messages that are large and say nothing. */
 enum { BATCH_BYTES_MOST = 16 * 1024 * 1024 };
 
+/* Of what a message's rows share, in the batch that fills. */
+#define MESSAGE_NOT_KEPT SIZE_MAX
+
+/* ---- topics --------------------------------------------------------------------------------- */
+
+/* Filters are numbered: those that SUBSCRIBE names, and then those that it named before. */
+static uint16_t number_of_filter(const struct ingest *ingest, const struct topic_filter *filter)
+{
+    const struct subscriptions *subscriptions = ingest->config.subscriptions;
+
+    if (filter >= subscriptions->contract && filter < subscriptions->contract + SUBSCRIPTIONS_MAX)
+        return (uint16_t)(filter - subscriptions->contract);
+    return (uint16_t)(SUBSCRIPTIONS_MAX + (filter - ingest->store.identity.former_contract));
+}
+
+static const struct topic_filter *filter_of(const struct ingest *ingest, uint16_t number)
+{
+    return number < SUBSCRIPTIONS_MAX
+               ? &ingest->config.subscriptions->contract[number]
+               : &ingest->store.identity.former_contract[number - SUBSCRIPTIONS_MAX];
+}
+
+void intake_put_topic(const struct ingest *ingest, const struct batch *batch,
+                      const struct batch_row *row, struct buffer *out)
+{
+    const char *payload = (const char *)batch->payloads.data + row->payload_at;
+
+    if (row->filter == BATCH_TOPIC_KEPT) {
+        buffer_put_text(out, payload + row->payload_bytes);
+    } else {
+        const struct topic_filter *filter = filter_of(ingest, row->filter);
+
+        buffer_put(out, filter->prefix, filter->prefix_bytes);
+        buffer_put_text(out, ingest->devices->items[row->device].id);
+        buffer_put_text(out, filter->suffix);
+    }
+}
+
 /* ---- elements ------------------------------------------------------------------------------- */
+
+/* Whose the items that follow are. Nearly always it is known, and then it was judged when it was new. */
+static const char *on_device(void *user, const char *id, size_t bytes)
+{
+    struct ingest *ingest = user;
+
+    if (devices_find(ingest->devices, id, bytes, &ingest->message_device)) {
+        const struct device *device = &ingest->devices->items[ingest->message_device];
+
+        return device->is_legal ? device->id : NULL;
+    }
+    ingest->message_device = INGEST_NO_DEVICE;
+    if (!device_id_is_legal(id, bytes))
+        return NULL;
+    memcpy(ingest->message_device_id, id, bytes);
+    ingest->message_device_id[bytes] = '\0';
+    return ingest->message_device_id;
+}
 
 /* A device is born with its first reading: a client that sends only what is none leaves no trace but the
  * rejected messages. */
@@ -24,6 +80,25 @@ static uint32_t sender(struct ingest *ingest)
     assert(is_new);
     ingest->config.on_device(ingest, ingest->message_device);
     return ingest->message_device;
+}
+
+/* The readings of a message that stand for all of it share its bytes. */
+static struct batch_row *push(struct ingest *ingest, const struct reading_item *item)
+{
+    const struct source_message *message = ingest->message;
+    struct batch_row *row;
+
+    if (ingest->decoder->filter) {
+        row = batch_push(ingest->filling, sender(ingest), item);
+        row->filter = number_of_filter(ingest, ingest->decoder->filter);
+        return row;
+    }
+    if (ingest->message_at == MESSAGE_NOT_KEPT)
+        ingest->message_at =
+            batch_keep_message(ingest->filling, message->topic, message->payload, message->bytes);
+    row = batch_push_of_message(ingest->filling, sender(ingest), item, ingest->message_at);
+    row->element = (uint32_t)(ingest->message_elements - 1);
+    return row;
 }
 
 static void on_item(void *user, const struct reading_item *item)
@@ -42,65 +117,10 @@ static void on_item(void *user, const struct reading_item *item)
     ingest->counters.unknown_members += item->unknown_members;
     if (!item->has_timestamp)
         ingest->counters.without_timestamp++;
-    batch_push(ingest->filling, sender(ingest), item);
-    batch_row(ingest->filling, ingest->filling->count - 1)->filter = ingest->message_filter;
+    push(ingest, item)->is_shared = ingest->decoder->is_shared;
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
-
-const struct topic_filter *ingest_filter(const struct ingest *ingest, uint8_t number)
-{
-    const struct mqtt_identity *identity = &ingest->store.identity;
-
-    return number > 0 && number <= identity->former_count ? &identity->former[number - 1]
-                                                          : &ingest->config.filter;
-}
-
-/* Whether the topic matches a filter of ours; then the device, if it is known, and its id, NULL when
- * that is not legal. */
-static bool matches(struct ingest *ingest, uint8_t number, const char *topic, const char **id)
-{
-    const struct topic_filter *filter = ingest_filter(ingest, number);
-    const char *start;
-    size_t bytes;
-
-    if (!topic_find_id(filter, topic, &start, &bytes))
-        return false;
-    ingest->message_filter = number;
-    /* Nearly always it is known, and then it was judged when it was new. */
-    if (devices_find(ingest->devices, start, bytes, &ingest->message_device)) {
-        const struct device *device = &ingest->devices->items[ingest->message_device];
-
-        *id = device->is_legal ? device->id : NULL;
-        return true;
-    }
-    ingest->message_device = INGEST_NO_DEVICE;
-    *id = topic_device_id(ingest->message_device_id, filter, topic) ? ingest->message_device_id
-                                                                    : NULL;
-    return !memchr(start, '/', bytes);
-}
-
-/* What waited in the session when the filter was another one, or was queued before the broker had taken
- * that one back, is read as it was meant. */
-static bool matches_former(struct ingest *ingest, const char *topic, const char **id)
-{
-    uint8_t count = (uint8_t)ingest->store.identity.former_count;
-    uint8_t number = 1;
-
-    while (number <= count && !matches(ingest, number, topic, id))
-        number++;
-    if (number <= count && !ingest->has_said_former)
-        log_info("mqtt: what waited under %s, which SUBSCRIBE was before, is collected, too",
-                 ingest_filter(ingest, number)->text);
-    ingest->has_said_former = ingest->has_said_former || number <= count;
-    return number <= count;
-}
-
-/* Whether the topic matches any of them. */
-static bool find_device(struct ingest *ingest, const char *topic, const char **id)
-{
-    return matches(ingest, 0, topic, id) || matches_former(ingest, topic, id);
-}
 
 static int64_t next_arrival_us(const struct ingest *ingest)
 {
@@ -128,22 +148,46 @@ static void reject_whole(struct ingest *ingest, const struct reading_source *sou
     on_item(ingest, &item);
 }
 
-static void parse_payload(struct ingest *ingest, const struct reading_source *source,
-                          struct reading_rest *rest)
+/* What waited in the session when the filter was another one, or was queued before the broker had taken
+ * that one back, is read as it was meant. */
+static void say_former(struct ingest *ingest)
 {
-    const struct source_message *message = ingest->message;
-    unsigned taken_off =
-        reading_json_begin(&ingest->config.rules, source, message->payload, message->bytes,
-                           ingest->config.batch_size, rest, on_item, ingest);
+    if (!ingest->has_said_former)
+        log_info("mqtt: what waited under %s, which SUBSCRIBE was before, is collected, too",
+                 ingest->decoder->filter->text);
+    ingest->has_said_former = true;
+}
 
-    ingest->counters.byte_order_marks += (taken_off & READING_BYTE_ORDER_MARK) != 0;
-    ingest->counters.trailing_nuls += (taken_off & READING_TRAILING_NUL) != 0;
+/* The first whose topic it is has the message. */
+static enum decoder_outcome decode(struct ingest *ingest, struct reading_source *source,
+                                   struct reading_rest *rest)
+{
+    enum decoder_outcome outcome = DECODER_NO_TOPIC;
+
+    for (size_t i = 0; i < ingest->decoder_count && outcome == DECODER_NO_TOPIC; i++) {
+        ingest->decoder = ingest->decoders[i];
+        outcome = ingest->decoder->kind->begin(ingest->decoder, ingest->message, source,
+                                               ingest->config.batch_size, rest);
+    }
+    return outcome;
+}
+
+static void count(struct ingest *ingest, enum decoder_outcome outcome)
+{
+    const struct decoder *decoder = ingest->decoder;
+
+    ingest->counters.without_readings[outcome] += outcome != DECODER_READ;
+    ingest->counters.byte_order_marks += (decoder->taken_off & READING_BYTE_ORDER_MARK) != 0;
+    ingest->counters.trailing_nuls += (decoder->taken_off & READING_TRAILING_NUL) != 0;
+    if (decoder == &ingest->former.decoder)
+        say_former(ingest);
 }
 
 /* All of a message, or its first part. */
 static void begin(struct ingest *ingest, struct reading_source *source, struct reading_rest *rest)
 {
     const struct source_message *message = ingest->message;
+    enum decoder_outcome outcome;
 
     ingest->message_elements = 0;
     ingest->counters.messages++;
@@ -155,14 +199,12 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
                      "replayed by the subscription, not sent just now");
         return;
     }
-    if (!find_device(ingest, message->topic, &source->device_id))
+    outcome = decode(ingest, source, rest);
+    if (outcome == DECODER_NO_TOPIC)
         reject_whole(ingest, source, READING_NO_SUCH_TOPIC,
-                     "the topic matches neither SUBSCRIBE nor what that was before");
-    else if (source->device_id)
-        parse_payload(ingest, source, rest);
+                     "the topic is of no subscription, nor of what was one before");
     else
-        reject_whole(ingest, source, READING_BAD_DEVICE_ID,
-                     "the topic's device id is not " DEVICE_ID_LEGAL);
+        count(ingest, outcome);
 }
 
 static void end(struct ingest *ingest, const struct reading_source *source)
@@ -193,6 +235,14 @@ static struct reading_source source_now(const struct ingest *ingest, int64_t sai
                                        first_arrival_us(ingest, said_us, now_us)};
 }
 
+/* Its bytes are not in the batch that fills, or not any more. */
+static void take_up(struct ingest *ingest, const struct source_message *message)
+{
+    ingest->message = message;
+    ingest->message_at = MESSAGE_NOT_KEPT;
+    ingest->filling->message_count++;
+}
+
 void intake_begin(struct ingest *ingest, const struct source_message *message)
 {
     struct reading_source source;
@@ -203,7 +253,7 @@ void intake_begin(struct ingest *ingest, const struct source_message *message)
         return;
     }
     source = source_now(ingest, message->said_us);
-    ingest->message = message;
+    take_up(ingest, message);
     begin(ingest, &source, &rest);
     if (rest.is_there)
         keep(backlog_put(&ingest->backlog, message), &source, &rest);
@@ -212,25 +262,16 @@ void intake_begin(struct ingest *ingest, const struct source_message *message)
     ingest->message = NULL;
 }
 
-/* The id of the device whose message has been begun; no other is begun before its end. */
-static const char *delivering_id(const struct ingest *ingest)
-{
-    return ingest->message_device != INGEST_NO_DEVICE
-               ? ingest->devices->items[ingest->message_device].id
-               : ingest->message_device_id;
-}
-
 void intake_go_on(struct ingest *ingest)
 {
     struct backlog_message *first = ingest->backlog.first;
     struct reading_source source = {.received_at_us = first->received_at_us,
                                     .first_received_at_us = first->first_received_at_us};
 
-    ingest->message = &first->message;
+    take_up(ingest, &first->message);
     if (first->rest.is_there) {
-        source.device_id = delivering_id(ingest);
-        reading_json_continue(&ingest->config.rules, &source, first->message.payload,
-                              ingest->config.batch_size, &first->rest, on_item, ingest);
+        ingest->decoder->kind->go_on(ingest->decoder, &first->message, &source,
+                                     ingest->config.batch_size, &first->rest);
     } else {
         source = source_now(ingest, first->message.said_us);
         begin(ingest, &source, &first->rest);
@@ -241,6 +282,30 @@ void intake_go_on(struct ingest *ingest)
         backlog_drop(&ingest->backlog);
     }
     ingest->message = NULL;
+}
+
+void intake_init(struct ingest *ingest)
+{
+    const struct ingest_config *config = &ingest->config;
+    const struct decoder_taker taker = {.user = ingest, .on_device = on_device, .on_item = on_item};
+
+    json_decoder_init(&ingest->contract, &config->rules, config->subscriptions->contract,
+                      &config->subscriptions->contract_count, &taker);
+    json_decoder_init(&ingest->former, &config->rules, ingest->store.identity.former_contract,
+                      &ingest->store.identity.former_contract_count, &taker);
+    ingest->decoders[ingest->decoder_count++] = &ingest->contract.decoder;
+    if (config->mappings->count > 0) {
+        mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,
+                            config->subscriptions, &taker);
+        ingest->decoders[ingest->decoder_count++] = &ingest->mapped.decoder;
+    }
+    ingest->decoders[ingest->decoder_count++] = &ingest->former.decoder;
+}
+
+void intake_release(struct ingest *ingest)
+{
+    for (size_t i = 0; i < ingest->decoder_count; i++)
+        ingest->decoders[i]->kind->release(ingest->decoders[i]);
 }
 
 bool intake_is_full(const struct ingest *ingest)

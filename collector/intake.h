@@ -12,10 +12,18 @@
 
 #include "collector/ingest.h"
 
+/* Makes the decoders, by ingest->config. */
+void intake_init(struct ingest *ingest);
+void intake_release(struct ingest *ingest);
+
 void intake_begin(struct ingest *ingest, const struct source_message *message);
 
 /* Takes a part of what waits; there must be a backlog. */
 void intake_go_on(struct ingest *ingest);
+
+/* Appends the topic of a row. */
+void intake_put_topic(const struct ingest *ingest, const struct batch *batch,
+                      const struct batch_row *row, struct buffer *out);
 
 /* The batch that fills has as many readings as it is to have, or as many bytes. */
 bool intake_is_full(const struct ingest *ingest);

@@ -79,6 +79,11 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
         buffer_printf(out, "highwater_readings_rejected_total{reason=\"%s\"} %" PRIu64 "\n",
                       reading_error_text((enum reading_error)reason),
                       n->rejected_by_reason[reason]);
+    prometheus_head(out, "highwater_messages_without_readings_total", "counter",
+                    "Messages that mappings pass over, and that are not kept, by why.");
+    for (int why = DECODER_READ + 1; why < DECODER_NO_TOPIC; why++)
+        buffer_printf(out, "highwater_messages_without_readings_total{why=\"%s\"} %" PRIu64 "\n",
+                      decoder_outcome_text((enum decoder_outcome)why), n->without_readings[why]);
 }
 
 static void write_rest(struct buffer *out, const struct metrics_view *view)

@@ -13,27 +13,35 @@ bool mqtt_identity_is_legal(const char *text)
     return device_id_is_legal(text, strlen(text)) && !text[strspn(text, LETTERS_AND_DIGITS "_.-")];
 }
 
+/* Puts it first; of too many the earliest goes. */
+static void put_first(void *items, size_t *count, const void *item, size_t bytes)
+{
+    if (*count < MQTT_IDENTITY_FORMER_MAX)
+        ++*count;
+    memmove((char *)items + bytes, items, (*count - 1) * bytes);
+    memcpy(items, item, bytes);
+}
+
 static void set_former(struct mqtt_identity *identity, const char *former)
 {
-    char *line;
+    const char *line;
     char *end;
 
     free(identity->former_text);
     identity->former_text = mem_strdup(former);
-    identity->former_count = 0;
+    identity->former_count = identity->former_contract_count = 0;
     for (line = identity->former_text; *line; line = end) {
-        struct topic_filter *filters = identity->former;
         struct topic_filter filter;
 
-        end = line + strcspn(line, "\n");
+        end = identity->former_text + (line - identity->former_text) + strcspn(line, "\n");
         if (*end)
             *end++ = '\0';
-        if (!topic_filter_parse(&filter, line))
+        if (!topic_filter_is_legal(line))
             continue;
-        if (identity->former_count < MQTT_IDENTITY_FORMER_MAX)
-            identity->former_count++;
-        memmove(filters + 1, filters, (identity->former_count - 1) * sizeof(*filters));
-        filters[0] = filter;
+        put_first(identity->former, &identity->former_count, &line, sizeof(line));
+        if (topic_filter_parse(&filter, line))
+            put_first(identity->former_contract, &identity->former_contract_count, &filter,
+                      sizeof(filter));
     }
 }
 

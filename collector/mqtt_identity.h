@@ -22,7 +22,7 @@
 enum {
     MQTT_IDENTITY_MARK_SIZE = 17,
     MQTT_IDENTITY_CLIENT_ID_SIZE = 112, /* of the longest COLLECTOR_ID, 64 */
-    MQTT_IDENTITY_FORMER_MAX = 16
+    MQTT_IDENTITY_FORMER_MAX = 256
 };
 
 struct mqtt_identity {
@@ -31,7 +31,10 @@ struct mqtt_identity {
     char boards_client_id[MQTT_IDENTITY_CLIENT_ID_SIZE];
     char *former_text; /* the filters point into it */
     size_t former_count;
-    struct topic_filter former[MQTT_IDENTITY_FORMER_MAX]; /* the latest first */
+    const char *former[MQTT_IDENTITY_FORMER_MAX]; /* the latest first, like the next */
+    size_t former_contract_count;
+    struct topic_filter
+        former_contract[MQTT_IDENTITY_FORMER_MAX]; /* those that SUBSCRIBE may name */
 };
 
 /* `former` are filters with a newline between them, the latest last. True when the mark or an id is

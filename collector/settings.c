@@ -80,14 +80,23 @@ static int read_features(struct settings *s)
     return -1;
 }
 
+static int read_topics(struct settings *s)
+{
+    const char *list = *s->subscribe || s->mappings.count > 0 ? s->subscribe : SUBSCRIBE_DEFAULT;
+    const char *fault = subscriptions_add_contract(&s->subscriptions, list);
+
+    if (fault)
+        return options_reject(&program, "subscribe", list, fault);
+    fault = mappings_subscribe(&s->mappings, &s->subscriptions);
+    return fault ? options_reject(&program, "mappings", s->mappings_file, fault) : -1;
+}
+
 static int read_lists(struct settings *s)
 {
     char error[256];
 
     if (!intervals_parse(&s->intervals, s->intervals_text, error, sizeof(error)))
         return options_reject(&program, "intervals", s->intervals_text, error);
-    if (!topic_filter_parse(&s->filter, s->subscribe))
-        return options_reject(&program, "subscribe", s->subscribe, TOPIC_FILTER_LEGAL);
     return -1;
 }
 
@@ -168,9 +177,9 @@ static int read_actions(struct settings *s)
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
-    static int (*const steps[])(struct settings *) = {read_mappings, read_features, read_lists,
-                                                      read_rules,    read_database, read_mqtt,
-                                                      read_actions};
+    static int (*const steps[])(struct settings *) = {read_mappings, read_features, read_topics,
+                                                      read_lists,    read_rules,    read_database,
+                                                      read_mqtt,     read_actions};
     int status;
 
     settings_given = (struct settings){0};
@@ -183,6 +192,7 @@ int settings_read(struct settings *settings, int argc, char **argv)
 
 void settings_release(struct settings *settings)
 {
+    subscriptions_release(&settings->subscriptions);
     mappings_release(&settings->mappings);
 }
 

@@ -2,16 +2,16 @@
  *
  * Errors   settings_read() prints one line for a setting that is not legal, and returns the exit
  *          status with which to end.
- * Owner    texts point into argv, the environment or the table of options; settings_release() frees the
- *          mappings.
+ * Owner    texts point into argv, the environment or the table of options; settings_release() frees what
+ *          follows.
  */
 #ifndef HIGHWATER_COLLECTOR_SETTINGS_H
 #define HIGHWATER_COLLECTOR_SETTINGS_H
 
 #include "collector/decoders/mapping_file.h"
+#include "collector/subscriptions.h"
 #include "shared/model/features.h"
 #include "shared/model/reading_json.h"
-#include "shared/model/topic.h"
 #include "shared/net/mqtt_link.h"
 
 #include <stdbool.h>
@@ -70,7 +70,7 @@ struct settings {
     struct features features;
     struct mappings mappings; /* none: count is 0 */
     struct intervals intervals;
-    struct topic_filter filter;
+    struct subscriptions subscriptions;
     struct reading_rules rules;
     int64_t arrival_us; /* of what --try-mapping is given */
 };

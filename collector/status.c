@@ -90,6 +90,6 @@ void status_write(struct buffer *out, const struct status_view *view)
     put_intervals(out, &s->intervals);
     buffer_printf(out, ",\"limit\":%" PRIu64 ",\"lowest\":%s,\"subscribe\":", s->num_top_devices,
                   s->lowest ? "true" : "false");
-    json_write_string(out, s->subscribe);
+    json_write_string(out, s->subscriptions.text);
     put_counts(out, view);
 }

@@ -22,21 +22,21 @@ COMMENT ON COLUMN installation.is_only IS 'Always true: as the key, it keeps thi
 CREATE TABLE sessions (
     client_id text COLLATE "C" PRIMARY KEY,
     collector text COLLATE "C" NOT NULL,
-    filter    text NOT NULL,
+    filters   text[] NOT NULL,
     former    text[] NOT NULL DEFAULT '{}',
     has_begun boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sessions IS 'Every MQTT session that a collector may have left at the broker; collector --forget removes them.';
 COMMENT ON COLUMN sessions.client_id IS 'The name of the session at the broker.';
 COMMENT ON COLUMN sessions.collector IS 'The COLLECTOR_ID that the session belongs to.';
-COMMENT ON COLUMN sessions.filter IS 'What it subscribes to: the setting SUBSCRIBE.';
+COMMENT ON COLUMN sessions.filters IS 'What it subscribes to: the settings SUBSCRIBE and MAPPINGS.';
 COMMENT ON COLUMN sessions.former IS 'What it subscribed to before, the latest last: readings may still wait under it.';
 COMMENT ON COLUMN sessions.has_begun IS 'The broker has had this session, in which messages may wait.';
 
 -- collector_enter(), and then who we are to the broker, before we connect to it. An empty `wanted` stands
 -- for the client id that is made of the two names. `others` are sessions of this collector under ids that it
 -- had before.
-CREATE FUNCTION collector_begin(of_collector text, wanted text, wanted_filter text,
+CREATE FUNCTION collector_begin(of_collector text, wanted text, wanted_filters text[],
     OUT is_ours boolean, OUT turn bigint, OUT installation text, OUT client_id text, OUT has_begun boolean,
     OUT former text[], OUT others text[])
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -57,13 +57,14 @@ BEGIN
         RAISE 'MQTT_CLIENT_ID % is the client id of collector %, which is live: give each its own', ours, owner
               USING ERRCODE = 'HW003';
     END IF;
-    INSERT INTO sessions AS s (client_id, collector, filter) VALUES (ours, of_collector, wanted_filter)
+    INSERT INTO sessions AS s (client_id, collector, filters) VALUES (ours, of_collector, wanted_filters)
     ON CONFLICT (client_id) DO UPDATE
-       SET collector = excluded.collector, filter = excluded.filter,
-           former = array_remove(array_remove(s.former, s.filter) || s.filter, excluded.filter)
+       SET collector = excluded.collector, filters = excluded.filters,
+           former = ARRAY(SELECT f FROM unnest(s.former || s.filters) WITH ORDINALITY AS u (f, place)
+                          WHERE f <> ALL (excluded.filters) GROUP BY f ORDER BY max(place))
     RETURNING s.has_begun, s.former INTO has_begun, former;
-    IF cardinality(former) > 16 THEN
-        UPDATE sessions s SET former = s.former[cardinality(s.former) - 15:] WHERE s.client_id = ours
+    IF cardinality(former) > 256 THEN
+        UPDATE sessions s SET former = s.former[cardinality(s.former) - 255:] WHERE s.client_id = ours
         RETURNING s.former INTO former;
     END IF;
     installation := mark;

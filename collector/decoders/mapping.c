@@ -14,17 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *mapping_outcome_text(enum mapping_outcome outcome)
-{
-    static const char *const texts[MAPPING_OUTCOME_COUNT] = {
-        [MAPPING_READ] = "read",           [MAPPING_NO_TOPIC] = "no_topic",
-        [MAPPING_IGNORED] = "ignored",     [MAPPING_NOT_MEANT] = "not_meant",
-        [MAPPING_SAYS_NONE] = "says_none",
-    };
-
-    return texts[outcome];
-}
-
 /* ---- the features of readings --------------------------------------------------------------- */
 
 /* By insertion: there are few, and it is done once. */
@@ -55,20 +44,15 @@ void mappings_bind(struct mappings *mappings, const struct features *features)
     sort_names(mappings->sorted, features);
 }
 
-bool mappings_subscribe(const struct mappings *mappings, size_t number)
+const char *mappings_subscribe(const struct mappings *mappings, struct subscriptions *out)
 {
-    const struct mapping *mapping = &mappings->items[number];
+    const char *fault = NULL;
 
-    for (size_t i = 0; i < mappings->count; i++) {
-        const struct mapping *other = &mappings->items[i];
-        bool is_same = strcmp(other->subscription, mapping->subscription) == 0;
-
-        if (!other->is_ignored &&
-            (is_same ? i < number
-                     : topic_filter_covers(other->subscription, mapping->subscription)))
-            return false;
+    for (size_t i = 0; i < mappings->count && !fault; i++) {
+        if (!mappings->items[i].is_ignored)
+            fault = subscriptions_add(out, mappings->items[i].subscription);
     }
-    return !mapping->is_ignored;
+    return fault;
 }
 
 void mappings_release(struct mappings *mappings)
@@ -130,10 +114,10 @@ static bool has_only(const struct mapping *mapping, const struct span *captures)
     return has;
 }
 
-static enum mapping_outcome find_mapping(struct mapping_run *run, const char *topic)
+static enum decoder_outcome find_mapping(struct mapping_run *run, const char *topic)
 {
     size_t bytes = strlen(topic);
-    enum mapping_outcome outcome = MAPPING_NO_TOPIC;
+    enum decoder_outcome outcome = DECODER_NO_TOPIC;
 
     for (size_t i = 0; i < run->mappings->count; i++) {
         const struct mapping *mapping = &run->mappings->items[i];
@@ -142,9 +126,9 @@ static enum mapping_outcome find_mapping(struct mapping_run *run, const char *to
             continue;
         if (has_only(mapping, run->scope.captures)) {
             run->mapping = mapping;
-            return mapping->is_ignored ? MAPPING_IGNORED : MAPPING_READ;
+            return mapping->is_ignored ? DECODER_IGNORED : DECODER_READ;
         }
-        outcome = MAPPING_NOT_MEANT;
+        outcome = DECODER_NOT_MEANT;
     }
     return outcome;
 }
@@ -349,7 +333,7 @@ static void reset(struct mapping_run *run, const struct reading_source *source)
     run->taken_off = 0;
 }
 
-static enum mapping_outcome read_rules(struct mapping_run *run, const struct json_token *root,
+static enum decoder_outcome read_rules(struct mapping_run *run, const struct json_token *root,
                                        const char *topic)
 {
     static const struct json_token no_name = {.text = ""};
@@ -366,27 +350,27 @@ static enum mapping_outcome read_rules(struct mapping_run *run, const struct jso
                       PLACES_WALK_MOST);
     mapping_readings_close(&run->readings, (uint64_t)reading_content_hash(topic, strlen(topic)));
     if (run->readings.count > 0 || run->fault.count > 0)
-        return MAPPING_READ;
+        return DECODER_READ;
     if (run->says_none)
-        return MAPPING_SAYS_NONE;
+        return DECODER_SAYS_NONE;
     if (run->is_passed_over && !run->is_meant)
-        return MAPPING_NOT_MEANT;
+        return DECODER_NOT_MEANT;
     fault_no_value(run, root);
-    return MAPPING_READ;
+    return DECODER_READ;
 }
 
-enum mapping_outcome mapping_begin(struct mapping_run *run, const struct reading_source *source,
+enum decoder_outcome mapping_begin(struct mapping_run *run, const struct reading_source *source,
                                    const char *topic, const char *payload, size_t bytes)
 {
-    enum mapping_outcome outcome;
+    enum decoder_outcome outcome;
     struct json_token root;
 
     reset(run, source);
     outcome = find_mapping(run, topic);
-    if (outcome != MAPPING_READ)
+    if (outcome != DECODER_READ)
         return outcome;
     if (!as_json(run, (struct span){bytes > 0 ? payload : "", bytes}, &root))
-        return MAPPING_READ;
+        return DECODER_READ;
     return read_rules(run, &root, topic);
 }
 
@@ -431,6 +415,8 @@ static void take_fault(struct mapping_run *run, const char *payload, size_t byte
     if (run->fault.count > 1)
         snprintf(run->fault.detail + used, sizeof(run->fault.detail) - used,
                  "; and %zu more of this message", run->fault.count - 1);
+    /* sent again it is to give the readings it would have given */
+    item.first_received_at_us = run->source.first_received_at_us;
     item.error = run->fault.error;
     item.detail = run->fault.detail;
     on_item(user, NULL, &item);

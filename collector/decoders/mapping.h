@@ -13,17 +13,19 @@
  * Rejected is at most one item of a message, whose bytes are all of the payload: no less of it could be
  *          read again. Its detail is that of the first fault, and says how many more there were.
  * Units    as in reading_json.h.
- * Errors   enum mapping_outcome for what is no fault; enum reading_error for the rest.
+ * Errors   enum decoder_outcome (decoder.h) for what is no fault; enum reading_error for the rest.
  * Owner    struct mappings owns its tables, struct mapping_run the memory that it keeps from message to
  *          message. A payload must stay until mapping_begin() returns, and is not needed later.
  */
 #ifndef HIGHWATER_MAPPING_H
 #define HIGHWATER_MAPPING_H
 
+#include "collector/decoder.h"
 #include "collector/decoders/mapping_readings.h"
 #include "collector/decoders/template.h"
 #include "collector/decoders/topic_pattern.h"
 #include "collector/decoders/zone.h"
+#include "collector/subscriptions.h"
 #include "shared/base/buffer.h"
 #include "shared/model/reading_json.h"
 #include "shared/model/topic.h"
@@ -156,25 +158,12 @@ struct mappings {
  * then members that are not kept. */
 void mappings_bind(struct mappings *mappings, const struct features *features);
 
-/* Whether there is something to subscribe to for this mapping: it is not to be ignored, and no other one's
- * subscription covers its. */
-bool mappings_subscribe(const struct mappings *mappings, size_t number);
+/* Adds what is to be subscribed to. NULL, or what is wrong. */
+const char *mappings_subscribe(const struct mappings *mappings, struct subscriptions *out);
 
 void mappings_release(struct mappings *mappings);
 
 /* ---- run ------------------------------------------------------------------------------------ */
-
-enum mapping_outcome {
-    MAPPING_READ,      /* there are items to take: readings, or why there is none */
-    MAPPING_NO_TOPIC,  /* no mapping has such a topic */
-    MAPPING_IGNORED,   /* the mapping says so */
-    MAPPING_NOT_MEANT, /* `only`, `when` or `match` pass it over */
-    MAPPING_SAYS_NONE, /* it says that it has no value: nan, unavailable, one that is listed as bad */
-    MAPPING_OUTCOME_COUNT
-};
-
-/* "not_meant" */
-const char *mapping_outcome_text(enum mapping_outcome outcome);
 
 struct mapping_fault {
     enum reading_error error;
@@ -214,7 +203,7 @@ void mapping_run_init(struct mapping_run *run, const struct mappings *mappings,
 void mapping_run_release(struct mapping_run *run);
 
 /* The source's device_id is not used. */
-enum mapping_outcome mapping_begin(struct mapping_run *run, const struct reading_source *source,
+enum decoder_outcome mapping_begin(struct mapping_run *run, const struct reading_source *source,
                                    const char *topic, const char *payload, size_t bytes);
 
 /* Up to `most` items, at least one. `payload` is what the rejected one is of. True when more are left. */

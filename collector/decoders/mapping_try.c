@@ -58,25 +58,28 @@ bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
 {
     const struct reading_source source = {.received_at_us = now_us, .first_received_at_us = now_us};
     struct lines lines = {.out = out, .features = rules->features};
-    enum mapping_outcome outcome;
+    enum decoder_outcome outcome;
     struct mapping_run run;
 
     mapping_run_init(&run, mappings, rules);
     outcome = mapping_begin(&run, &source, topic, payload, bytes);
-    if (outcome == MAPPING_READ)
+    if (outcome == DECODER_READ)
         mapping_take(&run, payload, bytes, SIZE_MAX, on_item, &lines);
     else
-        buffer_printf(out, "{\"ignored\":\"%s\"}\n", mapping_outcome_text(outcome));
+        buffer_printf(out, "{\"ignored\":\"%s\"}\n", decoder_outcome_text(outcome));
     mapping_run_release(&run);
     return !lines.is_rejected;
 }
 
-void mapping_try_topics(struct buffer *out, const struct mappings *mappings)
+bool mapping_try_topics(struct buffer *out, const struct mappings *mappings)
 {
-    for (size_t i = 0; i < mappings->count; i++) {
-        if (mappings_subscribe(mappings, i))
-            buffer_printf(out, "%s\n", mappings->items[i].subscription);
-    }
+    struct subscriptions subscriptions = {0};
+    const char *fault = mappings_subscribe(mappings, &subscriptions);
+
+    subscriptions_join(&subscriptions, "\n", out);
+    buffer_printf(out, "\n%s", fault ? fault : "");
+    subscriptions_release(&subscriptions);
+    return !fault;
 }
 
 /* ---- a run ---------------------------------------------------------------------------------- */
@@ -112,7 +115,7 @@ int mapping_try_run(const struct mapping_try_config *config)
     if (config->topic)
         is_good = try_input(config, &out);
     else
-        mapping_try_topics(&out, config->mappings);
+        is_good = mapping_try_topics(&out, config->mappings);
     fwrite(out.data, 1, out.bytes, stdout);
     buffer_release(&out);
     return fflush(stdout) == 0 && is_good ? 0 : 1;

@@ -26,6 +26,7 @@ bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
                          const struct reading_rules *rules, int64_t now_us, const char *topic,
                          const char *payload, size_t bytes);
 
-void mapping_try_topics(struct buffer *out, const struct mappings *mappings);
+/* The topic filters, a line each. */
+bool mapping_try_topics(struct buffer *out, const struct mappings *mappings);
 
 #endif

@@ -1,22 +1,13 @@
 #include "collector/decoders/topic_pattern.h"
 
 #include "shared/base/utf8.h"
+#include "shared/model/topic.h"
 
 #include <string.h>
 
 enum { PARTS_MAX = 2 * NAMES_MAX + 1 };
 
 /* What a shared subscription has before the filter that topics are matched with. */
-static size_t share_bytes(const char *text)
-{
-    const char *slash;
-
-    if (strncmp(text, "$share/", 7) != 0)
-        return 0;
-    slash = strchr(text + 7, '/');
-    return slash && slash > text + 7 ? (size_t)(slash + 1 - text) : 0;
-}
-
 static const char *add_name(struct pattern_part *part, struct arena *arena, struct names *names,
                             const char *text, size_t bytes)
 {
@@ -105,11 +96,11 @@ const char *topic_pattern_parse(struct topic_pattern *out, struct arena *arena, 
         return "has characters that nobody can see, or too many";
     if (strpbrk(text, "+#"))
         return "has + or #: a level that varies is written {name}, the rest {name*}";
-    if (strncmp(text, "$share", 6) == 0 && share_bytes(text) == 0)
+    if (strncmp(text, "$share", 6) == 0 && topic_share_bytes(text) == 0)
         return "is no $share/group/...";
-    if (memchr(text, '{', share_bytes(text)))
+    if (memchr(text, '{', topic_share_bytes(text)))
         return "has a name in the group of its subscription";
-    fault = parse_parts(out, arena, names, text + share_bytes(text));
+    fault = parse_parts(out, arena, names, text + topic_share_bytes(text));
     return fault ? fault : out->count == 0 ? "is empty" : check_levels(out);
 }
 
@@ -134,32 +125,6 @@ const char *topic_pattern_subscription(const struct topic_pattern *pattern, stru
     }
     *out = '\0';
     return text;
-}
-
-/* MQTT 5.0, 4.7.2: what begins with $ fits no wildcard at the start. */
-bool topic_filter_covers(const char *wide, const char *narrow)
-{
-    if (*narrow == '$' && *wide != '$')
-        return false;
-    for (;;) {
-        size_t wide_bytes = strcspn(wide, "/");
-        size_t narrow_bytes = strcspn(narrow, "/");
-        bool is_any = wide_bytes == 1 && *wide == '+';
-
-        if (strcmp(wide, "#") == 0)
-            return true;
-        if (is_any ? strcmp(narrow, "#") == 0
-                   : wide_bytes != narrow_bytes || memcmp(wide, narrow, wide_bytes) != 0)
-            return false;
-        wide += wide_bytes;
-        narrow += narrow_bytes;
-        if (!*narrow)
-            return !*wide || strcmp(wide, "/#") == 0;
-        if (!*wide)
-            return false;
-        wide++;
-        narrow++;
-    }
 }
 
 /* ---- other texts ---------------------------------------------------------------------------- */

@@ -45,8 +45,4 @@ bool topic_pattern_match(const struct topic_pattern *pattern, const char *text, 
 /* What is subscribed to. */
 const char *topic_pattern_subscription(const struct topic_pattern *pattern, struct arena *arena);
 
-/* Whether every topic that fits the narrow filter fits the wide one. A broker may deliver a message once for
- * each filter that it fits, so the narrow one is not to be subscribed to as well. */
-bool topic_filter_covers(const char *wide, const char *narrow);
-
 #endif

@@ -20,7 +20,7 @@ void mqtt_report_watch_silence(struct mqtt_source *m)
     case SILENCE_BEGAN:
         log_warning("mqtt: no message on %s for %s: no device publishes there, or the broker's "
                     "access control forbids us to read what it lets us subscribe to",
-                    s->subscribe, duration_format(length, s->silent_after_us));
+                    s->subscriptions.text, duration_format(length, s->silent_after_us));
         break;
     case SILENCE_ENDED:
         log_info("mqtt: messages come again");

@@ -25,12 +25,14 @@ void mqtt_session_identify(struct source *source, const struct mqtt_identity *id
 
 static void subscribe(struct mqtt_source *m)
 {
+    const struct subscriptions *subscriptions = &m->source.config.settings->subscriptions;
     const struct mqtt_identity *identity = m->identity;
 
-    mqtt_link_subscribe(&m->link, m->source.config.settings->filter.text, 1);
+    for (size_t i = 0; i < subscriptions->count; i++)
+        mqtt_link_subscribe(&m->link, subscriptions->texts[i], 1);
     /* and not before, or what matches both would be missed meanwhile */
     for (size_t i = 0; i < identity->former_count; i++)
-        mqtt_link_unsubscribe(&m->link, identity->former[i].text);
+        mqtt_link_unsubscribe(&m->link, identity->former[i]);
     /* at QoS 0: an acknowledgement would be held by the gate. MQTT 3.1.1 cannot ask for what is
      * retained only when the subscription is new, so there the marker would say nothing. */
     if (!m->link.config.is_v311)
@@ -61,7 +63,7 @@ void mqtt_session_on_subscribed(struct mqtt_link *link, const char *filter, bool
 {
     struct mqtt_source *m = link->config.user;
 
-    if (granted && strcmp(filter, m->source.config.settings->filter.text) == 0)
+    if (granted && subscriptions_has(&m->source.config.settings->subscriptions, filter))
         m->is_subscribed = true;
 }
 

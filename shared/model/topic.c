@@ -27,21 +27,66 @@ bool device_id_is_legal(const char *id, size_t bytes)
     return !is_dots && device_id_is_storable(id, bytes) && utf8_is_visible(id, bytes);
 }
 
+size_t topic_share_bytes(const char *filter)
+{
+    const char *slash;
+
+    if (strncmp(filter, "$share/", 7) != 0)
+        return 0;
+    slash = strchr(filter + 7, '/');
+    return slash && slash > filter + 7 ? (size_t)(slash + 1 - filter) : 0;
+}
+
+/* MQTT 5.0, 4.7.2: what begins with $ fits no wildcard at the start. */
+bool topic_filter_covers(const char *wide, const char *narrow)
+{
+    if (*narrow == '$' && *wide != '$')
+        return false;
+    for (;;) {
+        size_t wide_bytes = strcspn(wide, "/");
+        size_t narrow_bytes = strcspn(narrow, "/");
+        bool is_any = wide_bytes == 1 && *wide == '+';
+
+        if (strcmp(wide, "#") == 0)
+            return true;
+        if (is_any ? strcmp(narrow, "#") == 0
+                   : wide_bytes != narrow_bytes || memcmp(wide, narrow, wide_bytes) != 0)
+            return false;
+        wide += wide_bytes;
+        narrow += narrow_bytes;
+        if (!*narrow)
+            return !*wide || strcmp(wide, "/#") == 0;
+        if (!*wide)
+            return false;
+        wide++;
+        narrow++;
+    }
+}
+
+bool topic_filter_is_legal(const char *filter)
+{
+    const char *level = filter + topic_share_bytes(filter);
+    bool is_legal = *level != '\0' && utf8_is_visible(filter, strlen(filter));
+
+    while (is_legal && *level) {
+        size_t bytes = strcspn(level, "/");
+
+        is_legal = strcspn(level, "+#") >= bytes || (bytes == 1 && (*level == '+' || !level[1]));
+        level += bytes + (level[bytes] == '/');
+    }
+    return is_legal;
+}
+
 bool topic_filter_parse(struct topic_filter *out, const char *text)
 {
-    const char *matched = text;
+    const char *matched = text + topic_share_bytes(text);
     const char *plus = strchr(text, '+');
 
     if (!utf8_is_visible(text, strlen(text)))
         return false;
-    if (strncmp(text, "$share/", 7) == 0) {
-        const char *group_end = strchr(text + 7, '/');
-
-        if (!group_end || group_end == text + 7 || (plus && plus < group_end))
-            return false;
-        matched = group_end + 1;
-    }
-    if (!plus || strchr(plus + 1, '+') || strchr(text, '#'))
+    if (strncmp(text, "$share/", 7) == 0 && matched == text)
+        return false;
+    if (!plus || plus < matched || strchr(plus + 1, '+') || strchr(text, '#'))
         return false;
     if ((plus > matched && plus[-1] != '/') || (plus[1] && plus[1] != '/'))
         return false;

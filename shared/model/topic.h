@@ -28,6 +28,18 @@ struct topic_filter {
     size_t suffix_bytes;
 };
 
+/* How much of a filter is its $share/group/, 0 when it is not shared. */
+size_t topic_share_bytes(const char *filter);
+
+/* Whether every topic that fits the narrow filter fits the wide one; a topic is as narrow as can be. A broker
+ * may deliver a message once for each filter that it fits, so the narrow one is not to be subscribed to as
+ * well. */
+bool topic_filter_covers(const char *wide, const char *narrow);
+
+/* True for any filter of MQTT whose characters can be seen: + is a whole level, and # the last one. */
+bool topic_filter_is_legal(const char *filter);
+
+/* A filter with one + and no #. */
 bool topic_filter_parse(struct topic_filter *out, const char *text);
 
 /* $share/group/...: several subscribers get a part of the messages each. */

@@ -50,6 +50,7 @@ static void on_handle_closed(uv_handle_t *handle)
     mqtt_tls_free(link->old_tls);
     mqtt_tls_free(link->tls); /* which the instance used to its end */
     link->tls = link->old_tls = NULL;
+    mqtt_subscriptions_release(&link->subscriptions);
     mqtt_url_release(&link->url);
     free(link->address);
     link->address = NULL;

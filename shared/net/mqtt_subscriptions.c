@@ -1,10 +1,19 @@
 #include "shared/net/mqtt_subscriptions.h"
 
+#include "shared/base/mem.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A connection may end for another reason just then; twice in a row it hardly does. */
 enum { STRIKES_MOST = 2 };
+
+void mqtt_subscriptions_release(struct mqtt_subscriptions *subscriptions)
+{
+    free(subscriptions->items);
+    *subscriptions = (struct mqtt_subscriptions){0};
+}
 
 void mqtt_subscriptions_begin(struct mqtt_subscriptions *subscriptions)
 {
@@ -32,9 +41,10 @@ struct mqtt_subscription *mqtt_subscriptions_note(struct mqtt_subscriptions *sub
 
     if (strlen(filter) >= MQTT_FILTER_SIZE)
         return NULL;
-    if (!one && subscriptions->count == MQTT_SUBSCRIPTIONS_MAX)
-        return NULL;
     if (!one) {
+        subscriptions->items =
+            mem_grow_zeroed(subscriptions->items, &subscriptions->capacity,
+                            subscriptions->count + 1, sizeof(subscriptions->items[0]));
         one = &subscriptions->items[subscriptions->count++];
         *one = (struct mqtt_subscription){.is_optional = is_optional};
         snprintf(one->filter, sizeof(one->filter), "%s", filter);

@@ -1,9 +1,10 @@
 /* mqtt_subscriptions.h: what a connection has subscribed to, and what the broker said to that.
  *
- * Shape    a few filters, each asked for, granted or refused. Those that may be missing (`$SYS`) are
+ * Shape    filters, each asked for, granted or refused. Those that may be missing (`$SYS`) are
  *          asked for only when all others are answered. A broker that ends the connection then does
  *          so because of them; after the second time it is spared them.
- * Owner    embedded; zeroed is empty. Filters are copied.
+ * Owner    embedded; zeroed is empty; mqtt_subscriptions_release() frees it. Filters are copied. What is
+ *          returned is valid until the next is noted.
  */
 #ifndef HIGHWATER_MQTT_SUBSCRIPTIONS_H
 #define HIGHWATER_MQTT_SUBSCRIPTIONS_H
@@ -13,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MQTT_SUBSCRIPTIONS_MAX = 8, MQTT_FILTER_SIZE = 256 };
+enum { MQTT_FILTER_SIZE = 256 };
 
 enum mqtt_subscription_state {
     MQTT_SUBSCRIPTION_NOTED, /* not yet asked for */
@@ -34,16 +35,19 @@ struct mqtt_subscription {
 };
 
 struct mqtt_subscriptions {
-    struct mqtt_subscription items[MQTT_SUBSCRIPTIONS_MAX];
+    struct mqtt_subscription *items;
     size_t count;
+    size_t capacity;
     unsigned strikes; /* connections in a row that ended when something optional was asked for */
 };
+
+void mqtt_subscriptions_release(struct mqtt_subscriptions *subscriptions);
 
 /* A connection has come up, on which nothing was asked for. What was refused before stays known, so
  * that the same is not said twice. */
 void mqtt_subscriptions_begin(struct mqtt_subscriptions *subscriptions);
 
-/* NULL when there are too many, or the filter is too long. One that is there already is asked for again.
+/* NULL when the filter is too long. One that is there already is asked for again.
  */
 struct mqtt_subscription *mqtt_subscriptions_note(struct mqtt_subscriptions *subscriptions,
                                                   const char *filter, int qos, int options,

@@ -14,6 +14,9 @@
  * up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it then is.
  */
 #include "collector/batch.h"
+#include "collector/decoders/json.h"
+#include "collector/decoders/mapped.h"
+#include "collector/decoders/mapping_file.h"
 #include "collector/devices.h"
 #include "collector/stores/postgres/peaks.h"
 #include "collector/stores/postgres/pg_binary.h"
@@ -23,7 +26,6 @@
 #include "shared/base/random.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
-#include "shared/model/topic.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -36,10 +38,14 @@
 #define SECOND_US INT64_C(1000000)
 #define HOUR_READINGS 3600.0
 
-enum { STEP_US = 100, PAYLOAD_BYTES = 192, TOPIC_BYTES = 64, INTERVALS = 3 };
+enum { STEP_US = 100, PAYLOAD_BYTES = 512, TOPIC_BYTES = 64, INTERVALS = 3 };
+
+/* What devices send: the contract's payload, the same by a mapping, one of Tasmota's shape, a bare value. */
+enum payload_kind { PAYLOAD_CONTRACT, PAYLOAD_FLAT, PAYLOAD_NESTED, PAYLOAD_TEXT, PAYLOAD_KINDS };
 
 struct settings {
     const char *database_url; /* NULL: path */
+    enum payload_kind kind;
     const char *dump;
     size_t devices;
     size_t batches;
@@ -58,7 +64,13 @@ struct bench {
     uv_loop_t *loop;
     struct features features;
     struct reading_rules rules;
-    struct topic_filter filter;
+    struct subscriptions subscriptions;
+    struct mappings mappings;
+    struct json_decoder json;
+    struct mapped_decoder mapped;
+    struct decoder *decoder;
+    const struct source_message *message;
+    size_t message_at; /* in the batch */
     struct devices devices;
     struct refs refs; /* of path; store has its own */
     struct windows windows;
@@ -111,16 +123,37 @@ static void make_message(struct bench *bench, struct message *message)
     uint32_t device = bench->order[bench->next_device++ % bench->settings.devices] + 1;
     char when[TIMESTAMP_TEXT_SIZE];
 
+    const char *status = statuses[random_below(&bench->random, 4)];
+    double pressure = hundredths(random_unit(&bench->random) * 25);
+    double temperature = hundredths(random_unit(&bench->random) * 200);
+    char *out = message->payload;
+    int bytes = 0;
+
     bench->now_us += STEP_US;
     timestamp_format(when, bench->now_us);
     snprintf(message->topic, sizeof(message->topic), "devices/device_%" PRIu32 "/readings", device);
-    message->bytes = (size_t)snprintf(message->payload, sizeof(message->payload),
-                                      "{\"deviceId\":\"device_%" PRIu32
-                                      "\",\"timestamp\":\"%s\",\"status\":\"%s\",\"pressure\":%g,"
-                                      "\"temperature\":%g}",
-                                      device, when, statuses[random_below(&bench->random, 4)],
-                                      hundredths(random_unit(&bench->random) * 25),
-                                      hundredths(random_unit(&bench->random) * 200));
+    switch (bench->settings.kind) {
+    case PAYLOAD_NESTED:
+        bytes =
+            snprintf(out, PAYLOAD_BYTES,
+                     "{\"Time\":\"%.19s\",\"SI7021\":{\"Temperature\":%g,\"Humidity\":48.3},"
+                     "\"ENERGY\":{\"TotalStartTime\":\"2025-01-02T10:00:00\",\"Total\":412.118,"
+                     "\"Yesterday\":1.207,\"Today\":0.644,\"Period\":3,\"Power\":%g,"
+                     "\"ApparentPower\":52,\"ReactivePower\":31,\"Factor\":0.79,\"Voltage\":231,"
+                     "\"Current\":0.224},\"TempUnit\":\"C\"}",
+                     when, temperature, pressure);
+        break;
+    case PAYLOAD_TEXT:
+        bytes = snprintf(out, PAYLOAD_BYTES, "%g", temperature);
+        break;
+    default:
+        bytes = snprintf(out, PAYLOAD_BYTES,
+                         "{\"deviceId\":\"device_%" PRIu32
+                         "\",\"timestamp\":\"%s\",\"status\":\"%s\",\"pressure\":%g,"
+                         "\"temperature\":%g}",
+                         device, when, status, pressure, temperature);
+    }
+    message->bytes = (size_t)bytes;
 }
 
 static void make_order(struct bench *bench)
@@ -191,6 +224,15 @@ static void make_windows(struct bench *bench)
     }
 }
 
+static const char *on_device(void *user, const char *id, size_t bytes)
+{
+    struct bench *bench = user;
+
+    if (!devices_find(&bench->devices, id, bytes, &bench->sender))
+        abort();
+    return bench->devices.items[bench->sender].id;
+}
+
 static void on_item(void *user, const struct reading_item *item)
 {
     struct bench *bench = user;
@@ -199,10 +241,16 @@ static void on_item(void *user, const struct reading_item *item)
         fprintf(stderr, "store_bench: %s\n", item->detail);
         exit(1);
     }
-    batch_push(&bench->batch, bench->sender, item);
+    if (bench->decoder->filter) {
+        batch_push(&bench->batch, bench->sender, item);
+        return;
+    }
+    bench->message_at = batch_keep_message(&bench->batch, bench->message->topic,
+                                           bench->message->payload, bench->message->bytes);
+    batch_push_of_message(&bench->batch, bench->sender, item, bench->message_at);
 }
 
-/* What ingest.c does with each message. */
+/* What intake.c does with each message. */
 static void parse_messages(struct bench *bench)
 {
     struct reading_source source = {.received_at_us = bench->now_us,
@@ -210,16 +258,48 @@ static void parse_messages(struct bench *bench)
 
     for (size_t i = 0; i < bench->settings.batch_size; i++) {
         const struct message *message = &bench->messages[i];
-        const char *start;
-        size_t bytes;
+        const struct source_message sent = {
+            .topic = message->topic, .payload = message->payload, .bytes = message->bytes};
+        struct reading_rest rest = {0};
 
-        if (!topic_find_id(&bench->filter, message->topic, &start, &bytes) ||
-            !devices_find(&bench->devices, start, bytes, &bench->sender))
+        bench->message = &sent;
+        if (bench->decoder->kind->begin(bench->decoder, &sent, &source, bench->settings.batch_size,
+                                        &rest) != DECODER_READ)
             abort();
-        source.device_id = bench->devices.items[bench->sender].id;
-        reading_json_parse(&bench->rules, &source, message->payload, message->bytes, on_item,
-                           bench);
     }
+}
+
+/* The rule of the contract's payload, and of the others. */
+static void make_decoders(struct bench *bench)
+{
+    static const char *const mappings[PAYLOAD_KINDS] = {
+        [PAYLOAD_CONTRACT] = "[{\"topic\":\"none/{device}\",\"status\":\"\"}]",
+        [PAYLOAD_FLAT] =
+            "[{\"topic\":\"devices/{device}/readings\",\"time\":\"/timestamp\",\"status\":"
+            "\"/status\",\"features\":{\"temperature\":\"/temperature\",\"pressure\":"
+            "\"/pressure\"}}]",
+        [PAYLOAD_NESTED] =
+            "[{\"topic\":\"devices/{device}/readings\",\"time\":{\"at\":\"/Time\",\"zone\":"
+            "\"Europe/Berlin\"},\"features\":{\"temperature\":[\"/AM2301/Temperature\","
+            "\"/SI7021/Temperature\"],\"pressure\":\"/ENERGY/Power\"}}]",
+        [PAYLOAD_TEXT] =
+            "[{\"topic\":\"devices/{device}/readings\",\"payload\":\"text\",\"features\":"
+            "{\"temperature\":\"\"}}]",
+    };
+    const struct decoder_taker taker = {.user = bench, .on_device = on_device, .on_item = on_item};
+    const char *text = mappings[bench->settings.kind];
+    char error[MAPPING_ERROR_SIZE];
+
+    if (subscriptions_add_contract(&bench->subscriptions, "devices/+/readings") ||
+        !mapping_compile(&bench->mappings, text, strlen(text), zone_load, error))
+        abort();
+    mappings_bind(&bench->mappings, &bench->features);
+    json_decoder_init(&bench->json, &bench->rules, bench->subscriptions.contract,
+                      &bench->subscriptions.contract_count, &taker);
+    mapped_decoder_init(&bench->mapped, &bench->mappings, &bench->rules, &bench->subscriptions,
+                        &taker);
+    bench->decoder =
+        bench->settings.kind == PAYLOAD_CONTRACT ? &bench->json.decoder : &bench->mapped.decoder;
 }
 
 static void make_messages(struct bench *bench)
@@ -351,7 +431,7 @@ static void run_store(struct bench *bench)
     struct store_config config = {.database_url = bench->settings.database_url,
                                   .client_id = "",
                                   .collector_id = "store_bench",
-                                  .subscribe = "devices/+/readings",
+                                  .subscriptions = &bench->subscriptions,
                                   .features = &bench->features,
                                   .devices = &bench->devices,
                                   .watchdog_ms = 60000,
@@ -379,10 +459,24 @@ static const char usage[] =
     "  --batches N         (100)\n"
     "  --batch-size N      readings in each (10000)\n"
     "  --devices N         (10000)\n"
+    "  --payload KIND      contract, flat, nested or text (contract)\n"
     "  --dump DIR          writes each batch's COPY data there\n"
     "  --seed N            of all random numbers (1)\n"
     "With a database it says \"ready\" and waits for a line of input before it starts, and\n"
     "again, when it has printed its figures, before it ends.\n";
+
+static bool find_kind(enum payload_kind *out, const char *name)
+{
+    static const char *const names[PAYLOAD_KINDS] = {"contract", "flat", "nested", "text"};
+
+    for (int i = 0; i < PAYLOAD_KINDS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *out = (enum payload_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 static bool parse_settings(struct settings *settings, int argc, char **argv)
 {
@@ -392,6 +486,8 @@ static bool parse_settings(struct settings *settings, int argc, char **argv)
 
         if (strcmp(name, "--database-url") == 0)
             settings->database_url = value;
+        else if (strcmp(name, "--payload") == 0 && find_kind(&settings->kind, value))
+            continue;
         else if (strcmp(name, "--dump") == 0)
             settings->dump = value;
         else if (strcmp(name, "--batches") == 0)
@@ -419,13 +515,13 @@ int main(int argc, char **argv)
         return 2;
     }
     features_parse(&bench.features, FEATURES_DEFAULT, error, sizeof(error));
-    topic_filter_parse(&bench.filter, "devices/+/readings");
     bench.random = bench.settings.seed;
     /* The path is the same each time; the store needs a day that has its partition. */
     bench.start_us = bench.settings.database_url ? timestamp_now() : 1700000000 * SECOND_US;
     bench.now_us = bench.start_us;
     bench.rules =
         (struct reading_rules){.features = &bench.features, .future_tolerance_us = 60 * SECOND_US};
+    make_decoders(&bench);
     bench.messages = mem_calloc(bench.settings.batch_size, sizeof(*bench.messages));
     bench.loop = uv_default_loop();
     batch_init(&bench.batch, bench.features.count);
@@ -446,5 +542,8 @@ int main(int argc, char **argv)
     refs_release(&bench.refs);
     free(bench.order);
     free(bench.messages);
+    bench.mapped.decoder.kind->release(&bench.mapped.decoder);
+    mappings_release(&bench.mappings);
+    subscriptions_release(&bench.subscriptions);
     return 0;
 }

@@ -77,7 +77,7 @@ static struct sum sum_of(const char *topic, const char *payload, size_t bytes, s
                                                  .first_received_at_us = NOW_US};
     struct sum sum = {0};
 
-    if (mapping_begin(&run, &source, topic, payload, bytes) != MAPPING_READ)
+    if (mapping_begin(&run, &source, topic, payload, bytes) != DECODER_READ)
         return sum;
     while (mapping_take(&run, payload, bytes, most, on_item, &sum))
         ;

@@ -84,14 +84,14 @@ def test_a_filter_that_comes_back_is_subscribed_to(stack):
         assert collector.terminate() == 0
     assert reason_of(stack, "devices/d/readings") == 0
     assert reason_of(stack, "site/d/data") == reason_of(stack, "yard/d/data") == NOBODY
-    assert stack.database.rows("SELECT filter, former FROM sessions") == [(OLD, ["site/+/data", "yard/+/data"])]
+    assert stack.database.rows("SELECT filters, former FROM sessions") == [([OLD], ["site/+/data", "yard/+/data"])]
 
 
 def test_a_kill_before_the_old_filter_is_taken_back_leaves_it_to_the_next_start(stack):
     assert start(stack, OLD).terminate() == 0
     waiting = send_while_away(stack, "devices/{}/readings")
     # as if it had been killed between writing the filter down and telling the broker
-    stack.database.rows("UPDATE sessions SET former = ARRAY[filter], filter = 'site/+/data'")
+    stack.database.rows("UPDATE sessions SET former = filters, filters = '{site/+/data}'")
     start(stack, "site/+/data")
     until(lambda: all(is_stored(stack, one) for one in waiting), 15, "what waited is stored")
     until(lambda: reason_of(stack, "devices/d/readings") == NOBODY, 10, "the broker has forgotten the old filter")
@@ -100,7 +100,7 @@ def test_a_kill_before_the_old_filter_is_taken_back_leaves_it_to_the_next_start(
 def test_a_message_of_no_filter_is_refused_for_that(stack):
     assert start(stack, OLD).terminate() == 0
     send_while_away(stack, "devices/{}/readings", 1)
-    stack.database.rows("UPDATE sessions SET filter = 'site/+/data'")  # nobody remembers the old one
+    stack.database.rows("UPDATE sessions SET filters = '{site/+/data}'")  # nobody remembers the old one
     start(stack, "site/+/data")
     until(lambda: stack.database.count("rejected_messages") == 1, 15)
     [(reason, topic)] = stack.database.rows("SELECT reason, topic FROM rejected_messages")

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -38,32 +39,33 @@ static void test_mqtt_identity__the_latest_former_filter_is_looked_at_first(void
     struct mqtt_identity identity = {0};
 
     (void)state;
-    mqtt_identity_set(&identity, "a", "id", "one/+\n$share/g/two/+/x\nno filter\nthree/+");
-    assert_int_equal(identity.former_count, 3);
-    assert_string_equal(identity.former[0].text, "three/+");
-    assert_string_equal(identity.former[1].text, "$share/g/two/+/x");
-    assert_true(topic_filter_is_shared(&identity.former[1]));
-    assert_string_equal(identity.former[2].text, "one/+");
+    mqtt_identity_set(&identity, "a", "id", "one/+\n$share/g/two/+/x\nno+filter\nall/#\nthree/+");
+    assert_int_equal(identity.former_count, 4);
+    assert_int_equal(identity.former_contract_count, 3);
+    assert_string_equal(identity.former[0], "three/+");
+    assert_string_equal(identity.former[1], "all/#");
+    assert_string_equal(identity.former[2], "$share/g/two/+/x");
+    assert_string_equal(identity.former_contract[1].text, "$share/g/two/+/x");
+    assert_true(topic_filter_is_shared(&identity.former_contract[1]));
+    assert_string_equal(identity.former[3], "one/+");
     mqtt_identity_release(&identity);
 }
 
 static void test_mqtt_identity__of_too_many_former_filters_the_latest_are_kept(void **state)
 {
+    enum { MORE = MQTT_IDENTITY_FORMER_MAX + 44 };
     struct mqtt_identity identity = {0};
-    char text[40 * 8 + 1] = "";
+    char text[MORE * 8 + 1];
 
     (void)state;
-    for (int i = 0; i < 40; i++) {
-        char line[9] = "aa/+/x\n";
-
-        line[0] = (char)('a' + i / 26);
-        line[1] = (char)('a' + i % 26);
-        strcat(text, line);
-    }
+    for (int i = 0; i < MORE; i++)
+        snprintf(text + (size_t)8 * (size_t)i, 9, "%03d/+/x\n", i);
     mqtt_identity_set(&identity, "a", "id", text);
     assert_int_equal(identity.former_count, MQTT_IDENTITY_FORMER_MAX);
-    assert_string_equal(identity.former[0].text, "bn/+/x");
-    assert_string_equal(identity.former[MQTT_IDENTITY_FORMER_MAX - 1].text, "ay/+/x");
+    assert_int_equal(identity.former_contract_count, MQTT_IDENTITY_FORMER_MAX);
+    assert_string_equal(identity.former[0], "299/+/x");
+    assert_string_equal(identity.former_contract[0].text, "299/+/x");
+    assert_string_equal(identity.former[MQTT_IDENTITY_FORMER_MAX - 1], "044/+/x");
     mqtt_identity_release(&identity);
 }
 

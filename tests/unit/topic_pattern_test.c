@@ -110,30 +110,6 @@ static void test_topic_pattern__subscriptions_have_wildcards(void **state)
     (void)state;
 }
 
-static void test_topic_pattern__wide_filters_cover_narrow_ones(void **state)
-{
-    static const struct {
-        const char *wide, *narrow;
-        bool covers;
-    } cases[] = {
-        {"#", "a/b", true},         {"a/#", "a/+/c", true},
-        {"a/#", "a", true},         {"a/#", "a/#", true},
-        {"a/+", "a/b", true},       {"a/+", "a/+", true},
-        {"a/+", "a/#", false},      {"a/+", "a", false},
-        {"a/b", "a/+", false},      {"a/+/c", "a/b/d", false},
-        {"+/b", "a/b", true},       {"+/b", "$SYS/b", false},
-        {"#", "$share/g/a", false}, {"$share/g/#", "$share/g/a/b", true},
-        {"a/+/#", "a", false},      {"a/#", "b", false},
-        {"a", "a/#", false},        {"a/#", "ab", false},
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        print_message("%s %s\n", cases[i].wide, cases[i].narrow);
-        assert_int_equal(topic_filter_covers(cases[i].wide, cases[i].narrow), cases[i].covers);
-    }
-    (void)state;
-}
-
 static void test_topic_pattern__mistakes_are_told(void **state)
 {
     static const char *const wrong[] = {
@@ -158,7 +134,6 @@ int main(void)
         cmocka_unit_test(test_topic_pattern__levels_are_taken_apart),
         cmocka_unit_test(test_topic_pattern__texts_are_taken_apart),
         cmocka_unit_test(test_topic_pattern__subscriptions_have_wildcards),
-        cmocka_unit_test(test_topic_pattern__wide_filters_cover_narrow_ones),
         cmocka_unit_test(test_topic_pattern__mistakes_are_told),
     };
 

@@ -134,9 +134,34 @@ static void test_topic__ids_that_look_like_others_are_refused(void **state)
     }
 }
 
+static void test_topic__wide_filters_cover_narrow_ones(void **state)
+{
+    static const struct {
+        const char *wide, *narrow;
+        bool covers;
+    } cases[] = {
+        {"#", "a/b", true},         {"a/#", "a/+/c", true},
+        {"a/#", "a", true},         {"a/#", "a/#", true},
+        {"a/+", "a/b", true},       {"a/+", "a/+", true},
+        {"a/+", "a/#", false},      {"a/+", "a", false},
+        {"a/b", "a/+", false},      {"a/+/c", "a/b/d", false},
+        {"+/b", "a/b", true},       {"+/b", "$SYS/b", false},
+        {"#", "$share/g/a", false}, {"$share/g/#", "$share/g/a/b", true},
+        {"a/+/#", "a", false},      {"a/#", "b", false},
+        {"a", "a/#", false},        {"a/#", "ab", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        print_message("%s %s\n", cases[i].wide, cases[i].narrow);
+        assert_int_equal(topic_filter_covers(cases[i].wide, cases[i].narrow), cases[i].covers);
+    }
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_topic__wide_filters_cover_narrow_ones),
         cmocka_unit_test(test_topic__a_filter_has_one_level_for_the_device),
         cmocka_unit_test(test_topic__the_device_id_is_what_stands_for_the_plus),
         cmocka_unit_test(test_topic__a_device_id_has_64_characters_not_bytes),

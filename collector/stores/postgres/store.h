@@ -28,6 +28,7 @@
 #include "collector/stores/postgres/parts.h"
 #include "collector/stores/postgres/peaks.h"
 #include "collector/stores/postgres/rows.h"
+#include "collector/subscriptions.h"
 #include "shared/net/pg_link.h"
 
 struct store;
@@ -69,7 +70,7 @@ struct store_config {
     const char *database_url;
     const char *collector_id;
     const char *client_id; /* at the broker, "" = made of the names of collector and database */
-    const char *subscribe; /* the topic filter: names the topic of a refused row */
+    const struct subscriptions *subscriptions; /* what the session is to have */
     const struct features *features;
     struct devices *devices;
     uint64_t watchdog_ms; /* a transaction that takes longer costs the connection */
@@ -86,6 +87,9 @@ struct store_config {
     /* Someone other than a collector has stored readings of a device. */
     void (*on_added)(struct store *store, uint32_t device);
     void (*on_added_many)(struct store *store); /* or of devices that are not named */
+    /* Appends the topic that a row came on. */
+    void (*put_topic)(const struct store *store, const struct batch *batch,
+                      const struct batch_row *row, struct buffer *out);
     void (*on_stored)(struct store *store, struct batch *batch,
                       const struct store_outcome *outcome);
 };

@@ -5,7 +5,6 @@
 #include "collector/stores/postgres/store_inner.h"
 
 #include "shared/base/log.h"
-#include "shared/model/topic.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -16,22 +15,6 @@ enum { PART_LARGE = 1000000 }; /* parts of so many rows are as good as whole bat
 #define LATE_SQLSTATE "HW001"    /* ingest_enter(): what was to be fresh is late */
 #define REMOVED_SQLSTATE "HW002" /* ingest_enter(): there was a removal that we do not know of */
 #define NO_PARTITION_SQLSTATE "42P01" /* it was dropped */
-
-/* The topic of a row that is refused, as far as it is known by now. */
-static void put_topic(const struct store *store, const struct batch_row *row, struct buffer *out)
-{
-    struct topic_filter filter;
-    const char *subscribed = row->filter > 0 && row->filter <= store->identity.former_count
-                                 ? store->identity.former[row->filter - 1].text
-                                 : store->config.subscribe;
-    bool is_legal = topic_filter_parse(&filter, subscribed);
-
-    assert(is_legal);
-    (void)is_legal;
-    buffer_put(out, filter.prefix, filter.prefix_bytes);
-    buffer_put_text(out, store->config.devices->items[row->device].id);
-    buffer_put_text(out, filter.suffix);
-}
 
 void store_refuse_row(struct store *store)
 {
@@ -46,10 +29,11 @@ void store_refuse_row(struct store *store)
         .bytes = (const char *)batch->payloads.data + row->payload_at,
         .length = row->payload_bytes,
         .received_at_us = row->received_at_us,
-        .first_received_at_us = row->first_received_at_us,
+        /* sent again, its message is to give the readings that it gave */
+        .first_received_at_us = row->first_received_at_us - row->element,
     };
 
-    put_topic(store, row, &topic);
+    store->config.put_topic(store, batch, row, &topic);
     snprintf(detail, sizeof(detail), "SQLSTATE %s: %s", error->sqlstate, error->text);
     batch_reject(batch, buffer_text(&topic), &item);
     buffer_release(&topic);

@@ -89,13 +89,24 @@ static void on_prepared(struct pg_query *query, const struct pg_error *error)
     }
 }
 
+/* NULL when they are no text of the database's encoding. */
+static char *filters_literal(struct store *store)
+{
+    struct buffer lines = {0};
+    char *literal;
+
+    subscriptions_join(store->config.subscriptions, "\n", &lines);
+    literal = PQescapeLiteral(store->link.conn, buffer_text(&lines), lines.bytes);
+    buffer_release(&lines);
+    return literal;
+}
+
 void store_prepare(struct store *store)
 {
     struct buffer *sql = &store->sql;
     char *id = PQescapeLiteral(store->link.conn, store->config.collector_id,
                                strlen(store->config.collector_id));
-    char *filter =
-        PQescapeLiteral(store->link.conn, store->config.subscribe, strlen(store->config.subscribe));
+    char *filters = filters_literal(store);
 
     buffer_clear(sql);
     if (!store->is_prepared)
@@ -120,9 +131,9 @@ void store_prepare(struct store *store)
                   "SELECT is_ours, turn, installation, client_id, has_begun,"
                   " array_to_string(former, E'\\n'), array_to_string(others, ', '),"
                   " current_setting('synchronous_commit'), current_setting('fsync')"
-                  " FROM collector_begin(%s, '%s', %s)",
-                  id ? id : "''", store->config.client_id, filter ? filter : "''");
+                  " FROM collector_begin(%s, '%s', string_to_array(%s, E'\\n'))",
+                  id ? id : "''", store->config.client_id, filters ? filters : "''");
     PQfreemem(id);
-    PQfreemem(filter);
+    PQfreemem(filters);
     store_submit(store, buffer_text(sql), 0, on_prepared_result, on_prepared);
 }

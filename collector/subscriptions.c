@@ -1,0 +1,123 @@
+#include "collector/subscriptions.h"
+
+#include "shared/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void refresh_text(struct subscriptions *subscriptions)
+{
+    struct buffer text = {0};
+
+    subscriptions_join(subscriptions, ",", &text);
+    free(subscriptions->text);
+    subscriptions->text = mem_strdup(buffer_text(&text));
+    buffer_release(&text);
+}
+
+static void drop_covered(struct subscriptions *subscriptions, const char *by)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        if (topic_filter_covers(by, subscriptions->texts[i]))
+            free(subscriptions->texts[i]);
+        else
+            subscriptions->texts[kept++] = subscriptions->texts[i];
+    }
+    subscriptions->count = kept;
+}
+
+const char *subscriptions_add(struct subscriptions *subscriptions, const char *filter)
+{
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        if (topic_filter_covers(subscriptions->texts[i], filter))
+            return NULL;
+    }
+    if (strlen(filter) > SUBSCRIPTION_BYTES_MAX)
+        return "a topic filter of more than 255 bytes";
+    drop_covered(subscriptions, filter);
+    if (subscriptions->count == SUBSCRIPTIONS_MAX)
+        return "more than 256 topic filters";
+    subscriptions->texts[subscriptions->count++] = mem_strdup(filter);
+    refresh_text(subscriptions);
+    return NULL;
+}
+
+/* Cuts the next item off, without spaces around it; NULL at the end. */
+static char *next_item(char **list)
+{
+    char *item = *list;
+    size_t bytes;
+
+    if (!item)
+        return NULL;
+    item += strspn(item, " ");
+    bytes = strcspn(item, ",");
+    *list = item[bytes] ? item + bytes + 1 : NULL;
+    while (bytes > 0 && item[bytes - 1] == ' ')
+        bytes--;
+    item[bytes] = '\0';
+    return item;
+}
+
+const char *subscriptions_add_contract(struct subscriptions *subscriptions, const char *list)
+{
+    char *left;
+    char *item;
+    const char *fault = NULL;
+
+    free(subscriptions->contract_text);
+    subscriptions->contract_text = left = mem_strdup(list);
+    subscriptions->contract_count = 0;
+    while (*list && !fault && (item = next_item(&left))) {
+        struct topic_filter *filter = &subscriptions->contract[subscriptions->contract_count];
+
+        if (subscriptions->contract_count == SUBSCRIPTIONS_MAX)
+            return "more than 256 topic filters";
+        if (!topic_filter_parse(filter, item))
+            return SUBSCRIPTIONS_LEGAL;
+        subscriptions->contract_count++;
+        fault = subscriptions_add(subscriptions, item);
+    }
+    return fault;
+}
+
+bool subscriptions_has(const struct subscriptions *subscriptions, const char *filter)
+{
+    size_t i = 0;
+
+    while (i < subscriptions->count && strcmp(subscriptions->texts[i], filter) != 0)
+        i++;
+    return i < subscriptions->count;
+}
+
+bool subscriptions_cover(const struct subscriptions *subscriptions, const char *topic)
+{
+    size_t i = 0;
+
+    while (i < subscriptions->count &&
+           !topic_filter_covers(
+               subscriptions->texts[i] + topic_share_bytes(subscriptions->texts[i]), topic))
+        i++;
+    return i < subscriptions->count;
+}
+
+void subscriptions_join(const struct subscriptions *subscriptions, const char *between,
+                        struct buffer *out)
+{
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        if (i > 0)
+            buffer_put_text(out, between);
+        buffer_put_text(out, subscriptions->texts[i]);
+    }
+}
+
+void subscriptions_release(struct subscriptions *subscriptions)
+{
+    for (size_t i = 0; i < subscriptions->count; i++)
+        free(subscriptions->texts[i]);
+    free(subscriptions->contract_text);
+    free(subscriptions->text);
+    *subscriptions = (struct subscriptions){0};
+}

@@ -1,0 +1,49 @@
+/* subscriptions.h: the topic filters that are subscribed to.
+ *
+ * Shape    those of SUBSCRIBE, whose messages are the contract's, and those of MAPPINGS. What another one
+ *          covers is left out, for a broker may deliver a message once for each filter that it fits.
+ * Errors   NULL, or what is wrong.
+ * Owner    texts are copies; subscriptions_release() frees them. Zeroed is empty.
+ */
+#ifndef HIGHWATER_SUBSCRIPTIONS_H
+#define HIGHWATER_SUBSCRIPTIONS_H
+
+#include "shared/base/buffer.h"
+#include "shared/model/topic.h"
+
+#define SUBSCRIBE_DEFAULT "devices/+/readings"
+
+enum { SUBSCRIPTIONS_MAX = 256, SUBSCRIPTION_BYTES_MAX = 255 };
+
+struct subscriptions {
+    char *texts[SUBSCRIPTIONS_MAX];
+    size_t count;
+    struct topic_filter contract[SUBSCRIPTIONS_MAX]; /* of SUBSCRIBE, in its order; all of them */
+    size_t contract_count;
+    char *contract_text; /* they point into it */
+    char *text;          /* all that are subscribed to, with commas between them */
+};
+
+#define SUBSCRIPTIONS_LEGAL                                                                        \
+    "a topic filter, or several with commas between them, each with exactly one '+', for the "     \
+    "device "                                                                                      \
+    "id, no '#' and nothing invisible"
+
+/* `list` has filters with commas between them; an empty one adds nothing. */
+const char *subscriptions_add_contract(struct subscriptions *subscriptions, const char *list);
+
+const char *subscriptions_add(struct subscriptions *subscriptions, const char *filter);
+
+/* Whether this very filter is one of them. */
+bool subscriptions_has(const struct subscriptions *subscriptions, const char *filter);
+
+/* Whether a message with this topic may come because of one of them. */
+bool subscriptions_cover(const struct subscriptions *subscriptions, const char *topic);
+
+/* Appends all of them, with `between` between them. */
+void subscriptions_join(const struct subscriptions *subscriptions, const char *between,
+                        struct buffer *out);
+
+void subscriptions_release(struct subscriptions *subscriptions);
+
+#endif
