@@ -12,11 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    STATUS_MS = 1000,
-    /* who may publish can send more than can be read: other work gets its share of the loop */
-    READ_BUDGET_US = 2000
-};
+enum { STATUS_MS = 1000 };
 
 /* ---- when ------------------------------------------------------------------------------------ */
 
@@ -85,9 +81,10 @@ static void on_status(uv_timer_t *timer)
 {
     struct board_publisher *publisher = timer->data;
 
-    board_publisher_retry_denied(publisher);
-    publisher->rejected_lines = publisher->cleared_lines = 0;
-    board_publisher_watch_rival(publisher);
+    board_publisher_retry(publisher);
+    publisher->rejected_lines = 0;
+    for (size_t i = 0; i < publisher->config.sinks->count; i++)
+        sink_tick(publisher->config.sinks->items[i]);
     board_publisher_update(publisher);
     board_publisher_publish_status(publisher);
 }
@@ -97,25 +94,20 @@ static void on_status(uv_timer_t *timer)
 void board_publisher_set_identity(struct board_publisher *publisher,
                                   const struct mqtt_identity *identity)
 {
-    if (strcmp(publisher->client_id, identity->boards_client_id) == 0 &&
-        strcmp(publisher->rival.ours, identity->installation) == 0)
-        return;
-    snprintf(publisher->client_id, sizeof(publisher->client_id), "%s", identity->boards_client_id);
-    rival_init(&publisher->rival, identity->installation, publisher->config.started_at_us);
-    snprintf(publisher->will_payload, sizeof(publisher->will_payload),
-             "{\"collectorId\":\"%s\",\"installation\":\"%s\",\"state\":\"lost\"}",
-             publisher->config.collector_id, identity->installation);
-    publisher->mqtt.config.will_topic = publisher->status_topic;
-    mqtt_link_rename(&publisher->mqtt, publisher->client_id);
-    mqtt_link_leave(&publisher->mqtt);
+    snprintf(publisher->installation, sizeof(publisher->installation), "%s",
+             identity->installation);
+    for (size_t i = 0; i < publisher->config.sinks->count; i++)
+        sink_identify(publisher->config.sinks->items[i], identity);
 }
 
 void board_publisher_set_active(struct board_publisher *publisher, bool is_active)
 {
-    if (is_active)
-        mqtt_link_join(&publisher->mqtt);
-    else
-        mqtt_link_leave(&publisher->mqtt);
+    for (size_t i = 0; i < publisher->config.sinks->count; i++) {
+        if (is_active)
+            sink_join(publisher->config.sinks->items[i]);
+        else
+            sink_leave(publisher->config.sinks->items[i]);
+    }
 }
 
 void board_publisher_set_loading(struct board_publisher *publisher, int64_t snapshot_us)
@@ -156,37 +148,25 @@ void board_publisher_rewind(struct board_publisher *publisher, int64_t now_us)
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-bool board_publisher_start(struct board_publisher *publisher, uv_loop_t *loop,
-                           const struct board_publisher_config *config, char *error,
-                           size_t error_bytes)
+static void set_keys(struct board_publisher *publisher)
+{
+    const char *id = publisher->config.collector_id;
+
+    snprintf(publisher->status_key, sizeof(publisher->status_key), "collectors/%s/status", id);
+    snprintf(publisher->rejected_key, sizeof(publisher->rejected_key), "collectors/%s/rejected",
+             id);
+}
+
+void board_publisher_start(struct board_publisher *publisher, uv_loop_t *loop,
+                           const struct board_publisher_config *config)
 {
     size_t count = (size_t)config->windows->ranking_count * config->windows->interval_count;
-    struct mqtt_link_config mqtt = config->mqtt;
 
     *publisher = (struct board_publisher){.config = *config, .status_as_of_us = INT64_MIN};
     moments_init(&publisher->moments, timestamp_now());
-    snprintf(publisher->status_topic, sizeof(publisher->status_topic), "collectors/%s/status",
-             config->collector_id);
-    snprintf(publisher->boards_topic, sizeof(publisher->boards_topic), "collectors/%s/boards/",
-             config->collector_id);
-    snprintf(publisher->marker_topic, sizeof(publisher->marker_topic), "collectors/%s/marker",
-             config->collector_id);
-    strcpy(publisher->client_id, "highwater-boards"); /* until board_publisher_set_identity() */
-    mqtt.name = "mqtt boards";
-    mqtt.read_budget_us = READ_BUDGET_US;
-    mqtt.starts_off = true; /* until it is our turn */
-    mqtt.client_id = publisher->client_id;
-    mqtt.will_topic = publisher->status_topic;
-    mqtt.will_payload = publisher->will_payload;
-    mqtt.user = publisher;
-    mqtt.on_up = board_publisher_on_up;
-    mqtt.on_down = board_publisher_on_down;
-    mqtt.on_message = board_publisher_on_message;
-    mqtt.on_published = board_publisher_on_published;
-    mqtt.retains = true;
-    mqtt.forgets = true; /* everything is published again */
-    if (!mqtt_link_start(&publisher->mqtt, loop, &mqtt, error, error_bytes))
-        return false;
+    set_keys(publisher);
+    for (size_t i = 0; i < config->sinks->count; i++)
+        sink_attach(config->sinks->items[i], &board_publisher_events, publisher);
     publisher->copies = mem_calloc(count, sizeof(publisher->copies[0]));
     for (size_t i = 0; i < count; i++) {
         publisher->copies[i].last_generation = config->started_at_us;
@@ -200,7 +180,6 @@ bool board_publisher_start(struct board_publisher *publisher, uv_loop_t *loop,
     uv_timer_init(loop, &publisher->status_timer);
     publisher->as_of_timer.data = publisher->status_timer.data = publisher;
     uv_timer_start(&publisher->status_timer, on_status, STATUS_MS, STATUS_MS);
-    return true;
 }
 
 static void on_part_closed(struct board_publisher *publisher)
@@ -214,14 +193,14 @@ static void on_part_closed(struct board_publisher *publisher)
     free(publisher->copies);
     free(publisher->entries);
     free(publisher->named);
-    buffer_release(&publisher->topic);
+    buffer_release(&publisher->key);
     buffer_release(&publisher->payload);
     publisher->on_closed(publisher);
 }
 
-static void on_mqtt_closed(struct mqtt_link *link)
+static void on_sink_closed(void *user)
 {
-    on_part_closed(link->config.user);
+    on_part_closed(user);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -234,14 +213,15 @@ static void finish_close(struct board_publisher *publisher)
     board_publisher_publish_status(publisher);
     uv_close((uv_handle_t *)&publisher->as_of_timer, on_timer_closed);
     uv_close((uv_handle_t *)&publisher->status_timer, on_timer_closed);
-    mqtt_link_close(&publisher->mqtt, on_mqtt_closed);
+    for (size_t i = 0; i < publisher->config.sinks->count; i++)
+        sink_close(publisher->config.sinks->items[i], on_sink_closed);
 }
 
 void board_publisher_close(struct board_publisher *publisher,
                            void (*on_closed)(struct board_publisher *publisher))
 {
     publisher->on_closed = on_closed;
-    publisher->open_parts = 3;
+    publisher->open_parts = 2 + (unsigned)publisher->config.sinks->count;
     publisher->has_company = false;
     uv_timer_stop(&publisher->status_timer);
     board_publisher_update(publisher); /* the last boards */

@@ -1,41 +1,33 @@
 /* board_publisher.h: publishes the boards when they change, and says how this collector is.
  *
- * Shape    owns the ordinary (ungated) MQTT connection. Boards are made as of times of a grid
+ * Shape    puts them into the sinks (sink.h). Boards are made as of times of a grid
  *          (board.h): as of such a time they hold every reading that was received up to it and is
  *          stored, none that was received later, and nothing that has expired by then, however late
  *          they are made. One that differs from what was last published goes out, retained, under
  *          the next generation of its own; then a status, retained, that names the generation of
  *          each board and the times from `since` to `asOf` at which the boards were these. Another
  *          goes out every second, and, while other collectors are live, at each such time, so that
- *          there is always one that all vouch for. The last will replaces it with "lost".
+ *          there is always one that all vouch for.
  *          Nothing is computed unless readings were taken or an entry expires.
  * Holds    asOf stands still while readings are in flight that were received before it, or the
  *          broker or the database is away.
  * Order    a batch is taken part by part: board_publisher_reach(an as-of time) before the first reading that was
  *          received after it is put into the windows, board_publisher_note_news() before each part.
- * Looks    before it speaks, whether another installation does so under this collector's id (rival.h);
- *          then it says nothing, and the last will is left out of its connection.
- * Tidies   what is retained of a board that is no longer kept, because of a feature or interval that
- *          was taken off, is cleared.
  * Source   status fields: docs/ARCHITECTURE.md.
  */
 #ifndef HIGHWATER_BOARD_PUBLISHER_H
 #define HIGHWATER_BOARD_PUBLISHER_H
 
 #include "collector/moments.h"
-#include "collector/mqtt_identity.h"
-#include "collector/permit.h"
-#include "collector/rival.h"
-#include "collector/sources/session.h"
+#include "collector/sink.h"
 #include "collector/windows.h"
 #include "shared/model/board.h"
 #include "shared/model/features.h"
-#include "shared/net/mqtt_link.h"
 
 struct board_publisher;
 
 struct board_publisher_config {
-    struct mqtt_link_config mqtt; /* url and so on; client id, will and callbacks are filled in */
+    const struct sinks *sinks; /* kept by the caller until the publisher is closed; closed by it */
     const char *collector_id;
     const struct features *features;
     const struct intervals *intervals;
@@ -49,16 +41,12 @@ struct board_publisher_config {
     /* Appends the members of the status, `"state":"live",...` without braces. */
     void (*put_status)(void *user, struct buffer *out);
     void (*on_shown)(void *user); /* boards with all that the last load brought are out */
-    /* a value under $SYS, as it came: broker_report.h */
-    void (*on_broker_says)(void *user, const char *topic, const void *payload, size_t bytes);
 };
 
 /* What was last published of one board. */
 struct board_copy {
     bool is_current; /* the windows have not changed it since */
     bool is_exact;
-    bool is_retained;        /* the broker has one */
-    struct permit permit;    /* to publish it */
     int64_t generation;      /* 0 = nobody may rely on it */
     int64_t last_generation; /* of all that were published */
     size_t count;
@@ -68,49 +56,32 @@ struct board_copy {
 
 struct board_publisher {
     struct board_publisher_config config;
-    struct mqtt_link mqtt;
     struct board_copy *copies; /* per ranking, per interval */
     struct windows_entry *entries;
     struct board_entry *named;
-    struct buffer topic;
+    struct buffer key;
     struct buffer payload;
-    struct permit status_permit;
-    bool has_said_denied;
-    char suspect[160];  /* what was being published when the broker ended the connection */
-    unsigned suspected; /* so often in a row */
-    char status_topic[128];
-    char marker_topic[128]; /* session.h */
-    char boards_topic[128]; /* what they all begin with */
-    char will_payload[192];
-    char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE];
-    struct rival rival;
-    char rival_reason[400]; /* that was said last; "" = there is none */
+    char status_key[128];
+    char rejected_key[128];
+    char installation[MQTT_IDENTITY_MARK_SIZE];
     uv_timer_t as_of_timer; /* the next time at which boards may change */
     uv_timer_t status_timer;
     struct moments moments;
     int64_t status_as_of_us; /* of the last status */
     uint64_t rejected_lines; /* published in this second */
-    uint64_t cleared_lines;  /* logged in this second */
     bool is_complete;        /* false: warming; boards are not published */
     bool is_loading;         /* the windows gain what others have stored */
     bool is_fresh;           /* a load has ended, and no boards were made since */
     bool has_company;        /* other collectors are live */
-    bool has_spoken;         /* on this connection */
-    bool has_said_refused;   /* that the broker takes no message of this size */
-    bool has_seen_marker;    /* the one that was retained before we came */
-    enum broker_memory memory;
-    uint64_t memory_at_ms; /* when that was known */
     uint64_t boards_published;
-    uint64_t messages_refused; /* by the broker, for their size */
     unsigned open_parts;
     void (*on_closed)(struct board_publisher *publisher);
 };
 
-bool board_publisher_start(struct board_publisher *publisher, uv_loop_t *loop,
-                           const struct board_publisher_config *config, char *error,
-                           size_t error_bytes);
+void board_publisher_start(struct board_publisher *publisher, uv_loop_t *loop,
+                           const struct board_publisher_config *config);
 
-/* Who speaks, before its first turn: the client id and the mark that the status names. */
+/* Who speaks, before its first turn. */
 void board_publisher_set_identity(struct board_publisher *publisher,
                                   const struct mqtt_identity *identity);
 
@@ -152,22 +123,32 @@ void board_publisher_rewind(struct board_publisher *publisher, int64_t now_us);
 /* The generations of all boards as of now, as members of the status. */
 void board_publisher_put_span(const struct board_publisher *publisher, struct buffer *out);
 
-/* How many of the boards that are out may lack something that the windows had no memory for. */
-size_t board_publisher_inexact(const struct board_publisher *publisher);
+/* What the sinks know of their side, as members of the status. */
+void board_publisher_put_sinks(const struct board_publisher *publisher, struct buffer *out);
 
-/* A line that names what the broker does not let us publish, if there is something. */
+void board_publisher_put_metrics(const struct board_publisher *publisher, struct buffer *out);
+
+/* A line for each reason why boards do not come to where they should, or not all. */
 void board_publisher_put_faults(const struct board_publisher *publisher, struct buffer *out);
+
+/* And one for each sink that is not connected. */
+void board_publisher_put_away(const struct board_publisher *publisher, struct buffer *out);
 
 /* One short line about a rejected message; a few per second go out. */
 void board_publisher_report_rejected(struct board_publisher *publisher, const char *topic,
                                      const char *reason, const char *detail);
 
-/* What the broker had lost when a connection to it ended at `since_ms` (of the loop's clock). That it had
- * forgotten everything when this one came up was before, if this one came up earlier. */
+/* As source.h asks: of the first sink that knows. */
 enum broker_memory board_publisher_broker_memory(const struct board_publisher *publisher,
                                                  uint64_t since_ms);
 
-/* Publishes the last boards and a last status, disconnects, frees. */
+/* How often another has taken our place at a sink. */
+uint64_t board_publisher_takeovers(const struct board_publisher *publisher);
+
+/* Certificates of the sinks are read again. */
+void board_publisher_reload(struct board_publisher *publisher);
+
+/* Publishes the last boards and a last status, closes the sinks, frees. */
 void board_publisher_close(struct board_publisher *publisher,
                            void (*on_closed)(struct board_publisher *publisher));
 

@@ -2,7 +2,6 @@
 #include "collector/board_publisher_inner.h"
 
 #include "shared/base/failpoint.h"
-#include "shared/base/log.h"
 
 #include <string.h>
 
@@ -12,52 +11,17 @@ static struct board_copy *copy_of(const struct board_publisher *publisher, uint3
     return &publisher->copies[ranking * publisher->config.windows->interval_count + interval];
 }
 
-size_t board_publisher_inexact(const struct board_publisher *publisher)
-{
-    size_t inexact = 0;
-
-    for (size_t i = 0; i < board_publisher_count(publisher); i++)
-        inexact += publisher->copies[i].is_current && !publisher->copies[i].is_exact;
-    return inexact;
-}
-
-const char *board_publisher_topic(struct board_publisher *publisher, uint32_t ranking,
-                                  uint32_t interval)
+const char *board_publisher_key(struct board_publisher *publisher, uint32_t ranking,
+                                uint32_t interval)
 {
     const struct staircase_kind *kind = &publisher->config.windows->kinds[ranking];
 
-    buffer_clear(&publisher->topic);
-    board_topic(&publisher->topic, publisher->config.collector_id,
+    buffer_clear(&publisher->key);
+    board_topic(&publisher->key, publisher->config.collector_id,
                 publisher->config.features->names[kind->feature],
                 publisher->config.intervals->items[interval].name,
                 kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST);
-    return buffer_text(&publisher->topic);
-}
-
-bool board_publisher_send(struct board_publisher *publisher, struct permit *permit,
-                          const char *topic)
-{
-    const struct buffer *payload = &publisher->payload;
-    int qos = permit_qos(permit);
-    int mid = 0;
-
-    if (mqtt_link_publish(&publisher->mqtt, &mid, topic, payload->data, payload->bytes, qos,
-                          true)) {
-        if (qos > 0)
-            permit->mid = mid;
-        return true;
-    }
-    if (publisher->mqtt.state != MQTT_LINK_UP)
-        return false;
-    publisher->messages_refused++;
-    if (!publisher->has_said_refused)
-        log_error(
-            "boards: the broker takes no message of %zu bytes on %s; raise its largest packet "
-            "size (max_packet_size in mosquitto.conf), or lower NUM_TOP_DEVICES; httpapi asks "
-            "the database meanwhile",
-            payload->bytes, topic);
-    publisher->has_said_refused = true;
-    return false;
+    return buffer_text(&publisher->key);
 }
 
 /* The boards are about to change: up to when those hold that are out is said first. */
@@ -97,13 +61,18 @@ static void keep_copy(const struct board_publisher *publisher, struct board_copy
     copy->is_current = true;
 }
 
-/* What is retained of a board that can no longer be published would be taken for it. */
-static void withdraw(struct board_publisher *publisher, struct board_copy *copy)
+static bool put(struct board_publisher *publisher, const struct board_copy *copy,
+                const struct board_head *head, size_t count)
 {
-    copy->generation = 0;
-    if (copy->is_retained)
-        mqtt_link_publish(&publisher->mqtt, NULL, buffer_text(&publisher->topic), NULL, 0, 0, true);
-    copy->is_retained = false;
+    const struct sink_item item = {.what = SINK_BOARD,
+                                   .board = (size_t)(copy - publisher->copies),
+                                   .key = buffer_text(&publisher->key),
+                                   .bytes = &publisher->payload,
+                                   .head = head,
+                                   .entries = publisher->named,
+                                   .entry_count = count};
+
+    return board_publisher_put(publisher, &item);
 }
 
 static void publish_board(struct board_publisher *publisher, uint32_t ranking, uint32_t interval,
@@ -112,12 +81,12 @@ static void publish_board(struct board_publisher *publisher, uint32_t ranking, u
     const struct windows *windows = publisher->config.windows;
     const struct staircase_kind *kind = &windows->kinds[ranking];
     struct board_copy *copy = copy_of(publisher, ranking, interval);
-    struct board_head head = {.feature = publisher->config.features->names[kind->feature],
-                              .interval = publisher->config.intervals->items[interval].name,
-                              .order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST,
-                              .as_of_us = as_of_us,
-                              .generation = ++copy->last_generation,
-                              .is_exact = is_exact};
+    const struct board_head head = {.feature = publisher->config.features->names[kind->feature],
+                                    .interval = publisher->config.intervals->items[interval].name,
+                                    .order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST,
+                                    .as_of_us = as_of_us,
+                                    .generation = ++copy->last_generation,
+                                    .is_exact = is_exact};
 
     for (size_t i = 0; i < count; i++)
         publisher->named[i] = (struct board_entry){
@@ -125,14 +94,10 @@ static void publish_board(struct board_publisher *publisher, uint32_t ranking, u
             .reading = publisher->entries[i].reading};
     FAILPOINT("board_publish");
     buffer_clear(&publisher->payload);
-    board_publisher_topic(publisher, ranking, interval);
     board_write(&publisher->payload, publisher->config.features, &head, publisher->named, count);
-    copy->generation = is_exact ? head.generation : 0;
+    board_publisher_key(publisher, ranking, interval);
     copy->is_exact = is_exact;
-    if (board_publisher_send(publisher, &copy->permit, buffer_text(&publisher->topic)))
-        copy->is_retained = true;
-    else
-        withdraw(publisher, copy);
+    copy->generation = put(publisher, copy, &head, count) && is_exact ? head.generation : 0;
     keep_copy(publisher, copy, count);
     publisher->boards_published++;
 }
@@ -144,7 +109,7 @@ void board_publisher_make(struct board_publisher *publisher, int64_t as_of_us)
     /* what a load brought may be on none of these, and yet have been missing on an earlier one */
     bool any_changed = publisher->is_fresh;
 
-    mqtt_link_hold(&publisher->mqtt);
+    board_publisher_hold(publisher);
     if (any_changed)
         end_span(publisher);
     for (uint32_t ranking = 0; ranking < windows->ranking_count; ranking++) {
@@ -173,7 +138,7 @@ void board_publisher_make(struct board_publisher *publisher, int64_t as_of_us)
     publisher->is_fresh = false;
     if (any_changed)
         board_publisher_send_status(publisher);
-    mqtt_link_flush(&publisher->mqtt);
+    board_publisher_flush(publisher);
 }
 
 void board_publisher_disown(struct board_publisher *publisher)

@@ -4,9 +4,9 @@
 
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
+#include "shared/net/prometheus.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 enum { REJECTED_LINES_PER_SECOND = 10 };
 
@@ -28,14 +28,15 @@ void board_publisher_put_span(const struct board_publisher *publisher, struct bu
 void board_publisher_send_status(struct board_publisher *publisher)
 {
     struct buffer *out = &publisher->payload;
+    const struct sink_item item = {.what = SINK_STATUS, .key = publisher->status_key, .bytes = out};
 
     buffer_clear(out);
     buffer_put_text(out, "{\"collectorId\":");
     json_write_string(out, publisher->config.collector_id);
-    buffer_printf(out, ",\"installation\":\"%s\",", publisher->rival.ours);
+    buffer_printf(out, ",\"installation\":\"%s\",", publisher->installation);
     publisher->config.put_status(publisher->config.user, out);
     buffer_put_text(out, "}");
-    board_publisher_send(publisher, &publisher->status_permit, publisher->status_topic);
+    board_publisher_put(publisher, &item);
     publisher->status_as_of_us = publisher->moments.as_of_us;
 }
 
@@ -49,18 +50,43 @@ void board_publisher_report_rejected(struct board_publisher *publisher, const ch
                                      const char *reason, const char *detail)
 {
     struct buffer *out = &publisher->payload;
-    char line_topic[128];
+    const struct sink_item item = {.what = SINK_LINE, .key = publisher->rejected_key, .bytes = out};
 
     if (!board_publisher_may_speak(publisher) ||
         publisher->rejected_lines++ >= REJECTED_LINES_PER_SECOND)
         return;
-    snprintf(line_topic, sizeof(line_topic), "collectors/%s/rejected",
-             publisher->config.collector_id);
     buffer_clear(out);
     buffer_put_text(out, "{\"topic\":");
     json_write_string(out, topic);
     buffer_printf(out, ",\"reason\":\"%s\",\"detail\":", reason);
     json_write_string(out, detail);
     buffer_put_text(out, "}");
-    mqtt_link_publish(&publisher->mqtt, NULL, line_topic, out->data, out->bytes, 0, false);
+    board_publisher_put(publisher, &item);
+}
+
+/* How many of the boards that are out may lack something that the windows had no memory for. */
+static size_t inexact(const struct board_publisher *publisher)
+{
+    size_t inexact = 0;
+
+    for (size_t i = 0; i < board_publisher_count(publisher); i++)
+        inexact += publisher->copies[i].is_current && !publisher->copies[i].is_exact;
+    return inexact;
+}
+
+void board_publisher_put_metrics(const struct board_publisher *publisher, struct buffer *out)
+{
+    const struct prometheus_sample samples[] = {
+        {"highwater_boards_inexact", "gauge",
+         "Boards that lack memory, and are asked of the database.", (double)inexact(publisher)},
+        {"highwater_boards_as_of_seconds", "gauge",
+         "The time as of which the boards are, since 1970.",
+         (double)board_publisher_as_of_us(publisher) / 1e6},
+        {"highwater_boards_published_total", "counter", "Boards published.",
+         (double)publisher->boards_published},
+    };
+
+    PROMETHEUS_WRITE(out, samples);
+    for (size_t i = 0; i < publisher->config.sinks->count; i++)
+        sink_put_metrics(publisher->config.sinks->items[i], out);
 }

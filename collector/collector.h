@@ -7,13 +7,13 @@
 #define HIGHWATER_COLLECTOR_H
 
 #include "collector/board_publisher.h"
-#include "collector/broker_report.h"
 #include "collector/coverage.h"
 #include "collector/housekeeping.h"
 #include "collector/ingest.h"
 #include "collector/monitor.h"
 #include "collector/reload.h"
 #include "collector/settings.h"
+#include "collector/sink.h"
 #include "collector/source.h"
 #include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/migrate.h"
@@ -30,12 +30,12 @@ struct collector {
     struct coverage coverage;
     struct migrate migrate;
     struct source *source;
+    struct sinks sinks;
     struct ingest ingest;
     struct board_publisher publisher;
     struct housekeeping housekeeping;
     struct reload reload;
     struct maintenance maintenance;
-    struct broker_report broker;
     struct monitor *monitor;
     struct signals signals;
     uv_signal_t sigterm;

@@ -5,7 +5,7 @@
 #include "collector/forget.h"
 
 #include "collector/mqtt_identity.h"
-#include "collector/rival.h"
+#include "collector/sinks/rival.h"
 #include "shared/base/mem.h"
 #include "shared/net/pg_session.h"
 #include "shared/net/pg_url.h"

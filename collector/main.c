@@ -92,7 +92,7 @@ static void on_hangup(void *user)
 
     if (c->is_stopping || c->settings.migrate_only)
         return;
-    signals_reload(&c->publisher.mqtt);
+    board_publisher_reload(&c->publisher);
     if (c->is_ingesting)
         source_reload(c->source);
 }
@@ -221,6 +221,7 @@ int main(int argc, char **argv)
     ingest_release(&c->ingest);
     if (c->source)
         source_free(c->source);
+    sinks_free(&c->sinks);
     windows_release(&c->windows);
     reload_release(&c->reload);
     sequences_release(&c->sequences);

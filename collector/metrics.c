@@ -63,7 +63,7 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          (double)lag_waiting_ms(ingest) / 1e3},
         {"highwater_session_takeovers_total", "counter",
          "Connections that another client with our id ended.",
-         (double)(source_takeovers(view->source) + view->publisher->mqtt.takeovers)},
+         (double)(source_takeovers(view->source) + board_publisher_takeovers(view->publisher))},
         {"highwater_turn", "gauge", "How often a process of this id has begun to store.",
          (double)ingest->store.turn},
         {"highwater_database_connects_total", "counter", "Times the database was connected.",
@@ -91,9 +91,6 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
     const struct windows_stats windows = windows_stats(view->windows);
     const struct sequences_totals numbers_say = sequences_totals(view->sequences);
     const struct prometheus_sample numbers[] = {
-        {"highwater_broker_dropped_messages", "gauge",
-         "Messages the broker has dropped since its start, as it says.",
-         (double)view->broker_dropped},
         {"highwater_numbered_devices", "gauge", "Devices that number their readings.",
          (double)view->sequences->device_count},
         {"highwater_sequence_missing", "gauge", "Numbers of theirs that have not come.",
@@ -118,23 +115,9 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
          (double)windows.coarsened},
         {"highwater_windows_rewinds_total", "counter", "Times the clock went back.",
          (double)windows.rewinds},
-        {"highwater_boards_inexact", "gauge",
-         "Boards that lack memory, and are asked of the database.",
-         (double)board_publisher_inexact(view->publisher)},
         {"highwater_windows_loads_total", "counter",
          "Times the windows were loaded; again when another collector is gone.",
          (double)view->coverage->loads},
-        {"highwater_collector_id_conflict", "gauge",
-         "1 while another installation publishes under our COLLECTOR_ID.",
-         *view->publisher->rival_reason != '\0'},
-        {"highwater_boards_as_of_seconds", "gauge",
-         "The time as of which the boards are, since 1970.",
-         (double)board_publisher_as_of_us(view->publisher) / 1e6},
-        {"highwater_boards_refused_total", "counter",
-         "Boards and statuses that the broker did not take because of their size.",
-         (double)view->publisher->messages_refused},
-        {"highwater_boards_published_total", "counter", "Boards published.",
-         (double)view->publisher->boards_published},
         {"highwater_start_time_seconds", "gauge", "When the collector started, since 1970.",
          (double)view->started_at_us / 1e6},
     };
@@ -197,6 +180,7 @@ void metrics_write(struct buffer *out, const struct metrics_view *view)
 {
     write_ingest(out, view);
     source_put_metrics(view->source, out);
+    board_publisher_put_metrics(view->publisher, out);
     write_rest(out, view);
     write_storage(out, view);
     prometheus_process(out);
@@ -220,17 +204,9 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
         buffer_put_text(reasons, "\n");
     }
     source_put_faults(view->source, reasons);
-    if (source_is_up(view->source) && view->publisher->mqtt.state != MQTT_LINK_UP)
-        buffer_printf(reasons, "the broker is away for boards: %s\n",
-                      view->publisher->mqtt.failure);
-    mqtt_link_write_faults(&view->publisher->mqtt, reasons);
+    if (source_is_up(view->source))
+        board_publisher_put_away(view->publisher, reasons);
     board_publisher_put_faults(view->publisher, reasons);
-    if (*view->publisher->rival_reason)
-        buffer_printf(reasons, "%s\n", view->publisher->rival_reason);
-    if (view->publisher->rival.state == RIVAL_DOUBTING)
-        buffer_printf(reasons,
-                      "looking whether installation %s still publishes under our COLLECTOR_ID\n",
-                      view->publisher->rival.theirs);
     if (!view->is_complete)
         buffer_put_text(reasons, "the windows are being loaded\n");
     return reasons->bytes == before;

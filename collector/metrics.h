@@ -26,7 +26,6 @@ struct metrics_view {
     const struct maintenance *maintenance;
     int64_t started_at_us;
     uint64_t accounting_mismatches;
-    uint64_t broker_dropped;
     double lag_ms;
     bool is_complete; /* the windows are */
 };

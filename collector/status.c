@@ -70,8 +70,7 @@ static void put_counts(struct buffer *out, const struct status_view *view)
                   view->ingest->devices->count, n->messages, n->received, n->stored, n->duplicates,
                   n->rejected, ingest_in_flight(view->ingest), view->rate, view->lag_ms);
     put_rejected_by_reason(out, n);
-    if (view->broker->knows_dropped)
-        buffer_printf(out, ",\"brokerDropped\":%" PRIu64, view->broker->dropped);
+    board_publisher_put_sinks(view->publisher, out);
 }
 
 void status_write(struct buffer *out, const struct status_view *view)

@@ -8,7 +8,6 @@
 #define HIGHWATER_STATUS_H
 
 #include "collector/board_publisher.h"
-#include "collector/broker_report.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
 #include "collector/settings.h"
@@ -18,7 +17,6 @@ struct status_view {
     const struct ingest *ingest;
     const struct board_publisher *publisher;
     const struct coverage *coverage;
-    const struct broker_report *broker;
     int64_t started_at_us;
     uint64_t rate; /* readings a second */
     double lag_ms;

@@ -119,13 +119,6 @@ static void on_clock_back(void *user)
     reload_from_scratch(&c->reload);
 }
 
-static void on_broker_says(void *user, const char *topic, const void *payload, size_t bytes)
-{
-    struct collector *c = user;
-
-    broker_report_update(&c->broker, topic, payload, bytes);
-}
-
 static int64_t settled_until_us(void *user, int64_t now_us)
 {
     struct collector *c = user;
@@ -162,7 +155,6 @@ static void put_status(void *user, struct buffer *out)
                                      .ingest = &c->ingest,
                                      .publisher = &c->publisher,
                                      .coverage = &c->coverage,
-                                     .broker = &c->broker,
                                      .started_at_us = c->started_at_us,
                                      .rate = c->housekeeping.rate,
                                      .lag_ms = lag_ms(c),
@@ -185,7 +177,6 @@ static void get_view(void *user, struct metrics_view *view)
                                   .maintenance = &c->maintenance,
                                   .started_at_us = c->started_at_us,
                                   .accounting_mismatches = c->housekeeping.accounting_mismatches,
-                                  .broker_dropped = c->broker.dropped,
                                   .lag_ms = lag_ms(c),
                                   .is_complete = c->reload.is_complete};
 }
@@ -219,25 +210,39 @@ void wiring_start_housekeeping(struct collector *c)
     housekeeping_start(&c->housekeeping, c->loop, &config);
 }
 
+static void open_sinks(struct collector *c)
+{
+    const struct sink_config config = {.loop = c->loop,
+                                       .settings = &c->settings,
+                                       .board_count = (size_t)c->windows.ranking_count *
+                                                      c->windows.interval_count,
+                                       .started_at_us = c->started_at_us};
+    char error[256];
+
+    if (!sinks_open(&c->sinks, &config, error, sizeof(error))) {
+        log_error("%s",
+                  error); /* the source has the same URL, which was read before; not reached */
+        exit(1);
+    }
+}
+
 void wiring_start_boards(struct collector *c)
 {
     const struct settings *s = &c->settings;
-    struct board_publisher_config config = {.mqtt = settings_mqtt(s),
-                                            .collector_id = s->collector_id,
-                                            .features = &s->features,
-                                            .intervals = &s->intervals,
-                                            .windows = &c->windows,
-                                            .top_n = s->num_top_devices,
-                                            .started_at_us = c->started_at_us,
-                                            .user = c,
-                                            .settled_until_us = settled_until_us,
-                                            .put_status = put_status,
-                                            .on_shown = on_shown,
-                                            .on_broker_says = on_broker_says};
-    char error[256];
+    const struct board_publisher_config config = {.sinks = &c->sinks,
+                                                  .collector_id = s->collector_id,
+                                                  .features = &s->features,
+                                                  .intervals = &s->intervals,
+                                                  .windows = &c->windows,
+                                                  .top_n = s->num_top_devices,
+                                                  .started_at_us = c->started_at_us,
+                                                  .user = c,
+                                                  .settled_until_us = settled_until_us,
+                                                  .put_status = put_status,
+                                                  .on_shown = on_shown};
 
-    if (!board_publisher_start(&c->publisher, c->loop, &config, error, sizeof(error)))
-        exit(settings_reject_url("mqtt-url", s->mqtt_url, error));
+    open_sinks(c);
+    board_publisher_start(&c->publisher, c->loop, &config);
 }
 
 void wiring_start_reload(struct collector *c)

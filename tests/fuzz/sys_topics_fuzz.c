@@ -1,5 +1,5 @@
 /* Any bytes as a count or a version, with nothing behind them. */
-#include "collector/sys_topics.h"
+#include "collector/sinks/sys_topics.h"
 
 #include <assert.h>
 #include <stdlib.h>

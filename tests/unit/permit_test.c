@@ -1,5 +1,5 @@
 /* When a publication asks whether it is allowed. */
-#include "collector/permit.h"
+#include "collector/sinks/permit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "collector/rival.h"
+#include "collector/sinks/rival.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

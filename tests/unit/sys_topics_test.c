@@ -1,4 +1,4 @@
-#include "collector/sys_topics.h"
+#include "collector/sinks/sys_topics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

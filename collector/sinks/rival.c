@@ -1,4 +1,4 @@
-#include "collector/rival.h"
+#include "collector/sinks/rival.h"
 
 #include "shared/base/timestamp.h"
 #include "shared/model/json_scan.h"

@@ -1,6 +1,6 @@
-#include "collector/broker_report.h"
+#include "collector/sinks/broker_report.h"
 
-#include "collector/sys_topics.h"
+#include "collector/sinks/sys_topics.h"
 #include "shared/base/log.h"
 
 #include <inttypes.h>

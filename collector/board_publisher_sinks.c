@@ -1,0 +1,160 @@
+/* The sinks: what they are given, and what they say. */
+#include "collector/board_publisher_inner.h"
+
+#include <string.h>
+
+static const struct sinks *sinks_of(const struct board_publisher *publisher)
+{
+    return publisher->config.sinks;
+}
+
+bool board_publisher_may_speak(const struct board_publisher *publisher)
+{
+    const struct sinks *sinks = sinks_of(publisher);
+    bool may_speak = false;
+
+    for (size_t i = 0; i < sinks->count && !may_speak; i++)
+        may_speak = sink_is_ready(sinks->items[i]);
+    return may_speak;
+}
+
+bool board_publisher_is_speaking(const struct board_publisher *publisher)
+{
+    const struct sinks *sinks = sinks_of(publisher);
+    bool is_taken = false;
+
+    for (size_t i = 0; i < sinks->count && !is_taken; i++)
+        is_taken = sink_takes_boards(sinks->items[i]);
+    return is_taken && publisher->is_complete;
+}
+
+bool board_publisher_put(struct board_publisher *publisher, const struct sink_item *item)
+{
+    const struct sinks *sinks = sinks_of(publisher);
+    bool is_put = false;
+
+    for (size_t i = 0; i < sinks->count; i++) {
+        struct sink *sink = sinks->items[i];
+        bool is_there = sink_is_ready(sink) && sink_put(sink, item);
+
+        if (i == 0)
+            is_put = is_there;
+    }
+    return is_put;
+}
+
+void board_publisher_hold(struct board_publisher *publisher)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_hold(sinks_of(publisher)->items[i]);
+}
+
+void board_publisher_flush(struct board_publisher *publisher)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_flush(sinks_of(publisher)->items[i]);
+}
+
+void board_publisher_retry(struct board_publisher *publisher)
+{
+    const struct sinks *sinks = sinks_of(publisher);
+
+    for (size_t i = 0; i < board_publisher_count(publisher) && sinks->count > 0; i++) {
+        if (!sink_lacks(sinks->items[0], i))
+            continue;
+        publisher->copies[i].is_current = false;
+        board_publisher_note_news(publisher);
+    }
+}
+
+/* ---- what they tell --------------------------------------------------------------------------- */
+
+static void on_ready(void *user)
+{
+    struct board_publisher *publisher = user;
+
+    for (size_t i = 0; i < board_publisher_count(publisher); i++)
+        publisher->copies[i].is_current = false;
+    board_publisher_note_news(publisher);
+    board_publisher_update(publisher);
+    board_publisher_send_status(publisher);
+}
+
+static void on_taking(void *user)
+{
+    struct board_publisher *publisher = user;
+
+    board_publisher_note_news(publisher);
+    board_publisher_update(publisher);
+}
+
+static void on_lacking(void *user, const struct sink *sink, size_t board)
+{
+    struct board_publisher *publisher = user;
+
+    if (sink == sinks_of(publisher)->items[0])
+        publisher->copies[board].generation = 0;
+}
+
+static bool is_kept(void *user, const char *key)
+{
+    struct board_publisher *publisher = user;
+    const struct windows *windows = publisher->config.windows;
+
+    for (uint32_t ranking = 0; ranking < windows->ranking_count; ranking++) {
+        for (uint32_t interval = 0; interval < windows->interval_count; interval++) {
+            if (strcmp(board_publisher_key(publisher, ranking, interval), key) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+const struct sink_events board_publisher_events = {
+    .on_ready = on_ready, .on_taking = on_taking, .on_lacking = on_lacking, .is_kept = is_kept};
+
+/* ---- what is asked of them -------------------------------------------------------------------- */
+
+enum broker_memory board_publisher_broker_memory(const struct board_publisher *publisher,
+                                                 uint64_t since_ms)
+{
+    const struct sinks *sinks = sinks_of(publisher);
+    enum broker_memory memory = BROKER_UNKNOWN;
+
+    for (size_t i = 0; i < sinks->count && memory == BROKER_UNKNOWN; i++)
+        memory = sink_memory(sinks->items[i], since_ms);
+    return memory;
+}
+
+uint64_t board_publisher_takeovers(const struct board_publisher *publisher)
+{
+    uint64_t takeovers = 0;
+
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        takeovers += sink_takeovers(sinks_of(publisher)->items[i]);
+    return takeovers;
+}
+
+void board_publisher_reload(struct board_publisher *publisher)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_reload(sinks_of(publisher)->items[i]);
+}
+
+void board_publisher_put_sinks(const struct board_publisher *publisher, struct buffer *out)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_put_status(sinks_of(publisher)->items[i], out);
+}
+
+void board_publisher_put_faults(const struct board_publisher *publisher, struct buffer *out)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_put_faults(sinks_of(publisher)->items[i], out);
+}
+
+void board_publisher_put_away(const struct board_publisher *publisher, struct buffer *out)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_put_away(sinks_of(publisher)->items[i], out);
+}
