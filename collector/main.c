@@ -8,6 +8,7 @@
 #include "collector/decoders/mapping_try.h"
 #include "collector/forget.h"
 #include "collector/stores/postgres/rejected.h"
+#include "collector/suggest/listen.h"
 #include "collector/wiring.h"
 #include "shared/base/log.h"
 #include "shared/base/secret.h"
@@ -168,6 +169,16 @@ static int run_try_mapping(const struct settings *s)
     return mapping_try_run(&config);
 }
 
+static int run_suggest_mapping(const struct settings *s)
+{
+    const struct suggest_config config = {.mqtt = settings_mqtt(s),
+                                          .filter = s->filter_text ? s->filter_text : "#",
+                                          .for_us =
+                                              s->for_us ? s->for_us : 30 * TIMESTAMP_US_PER_S};
+
+    return suggest_run(&config);
+}
+
 static void init_windows(struct collector *c)
 {
     const struct settings *s = &c->settings;
@@ -194,6 +205,8 @@ int main(int argc, char **argv)
     log_init("collector");
     if (c->settings.try_mapping)
         return run_try_mapping(&c->settings);
+    if (c->settings.suggest_mapping)
+        return run_suggest_mapping(&c->settings);
     if (c->settings.rejected)
         return run_rejected(&c->settings);
     if (c->settings.forget)

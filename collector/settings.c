@@ -172,6 +172,12 @@ static int read_actions(struct settings *s)
         fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
         return 2;
     }
+    if (!s->suggest_mapping && (s->filter_text || s->for_us)) {
+        fprintf(stderr, "collector: --filter and --for need --suggest-mapping\n");
+        return 2;
+    }
+    if (s->filter_text && !*s->filter_text)
+        return options_reject(&program, "filter", s->filter_text, "a topic filter");
     return read_trial(s);
 }
 

@@ -61,6 +61,9 @@ struct settings {
     const char *forget;
     const char *export_file;
     const char *reason;
+    bool suggest_mapping;
+    const char *filter_text;
+    int64_t for_us;
     const char *try_mapping;
     const char *topic;
     const char *arrival_text;
