@@ -425,6 +425,8 @@ install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector 
 	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater"
 	@sed '/^persistence_location/d' mosquitto.conf > "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
 	@chmod 644 "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
+	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/mappings"
+	@install -m 644 deploy/mappings/*.json "$(DESTDIR)$(PREFIX)/share/highwater/mappings"
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz
