@@ -20,7 +20,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import pytest
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE / "deploy" / "local"))
 
+from http_tools import PlayedCollector  # noqa: E402
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
 from servers import (  # noqa: E402
     LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, share_ports, until,
@@ -298,3 +299,26 @@ def stack(database: Database, broker: PrivateBroker, logs: Path) -> Iterator[Sta
     running = Stack(database, broker, logs)
     yield running
     running.close()
+
+
+# --- What several files need -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def played(broker: PrivateBroker, database: Database) -> Iterator[Callable[..., PlayedCollector]]:
+    """Makes collectors that are only played; arguments are those of PlayedCollector after the database."""
+    collectors: list[PlayedCollector] = []
+
+    def play(*args: Any, **more: Any) -> PlayedCollector:
+        collectors.append(PlayedCollector(broker.port, database, *args, **more))
+        return collectors[-1]
+
+    yield play
+    for collector in collectors:
+        collector.close()
+
+
+@pytest.fixture
+def truth(area: Path) -> Path:
+    """A place for devicesim's record, not there yet."""
+    return Path(tempfile.mkdtemp(dir=area, prefix="truth-")) / "truth.csv"
