@@ -6,7 +6,7 @@
  * the drain. */
 #include "collector/collector.h"
 #include "collector/decoders/mapping_try.h"
-#include "collector/forget.h"
+#include "collector/sources/forget.h"
 #include "collector/stores/postgres/rejected.h"
 #include "collector/suggest/listen.h"
 #include "collector/wiring.h"
@@ -140,14 +140,6 @@ static void start_migrating(struct collector *c)
     }
 }
 
-static int run_forget(const struct settings *s)
-{
-    const struct forget_config config = {
-        .database_url = s->database_url, .mqtt = settings_mqtt(s), .collector_id = s->forget};
-
-    return forget_run(&config);
-}
-
 static int run_rejected(const struct settings *s)
 {
     const struct rejected_config config = {.database_url = s->database_url,
@@ -210,7 +202,7 @@ int main(int argc, char **argv)
     if (c->settings.rejected)
         return run_rejected(&c->settings);
     if (c->settings.forget)
-        return run_forget(&c->settings);
+        return forget_run(&c->settings);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
     sequences_init(&c->sequences, &c->ingest.store.refs, c->settings.collector_id);

@@ -4,8 +4,7 @@
 #include "collector/settings_table.h"
 #include "shared/base/duration.h"
 #include "shared/base/timestamp.h"
-#include "shared/net/mqtt_terms.h"
-#include "shared/net/pg_url.h"
+#include "shared/model/mqtt_version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,10 +113,10 @@ static int read_database(struct settings *s)
 {
     char legal[256];
     char retention[DURATION_TEXT_SIZE];
+    const char *flaw = settings_database_flaw(s->database_url);
 
-    if (pg_url_flaw(s->database_url))
-        return options_reject_url(&program, "database-url", s->database_url,
-                                  pg_url_flaw(s->database_url));
+    if (flaw)
+        return options_reject_url(&program, "database-url", s->database_url, flaw);
     if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
         strcmp(s->partition, "month") != 0)
         return options_reject(&program, "partition", s->partition, "day, week or month");
@@ -200,15 +199,4 @@ void settings_release(struct settings *settings)
 {
     subscriptions_release(&settings->subscriptions);
     mappings_release(&settings->mappings);
-}
-
-struct mqtt_link_config settings_mqtt(const struct settings *s)
-{
-    return (struct mqtt_link_config){.url = s->mqtt_url,
-                                     .keepalive_s = (uint16_t)s->keepalive_s,
-                                     .ca_file = s->mqtt_ca_file,
-                                     .cert_file = s->mqtt_cert_file,
-                                     .key_file = s->mqtt_key_file,
-                                     .password_file = s->mqtt_password_file,
-                                     .is_v311 = s->is_v311};
 }

@@ -12,10 +12,11 @@
 #include "collector/subscriptions.h"
 #include "shared/model/features.h"
 #include "shared/model/reading_json.h"
-#include "shared/net/mqtt_link.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct mqtt_link_config;
 
 struct settings {
     /* as given */
@@ -83,8 +84,12 @@ int settings_read(struct settings *settings, int argc, char **argv);
 
 void settings_release(struct settings *settings);
 
-/* How to reach the broker; client id, callbacks and the rest are for the one who connects. */
+/* How to reach the broker, for who includes mqtt_link.h (sources/mqtt_settings.c); client id, callbacks
+ * and the rest are for the one who connects. */
 struct mqtt_link_config settings_mqtt(const struct settings *settings);
+
+/* NULL when the URL of the database is legal, or what is (stores/postgres/pg_settings.c). */
+const char *settings_database_flaw(const char *url);
 
 /* Says that a URL is not legal; returns the exit status for it. */
 int settings_reject_url(const char *name, const char *url, const char *legal);

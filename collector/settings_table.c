@@ -1,7 +1,7 @@
 #include "collector/settings_table.h"
 
 #include "shared/model/board.h"
-#include "shared/net/mqtt_terms.h"
+#include "shared/model/mqtt_version.h"
 
 struct settings settings_given;
 

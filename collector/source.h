@@ -7,9 +7,8 @@
  *              delivering -> source_pause() -> [commit] -> source_release(mark) -> source_resume()
  *          A mark stands for all that was delivered before it was taken. The owner must not let more be
  *          delivered between source_mark() and the release, for a source may release all or nothing.
- * Marks    of MQTT: the epoch of the connection whose acknowledgements are held. A source whose place is
- *          a position in a log puts positions into its mark: the store writes them in the transaction
- *          of the batch, and hands them back with the identity (source_identify()).
+ * Marks    of MQTT: the epoch of the connection whose acknowledgements are held. Of a source whose place is
+ *          a position in a log: the positions, which the store writes in the transaction of the batch.
  * Units    microseconds since 1970.
  * Errors   told by source_put_faults(); a source tries again by itself for as long as it takes.
  * Owner    source_open() allocates, source_close() ends it, source_free() frees it after that. What a

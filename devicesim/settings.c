@@ -5,7 +5,7 @@
 #include "shared/base/duration.h"
 #include "shared/base/options.h"
 #include "shared/base/timestamp.h"
-#include "shared/net/mqtt_terms.h"
+#include "shared/model/mqtt_version.h"
 #include "shared/net/pg_url.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "devicesim/settings_table.h"
 
-#include "shared/net/mqtt_terms.h"
+#include "shared/model/mqtt_version.h"
 
 struct settings settings_given;
 

@@ -3,6 +3,7 @@
 #include "httpapi/pool.h"
 #include "shared/base/log.h"
 #include "shared/model/board.h"
+#include "shared/model/mqtt_version.h"
 #include "shared/net/http_hosts.h"
 #include "shared/net/http_listen.h"
 #include "shared/net/mqtt_link.h"

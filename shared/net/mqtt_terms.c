@@ -12,12 +12,6 @@ enum { KEEPALIVE_LEAST_S = 10, CONNACK_V3_CODES = 6 };
 #define SEE "; docs/BROKERS.md has the setting of each broker"
 #define SPEAKS_V311 "it does not speak MQTT 5; set MQTT_VERSION=3.1.1"
 
-bool mqtt_version_parse(bool *is_v311, const char *text)
-{
-    *is_v311 = strcmp(text, "3.1.1") == 0;
-    return *is_v311 || strcmp(text, "5") == 0 || strcmp(text, "5.0") == 0;
-}
-
 struct mqtt_terms mqtt_terms_default(void)
 {
     return (struct mqtt_terms){.session_expiry_s = UINT32_MAX,

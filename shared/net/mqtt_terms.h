@@ -33,14 +33,6 @@ enum mqtt_needs {
     MQTT_NEEDS_RETAINED = 4
 };
 
-#define MQTT_VERSION_LEGAL "5 or 3.1.1"
-#define MQTT_VERSION_HELP                                                                          \
-    "what to speak with the broker: 5, or 3.1.1 for one that knows\nno other; docs/BROKERS.md "    \
-    "has "                                                                                         \
-    "what is lost with that"
-
-bool mqtt_version_parse(bool *is_v311, const char *text);
-
 /* Those of a broker that says nothing. */
 struct mqtt_terms mqtt_terms_default(void);
 struct mqtt_terms mqtt_terms_read(const mosquitto_property *properties);

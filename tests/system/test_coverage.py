@@ -130,6 +130,8 @@ def test_a_collector_that_drains_is_not_gone(places):
         publisher.send(reading("d", temperature=value), topic="site-b/devices/d/readings")
         publisher.wait()
 
+    books = Books(stack, "b")
+    books.until(lambda status: status["state"] == "live", 30, "b has a session")
     places.await_boards()
     send(1.0)
     until(lambda: places.is_stored("b"), 20, "b has stored")
@@ -137,7 +139,6 @@ def test_a_collector_that_drains_is_not_gone(places):
     places.start("a")
     Books(stack, "a").until(lambda a: a["state"] == "live" and a["loaded"].get("b", 0) > 0, 30, "a has what b stored")
     places.await_boards()
-    books = Books(stack, "b")
     with commits_held(stack):
         send(2.0)
         books.until(lambda status: status["inFlight"] > 0, what="b holds a reading")

@@ -2,11 +2,13 @@
  * session (a connection with its id and a clean start throws it away), clear() in rounds, until a
  * round finds nothing: the last will of a connection that was still half there comes late. A message
  * of our own, which comes back after all that is retained, ends a round. */
-#include "collector/forget.h"
+#include "collector/sources/forget.h"
 
 #include "collector/mqtt_identity.h"
+#include "collector/settings.h"
 #include "collector/sinks/rival.h"
 #include "shared/base/mem.h"
+#include "shared/net/mqtt_link.h"
 #include "shared/net/pg_session.h"
 #include "shared/net/pg_url.h"
 
@@ -28,7 +30,8 @@ enum {
     " UNION SELECT format('highwater-%s-%s', $1::text, id) FROM installation"
 
 struct forget {
-    const struct forget_config *config;
+    const struct settings *settings;
+    const char *collector_id;
     PGconn *conn;
     uv_loop_t loop;
     struct mqtt_link link;    /* listens, and clears */
@@ -161,7 +164,7 @@ static void on_published(struct mqtt_link *link, int mid, int reason_code)
     if (f->outstanding == 0)
         return; /* the fence's own */
     if (reason_code >= 0x80) {
-        end_with(f, f->config->collector_id,
+        end_with(f, f->collector_id,
                  "the broker does not let us publish under collectors/; allow it to this client");
         return;
     }
@@ -194,7 +197,7 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         rival_is_there(delivery->payload, delivery->bytes, who)) {
         snprintf(text, sizeof(text),
                  "it is live: installation %s publishes its status; stop it first", who);
-        end_with(f, f->config->collector_id, text);
+        end_with(f, f->collector_id, text);
     } else if (strcmp(delivery->topic, f->fence_topic) == 0 && is_clearing(f) && !f->is_ending) {
         uv_timer_start(&f->pause, on_settled, SETTLE_MS, 0);
     } else if (delivery->bytes > 0 && (delivery->retain || is_clearing(f))) {
@@ -235,7 +238,7 @@ static void on_look(uv_timer_t *timer)
 /* The next one, or when there is none, what is retained. */
 static void end_session(struct forget *f)
 {
-    struct mqtt_link_config mqtt = f->config->mqtt;
+    struct mqtt_link_config mqtt = settings_mqtt(f->settings);
     char error[256];
 
     if (is_clearing(f)) {
@@ -282,16 +285,14 @@ static void on_down(struct mqtt_link *link, const char *reason)
 
 static void listen_and_clear(struct forget *f)
 {
-    struct mqtt_link_config mqtt = f->config->mqtt;
+    struct mqtt_link_config mqtt = settings_mqtt(f->settings);
     char error[256];
 
     snprintf(f->client_id, sizeof(f->client_id), "highwater-forget-%ld-%llx", (long)getpid(),
              (unsigned long long)uv_hrtime());
-    snprintf(f->filter, sizeof(f->filter), "collectors/%s/#", f->config->collector_id);
-    snprintf(f->status_topic, sizeof(f->status_topic), "collectors/%s/status",
-             f->config->collector_id);
-    snprintf(f->fence_topic, sizeof(f->fence_topic), "collectors/%s/forget",
-             f->config->collector_id);
+    snprintf(f->filter, sizeof(f->filter), "collectors/%s/#", f->collector_id);
+    snprintf(f->status_topic, sizeof(f->status_topic), "collectors/%s/status", f->collector_id);
+    snprintf(f->fence_topic, sizeof(f->fence_topic), "collectors/%s/forget", f->collector_id);
     mqtt.name = "mqtt";
     mqtt.client_id = f->client_id;
     mqtt.keepalive_s = 60;
@@ -318,7 +319,7 @@ static void listen_and_clear(struct forget *f)
 
 static PGresult *ask(const struct forget *f, const char *sql)
 {
-    const char *params[] = {f->config->collector_id};
+    const char *params[] = {f->collector_id};
 
     return PQexecParams(f->conn, sql, 1, NULL, params, NULL, NULL, 0);
 }
@@ -336,7 +337,7 @@ static bool acquire_lock(struct forget *f)
     if (!is_answered)
         f->status = fail_database(f);
     else if (!is_ours)
-        f->status = fail(f->config->collector_id,
+        f->status = fail(f->collector_id,
                          "it is live: a collector holds its lock in the database; stop it first");
     return is_ours;
 }
@@ -348,11 +349,11 @@ static void forget_sessions(struct forget *f)
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         f->status = fail_database(f);
     else if (!f->is_known && f->cleared == 0)
-        f->status = fail(f->config->collector_id,
+        f->status = fail(f->collector_id,
                          "neither the database nor the broker knows a collector of this id");
     else
         printf("collector %s is forgotten: its sessions at the broker, and %u retained messages\n",
-               f->config->collector_id, f->cleared);
+               f->collector_id, f->cleared);
     PQclear(result);
 }
 
@@ -370,13 +371,13 @@ static void work(struct forget *f)
         forget_sessions(f);
 }
 
-int forget_run(const struct forget_config *config)
+int forget_run(const struct settings *settings)
 {
     const struct pg_session session = {.statement_timeout_ms = DATABASE_MS};
-    struct forget f = {.config = config};
+    struct forget f = {.settings = settings, .collector_id = settings->forget};
     char reason[320];
 
-    f.conn = pg_session_open(config->database_url, "highwater forget", &session, DATABASE_MS,
+    f.conn = pg_session_open(settings->database_url, "highwater forget", &session, DATABASE_MS,
                              reason, sizeof(reason));
     if (f.conn)
         work(&f);

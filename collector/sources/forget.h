@@ -13,15 +13,9 @@
 #ifndef HIGHWATER_FORGET_H
 #define HIGHWATER_FORGET_H
 
-#include "shared/net/mqtt_link.h"
+struct settings;
 
-struct forget_config {
-    const char *database_url;
-    struct mqtt_link_config mqtt;
-    const char *collector_id;
-};
-
-/* Returns the exit status. */
-int forget_run(const struct forget_config *config);
+/* The id is settings->forget. Returns the exit status. */
+int forget_run(const struct settings *settings);
 
 #endif
