@@ -4,6 +4,7 @@
 #include "shared/base/buffer.h"
 #include "shared/base/duration.h"
 #include "shared/base/options.h"
+#include "shared/base/secret.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/mqtt_version.h"
 #include "shared/net/pg_url.h"
@@ -168,10 +169,23 @@ static int read_replay(struct settings *settings)
     return -1;
 }
 
+static int read_credentials(struct settings *settings)
+{
+    char shown[256];
+    char error[320];
+
+    secret_path(shown, sizeof(shown), settings->credentials_file);
+    if (!settings->has_own_connections)
+        return settings_reject("credentials", shown,
+                               "only where each device has a connection of its own");
+    if (!credentials_read(&settings->credentials, settings->credentials_file, error, sizeof(error)))
+        return settings_reject("credentials", shown, error);
+    return -1;
+}
+
 static int read_connections(struct settings *settings)
 {
     char id[DEVICE_ID_SIZE + 16];
-    char error[320];
 
     snprintf(id, sizeof(id), "%.*s%d", DEVICE_ID_SIZE, settings->device_prefix,
              SETTINGS_DEVICES_MAX);
@@ -196,15 +210,7 @@ static int read_connections(struct settings *settings)
             "num-devices", id,
             "at most 60000 with a connection each; share some with --connections");
     }
-    if (settings->credentials_file) {
-        if (!settings->has_own_connections)
-            return settings_reject("credentials", settings->credentials_file,
-                                   "only where each device has a connection of its own");
-        if (!credentials_read(&settings->credentials, settings->credentials_file, error,
-                              sizeof(error)))
-            return settings_reject("credentials", settings->credentials_file, error);
-    }
-    return -1;
+    return settings->credentials_file ? read_credentials(settings) : -1;
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@
 
 #define STARS "***"
 
-enum { FILE_MOST_BYTES = 1024 };
+enum { FILE_MOST_BYTES = 1024, SHOWN_BYTES = 256 };
 enum { KNOWN_LEAST_BYTES = 4 }; /* shorter ones are found in any text by chance */
 
 /* The length of "mqtt://" and the like at the start; 0 when there is none. */
@@ -97,6 +97,39 @@ const char *secret_value(char *out, size_t out_bytes, const char *value)
     return out;
 }
 
+/* Who gives a password in the place of its file's path gives no word that begins with a folder. The
+ * root is not asked for: a password may begin with a slash. */
+static bool leads_to_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+    char *folder;
+    bool is_there;
+
+    if (!slash || strspn(path, "/") >= (size_t)(slash + 1 - path))
+        return false;
+    folder = mem_strndup(path, (size_t)(slash - path));
+    is_there = stat(folder, &status) == 0 ? S_ISDIR(status.st_mode) : errno == EACCES;
+    free(folder);
+    return is_there;
+}
+
+bool secret_is_path(const char *path)
+{
+    struct stat status;
+
+    return leads_to_folder(path) || stat(path, &status) == 0;
+}
+
+const char *secret_path(char *out, size_t out_bytes, const char *path)
+{
+    snprintf(out, out_bytes, "%s",
+             secret_is_path(path) ? path
+                                  : STARS
+                 " (not shown: it leads nowhere, and may be the secret itself)");
+    return out;
+}
+
 /* Puts STARS in the place of `bytes` bytes; where there is no room, as many as there is. */
 static char *cover(char *from, size_t bytes)
 {
@@ -152,12 +185,15 @@ const char *secret_pop_argument(char *argument)
 char *secret_read_file(const char *path, bool *is_open, char *reason, size_t reason_bytes)
 {
     char text[FILE_MOST_BYTES + 1];
+    char shown[SHOWN_BYTES];
     FILE *file = fopen(path, "r");
+    int error = errno;
     struct stat stat;
     size_t bytes;
 
+    secret_path(shown, sizeof(shown), path);
     if (!file || fstat(fileno(file), &stat) != 0) {
-        snprintf(reason, reason_bytes, "password file %s: %s", path, strerror(errno));
+        snprintf(reason, reason_bytes, "password file %s: %s", shown, strerror(error));
         if (file)
             fclose(file);
         return NULL;
@@ -171,7 +207,7 @@ char *secret_read_file(const char *path, bool *is_open, char *reason, size_t rea
     if (bytes > 0 && bytes < sizeof(text) && !memchr(text, '\0', bytes))
         return mem_strndup(text, bytes);
     snprintf(reason, reason_bytes,
-             "password file %s: it has to hold a password of 1 to %d bytes, without NUL", path,
+             "password file %s: it has to hold a password of 1 to %d bytes, without NUL", shown,
              FILE_MOST_BYTES);
     return NULL;
 }

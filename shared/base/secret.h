@@ -18,6 +18,13 @@ const char *secret_url(char *out, size_t out_bytes, const char *url);
 /* Copies any other value or argument, as it is unless it looks as if it held a password. */
 const char *secret_value(char *out, size_t out_bytes, const char *value);
 
+/* Whether what is given as the path of a file that holds a secret can be one: there is such a file, or
+ * the folder that it names. Otherwise it may be the secret itself. */
+bool secret_is_path(const char *path);
+
+/* Copies it if it can be a path, else three asterisks and why. */
+const char *secret_path(char *out, size_t out_bytes, const char *path);
+
 /* Replaces in place: each of `known` (ended by NULL) and whatever stands between :// and @. */
 void secret_scrub(char *text, const char *const *known);
 

@@ -4,6 +4,7 @@
 #include "shared/net/mqtt_tls.h"
 
 #include "shared/base/mem.h"
+#include "shared/base/secret.h"
 #include "shared/net/resolve.h"
 
 #include <openssl/err.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NAME_SIZE = 128, NO_ALERT = -1 };
+enum { NAME_SIZE = 128, PATH_SIZE = 256, NO_ALERT = -1 };
 
 struct mqtt_tls {
     SSL_CTX *context;
@@ -218,19 +219,23 @@ static int on_passphrase(char *out, int size, int is_writing, void *user)
     return 0;
 }
 
-/* Says that a file cannot be read, or else that it is not what it should be. */
+/* Says that a file cannot be read, or else that it is not what it should be. What is in it may have
+ * been given instead of its path; a key may be in the file of a certificate, too. */
 static bool reject_file(const char *setting, const char *path, const char *flaw, char *error,
                         size_t bytes)
 {
+    bool may_be_key = strcmp(setting, "MQTT_KEY_FILE") == 0 || strstr(path, "-----") != NULL;
+    char shown[PATH_SIZE];
     struct stat status = {0};
     FILE *file = fopen(path, "re");
 
     if (!file)
-        snprintf(error, bytes, "%s: %s: %s", setting, path, strerror(errno));
+        flaw = strerror(errno);
     else if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
-        snprintf(error, bytes, "%s: %s: %s", setting, path, strerror(EISDIR));
-    else
-        snprintf(error, bytes, "%s: %s: %s", setting, path, flaw);
+        flaw = strerror(EISDIR);
+    if (may_be_key)
+        secret_path(shown, sizeof(shown), path);
+    snprintf(error, bytes, "%s: %s: %s", setting, may_be_key ? shown : path, flaw);
     if (file)
         fclose(file);
     return false;

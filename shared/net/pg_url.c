@@ -133,6 +133,18 @@ bool pg_url_host(const char *url, char *out, size_t out_bytes)
            !resolve_is_numeric(out);
 }
 
+/* A password or a key that was given where the path of its file belongs. */
+static bool is_misplaced(const PQconninfoOption *option)
+{
+    static const char *const files[] = {"passfile", "sslkey", "sslcert"};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (strcmp(option->keyword, files[i]) == 0)
+            return !secret_is_path(option->val);
+    }
+    return false;
+}
+
 void pg_url_scrub(const PGconn *conn, char *text)
 {
     PQconninfoOption *options = PQconninfo((PGconn *)conn);
@@ -140,9 +152,10 @@ void pg_url_scrub(const PGconn *conn, char *text)
     size_t count = 0;
 
     for (const PQconninfoOption *option = options; option && option->keyword; option++) {
-        bool is_secret = strchr(option->dispchar, '*') != NULL;
+        bool is_set = option->val && *option->val;
+        bool is_secret = is_set && (strchr(option->dispchar, '*') || is_misplaced(option));
 
-        if (is_secret && option->val && count < SECRETS_MOST)
+        if (is_secret && count < SECRETS_MOST)
             known[count++] = option->val;
     }
     secret_scrub(text, known);

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import resource
 import shutil
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 from conftest import BUILD_DIR
 from servers import LOOPBACK, PrivateBroker, Program, free_port, until
+from tls_proxy import make_certificate
 
 SECRET = ("s3cr3t", "s3%63r3t", "s%33cr3t", "cr3t", "s3@", "s3/")
 NOBODY = free_port()  # where nobody listens
@@ -91,8 +96,12 @@ def environment(**settings: str) -> dict[str, str]:
     return {**os.environ, **values, **settings}
 
 
-def said_by_all(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> list[str]:
-    """Runs them all at once: to their ends, or until they have met whom they cannot reach."""
+OF_DATABASE = re.compile(rb"(database.*|schema): .*; trying again")
+OF_BROKER = re.compile(rb"(mqtt.*|broker): .*; trying again")
+
+
+def said_by_all(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], last: re.Pattern[bytes]) -> list[str]:
+    """Runs them all at once: to their ends, or until they have said this of whom they cannot reach."""
     running = []
     for i, (argv, env) in enumerate(commands):
         log = tmp_path / f"{i}.log"
@@ -100,7 +109,7 @@ def said_by_all(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]
             argv = [str(BUILD_DIR / argv[0]), *argv[1:]]
             running.append((subprocess.Popen(argv, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL), log))
     for process, log in running:
-        until(lambda process=process, log=log: process.poll() is not None or b"; trying again" in log.read_bytes(), 60)
+        until(lambda process=process, log=log: process.poll() is not None or last.search(log.read_bytes()), 60)
     for process, _ in running:
         process.kill()
         process.wait()
@@ -121,17 +130,74 @@ def test_no_spelling_of_a_database_has_its_password_printed(tmp_path):
         for argv in (["collector"], ["httpapi"], ["collector", "--rejected"]):
             commands.append((argv, environment(DATABASE_URL=url)))
         commands.append((["devicesim", "--truth", str(truth), "--verify", url], environment()))
-    said = said_by_all(tmp_path, commands)
+    said = said_by_all(tmp_path, commands, OF_DATABASE)
     assert leaks(commands, said) == []
 
 
-def test_no_spelling_of_a_broker_has_its_password_printed(tmp_path):
+def test_no_spelling_of_a_broker_has_its_password_printed(stack, tmp_path):
     commands = []
-    for url in BROKERS:
+    for i, url in enumerate(BROKERS):
+        # a collector goes to its broker once it has a database
+        env = environment(DATABASE_URL=stack.database.url, COLLECTOR_ID=f"c{i}")
         for argv in (["collector"], ["httpapi"], ["devicesim", "--duration", "1s", "--drain-timeout", "1s"]):
-            commands.append((argv, environment(MQTT_URL=url)))
-            commands.append(([*argv, "--mqtt-url", url], environment()))
-    said = said_by_all(tmp_path, commands)
+            way = (argv, {**env, "MQTT_URL": url}) if i % 2 else ([*argv, "--mqtt-url", url], env)
+            commands.append(way)
+    said = said_by_all(tmp_path, commands, OF_BROKER)
+    assert leaks(commands, said) == []
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49/s3cr3t\n-----END PRIVATE KEY-----"
+
+
+def test_a_secret_in_the_place_of_its_file_is_not_printed(stack, tmp_path):
+    certificate = make_certificate(tmp_path)
+    commands = []
+    for name in ("collector", "httpapi", "devicesim"):
+        flags = ["--duration", "1s", "--drain-timeout", "1s"] if name == "devicesim" else []
+        for i, secret in enumerate(("s3cr3t", "/s3cr3t", "s3/cr3t", "/s3/cr3t", "u:s3cr3t", "s3cr3t" * 100, KEY)):
+            env = environment(DATABASE_URL=stack.database.url, COLLECTOR_ID=f"c{i}", MQTT_URL=f"mqtts://u@{LOOPBACK}:{NOBODY}")
+            way = {"MQTT_PASSWORD_FILE": secret} if i % 2 else {}
+            commands.append(([name, *flags, *([] if way else ["--mqtt-password-file", secret])], {**env, **way}))
+            commands.append(([name, *flags], {**env, "MQTT_KEY_FILE": secret, "MQTT_CERT_FILE": str(certificate)}))
+        for setting in ("MQTT_CERT_FILE", "MQTT_CA_FILE"):  # a key may be in the same file
+            commands.append(([name, *flags], {**env, "MQTT_KEY_FILE": KEY, setting: KEY}))
+    for secret in ("s3cr3t", "device_1:s3cr3t", "device_1:s3/cr3t"):
+        commands.append((["devicesim", "--credentials", secret], environment()))
+    said = said_by_all(tmp_path, commands, OF_BROKER)
+    assert leaks(commands, said) == []
+    for program in ("collector", "httpapi", "devicesim"):
+        assert any(program in text and "password file ***" in text for text in said)
+
+
+def test_nor_in_that_of_a_file_of_libpqs(tmp_path):
+    """libpq reads them once a server has agreed to TLS."""
+    certificate = make_certificate(tmp_path)
+    certificate.chmod(0o600)
+    truth = tmp_path / "truth"
+    truth.write_text("event\n")
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def agree():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(8)
+                        client.sendall(b"S")
+                        client.recv(4096)
+
+        threading.Thread(target=agree, daemon=True).start()
+        url = f"host={LOOPBACK} port={listener.getsockname()[1]} sslmode=require sslcert={certificate}"
+        commands = []
+        for secret in ("s3cr3t", "/s3cr3t", "s3/cr3t"):
+            for more in (f"sslkey={secret}", f"passfile={secret}", f"sslkey=x sslcert={secret}"):
+                for argv in (["collector"], ["httpapi"], ["collector", "--rejected"]):
+                    commands.append((argv, environment(DATABASE_URL=f"{url} {more}")))
+                commands.append((["devicesim", "--truth", str(truth), "--verify", f"{url} {more}"], environment()))
+            commands.append((["collector"], environment(DATABASE_URL=url, PGSSLKEY=secret, PGPASSFILE=secret)))
+        said = said_by_all(tmp_path, commands, OF_DATABASE)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert any("private key" in text for text in said)
     assert leaks(commands, said) == []
 
 
@@ -144,7 +210,7 @@ def test_neither_help_nor_a_misspelt_flag_prints_one(tmp_path):
             commands.append(([program, arg], env))
         commands.append(([program, "--features", url], env))
         commands.append(([program, "--keepalive", "mqtt://u:s3cr3t@x"], env))
-    said = said_by_all(tmp_path, commands)
+    said = said_by_all(tmp_path, commands, OF_DATABASE)
     assert leaks(commands, said) == []
 
 
@@ -159,7 +225,7 @@ def test_a_wrong_password_is_refused_without_being_printed(stack, tmp_path):
     url = stack.database.url.replace("highwater@", "nobody:s3cr3t@")
     commands = [(["collector"], environment(DATABASE_URL=url)), (["httpapi"], environment(DATABASE_URL=url))]
     commands += [(["collector", "--rejected"], environment(DATABASE_URL=url))]
-    said = said_by_all(tmp_path, commands)
+    said = said_by_all(tmp_path, commands, OF_DATABASE)
     assert leaks(commands, said) == []
     assert all("nobody" in text for text in said)
 

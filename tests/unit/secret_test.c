@@ -71,6 +71,32 @@ static void test_secret__other_values_are_shown_unless_they_look_like_one(void *
     assert_string_equal(secret_value(out, sizeof(out), "Password=s3cr3t"), "***");
 }
 
+static void test_secret__the_secret_itself_is_no_path(void **state)
+{
+    static const char *const paths[] = {
+        "/tmp/none.txt", "./none", "../none", "/proc/self/none", "/proc/self/cmdline", "/", "/tmp/",
+    };
+    static const char *const secrets[] = {
+        "s3cr3t",
+        "/s3cr3t",
+        "//s3cr3t",
+        "s3/cr3t",
+        "/s3/cr3t",
+        "name:s3cr3t",
+        "",
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49/s3cr3t\n-----END PRIVATE KEY-----",
+    };
+    char out[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        assert_string_equal(secret_path(out, sizeof(out), paths[i]), paths[i]);
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        if (strncmp(secret_path(out, sizeof(out), secrets[i]), "*** (not shown", 14) != 0)
+            fail_msg("%s is shown as %s", secrets[i], out);
+    }
+}
+
 static void test_secret__texts_lose_what_is_known_and_what_stands_in_urls(void **state)
 {
     static const char *const known[] = {"s3cr3t", "", "abc", NULL};
@@ -146,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_secret__of_a_url_its_place_is_shown),
         cmocka_unit_test(test_secret__what_cannot_be_taken_apart_is_not_shown),
         cmocka_unit_test(test_secret__other_values_are_shown_unless_they_look_like_one),
+        cmocka_unit_test(test_secret__the_secret_itself_is_no_path),
         cmocka_unit_test(test_secret__texts_lose_what_is_known_and_what_stands_in_urls),
         cmocka_unit_test(test_secret__an_argument_is_taken),
         cmocka_unit_test(test_pg_url__what_libpq_would_misread_is_refused),
