@@ -31,6 +31,7 @@ void batch_release(struct batch *batch)
     free(batch->keys);
     buffer_release(&batch->payloads);
     rejected_list_release(&batch->rejected);
+    sparkplug_changes_release(&batch->sparkplug);
     *batch = (struct batch){0};
 }
 
@@ -43,6 +44,7 @@ void batch_clear(struct batch *batch)
     batch->sorted_count = 0;
     buffer_clear(&batch->payloads);
     rejected_list_clear(&batch->rejected);
+    sparkplug_changes_clear(&batch->sparkplug);
 }
 
 void batch_note_arrival(struct batch *batch, int64_t received_at_us)

@@ -12,6 +12,7 @@
 #define HIGHWATER_BATCH_H
 
 #include "collector/rejected_list.h"
+#include "collector/sparkplug_changes.h"
 #include "shared/base/buffer.h"
 #include "shared/model/reading_json.h"
 
@@ -41,6 +42,7 @@ struct batch {
     size_t capacity;
     struct buffer payloads;
     struct rejected_list rejected;
+    struct sparkplug_changes sparkplug;
     size_t message_count;  /* that were begun or gone on with: also those that gave nothing */
     size_t rejected_count; /* elements; one message may stand for many (rejects.h) */
     uint32_t rejected_by_reason[READING_ERROR_COUNT];
@@ -64,7 +66,8 @@ static inline bool batch_is_empty(const struct batch *batch)
 /* There is something in it to be stored; else its messages are just done with. */
 static inline bool batch_has_rows(const struct batch *batch)
 {
-    return batch->count > 0 || batch->rejected_count > 0;
+    return batch->count > 0 || batch->rejected_count > 0 ||
+           !sparkplug_changes_are_none(&batch->sparkplug);
 }
 
 /* Of the messages in it. */

@@ -116,6 +116,7 @@ static void commit(struct ingest *ingest)
     source_pause(ingest->source);
     uv_timer_stop(&ingest->linger);
     ingest->committing = ingest->filling;
+    sparkplug_take_changes(&ingest->sparkplug, &ingest->committing->sparkplug);
     ingest->committing_mark = source_mark(ingest->source);
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
@@ -286,6 +287,7 @@ static void on_up(void *user)
     struct ingest *ingest = user;
 
     ingest->expects_duplicates = true;
+    ingest->mapped.run.epoch++;
 }
 
 static void on_down(void *user)

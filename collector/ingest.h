@@ -127,6 +127,7 @@ struct ingest {
     struct json_decoder contract;         /* of what SUBSCRIBE names, */
     struct json_decoder former;           /* and named before */
     struct mapped_decoder mapped;
+    struct sparkplug sparkplug; /* what its mappings of that kind know */
     struct decoder *decoders[3]; /* in the order in which they are asked */
     size_t decoder_count;
     struct decoder *decoder; /* of the message that was begun last */

@@ -298,6 +298,8 @@ void intake_init(struct ingest *ingest)
         mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,
                             config->subscriptions, &taker);
         ingest->decoders[ingest->decoder_count++] = &ingest->mapped.decoder;
+        if (mappings_have_sparkplug(config->mappings))
+            ingest->mapped.run.sparkplug = &ingest->sparkplug;
     }
     ingest->decoders[ingest->decoder_count++] = &ingest->former.decoder;
 }
@@ -306,6 +308,7 @@ void intake_release(struct ingest *ingest)
 {
     for (size_t i = 0; i < ingest->decoder_count; i++)
         ingest->decoders[i]->kind->release(ingest->decoders[i]);
+    sparkplug_release(&ingest->sparkplug);
 }
 
 bool intake_is_full(const struct ingest *ingest)

@@ -1,6 +1,7 @@
 #include "collector/decoders/mapping.h"
 
 #include "collector/decoders/mapping_inner.h"
+#include "collector/decoders/mapping_sparkplug.h"
 #include "collector/decoders/senml.h"
 #include "collector/decoders/unpack.h"
 #include "shared/base/log.h"
@@ -53,6 +54,15 @@ const char *mappings_subscribe(const struct mappings *mappings, struct subscript
             fault = subscriptions_add(out, mappings->items[i].subscription);
     }
     return fault;
+}
+
+bool mappings_have_sparkplug(const struct mappings *mappings)
+{
+    for (size_t i = 0; i < mappings->count; i++) {
+        if (mappings->items[i].payload == MAPPING_SPARKPLUG)
+            return true;
+    }
+    return false;
 }
 
 void mappings_release(struct mappings *mappings)
@@ -193,9 +203,14 @@ static bool unpack(struct mapping_run *run, struct json_token *root)
     return json_walk_open(root, (const char *)run->unpacked.data, run->unpacked.bytes) == JSON_OK;
 }
 
-/* This is where another kind of payload has its place. */
+/* `sparkplug` has been JSON since mapping_sparkplug_begin(). */
 static bool as_json(struct mapping_run *run, struct span payload, struct json_token *root)
 {
+    if (run->mapping->payload == MAPPING_SPARKPLUG) {
+        *root = (struct json_token){
+            .text = (const char *)run->json.data, .bytes = run->json.bytes, .kind = JSON_OBJECT};
+        return true;
+    }
     run->taken_off = reading_take_off(&payload.text, &payload.bytes);
     switch (run->mapping->payload) {
     case MAPPING_TEXT:
@@ -203,6 +218,7 @@ static bool as_json(struct mapping_run *run, struct span payload, struct json_to
     case MAPPING_SENML:
         return scan_json(run, payload, root) && resolve_senml(run, root);
     case MAPPING_JSON:
+    case MAPPING_SPARKPLUG:
         break;
     }
     if (!scan_json(run, payload, root))
@@ -355,6 +371,9 @@ static enum decoder_outcome read_rules(struct mapping_run *run, const struct jso
         return DECODER_SAYS_NONE;
     if (run->is_passed_over && !run->is_meant)
         return DECODER_NOT_MEANT;
+    /* it reports what has changed, which may be what nobody wants */
+    if (run->mapping->payload == MAPPING_SPARKPLUG && !run->lacks_device)
+        return DECODER_NOT_MEANT;
     fault_no_value(run, root);
     return DECODER_READ;
 }
@@ -364,10 +383,13 @@ enum decoder_outcome mapping_begin(struct mapping_run *run, const struct reading
 {
     enum decoder_outcome outcome;
     struct json_token root;
+    bool is_done = false;
 
     reset(run, source);
     outcome = find_mapping(run, topic);
-    if (outcome != DECODER_READ)
+    if (mapping_sparkplug_is_meant(run, topic))
+        outcome = mapping_sparkplug_begin(run, outcome, topic, payload, bytes, &is_done);
+    if (outcome != DECODER_READ || is_done)
         return outcome;
     if (!as_json(run, (struct span){bytes > 0 ? payload : "", bytes}, &root))
         return DECODER_READ;

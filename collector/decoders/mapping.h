@@ -22,6 +22,7 @@
 
 #include "collector/decoder.h"
 #include "collector/decoders/mapping_readings.h"
+#include "collector/decoders/sparkplug.h"
 #include "collector/decoders/template.h"
 #include "collector/decoders/topic_pattern.h"
 #include "collector/decoders/zone.h"
@@ -30,12 +31,7 @@
 #include "shared/model/reading_json.h"
 #include "shared/model/topic.h"
 
-enum mapping_payload {
-    MAPPING_JSON,
-    MAPPING_TEXT,
-    MAPPING_SENML
-    /* and sparkplug, which like senml turns bytes into plain JSON in as_json() of mapping.c */
-};
+enum mapping_payload { MAPPING_JSON, MAPPING_TEXT, MAPPING_SENML, MAPPING_SPARKPLUG };
 
 /* ---- compiled ------------------------------------------------------------------------------- */
 
@@ -161,6 +157,9 @@ void mappings_bind(struct mappings *mappings, const struct features *features);
 /* Adds what is to be subscribed to. NULL, or what is wrong. */
 const char *mappings_subscribe(const struct mappings *mappings, struct subscriptions *out);
 
+/* Whether one of them is of the kind `sparkplug`, which needs a state. */
+bool mappings_have_sparkplug(const struct mappings *mappings);
+
 void mappings_release(struct mappings *mappings);
 
 /* ---- run ------------------------------------------------------------------------------------ */
@@ -175,12 +174,15 @@ struct mapping_fault {
 struct mapping_run {
     const struct mappings *mappings;
     const struct reading_rules *rules;
+    struct sparkplug *sparkplug; /* NULL: no mapping is of that kind; whose run it is owns it */
+    uint64_t epoch;              /* as in struct sparkplug_message, of the next message */
+    bool is_again;               /* the same */
     struct reading_source source;
     struct mapping_readings readings;
     struct mapping_fault fault;
     struct scope scope;
     struct found found;
-    struct buffer json;           /* what senml was turned into */
+    struct buffer json;           /* what senml or sparkplug was turned into */
     struct buffer unpacked;       /* and then this, where strings are unpacked */
     struct mapping_value *values; /* of the member that is read */
     size_t value_capacity;

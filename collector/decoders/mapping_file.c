@@ -1,6 +1,7 @@
 #include "collector/decoders/mapping_file.h"
 
 #include "collector/decoders/mapping_rule.h"
+#include "collector/decoders/mapping_sparkplug.h"
 #include "shared/base/mem.h"
 #include "shared/model/json_token.h"
 #include "shared/model/reading_json_inner.h"
@@ -17,8 +18,10 @@ enum { KEY_TOPIC = RULE_KEYS, KEY_PAYLOAD, KEY_IGNORE, KEY_ONLY, KEY_UNPACK, KEY
 /* What a message is copied by when it is unpacked has a bit for each. */
 enum { UNPACK_MOST = 16 };
 
-static const char *const payloads[] = {
-    [MAPPING_JSON] = "json", [MAPPING_TEXT] = "text", [MAPPING_SENML] = "senml"};
+static const char *const payloads[] = {[MAPPING_JSON] = "json",
+                                       [MAPPING_TEXT] = "text",
+                                       [MAPPING_SENML] = "senml",
+                                       [MAPPING_SPARKPLUG] = "sparkplug"};
 
 static bool is_there(const struct mapping_key *key)
 {
@@ -65,7 +68,7 @@ static bool read_payload(struct mapping_text *text, const struct json_token *tok
             return true;
         }
     }
-    return fail_in(text, "payload", token, name, "is not json, text or senml");
+    return fail_in(text, "payload", token, name, "is not json, text, senml or sparkplug");
 }
 
 static bool read_ignore(struct mapping_text *text, const struct json_token *token,
@@ -212,6 +215,9 @@ static bool read_mapping(struct mapping_text *text, const struct json_token *obj
         (is_there(&keys[KEY_ONLY]) && !read_only(text, &keys[KEY_ONLY].value, out)) ||
         (is_there(&keys[KEY_UNPACK]) && !read_unpack(text, &keys[KEY_UNPACK].value, out)))
         return false;
+    if (out->payload == MAPPING_SPARKPLUG && mapping_sparkplug_fault(out->topic.text))
+        return fail_in(text, "topic", &keys[KEY_TOPIC].value, out->topic.text,
+                       mapping_sparkplug_fault(out->topic.text));
     if (out->is_ignored)
         return check_ignored(text, object, keys);
     if (is_there(&keys[KEY_RULES]))
@@ -221,6 +227,22 @@ static bool read_mapping(struct mapping_text *text, const struct json_token *obj
 }
 
 /* ---- the file ------------------------------------------------------------------------------- */
+
+/* What the nodes themselves say is needed to read what their devices do. */
+static void add_node(struct mappings *out, const struct mapping *of)
+{
+    const char *topic = of->payload == MAPPING_SPARKPLUG
+                            ? mapping_sparkplug_node(of->topic.text, &out->arena)
+                            : NULL;
+    struct mapping *node = &out->items[out->count];
+
+    if (!topic || topic_pattern_parse(&node->topic, &out->arena, &node->names, topic))
+        return;
+    node->subscription = topic_pattern_subscription(&node->topic, &out->arena);
+    node->payload = MAPPING_SPARKPLUG;
+    node->line = of->line;
+    out->count++;
+}
 
 static bool read_mappings(struct mapping_text *text, const struct json_token *root)
 {
@@ -234,12 +256,14 @@ static bool read_mappings(struct mapping_text *text, const struct json_token *ro
         return false;
     if (count == 0)
         return mapping_text_fail(text, root, "there is no mapping");
-    out->items = arena_alloc(&out->arena, count, sizeof(out->items[0]));
+    out->items = arena_alloc(&out->arena, 2 * count, sizeof(out->items[0]));
     json_walk_init(&walk, root);
     while (json_walk_next(&walk, &name, &object)) {
         if (!read_mapping(text, &object, &out->items[out->count++]))
             return false;
     }
+    for (size_t i = 0; i < count; i++)
+        add_node(out, &out->items[i]);
     return true;
 }
 

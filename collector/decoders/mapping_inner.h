@@ -18,6 +18,10 @@ void mapping_fault(struct mapping_run *run, enum reading_error error, const char
 void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,
                          const struct json_token *item, const struct json_token *name);
 
+/* The device that the template says, if it has an outcome; whether it is a legal one is not looked at. */
+bool mapping_put_device(struct mapping_run *run, const struct template *device, char *id,
+                        size_t size);
+
 /* mapping_value.c */
 enum mapping_reading_of {
     VALUE_ABSENT, /* not there, or of no use */

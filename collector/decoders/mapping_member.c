@@ -192,16 +192,24 @@ static bool is_plainly_legal(const char *id, size_t bytes)
     return bytes > 2 && bytes <= DEVICE_ID_MAX_CHARACTERS;
 }
 
+bool mapping_put_device(struct mapping_run *run, const struct template *device, char *id,
+                        size_t size)
+{
+    if (!template_write(device, &run->found, &run->scope, id, size))
+        return false;
+    replace_slashes(id);
+    return true;
+}
+
 static bool read_device(struct mapping_run *run, const struct mapping_rule *rule,
                         struct mapping_words *words, char id[NAME_SIZE])
 {
     char text[72];
 
-    if (!template_write(&rule->device, &run->found, &run->scope, id, NAME_SIZE)) {
+    if (!mapping_put_device(run, &rule->device, id, NAME_SIZE)) {
         run->lacks_device = true;
         return false;
     }
-    replace_slashes(id);
     words->device = id;
     words->device_bytes = strlen(id);
     if (is_plainly_legal(id, words->device_bytes) || device_id_is_legal(id, words->device_bytes))

@@ -59,15 +59,18 @@ bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
     const struct reading_source source = {.received_at_us = now_us, .first_received_at_us = now_us};
     struct lines lines = {.out = out, .features = rules->features};
     enum decoder_outcome outcome;
+    struct sparkplug sparkplug = {0};
     struct mapping_run run;
 
     mapping_run_init(&run, mappings, rules);
+    run.sparkplug = mappings_have_sparkplug(mappings) ? &sparkplug : NULL;
     outcome = mapping_begin(&run, &source, topic, payload, bytes);
     if (outcome == DECODER_READ)
         mapping_take(&run, payload, bytes, SIZE_MAX, on_item, &lines);
     else
         buffer_printf(out, "{\"ignored\":\"%s\"}\n", decoder_outcome_text(outcome));
     mapping_run_release(&run);
+    sparkplug_release(&sparkplug);
     return !lines.is_rejected;
 }
 

@@ -49,8 +49,6 @@ def as_expected(line: dict) -> dict:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["file"])
 def test_a_real_payload_gives_the_expected_readings(all_in_one, sample):
-    if sample["file"].endswith(".pb") and sample["readings"]:
-        pytest.skip("sparkplug payloads are not read yet")
     payload = (DEVICES / sample["file"]).read_bytes()
     got = lines(all_in_one, sample["topic"], payload)
 

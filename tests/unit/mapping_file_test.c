@@ -43,7 +43,7 @@ static void test_mapping_file__mistakes_are_told_with_line_and_key(void **state)
         {"[{\"topic\":\"a/{device}\"}]", "says nothing of a device"},
         {"[{\"topic\":\"a/b\"," RULE "}]", "neither \"topic\" nor \"match\" has a {device}"},
         {"[{\"topic\":\"a/{device}\",\"payload\":\"xml\"," RULE "}]",
-         "payload: \"xml\" is not json, text or senml"},
+         "payload: \"xml\" is not json, text, senml or sparkplug"},
         {"[{\"topic\":\"a/{device}\",\n\"fetures\":{}}]",
          "line 2: there is no key \"fetures\" here; there are each, match"},
         {"[{\"topic\":\"a/{device}\",\"topic\":\"b\"," RULE "}]", "\"topic\" stands there twice"},
