@@ -179,7 +179,7 @@ static size_t vouched(const struct test *t)
     return count;
 }
 
-static void nothing_is_put_before_a_sink_is_ready(void **state)
+static void test_board_publisher__nothing_is_put_before_a_sink_is_ready(void **state)
 {
     struct test *t = *state;
 
@@ -189,7 +189,7 @@ static void nothing_is_put_before_a_sink_is_ready(void **state)
     assert_int_equal(vouched(t), 0);
 }
 
-static void a_sink_gets_all_boards_when_it_is_ready(void **state)
+static void test_board_publisher__a_sink_gets_all_boards_when_it_is_ready(void **state)
 {
     struct test *t = *state;
 
@@ -205,7 +205,7 @@ static void a_sink_gets_all_boards_when_it_is_ready(void **state)
     assert_true(t->fakes[1].statuses > 0);
 }
 
-static void a_board_says_what_is_on_it_and_where_it_belongs(void **state)
+static void test_board_publisher__a_board_says_what_is_on_it_and_where_it_belongs(void **state)
 {
     struct test *t = *state;
 
@@ -220,7 +220,7 @@ static void a_board_says_what_is_on_it_and_where_it_belongs(void **state)
     assert_false(t->fakes[0].sink.events->is_kept(&t->publisher, "collectors/c/boards/gone/1m"));
 }
 
-static void what_the_first_sink_does_not_take_is_not_vouched_for(void **state)
+static void test_board_publisher__what_the_first_sink_does_not_take_is_not_vouched_for(void **state)
 {
     struct test *t = *state;
 
@@ -232,7 +232,8 @@ static void what_the_first_sink_does_not_take_is_not_vouched_for(void **state)
     assert_int_equal(vouched(t), 0);
 }
 
-static void what_another_sink_does_not_take_is_vouched_for_all_the_same(void **state)
+static void
+test_board_publisher__what_another_sink_does_not_take_is_vouched_for_all_the_same(void **state)
 {
     struct test *t = *state;
 
@@ -245,7 +246,7 @@ static void what_another_sink_does_not_take_is_vouched_for_all_the_same(void **s
     assert_int_equal(vouched(t), BOARDS);
 }
 
-static void what_was_refused_later_is_put_again(void **state)
+static void test_board_publisher__what_was_refused_later_is_put_again(void **state)
 {
     struct test *t = *state;
     size_t before;
@@ -268,13 +269,14 @@ static void what_was_refused_later_is_put_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PUBLISHER_TEST(nothing_is_put_before_a_sink_is_ready),
-        PUBLISHER_TEST(a_sink_gets_all_boards_when_it_is_ready),
-        PUBLISHER_TEST(a_board_says_what_is_on_it_and_where_it_belongs),
-        PUBLISHER_TEST(what_the_first_sink_does_not_take_is_not_vouched_for),
-        PUBLISHER_TEST(what_another_sink_does_not_take_is_vouched_for_all_the_same),
-        PUBLISHER_TEST(what_was_refused_later_is_put_again),
+        PUBLISHER_TEST(test_board_publisher__nothing_is_put_before_a_sink_is_ready),
+        PUBLISHER_TEST(test_board_publisher__a_sink_gets_all_boards_when_it_is_ready),
+        PUBLISHER_TEST(test_board_publisher__a_board_says_what_is_on_it_and_where_it_belongs),
+        PUBLISHER_TEST(test_board_publisher__what_the_first_sink_does_not_take_is_not_vouched_for),
+        PUBLISHER_TEST(
+            test_board_publisher__what_another_sink_does_not_take_is_vouched_for_all_the_same),
+        PUBLISHER_TEST(test_board_publisher__what_was_refused_later_is_put_again),
     };
 
-    return cmocka_run_group_tests_name("board_publisher", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
