@@ -12,12 +12,11 @@
 #include "collector/ingest.h"
 #include "collector/monitor.h"
 #include "collector/reload.h"
+#include "collector/sequences.h"
 #include "collector/settings.h"
 #include "collector/sink.h"
 #include "collector/source.h"
-#include "collector/stores/postgres/maintenance.h"
-#include "collector/stores/postgres/migrate.h"
-#include "collector/stores/postgres/sequences.h"
+#include "collector/store.h"
 #include "collector/windows.h"
 #include "shared/net/signals.h"
 
@@ -28,14 +27,13 @@ struct collector {
     struct windows windows;
     struct sequences sequences;
     struct coverage coverage;
-    struct migrate migrate;
     struct source *source;
     struct sinks sinks;
+    struct store *store;
     struct ingest ingest;
     struct board_publisher publisher;
     struct housekeeping housekeeping;
     struct reload reload;
-    struct maintenance maintenance;
     struct monitor *monitor;
     struct signals signals;
     uv_signal_t sigterm;
@@ -43,7 +41,6 @@ struct collector {
     int64_t started_at_us;
     double batch_lag_ms; /* of the last batch: from its first arrival to its commit */
     bool is_ingesting;
-    bool has_maintenance;
     bool is_stopping;
     bool has_stopped; /* and holds nothing that may still be stored */
     int exit_status;

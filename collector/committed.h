@@ -8,7 +8,7 @@
 
 #include "collector/board_publisher.h"
 #include "collector/ingest.h"
-#include "collector/stores/postgres/sequences.h"
+#include "collector/sequences.h"
 #include "collector/windows.h"
 
 struct committed {

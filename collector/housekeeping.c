@@ -48,13 +48,14 @@ static void watch_memory(struct housekeeping *h)
 static void watch_store(struct housekeeping *h)
 {
     const struct ingest *ingest = h->config.ingest;
-    bool stands_still = store_is_ready(&ingest->store) && lag_stands_still(ingest);
+    bool is_ready = store_is_ready(h->config.store);
+    bool stands_still = is_ready && lag_stands_still(ingest);
     struct buffer reason = {0};
 
     if (stands_still && !h->stood_still) {
         lag_explain(ingest, &reason);
         log_warning("store: it stands still: %s", buffer_text(&reason));
-    } else if (!stands_still && h->stood_still && ingest->store.state == STORE_READY) {
+    } else if (!stands_still && h->stood_still && is_ready) {
         log_info("store: it stores again");
     }
     h->stood_still = stands_still;
@@ -74,9 +75,9 @@ static void on_timer(uv_timer_t *timer)
                   h->config.devices->count / 60 + 64);
     watch_memory(h);
     watch_store(h);
-    if (store_is_ready(&ingest->store))
-        sequences_tick(h->config.sequences, &h->config.maintenance->link,
-                       ingest_settled_until_us(ingest, timestamp_now()));
+    if (store_is_ready(h->config.store))
+        store_save_sequences(h->config.store, h->config.sequences,
+                             ingest_settled_until_us(ingest, timestamp_now()));
     h->rate = ingest->counters.received - h->received_before;
     h->received_before = ingest->counters.received;
 }

@@ -11,19 +11,19 @@
 #include "collector/board_publisher.h"
 #include "collector/devices.h"
 #include "collector/ingest.h"
+#include "collector/sequences.h"
 #include "collector/source.h"
-#include "collector/stores/postgres/maintenance.h"
-#include "collector/stores/postgres/sequences.h"
+#include "collector/store.h"
 #include "collector/windows.h"
 
 struct housekeeping_config {
     struct ingest *ingest;
     struct source *source;
+    struct store *store;
     struct board_publisher *publisher;
     struct windows *windows;
     const struct devices *devices;
     struct sequences *sequences;
-    struct maintenance *maintenance;
     uint64_t windows_memory;
     void *user;
     void (*on_clock_back)(void *user); /* it shows a time before the as-of time of the boards */

@@ -129,7 +129,7 @@ static void commit(struct ingest *ingest)
     }
     uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms,
                    ingest->config.leave_after_ms + 1);
-    store_begin(&ingest->store, ingest->committing, ingest->expects_duplicates);
+    store_begin(ingest->store, ingest->committing, ingest->expects_duplicates);
 }
 
 static void on_part_closed(struct ingest *ingest)
@@ -144,9 +144,9 @@ static void on_source_closed(void *user)
     on_part_closed(user);
 }
 
-static void on_store_closed(struct store *store)
+static void on_store_closed(void *user)
 {
-    on_part_closed(store->config.user);
+    on_part_closed(user);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -162,7 +162,7 @@ static void close_all(struct ingest *ingest)
     ingest->closed_at_us = timestamp_now();
     ingest->open_parts = 6;
     source_close(ingest->source, on_source_closed);
-    store_close(&ingest->store, on_store_closed);
+    store_close(ingest->store, on_store_closed);
     uv_close((uv_handle_t *)&ingest->linger, on_timer_closed);
     uv_close((uv_handle_t *)&ingest->leave, on_timer_closed);
     uv_close((uv_handle_t *)&ingest->deadline, on_timer_closed);
@@ -219,7 +219,7 @@ static void proceed(struct ingest *ingest)
     bool is_idle = ingest->state == INGEST_READING || ingest->state == INGEST_WAITING;
 
     if (ingest->state == INGEST_RELEASING && !source_is_releasing(ingest->source)) {
-        set_state(ingest, store_is_ready(&ingest->store) ? INGEST_READING : INGEST_WAITING);
+        set_state(ingest, store_is_ready(ingest->store) ? INGEST_READING : INGEST_WAITING);
         is_idle = true;
     }
     if (!is_idle)
@@ -252,9 +252,9 @@ static void count(struct ingest *ingest, const struct store_outcome *outcome)
         counters->rejected_by_reason[i] += ingest->committing->rejected_by_reason[i];
 }
 
-static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
+static void on_stored(void *user, struct batch *batch, const struct store_outcome *outcome)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     FAILPOINT("commit_ok_before_flush");
     assert(batch == ingest->committing);
@@ -305,7 +305,7 @@ static void on_leave(uv_timer_t *timer)
 {
     struct ingest *ingest = timer->data;
 
-    if (store_is_ready(&ingest->store) && !ingest->store.is_held)
+    if (store_is_ready(ingest->store) && !store_is_held(ingest->store))
         return; /* a commit that takes its time: look again later */
     uv_timer_stop(timer);
     source_leave(ingest->source);
@@ -317,17 +317,17 @@ static void on_leave(uv_timer_t *timer)
  * received then. A copy counts as a duplicate; parts of a bisected batch were stored in our own time. */
 static void give_back(struct ingest *ingest)
 {
-    uint64_t stored = ingest->committing ? ingest->store.outcome.stored : 0;
+    uint64_t stored = ingest->committing ? store_progress(ingest->store)->stored : 0;
     uint64_t unsettled = ingest_in_flight(ingest);
 
     if (unsettled == 0 && backlog_is_empty(&ingest->backlog))
         return;
     log_warning("store: another collector with COLLECTOR_ID %s has stored meanwhile; %" PRIu64
                 " readings that were received before go back to the broker",
-                ingest->config.store.collector_id, unsettled - stored);
+                ingest->config.collector_id, unsettled - stored);
     ingest->counters.stored += stored;
     ingest->counters.duplicates += unsettled - stored;
-    store_give_up(&ingest->store);
+    store_give_up(ingest->store);
     ingest->committing = NULL;
     for (size_t i = 0; i < 2; i++)
         batch_clear(&ingest->batches[i]);
@@ -343,17 +343,18 @@ static void give_back(struct ingest *ingest)
         set_state(ingest, INGEST_WAITING);
 }
 
-static void on_ready(struct store *store)
+static void on_ready(void *user, bool is_turn_new)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     uv_timer_stop(&ingest->leave);
-    if (store->is_turn_new)
+    if (is_turn_new)
         give_back(ingest);
     if (ingest->is_draining)
         return;
-    source_identify(ingest->source, &store->identity, store->had_session);
-    if (!ingest->is_active || store->is_turn_new) {
+    source_identify(ingest->source, store_identity(ingest->store),
+                    store_had_session(ingest->store));
+    if (!ingest->is_active || is_turn_new) {
         ingest->is_active = true;
         ingest->config.on_role_change(ingest, true);
     }
@@ -365,37 +366,37 @@ static void on_ready(struct store *store)
     proceed(ingest);
 }
 
-static void on_removed(struct store *store, uint32_t device, bool is_whole)
+static void on_removed(void *user, uint32_t device, bool is_whole)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     ingest->config.on_removed(ingest, device, is_whole);
 }
 
-static void on_device(struct store *store, uint32_t device)
+static void on_device(void *user, uint32_t device)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     ingest->config.on_device(ingest, device);
 }
 
-static void on_added(struct store *store, uint32_t device)
+static void on_added(void *user, uint32_t device)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     ingest->config.on_added(ingest, device);
 }
 
-static void on_added_many(struct store *store)
+static void on_added_many(void *user)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     ingest->config.on_added_many(ingest);
 }
 
-static void on_locked_out(struct store *store)
+static void on_locked_out(void *user)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
     if (ingest->is_active) {
         ingest->is_active = false;
@@ -403,11 +404,10 @@ static void on_locked_out(struct store *store)
     }
 }
 
-static void on_unready(struct store *store, const char *reason)
+static void on_unready(void *user)
 {
-    struct ingest *ingest = store->config.user;
+    struct ingest *ingest = user;
 
-    (void)reason;
     if (ingest->is_draining)
         return;
     uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms,
@@ -418,35 +418,36 @@ static void on_unready(struct store *store, const char *reason)
         ingest->config.on_state(ingest);
 }
 
-static void put_topic(const struct store *store, const struct batch *batch,
-                      const struct batch_row *row, struct buffer *out)
+static void put_topic(void *user, const struct batch *batch, const struct batch_row *row,
+                      struct buffer *out)
 {
-    intake_put_topic(store->config.user, batch, row, out);
+    intake_put_topic(user, batch, row, out);
 }
+
+static const struct store_events store_events = {.on_ready = on_ready,
+                                                 .on_unready = on_unready,
+                                                 .on_locked_out = on_locked_out,
+                                                 .on_device = on_device,
+                                                 .on_removed = on_removed,
+                                                 .on_added = on_added,
+                                                 .on_added_many = on_added_many,
+                                                 .on_stored = on_stored,
+                                                 .put_topic = put_topic};
 
 bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
                   char *error, size_t error_bytes)
 {
-    *ingest = (struct ingest){
-        .config = *config, .source = config->source, .devices = config->store.devices};
+    *ingest = (struct ingest){.config = *config,
+                              .source = config->source,
+                              .store = config->store,
+                              .devices = config->devices};
     ingest->filling = &ingest->batches[0];
     for (size_t i = 0; i < 2; i++)
         batch_init(&ingest->batches[i], config->rules.features->count);
 
     intake_init(ingest);
-    ingest->config.store.user = ingest;
-    ingest->config.store.put_topic = put_topic;
-    ingest->config.store.on_ready = on_ready;
-    ingest->config.store.on_removed = on_removed;
-    ingest->config.store.on_device = on_device;
-    ingest->config.store.on_added = on_added;
-    ingest->config.store.on_added_many = on_added_many;
-    ingest->config.store.on_unready = on_unready;
-    ingest->config.store.on_locked_out = on_locked_out;
-    ingest->config.store.on_stored = on_stored;
-
     source_attach(ingest->source, &source_events, ingest);
-    if (!store_start(&ingest->store, loop, &ingest->config.store, error, error_bytes))
+    if (!store_start(ingest->store, loop, &store_events, ingest, error, error_bytes))
         return false;
     uv_timer_init(loop, &ingest->linger);
     uv_timer_init(loop, &ingest->leave);
@@ -509,7 +510,7 @@ static uint64_t unsettled(const struct batch *batch)
 uint64_t ingest_in_flight(const struct ingest *ingest)
 {
     /* A row that was refused is in the batch and, from then on, among its rejected messages. */
-    uint64_t twice = ingest->committing ? ingest->store.outcome.refused : 0;
+    uint64_t twice = ingest->committing ? store_progress(ingest->store)->refused : 0;
 
     return unsettled(ingest->filling) + unsettled(ingest->committing) + ingest->rejects.count -
            twice;
@@ -517,6 +518,8 @@ uint64_t ingest_in_flight(const struct ingest *ingest)
 
 bool ingest_is_live(const struct ingest *ingest)
 {
-    return ingest->state != INGEST_CLOSING && store_is_ready(&ingest->store) &&
+    if (!ingest->store)
+        return false; /* it has not started yet */
+    return ingest->state != INGEST_CLOSING && store_is_ready(ingest->store) &&
            source_is_up(ingest->source);
 }

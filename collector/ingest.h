@@ -1,6 +1,6 @@
 /* ingest.h: the gate: a message is released at its source (source.h) once it is stored, and not before.
  *
- * Shape    owns the connection that writes (store.h), uses the source, and goes round:
+ * Shape    between the source and the store (store.h) it goes round:
  *            reading     messages fill a batch, until it is full or `linger` old
  *            committing  the batch is being written; nothing is read, because a later release
  *                        would let that go, too
@@ -34,7 +34,7 @@
 #include "collector/devices.h"
 #include "collector/rejects.h"
 #include "collector/source.h"
-#include "collector/stores/postgres/store.h"
+#include "collector/store.h"
 #include "shared/model/topic.h"
 
 struct ingest;
@@ -69,7 +69,9 @@ struct ingest_counters {
 
 struct ingest_config {
     struct source *source; /* kept by the caller until ingest is released; closed by ingest */
-    struct store_config store;
+    struct store *store;
+    struct devices *devices;
+    const char *collector_id;
     struct reading_rules rules;
     const struct subscriptions *subscriptions;
     const struct mappings *mappings; /* none: its count is 0 */
@@ -100,7 +102,7 @@ struct ingest {
     struct ingest_config config;
     enum ingest_state state;
     struct source *source;
-    struct store store;
+    struct store *store;
     struct devices *devices;
     struct batch batches[2];
     struct batch *filling;
@@ -127,7 +129,7 @@ struct ingest {
     struct json_decoder contract;         /* of what SUBSCRIBE names, */
     struct json_decoder former;           /* and named before */
     struct mapped_decoder mapped;
-    struct sparkplug sparkplug; /* what its mappings of that kind know */
+    struct sparkplug sparkplug;  /* what its mappings of that kind know */
     struct decoder *decoders[3]; /* in the order in which they are asked */
     size_t decoder_count;
     struct decoder *decoder; /* of the message that was begun last */

@@ -21,14 +21,15 @@ static uint16_t number_of_filter(const struct ingest *ingest, const struct topic
 
     if (filter >= subscriptions->contract && filter < subscriptions->contract + SUBSCRIPTIONS_MAX)
         return (uint16_t)(filter - subscriptions->contract);
-    return (uint16_t)(SUBSCRIPTIONS_MAX + (filter - ingest->store.identity.former_contract));
+    return (uint16_t)(SUBSCRIPTIONS_MAX +
+                      (filter - store_identity(ingest->store)->former_contract));
 }
 
 static const struct topic_filter *filter_of(const struct ingest *ingest, uint16_t number)
 {
     return number < SUBSCRIPTIONS_MAX
                ? &ingest->config.subscriptions->contract[number]
-               : &ingest->store.identity.former_contract[number - SUBSCRIPTIONS_MAX];
+               : &store_identity(ingest->store)->former_contract[number - SUBSCRIPTIONS_MAX];
 }
 
 void intake_put_topic(const struct ingest *ingest, const struct batch *batch,
@@ -291,8 +292,9 @@ void intake_init(struct ingest *ingest)
 
     json_decoder_init(&ingest->contract, &config->rules, config->subscriptions->contract,
                       &config->subscriptions->contract_count, &taker);
-    json_decoder_init(&ingest->former, &config->rules, ingest->store.identity.former_contract,
-                      &ingest->store.identity.former_contract_count, &taker);
+    json_decoder_init(&ingest->former, &config->rules,
+                      store_identity(ingest->store)->former_contract,
+                      &store_identity(ingest->store)->former_contract_count, &taker);
     ingest->decoders[ingest->decoder_count++] = &ingest->contract.decoder;
     if (config->mappings->count > 0) {
         mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,

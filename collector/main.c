@@ -7,7 +7,6 @@
 #include "collector/collector.h"
 #include "collector/decoders/mapping_try.h"
 #include "collector/sources/forget.h"
-#include "collector/stores/postgres/rejected.h"
 #include "collector/suggest/listen.h"
 #include "collector/wiring.h"
 #include "shared/base/log.h"
@@ -19,11 +18,6 @@
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static void on_maintenance_closed(struct maintenance *maintenance)
-{
-    (void)maintenance;
-}
-
 static void on_source_closed(void *user)
 {
     (void)user;
@@ -33,8 +27,6 @@ static void close_rest(struct collector *c)
 {
     if (c->source && !c->is_ingesting) /* else it was closed by ingest */
         source_close(c->source, on_source_closed);
-    if (c->has_maintenance)
-        maintenance_close(&c->maintenance, on_maintenance_closed);
     if (!c->settings.migrate_only)
         housekeeping_close(&c->housekeeping);
     monitor_stop(c->monitor);
@@ -66,7 +58,7 @@ static void stop(struct collector *c)
     bool is_first = !c->is_stopping;
 
     c->is_stopping = true;
-    migrate_cancel(&c->migrate);
+    store_cancel_migration(c->store);
     reload_stop(&c->reload);
     if (c->settings.migrate_only)
         return; /* on_migrated() ends it */
@@ -100,9 +92,9 @@ static void on_hangup(void *user)
 
 /* ---- the schema, and main() -------------------------------------------------------------- */
 
-static void on_migrated(struct migrate *migrate, const char *error)
+static void on_migrated(struct store *store, const char *error)
 {
-    struct collector *c = migrate->user;
+    struct collector *c = store->config.user;
 
     if (c->settings.migrate_only) {
         if (error) {
@@ -123,7 +115,6 @@ static void on_migrated(struct migrate *migrate, const char *error)
         stop(c);
         return;
     }
-    wiring_start_maintenance(c);
     wiring_start_ingest(c); /* the rest starts in on_role_change(), once the store holds the lock */
 }
 
@@ -131,26 +122,12 @@ static void start_migrating(struct collector *c)
 {
     char error[256];
 
-    if (!migrate_start(&c->migrate, c->loop, c->settings.database_url, &c->settings.features,
-                       c->settings.partition,
+    if (!store_migrate(c->store, c->loop,
                        c->settings.migrate_only ? (uint64_t)c->settings.give_up_after_us / 1000 : 0,
-                       c, on_migrated, error, sizeof(error))) {
+                       on_migrated, error, sizeof(error))) {
         settings_reject_url("database-url", c->settings.database_url, error);
         exit(2);
     }
-}
-
-static int run_rejected(const struct settings *s)
-{
-    const struct rejected_config config = {.database_url = s->database_url,
-                                           .mqtt = settings_mqtt(s),
-                                           .reason = s->reason,
-                                           .export_file = s->export_file,
-                                           .resubmit = s->resubmit,
-                                           .give_up_after_ms =
-                                               (uint64_t)s->give_up_after_us / 1000};
-
-    return rejected_run(&config);
 }
 
 static int run_try_mapping(const struct settings *s)
@@ -200,13 +177,14 @@ int main(int argc, char **argv)
     if (c->settings.suggest_mapping)
         return run_suggest_mapping(&c->settings);
     if (c->settings.rejected)
-        return run_rejected(&c->settings);
+        return store_run_rejected(&c->settings);
     if (c->settings.forget)
         return forget_run(&c->settings);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
-    sequences_init(&c->sequences, &c->ingest.store.refs, c->settings.collector_id);
+    sequences_init(&c->sequences);
     init_windows(c);
+    wiring_make_store(c);
     wiring_start_reload(c);
     uv_signal_init(c->loop, &c->sigterm);
     uv_signal_init(c->loop, &c->sigint);
@@ -224,6 +202,7 @@ int main(int argc, char **argv)
     uv_run(c->loop, UV_RUN_DEFAULT);
     uv_loop_close(c->loop);
     ingest_release(&c->ingest);
+    store_free(c->store);
     if (c->source)
         source_free(c->source);
     sinks_free(&c->sinks);

@@ -33,12 +33,6 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
         {"highwater_batches_stale_total", "counter",
          "Batches committed after their connection had ended; the broker delivers them again.",
          (double)n->stale_batches},
-        {"highwater_store_copies_total", "counter", "COPYs of readings tried.",
-         (double)ingest->store.copies_done},
-        {"highwater_store_retries_total", "counter", "Tries of a batch that were rolled back.",
-         (double)ingest->store.retries},
-        {"highwater_store_on_hold", "gauge", "1 while the database needs an operator.",
-         ingest->store.is_held},
         {"highwater_qos0_messages_total", "counter", "Messages that carry no promise.",
          (double)n->qos0},
         {"highwater_byte_order_mark_messages_total", "counter",
@@ -64,12 +58,6 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
         {"highwater_session_takeovers_total", "counter",
          "Connections that another client with our id ended.",
          (double)(source_takeovers(view->source) + board_publisher_takeovers(view->publisher))},
-        {"highwater_turn", "gauge", "How often a process of this id has begun to store.",
-         (double)ingest->store.turn},
-        {"highwater_database_connects_total", "counter", "Times the database was connected.",
-         (double)ingest->store.link.connects},
-        {"highwater_database_up", "gauge", "1 while batches can be stored.",
-         store_is_ready(&ingest->store)},
     };
 
     PROMETHEUS_WRITE(out, numbers);
@@ -127,62 +115,13 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
     buffer_put_text(out, "highwater_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
 }
 
-static void write_storage(struct buffer *out, const struct metrics_view *view)
-{
-    const struct maintenance_stats *stats = &view->maintenance->stats;
-    const struct prometheus_sample known[] = {
-        {"highwater_partitions", "gauge", "Partitions of readings.", (double)stats->partitions},
-        {"highwater_default_readings", "gauge",
-         "Readings of days that have no partition; partition_requests says why.",
-         (double)stats->default_rows},
-        {"highwater_partition_requests_open", "gauge", "Days that wait for their partition.",
-         (double)stats->requests_open},
-        {"highwater_partition_requests_answered", "gauge", "Days that stay without a partition.",
-         (double)stats->requests_answered},
-        {"highwater_rollup_late_rows", "gauge", "Sums of late readings to be folded in.",
-         (double)stats->late_rows},
-        {"highwater_rollup_fleet_log_rows", "gauge", "Sums of transactions to be folded in.",
-         (double)stats->fleet_log_rows},
-        {"highwater_rollup_timestamp_seconds", "gauge",
-         "Up to when readings are rolled up, since 1970.", (double)stats->rolled_until_us / 1e6},
-    };
-    const struct prometheus_sample own[] = {
-        {"highwater_maintenance_holder", "gauge", "1 while this collector looks after storage.",
-         stats->is_holder},
-        {"highwater_partition_requests_total", "counter", "Requests for partitions answered.",
-         (double)stats->partitions_made},
-        {"highwater_partitions_dropped_total", "counter", "Partitions dropped by retention.",
-         (double)stats->partitions_dropped},
-        {"highwater_rollup_slices_total", "counter", "Slices of rollups done.",
-         (double)stats->slices},
-        {"highwater_rejected_messages_deleted_total", "counter",
-         "Rejected messages deleted for REJECTED_RETENTION or REJECTED_SIZE.",
-         (double)stats->rejected_forgotten},
-        {"highwater_maintenance_failures_total", "counter", "Jobs that failed and are tried again.",
-         (double)stats->failures},
-    };
-
-    const struct prometheus_sample rejected[] = {
-        {"highwater_rejected_messages", "gauge", "Rejected messages that are kept.",
-         (double)stats->rejected_kept},
-        {"highwater_rejected_messages_bytes", "gauge", "What they take.",
-         (double)stats->rejected_bytes},
-    };
-
-    PROMETHEUS_WRITE(out, own);
-    if (stats->knows_rejected && stats->is_holder)
-        PROMETHEUS_WRITE(out, rejected);
-    if (stats->is_known)
-        PROMETHEUS_WRITE(out, known);
-}
-
 void metrics_write(struct buffer *out, const struct metrics_view *view)
 {
     write_ingest(out, view);
     source_put_metrics(view->source, out);
     board_publisher_put_metrics(view->publisher, out);
     write_rest(out, view);
-    write_storage(out, view);
+    store_put_metrics(view->store, out);
     prometheus_process(out);
 }
 
@@ -191,14 +130,7 @@ bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)
     const struct ingest *ingest = view->ingest;
     size_t before = reasons->bytes;
 
-    if (ingest->store.is_held)
-        buffer_printf(reasons, "on hold: %s\n", ingest->store.hold_reason);
-    else if (ingest->store.state == STORE_LOCKED_OUT)
-        buffer_put_text(reasons, "another collector with this id is live\n");
-    else if (!store_is_ready(&ingest->store))
-        buffer_printf(reasons, "the database is away: %s\n", ingest->store.link.failure);
-    if (view->maintenance->stats.lacks[0])
-        buffer_printf(reasons, "the database: %s\n", view->maintenance->stats.lacks);
+    store_put_faults(view->store, reasons);
     if (lag_stands_still(ingest)) {
         lag_explain(ingest, reasons);
         buffer_put_text(reasons, "\n");

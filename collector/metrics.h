@@ -10,20 +10,20 @@
 #include "collector/board_publisher.h"
 #include "collector/coverage.h"
 #include "collector/ingest.h"
+#include "collector/sequences.h"
 #include "collector/source.h"
-#include "collector/stores/postgres/maintenance.h"
-#include "collector/stores/postgres/sequences.h"
+#include "collector/store.h"
 #include "collector/windows.h"
 #include "shared/base/buffer.h"
 
 struct metrics_view {
     const struct ingest *ingest;
     const struct source *source;
+    const struct store *store;
     const struct windows *windows;
     const struct board_publisher *publisher;
     const struct coverage *coverage;
     struct sequences *sequences;
-    const struct maintenance *maintenance;
     int64_t started_at_us;
     uint64_t accounting_mismatches;
     double lag_ms;

@@ -22,36 +22,35 @@ static void on_snapshot(void *user, int64_t before_us)
     board_publisher_set_loading(reload->config.publisher, before_us);
 }
 
-static void on_loaded(struct loader *loader, bool complete);
+static void on_loaded(void *user, bool complete);
 
 /* A load that is under way does not know of what is due now; that follows. */
 static void load_due(struct reload *reload)
 {
     const struct reload_config *c = &reload->config;
-    struct loader_config config = {.database_url = c->database_url,
-                                   .features = c->features,
-                                   .longest_us = c->longest_us,
-                                   .devices = c->devices,
-                                   .refs = c->refs,
-                                   .windows = c->windows,
-                                   .sequences = c->sequences,
-                                   .coverage = c->coverage,
-                                   .as_of_us = &c->publisher->moments.as_of_us,
-                                   .user = reload,
-                                   .on_device = add_to_windows,
-                                   .on_snapshot = on_snapshot,
-                                   .on_done = on_loaded};
+    struct store_load load = {.longest_us = c->longest_us,
+                              .windows = c->windows,
+                              .sequences = c->sequences,
+                              .coverage = c->coverage,
+                              .as_of_us = &c->publisher->moments.as_of_us,
+                              .user = reload,
+                              .on_device = add_to_windows,
+                              .on_snapshot = on_snapshot,
+                              .on_done = on_loaded};
     char error[256];
 
-    reload->loads_again = reload->loader.is_running;
+    reload->loads_again = reload->is_loading;
     if (reload->loads_again || reload->is_stopping)
         return;
     reload->changed_loading = reload->changed.bytes;
     if (!reload->loads_all) {
-        config.only = (const uint32_t *)(const void *)reload->changed.data;
-        config.only_count = reload->changed.bytes / sizeof(uint32_t);
+        load.only = (const uint32_t *)(const void *)reload->changed.data;
+        load.only_count = reload->changed.bytes / sizeof(uint32_t);
     }
-    if (!loader_start(&reload->loader, reload->loop, &config, error, sizeof(error)))
+    reload->is_loading_all = reload->loads_all;
+    reload->began_us = timestamp_now();
+    reload->is_loading = store_load(c->store, &load, error, sizeof(error));
+    if (!reload->is_loading)
         log_error("windows: %s", error);
 }
 
@@ -60,10 +59,10 @@ static void forget_loaded(struct reload *reload)
 {
     size_t left = reload->changed.bytes - reload->changed_loading;
 
-    if (!reload->loader.config.only) {
+    if (reload->is_loading_all) {
         int64_t now_us = timestamp_now();
 
-        reload->rests_until_us = now_us + LOAD_RESTS * (now_us - reload->loader.started_at_us);
+        reload->rests_until_us = now_us + LOAD_RESTS * (now_us - reload->began_us);
         reload->loads_all = false;
     }
     if (left > 0)
@@ -71,10 +70,11 @@ static void forget_loaded(struct reload *reload)
     reload->changed.bytes = left;
 }
 
-static void on_loaded(struct loader *loader, bool complete)
+static void on_loaded(void *user, bool complete)
 {
-    struct reload *reload = loader->config.user;
+    struct reload *reload = user;
 
+    reload->is_loading = false;
     if (reload->is_stopping)
         return;
     if (complete)
@@ -117,7 +117,7 @@ void reload_set_active(struct reload *reload, bool is_active)
         return;
     }
     reload->loads_again = false;
-    loader_cancel(&reload->loader);
+    store_cancel_load(reload->config.store);
 }
 
 void reload_device(struct reload *reload, uint32_t device)
@@ -132,15 +132,14 @@ void reload_cleared_device(struct reload *reload, uint32_t device)
     reload_device(reload, device);
     /* a load that is under way may have read what was taken out */
     if (reload->loads_again)
-        loader_cancel(&reload->loader);
+        store_cancel_load(reload->config.store);
 }
 
 /* What a collector that is gone has stored is on no board, unless it is in our windows, too. */
 static void load_for_others(struct reload *reload)
 {
     if (!reload->lacks_readings || !reload->is_complete || !reload->is_active ||
-        reload->is_stopping || reload->loader.is_running ||
-        timestamp_now() < reload->rests_until_us)
+        reload->is_stopping || reload->is_loading || timestamp_now() < reload->rests_until_us)
         return;
     log_info("windows: another collector is gone; loading what it has stored");
     reload_all(reload);
@@ -159,15 +158,15 @@ void reload_note_collector(struct reload *reload, const char *id, bool is_live, 
     }
 }
 
-void reload_init(struct reload *reload, uv_loop_t *loop, const struct reload_config *config)
+void reload_init(struct reload *reload, const struct reload_config *config)
 {
-    *reload = (struct reload){.config = *config, .loop = loop};
+    *reload = (struct reload){.config = *config};
 }
 
 void reload_stop(struct reload *reload)
 {
     reload->is_stopping = true;
-    loader_cancel(&reload->loader);
+    store_cancel_load(reload->config.store);
 }
 
 void reload_release(struct reload *reload)

@@ -2,7 +2,7 @@
  *
  * Shape    all devices are due when this collector becomes active, when the clock went back, and when
  *          another collector is gone that stored more than we loaded; single devices are due when
- *          others changed their rows in the database. One load at a time (loader.h): what becomes
+ *          others changed their rows in the database. One load at a time (store.h): what becomes
  *          due meanwhile follows when it has ended.
  * Shown    boards are shown while a load runs that can only add to the windows. When they may hold
  *          what they should not, or lack what we said they hold, none is shown until it has ended.
@@ -14,15 +14,16 @@
 
 #include "collector/board_publisher.h"
 #include "collector/coverage.h"
-#include "collector/stores/postgres/loader.h"
+#include "collector/devices.h"
+#include "collector/sequences.h"
+#include "collector/store.h"
+#include "collector/windows.h"
 
 struct reload_config {
-    const char *database_url;
+    struct store *store;
     const char *collector_id;
-    const struct features *features;
     int64_t longest_us; /* interval */
     struct devices *devices;
-    struct refs *refs;
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
@@ -31,12 +32,13 @@ struct reload_config {
 
 struct reload {
     struct reload_config config;
-    uv_loop_t *loop;
-    struct loader loader;
+    bool is_loading;
+    bool is_loading_all;    /* not only of some devices */
+    int64_t began_us;       /* the load that is under way, or was last */
     bool is_complete;       /* the windows are */
     bool is_active;         /* this collector is */
     bool is_stopping;       /* no load begins any more */
-    bool loads_again;       /* when the loader has ended */
+    bool loads_again;       /* when that has ended */
     bool loads_all;         /* the windows of all devices, not only of those: */
     struct buffer changed;  /* uint32_t each: devices that others have changed */
     size_t changed_loading; /* so many bytes of `changed` are being loaded */
@@ -45,7 +47,7 @@ struct reload {
     int64_t rests_until_us; /* before it loads those */
 };
 
-void reload_init(struct reload *reload, uv_loop_t *loop, const struct reload_config *config);
+void reload_init(struct reload *reload, const struct reload_config *config);
 void reload_stop(struct reload *reload);
 void reload_release(struct reload *reload);
 

@@ -2,6 +2,7 @@
 
 #include "collector/mqtt_identity.h"
 #include "collector/settings_table.h"
+#include "collector/store.h"
 #include "shared/base/duration.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/mqtt_version.h"
@@ -113,7 +114,7 @@ static int read_database(struct settings *s)
 {
     char legal[256];
     char retention[DURATION_TEXT_SIZE];
-    const char *flaw = settings_database_flaw(s->database_url);
+    const char *flaw = store_url_flaw(s->database_url);
 
     if (flaw)
         return options_reject_url(&program, "database-url", s->database_url, flaw);

@@ -88,9 +88,6 @@ void settings_release(struct settings *settings);
  * and the rest are for the one who connects. */
 struct mqtt_link_config settings_mqtt(const struct settings *settings);
 
-/* NULL when the URL of the database is legal, or what is (stores/postgres/pg_settings.c). */
-const char *settings_database_flaw(const char *url);
-
 /* Says that a URL is not legal; returns the exit status for it. */
 int settings_reject_url(const char *name, const char *url, const char *legal);
 

@@ -79,7 +79,7 @@ void status_write(struct buffer *out, const struct status_view *view)
     char when[TIMESTAMP_TEXT_SIZE];
 
     buffer_printf(out, "\"state\":\"%s\",\"turn\":%" PRId64 ",", state_name(view),
-                  view->ingest->store.turn);
+                  store_turn(view->store));
     board_publisher_put_span(view->publisher, out);
     buffer_put_text(out, ",\"loaded\":");
     coverage_write(view->coverage, s->collector_id, out);

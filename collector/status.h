@@ -11,10 +11,12 @@
 #include "collector/coverage.h"
 #include "collector/ingest.h"
 #include "collector/settings.h"
+#include "collector/store.h"
 
 struct status_view {
     const struct settings *settings;
     const struct ingest *ingest;
+    const struct store *store;
     const struct board_publisher *publisher;
     const struct coverage *coverage;
     int64_t started_at_us;

@@ -27,10 +27,9 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
                                         .windows = &c->windows,
                                         .sequences = &c->sequences};
 
-    committed_apply(&committed, batch);
+    if (store_has_boards(c->store))
+        committed_apply(&committed, batch);
     c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
-    if (c->ingest.store.outcome.was_staged)
-        maintenance_poke(&c->maintenance);
 }
 
 static void on_settled(struct ingest *ingest)
@@ -61,9 +60,10 @@ static void on_role_change(struct ingest *ingest, bool is_active)
     struct collector *c = ingest->config.user;
 
     if (is_active)
-        board_publisher_set_identity(&c->publisher, &ingest->store.identity);
+        board_publisher_set_identity(&c->publisher, store_identity(c->store));
     board_publisher_set_active(&c->publisher, is_active);
-    reload_set_active(&c->reload, is_active);
+    if (store_has_boards(c->store))
+        reload_set_active(&c->reload, is_active);
     if (!is_active)
         sequences_clear(&c->sequences);
 }
@@ -148,17 +148,24 @@ static double lag_ms(const struct collector *c)
     return waiting_ms > c->batch_lag_ms ? waiting_ms : c->batch_lag_ms;
 }
 
+/* Where no boards can be made nothing has to be loaded. */
+static bool is_complete(const struct collector *c)
+{
+    return c->reload.is_complete || !store_has_boards(c->store);
+}
+
 static void put_status(void *user, struct buffer *out)
 {
     struct collector *c = user;
     const struct status_view view = {.settings = &c->settings,
                                      .ingest = &c->ingest,
+                                     .store = c->store,
                                      .publisher = &c->publisher,
                                      .coverage = &c->coverage,
                                      .started_at_us = c->started_at_us,
                                      .rate = c->housekeeping.rate,
                                      .lag_ms = lag_ms(c),
-                                     .is_complete = c->reload.is_complete,
+                                     .is_complete = is_complete(c),
                                      .has_stopped = c->has_stopped};
 
     status_write(out, &view);
@@ -170,18 +177,29 @@ static void get_view(void *user, struct metrics_view *view)
 
     *view = (struct metrics_view){.ingest = &c->ingest,
                                   .source = c->source,
+                                  .store = c->store,
                                   .windows = &c->windows,
                                   .publisher = &c->publisher,
                                   .coverage = &c->coverage,
                                   .sequences = &c->sequences,
-                                  .maintenance = &c->maintenance,
                                   .started_at_us = c->started_at_us,
                                   .accounting_mismatches = c->housekeeping.accounting_mismatches,
                                   .lag_ms = lag_ms(c),
-                                  .is_complete = c->reload.is_complete};
+                                  .is_complete = is_complete(c)};
 }
 
 /* ---- the start -------------------------------------------------------------------------------- */
+
+void wiring_make_store(struct collector *c)
+{
+    const struct store_config config = {.settings = &c->settings,
+                                        .devices = &c->devices,
+                                        .user = c,
+                                        .session = session_begun,
+                                        .on_collector = on_collector};
+
+    c->store = store_new(&config);
+}
 
 void wiring_start_source(struct collector *c)
 {
@@ -198,11 +216,11 @@ void wiring_start_housekeeping(struct collector *c)
 {
     const struct housekeeping_config config = {.ingest = &c->ingest,
                                                .source = c->source,
+                                               .store = c->store,
                                                .publisher = &c->publisher,
                                                .windows = &c->windows,
                                                .devices = &c->devices,
                                                .sequences = &c->sequences,
-                                               .maintenance = &c->maintenance,
                                                .windows_memory = c->settings.windows_memory,
                                                .user = c,
                                                .on_clock_back = on_clock_back};
@@ -248,34 +266,25 @@ void wiring_start_boards(struct collector *c)
 void wiring_start_reload(struct collector *c)
 {
     const struct settings *s = &c->settings;
-    const struct reload_config config = {.database_url = s->database_url,
+    const struct reload_config config = {.store = c->store,
                                          .collector_id = s->collector_id,
-                                         .features = &s->features,
                                          .longest_us = intervals_longest_us(&s->intervals),
                                          .devices = &c->devices,
-                                         .refs = &c->ingest.store.refs,
                                          .windows = &c->windows,
                                          .sequences = &c->sequences,
                                          .coverage = &c->coverage,
                                          .publisher = &c->publisher};
 
-    reload_init(&c->reload, c->loop, &config);
+    reload_init(&c->reload, &config);
 }
 
 void wiring_start_ingest(struct collector *c)
 {
     const struct settings *s = &c->settings;
     struct ingest_config config = {.source = c->source,
-                                   .store = {.database_url = s->database_url,
-                                             .collector_id = s->collector_id,
-                                             .client_id = s->client_id,
-                                             .subscriptions = &s->subscriptions,
-                                             .features = &s->features,
-                                             .devices = &c->devices,
-                                             .watchdog_ms = (uint64_t)s->watchdog_us / 1000,
-                                             /* a quarter of the delay for clocks that differ */
-                                             .fresh_us = s->rollup_delay_us / 4 * 3,
-                                             .ahead_us = s->future_tolerance_us + 1},
+                                   .store = c->store,
+                                   .devices = &c->devices,
+                                   .collector_id = s->collector_id,
                                    .rules = s->rules,
                                    .subscriptions = &s->subscriptions,
                                    .mappings = &s->mappings,
@@ -300,27 +309,6 @@ void wiring_start_ingest(struct collector *c)
         log_error("%s", error); /* both URLs were read before; not reached */
         exit(1);
     }
-}
-
-void wiring_start_maintenance(struct collector *c)
-{
-    const struct settings *s = &c->settings;
-    struct maintenance_config config = {.database_url = s->database_url,
-                                        .partition = s->partition,
-                                        .span_us = s->partition_span_us,
-                                        .retention_us = s->retention_us,
-                                        .rejected_retention_us = s->rejected_retention_us,
-                                        .rejected_bytes = s->rejected_bytes,
-                                        .delay_us = s->rollup_delay_us,
-                                        .collector_id = s->collector_id,
-                                        .user = c,
-                                        .session = session_begun,
-                                        .on_collector = on_collector};
-    char error[256];
-
-    c->has_maintenance = maintenance_start(&c->maintenance, c->loop, &config, error, sizeof(error));
-    if (!c->has_maintenance)
-        log_error("maintenance: %s", error);
 }
 
 void wiring_start_monitor(struct collector *c)

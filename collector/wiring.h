@@ -8,6 +8,9 @@
 
 #include "collector/collector.h"
 
+/* First of all: nothing of it runs yet. */
+void wiring_make_store(struct collector *collector);
+
 /* At once, whatever broker and database do. */
 void wiring_start_source(struct collector *collector);
 void wiring_start_boards(struct collector *collector);
@@ -16,7 +19,6 @@ void wiring_start_monitor(struct collector *collector);
 void wiring_start_reload(struct collector *collector);
 
 /* Once the database has the schema. */
-void wiring_start_maintenance(struct collector *collector);
 void wiring_start_ingest(struct collector *collector);
 
 #endif

@@ -19,8 +19,7 @@
 #include "collector/decoders/mapping_file.h"
 #include "collector/devices.h"
 #include "collector/stores/postgres/peaks.h"
-#include "collector/stores/postgres/pg_binary.h"
-#include "collector/stores/postgres/store.h"
+#include "collector/stores/postgres/pg_store.h"
 #include "collector/windows.h"
 #include "shared/base/mem.h"
 #include "shared/base/random.h"
@@ -75,7 +74,7 @@ struct bench {
     struct refs refs; /* of path; store has its own */
     struct windows windows;
     struct peaks peaks; /* so, too */
-    struct store store;
+    struct pg_store store;
     struct batch batch;
     struct buffer rows;
     struct message *messages; /* one batch of them */
@@ -374,17 +373,17 @@ static void next_batch(struct bench *bench)
     parse_messages(bench);
     bench->batch_began_s = now_s();
     bench->batch_cpu_s = cpu_s();
-    store_begin(&bench->store, &bench->batch, false);
+    store_begin(&bench->store.base, &bench->batch, false);
 }
 
-static void on_store_closed(struct store *store)
+static void on_store_closed(struct pg_store *store)
 {
     (void)store;
 }
 
-static void on_stored(struct store *store, struct batch *batch, const struct store_outcome *outcome)
+static void on_stored(void *user, struct batch *batch, const struct store_outcome *outcome)
 {
-    struct bench *bench = store->config.user;
+    struct bench *bench = user;
 
     bench->busy_s += now_s() - bench->batch_began_s;
     bench->cpu_s += cpu_s() - bench->batch_cpu_s;
@@ -400,16 +399,22 @@ static void on_stored(struct store *store, struct batch *batch, const struct sto
     printf("{\"bench\":\"store\",\"stored\":%llu,\"seconds\":%.4f,\"per_second\":%.1f,"
            "\"cpu_us\":%.4f,\"retries\":%llu}\n",
            (unsigned long long)bench->stored, bench->busy_s, (double)bench->stored / bench->busy_s,
-           bench->cpu_s * 1e6 / (double)bench->stored, (unsigned long long)store->retries);
+           bench->cpu_s * 1e6 / (double)bench->stored, (unsigned long long)bench->store.retries);
     fflush(stdout);
     getchar(); /* the caller looks at the backend before it goes */
-    store_close(store, on_store_closed);
+    pg_store_close(&bench->store, on_store_closed);
 }
 
-static void on_ready(struct store *store)
+static void on_staged(struct pg_store *store)
 {
-    struct bench *bench = store->config.user;
+    (void)store;
+}
 
+static void on_ready(void *user, bool is_turn_new)
+{
+    struct bench *bench = user;
+
+    (void)is_turn_new;
     if (bench->is_started)
         return;
     bench->is_started = true;
@@ -419,36 +424,41 @@ static void on_ready(struct store *store)
     next_batch(bench);
 }
 
-static void on_unready(struct store *store, const char *reason)
+static void on_unready(void *user)
 {
-    (void)store;
-    fprintf(stderr, "store_bench: %s\n", reason);
+    struct bench *bench = user;
+
+    fprintf(stderr, "store_bench: %s\n", bench->store.link.failure);
     exit(1);
 }
 
 static void run_store(struct bench *bench)
 {
-    struct store_config config = {.database_url = bench->settings.database_url,
-                                  .client_id = "",
-                                  .collector_id = "store_bench",
-                                  .subscriptions = &bench->subscriptions,
-                                  .features = &bench->features,
-                                  .devices = &bench->devices,
-                                  .watchdog_ms = 60000,
-                                  .fresh_us = 3600 * SECOND_US,
-                                  .ahead_us = 3600 * SECOND_US,
-                                  .user = bench,
-                                  .on_ready = on_ready,
-                                  .on_unready = on_unready,
-                                  .on_stored = on_stored};
+    static const struct store_events events = {
+        .on_ready = on_ready, .on_unready = on_unready, .on_stored = on_stored};
+    const struct pg_store_config config = {.database_url = bench->settings.database_url,
+                                           .client_id = "",
+                                           .collector_id = "store_bench",
+                                           .subscriptions = &bench->subscriptions,
+                                           .features = &bench->features,
+                                           .devices = &bench->devices,
+                                           .watchdog_ms = 60000,
+                                           .fresh_us = 3600 * SECOND_US,
+                                           .ahead_us = 3600 * SECOND_US,
+                                           .on_staged = on_staged};
     char error[256];
 
-    if (!store_start(&bench->store, bench->loop, &config, error, sizeof(error))) {
+    bench->store.base.kind = &store_postgres;
+    bench->store.base.events = &events;
+    bench->store.base.user = bench;
+    if (!pg_store_start(&bench->store, bench->loop, &config, error, sizeof(error))) {
         fprintf(stderr, "store_bench: %s\n", error);
         exit(1);
     }
     make_peaks(bench, &bench->store.peaks);
     uv_run(bench->loop, UV_RUN_DEFAULT);
+    refs_release(&bench->store.refs);
+    mqtt_identity_release(&bench->store.base.identity);
 }
 
 /* ---- start ---------------------------------------------------------------------------------- */

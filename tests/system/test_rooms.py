@@ -35,6 +35,12 @@ def test_the_inside_of_a_kind_is_its_own():
             assert not re.match(r"collector/(sources|sinks)/mqtt_(source|sink)\.h", name) or path.name.startswith("mqtt_"), path
 
 
+def test_files_directly_in_collector_know_no_kind_of_store():
+    """What there is of them is a row of store.c; their headers are for their own rooms."""
+    found = {(path.name, name) for path in CLONE.glob("collector/*.[ch]") for name in includes(path) if name.startswith("collector/stores/")}
+    assert not found
+
+
 def test_base_and_model_know_nothing_of_the_net():
     for room in ("base", "model"):
         for path in CLONE.glob(f"shared/{room}/*.[ch]"):

@@ -102,7 +102,7 @@ def store_as_anybody(connection, rng, past_us):
 
 
 def store_as_a_collector(connection, rng):
-    """Straight into the partition, as store_transaction.c does, with a guess at what is fresh that may be wrong."""
+    """Straight into the partition, as pg_store_transaction.c does, with a guess at what is fresh that may be wrong."""
     fresh_us = now_us() - rng.choice([20_000_000, 90_000_000, 150_000_000])
     with connection.cursor() as cursor:
         connection.autocommit = False

@@ -1,4 +1,6 @@
-#include "collector/stores/postgres/sequences.h"
+#include "collector/sequences.h"
+
+#include "collector/stores/postgres/sequences_table.h"
 #include "shared/base/timestamp.h"
 
 #include <setjmp.h>
@@ -14,6 +16,7 @@
 
 static struct refs refs;
 static struct sequences sequences;
+static struct sequences_table table;
 static struct buffer sql;
 
 /* Devices 0, 1, ... whose numbers in the database fall: 1000000, 999999, ... */
@@ -27,7 +30,8 @@ static uint32_t device_of(unsigned number)
 static int set_up(void **state)
 {
     (void)state;
-    sequences_init(&sequences, &refs, "me");
+    sequences_init(&sequences);
+    sequences_table_init(&table, &refs, "me");
     return 0;
 }
 
@@ -49,7 +53,7 @@ static void take(unsigned device, int64_t number, int64_t at_us)
 static const char *statement(void)
 {
     buffer_clear(&sql);
-    sequences_put_statement(&sequences, &sql);
+    sequences_table_put(&table, &sequences, &sql);
     return buffer_text(&sql);
 }
 
@@ -123,7 +127,7 @@ static void test_sequences__a_device_without_a_state_is_made_of_its_numbers(void
     assert_int_equal(sequences_totals(&sequences).repeats, 1);
 }
 
-static void test_sequences__a_statement_is_in_the_order_of_the_databases_numbers(void **state)
+static void test_sequences__a_statement_writes_in_the_order_of_the_databases_numbers(void **state)
 {
     const char *text;
 
@@ -133,10 +137,10 @@ static void test_sequences__a_statement_is_in_the_order_of_the_databases_numbers
         take(i, 7, NOON_US + i);
     assert_true(sequences_begin_round(&sequences, NOON_US + SECOND_US));
     text = statement();
-    assert_non_null(strstr(text, "VALUES (999998,7,"));
-    assert_non_null(strstr(text, ",(999999,7,"));
-    assert_non_null(strstr(text, ",(1000000,7,"));
-    assert_true(strstr(text, "(999999,7,") < strstr(text, "(1000000,7,"));
+    assert_non_null(strstr(text, "(999998,7,"));
+    assert_non_null(strstr(text, "(999999,7,"));
+    assert_non_null(strstr(text, "(1000000,7,"));
+    assert_non_null(strstr(text, "ORDER BY v.device ON CONFLICT"));
     assert_non_null(strstr(text, "sequence_marks (collector_id, taken_until) VALUES"
                                  " ('me', '2026-11-26T12:00:01.000000Z')"));
     assert_false(sequences_end_statement(&sequences, true));
@@ -151,7 +155,7 @@ static void test_sequences__many_devices_take_several_statements_and_one_mark(vo
 
     (void)state;
     sequences_loaded(&sequences, NOON_US);
-    for (unsigned i = 0; i < 2 * SEQUENCES_SAVE_MOST + 1; i++)
+    for (unsigned i = 0; i < 2 * SEQUENCES_TABLE_MOST + 1; i++)
         take(i, 7, NOON_US + i);
     assert_true(sequences_begin_round(&sequences, NOON_US + SECOND_US));
     do {
@@ -163,7 +167,7 @@ static void test_sequences__many_devices_take_several_statements_and_one_mark(vo
         statements++;
     } while (sequences_end_statement(&sequences, true));
     assert_int_equal(statements, 3);
-    assert_int_equal(rows, 2 * SEQUENCES_SAVE_MOST + 1);
+    assert_int_equal(rows, 2 * SEQUENCES_TABLE_MOST + 1);
     assert_int_equal(marks, 1);
     assert_false(sequences_begin_round(&sequences, NOON_US + SECOND_US));
 }
@@ -172,12 +176,12 @@ static void test_sequences__what_failed_is_written_in_the_next_round(void **stat
 {
     (void)state;
     sequences_loaded(&sequences, NOON_US);
-    for (unsigned i = 0; i < SEQUENCES_SAVE_MOST + 2; i++)
+    for (unsigned i = 0; i < SEQUENCES_TABLE_MOST + 2; i++)
         take(i, 7, NOON_US + i);
     assert_true(sequences_begin_round(&sequences, NOON_US + SECOND_US));
     statement();
     assert_true(sequences_end_statement(&sequences, true));
-    take(0, 8, NOON_US + 2 * SECOND_US); /* while it is being written */
+    take(SEQUENCES_TABLE_MOST, 8, NOON_US + 2 * SECOND_US); /* while it is being written */
     statement();
     assert_false(sequences_end_statement(&sequences, false));
     assert_int_equal(sequences.marked_us, INT64_MIN);
@@ -288,7 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_comes_before_the_load_is_taken_behind_it),
         TEST(a_device_without_a_state_is_made_of_its_numbers),
-        TEST(a_statement_is_in_the_order_of_the_databases_numbers),
+        TEST(a_statement_writes_in_the_order_of_the_databases_numbers),
         TEST(many_devices_take_several_statements_and_one_mark),
         TEST(what_failed_is_written_in_the_next_round),
         TEST(the_mark_goes_on_without_numbers_but_not_all_the_time),

@@ -57,10 +57,10 @@ static void on_closed(struct pg_link *link)
     struct loader *loader = link->config.user;
 
     buffer_release(&loader->sql);
-    free(loader->only);
+    free(loader->only_refs);
     free(loader->reading);
     loader->is_running = false;
-    loader->config.on_done(loader, loader->is_complete);
+    loader->load.on_done(loader->load.user, loader->is_complete);
 }
 
 static uint32_t known_device(struct loader *loader, const char *id)
@@ -69,7 +69,7 @@ static uint32_t known_device(struct loader *loader, const char *id)
     uint32_t device = devices_find_or_add(loader->config.devices, id, &is_new);
 
     if (is_new)
-        loader->config.on_device(loader->config.user, device);
+        loader->load.on_device(loader->load.user, device);
     return device;
 }
 
@@ -80,8 +80,8 @@ static void load_collector(struct loader *loader, struct pg_row *row)
 
     pg_row_text(row, id, sizeof(id));
     batches = pg_row_int8(row);
-    if (!row->failed && !loader->config.only)
-        coverage_found(loader->config.coverage, id, batches);
+    if (!row->failed && !loader->load.only)
+        coverage_found(loader->load.coverage, id, batches);
 }
 
 static void load_device(struct loader *loader, struct pg_row *row)
@@ -114,7 +114,7 @@ static void read_reading(struct loader *loader, struct pg_row *row)
 static void load_peak(struct loader *loader, struct pg_row *row)
 {
     const struct features *features = loader->config.features;
-    struct windows *windows = loader->config.windows;
+    struct windows *windows = loader->load.windows;
     char feature[FEATURE_NAME_MAX + 1];
     char order[8];
     uint32_t device;
@@ -152,7 +152,7 @@ static void load_sequence(struct loader *loader, struct pg_row *row)
     state.taken_until_us = pg_row_timestamp(row);
     state.details = pg_row_bytes(row, &state.details_bytes);
     if (is_known && !row->failed)
-        sequences_load_state(loader->config.sequences, device, &state);
+        sequences_load_state(loader->load.sequences, device, &state);
 }
 
 static void load_number(struct loader *loader, struct pg_row *row)
@@ -164,7 +164,7 @@ static void load_number(struct loader *loader, struct pg_row *row)
     int64_t received_at_us = pg_row_timestamp(row);
 
     if (is_known && !row->failed)
-        sequences_load_number(loader->config.sequences, device, number, recorded_at_us,
+        sequences_load_number(loader->load.sequences, device, number, recorded_at_us,
                               received_at_us);
 }
 
@@ -199,7 +199,7 @@ static void load_reading(struct loader *loader, struct pg_row *row)
     read_reading(loader, row);
     if (row->failed)
         return;
-    windows_insert(loader->config.windows, device, loader->reading, *loader->config.as_of_us);
+    windows_insert(loader->load.windows, device, loader->reading, *loader->load.as_of_us);
     loader->readings_loaded++;
 }
 
@@ -243,9 +243,9 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
         return;
     }
     if (loader->step == STEP_COLLECTORS)
-        loader->config.on_snapshot(loader->config.user, timestamp_now());
+        loader->load.on_snapshot(loader->load.user, timestamp_now());
     if (loader->step == STEP_NUMBERS)
-        sequences_loaded(loader->config.sequences, loader->now_us);
+        sequences_loaded(loader->load.sequences, loader->now_us);
     loader->step++;
     submit_step(loader);
 }
@@ -263,9 +263,9 @@ static void put_rankings(const struct loader *loader, struct buffer *sql,
                                      bool is_highest))
 {
     for (size_t i = 0; i < loader->config.features->count; i++) {
-        if (loader->config.windows->orders & WINDOWS_HIGHEST)
+        if (loader->load.windows->orders & WINDOWS_HIGHEST)
             put(sql, loader->config.features->names[i], i, true);
-        if (loader->config.windows->orders & WINDOWS_LOWEST)
+        if (loader->load.windows->orders & WINDOWS_LOWEST)
             put(sql, loader->config.features->names[i], i, false);
     }
 }
@@ -320,8 +320,8 @@ static void put_layer(struct loader *loader, int64_t from_us, int64_t until_us)
 
 static void put_only(const struct loader *loader, struct buffer *sql, const char *column)
 {
-    if (loader->config.only)
-        buffer_printf(sql, " AND %s = ANY ('{%s}')", column, loader->only);
+    if (loader->load.only)
+        buffer_printf(sql, " AND %s = ANY ('{%s}')", column, loader->only_refs);
 }
 
 /* Of single devices there are few enough readings to be read as they are. */
@@ -336,7 +336,7 @@ static bool is_step_wanted(const struct loader *loader)
     case STEP_END:
         return true;
     default:
-        return !loader->config.only;
+        return !loader->load.only;
     }
 }
 
@@ -344,10 +344,10 @@ static void submit_step(struct loader *loader)
 {
     struct buffer *sql = &loader->sql;
     int64_t now_us = loader->now_us;
-    int64_t longest_us = loader->config.longest_us;
+    int64_t longest_us = loader->load.longest_us;
     char since[TIMESTAMP_TEXT_SIZE];
 
-    if (loader->step == STEP_SEQUENCES && loader->config.sequences->is_loaded)
+    if (loader->step == STEP_SEQUENCES && loader->load.sequences->is_loaded)
         loader->step = STEP_NUMBERS + 1; /* by an earlier run */
     while (!is_step_wanted(loader))
         loader->step++;
@@ -401,8 +401,8 @@ static void submit_step(struct loader *loader)
             since, since);
         break;
     case STEP_LATEST:
-        timestamp_format(since, loader->config.only ? now_us - longest_us - MARGIN_US
-                                                    : loader->latest_from_us);
+        timestamp_format(since, loader->load.only ? now_us - longest_us - MARGIN_US
+                                                  : loader->latest_from_us);
         buffer_put_text(sql, "COPY (SELECT ");
         put_value_columns(sql, loader->config.features);
         buffer_printf(sql, " FROM readings WHERE recorded_at > '%s'", since);
@@ -417,11 +417,11 @@ static void submit_step(struct loader *loader)
         break;
     default:
         loader->is_complete = true;
-        if (!loader->config.only)
-            coverage_complete(loader->config.coverage);
+        if (!loader->load.only)
+            coverage_complete(loader->load.coverage);
         log_info("windows: %s: %" PRIu64 " devices, %" PRIu64 " peaks, %" PRIu64
                  " readings loaded in %.3f s",
-                 loader->config.only ? "repaired" : "complete", loader->devices_loaded,
+                 loader->load.only ? "repaired" : "complete", loader->devices_loaded,
                  loader->peaks_loaded, loader->readings_loaded,
                  (double)(timestamp_now() - loader->started_at_us) / 1e6);
         pg_link_close(&loader->link, on_closed);
@@ -437,14 +437,14 @@ static void on_up(struct pg_link *link)
 {
     struct loader *loader = link->config.user;
 
-    if (!loader->config.only)
-        coverage_begin(loader->config.coverage);
+    if (!loader->load.only)
+        coverage_begin(loader->load.coverage);
     loader->step = STEP_BEGIN;
     loader->now_us = timestamp_now();
     loader->numbers_since_us = INT64_MAX;
     /* unless the rollups say more */
-    loader->latest_from_us = loader->now_us - loader->config.longest_us / LATEST_SHARE;
-    loader->later_from_us = loader->now_us - loader->config.longest_us / LATER_SHARE;
+    loader->latest_from_us = loader->now_us - loader->load.longest_us / LATEST_SHARE;
+    loader->later_from_us = loader->now_us - loader->load.longest_us / LATER_SHARE;
     loader->devices_loaded = loader->peaks_loaded = loader->readings_loaded = 0;
     submit_step(loader);
 }
@@ -454,18 +454,18 @@ static void keep_only(struct loader *loader)
 {
     struct buffer text = {0};
 
-    for (size_t i = 0; i < loader->config.only_count; i++) {
-        int32_t ref = refs_of(loader->config.refs, loader->config.only[i]);
+    for (size_t i = 0; i < loader->load.only_count; i++) {
+        int32_t ref = refs_of(loader->config.refs, loader->load.only[i]);
 
         if (ref != 0)
             buffer_printf(&text, "%s%" PRId32, text.bytes > 0 ? "," : "", ref);
     }
-    loader->only = mem_strdup(buffer_text(&text));
+    loader->only_refs = mem_strdup(buffer_text(&text));
     buffer_release(&text);
 }
 
 bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_config *config,
-                  char *error, size_t error_bytes)
+                  const struct store_load *load, char *error, size_t error_bytes)
 {
     struct pg_link_config link_config = {.name = "windows",
                                          .url = config->database_url,
@@ -473,7 +473,7 @@ bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_co
                                          .user = loader,
                                          .on_up = on_up};
 
-    *loader = (struct loader){.config = *config, .started_at_us = timestamp_now()};
+    *loader = (struct loader){.config = *config, .load = *load, .started_at_us = timestamp_now()};
     if (!pg_link_start(&loader->link, loop, &link_config, error, error_bytes))
         return false;
     keep_only(loader);

@@ -13,40 +13,28 @@
 
 #include "collector/coverage.h"
 #include "collector/devices.h"
+#include "collector/sequences.h"
+#include "collector/store.h"
 #include "collector/stores/postgres/pg_binary.h"
 #include "collector/stores/postgres/refs.h"
-#include "collector/stores/postgres/sequences.h"
 #include "collector/windows.h"
 #include "shared/model/features.h"
 #include "shared/net/pg_link.h"
 
-struct loader;
-
 struct loader_config {
     const char *database_url;
     const struct features *features;
-    int64_t longest_us; /* how far back; 0 = no readings, only peaks */
     struct devices *devices;
     struct refs *refs;
-    struct windows *windows;
-    struct sequences *sequences;
-    struct coverage *coverage;
-    const uint32_t *only; /* devices: their peaks and readings, nothing else; NULL = all there is */
-    size_t only_count;
-    const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
-    void *user;
-    void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
-    /* what is loaded from now on was stored before this time */
-    void (*on_snapshot)(void *user, int64_t before_us);
-    void (*on_done)(struct loader *loader, bool complete);
 };
 
 struct loader {
     struct loader_config config;
+    struct store_load load; /* what is asked for; of `only` the list is in `only_refs` */
     struct pg_link link;
     struct pg_query query;
     struct buffer sql;
-    char *only;              /* the numbers of those, with commas */
+    char *only_refs;         /* with commas */
     struct reading *reading; /* the one being loaded */
     int64_t started_at_us;
     int64_t now_us; /* one reference time for all layer boundaries of a run */
@@ -63,7 +51,7 @@ struct loader {
 };
 
 bool loader_start(struct loader *loader, uv_loop_t *loop, const struct loader_config *config,
-                  char *error, size_t error_bytes);
+                  const struct store_load *load, char *error, size_t error_bytes);
 
 /* Ends a run early; on_done comes all the same. */
 void loader_cancel(struct loader *loader);

@@ -1,6 +1,6 @@
 #include "collector/stores/postgres/rejected.h"
 
-#include "collector/ingest.h"
+#include "collector/source.h"
 #include "shared/base/buffer.h"
 #include "shared/base/json_write.h"
 #include "shared/base/log.h"

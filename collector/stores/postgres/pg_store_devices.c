@@ -1,5 +1,5 @@
 /* Devices get their ids in the database before the first of their readings is stored. */
-#include "collector/stores/postgres/store_inner.h"
+#include "collector/stores/postgres/pg_store_inner.h"
 
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@ enum { REGISTER_MOST = 10000 }; /* devices in one statement */
 
 static void on_registered_result(struct pg_query *query, const PGresult *result)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
     struct devices *devices = store->config.devices;
 
     for (int row = 0; row < PQntuples(result); row++) {
@@ -28,24 +28,24 @@ static void on_registered_result(struct pg_query *query, const PGresult *result)
 
 static void on_registered(struct pg_query *query, const struct pg_error *error)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
 
     if (error)
         store->failure = *error;
     if (error && error->is_connection)
         return;
     if (!error) {
-        store_next_try(store);
+        pg_store_next_try(store);
     } else if (pg_error_class(error) == PG_ERROR_TRANSIENT) {
-        store_pause(store, backoff_next_ms(&store->backoff));
+        pg_store_pause(store, backoff_next_ms(&store->backoff));
     } else {
-        store_hold(store, "devices cannot be registered", error);
-        store_pause(store, STORE_HOLD_RETRY_MS);
+        pg_store_hold(store, "devices cannot be registered", error);
+        pg_store_pause(store, PG_STORE_HOLD_RETRY_MS);
     }
 }
 
 /* Puts the devices of the batch that have no database id into `out` as an array literal. */
-static size_t unregistered_devices(const struct store *store, struct buffer *out)
+static size_t unregistered_devices(const struct pg_store *store, struct buffer *out)
 {
     const struct batch *batch = store->batch;
     size_t count = 0;
@@ -71,7 +71,7 @@ static size_t unregistered_devices(const struct store *store, struct buffer *out
     return count;
 }
 
-bool store_register_devices(struct store *store)
+bool pg_store_register_devices(struct pg_store *store)
 {
     if (unregistered_devices(store, &store->sql) == 0)
         return false;

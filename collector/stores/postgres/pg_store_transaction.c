@@ -17,7 +17,7 @@
  * The windows take a batch as it came, so they would show what a row that was there already does not
  * have: a value that was taken out, or that came when its feature was not kept. ingest_merge_stage()
  * says which devices have such a reading in the batch. */
-#include "collector/stores/postgres/store_inner.h"
+#include "collector/stores/postgres/pg_store_inner.h"
 
 #include "collector/stores/postgres/pg_binary.h"
 #include "shared/base/failpoint.h"
@@ -41,7 +41,7 @@ static int64_t timestamp_of(const PGresult *result, int column, int64_t when_nul
 }
 
 /* late_before, partition, starts_at, ends_at */
-static void on_entered(struct store *store, const PGresult *result)
+static void on_entered(struct pg_store *store, const PGresult *result)
 {
     if (PQntuples(result) != 1 || PQnfields(result) != 4)
         return;
@@ -52,7 +52,7 @@ static void on_entered(struct store *store, const PGresult *result)
 }
 
 /* device, feature, sort_order, value, recorded_at: of each ranking that has a better one. */
-static void on_peaks(struct store *store, const PGresult *result)
+static void on_peaks(struct pg_store *store, const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
         const char *database_id = PQgetvalue(result, row, 0);
@@ -71,7 +71,7 @@ static void on_peaks(struct store *store, const PGresult *result)
 }
 
 /* added, differing: "{3,17}" */
-static void on_staged(struct store *store, const PGresult *result)
+static void on_staged(struct pg_store *store, const PGresult *result)
 {
     char *at;
 
@@ -90,52 +90,52 @@ static void on_staged(struct store *store, const PGresult *result)
 
 static void on_result(struct pg_query *query, const PGresult *result)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
     const char *tag = PQcmdStatus((PGresult *)result);
     const char *number = strrchr(tag, ' ');
 
     assert(store->results_seen < store->statement_count);
     switch (store->statements[store->results_seen++]) {
-    case STORE_ENTER:
+    case PG_STORE_ENTER:
         on_entered(store, result);
         break;
-    case STORE_ROWS: /* "COPY 3", "INSERT 0 3" */
+    case PG_STORE_ROWS: /* "COPY 3", "INSERT 0 3" */
         store->rows_due--;
         store->inserted += number ? strtoull(number, NULL, 10) : 0;
         break;
-    case STORE_STAGED_ROWS:
+    case PG_STORE_STAGED_ROWS:
         store->rows_due--;
         on_staged(store, result);
         break;
-    case STORE_PEAKS:
+    case PG_STORE_PEAKS:
         on_peaks(store, result);
         break;
-    case STORE_COMMIT:
+    case PG_STORE_COMMIT:
         store->committed = strcmp(tag, "COMMIT") == 0;
         break;
-    case STORE_OTHER:
+    case PG_STORE_OTHER:
         break;
     }
 }
 
 /* ---- its text ------------------------------------------------------------------------------ */
 
-static void add_copy(struct store *store, size_t *count, const struct buffer *data)
+static void add_copy(struct pg_store *store, size_t *count, const struct buffer *data)
 {
     store->copies[(*count)++] = (struct pg_copy_in){.data = data->data, .bytes = data->bytes};
 }
 
 /* Says that a statement was added to the string. */
-static void note_statement(struct store *store, enum store_statement what)
+static void note_statement(struct pg_store *store, enum pg_store_statement what)
 {
-    assert(store->statement_count < STORE_STATEMENTS_MAX);
+    assert(store->statement_count < PG_STORE_STATEMENTS_MAX);
     store->statements[store->statement_count++] = what;
-    if (what == STORE_ROWS || what == STORE_STAGED_ROWS)
+    if (what == PG_STORE_ROWS || what == PG_STORE_STAGED_ROWS)
         store->rows_due++;
 }
 
 /* Encodes what is due of the part that is being tried; how many rows. */
-static size_t put_rows(struct store *store, const struct rows_span *span, struct buffer *out)
+static size_t put_rows(struct pg_store *store, const struct rows_span *span, struct buffer *out)
 {
     size_t rows;
 
@@ -148,13 +148,13 @@ static size_t put_rows(struct store *store, const struct rows_span *span, struct
 }
 
 /* Which readings go straight to the partition: an empty span when none do. */
-static struct rows_span fresh_span(const struct store *store)
+static struct rows_span fresh_span(const struct pg_store *store)
 {
     int64_t now_us = timestamp_now();
     int64_t from_us = now_us - store->config.fresh_us;
     int64_t until_us = now_us + store->config.ahead_us;
 
-    if (store->plan != STORE_PLAIN || !store->partition[0])
+    if (store->plan != PG_STORE_PLAIN || !store->partition[0])
         return (struct rows_span){0};
     if (from_us < store->late_before_us)
         from_us = store->late_before_us;
@@ -167,18 +167,18 @@ static struct rows_span fresh_span(const struct store *store)
 }
 
 /* Enters before anything is stored, even when nothing is fresh: to know what will be. */
-static void put_enter(struct store *store)
+static void put_enter(struct pg_store *store)
 {
     char since[TIMESTAMP_TEXT_SIZE];
 
     timestamp_format(since, store->fresh.from_us);
     buffer_printf(&store->sql, "SELECT * FROM ingest_enter('%s', %" PRId64 ");",
                   store->fresh.until_us > 0 ? since : "infinity", store->removals_known);
-    note_statement(store, STORE_ENTER);
+    note_statement(store, PG_STORE_ENTER);
 }
 
 /* Of what goes past the trigger, which looks after the rest. */
-static void put_peaks(struct store *store, size_t *copies)
+static void put_peaks(struct pg_store *store, size_t *copies)
 {
     buffer_clear(&store->peaks_rows);
     if (peaks_encode(&store->peaks, store->batch, &store->refs, &store->fresh,
@@ -188,11 +188,11 @@ static void put_peaks(struct store *store, size_t *copies)
     buffer_put_text(&store->sql, "COPY peaks_stage (");
     peaks_put_columns(&store->sql, store->config.features);
     buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary); SELECT * FROM peaks_merge();");
-    note_statement(store, STORE_OTHER);
-    note_statement(store, STORE_PEAKS);
+    note_statement(store, PG_STORE_OTHER);
+    note_statement(store, PG_STORE_PEAKS);
 }
 
-static void put_fresh(struct store *store, size_t *copies)
+static void put_fresh(struct pg_store *store, size_t *copies)
 {
     const struct batch *batch = store->batch;
 
@@ -201,7 +201,7 @@ static void put_fresh(struct store *store, size_t *copies)
     add_copy(store, copies, &store->fresh_rows);
     buffer_printf(&store->sql, "COPY %s (%s) FROM STDIN (FORMAT binary);", store->partition,
                   buffer_text(&store->columns));
-    note_statement(store, STORE_ROWS);
+    note_statement(store, PG_STORE_ROWS);
     fleet_rollup_reset(&store->rollup, store->config.features->count, store->fresh.from_us,
                        store->fresh.until_us);
     for (size_t i = 0; i < batch->sorted_count; i++) {
@@ -211,28 +211,28 @@ static void put_fresh(struct store *store, size_t *copies)
             fleet_rollup_add(&store->rollup, batch_reading(row));
     }
     if (fleet_rollup_put_sql(&store->rollup, store->config.features, &store->sql))
-        note_statement(store, STORE_OTHER);
+        note_statement(store, PG_STORE_OTHER);
     put_peaks(store, copies);
 }
 
-static void put_staged(struct store *store, size_t *copies)
+static void put_staged(struct pg_store *store, size_t *copies)
 {
     const struct rows_span rest = {store->fresh.from_us, store->fresh.until_us, true};
     const char *columns = buffer_text(&store->columns);
 
     if (put_rows(store, &rest, &store->rows) == 0)
         return;
-    store->outcome.was_staged = true;
+    store->was_staged = true;
     add_copy(store, copies, &store->rows);
     buffer_printf(&store->sql, "COPY readings_stage (%s) FROM STDIN (FORMAT binary);", columns);
-    note_statement(store, STORE_OTHER);
+    note_statement(store, PG_STORE_OTHER);
     buffer_printf(&store->sql, "SELECT * FROM ingest_merge_stage(%s);",
                   buffer_text(&store->features));
-    note_statement(store, STORE_STAGED_ROWS);
+    note_statement(store, PG_STORE_STAGED_ROWS);
 }
 
 /* With the last of the readings, and then for as long as some are left. */
-static void put_rejected(struct store *store, size_t *copies)
+static void put_rejected(struct pg_store *store, size_t *copies)
 {
     const struct rejected_list *rejected = &store->batch->rejected;
     size_t left = rejected->count - store->rejected_at;
@@ -248,12 +248,12 @@ static void put_rejected(struct store *store, size_t *copies)
     add_copy(store, copies, &store->rejected);
     buffer_put_text(&store->sql, "COPY rejected_messages (" ROWS_REJECTED_COLUMNS
                                  ") FROM STDIN (FORMAT binary);");
-    note_statement(store, STORE_OTHER);
+    note_statement(store, PG_STORE_OTHER);
 }
 
 /* A reader that sees the readings of this transaction sees that they have been counted, too
  * (schema/005_collectors.sql). */
-static void put_count(struct store *store)
+static void put_count(struct pg_store *store)
 {
     char newest[TIMESTAMP_TEXT_SIZE];
 
@@ -261,11 +261,11 @@ static void put_count(struct store *store)
         return;
     timestamp_format(newest, store->batch->newest_recorded_at_us);
     buffer_printf(&store->sql, "EXECUTE count_batch('%s');", newest);
-    note_statement(store, STORE_OTHER);
+    note_statement(store, PG_STORE_OTHER);
 }
 
-void store_write_batch(struct store *store,
-                       void (*on_done)(struct pg_query *query, const struct pg_error *error))
+void pg_store_write_batch(struct pg_store *store,
+                          void (*on_done)(struct pg_query *query, const struct pg_error *error))
 {
     size_t copies = 0;
 
@@ -279,7 +279,7 @@ void store_write_batch(struct store *store,
     peaks_begin(&store->peaks);
     buffer_clear(&store->sql);
     buffer_put_text(&store->sql, "BEGIN;");
-    note_statement(store, STORE_OTHER);
+    note_statement(store, PG_STORE_OTHER);
     put_enter(store);
     put_fresh(store, &copies);
     put_staged(store, &copies);
@@ -288,7 +288,7 @@ void store_write_batch(struct store *store,
     put_rejected(store, &copies);
     put_count(store);
     buffer_put_text(&store->sql, "COMMIT");
-    note_statement(store, STORE_COMMIT);
+    note_statement(store, PG_STORE_COMMIT);
     FAILPOINT("copy_begin");
-    store_submit(store, buffer_text(&store->sql), copies, on_result, on_done);
+    pg_store_submit(store, buffer_text(&store->sql), copies, on_result, on_done);
 }

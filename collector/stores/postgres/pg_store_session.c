@@ -1,6 +1,6 @@
 /* The session: settings and staging tables, the lock of this collector's id, and who we are at the
  * broker. */
-#include "collector/stores/postgres/store_inner.h"
+#include "collector/stores/postgres/pg_store_inner.h"
 
 #include "shared/base/log.h"
 
@@ -10,21 +10,21 @@
 enum { LOCK_RETRY_MS = 500 };
 
 /* Sessions under other ids are left alone: messages may wait in them, and they may be wanted. */
-static void warn_of_other_sessions(const struct store *store, const char *others)
+static void warn_of_other_sessions(const struct pg_store *store, const char *others)
 {
     if (*others)
         log_warning(
             "mqtt: before this client id, %s, this collector had %s: what waits at the broker "
             "in that session is not collected. Start once with MQTT_CLIENT_ID as it was to "
             "collect it; collector --forget %s, while it is stopped, throws it away",
-            store->identity.client_id, others, store->config.collector_id);
+            store->base.identity.client_id, others, store->config.collector_id);
 }
 
 /* installation, client_id, has_begun, former, others */
-static void read_identity(struct store *store, const PGresult *result, int column)
+static void read_identity(struct pg_store *store, const PGresult *result, int column)
 {
-    store->had_session = strcmp(PQgetvalue(result, 0, column + 2), "t") == 0;
-    if (mqtt_identity_set(&store->identity, PQgetvalue(result, 0, column),
+    store->base.had_session = strcmp(PQgetvalue(result, 0, column + 2), "t") == 0;
+    if (mqtt_identity_set(&store->base.identity, PQgetvalue(result, 0, column),
                           PQgetvalue(result, 0, column + 1), PQgetvalue(result, 0, column + 3))) {
         store->is_turn_new = true;
         warn_of_other_sessions(store, PQgetvalue(result, 0, column + 4));
@@ -41,56 +41,57 @@ static bool is_durable(const char *synchronous_commit, const char *fsync)
 
 static void on_prepared_result(struct pg_query *query, const PGresult *result)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
 
     int64_t turn;
 
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 9)
-        return; /* of the columns that store_prepare() asks for last */
+        return; /* of the columns that pg_store_prepare() asks for last */
     store->has_lock = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     store->is_durable = is_durable(PQgetvalue(result, 0, 7), PQgetvalue(result, 0, 8));
     if (!store->has_lock)
         return;
     turn = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
-    if (store->turn == 0 || turn != store->turn + 1)
+    if (store->base.turn == 0 || turn != store->base.turn + 1)
         store->is_turn_new = true;
-    store->turn = turn;
+    store->base.turn = turn;
     read_identity(store, result, 2);
 }
 
 static void on_prepared(struct pg_query *query, const struct pg_error *error)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
     const struct pg_error not_durable = {.sqlstate = "none",
                                          .text = "fsync is off: set fsync = on in postgresql.conf"};
 
     if (error && error->is_connection)
         return;
     if (!error && store->is_durable && store->has_lock) {
-        store_ask_removals(store); /* before anything is loaded or stored; then it is ready */
+        pg_store_ask_removals(store); /* before anything is loaded or stored; then it is ready */
         return;
     }
     if (error || !store->is_durable) {
-        store_hold(store, error ? "the session cannot be prepared" : "commits would not be durable",
-                   error ? error : &not_durable);
+        pg_store_hold(store,
+                      error ? "the session cannot be prepared" : "commits would not be durable",
+                      error ? error : &not_durable);
         store->is_prepared = false;
-        store_set_state(store, STORE_LOCKED_OUT);
-        uv_timer_start(&store->timer, store_on_timer, STORE_HOLD_RETRY_MS, 0);
+        pg_store_set_state(store, PG_STORE_LOCKED_OUT);
+        uv_timer_start(&store->timer, pg_store_on_timer, PG_STORE_HOLD_RETRY_MS, 0);
         return;
     }
     store->is_prepared = true;
-    store_set_state(store, STORE_LOCKED_OUT);
-    uv_timer_start(&store->timer, store_on_timer, LOCK_RETRY_MS, 0);
+    pg_store_set_state(store, PG_STORE_LOCKED_OUT);
+    uv_timer_start(&store->timer, pg_store_on_timer, LOCK_RETRY_MS, 0);
     if (!store->is_locked_out) {
         log_info("store: another collector with COLLECTOR_ID %s is live; waiting for it to end",
                  store->config.collector_id);
         store->is_locked_out = true;
-        store->config.on_locked_out(store);
+        store->base.events->on_locked_out(store->base.user);
     }
 }
 
 /* NULL when they are no text of the database's encoding. */
-static char *filters_literal(struct store *store)
+static char *filters_literal(struct pg_store *store)
 {
     struct buffer lines = {0};
     char *literal;
@@ -101,7 +102,7 @@ static char *filters_literal(struct store *store)
     return literal;
 }
 
-void store_prepare(struct store *store)
+void pg_store_prepare(struct pg_store *store)
 {
     struct buffer *sql = &store->sql;
     char *id = PQescapeLiteral(store->link.conn, store->config.collector_id,
@@ -135,5 +136,5 @@ void store_prepare(struct store *store)
                   id ? id : "''", store->config.client_id, filters ? filters : "''");
     PQfreemem(id);
     PQfreemem(filters);
-    store_submit(store, buffer_text(sql), 0, on_prepared_result, on_prepared);
+    pg_store_submit(store, buffer_text(sql), 0, on_prepared_result, on_prepared);
 }

@@ -1,6 +1,6 @@
 /* What others do to the tables: removals, and readings that were stored without a collector. A
  * notification tells of it; nothing is stored before the removals that it stands for are known. */
-#include "collector/stores/postgres/store_inner.h"
+#include "collector/stores/postgres/pg_store_inner.h"
 
 #include "shared/base/log.h"
 
@@ -14,7 +14,7 @@
 /* id, device, is_whole: in the order in which they took effect. */
 static void on_removals(struct pg_query *query, const PGresult *result)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
     bool is_first = store->removals_known < 0; /* nothing was stored or loaded by us yet */
 
     for (int row = 0; row < PQntuples(result); row++) {
@@ -32,17 +32,18 @@ static void on_removals(struct pg_query *query, const PGresult *result)
             log_info("store: a device was removed");
         else
             log_info("store: readings of %s were removed", store->config.devices->items[device].id);
-        store->config.on_removed(store, device, is_whole);
+        store->base.events->on_removed(store->base.user, device, is_whole);
     }
     if (is_first)
         store->removals_known = store->removals_known < 0 ? 0 : store->removals_known;
-    else if (store->state < STORE_READY)
-        store->config.on_added_many(store); /* while we were away nobody would have told us */
+    else if (store->state < PG_STORE_READY)
+        store->base.events->on_added_many(
+            store->base.user); /* while we were away nobody would have told us */
 }
 
 static void on_asked(struct pg_query *query, const struct pg_error *error)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
     bool tries = store->tries_after_asking;
 
     store->is_asking = store->tries_after_asking = false;
@@ -52,18 +53,18 @@ static void on_asked(struct pg_query *query, const struct pg_error *error)
         pg_link_reset(&store->link, error->text);
         return;
     }
-    if (store->state == STORE_PREPARING || store->state == STORE_LOCKED_OUT) {
-        store_become_ready(store);
+    if (store->state == PG_STORE_PREPARING || store->state == PG_STORE_LOCKED_OUT) {
+        pg_store_become_ready(store);
         return;
     }
     if (!tries)
         return;
     /* Devices may have to be registered again, which changes the order that parts are cut from. */
     store->is_sorted = false;
-    store_next_try(store);
+    pg_store_next_try(store);
 }
 
-void store_ask_removals(struct store *store)
+void pg_store_ask_removals(struct pg_store *store)
 {
     if (store->is_asking)
         return;
@@ -84,7 +85,7 @@ void store_ask_removals(struct store *store)
 /* id, device_id */
 static void on_names(struct pg_query *query, const PGresult *result)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
 
     for (int row = 0; row < PQntuples(result); row++) {
         uint32_t device;
@@ -92,17 +93,17 @@ static void on_names(struct pg_query *query, const PGresult *result)
 
         device = devices_find_or_add(store->config.devices, PQgetvalue(result, row, 1), &is_new);
         if (is_new)
-            store->config.on_device(store, device);
+            store->base.events->on_device(store->base.user, device);
         refs_set(&store->refs, device, (int32_t)strtol(PQgetvalue(result, row, 0), NULL, 10));
-        store->config.on_added(store, device);
+        store->base.events->on_added(store->base.user, device);
     }
 }
 
-static void ask_names(struct store *store);
+static void ask_names(struct pg_store *store);
 
 static void on_named(struct pg_query *query, const struct pg_error *error)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
 
     store->is_naming = false;
     if (!error) {
@@ -115,7 +116,7 @@ static void on_named(struct pg_query *query, const struct pg_error *error)
 }
 
 /* A device that others made is known by its number alone: what is it called? */
-static void ask_names(struct store *store)
+static void ask_names(struct pg_store *store)
 {
     if (store->is_naming || store->unheard.bytes == 0)
         return;
@@ -132,12 +133,12 @@ static void ask_names(struct store *store)
     pg_link_submit(&store->link, &store->names);
 }
 
-static void note_added(struct store *store, int32_t ref)
+static void note_added(struct pg_store *store, int32_t ref)
 {
     uint32_t device;
 
     if (refs_find(&store->refs, ref, &device)) {
-        store->config.on_added(store, device);
+        store->base.events->on_added(store->base.user, device);
         return;
     }
     buffer_printf(&store->unheard, "%s%" PRId32, store->unheard.bytes > 0 ? "," : "", ref);
@@ -145,16 +146,16 @@ static void note_added(struct store *store, int32_t ref)
 }
 
 /* "removed", "many", or the number of a device. */
-void store_on_notify(struct pg_link *link, const char *payload)
+void pg_store_on_notify(struct pg_link *link, const char *payload)
 {
-    struct store *store = link->config.user;
+    struct pg_store *store = link->config.user;
 
-    if (!store_is_ready(store))
+    if (!store_is_ready(&store->base))
         return;
     if (strcmp(payload, "removed") == 0)
-        store_ask_removals(store);
+        pg_store_ask_removals(store);
     else if (strcmp(payload, "many") == 0)
-        store->config.on_added_many(store);
+        store->base.events->on_added_many(store->base.user);
     else
         note_added(store, (int32_t)strtol(payload, NULL, 10));
 }

@@ -2,11 +2,10 @@
  * transaction of its own: that part of a batch is committed early is no harm, for nothing is
  * acknowledged before all of it is. The same goes for a batch that takes longer than the watchdog or
  * statement_timeout allow: tried as it is, it would do so for ever. */
-#include "collector/stores/postgres/store_inner.h"
+#include "collector/stores/postgres/pg_store_inner.h"
 
 #include "shared/base/log.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +15,7 @@ enum { PART_LARGE = 1000000 }; /* parts of so many rows are as good as whole bat
 #define REMOVED_SQLSTATE "HW002" /* ingest_enter(): there was a removal that we do not know of */
 #define NO_PARTITION_SQLSTATE "42P01" /* it was dropped */
 
-void store_refuse_row(struct store *store)
+void pg_store_refuse_row(struct pg_store *store)
 {
     const struct pg_error *error = &store->refusal;
     struct batch *batch = store->batch;
@@ -33,31 +32,31 @@ void store_refuse_row(struct store *store)
         .first_received_at_us = row->first_received_at_us - row->element,
     };
 
-    store->config.put_topic(store, batch, row, &topic);
+    store->base.events->put_topic(store->base.user, batch, row, &topic);
     snprintf(detail, sizeof(detail), "SQLSTATE %s: %s", error->sqlstate, error->text);
     batch_reject(batch, buffer_text(&topic), &item);
     buffer_release(&topic);
     row->is_refused = true;
-    store->outcome.refused++;
-    if (store->outcome.refused <= STORE_REFUSED_SAID_MOST)
+    store->base.outcome.refused++;
+    if (store->base.outcome.refused <= PG_STORE_REFUSED_SAID_MOST)
         log_warning("store: the database refuses a reading of %s: %s",
                     store->config.devices->items[row->device].id, detail);
     parts_refuse(&store->parts);
 }
 
-static void on_refused(struct store *store, const struct pg_error *error)
+static void on_refused(struct pg_store *store, const struct pg_error *error)
 {
     store->refusal = *error;
-    store->plan = STORE_STAGED;
+    store->plan = PG_STORE_STAGED;
     if (store->parts.to - store->parts.from > 1)
         parts_halve(&store->parts);
     else
-        store_refuse_row(store);
-    store_next_try(store);
+        pg_store_refuse_row(store);
+    pg_store_next_try(store);
 }
 
 /* Rows of one kind or the other in the current try. */
-static size_t rows_tried(const struct store *store)
+static size_t rows_tried(const struct pg_store *store)
 {
     size_t readings = store->parts.to - store->parts.from;
     size_t rejected = store->rejected_until - store->rejected_at;
@@ -65,12 +64,12 @@ static size_t rows_tried(const struct store *store)
     return readings > rejected ? readings : rejected;
 }
 
-bool store_shrink(struct store *store)
+bool pg_store_shrink(struct pg_store *store)
 {
     size_t rows = rows_tried(store);
 
     store->part_most = rows > 1 ? rows / 2 : 1;
-    store->plan = STORE_STAGED;
+    store->plan = PG_STORE_STAGED;
     parts_limit(&store->parts, store->part_most);
     if (rows > 1)
         log_warning("store: %zu rows are too much for a transaction; trying %zu", rows,
@@ -80,15 +79,15 @@ bool store_shrink(struct store *store)
 
 /* 57014 statement_timeout, 53200 out of memory. A lock that others hold (55P03) is
  * not for smaller parts to cure. */
-bool store_is_too_much(const struct pg_error *error)
+bool pg_store_is_too_much(const struct pg_error *error)
 {
     return error->is_timeout || strcmp(error->sqlstate, "57014") == 0 ||
            strcmp(error->sqlstate, "53200") == 0;
 }
 
-void store_on_rolled_back(struct pg_query *query, const struct pg_error *error)
+void pg_store_on_rolled_back(struct pg_query *query, const struct pg_error *error)
 {
-    struct store *store = query->user;
+    struct pg_store *store = query->user;
     struct pg_error cause = store->failure;
 
     if (error) {
@@ -96,27 +95,27 @@ void store_on_rolled_back(struct pg_query *query, const struct pg_error *error)
             pg_link_reset(&store->link, error->text);
         return;
     }
-    if (store->plan == STORE_PLAIN && (strcmp(cause.sqlstate, LATE_SQLSTATE) == 0 ||
-                                       strcmp(cause.sqlstate, NO_PARTITION_SQLSTATE) == 0)) {
+    if (store->plan == PG_STORE_PLAIN && (strcmp(cause.sqlstate, LATE_SQLSTATE) == 0 ||
+                                          strcmp(cause.sqlstate, NO_PARTITION_SQLSTATE) == 0)) {
         store->partition[0] = '\0';
-        store->plan = STORE_STAGED;
-        store_next_try(store);
+        store->plan = PG_STORE_STAGED;
+        pg_store_next_try(store);
         return;
     }
     if (strcmp(cause.sqlstate, REMOVED_SQLSTATE) == 0) {
         store->tries_after_asking = true;
-        store_ask_removals(store);
+        pg_store_ask_removals(store);
         return;
     }
-    if (store_is_too_much(&cause) && store_shrink(store)) {
-        store_next_try(store);
+    if (pg_store_is_too_much(&cause) && pg_store_shrink(store)) {
+        pg_store_next_try(store);
         return;
     }
     switch (pg_error_class(&cause)) {
     case PG_ERROR_DUPLICATE:
-        if (store->plan == STORE_PLAIN) {
-            store->plan = STORE_STAGED;
-            store_next_try(store);
+        if (store->plan == PG_STORE_PLAIN) {
+            store->plan = PG_STORE_STAGED;
+            pg_store_next_try(store);
             return;
         }
         break;
@@ -128,16 +127,16 @@ void store_on_rolled_back(struct pg_query *query, const struct pg_error *error)
         break;
     case PG_ERROR_TRANSIENT:
         log_warning("store: %s (SQLSTATE %s); trying again", cause.text, cause.sqlstate);
-        store_pause(store, backoff_next_ms(&store->backoff));
+        pg_store_pause(store, backoff_next_ms(&store->backoff));
         return;
     case PG_ERROR_SCHEMA:
         break;
     }
-    store_hold(store, "the batch does not fit the schema", &cause);
-    store_pause(store, STORE_HOLD_RETRY_MS);
+    pg_store_hold(store, "the batch does not fit the schema", &cause);
+    pg_store_pause(store, PG_STORE_HOLD_RETRY_MS);
 }
 
-void store_grow(struct store *store)
+void pg_store_grow(struct pg_store *store)
 {
     uint64_t took_ms = uv_now(store->link.loop) - store->began_ms;
 

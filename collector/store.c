@@ -1,0 +1,147 @@
+#include "collector/store.h"
+
+#include "collector/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The first takes every other URL, too: what libpq takes need not begin like one. */
+static const struct store_kind *const kinds[] = {&store_postgres};
+
+static bool is_for(const struct store_kind *kind, const char *url)
+{
+    size_t bytes = strcspn(url, ":");
+
+    for (const char *const *scheme = kind->schemes; *scheme; scheme++) {
+        if (strlen(*scheme) == bytes && memcmp(*scheme, url, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const struct store_kind *find_kind(const char *url)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (is_for(kinds[i], url))
+            return kinds[i];
+    }
+    return kinds[0];
+}
+
+const char *store_url_flaw(const char *url)
+{
+    return find_kind(url)->url_flaw(url);
+}
+
+struct store *store_new(const struct store_config *config)
+{
+    const struct store_kind *kind = find_kind(config->settings->database_url);
+    struct store *store = kind->make();
+
+    store->kind = kind;
+    store->config = *config;
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    mqtt_identity_release(&store->identity);
+    store->kind->free(store);
+}
+
+bool store_migrate(struct store *store, uv_loop_t *loop, uint64_t give_up_after_ms,
+                   void (*on_done)(struct store *store, const char *error), char *error,
+                   size_t error_bytes)
+{
+    store->on_migrated = on_done;
+    if (store->kind->migrate)
+        return store->kind->migrate(store, loop, give_up_after_ms, error, error_bytes);
+    on_done(store, NULL);
+    return true;
+}
+
+void store_cancel_migration(struct store *store)
+{
+    if (store->kind->cancel_migration)
+        store->kind->cancel_migration(store);
+}
+
+bool store_start(struct store *store, uv_loop_t *loop, const struct store_events *events,
+                 void *user, char *error, size_t error_bytes)
+{
+    store->events = events;
+    store->user = user;
+    return store->kind->start(store, loop, error, error_bytes);
+}
+
+void store_close(struct store *store, void (*on_closed)(void *user))
+{
+    store->on_closed = on_closed;
+    store->kind->close(store);
+}
+
+void store_begin(struct store *store, struct batch *batch, bool expects_duplicates)
+{
+    store->outcome = (struct store_outcome){0};
+    store->kind->begin(store, batch, expects_duplicates);
+}
+
+void store_give_up(struct store *store)
+{
+    store->kind->give_up(store);
+}
+
+void store_explain(const struct store *store, struct buffer *out)
+{
+    store->kind->explain(store, out);
+}
+
+void store_put_faults(const struct store *store, struct buffer *reasons)
+{
+    store->kind->put_faults(store, reasons);
+}
+
+void store_put_metrics(const struct store *store, struct buffer *out)
+{
+    store->kind->put_metrics(store, out);
+}
+
+bool store_has_boards(const struct store *store)
+{
+    return store->kind->load;
+}
+
+bool store_load(struct store *store, const struct store_load *load, char *error, size_t error_bytes)
+{
+    if (store->kind->load)
+        return store->kind->load(store, load, error, error_bytes);
+    snprintf(error, error_bytes, "a store of this kind, %s, cannot be read",
+             store->kind->schemes[0]);
+    return false;
+}
+
+void store_cancel_load(struct store *store)
+{
+    if (store->kind->cancel_load)
+        store->kind->cancel_load(store);
+}
+
+void store_save_sequences(struct store *store, struct sequences *sequences,
+                          int64_t settled_until_us)
+{
+    if (store->kind->save_sequences)
+        store->kind->save_sequences(store, sequences, settled_until_us);
+}
+
+int store_run_rejected(const struct settings *settings)
+{
+    const struct store_kind *kind = find_kind(settings->database_url);
+
+    if (kind->run_rejected)
+        return kind->run_rejected(settings);
+    fprintf(stderr, "collector: --rejected: a store of this kind, %s, keeps no list of them\n",
+            kind->schemes[0]);
+    return 2;
+}
