@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import Stack
 from http_tools import insert
 from oracle import Database, now_us, reading, to_text
 from servers import LOOPBACK, Program, free_port, until
