@@ -12,6 +12,7 @@
 #define HIGHWATER_BATCH_H
 
 #include "collector/rejected_list.h"
+#include "collector/source_mark.h"
 #include "collector/sparkplug_changes.h"
 #include "shared/base/buffer.h"
 #include "shared/model/reading_json.h"
@@ -35,6 +36,7 @@ struct batch_row {
 };
 
 struct batch {
+    struct source_mark mark; /* once it is closed: of what is in it, and not yet released */
     size_t feature_count;
     size_t stride; /* bytes per row */
     unsigned char *rows;

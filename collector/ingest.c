@@ -103,27 +103,30 @@ static void settle(struct ingest *ingest)
         ingest->waiting_since_ms = batch_is_empty(ingest->filling) ? 0 : ingest->filling_since_ms;
 }
 
-static void release(struct ingest *ingest)
+static void release(struct ingest *ingest, const struct source_mark *mark)
 {
     set_state(ingest, INGEST_RELEASING);
     if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be released */
-        source_release(ingest->source, &ingest->committing_mark);
+        source_release(ingest->source, mark);
 }
 
 /* A batch of messages that give nothing to be stored is just done with. */
 static void commit(struct ingest *ingest)
 {
+    struct source_mark mark;
+
     source_pause(ingest->source);
+    mark = source_mark(ingest->source);
     uv_timer_stop(&ingest->linger);
     ingest->committing = ingest->filling;
     sparkplug_take_changes(&ingest->sparkplug, &ingest->committing->sparkplug);
-    ingest->committing_mark = source_mark(ingest->source);
+    ingest->committing->mark = mark;
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
     set_state(ingest, INGEST_COMMITTING);
     if (!batch_has_rows(ingest->committing)) {
         settle(ingest);
-        release(ingest);
+        release(ingest, &mark);
         proceed(ingest);
         return;
     }
@@ -255,6 +258,7 @@ static void count(struct ingest *ingest, const struct store_outcome *outcome)
 static void on_stored(void *user, struct batch *batch, const struct store_outcome *outcome)
 {
     struct ingest *ingest = user;
+    const struct source_mark mark = batch->mark;
 
     FAILPOINT("commit_ok_before_flush");
     assert(batch == ingest->committing);
@@ -266,9 +270,9 @@ static void on_stored(void *user, struct batch *batch, const struct store_outcom
     FAILPOINT("window_apply");
     count(ingest, outcome);
     settle(ingest);
-    if (!source_is_current(ingest->source, &ingest->committing_mark))
+    if (!source_is_current(ingest->source, &mark))
         ingest->counters.stale_batches++;
-    release(ingest);
+    release(ingest, &mark);
     ingest->config.on_settled(ingest);
     proceed(ingest);
 }

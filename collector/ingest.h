@@ -107,7 +107,6 @@ struct ingest {
     struct batch batches[2];
     struct batch *filling;
     struct batch *committing; /* NULL = none */
-    struct source_mark committing_mark;
     bool expects_duplicates;
     bool is_active;
     bool is_draining;

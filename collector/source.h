@@ -19,6 +19,7 @@
 
 #include "collector/broker_memory.h"
 #include "collector/mqtt_identity.h"
+#include "collector/source_mark.h"
 #include "shared/base/buffer.h"
 
 #include <stdbool.h>
@@ -39,11 +40,6 @@ struct source_message {
     int64_t said_us;      /* when it says that it came first; INT64_MIN = it does not */
     bool is_at_most_once; /* it carries no promise: when it is lost, nobody sends it again */
     bool is_retained;     /* replayed by the subscription, not sent just now */
-};
-
-/* All that was delivered up to a point. */
-struct source_mark {
-    uint64_t epoch; /* of the connection; 0 = of none, so that it releases nothing */
 };
 
 struct source_config {
