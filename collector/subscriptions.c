@@ -5,11 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* It is shown to people, and in the status, which has a bound. */
+enum { TEXT_MOST = 2000 };
+
 static void refresh_text(struct subscriptions *subscriptions)
 {
     struct buffer text = {0};
 
-    subscriptions_join(subscriptions, ",", &text);
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        if (text.bytes > TEXT_MOST) {
+            buffer_printf(&text, " and %zu more", subscriptions->count - i);
+            break;
+        }
+        buffer_printf(&text, "%s%s", i > 0 ? "," : "", subscriptions->texts[i]);
+    }
     free(subscriptions->text);
     subscriptions->text = mem_strdup(buffer_text(&text));
     buffer_release(&text);

@@ -21,7 +21,8 @@ struct subscriptions {
     struct topic_filter contract[SUBSCRIPTIONS_MAX]; /* of SUBSCRIBE, in its order; all of them */
     size_t contract_count;
     char *contract_text; /* they point into it */
-    char *text;          /* all that are subscribed to, with commas between them */
+    char *
+        text; /* all that are subscribed to, for people: with commas between them, and no more than fit a line */
 };
 
 #define SUBSCRIPTIONS_LEGAL                                                                        \

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_MAX_BYTES = 64 * 1024, ROOT_MOST = 64 /* members */ };
+enum { STATUS_MAX_BYTES = 256 * 1024, ROOT_MOST = 64 /* members */ };
 
 struct member {
     const char *name;
@@ -208,8 +208,9 @@ static bool find_kept(struct kept *kept, const struct features *features,
                       const struct intervals *intervals, const struct found *found)
 {
     const struct json_token *lowest = get(found, "lowest");
-    uint64_t seen_features = 0;
+    bool has_feature[FEATURES_MAX] = {false};
     uint64_t seen_intervals = 0;
+    size_t seen = 0;
     struct json_token name;
     struct json_token value;
     struct json_walk walk;
@@ -222,9 +223,12 @@ static bool find_kept(struct kept *kept, const struct features *features,
     while (json_walk_next(&walk, &name, &value)) {
         size_t i = find_feature(features, &value);
 
-        if (i < features->count && (seen_features >> i & 1))
-            return false;
-        seen_features |= i < features->count ? UINT64_C(1) << i : 0;
+        if (i < features->count) {
+            if (has_feature[i])
+                return false;
+            has_feature[i] = true;
+            seen++;
+        }
         kept->features[kept->feature_count++] = i;
     }
     json_walk_init(&walk, get(found, "intervals"));
@@ -236,7 +240,7 @@ static bool find_kept(struct kept *kept, const struct features *features,
         seen_intervals |= i < intervals->count ? UINT64_C(1) << i : 0;
         kept->intervals[kept->interval_count++] = i;
     }
-    kept->is_whole = seen_features == (UINT64_C(1) << features->count) - 1;
+    kept->is_whole = seen == features->count;
     return true;
 }
 

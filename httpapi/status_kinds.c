@@ -12,9 +12,9 @@
 #include <string.h>
 
 enum {
-    TEXT_MOST = 4096,      /* bytes */
-    COUNTS_MOST = 2048,    /* a generation for each of 32 features, 16 intervals, 2 orders */
-    COUNTS_BY_MOST = 4096, /* collectors that were ever there */
+    TEXT_MOST = 4096,                               /* bytes */
+    COUNTS_MOST = 2 * FEATURES_MAX * INTERVALS_MAX, /* a generation for each board */
+    COUNTS_BY_MOST = 4096,                          /* collectors that were ever there */
 };
 
 #define COUNT_MOST INT64_C(9007199254740992) /* 2^53: more is no whole number to others */

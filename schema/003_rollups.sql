@@ -105,67 +105,82 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
           WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
 $$;
 
--- Comments on the columns of features, of rollups and of views, so that \d+ explains them.
-CREATE FUNCTION describe_columns() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+-- Comments on the columns of features, of rollups and of views, so that \d+ explains them. Without loops in loops: of
+-- names that it makes up itself the planner takes a few for granted, and there may be ten thousand.
+CREATE FUNCTION describe_columns() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 DECLARE
-    col  record;
-    word text;
+    comments text;
 BEGIN
-    FOR col IN
-        SELECT c.oid::regclass AS of_table, c.relkind, a.attname AS name,
-               (SELECT f.attname FROM pg_attribute f
-                WHERE f.attrelid = 'readings'::regclass AND f.attnum > 6 AND NOT f.attisdropped
-                  AND CASE WHEN c.relname IN ('readings', 'peaks', 'device_readings') THEN a.attname = f.attname
-                           ELSE a.attname IN (f.attname || '_count', f.attname || '_sum', f.attname || '_mean',
-                                              f.attname || '_min', f.attname || '_max') END) AS feature
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE c.relnamespace = current_schema()::regnamespace AND col_description(c.oid, a.attnum) IS NULL
-          AND (c.relname IN ('readings', 'peaks', 'device_readings', 'device_hours', 'device_days', 'fleet_hours')
-               OR c.relname LIKE 'rollup\_%' AND c.relkind = 'r')
-    LOOP
-        word := CASE
-            WHEN col.feature IS NOT NULL THEN CASE substr(col.name, length(col.feature) + 1)
-                WHEN '_count' THEN 'How many of the readings have ' || col.feature || '.'
-                WHEN '_sum' THEN 'The sum of ' || col.feature || ', values beyond 1e290 taken as that.'
-                WHEN '_mean' THEN 'The mean of ' || col.feature || '.'
-                WHEN '_min' THEN 'The lowest ' || col.feature || '.'
-                WHEN '_max' THEN 'The highest ' || col.feature || '.'
-                ELSE col.feature || ' as the device sent it, NULL when it did not.' END
-            WHEN col.name LIKE 'status\_%' THEN 'How many of them have the status ' || upper(substr(col.name, 8)) || '.'
-            ELSE (SELECT said FROM (VALUES
-                ('device_id', 'The id in the topic the device publishes to.'),
-                ('recorded_at', 'The timestamp the device gave, or its arrival when it gave none.'),
-                ('received_at', 'When the collector received it first.'),
-                ('status', 'ON, OFF, ACTIVE or INACTIVE, NULL when the reading has none.'),
-                ('seq', 'The device''s own number for the reading, if it gives one.'),
-                ('hour', 'The start of the hour, in UTC.'),
-                ('day', 'The start of the UTC day.'),
-                ('readings', 'How many; those that are none of the four have no status.'),
-                ('first_at', 'recorded_at of the oldest one'),
-                ('last_at', 'recorded_at of the newest one')) AS known (name, said) WHERE known.name = col.name) END;
-        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', col.of_table, col.name, word);
-    END LOOP;
+    WITH feature AS (
+        SELECT attname::text AS f FROM pg_attribute
+        WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped
+    ), said (is_rollup, name, words) AS (
+        SELECT s.suffix <> '', f.f || s.suffix, format(s.words, f.f)
+        FROM feature f, (VALUES
+            ('', '%s as the device sent it, NULL when it did not.'),
+            ('_count', 'How many of the readings have %s.'),
+            ('_sum', 'The sum of %s, values beyond 1e290 taken as that.'),
+            ('_mean', 'The mean of %s.'),
+            ('_min', 'The lowest %s.'),
+            ('_max', 'The highest %s.')) AS s (suffix, words)
+    ), fixed (name, words) AS (VALUES
+        ('device_id', 'The id in the topic the device publishes to.'),
+        ('recorded_at', 'The timestamp the device gave, or its arrival when it gave none.'),
+        ('received_at', 'When the collector received it first.'),
+        ('status', 'ON, OFF, ACTIVE or INACTIVE, NULL when the reading has none.'),
+        ('seq', 'The device''s own number for the reading, if it gives one.'),
+        ('hour', 'The start of the hour, in UTC.'),
+        ('day', 'The start of the UTC day.'),
+        ('readings', 'How many; those that are none of the four have no status.'),
+        ('status_on', 'How many of them have the status ON.'),
+        ('status_off', 'How many of them have the status OFF.'),
+        ('status_active', 'How many of them have the status ACTIVE.'),
+        ('status_inactive', 'How many of them have the status INACTIVE.'),
+        ('first_at', 'recorded_at of the oldest one'),
+        ('last_at', 'recorded_at of the newest one')
+    )
+    SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %L', c.oid::regclass, a.attname, coalesce(said.words, fixed.words)), ';')
+    INTO comments
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid AND d.objsubid = a.attnum
+    LEFT JOIN said ON said.name = a.attname::text
+                  AND said.is_rollup = (c.relname NOT IN ('readings', 'peaks', 'device_readings'))
+    LEFT JOIN fixed ON fixed.name = a.attname::text
+    WHERE c.relnamespace = current_schema()::regnamespace AND d.objoid IS NULL
+      AND coalesce(said.words, fixed.words) IS NOT NULL
+      AND (c.relname IN ('readings', 'peaks', 'device_readings', 'device_hours', 'device_days', 'fleet_hours')
+           OR c.relname LIKE 'rollup\_%' AND c.relkind = 'r');
+    IF comments IS NOT NULL THEN
+        EXECUTE comments;
+    END IF;
 END $$;
 
--- Adds a feature: its columns, and the views with it. Nothing happens when it is there.
-CREATE OR REPLACE FUNCTION add_feature(feature text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+-- Adds features: their columns, and the views with them. Nothing happens to those that are there. All at once, because
+-- the views are made of all columns each time.
+CREATE OR REPLACE FUNCTION add_features(features text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     target text;
+    added  text;
     of_readings text;
     of_rollups text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'readings'::regclass
-                   AND attname = feature AND NOT attisdropped) THEN
-        EXECUTE format('ALTER TABLE readings ADD COLUMN %I double precision', feature);
-        EXECUTE format('ALTER TABLE peaks ADD COLUMN %I double precision', feature);
+    SELECT string_agg(format('ADD COLUMN %I double precision', f), ', ' ORDER BY n) INTO added
+    FROM unnest(features) WITH ORDINALITY AS wanted (f, n)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'readings'::regclass AND attname = f AND NOT attisdropped);
+    IF added IS NOT NULL THEN
+        EXECUTE 'ALTER TABLE readings ' || added;
+        EXECUTE 'ALTER TABLE peaks ' || added;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'rollup_hours'::regclass
-                   AND attname = feature || '_count' AND NOT attisdropped) THEN
+    SELECT string_agg(format('ADD COLUMN %I bigint NOT NULL DEFAULT 0, ADD COLUMN %I double precision NOT NULL DEFAULT 0,'
+                             ' ADD COLUMN %I double precision, ADD COLUMN %I double precision',
+                             f || '_count', f || '_sum', f || '_min', f || '_max'), ', ' ORDER BY n) INTO added
+    FROM unnest(features) WITH ORDINALITY AS wanted (f, n)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'rollup_hours'::regclass AND attname = f || '_count'
+                      AND NOT attisdropped);
+    IF added IS NOT NULL THEN
         FOREACH target IN ARRAY ARRAY['hours', 'days', 'open', 'totals', 'late', 'fleet', 'fleet_log'] LOOP
-            EXECUTE format('ALTER TABLE %I ADD COLUMN %I bigint NOT NULL DEFAULT 0,
-                            ADD COLUMN %I double precision NOT NULL DEFAULT 0,
-                            ADD COLUMN %I double precision, ADD COLUMN %I double precision', 'rollup_' || target,
-                           feature || '_count', feature || '_sum', feature || '_min', feature || '_max');
+            EXECUTE format('ALTER TABLE %I %s', 'rollup_' || target, added);
         END LOOP;
     END IF;
     SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum),
@@ -201,6 +216,10 @@ BEGIN
     COMMENT ON VIEW fleet_hours IS 'Sums over all devices per hour, up to a minute or so ago.';
     PERFORM describe_columns();
 END $$;
+
+CREATE OR REPLACE FUNCTION add_feature(feature text) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$
+    SELECT add_features(ARRAY[feature])
+$$;
 
 -- ---- storing ------------------------------------------------------------------------------------
 
@@ -490,6 +509,6 @@ END $$;
 
 -- What is there already.
 LOCK TABLE readings IN SHARE MODE;
-SELECT add_feature(attname) FROM pg_attribute
-WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped ORDER BY attnum;
+SELECT add_features(array_agg(attname::text ORDER BY attnum)) FROM pg_attribute
+WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped;
 SELECT rollup_rebuild(min(recorded_at), max(recorded_at)) FROM readings HAVING count(*) > 0;

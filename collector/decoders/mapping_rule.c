@@ -146,16 +146,6 @@ static bool read_number(struct rule *rule, const struct json_token *token, struc
 
 /* ---- features ------------------------------------------------------------------------------- */
 
-static bool is_feature_name(const char *name)
-{
-    const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    size_t bytes = strlen(name);
-
-    return bytes >= 1 && bytes <= FEATURE_NAME_MAX && strchr(letters, name[0]) &&
-           name[strspn(
-               name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] == '\0';
-}
-
 /* Its number among those that the file names. */
 static bool add_feature(struct rule *rule, const struct json_token *token, size_t *out)
 {
@@ -164,11 +154,13 @@ static bool add_feature(struct rule *rule, const struct json_token *token, size_
 
     if (!mapping_text_string(rule->text, token, &name))
         return false;
-    if (!is_feature_name(name))
+    if (!feature_name_is_legal(name, strlen(name)))
         return mapping_text_fail(rule->text, token,
-                                 "\"%.60s\" is no name of a feature: 1 to %d letters, digits, _ . "
-                                 "and -, a letter first",
-                                 name, FEATURE_NAME_MAX);
+                                 "\"%.60s\" is no name of a feature: " FEATURE_NAME_LEGAL, name);
+    if (feature_name_taken(name))
+        return mapping_text_fail(rule->text, token,
+                                 "\"%s\" is %s, so no feature can have that name", name,
+                                 feature_name_taken(name));
     for (*out = 0; *out < mappings->feature_count; ++*out) {
         if (strcmp(mappings->features[*out], name) == 0)
             return true;

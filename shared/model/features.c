@@ -4,13 +4,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define OF_READINGS "a column of every reading"
 #define OF_JSON "a member that answers have beside the features"
 #define OF_PEAKS "a column of every peak"
 #define OF_POSTGRES "a column that PostgreSQL gives every table"
 
-/* What has a place of its own where features have theirs. Any other name will do: it is quoted in
+/* What has a place of its own where features have theirs, whatever the case: who reads Status is not to
+ * wonder which. Any other name will do: it is quoted in
  * SQL, where no alias depends on it, and what the rollups add to it (_count, _sum, _min, _max,
  * _mean) ends no fixed column's name, and makes two features' columns equal only when they are one. */
 static const struct taken {
@@ -27,17 +29,38 @@ static const struct taken {
              {"xmax", OF_POSTGRES},        {"cmin", OF_POSTGRES},
              {"cmax", OF_POSTGRES}};
 
-static bool is_name(const char *text, size_t bytes, size_t most)
-{
-    if (bytes == 0 || bytes > most || text[0] < 'a' || text[0] > 'z')
-        return false;
-    for (size_t i = 0; i < bytes; i++) {
-        char c = text[i];
+#define DIGITS "0123456789"
+#define SMALL "abcdefghijklmnopqrstuvwxyz"
+#define CAPITAL "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
-            return false;
+static bool is_made_of(const char *text, size_t bytes, const char *characters)
+{
+    size_t i = 0;
+
+    while (i < bytes && text[i] && strchr(characters, text[i]))
+        i++;
+    return i == bytes;
+}
+
+bool feature_name_is_legal(const char *text, size_t bytes)
+{
+    return bytes > 0 && bytes <= FEATURE_NAME_MAX && is_made_of(text, 1, SMALL CAPITAL) &&
+           is_made_of(text, bytes, SMALL CAPITAL DIGITS "_.-");
+}
+
+const char *feature_name_taken(const char *name)
+{
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strcasecmp(name, taken[i].name) == 0)
+            return taken[i].is_what;
     }
-    return true;
+    return NULL;
+}
+
+static bool is_interval_name(const char *text, size_t bytes)
+{
+    return bytes > 0 && bytes <= INTERVAL_NAME_MAX && is_made_of(text, 1, SMALL) &&
+           is_made_of(text, bytes, SMALL DIGITS "_");
 }
 
 /* The next comma-separated item of *text; false at the end. */
@@ -60,10 +83,9 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
     while (next_item(&text, &item, &bytes)) {
         char *name;
 
-        if (!is_name(item, bytes, FEATURE_NAME_MAX)) {
-            snprintf(error, error_bytes,
-                     "feature \"%.*s\" is not 1 to %d of a-z, 0-9 and _, starting with a letter",
-                     (int)bytes, item, FEATURE_NAME_MAX);
+        if (!feature_name_is_legal(item, bytes)) {
+            snprintf(error, error_bytes, "feature \"%.*s\" is not " FEATURE_NAME_LEGAL, (int)bytes,
+                     item);
             return false;
         }
         if (parsed.count == FEATURES_MAX) {
@@ -73,14 +95,13 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
         name = parsed.names[parsed.count];
         memcpy(name, item, bytes);
         name[bytes] = '\0';
-        for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-            if (strcmp(name, taken[i].name) == 0) {
-                snprintf(error, error_bytes,
-                         "\"%s\" is %s, so no feature can have that name; any other of 1 to %d of "
-                         "a-z, 0-9 and _ will do",
-                         name, taken[i].is_what, FEATURE_NAME_MAX);
-                return false;
-            }
+        if (feature_name_taken(name)) {
+            snprintf(
+                error, error_bytes,
+                "\"%s\" is %s, so no feature can have that name; any other of " FEATURE_NAME_LEGAL
+                " will do",
+                name, feature_name_taken(name));
+            return false;
         }
         if (features_find(&parsed, name) < parsed.count) {
             snprintf(error, error_bytes, "feature \"%s\" is named twice", name);
@@ -117,7 +138,7 @@ bool intervals_parse(struct intervals *out, const char *text, char *error, size_
             return false;
         }
         interval = &parsed.items[parsed.count];
-        if (!is_name(item, name_bytes, INTERVAL_NAME_MAX)) {
+        if (!is_interval_name(item, name_bytes)) {
             snprintf(error, error_bytes,
                      "interval \"%.*s\" is not name=length, the name of a-z, 0-9 and _", (int)bytes,
                      item);

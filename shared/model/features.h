@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-    FEATURES_MAX = 32,
+    FEATURES_MAX = 200,
     FEATURE_NAME_MAX = 31, /* bytes; with what rollups add to it still a legal PostgreSQL name */
     INTERVALS_MAX = 16,
     INTERVAL_NAME_MAX = 31
@@ -40,9 +40,17 @@ struct intervals {
     struct interval items[INTERVALS_MAX];
 };
 
-/* Lower-case names of letters, digits and underscores, none twice, none that stands for something
+/* Names of letters, digits, _ . and -, a letter first, none twice, none that stands for something
  * else in tables or answers. */
 bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes);
+
+/* Whether the text may be a name of a feature, whatever that name stands for elsewhere. */
+bool feature_name_is_legal(const char *text, size_t bytes);
+
+/* What a name stands for elsewhere, as words for a sentence; NULL when it stands for nothing. */
+const char *feature_name_taken(const char *name);
+
+#define FEATURE_NAME_LEGAL "1 to 31 letters, digits, _ . and -, a letter first"
 
 /* The position of a feature, or features->count. */
 size_t features_find(const struct features *features, const char *name);

@@ -20,7 +20,7 @@ enum {
     JSON_NUMBER_MAX_BYTES = 63,
     JSON_MAX_DEPTH = 8,
     JSON_SKIP_DEPTH = 64,
-    JSON_MEMBERS_MAX = 64
+    JSON_MEMBERS_MAX = 264
 };
 
 enum json_error {

@@ -43,6 +43,7 @@ enum reading_error {
     READING_ERROR_COUNT
 };
 
+/* Members that an object may have beside one for each feature. */
 enum { READING_MEMBERS_MAX = 64, READING_DETAIL_SIZE = 200 };
 
 struct reading_rules {

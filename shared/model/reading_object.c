@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert((int)READING_MEMBERS_MAX <= (int)JSON_MEMBERS_MAX,
+_Static_assert((int)READING_MEMBERS_MAX + (int)FEATURES_MAX <= (int)JSON_MEMBERS_MAX,
                "what is not noted cannot be read");
 
 bool reading_rules_set_earliest(struct reading_rules *rules, const char *text)
@@ -35,14 +35,19 @@ bool reading_rules_set_earliest(struct reading_rules *rules, const char *text)
     return timestamp_parse(&rules->earliest_us, READING_EARLIEST_DEFAULT "T00:00:00Z");
 }
 
+enum member { MEMBER_DEVICE_ID, MEMBER_TIMESTAMP, MEMBER_STATUS, MEMBER_SEQ, MEMBER_FEATURES };
+
 /* What is known while one object is read. */
 struct parse {
     const struct reading_rules *rules;
     const char *device_id;
     struct reading_item *item;
     struct reading *reading;
-    char *detail;        /* READING_DETAIL_SIZE bytes */
-    uint64_t known_seen; /* bits of the members that have come, by enum member and feature */
+    char *detail; /* READING_DETAIL_SIZE bytes */
+    uint64_t
+        known_seen[(MEMBER_FEATURES + FEATURES_MAX + 63) / 64]; /* a bit for each, by enum member
+                                                                        and feature */
+    size_t feature;                                             /* that is looked for first */
 };
 
 __attribute__((format(printf, 3, 4))) static bool
@@ -173,12 +178,12 @@ static bool parse_feature(struct parse *parse, const struct json_token *value, s
     return true;
 }
 
-enum member { MEMBER_DEVICE_ID, MEMBER_TIMESTAMP, MEMBER_STATUS, MEMBER_SEQ, MEMBER_FEATURES };
-
 /* Which member the name is of; MEMBER_FEATURES + n for the nth feature, one above the last for a name
- * that is not known. */
-static size_t find_member(const struct features *features, const struct json_token *name)
+ * that is not known. Devices send features in their order, so the one after the last is looked at first. */
+static size_t find_member(struct parse *parse, const struct json_token *name)
 {
+    const struct features *features = parse->rules->features;
+    size_t left = features->count;
     static const struct {
         const char *text;
         size_t bytes;
@@ -192,11 +197,14 @@ static size_t find_member(const struct features *features, const struct json_tok
         if (json_token_is(name, names[i].text, names[i].bytes))
             return i;
     }
-    for (i = 0; i < features->count; i++) {
-        if (json_token_is(name, features->names[i], strlen(features->names[i])))
-            break;
+    for (i = parse->feature; left > 0; left--) {
+        if (json_token_is(name, features->names[i], strlen(features->names[i]))) {
+            parse->feature = i + 1 < features->count ? i + 1 : 0;
+            return MEMBER_FEATURES + i;
+        }
+        i = i + 1 < features->count ? i + 1 : 0;
     }
-    return MEMBER_FEATURES + i;
+    return MEMBER_FEATURES + features->count;
 }
 
 /* Of an unknown member: whether one before it has the same name. */
@@ -228,18 +236,19 @@ static bool parse_known(struct parse *parse, size_t which, const struct json_tok
 static bool parse_member(struct parse *parse, const struct json_value *object, size_t index)
 {
     const struct json_member *member = &object->members[index];
-    size_t which = find_member(parse->rules->features, &member->name);
+    size_t which = find_member(parse, &member->name);
     bool is_known = which < MEMBER_FEATURES + parse->rules->features->count;
-    uint64_t bit = UINT64_C(1) << which;
+    uint64_t *seen = &parse->known_seen[which / 64];
+    uint64_t bit = UINT64_C(1) << which % 64;
 
-    if (is_known ? (parse->known_seen & bit) != 0 : has_twin(object, index))
+    if (is_known ? (*seen & bit) != 0 : has_twin(object, index))
         return reject(parse, READING_DUPLICATE_MEMBER, "\"%s\" stands there twice",
                       shown_token(&member->name).text);
     if (!is_known) {
         parse->item->unknown_members++;
         return true;
     }
-    parse->known_seen |= bit;
+    *seen |= bit;
     return parse_known(parse, which, &member->value);
 }
 
@@ -262,14 +271,14 @@ static bool check_time(struct parse *parse)
 static bool parse_object(struct parse *parse, const struct json_value *object)
 {
     const struct features *features = parse->rules->features;
+    size_t most = READING_MEMBERS_MAX + features->count;
     bool has_value = false;
 
     if (object->kind != JSON_OBJECT)
         return reject(parse, READING_NOT_AN_OBJECT, "a reading is a JSON object");
     for (size_t i = 0; i < object->member_count; i++) {
-        if (i == READING_MEMBERS_MAX)
-            return reject(parse, READING_TOO_MANY_MEMBERS, "more than %d members",
-                          READING_MEMBERS_MAX);
+        if (i == most)
+            return reject(parse, READING_TOO_MANY_MEMBERS, "more than %zu members", most);
         if (!parse_member(parse, object, i))
             return false;
     }

@@ -170,7 +170,7 @@ static void test_catalog__settings_win(void **state)
 
 static void test_catalog__only_legal_names_are_added_each_once(void **state)
 {
-    static const char *const bad[] = {"", "A", "a b", "a\"", "device", "a,b", "9", "count"};
+    static const char *const bad[] = {"", "-a", "a b", "a\"", "device", "a,b", "9", "count"};
     static const char *const bad_intervals[] = {"", "A", "a=1s", "a,b", "everything"};
     struct features features = {0};
     struct intervals intervals = {0};
@@ -180,10 +180,11 @@ static void test_catalog__only_legal_names_are_added_each_once(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         catalog_add_feature(&features, bad[i]);
     assert_int_equal(features.count, 0);
-    for (size_t i = 0; i < 100; i++) {
-        strcpy(name, "f00");
-        name[1] = (char)('0' + i / 10);
-        name[2] = (char)('0' + i % 10);
+    for (size_t i = 0; i < FEATURES_MAX + 50; i++) {
+        strcpy(name, "f000");
+        name[1] = (char)('0' + i / 100);
+        name[2] = (char)('0' + i / 10 % 10);
+        name[3] = (char)('0' + i % 10);
         catalog_add_feature(&features, name);
         catalog_add_feature(&features, name);
     }

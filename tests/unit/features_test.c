@@ -23,8 +23,9 @@ static void test_features__a_list_keeps_its_order(void **state)
 static void test_features__names_that_are_no_columns_are_refused(void **state)
 {
     static const char *const cases[] = {
-        "",    ",",      "a,",          "A",     "a b",    "a;drop",    "1a",  "_a",
-        "a,a", "status", "recorded_at", "value", "device", "timestamp", "seq", "d\xc3\xbc"};
+        "",    ",",      "a,",          "-a",    "a b",    "a;drop",    "1a",  "_a",
+        "a,a", "status", "recorded_at", "value", "device", "timestamp", "seq", "d\xc3\xbc",
+        ".",   "..",     "a/b",         "a+",    "Seq",    "deviceId",  "a\"", "a'"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -45,6 +46,7 @@ static void test_features__a_refusal_names_the_reason(void **state)
         const char *reason;
     } cases[] = {{"a,xmin", "\"xmin\" is a column that PostgreSQL gives every table"},
                  {"count", "\"count\" is a member that answers have beside the features"},
+                 {"Status", "\"Status\" is a column of every reading"},
                  {"deviceid", "\"deviceid\" is a column of every reading"},
                  {"sort_order", "\"sort_order\" is a column of every peak"}};
 

@@ -44,7 +44,7 @@ static void test_json_scan__members_are_those_of_the_outermost_object(void **sta
 
 static void test_json_scan__more_members_than_are_kept_are_counted(void **state)
 {
-    char text[2048] = "{";
+    char text[8192] = "{";
     size_t bytes = 1;
 
     (void)state;

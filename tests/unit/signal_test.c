@@ -131,8 +131,8 @@ static void test_signal__ranges_are_read(void **state)
 static void test_signal__what_is_no_range_is_told_and_changes_nothing(void **state)
 {
     static const char *const texts[] = {
-        "a=1",      "a=1..",  "a=..2",         "a=2..1", "a=1..2..3", "a=x..2",     "a=0..1e13",
-        "a=nan..1", "A=1..2", "a=1..2,a=3..4", "",       "a=0..inf",  "status=1..2"};
+        "a=1",      "a=1..",    "a=..2",         "a=2..1", "a=1..2..3", "a=x..2",     "a=0..1e13",
+        "a=nan..1", "a b=1..2", "a=1..2,a=3..4", "",       "a=0..inf",  "status=1..2"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

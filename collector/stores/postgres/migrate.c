@@ -133,10 +133,10 @@ static void submit_step(struct migrate *migrate)
     }
     buffer_clear(sql);
     if (migrate->step == STEP_FEATURES) {
-        buffer_put_text(sql, "BEGIN;");
+        buffer_put_text(sql, "SELECT add_features(ARRAY[");
         for (size_t i = 0; i < migrate->features->count; i++)
-            buffer_printf(sql, "SELECT add_feature('%s');", migrate->features->names[i]);
-        buffer_put_text(sql, "COMMIT");
+            buffer_printf(sql, "%s'%s'", i > 0 ? ", " : "", migrate->features->names[i]);
+        buffer_put_text(sql, "])");
         submit(migrate, buffer_text(sql));
     } else if (migrate->step == STEP_PARTITIONS) {
         buffer_printf(sql, MAKE_PARTITIONS_SQL, migrate->partition);
