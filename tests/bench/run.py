@@ -18,13 +18,14 @@ import front
 import hotspots
 import ingest
 import latency
+import mapped
 import parts
 import peer_bench
 from report import Section, document
 from rig import CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
-PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "backlog", "http", "fleet", "windows", "peers"]
+PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "peers"]
 
 
 def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
@@ -51,6 +52,8 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
     idle = latency.idle(on, 2 if quick else 5, 2 if quick else 4) if "idle" in wanted else {}
     if idle or slow:
         sections.append(latency.rest_section(idle, slow, floods))
+    if "mapped" in wanted:
+        sections.append(mapped.mapped_section(mapped.mapped(on, runs, seconds, 20 if quick else 100)))
     if "backlog" in wanted:
         count, times = (100_000, 1) if quick else (1_000_000, min(runs, 3))
         figures = []

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import shapes
 from published import Eras, Settings
 from servers import LOOPBACK, Program, free_port
 
@@ -51,6 +53,15 @@ class Cast:
         self.httpapi: Program | None = None
         self.has_retention = False
         self._more = more
+        # One of them reads messages of other shapes, too. It keeps all features: what a mapping does not keep of a message
+        # is no part of what the reading is known by.
+        self.mapped = rng.choice(list(SITES))
+        self.mappings = stack.logs / f"mappings-{self.mapped}.json"
+        self.mappings.write_text(shapes.mapping(self.mapped_site, FEATURES))
+
+    @property
+    def mapped_site(self) -> str:
+        return SITES[self.mapped].split("/")[0]
 
     # --- Collectors
 
@@ -62,6 +73,7 @@ class Cast:
             subscribe=SITES[owner].replace("{}", "+"),
             metrics_listen=f"{LOOPBACK}:{free_port()}",
             **{**self.settings[owner].for_collector(), **self._more(owner)},
+            **({"mappings": self.mappings} if owner == self.mapped else {}),
         )
         program.start()
         return program
@@ -97,7 +109,11 @@ class Cast:
 
     def change(self, owner: str) -> None:
         """Other settings for its next start."""
-        self.settings[owner] = some_settings(self.rng)
+        self.settings[owner] = self._some_settings(owner)
+
+    def _some_settings(self, owner: str) -> Settings:
+        settings = some_settings(self.rng)
+        return replace(settings, features=FEATURES) if owner == self.mapped else settings
 
     # --- httpapi
 
@@ -123,7 +139,7 @@ class Cast:
 
     def agree(self) -> None:
         """Everybody has the same settings, so that boards can answer."""
-        agreed = some_settings(self.rng)
+        agreed = self._some_settings(self.mapped)
         for owner in SITES:
             if self.settings[owner] != agreed:
                 self.end_all(owner, kindly=True)

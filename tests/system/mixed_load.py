@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import shapes
 from faults import sending
 from oracle import Message, Publisher, now_us, to_text
 
@@ -33,12 +34,14 @@ class MixedFleet:
         features: Sequence[str],
         sites: Sequence[str] = ("devices/{}/readings",),
         devices: Sequence[str] = DEVICES,
+        mapped_site: str | None = None,
     ) -> None:
         self.rng = rng
         self.publisher = publisher
         self.features = features
         self.sites = sites
         self.devices = list(devices)
+        self.mapped_site = mapped_site  # a collector reads messages of other shapes there
         self.sent = 0  # messages
         self.numbers: Counter[str] = Counter()
         self._last_us = 0
@@ -101,6 +104,8 @@ class MixedFleet:
         device = rng.choice(self.devices)
         chance = rng.random()
         self.sent += 1
+        if self.mapped_site and rng.random() < 0.3:
+            return self.send_mapped(self.mapped_site, device)
         if chance < 0.03:
             text = f"{rng.randrange(10**9)}"
             return self.send_document(device, {"timestamp": to_text(now_us()), self.features[0]: text})
@@ -117,6 +122,16 @@ class MixedFleet:
                 several.insert(rng.randrange(len(several)), bad)
             return self.send_document(device, several)
         return self.send_document(device, first)
+
+    def send_mapped(self, site: str, device: str) -> Message:
+        rng = self.rng
+        if rng.random() < 0.05:
+            topic, payload = shapes.refused(rng, site, device)
+        else:
+            us = self._time_us()
+            document = self.reading(device, us if rng.random() < 0.95 else None)
+            topic, payload = rng.choice(shapes.SENDERS)(rng, site, device, document, us)
+        return self.publisher.send_bytes(topic, payload, readings=())
 
     def send_document(self, device: str, document: Any) -> Message:
         separators = self.rng.choice([(",", ":"), (", ", ": "), (" ,\n", " : ")])

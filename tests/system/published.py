@@ -24,6 +24,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from oracle import FEATURES, Database, Message, Publisher, Verdict, now_us
+from shapes import Said, shape_of
 
 STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE")
 _NOT_FEATURES = {"deviceId", "timestamp", "status", "seq"}
@@ -51,7 +52,7 @@ class Sample(NamedTuple):
 
     topic: str
     device_id: str
-    element: bytes  # from its { to its }
+    identity: int  # of its bytes, from its { to its }; of a mapped message what shapes.py says
     at_us: int | None  # None: it gives no time, so it gets that of its arrival
     status: str | None
     values: dict[str, float]  # all that were sent, whether or not a collector keeps them
@@ -139,7 +140,16 @@ def _sample(message: Message, element: bytes, value: Any) -> Sample:
             raise Refused(name)
         values[name] = float(item) + 0.0  # -0 and 0 are one number
     at_us = moment_us(known["timestamp"]) if "timestamp" in known else None
-    return Sample(message.topic, device_id, element, at_us, known.get("status"), values, known.get("seq"), message)
+    return Sample(message.topic, device_id, content_hash(element), at_us, known.get("status"), values, known.get("seq"), message)
+
+
+def _mapped_sample(message: Message) -> Sample:
+    said = Said(message.topic, message.payload, lambda payload: _decoder.decode(payload.decode()), content_hash)
+    if said.status is None and not said.values:
+        raise Refused("no value")
+    at_us = moment_us(said.time) if said.time is not None else said.us
+    device_id = message.topic.split("/")[-2]
+    return Sample(message.topic, device_id, said.identity, at_us, said.status, said.values, said.seq, message)
 
 
 def samples_of(message: Message) -> tuple[list[Sample], list[bytes]]:
@@ -147,6 +157,11 @@ def samples_of(message: Message) -> tuple[list[Sample], list[bytes]]:
     test must not send members that no feature could be."""
     found: list[Sample] = []
     refused: list[bytes] = []
+    if shape_of(message.topic):
+        try:
+            return [_mapped_sample(message)], []
+        except (Refused, ValueError):
+            return [], [message.payload]
     try:
         for element, value in elements(message.payload):
             try:
@@ -238,7 +253,7 @@ class Ledger:
     def add(self, message: Message) -> None:
         samples, refused = samples_of(message)
         for sample in samples:
-            self._samples[sample.device_id, content_hash(sample.element)].append(sample)
+            self._samples[sample.device_id, sample.identity].append(sample)
         self._refused += [(message, element) for element in refused]
 
     def fact(self, device_id: str, at_us: int, hash64: int, received_us: int, xid: int) -> Fact | None:

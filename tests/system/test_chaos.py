@@ -30,6 +30,7 @@ from faults import answers, assert_bounded, database_through, is_stored, mqtt_th
 from mixed_load import DEVICES, MixedFleet
 from oracle import now_us, reading
 from proxy import DOWN, UP, Proxy
+from shapes import probes
 from servers import is_alive, until
 
 ROUND_S = 120
@@ -210,8 +211,16 @@ def wreak(faults: list[Fault], rng: random.Random, seconds: float) -> None:
             fault.end()
 
 
-def taken_everywhere(publisher) -> None:
+def taken_everywhere(publisher, mapped_site) -> None:
     """Each site has a subscriber, so nothing that is published from now on goes to nobody."""
+    for topic, payload in probes(mapped_site):
+
+        def is_taken_there(topic=topic, payload=payload):
+            message = publisher.send_bytes(topic, payload, readings=())
+            publisher.wait()
+            return message.is_acknowledged
+
+        until(is_taken_there, 30, f"somebody subscribes to {topic}", pause=0.1)
     for site in SITES.values():
 
         def is_taken(site=site):
@@ -223,7 +232,8 @@ def taken_everywhere(publisher) -> None:
 
 
 def arrived_everywhere(stack, publisher, timeout: float) -> None:
-    """A last reading at each site is stored, and then another: what may have been in the batch of the first, too."""
+    """A last reading at each site is stored, and then another: what may have been in the batch of the first, too. (A
+    collector has one session, so what it reads by mappings comes in the same order.)"""
     publisher.wait(timeout)
     for owner, site in 2 * list(SITES.items()):
         last = reading(f"last of {owner}", now_us(), temperature=0.0)
@@ -253,10 +263,10 @@ def test_chaos(stack, postgres, rng, number, seconds):
         cast = Cast(stack, chance, more)
         publisher = stack.publisher()
         devices = [*DEVICES, *(f"device_{i}" for i in range(100, 130))]
-        fleet = MixedFleet(random.Random(rng.random()), publisher, FEATURES, list(SITES.values()), devices)
+        fleet = MixedFleet(random.Random(rng.random()), publisher, FEATURES, list(SITES.values()), devices, cast.mapped_site)
         cast.start("collector")  # makes the tables
         cast.start_everybody()
-        taken_everywhere(publisher)
+        taken_everywhere(publisher, cast.mapped_site)
         faults = [
             *(fault for owner in SITES for fault in faults_of_collector(cast, owner)),
             *faults_of_httpapi(cast),

@@ -95,6 +95,21 @@ def test_a_message_has_readings_and_what_is_to_be_rejected():
         assert samples_of(Message("devices/d/readings", payload, None)) == ([], [payload]), payload
 
 
+def test_messages_of_other_shapes_are_read_as_their_mapping_says():
+    tele = b'{"Time":1764158400,"Seq":7,"State":{"Power":"OFF"},"Sensor":{"Temperature":-0.0},"Uptime":3}'
+    senml = b'[{"bn":"urn:dev:x:","bt":1764158400.000001,"n":"x","v":5},{"n":"t","v":1.50},{"n":"status","vs":"ON"}]'
+    cases = [
+        ("s/tele/d/SENSOR", tele, (1764158400 * S, "OFF", {"temperature": 0.0}, 7)),
+        ("s/text/d/t", b"21.5", (None, None, {"t": 21.5}, None)),
+        ("s/senml/d/up", senml, (1764158400 * S + 1, "ON", {"t": 1.5}, None)),
+    ]
+    for topic, payload, expected in cases:
+        (sample,), refused = samples_of(Message(topic, payload, None))
+        assert (sample.at_us, sample.status, sample.values, sample.seq) == expected and sample.device_id == "d" and not refused
+    for payload in (b'{"Uptime":1}', b"{", b'{"Time":"never","Sensor":{"T":1}}'):
+        assert samples_of(Message("s/tele/d/SENSOR", payload, None)) == ([], [payload])
+
+
 def test_a_row_is_found_by_its_bytes_and_has_the_features_that_were_kept():
     eras = Eras()
     eras.begin("collector", Settings(features=("t",)))
