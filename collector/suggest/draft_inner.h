@@ -1,7 +1,7 @@
 /* draft_inner.h: what draft.c and the files of each kind of payload share and nobody else needs.
  *
- * Files    draft.c (texts, statuses, the frame of a mapping), draft_json.c (objects and lists), draft_senml.c
- *          (SenML and Sparkplug).
+ * Files    draft.c (texts, statuses, the frame of a mapping), draft_json.c (objects and lists), draft_senml.c,
+ *          draft_sparkplug.c.
  */
 #ifndef HIGHWATER_SUGGEST_DRAFT_INNER_H
 #define HIGHWATER_SUGGEST_DRAFT_INNER_H

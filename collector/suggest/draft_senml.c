@@ -1,4 +1,3 @@
-/* Payloads that a decoder turns into JSON before the rules see them. */
 #include "collector/suggest/draft_inner.h"
 
 #include "collector/decoders/senml.h"
@@ -136,15 +135,4 @@ bool draft_senml(struct sheet *sheet, struct draft *draft, struct feature_names 
     is_used = labels.renames.keys > 0 || *labels.status;
     sheet_release(&labels.renames);
     return is_used;
-}
-
-/* ---- Sparkplug B ---------------------------------------------------------------------------- */
-
-bool draft_sparkplug(struct sheet *sheet, struct draft *draft, struct feature_names *names)
-{
-    (void)sheet;
-    (void)names;
-    draft->why =
-        "it is Sparkplug B: mappings/sparkplug.json is made for it; name its metrics there";
-    return false;
 }

@@ -26,6 +26,7 @@ static const struct family families[] = {
      false},
     {"v3/{application}/devices/{device}/up", "The Things Stack", "the-things-stack.json", false,
      false},
+    {"spBv1.0/STATE/{rest*}", "Sparkplug B", "sparkplug.json", true, false},
     {"spBv1.0/{group}/{type}/{edge}/{device}", "Sparkplug B", "sparkplug.json", false, true},
     {"spBv1.0/{group}/{type}/{edge}", "Sparkplug B", "sparkplug.json", false, true},
     {"devices/{device}/readings", "Highwater's own contract", NULL, false, false},

@@ -89,9 +89,7 @@ static size_t steps_at_first(const char *text)
 /* Cut, with a letter first, and none that means something else (features.h). */
 static void make_legal(char out[FEATURE_NAME_MAX + 1], const char *text)
 {
-    char lower[FEATURE_NAME_MAX + 1];
-    char error[256];
-    struct features features;
+    char plain[FEATURE_NAME_MAX + 1];
     size_t bytes = strlen(text);
 
     if (bytes > FEATURE_NAME_MAX)
@@ -101,10 +99,10 @@ static void make_legal(char out[FEATURE_NAME_MAX + 1], const char *text)
     else
         snprintf(out, FEATURE_NAME_MAX + 1, "n%s",
                  strlen(text) == FEATURE_NAME_MAX ? text + 1 : text);
-    for (size_t i = 0; i <= strlen(out); i++)
-        lower[i] = (char)tolower((unsigned char)out[i]);
-    if (!features_parse(&features, lower, error, sizeof(error)))
-        snprintf(out, FEATURE_NAME_MAX + 1, "measured_%.20s", lower);
+    if (!feature_name_taken(out))
+        return;
+    memcpy(plain, out, sizeof(plain));
+    snprintf(out, FEATURE_NAME_MAX + 1, "measured_%.20s", plain);
 }
 
 static void add(struct features *features, const char *name)
