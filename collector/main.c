@@ -140,7 +140,7 @@ static int run_try_mapping(const struct settings *s)
 
 static int run_suggest_mapping(const struct settings *s)
 {
-    const struct suggest_config config = {.mqtt = settings_mqtt(s),
+    const struct suggest_config config = {.settings = s,
                                           .filter = s->filter_text ? s->filter_text : "#",
                                           .for_us =
                                               s->for_us ? s->for_us : 30 * TIMESTAMP_US_PER_S};

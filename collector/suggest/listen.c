@@ -1,7 +1,9 @@
 #include "collector/suggest/listen.h"
 
+#include "collector/settings.h"
 #include "collector/suggest/suggest.h"
 #include "shared/base/timestamp.h"
+#include "shared/net/mqtt_link.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -127,7 +129,7 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
 
 static bool hear(struct listener *l)
 {
-    struct mqtt_link_config mqtt = l->config->mqtt;
+    struct mqtt_link_config mqtt = settings_mqtt(l->config->settings);
     char error[256];
 
     snprintf(l->client_id, sizeof(l->client_id), "highwater-suggest-%ld-%llx", (long)getpid(),

@@ -10,10 +10,12 @@
 #ifndef HIGHWATER_SUGGEST_LISTEN_H
 #define HIGHWATER_SUGGEST_LISTEN_H
 
-#include "shared/net/mqtt_link.h"
+#include <stdint.h>
+
+struct settings;
 
 struct suggest_config {
-    struct mqtt_link_config mqtt;
+    const struct settings *settings; /* how to reach the broker */
     const char *filter;
     int64_t for_us;
 };
