@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def command(stack, name: str, url: str, **settings):
     running = stack.program(program, [*args, url] if name == "verify" else args, database_url=url, **settings)
     running.start()
     return running
+
+
+def answers(stack) -> bool:
+    with contextlib.suppress(OSError):
+        return stack.get("/healthz", stack.metrics_port)[0] == 200
+    return False
 
 
 @pytest.fixture
@@ -86,6 +93,19 @@ def test_migrate_gives_up_when_another_does_not_end(stack):
         assert program.wait(20) == 1
         assert "lock timeout" in program.tail(1)
     connection.close()
+
+
+def test_a_collector_that_waits_for_the_schema_is_alive_and_starts_then(stack):
+    """Its status, its boards and its metrics are due each second, whether it has begun to store or not."""
+    with stack.database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended('highwater schema', 0))")
+        collector = stack.start_collector()
+        until(lambda: answers(stack) and time.time() - stack.metrics()["highwater_start_time_seconds"] > 2.5)
+        status, _, body = stack.get("/readyz", stack.metrics_port)
+        assert status == 503 and b"the database is away" in body
+    connection.close()
+    until(lambda: stack.get("/readyz", stack.metrics_port)[0] == 200)
+    assert collector.terminate() == 0
 
 
 # --- Sending rejected messages again ------------------------------------------------------------------
