@@ -1,11 +1,14 @@
 #include "shared/base/log.h"
 
 #include "shared/base/timestamp.h"
+#include "shared/base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINE_SIZE = 2048 };
 
 static const char *program_name = "highwater";
 static enum log_level least = LOG_LEVEL_INFO;
@@ -22,23 +25,49 @@ void log_init(const char *program)
     }
 }
 
+/* Copies what can be seen, and the rest as \xNN, as far as it fits; returns its length. Whoever logs
+ * what others have said escapes it; this is for what a library has said in their words. */
+static size_t put_visible(char *out, size_t out_bytes, const char *text)
+{
+    size_t used = 0;
+    size_t length;
+
+    for (size_t left = strlen(text); left > 0; left -= length, text += length) {
+        bool is_seen;
+
+        length = utf8_length((const unsigned char *)text, left);
+        is_seen = length > 0 && utf8_is_visible(text, length);
+        if (!is_seen)
+            length = 1;
+        if (used + (is_seen ? length : 4) >= out_bytes)
+            break;
+        if (is_seen)
+            memcpy(out + used, text, length);
+        else
+            snprintf(out + used, 5, "\\x%02x", (unsigned char)*text);
+        used += is_seen ? length : 4;
+    }
+    return used;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
-    char line[2048];
+    char text[LINE_SIZE];
+    char line[LINE_SIZE];
     char when[TIMESTAMP_TEXT_SIZE];
     va_list args;
-    int head;
     size_t used;
 
     if (level < least)
         return;
     timestamp_format(when, timestamp_now());
     strcpy(when + 23, "Z"); /* milliseconds are enough for people */
-    head = snprintf(line, sizeof(line), "%s %s %s ", when, program_name, level_names[level]);
+    used =
+        (size_t)snprintf(line, sizeof(line), "%s %s %s ", when, program_name, level_names[level]);
     va_start(args, format);
-    vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    used = strlen(line);
+    used += put_visible(line + used, sizeof(line) - used - 1, text);
     line[used] = '\n';
     fwrite(line, 1, used + 1, stderr);
 }

@@ -1,8 +1,10 @@
 /* log.h: one line per event on standard error.
  *
  * Shape    2026-11-23T12:00:00.123Z collector info mqtt: connecting -> up
+ *          What cannot be seen (control and invisible characters, what is no UTF-8) is \xNN in it.
  * Errors   none; a line that does not fit 2,048 bytes is cut.
- * Use      programs log, libraries return. Bytes from outside go through log_escaped() first.
+ * Use      programs log, libraries return. Bytes from outside go through log_escaped() first, so that
+ *          they can be told from ours.
  */
 #ifndef HIGHWATER_LOG_H
 #define HIGHWATER_LOG_H

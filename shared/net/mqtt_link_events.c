@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void say_terms(const struct mqtt_link *link)
 {
@@ -40,6 +41,7 @@ static void note_message(struct mqtt_link *link)
 static bool is_renamed(struct mqtt_link *link, const mosquitto_property *properties)
 {
     char *assigned = NULL;
+    char shown[48];
     char reason[sizeof(link->failure)];
 
     if (!link->config.client_id ||
@@ -47,8 +49,9 @@ static bool is_renamed(struct mqtt_link *link, const mosquitto_property *propert
                                         false))
         return false;
     snprintf(reason, sizeof(reason),
-             "the broker has assigned the client id \"%.40s\" though ours is \"%.80s\"",
-             assigned ? assigned : "", link->config.client_id);
+             "the broker has assigned the client id \"%s\" though ours is \"%.80s\"",
+             log_escaped(shown, sizeof(shown), assigned, assigned ? strlen(assigned) : 0),
+             link->config.client_id);
     free(assigned);
     link->wants_instance = true;
     mqtt_link_go_down(link, reason);

@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -50,10 +52,58 @@ static void test_log__every_byte_in_every_room_stays_within_it(void **state)
     }
 }
 
+/* What log_line() writes of a text, without the time. */
+static const char *logged(char *out, size_t bytes, const char *text)
+{
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    size_t got;
+
+    assert_non_null(file);
+    fflush(stderr);
+    dup2(fileno(file), STDERR_FILENO);
+    log_info("%s", text);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(file);
+    got = fread(out, 1, bytes - 1, file);
+    out[got] = '\0';
+    fclose(file);
+    return strstr(out, " info ") + 6;
+}
+
+static void test_log__a_line_is_one_line_of_what_can_be_seen(void **state)
+{
+    static const char *const cases[][2] = {
+        {"plain, \xc3\xa9 \xe6\xb8\xa9 \xf0\x9f\x8c\xa1 a\\b",
+         "plain, \xc3\xa9 \xe6\xb8\xa9 \xf0\x9f\x8c\xa1 a\\b\n"},
+        {"two\nlines\r", "two\\x0alines\\x0d\n"},
+        {"\x1b[2J\x7f\t", "\\x1b[2J\\x7f\\x09\n"},
+        {"\xff\xc3", "\\xff\\xc3\n"},
+        {"\xc2\x9b", "\\xc2\\x9b\n"}, /* C1: an escape sequence's start */
+        {"a\xe2\x80\xae"
+         "b",
+         "a\\xe2\\x80\\xaeb\n"}, /* what turns the line around */
+    };
+    char out[4096];
+    char many[3000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(logged(out, sizeof(out), cases[i][0]), cases[i][1]);
+    memset(many, '\n', sizeof(many) - 1);
+    many[sizeof(many) - 1] = '\0';
+    logged(out, sizeof(out), many);
+    assert_in_range(strlen(out), 2000, 2048);
+    assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__what_is_escaped_is_printable_and_fits),
+        cmocka_unit_test(test_log__a_line_is_one_line_of_what_can_be_seen),
         cmocka_unit_test(test_log__every_byte_in_every_room_stays_within_it),
     };
 
