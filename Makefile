@@ -268,7 +268,7 @@ PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
 JOBS ?= $(if $(filter -s --pdb,$(ARGS)),1,$(shell n=$$((2 * $$(nproc))); echo $$((n < 8 ? n : 8))))
 spread = $(if $(filter-out 1,$(JOBS)),-n $(JOBS))
 
-test: ## unit tests, the short system tests, the page's; about 5 minutes
+test: ## unit tests, the short system tests, the page's; about 8 minutes
 	@failed=0; for t in test-unit test-system test-page; do \
 	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
 
