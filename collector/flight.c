@@ -48,8 +48,7 @@ static void make_room(struct flight *f, struct staircase_kind *kind)
             f->capacity + (f->capacity < 8u * GROWTH_SLOTS ? GROWTH_SLOTS : f->capacity / 8u));
 }
 
-void flight_insert(struct flight *f, struct staircase_kind *kind, size_t index,
-                   const struct reading *reading)
+void flight_insert(struct flight *f, struct staircase_kind *kind, size_t index, const void *step)
 {
     if (f->start > 0 && index < f->count / 2u + 1u && index < f->count) {
         f->start--;
@@ -59,7 +58,7 @@ void flight_insert(struct flight *f, struct staircase_kind *kind, size_t index,
         memmove(flight_slot(f, kind, index + 1), flight_slot(f, kind, index),
                 (f->count - index) * kind->stride);
     }
-    memcpy(flight_slot(f, kind, index), reading, kind->stride);
+    memcpy(flight_slot(f, kind, index), step, kind->stride);
     f->count++;
     kind->steps++;
 }
@@ -113,4 +112,13 @@ void flight_release(struct flight *f, struct staircase_kind *kind)
     kind->slots -= f->capacity;
     free(f->slots);
     *f = (struct flight){0};
+}
+
+void flight_keep(struct flight *f, const struct staircase_kind *kind, struct pack_move *move)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        struct staircase_ref *ref = (void *)flight_slot(f, kind, i);
+
+        ref->at = pack_keep(move, ref->at);
+    }
 }

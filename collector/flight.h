@@ -1,6 +1,6 @@
 /* flight.h: a run of a staircase's steps, in one array.
  *
- * Shape    steps in ascending time, whole readings side by side; the array may have slots free in
+ * Shape    steps in ascending time, side by side; the array may have slots free in
  *          front, whose steps have expired or are still to come, and at the end. A staircase of few
  *          steps is one flight, a tower has many (tower.h). Inside the staircase only: everybody
  *          else includes staircase.h.
@@ -22,22 +22,16 @@ static inline unsigned char *flight_slot(const struct flight *flight,
     return flight->slots + (flight->start + index) * kind->stride;
 }
 
-static inline const struct reading *flight_step(const struct flight *flight,
-                                                const struct staircase_kind *kind, size_t index)
-{
-    return (const void *)flight_slot(flight, kind, index);
-}
-
 static inline int64_t flight_time(const struct flight *flight, const struct staircase_kind *kind,
                                   size_t index)
 {
-    return flight_step(flight, kind, index)->recorded_at_us;
+    return step_time(kind, flight_slot(flight, kind, index));
 }
 
 static inline double flight_height(const struct flight *flight, const struct staircase_kind *kind,
                                    size_t index)
 {
-    return staircase_height(kind, flight_step(flight, kind, index));
+    return step_height(kind, flight_slot(flight, kind, index));
 }
 
 /* The first step whose time is after `after_us`, or count. */
@@ -60,9 +54,9 @@ static inline size_t flight_first_after(const struct flight *flight,
 /* Gives the flight so many slots, which are at least its steps. */
 void flight_set_capacity(struct flight *flight, struct staircase_kind *kind, size_t capacity);
 
-/* Puts a reading in front of the step at `index`, or after the last. */
+/* Puts a step in front of the one at `index`, or after the last. */
 void flight_insert(struct flight *flight, struct staircase_kind *kind, size_t index,
-                   const struct reading *reading);
+                   const void *step);
 
 /* Removes the steps [low, high). */
 void flight_remove(struct flight *flight, struct staircase_kind *kind, size_t low, size_t high);
@@ -77,5 +71,8 @@ void flight_shrink(struct flight *flight, struct staircase_kind *kind);
 void flight_move(struct flight *to, struct flight *from, size_t index, struct staircase_kind *kind);
 
 void flight_release(struct flight *flight, struct staircase_kind *kind);
+
+/* staircase_keep() of one flight. */
+void flight_keep(struct flight *flight, const struct staircase_kind *kind, struct pack_move *move);
 
 #endif

@@ -19,6 +19,7 @@ void tower_raise(struct staircase *s, struct staircase_kind *kind)
     struct tower *t = mem_calloc(1, sizeof(*t));
 
     t->kind = kind;
+    t->pack = kind->budget->pack;
     t->owner = s;
     t->capacity = TOWER_DIRECTORY_LEAST;
     t->directory = mem_calloc(t->capacity, sizeof(*t->directory));
@@ -123,28 +124,30 @@ static int64_t time_before(const struct tower *t, struct tower_place place)
     return place.flight > 0 ? tower_newest_time(t, place.flight - 1) : INT64_MIN;
 }
 
-bool tower_insert(struct staircase *s, const struct reading *reading, int64_t expired_us,
-                  int64_t *earlier_us)
+bool tower_insert(struct staircase *s, const void *step, int64_t expired_us, int64_t *earlier_us)
 {
     struct tower *t = s->tower;
     struct staircase_kind *kind = t->kind;
     struct staircase_budget *budget = kind->budget;
-    double height = staircase_height(kind, reading);
+    int64_t at_us = step_time(kind, step);
+    double height = step_height(kind, step);
     struct tower_usage before = tower_usage_of(t);
     struct tower_place low, high; /* the steps [low, high) give way */
     bool is_new = true;
 
+    if (kind->has_refs)
+        t->reading_bytes = pack_mean_bytes(t->pack);
     tower_drop_expired(t, expired_us);
-    if (t->count > 0 && tower_newest_time(t, t->count - 1) < reading->recorded_at_us)
+    if (t->count > 0 && tower_newest_time(t, t->count - 1) < at_us)
         low = high = tower_end_of(t);
     else
-        low = high = tower_first_after(t, reading->recorded_at_us - 1);
+        low = high = tower_first_after(t, at_us - 1);
     if (!tower_is_end(t, high)) { /* a late one, see staircase.c */
-        const struct reading *next = tower_step_at(t, high);
+        const void *next = tower_step_at(t, high);
 
-        if (next->recorded_at_us != reading->recorded_at_us)
-            is_new = staircase_height(kind, next) < height;
-        else if (staircase_is_better(kind, reading, next))
+        if (step_time(kind, next) != at_us)
+            is_new = step_height(kind, next) < height;
+        else if (step_is_better(kind, step, next))
             high.index++;
         else
             is_new = false;
@@ -155,7 +158,7 @@ bool tower_insert(struct staircase *s, const struct reading *reading, int64_t ex
         if (low.flight != high.flight || low.index != high.index)
             low = remove_steps(t, low, high);
         low = make_place(t, low);
-        flight_insert(tower_flight_at(t, low.flight), kind, low.index, reading);
+        flight_insert(tower_flight_at(t, low.flight), kind, low.index, step);
         *earlier_us = time_before(t, low);
     }
     tower_settle(t, before);
@@ -164,18 +167,18 @@ bool tower_insert(struct staircase *s, const struct reading *reading, int64_t ex
     return is_new;
 }
 
-const struct reading *tower_best_after(const struct tower *t, int64_t after_us)
+const void *tower_best_after(const struct tower *t, int64_t after_us)
 {
     struct tower_place place = tower_first_after(t, after_us);
 
     return tower_is_end(t, place) ? NULL : tower_step_at(t, place);
 }
 
-const struct reading *tower_newest(const struct tower *t)
+const void *tower_newest(const struct tower *t)
 {
     const struct flight *f = tower_flight_at(t, t->count - 1);
 
-    return flight_step(f, t->kind, f->count - 1u);
+    return flight_slot(f, t->kind, f->count - 1u);
 }
 
 size_t tower_count(const struct tower *t)
@@ -200,4 +203,15 @@ void tower_release(struct staircase *s)
 
     tower_remove_flights(t, 0, t->count);
     tower_forget(t);
+}
+
+void tower_moved(struct staircase *s)
+{
+    s->tower->owner = s;
+}
+
+void tower_keep(struct tower *t, struct pack_move *move)
+{
+    for (size_t i = 0; i < t->count; i++)
+        flight_keep(tower_flight_at(t, i), t->kind, move);
 }

@@ -19,12 +19,14 @@
 void tower_raise(struct staircase *staircase, struct staircase_kind *kind);
 
 /* These are the staircase's calls of the same names. */
-bool tower_insert(struct staircase *staircase, const struct reading *reading, int64_t expired_us,
+bool tower_insert(struct staircase *staircase, const void *step, int64_t expired_us,
                   int64_t *earlier_us);
-const struct reading *tower_best_after(const struct tower *tower, int64_t after_us);
-const struct reading *tower_newest(const struct tower *tower);
+const void *tower_best_after(const struct tower *tower, int64_t after_us);
+const void *tower_newest(const struct tower *tower);
 size_t tower_count(const struct tower *tower);
 void tower_trim(struct staircase *staircase, int64_t expired_us);
 void tower_release(struct staircase *staircase);
+void tower_moved(struct staircase *staircase);
+void tower_keep(struct tower *tower, struct pack_move *move);
 
 #endif

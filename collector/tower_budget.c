@@ -1,5 +1,9 @@
 /* The largest towers give way, a flight at a time: of their older half, whose steps lead only the
- * longest intervals, every second step. Small ones lose nothing to one that is out of bounds. */
+ * longest intervals, every second step. Small ones lose nothing to one that is out of bounds.
+ *
+ * Steps that refer to readings are charged for them, each tower for all of its own, though others
+ * may refer to the same: what would be left of a reading if the others went. So all together never
+ * take more than the limit, and less where several features of a device fall at once. */
 #include "collector/tower_inner.h"
 
 #include <math.h>
@@ -42,7 +46,7 @@ void tower_account(struct tower *t)
 {
     struct staircase_budget *budget = t->kind->budget;
     uint64_t table_bytes = sizeof(*t) + t->capacity * sizeof(*t->directory);
-    uint64_t bytes = table_bytes + t->slots * t->kind->stride;
+    uint64_t bytes = table_bytes + t->slots * t->kind->stride + t->steps * t->reading_bytes;
     bool has_size_changed;
 
     if (bytes == t->bytes)
@@ -83,6 +87,8 @@ static void thin(struct tower *t, struct flight *f, size_t count)
             memmove(flight_slot(f, kind, kept++), flight_slot(f, kind, i + 1), kind->stride);
     }
     kind->coarsened += count - kept;
+    if (kind->has_refs)
+        pack_forget(t->pack, count - kept);
     flight_remove(f, kind, kept, count);
 }
 
@@ -120,10 +126,13 @@ static struct tower *largest(const struct staircase_budget *budget)
  * which it will; and a tower of few steps is none any more. */
 void tower_keep_budget(struct staircase_budget *budget, int64_t expired_us)
 {
+    struct pack *pack = budget->pack;
+
     while (budget->bytes > budget->limit_bytes) {
         struct tower *t = largest(budget);
         struct tower_usage before = tower_usage_of(t);
 
+        budget->pack = t->pack;
         if (tower_drop_expired(t, expired_us)) {
             if (t->count > 0)
                 flight_shrink(tower_flight_at(t, 0), t->kind);
@@ -132,4 +141,5 @@ void tower_keep_budget(struct staircase_budget *budget, int64_t expired_us)
         }
         tower_settle(t, before);
     }
+    budget->pack = pack;
 }

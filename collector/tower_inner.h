@@ -24,8 +24,10 @@ struct tower {
     uint64_t table_bytes; /* so, too */
     struct staircase *owner;
     struct staircase_kind *kind;
-    struct tower *next;  /* in the budget's list of its size */
-    struct tower **link; /* what points to it there */
+    struct pack *pack;      /* what its steps refer to, if they do */
+    uint64_t reading_bytes; /* then, of each: the mean, as of the latest insert */
+    struct tower *next;     /* in the budget's list of its size */
+    struct tower **link;    /* what points to it there */
 };
 
 /* A step: `index` of a flight; or the place after the last flight's last. */
@@ -39,9 +41,9 @@ static inline struct flight *tower_flight_at(const struct tower *t, size_t fligh
     return &t->directory[t->start + flight];
 }
 
-static inline const struct reading *tower_step_at(const struct tower *t, struct tower_place place)
+static inline const void *tower_step_at(const struct tower *t, struct tower_place place)
 {
-    return flight_step(tower_flight_at(t, place.flight), t->kind, place.index);
+    return flight_slot(tower_flight_at(t, place.flight), t->kind, place.index);
 }
 
 static inline int64_t tower_newest_time(const struct tower *t, size_t flight)

@@ -37,12 +37,33 @@
 
 enum { CACHE_LINE = 64 };
 
+static void init_heaps(struct windows *w)
+{
+    uint32_t of_feature = w->order_count * w->interval_count;
+
+    w->heaps = mem_calloc(w->feature_count * of_feature, sizeof(*w->heaps));
+    for (uint32_t i = 0; i < w->feature_count * of_feature; i++) {
+        w->heaps[i].feature = i / of_feature;
+        w->heaps[i].place = i % of_feature;
+    }
+}
+
+/* A block has room for everything. */
+static void init_dense(struct windows *w)
+{
+    size_t staircases_end = sizeof(const char *) + w->ranking_count * sizeof(struct staircase);
+    size_t heap_count = (size_t)w->ranking_count * w->interval_count;
+
+    w->positions_offset = staircases_end;
+    w->peaks_offset = (staircases_end + heap_count * sizeof(uint32_t) + 7) & ~(size_t)7;
+    w->block_size = w->peaks_offset + w->ranking_count * reading_size(w->feature_count);
+}
+
 void windows_init(struct windows *w, size_t feature_count, unsigned orders,
                   const int64_t *lengths_us, size_t interval_count, size_t top_n,
                   uint64_t memory_limit)
 {
     size_t order_count = orders == (WINDOWS_HIGHEST | WINDOWS_LOWEST) ? 2 : 1;
-    size_t heap_count, staircases_end;
 
     assert(orders != 0 && (orders & ~(unsigned)(WINDOWS_HIGHEST | WINDOWS_LOWEST)) == 0);
     assert(feature_count > 0 && feature_count <= FEATURES_MAX);
@@ -52,6 +73,8 @@ void windows_init(struct windows *w, size_t feature_count, unsigned orders,
         .feature_count = feature_count,
         .orders = orders,
         .top_n = top_n,
+        .is_wide = feature_count > WINDOWS_DENSE_FEATURES,
+        .order_count = (uint32_t)order_count,
         .ranking_count = (uint32_t)(feature_count * order_count),
         .interval_count = (uint32_t)interval_count,
         .budget = {.limit_bytes = memory_limit ? memory_limit : WINDOWS_MEMORY_LIMIT},
@@ -63,35 +86,49 @@ void windows_init(struct windows *w, size_t feature_count, unsigned orders,
     for (size_t i = 0; i < interval_count; i++) {
         assert(lengths_us[i] > 0);
         w->lengths_us[i] = lengths_us[i];
+        w->starts_us[i] = lengths_us[i] == INTERVAL_ALL_TIME ? INT64_MAX : 0;
     }
     w->kinds = mem_calloc(w->ranking_count, sizeof(*w->kinds));
     for (uint32_t i = 0; i < w->ranking_count; i++)
         staircase_kind_init(&w->kinds[i], feature_count, i / order_count,
                             orders == WINDOWS_LOWEST || (order_count == 2 && i % 2 == 1),
                             &w->budget);
-    heap_count = w->ranking_count * interval_count;
-    w->heaps = mem_calloc(heap_count, sizeof(*w->heaps));
+    init_heaps(w);
     w->frontier = mem_calloc(top_n + 1, sizeof(*w->frontier));
-
-    staircases_end = sizeof(const char *) + w->ranking_count * sizeof(struct staircase);
-    w->positions_offset = staircases_end;
-    w->peaks_offset = (staircases_end + heap_count * sizeof(uint32_t) + 7) & ~(size_t)7;
-    w->block_size = w->peaks_offset + w->ranking_count * reading_size(feature_count);
+    if (w->is_wide)
+        windows_wide_init(w);
+    else
+        init_dense(w);
     w->block_size = (w->block_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+}
+
+/* Empties the device, but for its keys in the heaps. */
+static void clear_block(struct windows *w, unsigned char *block)
+{
+    if (w->is_wide) {
+        windows_wide_clear(w, windows_wide_of(block));
+        return;
+    }
+    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++) {
+        struct staircase_kind *kind = &w->kinds[ranking];
+        struct reading *peak = windows_block_peak(w, block, ranking);
+
+        staircase_release(windows_block_staircase(w, block, ranking), kind);
+        peak->values[kind->feature] = NAN;
+    }
 }
 
 void windows_release(struct windows *w)
 {
     for (uint32_t device = 0; device < w->device_count; device++)
-        for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++)
-            staircase_release(windows_block_staircase(windows_block_of(w, device), ranking),
-                              &w->kinds[ranking]);
+        clear_block(w, windows_block_of(w, device));
     for (size_t i = 0; i < w->chunk_count; i++)
         free(w->chunks[i].memory);
     for (size_t i = 0; i < (size_t)w->ranking_count * w->interval_count; i++)
         free(w->heaps[i].keys);
     free(w->chunks);
     free(w->frontier);
+    free(w->shown);
     free(w->heaps);
     free(w->kinds);
     free(w->starts_us);
@@ -126,10 +163,13 @@ uint32_t windows_add_device(struct windows *w, const char *id)
     block = windows_block_of(w, device);
     memset(block, 0, w->block_size);
     *windows_block_id(block) = id;
+    if (w->is_wide) {
+        windows_wide_add(w, windows_wide_of(block));
+        return device;
+    }
     for (size_t i = 0; i < (size_t)w->ranking_count * w->interval_count; i++)
         *windows_block_position(w, block, i) = NOWHERE;
-    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++)
-        windows_clear_peak(w, block, ranking);
+    clear_block(w, block);
     return device;
 }
 
@@ -143,87 +183,10 @@ void windows_clear_device(struct windows *w, uint32_t device)
     unsigned char *block = windows_block_of(w, device);
 
     for (size_t i = 0; i < (size_t)w->ranking_count * w->interval_count; i++)
-        if (*windows_block_position(w, block, i) != NOWHERE)
+        if (windows_block_has(w, block, w->heaps[i].feature) &&
+            *windows_block_position(w, block, i) != NOWHERE)
             windows_heap_remove(w, i, *windows_block_position(w, block, i));
-    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++) {
-        staircase_release(windows_block_staircase(block, ranking), &w->kinds[ranking]);
-        windows_clear_peak(w, block, ranking);
-    }
-}
-
-static void insert_peak(struct windows *w, uint32_t device, unsigned char *block, uint32_t ranking,
-                        const struct reading *reading)
-{
-    const struct staircase_kind *kind = &w->kinds[ranking];
-    struct reading *peak = windows_block_peak(w, block, ranking);
-
-    if (windows_has_feature(peak, kind) && !staircase_is_better(kind, reading, peak))
-        return;
-    memcpy(peak, reading, kind->stride);
-    for (uint32_t i = 0; i < w->interval_count; i++)
-        if (w->lengths_us[i] == INTERVAL_ALL_TIME)
-            windows_heap_raise(w, windows_heap_index(w, ranking, i), block,
-                               windows_key_of(kind, reading, device));
-}
-
-static void insert_step(struct windows *w, uint32_t device, unsigned char *block, uint32_t ranking,
-                        const struct reading *reading)
-{
-    struct staircase_kind *kind = &w->kinds[ranking];
-    struct staircase *staircase = windows_block_staircase(block, ranking);
-    int64_t earlier_us;
-
-    if (!staircase_insert(staircase, kind, reading, w->expired_us, &earlier_us))
-        return;
-    for (uint32_t i = 0; i < w->interval_count; i++)
-        if (w->lengths_us[i] != INTERVAL_ALL_TIME && earlier_us <= w->starts_us[i] &&
-            reading->recorded_at_us > w->starts_us[i])
-            windows_heap_raise(w, windows_heap_index(w, ranking, i), block,
-                               windows_key_of(kind, reading, device));
-}
-
-void windows_insert(struct windows *w, uint32_t device, const struct reading *reading,
-                    int64_t now_us)
-{
-    unsigned char *block = windows_block_of(w, device);
-
-    windows_advance(w, now_us);
-    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++) {
-        if (!windows_has_feature(reading, &w->kinds[ranking]))
-            continue;
-        insert_peak(w, device, block, ranking, reading);
-        if (reading->recorded_at_us > w->expired_us)
-            insert_step(w, device, block, ranking, reading);
-    }
-}
-
-void windows_insert_peak(struct windows *w, uint32_t device, uint32_t ranking,
-                         const struct reading *reading)
-{
-    if (windows_has_feature(reading, &w->kinds[ranking]))
-        insert_peak(w, device, windows_block_of(w, device), ranking, reading);
-}
-
-/* The steps of a device are known only once its block has arrived, so each call asks for one
- * device's block and for the steps of the device that was announced half the way ago. */
-void windows_prefetch(struct windows *w, uint32_t device)
-{
-    uint32_t *earlier = &w->announced[w->announced_count % (WINDOWS_AHEAD / 2)];
-    const unsigned char *block = windows_block_of(w, device);
-
-    if (w->announced_count >= WINDOWS_AHEAD / 2)
-        windows_prefetch_steps(w, windows_block_of(w, *earlier));
-    *earlier = device;
-    w->announced_count++;
-    for (size_t i = 0; i < w->block_size; i += CACHE_LINE)
-        __builtin_prefetch(block + i);
-}
-
-const struct reading *windows_peak(const struct windows *w, uint32_t device, uint32_t ranking)
-{
-    const struct reading *peak = windows_block_peak(w, windows_block_of(w, device), ranking);
-
-    return windows_has_feature(peak, &w->kinds[ranking]) ? peak : NULL;
+    clear_block(w, block);
 }
 
 struct windows_stats windows_stats(const struct windows *w)
@@ -241,7 +204,8 @@ struct windows_stats windows_stats(const struct windows *w)
                  (w->top_n + 1) * sizeof(*w->frontier) + heap_count * sizeof(*w->heaps) +
                  w->ranking_count * sizeof(*w->kinds) +
                  w->interval_count * (sizeof(*w->starts_us) + sizeof(*w->lengths_us)) +
-                 w->budget.table_bytes,
+                 w->budget.table_bytes + w->slot_bytes + w->pack_bytes +
+                 (w->is_wide ? (w->top_n + 1) * reading_size(w->feature_count) : 0),
     };
 
     for (uint32_t i = 0; i < w->ranking_count; i++) {

@@ -15,11 +15,14 @@
  *          price of one pass over all devices; what is then missing are readings not after
  *          stats.dropped_until_us, which the caller inserts again.
  * Memory   per device a block, a key in each heap, and up to STAIRCASE_LOW_STEPS steps for each
- *          ranking: about 1 kB. What devices with more steps take, because their values worsen all
+ *          ranking: about 1 kB with two features. From five features on each reading is held once,
+ *          packed, and a device has room only for the features that it has ever sent
+ *          (windows_wide.h): about 800 bytes for each of these. What devices with more steps take, because their values worsen all
  *          the time, is limited. Beyond the limit their staircases are coarsened (staircase.h), and
  *          windows_exact_from() says of a board whether it may suffer from that, and until when.
  * Errors   none; memory as in mem.h.
- * Cost     an insert is one device block and the tails of its staircases; a heap is touched only
+ * Cost     an insert is one device block and the tails of the staircases of the features that the
+ *          reading carries; a heap is touched only
  *          by a reading that leads its device's interval. A board is the devices it shows and
  *          those whose time has run out above them; each such repair was paid for by one insert.
  *          A device that went silent costs its block and its all-time entries, once
@@ -76,6 +79,8 @@ struct windows_heap {
     struct windows_key *keys; /* a binary heap, best first */
     uint32_t count;
     uint32_t capacity;
+    uint32_t feature;
+    uint32_t place; /* among the heaps of the feature */
 };
 
 /* A run of device blocks; blocks start on a cache line. */
@@ -88,6 +93,8 @@ struct windows {
     size_t feature_count;
     unsigned orders;
     size_t top_n;
+    bool is_wide;         /* of many features: windows_wide.h */
+    uint32_t order_count; /* rankings of a feature */
     uint32_t ranking_count;
     uint32_t interval_count;
     uint32_t device_count;
@@ -96,7 +103,8 @@ struct windows {
     int64_t expired_us;                    /* readings not after it are in no finite interval */
     int64_t dropped_until_us;              /* the highest expired_us there ever was */
     int64_t *lengths_us;                   /* per interval */
-    int64_t *starts_us;                    /* per interval: now - length */
+    int64_t *starts_us;                    /* per interval: now - length; all time: INT64_MAX,
+                                              since its truth is in no staircase */
     struct staircase_budget budget;        /* of all staircases */
     struct staircase_kind *kinds;          /* per ranking */
     struct windows_heap *heaps;            /* per ranking, per interval */
@@ -106,8 +114,12 @@ struct windows {
     struct windows_chunk *chunks;
     size_t chunk_count;
     size_t block_size;
-    size_t positions_offset; /* within a block */
+    size_t positions_offset; /* within a block, or a wide device's slot */
     size_t peaks_offset;
+    size_t slot_size;     /* of wide devices */
+    uint64_t slot_bytes;  /* of all of them together */
+    uint64_t pack_bytes;  /* so, too */
+    unsigned char *shown; /* so, too: the latest board's readings, unpacked; then the latest peak */
     uint64_t repairs;
     uint64_t rewinds;
 };

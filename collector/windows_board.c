@@ -98,6 +98,18 @@ static void remove_on_the_way(struct windows *w, size_t heap, struct frontier *f
         frontier_push(w, heap, frontier, position);
 }
 
+/* The reading of a step of the device that was opened last, for an entry of the board. */
+static const struct reading *whole_reading(const struct windows *w, const void *step, size_t entry)
+{
+    struct reading *out;
+
+    if (!w->is_wide)
+        return step;
+    out = (void *)(w->shown + entry * reading_size(w->feature_count));
+    packed_read(staircase_packed(w->kinds, step), out, w->feature_count);
+    return out;
+}
+
 /* The walk itself. Returns false when it takes more than `most_repairs`. */
 static bool walk(struct windows *w, uint32_t ranking, uint32_t interval, size_t most_repairs,
                  struct windows_entry *entries, size_t *entry_count)
@@ -112,13 +124,15 @@ static bool walk(struct windows *w, uint32_t ranking, uint32_t interval, size_t 
     while (count < w->top_n && frontier.count > 0) {
         uint32_t position = frontier.positions[0];
         struct windows_key claimed = w->heaps[heap].keys[position];
-        const struct reading *best = windows_best_reading(w, claimed.device, ranking, interval);
+        const void *best = windows_best_step(w, claimed.device, ranking, interval);
         struct windows_key actual = best ? windows_key_of(kind, best, claimed.device) : claimed;
 
         assert(!windows_key_beats(w, &actual, &claimed));
         if (best && !windows_key_beats(w, &claimed, &actual)) {
             frontier_remove(w, heap, &frontier, 0);
-            entries[count++] = (struct windows_entry){.device = claimed.device, .reading = best};
+            entries[count] = (struct windows_entry){.device = claimed.device,
+                                                    .reading = whole_reading(w, best, count)};
+            count++;
             if (count < w->top_n)
                 frontier_push_children(w, heap, &frontier, position);
             continue;

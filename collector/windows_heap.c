@@ -88,10 +88,9 @@ void windows_heap_remove(struct windows *w, size_t index, size_t at)
         heap_set_capacity(heap, heap->count + HEAP_CAPACITY_LEAST + heap->count / 8u);
 }
 
-void windows_heap_raise(struct windows *w, size_t index, unsigned char *block,
-                        struct windows_key key)
+void windows_heap_raise(struct windows *w, size_t index, struct windows_key key)
 {
-    uint32_t at = *windows_block_position(w, block, index);
+    uint32_t at = *windows_block_position(w, windows_block_of(w, key.device), index);
 
     if (at == NOWHERE)
         windows_heap_add(w, index, key);

@@ -14,11 +14,13 @@ void windows_rebuild(struct windows *w, uint32_t ranking, uint32_t interval)
 
     heap->count = 0;
     for (uint32_t device = 0; device < w->device_count; device++) {
-        const struct reading *best;
+        const void *best;
 
         if (device + WINDOWS_AHEAD < w->device_count)
             windows_prefetch_steps(w, windows_block_of(w, device + WINDOWS_AHEAD));
-        best = windows_best_reading(w, device, ranking, interval);
+        if (!windows_block_has(w, windows_block_of(w, device), heap->feature))
+            continue;
+        best = windows_best_step(w, device, ranking, interval);
         *windows_block_position(w, windows_block_of(w, device), index) = NOWHERE;
         if (best)
             windows_heap_add(w, index, windows_key_of(&w->kinds[ranking], best, device));
@@ -50,25 +52,44 @@ void windows_set_now(struct windows *w, int64_t now_us)
                 windows_rebuild(w, ranking, i);
 }
 
-static void sweep_device(struct windows *w, uint32_t device, uint32_t ranking)
+/* Returns how many steps went. */
+static size_t sweep_ranking(struct windows *w, unsigned char *block, uint32_t ranking)
 {
     struct staircase_kind *kind = &w->kinds[ranking];
-    unsigned char *block = windows_block_of(w, device);
-    struct staircase *staircase = windows_block_staircase(block, ranking);
-    const struct reading *newest = staircase_newest(staircase, kind);
+    struct staircase *staircase = windows_block_staircase(w, block, ranking);
+    const void *newest = staircase_newest(staircase, kind);
+    uint64_t steps = kind->steps;
+    int64_t newest_us;
 
     if (!newest)
-        return;
+        return 0;
+    newest_us = step_time(kind, newest);
     for (uint32_t i = 0; i < w->interval_count; i++) {
         size_t heap = windows_heap_index(w, ranking, i);
 
-        if (w->lengths_us[i] != INTERVAL_ALL_TIME && newest->recorded_at_us <= w->starts_us[i] &&
+        if (w->lengths_us[i] != INTERVAL_ALL_TIME && newest_us <= w->starts_us[i] &&
             *windows_block_position(w, block, heap) != NOWHERE) {
             w->repairs++;
             windows_heap_remove(w, heap, *windows_block_position(w, block, heap));
         }
     }
     staircase_trim(staircase, kind, w->expired_us);
+    return steps - kind->steps;
+}
+
+static void sweep_device(struct windows *w, uint32_t device)
+{
+    unsigned char *block = windows_open(w, device);
+    size_t gone = 0, left = 0;
+
+    for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++) {
+        if (!windows_block_has(w, block, w->kinds[ranking].feature))
+            continue;
+        gone += sweep_ranking(w, block, ranking);
+        left += staircase_count(windows_block_staircase(w, block, ranking));
+    }
+    if (w->is_wide)
+        windows_wide_forget(w, windows_wide_of(block), gone, left);
 }
 
 void windows_sweep(struct windows *w, int64_t now_us, size_t budget)
@@ -77,8 +98,6 @@ void windows_sweep(struct windows *w, int64_t now_us, size_t budget)
     for (size_t i = 0; i < budget && i < w->device_count; i++) {
         if (w->sweep_next >= w->device_count)
             w->sweep_next = 0;
-        for (uint32_t ranking = 0; ranking < w->ranking_count; ranking++)
-            sweep_device(w, w->sweep_next, ranking);
-        w->sweep_next++;
+        sweep_device(w, w->sweep_next++);
     }
 }

@@ -20,6 +20,11 @@
  *              see that it makes no difference.
  * Fleets of more than 50,000 use survivors unless --history says else.
  *
+ * Wide fleets: --features 200 --carried 10 gives each device ten features of its own out of 200, as
+ * where it is one of twenty kinds; with --any each reading has any ten. --decimals gives the values
+ * as few digits as devices send; without it they are doubles of 53 random bits, of which nothing can
+ * be saved. Survivors know neither.
+ *
  * Measured on that structure, while it goes on: rounds of 1 % of the fleet. A round's readings
  * are made first, then inserted (timed), then a sixtieth of the round's devices are swept (timed:
  * it frees what expired, so that the whole fleet is seen once a minute), then each board is asked
@@ -51,8 +56,11 @@ struct settings {
     size_t devices[8];
     size_t fleet_count;
     size_t features;
-    size_t seconds; /* 0: by the history */
-    size_t rounds;  /* 0: 1,000, or 100 for large fleets */
+    size_t carried;  /* by a reading; 0: all */
+    bool any;        /* each reading others, not each device */
+    size_t decimals; /* 0: as many digits as a double has */
+    size_t seconds;  /* 0: by the history */
+    size_t rounds;   /* 0: 1,000, or 100 for large fleets */
     size_t samples;
     bool prefetch;
     enum history history;
@@ -70,6 +78,7 @@ struct bench {
     unsigned char *batch; /* one round's readings, in that order */
     size_t round;         /* since the start */
     size_t sweep_debt;
+    uint32_t next_board;
     int64_t now_us;
     uint64_t random;
 };
@@ -103,11 +112,40 @@ static const uint32_t *round_devices(const struct bench *bench, size_t *count)
     return bench->order + first;
 }
 
+static double random_value(struct bench *bench)
+{
+    double scale = 1;
+
+    if (bench->settings->decimals == 0)
+        return random_unit(&bench->random);
+    for (size_t i = 0; i < bench->settings->decimals; i++)
+        scale *= 10;
+    return (double)random_below(&bench->random, (uint64_t)(100 * scale)) / scale;
+}
+
+/* Which features: the device's own, or any. */
+static void fill_values(struct bench *bench, uint32_t device, struct reading *reading)
+{
+    size_t features = bench->settings->features, carried = bench->settings->carried;
+
+    for (size_t f = 0; f < features; f++)
+        reading->values[f] = carried < features ? NAN : random_value(bench);
+    for (size_t i = 0; carried < features && i < carried;) {
+        size_t f = bench->settings->any ? random_below(&bench->random, features)
+                                        : (device * carried + i) % features;
+
+        if (isnan(reading->values[f])) {
+            reading->values[f] = random_value(bench);
+            i++;
+        }
+    }
+}
+
 static void make_batch(struct bench *bench)
 {
     size_t count;
+    const uint32_t *devices = round_devices(bench, &count);
 
-    round_devices(bench, &count);
     for (size_t i = 0; i < count; i++) {
         struct reading *reading = batch_reading(bench, i);
 
@@ -115,8 +153,7 @@ static void make_batch(struct bench *bench)
             bench->now_us + (int64_t)(i * (SECOND_US / ROUNDS_A_SECOND) / count);
         reading->content_hash = (int64_t)random_next(&bench->random);
         reading->status = STATUS_ON;
-        for (size_t f = 0; f < bench->settings->features; f++)
-            reading->values[f] = random_unit(&bench->random);
+        fill_values(bench, devices[i], reading);
     }
     bench->now_us += SECOND_US / ROUNDS_A_SECOND;
 }
@@ -148,15 +185,20 @@ static size_t ask_board(struct bench *bench, uint32_t ranking, uint32_t interval
     return windows_board(&bench->windows, ranking, interval, bench->now_us, entries);
 }
 
-/* A second of the fleet, boards asked for four times. */
+/* A second of the fleet, six boards asked for four times: all there are with two features. */
 static void simulate_second(struct bench *bench)
 {
+    uint32_t board_count = (uint32_t)(bench->settings->features * INTERVALS);
+
     for (size_t i = 0; i < ROUNDS_A_SECOND; i++) {
         make_batch(bench);
         insert_batch(bench);
         sweep(bench);
-        for (uint32_t b = 0; i % 25 == 0 && b < bench->settings->features * INTERVALS; b++)
+        for (uint32_t n = 0; i % 25 == 0 && n < 6 && n < board_count; n++) {
+            uint32_t b = bench->next_board++ % board_count;
+
             ask_board(bench, b / INTERVALS, b % INTERVALS);
+        }
     }
 }
 
@@ -283,12 +325,14 @@ static void run(const struct settings *settings, size_t device_count)
         printf("{\"bench\":\"windows\",\"devices\":%zu,\"history\":\"%s\",\"order\":\"%s\","
                "\"insert_ns\":%.1f,\"sweep_ns\":%.1f,\"board_us\":%.2f,\"slowest_board_us\":%.2f,"
                "\"bytes_per_device\":%.0f,\"asked_bytes_per_device\":%.0f,\"rss_per_device\":%.0f,"
-               "\"steps_per_staircase\":%.2f,\"repairs_per_second\":%.0f}\n",
+               "\"steps_per_staircase\":%.2f,\"repairs_per_second\":%.0f,"
+               "\"features\":%zu,\"carried\":%zu}\n",
                device_count, survivors ? "survivors" : "full",
                settings->sorted ? "sorted" : "shuffled", MEDIAN(insert_ns), MEDIAN(sweep_ns),
                MEDIAN(board_us), MEDIAN(slowest_board_us), bytes / n, (double)stats.bytes / n,
                rss / n, (double)stats.steps / n / (double)settings->features,
-               (double)stats.repairs / ((double)bench.round / ROUNDS_A_SECOND));
+               (double)stats.repairs / ((double)bench.round / ROUNDS_A_SECOND), settings->features,
+               settings->carried);
     else
         printf("%9zu  %-9s  %9.1f  %8.1f  %8.2f  %10.2f  %12.0f  %5.0f  %5.0f  %5.2f  %9.0f\n",
                device_count, survivors ? "survivors" : "full", MEDIAN(insert_ns), MEDIAN(sweep_ns),
@@ -306,7 +350,10 @@ static void run(const struct settings *settings, size_t device_count)
 static const char usage[] =
     "usage: windows_bench [options]\n"
     "  --devices N     size of the fleet; may be repeated (10000 and 1000000)\n"
-    "  --features N    values in a reading (2)\n"
+    "  --features N    that there are (2)\n"
+    "  --carried N     of them in a reading, each device others (all)\n"
+    "  --any           each reading others\n"
+    "  --decimals N    of the values, which are below 100 (as many digits as a double has)\n"
     "  --history H     full or survivors: how the steady state is reached (by size)\n"
     "  --seconds S     simulated before measuring (full: 5400, survivors: 70)\n"
     "  --rounds N      rounds of 1 % of the fleet in a sample (1000, large fleets 100)\n"
@@ -334,12 +381,20 @@ static bool parse_settings(struct settings *settings, int argc, char **argv)
             settings->sorted = true;
             continue;
         }
+        if (is_word(name, "--any")) {
+            settings->any = true;
+            continue;
+        }
         if (!value)
             return false;
         if (is_word(name, "--devices") && number >= ROUNDS_A_SECOND && settings->fleet_count < 8)
             settings->devices[settings->fleet_count++] = number;
         else if (is_word(name, "--features") && number >= 1 && number <= FEATURES_MAX)
             settings->features = number;
+        else if (is_word(name, "--carried") && number >= 1)
+            settings->carried = number;
+        else if (is_word(name, "--decimals") && number <= 9)
+            settings->decimals = number;
         else if (is_word(name, "--seconds"))
             settings->seconds = number;
         else if (is_word(name, "--rounds"))
@@ -367,6 +422,8 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    if (settings.carried == 0 || settings.carried > settings.features)
+        settings.carried = settings.features;
     if (settings.fleet_count == 0) {
         settings.devices[0] = 10000;
         settings.devices[1] = 1000000;

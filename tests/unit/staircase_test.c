@@ -63,10 +63,15 @@ static void fill(union reading_storage *out, int64_t at_us, double value, int64_
     out->reading.values[1] = NAN;
 }
 
+static const struct reading *best_after(const struct fixture *f, int64_t after_us)
+{
+    return staircase_best_after(&f->staircase, &f->kind, after_us);
+}
+
 /* The step after another, NULL: the first; or NULL when there is none. */
 static const struct reading *step_after(const struct fixture *f, const struct reading *step)
 {
-    return staircase_best_after(&f->staircase, &f->kind, step ? step->recorded_at_us : INT64_MIN);
+    return best_after(f, step ? step->recorded_at_us : INT64_MIN);
 }
 
 static const struct reading *step_at(const struct fixture *f, size_t index)
@@ -272,15 +277,15 @@ static void test_staircase__best_after_a_moment_excludes_the_moment(void **state
 {
     struct fixture *f = *state;
 
-    assert_null(staircase_best_after(&f->staircase, &f->kind, 0));
+    assert_null(best_after(f, 0));
     insert(f, 10, 9, 0);
     insert(f, 20, 5, 0);
     insert(f, 30, 3, 0);
-    assert_true(staircase_best_after(&f->staircase, &f->kind, 9)->values[0] == 9);
-    assert_true(staircase_best_after(&f->staircase, &f->kind, 10)->values[0] == 5);
-    assert_true(staircase_best_after(&f->staircase, &f->kind, 20)->values[0] == 3);
-    assert_null(staircase_best_after(&f->staircase, &f->kind, 30));
-    assert_null(staircase_best_after(&f->staircase, &f->kind, INT64_MAX));
+    assert_true(best_after(f, 9)->values[0] == 9);
+    assert_true(best_after(f, 10)->values[0] == 5);
+    assert_true(best_after(f, 20)->values[0] == 3);
+    assert_null(best_after(f, 30));
+    assert_null(best_after(f, INT64_MAX));
 }
 
 static void test_staircase__trim_drops_what_expired_and_nothing_else(void **state)
@@ -360,7 +365,7 @@ static bool is_beaten(const struct fixture *f, const struct reading *const *all,
 {
     for (size_t i = 0; i < count; i++)
         if (all[i]->recorded_at_us >= all[which]->recorded_at_us &&
-            staircase_is_better(&f->kind, all[i], all[which]))
+            step_is_better(&f->kind, all[i], all[which]))
             return true;
     return false;
 }

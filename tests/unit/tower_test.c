@@ -88,6 +88,16 @@ static void insert(struct fixture *f, int64_t at_us, double value, int64_t hash)
     insert_fact(f, &fact);
 }
 
+static const struct reading *best_after(const struct fixture *f, int64_t after_us)
+{
+    return staircase_best_after(&f->staircase, &f->kind, after_us);
+}
+
+static const struct reading *newest_of(const struct fixture *f)
+{
+    return staircase_newest(&f->staircase, &f->kind);
+}
+
 /* ---- against brute force ---- */
 
 static bool is_better(const struct fact *a, const struct fact *b)
@@ -129,7 +139,7 @@ static void check(struct fixture *f)
     static struct fact truth[FACTS_MOST];
     size_t count = true_steps(f, f->expired_us, truth);
     int64_t moment_us = f->expired_us;
-    const struct reading *newest = staircase_newest(&f->staircase, &f->kind);
+    const struct reading *newest = newest_of(f);
 
     assert_true(f->budget.bytes <= f->budget.limit_bytes);
     while (count-- > 0) { /* the best since any moment from moment_us to just before it */
@@ -139,7 +149,7 @@ static void check(struct fixture *f)
         for (int64_t since_us = moment_us; since_us < best->recorded_at_us;
              since_us = since_us < best->recorded_at_us - 1 ? best->recorded_at_us - 1
                                                             : best->recorded_at_us) {
-            shown = staircase_best_after(&f->staircase, &f->kind, since_us);
+            shown = best_after(f, since_us);
             assert_non_null(shown);
             if (since_us >= f->kind.coarse_until_us || shown->values[0] > f->kind.coarse_height)
                 assert_memory_equal(shown, best, sizeof(*best));
@@ -149,7 +159,7 @@ static void check(struct fixture *f)
         }
         moment_us = best->recorded_at_us;
     }
-    assert_null(staircase_best_after(&f->staircase, &f->kind, moment_us));
+    assert_null(best_after(f, moment_us));
     if (newest && newest->recorded_at_us > f->expired_us)
         assert_int_equal(newest->recorded_at_us, truth[0].recorded_at_us);
 }
@@ -263,9 +273,9 @@ static void test_tower__it_is_one_flight_again_when_few_steps_are_left(void **st
     assert_int_equal(f->budget.bytes, 0);
     assert_int_equal(staircase_count(&f->staircase), 21);
     staircase_trim(&f->staircase, &f->kind, 18);
-    assert_int_equal(staircase_best_after(&f->staircase, &f->kind, 18)->recorded_at_us, 19);
+    assert_int_equal(best_after(f, 18)->recorded_at_us, 19);
     staircase_trim(&f->staircase, &f->kind, 19);
-    assert_int_equal(staircase_best_after(&f->staircase, &f->kind, 18)->recorded_at_us, 1000);
+    assert_int_equal(best_after(f, 18)->recorded_at_us, 1000);
 }
 
 static void test_tower__the_extremes_of_time_and_value_are_times_and_values(void **state)
@@ -280,12 +290,11 @@ static void test_tower__the_extremes_of_time_and_value_are_times_and_values(void
     insert(f, READING_LAST_US, -1.7976931348623157e308, INT64_MIN);
     insert(f, READING_FIRST_US, 1.7976931348623157e308, INT64_MAX);
     assert_int_equal(staircase_count(&f->staircase), 102);
-    assert_int_equal(staircase_newest(&f->staircase, &f->kind)->recorded_at_us, READING_LAST_US);
-    assert_int_equal(staircase_best_after(&f->staircase, &f->kind, INT64_MIN)->recorded_at_us,
-                     READING_FIRST_US);
-    assert_null(staircase_best_after(&f->staircase, &f->kind, READING_LAST_US));
+    assert_int_equal(newest_of(f)->recorded_at_us, READING_LAST_US);
+    assert_int_equal(best_after(f, INT64_MIN)->recorded_at_us, READING_FIRST_US);
+    assert_null(best_after(f, READING_LAST_US));
     insert(f, READING_LAST_US, -1.7976931348623157e308, INT64_MIN + 1); /* a larger hash */
-    assert_int_equal(staircase_newest(&f->staircase, &f->kind)->content_hash, INT64_MIN + 1);
+    assert_int_equal(newest_of(f)->content_hash, INT64_MIN + 1);
     staircase_trim(&f->staircase, &f->kind, READING_LAST_US - 1);
     assert_int_equal(staircase_count(&f->staircase), 1);
 }
@@ -299,7 +308,7 @@ static void check_million(struct fixture *f, double most_slots_per_step)
 
     assert_int_equal(staircase_count(&f->staircase), MILLION);
     for (int i = 0; i < MILLION; i++) {
-        const struct reading *step = staircase_best_after(&f->staircase, &f->kind, at_us);
+        const struct reading *step = best_after(f, at_us);
 
         assert_int_equal(step->recorded_at_us, i);
         at_us = i;
@@ -390,7 +399,7 @@ static void test_tower__beyond_the_limit_a_million_are_taken_all_the_same(void *
     assert_int_equal(f->kind.coarsened + staircase_count(&f->staircase), MILLION);
     assert_true(f->kind.coarse_until_us < MILLION - (1 << 20) / 100);
     assert_true(f->budget.bytes > f->budget.limit_bytes * 9 / 10);
-    assert_int_equal(staircase_best_after(&f->staircase, &f->kind, INT64_MIN)->recorded_at_us, 0);
+    assert_int_equal(best_after(f, INT64_MIN)->recorded_at_us, 0);
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 #include "tests/unit/windows_histories.h"
 
 #include "shared/base/random.h"
+#include "tests/unit/windows_spread.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ void history_init(struct history *h, uint64_t seed)
 {
     static const int64_t starts[] = {0, 1700000000 * SECOND_US, READING_FIRST_US + MARGIN_US,
                                      READING_LAST_US - MARGIN_US};
+    static const size_t widths[] = {5, 20, FEATURES_MAX};
     static const int64_t lengths[] = {1, 3, 7, 10, 20, LONGEST_US, INTERVAL_ALL_TIME};
 
     *h = (struct history){.random = seed};
@@ -44,13 +46,16 @@ void history_init(struct history *h, uint64_t seed)
     h->flight_steps = (uint16_t)(3 + history_below(h, 6));
     h->now_us = (int64_t)history_below(h, 100) - 50;
     h->now_us += starts[history_below(h, sizeof(starts) / sizeof(starts[0]))];
+    spread_init(h, history_one_in(h, 2)
+                       ? h->feature_count
+                       : widths[history_below(h, sizeof(widths) / sizeof(widths[0]))]);
 }
 
 void history_init_windows(const struct history *h, struct windows *windows)
 {
-    windows_init(windows, h->feature_count, h->orders, h->lengths_us, h->interval_count, h->top_n,
+    windows_init(windows, h->width, h->orders, h->lengths_us, h->interval_count, h->top_n,
                  h->memory_limit);
-    for (uint32_t i = 0; i < h->ranking_count; i++) {
+    for (uint32_t i = 0; i < windows->ranking_count; i++) {
         windows->kinds[i].low_steps = h->low_steps;
         windows->kinds[i].flight_steps = h->flight_steps;
     }
@@ -92,12 +97,13 @@ struct fact *history_add_fact(struct history *h)
 void history_tell(const struct history *h, struct windows *windows, const struct fact *fact)
 {
     if (fact->is_windowed) {
-        windows_insert(windows, fact->device, fact_reading(fact), h->now_us);
+        windows_insert(windows, fact->device, spread_reading(h, fact_reading(fact)), h->now_us);
         return;
     }
     for (uint32_t ranking = 0; ranking < h->ranking_count; ranking++)
         if (fact->rankings >> ranking & 1)
-            windows_insert_peak(windows, fact->device, ranking, fact_reading(fact));
+            windows_insert_peak(windows, fact->device, spread_ranking(h, ranking),
+                                spread_reading(h, fact_reading(fact)));
 }
 
 void history_tell_in_any_order(struct history *h, struct windows *windows, int64_t until_us,

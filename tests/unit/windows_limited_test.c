@@ -7,6 +7,7 @@
  */
 #include "tests/unit/replay.h"
 #include "tests/unit/windows_histories.h"
+#include "tests/unit/windows_spread.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@ static bool coarse_board_is_true(const struct history *h, struct windows *window
                                  uint32_t interval)
 {
     struct windows_entry shown[ENTRIES_MOST];
-    size_t count = windows_board(windows, ranking, interval, h->now_us, shown);
+    size_t count = spread_board(h, windows, ranking, interval, shown);
     size_t expected_count = 0;
     bool seen[DEVICES_MOST] = {false};
 
@@ -65,8 +66,8 @@ static bool limited_boards_are_right(const struct history *h, struct windows *wi
     for (uint32_t ranking = 0; ranking < h->ranking_count; ranking++)
         for (uint32_t interval = 0; interval < h->interval_count; interval++) {
             struct windows_entry shown[ENTRIES_MOST], truth[ENTRIES_MOST];
-            size_t count = windows_board(windows, ranking, interval, h->now_us, shown);
-            int64_t from_us = windows_exact_from(windows, ranking, interval, shown, count);
+            size_t count = spread_board(h, windows, ranking, interval, shown);
+            int64_t from_us = spread_exact_from(h, windows, ranking, interval, shown, count);
 
             if (from_us == INT64_MIN) {
                 tally->exact++;

@@ -1,6 +1,8 @@
 /* Slow on purpose: no state but the facts, so that nothing can be remembered wrongly. */
 #include "tests/unit/windows_model.h"
 
+#include "tests/unit/windows_spread.h"
+
 #include <assert.h>
 #include <math.h>
 #include <setjmp.h>
@@ -121,7 +123,7 @@ bool model_board_is_right(const struct history *h, struct windows *windows, cons
 {
     struct windows_entry expected[ENTRIES_MOST] = {0}, shown[ENTRIES_MOST] = {0};
     size_t expected_count = model_board(h, ranking, interval, h->now_us, expected);
-    size_t count = windows_board(windows, ranking, interval, h->now_us, shown);
+    size_t count = spread_board(h, windows, ranking, interval, shown);
     int64_t next_us = INT64_MAX;
 
     if (!model_boards_are_equal(h, shown, count, expected, expected_count)) {

@@ -31,6 +31,8 @@ struct fact {
 struct history {
     uint64_t random;
     size_t feature_count;
+    size_t width; /* features of the windows; the history's are at these positions */
+    size_t positions[FEATURES_OF_TEST_MOST];
     unsigned orders;
     uint32_t ranking_count;
     size_t interval_count;

@@ -10,6 +10,7 @@
  */
 #include "tests/unit/replay.h"
 #include "tests/unit/windows_histories.h"
+#include "tests/unit/windows_spread.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@ static bool next_expiry(const struct history *h, struct windows *windows, int64_
     *next_us = INT64_MAX;
     for (uint32_t ranking = 0; ranking < h->ranking_count; ranking++)
         for (uint32_t interval = 0; interval < h->interval_count; interval++) {
-            size_t count = windows_board(windows, ranking, interval, h->now_us, now);
+            size_t count = spread_board(h, windows, ranking, interval, now);
             int64_t at_us = windows_next_expiry(windows, interval, now, count);
 
             if (at_us == INT64_MAX)
