@@ -2,7 +2,6 @@
 
 #include "devicesim/latency_probe.h"
 #include "devicesim/oversize.h"
-#include "devicesim/payload.h"
 #include "shared/base/mem.h"
 
 #include <stdlib.h>
@@ -42,8 +41,8 @@ static void compose_payload(struct emitter *emitter, const char *device_id,
                             const struct emitter_reading *what)
 {
     buffer_clear(&emitter->payload);
-    payload_write(&emitter->payload, device_id, what->reading, emitter->config.features,
-                  emitter->config.with_seq ? (int64_t)what->k : -1);
+    payload_write_as(&emitter->payload, emitter->config.shape, device_id, what->reading,
+                     emitter->config.features, emitter->config.with_seq ? (int64_t)what->k : -1);
 }
 
 /* What the buffers hold, as a message. */

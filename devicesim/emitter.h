@@ -11,6 +11,7 @@
 #define HIGHWATER_EMITTER_H
 
 #include "devicesim/fault.h"
+#include "devicesim/payload_shape.h"
 #include "devicesim/publishers.h"
 #include "shared/base/buffer.h"
 #include "shared/model/features.h"
@@ -29,6 +30,7 @@ struct emitter_config {
     const struct features *features;
     struct fault_rules faults;
     bool with_seq;
+    enum payload_shape shape;
     uint64_t oversized_bytes;
     struct publishers *publishers;
     struct oversize *oversize;

@@ -152,6 +152,7 @@ static void init_parts(struct run *run)
                                     .features = features_of(run),
                                     .faults = settings->faults,
                                     .with_seq = settings->with_seq,
+                                    .shape = settings->shape,
                                     .oversized_bytes = settings->oversized_bytes,
                                     .publishers = &run->publishers,
                                     .oversize = &run->oversize,

@@ -169,6 +169,27 @@ static int read_replay(struct settings *settings)
     return -1;
 }
 
+/* What a mapping does not read, or nobody could compare afterwards. */
+static int read_shape(struct settings *settings)
+{
+    static const enum fault of_the_contract[] = {FAULT_MALFORMED, FAULT_WRONG_ID, FAULT_OVERSIZED};
+
+    if (!payload_shape_parse(&settings->shape, settings->shape_text))
+        return settings_reject("shape", settings->shape_text, PAYLOAD_SHAPE_LEGAL);
+    if (settings->shape == PAYLOAD_CONTRACT)
+        return -1;
+    for (size_t i = 0; i < sizeof(of_the_contract) / sizeof(of_the_contract[0]); i++) {
+        if (settings->faults.shares[of_the_contract[i]] > 0)
+            return settings_reject(fault_name(of_the_contract[i]), "",
+                                   "only with --shape contract");
+    }
+    if (settings->shape == PAYLOAD_TEXT && settings->truth_path)
+        return settings_reject(
+            "truth", settings->truth_path,
+            "not with --shape text, whose readings have the time of their arrival");
+    return -1;
+}
+
 static int read_credentials(struct settings *settings)
 {
     char shown[256];
@@ -251,7 +272,7 @@ static int parse_options(int argc, char **argv)
 int settings_read(struct settings *settings, int argc, char **argv)
 {
     static int (*const steps[])(struct settings *) = {
-        read_version_and_verify, read_signals, read_pacing, read_faults, read_replay,
+        read_version_and_verify, read_signals, read_pacing, read_faults, read_shape, read_replay,
         read_connections};
     int status;
 

@@ -11,6 +11,7 @@
 #include "devicesim/device.h"
 #include "devicesim/fault.h"
 #include "devicesim/fleet.h"
+#include "devicesim/payload_shape.h"
 #include "devicesim/signal.h"
 #include "shared/model/topic.h"
 
@@ -29,6 +30,7 @@ struct settings {
     const char *credentials_file;
     const char *device_prefix;
     const char *topic_text;
+    const char *shape_text;
     const char *features_text;
     const char *interval_text;
     const char *rate_text;
@@ -64,6 +66,7 @@ struct settings {
     /* What follows from it. */
     bool has_own_connections; /* one for each device */
     struct topic_filter topic;
+    enum payload_shape shape;
     struct signal_ranges ranges;
     struct device_rules rules;
     struct fault_rules faults;

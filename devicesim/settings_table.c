@@ -76,6 +76,15 @@ const struct option settings_table[] = {
      .value_name = "TOPIC",
      .help = "where readings go; the + is the device id",
      .flag_only = true},
+    {.name = "shape",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.shape_text,
+     .fallback = "contract",
+     .value_name = "SHAPE",
+     .help =
+         "what a message looks like: contract, tasmota (nested), text\n(a bare value) or senml; "
+         "mappings/devicesim.json reads them",
+     .flag_only = true},
     {.name = "connections",
      .kind = OPTION_COUNT,
      .target = &settings_given.connections,
