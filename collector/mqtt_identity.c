@@ -22,7 +22,18 @@ static void put_first(void *items, size_t *count, const void *item, size_t bytes
     memcpy(items, item, bytes);
 }
 
-static void set_former(struct mqtt_identity *identity, const char *former)
+static bool has_line(const char *text, const char *line)
+{
+    size_t bytes = strlen(line);
+
+    while (text && (strncmp(text, line, bytes) != 0 || (text[bytes] && text[bytes] != '\n'))) {
+        text = strchr(text, '\n');
+        text += text != NULL;
+    }
+    return text != NULL;
+}
+
+static void set_former(struct mqtt_identity *identity, const char *former, const char *contract)
 {
     const char *line;
     char *end;
@@ -39,20 +50,20 @@ static void set_former(struct mqtt_identity *identity, const char *former)
         if (!topic_filter_is_legal(line))
             continue;
         put_first(identity->former, &identity->former_count, &line, sizeof(line));
-        if (topic_filter_parse(&filter, line))
+        if (has_line(contract, line) && topic_filter_parse(&filter, line))
             put_first(identity->former_contract, &identity->former_contract_count, &filter,
                       sizeof(filter));
     }
 }
 
 bool mqtt_identity_set(struct mqtt_identity *identity, const char *installation,
-                       const char *client_id, const char *former)
+                       const char *client_id, const char *former, const char *contract)
 {
     bool is_same = strcmp(identity->installation, installation) == 0 &&
                    strcmp(identity->client_id, client_id) == 0;
     bool is_plain = !client_id[strspn(client_id, LETTERS_AND_DIGITS)];
 
-    set_former(identity, former);
+    set_former(identity, former, contract);
     snprintf(identity->installation, sizeof(identity->installation), "%s", installation);
     snprintf(identity->client_id, sizeof(identity->client_id), "%s", client_id);
     snprintf(identity->boards_client_id, sizeof(identity->boards_client_id), "%.100s%s", client_id,

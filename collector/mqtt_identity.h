@@ -33,14 +33,13 @@ struct mqtt_identity {
     size_t former_count;
     const char *former[MQTT_IDENTITY_FORMER_MAX]; /* the latest first, like the next */
     size_t former_contract_count;
-    struct topic_filter
-        former_contract[MQTT_IDENTITY_FORMER_MAX]; /* those that SUBSCRIBE may name */
+    struct topic_filter former_contract[MQTT_IDENTITY_FORMER_MAX]; /* those that SUBSCRIBE named */
 };
 
-/* `former` are filters with a newline between them, the latest last. True when the mark or an id is
- * another than before. */
+/* `former` are filters with a newline between them, the latest last; `contract`, written so too, has among
+ * others those of them that SUBSCRIBE named. True when the mark or an id is another than before. */
 bool mqtt_identity_set(struct mqtt_identity *identity, const char *installation,
-                       const char *client_id, const char *former);
+                       const char *client_id, const char *former, const char *contract);
 void mqtt_identity_release(struct mqtt_identity *identity);
 
 /* Whether the text may be a client id, or part of one. */

@@ -23,6 +23,7 @@ CREATE TABLE sessions (
     client_id text COLLATE "C" PRIMARY KEY,
     collector text COLLATE "C" NOT NULL,
     filters   text[] NOT NULL,
+    contract  text[] NOT NULL DEFAULT '{}',
     former    text[] NOT NULL DEFAULT '{}',
     has_begun boolean NOT NULL DEFAULT false
 );
@@ -30,15 +31,16 @@ COMMENT ON TABLE sessions IS 'Every MQTT session that a collector may have left 
 COMMENT ON COLUMN sessions.client_id IS 'The name of the session at the broker.';
 COMMENT ON COLUMN sessions.collector IS 'The COLLECTOR_ID that the session belongs to.';
 COMMENT ON COLUMN sessions.filters IS 'What it subscribes to: the settings SUBSCRIBE and MAPPINGS.';
+COMMENT ON COLUMN sessions.contract IS 'Which of all these SUBSCRIBE named: what waits under them is read as the contract''s.';
 COMMENT ON COLUMN sessions.former IS 'What it subscribed to before, the latest last: readings may still wait under it.';
 COMMENT ON COLUMN sessions.has_begun IS 'The broker has had this session, in which messages may wait.';
 
 -- collector_enter(), and then who we are to the broker, before we connect to it. An empty `wanted` stands
 -- for the client id that is made of the two names. `others` are sessions of this collector under ids that it
 -- had before.
-CREATE FUNCTION collector_begin(of_collector text, wanted text, wanted_filters text[],
+CREATE FUNCTION collector_begin(of_collector text, wanted text, wanted_filters text[], wanted_contract text[],
     OUT is_ours boolean, OUT turn bigint, OUT installation text, OUT client_id text, OUT has_begun boolean,
-    OUT former text[], OUT others text[])
+    OUT former text[], OUT contract text[], OUT others text[])
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
@@ -57,12 +59,15 @@ BEGIN
         RAISE 'MQTT_CLIENT_ID % is the client id of collector %, which is live: give each its own', ours, owner
               USING ERRCODE = 'HW003';
     END IF;
-    INSERT INTO sessions AS s (client_id, collector, filters) VALUES (ours, of_collector, wanted_filters)
+    INSERT INTO sessions AS s (client_id, collector, filters, contract)
+    VALUES (ours, of_collector, wanted_filters, wanted_contract)
     ON CONFLICT (client_id) DO UPDATE
        SET collector = excluded.collector, filters = excluded.filters,
            former = ARRAY(SELECT f FROM unnest(s.former || s.filters) WITH ORDINALITY AS u (f, place)
-                          WHERE f <> ALL (excluded.filters) GROUP BY f ORDER BY max(place))
-    RETURNING s.has_begun, s.former INTO has_begun, former;
+                          WHERE f <> ALL (excluded.filters) GROUP BY f ORDER BY max(place)),
+           contract = excluded.contract || ARRAY(SELECT f FROM unnest(s.contract) f WHERE f = ANY (s.former || s.filters)
+                                                 AND f <> ALL (excluded.filters) AND f <> ALL (excluded.contract))
+    RETURNING s.has_begun, s.former, s.contract INTO has_begun, former, contract;
     IF cardinality(former) > 256 THEN
         UPDATE sessions s SET former = s.former[cardinality(s.former) - 255:] WHERE s.client_id = ours
         RETURNING s.former INTO former;

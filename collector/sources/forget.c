@@ -245,7 +245,7 @@ static void end_session(struct forget *f)
         begin_round(f);
         return;
     }
-    mqtt_identity_set(&f->identity, "", PQgetvalue(f->sessions, f->session_at / 2, 0), "");
+    mqtt_identity_set(&f->identity, "", PQgetvalue(f->sessions, f->session_at / 2, 0), "", "");
     mqtt.name = "mqtt session";
     mqtt.client_id = f->session_at % 2 == 0 ? f->identity.client_id : f->identity.boards_client_id;
     mqtt.keepalive_s = 60;

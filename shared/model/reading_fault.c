@@ -3,6 +3,7 @@
 
 #include "shared/base/log.h"
 #include "shared/base/timestamp.h"
+#include "shared/base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,19 +67,34 @@ static bool is_of_word(char c)
            c == '-' || c == '.' || c == '_';
 }
 
-static bool is_no_finite_number(const char *word, size_t bytes)
+/* What people and programs write instead of JSON, and what JSON has for it. */
+static const char *hint_for(const char *word, size_t bytes)
 {
-    static const char *const names[] = {"nan", "inf", "infinity"};
+    static const struct {
+        const char *word;
+        const char *hint;
+    } hints[] = {
+        {"nan", ": what is no number is null, or not there"},
+        {"inf", ": what is no number is null, or not there"},
+        {"infinity", ": what is no number is null, or not there"},
+        {"'", ": names and texts stand in double quotes"},
+        {"\xe2\x80\x9c", ": names and texts stand in straight double quotes"},
+        {"\xe2\x80\x9d", ": names and texts stand in straight double quotes"},
+        {"true", ": it is written in small letters"},
+        {"false", ": it is written in small letters"},
+        {"none", ": what is not there is null"},
+        {"null", ": it is written in small letters"},
+    };
 
-    if (bytes > 0 && (*word == '-' || *word == '+')) {
+    if (bytes > 1 && (*word == '-' || *word == '+')) {
         word++;
         bytes--;
     }
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strlen(names[i]) == bytes && strncasecmp(word, names[i], bytes) == 0)
-            return true;
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        if (strlen(hints[i].word) == bytes && strncasecmp(word, hints[i].word, bytes) == 0)
+            return hints[i].hint;
     }
-    return false;
+    return "";
 }
 
 static void describe_nul(char *out, const char *text, size_t bytes, size_t at)
@@ -96,9 +112,10 @@ static void describe_nul(char *out, const char *text, size_t bytes, size_t at)
         snprintf(out, READING_DETAIL_SIZE, "a NUL at byte %zu of %zu", at, bytes);
 }
 
-/* Names the word at fault, or else the byte. */
+/* Names the word at fault, or else the character. */
 static void describe_word(char *out, const char *text, size_t bytes, size_t at)
 {
+    size_t character = utf8_length((const unsigned char *)text + at, bytes - at);
     size_t from = at;
     size_t to = at;
 
@@ -107,12 +124,10 @@ static void describe_word(char *out, const char *text, size_t bytes, size_t at)
     while (to < bytes && is_of_word(text[to]))
         to++;
     if (from == to)
-        to++;
+        to += character > 0 ? character : 1;
     snprintf(out, READING_DETAIL_SIZE, "\"%s\" at byte %zu of %zu is not JSON%s",
              reading_show(text + from, to - from).text, from, bytes,
-             is_no_finite_number(text + from, to - from)
-                 ? ": what is no number is null, or not there"
-                 : "");
+             hint_for(text + from, to - from));
 }
 
 void reading_describe(char *out, enum reading_error error, const char *text, size_t bytes,

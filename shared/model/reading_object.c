@@ -268,6 +268,26 @@ static bool check_time(struct parse *parse)
     return false;
 }
 
+/* "neither a status nor one of the features; it has temp, hum, id=null and 3 more" */
+static bool reject_no_value(struct parse *parse, const struct json_value *object)
+{
+    enum { NAMES_SHOWN = 6 };
+    char seen[READING_DETAIL_SIZE] = "it is empty";
+    size_t used = 0;
+    size_t i;
+
+    for (i = 0; i < object->member_count && i < NAMES_SHOWN && used < sizeof(seen) / 2; i++) {
+        const struct json_member *member = &object->members[i];
+
+        used += (size_t)snprintf(seen + used, sizeof(seen) - used, "%s%s%s",
+                                 i == 0 ? "it has " : ", ", shown_token(&member->name).text,
+                                 member->value.kind == JSON_NULL ? "=null" : "");
+    }
+    if (i < object->member_count)
+        snprintf(seen + used, sizeof(seen) - used, " and %zu more", object->member_count - i);
+    return reject(parse, READING_NO_VALUE, "neither a status nor one of the features; %s", seen);
+}
+
 static bool parse_object(struct parse *parse, const struct json_value *object)
 {
     const struct features *features = parse->rules->features;
@@ -288,7 +308,7 @@ static bool parse_object(struct parse *parse, const struct json_value *object)
     for (size_t i = 0; i < features->count && !has_value; i++)
         has_value = !isnan(parse->reading->values[i]);
     if (!has_value)
-        return reject(parse, READING_NO_VALUE, "neither a status nor one of the features");
+        return reject_no_value(parse, object);
     parse->reading->content_hash = reading_content_hash(parse->item->bytes, parse->item->length);
     return true;
 }

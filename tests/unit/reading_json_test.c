@@ -103,9 +103,20 @@ static void test_reading_json__what_is_no_json_costs_its_element_and_is_named(vo
         {"{\"temperature\":1,}", READING_NOT_JSON, "\"}\" at byte 17"},
         {"{\"temperature\":}", READING_NOT_JSON, "\"}\" at byte 15"},
         {"{temperature:1}", READING_NOT_JSON, "\"temperature\" at byte 1"},
-        {"{'temperature':1}", READING_NOT_JSON, "\"'\" at byte 1"},
+        {"{'temperature':1}", READING_NOT_JSON,
+         "\"'\" at byte 1 of 17 is not JSON: names and texts stand in double quotes"},
+        {"{\xe2\x80\x9ctemperature\xe2\x80\x9d:1}", READING_NOT_JSON,
+         "\"\\xe2\\x80\\x9c\" at byte 1 of 21 is not JSON: names and texts stand in straight"},
         {"{\"temperature\":0x1F}", READING_NOT_JSON, "\"0x1F\" at byte 15"},
-        {"{\"temperature\":True}", READING_NOT_JSON, "\"True\" at byte 15"},
+        {"{\"temperature\":True}", READING_NOT_JSON,
+         "\"True\" at byte 15 of 20 is not JSON: it is written in small"},
+        {"{\"t\":1,\"id\":null,\"deviceId\":\"d\"}", READING_NO_VALUE,
+         "neither a status nor one of the features; it has t, id=null, deviceId"},
+        {"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1}", READING_NO_VALUE,
+         "neither a status nor one of the features; it has a, b, c, d, e, f and 2 more"},
+        {"{\"temperature\":null}", READING_NO_VALUE,
+         "neither a status nor one of the features; it has temperature=null"},
+        {"{}", READING_NO_VALUE, "neither a status nor one of the features; it is empty"},
         {"undefined", READING_NOT_JSON, "\"undefined\" at byte 0 of 9"},
         {"", READING_EMPTY, "nothing where a reading should be"},
         {"{\"temperature\":1} {\"temperature\":1}", READING_TRAILING_BYTES, "at byte 18"},
@@ -252,9 +263,55 @@ static void test_reading_json__numbers_of_readings_are_whole_and_below_2_to_53(v
                            "9007199254740993 is not a whole number from 0 to 9007199254740992"));
 }
 
+struct wide {
+    enum reading_error error;
+    double values[FEATURES_MAX];
+};
+
+static void on_wide(void *user, const struct reading_item *item)
+{
+    struct wide *wide = user;
+
+    wide->error = item->error;
+    if (item->reading)
+        memcpy(wide->values, item->reading->values, sizeof(wide->values));
+}
+
+/* f0 to f199, of which each has its number: in their order, against it, or one of them twice. */
+static void test_reading_json__two_hundred_features_in_any_order(void **state)
+{
+    static struct features features = {.count = FEATURES_MAX};
+    const struct reading_rules rules = {.features = &features, .future_tolerance_us = 1};
+    const struct reading_source source = {
+        .device_id = "d", .received_at_us = 1, .first_received_at_us = 1};
+
+    (void)state;
+    for (int i = 0; i < FEATURES_MAX; i++)
+        snprintf(features.names[i], sizeof(features.names[i]), "f%d", i);
+    for (int step = 1; step >= -1; step -= 2) {
+        struct buffer text = {0};
+        struct wide wide = {0};
+
+        for (int i = 0; i < FEATURES_MAX; i++)
+            buffer_printf(&text, "%s\"f%d\":%d", i > 0 ? "," : "{",
+                          step > 0 ? i : FEATURES_MAX - 1 - i, step > 0 ? i : FEATURES_MAX - 1 - i);
+        buffer_put_text(&text, "}");
+        reading_json_parse(&rules, &source, (const char *)text.data, text.bytes, on_wide, &wide);
+        assert_int_equal(wide.error, READING_OK);
+        for (int i = 0; i < FEATURES_MAX; i++)
+            assert_true(wide.values[i] == i);
+        text.bytes--;
+        buffer_put_text(&text, ",\"f150\":1}");
+        reading_json_parse(&rules, &source, (const char *)text.data, text.bytes, on_wide, &wide);
+        assert_int_equal(wide.error, READING_DUPLICATE_MEMBER);
+        buffer_release(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reading_json__two_hundred_features_in_any_order),
         cmocka_unit_test(test_reading_json__a_whole_reading),
         cmocka_unit_test(test_reading_json__what_is_absent_is_absent),
         cmocka_unit_test(test_reading_json__an_escape_is_what_it_stands_for),

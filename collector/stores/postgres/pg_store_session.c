@@ -20,14 +20,15 @@ static void warn_of_other_sessions(const struct pg_store *store, const char *oth
             store->base.identity.client_id, others, store->config.collector_id);
 }
 
-/* installation, client_id, has_begun, former, others */
+/* installation, client_id, has_begun, former, contract, others */
 static void read_identity(struct pg_store *store, const PGresult *result, int column)
 {
     store->base.had_session = strcmp(PQgetvalue(result, 0, column + 2), "t") == 0;
     if (mqtt_identity_set(&store->base.identity, PQgetvalue(result, 0, column),
-                          PQgetvalue(result, 0, column + 1), PQgetvalue(result, 0, column + 3))) {
+                          PQgetvalue(result, 0, column + 1), PQgetvalue(result, 0, column + 3),
+                          PQgetvalue(result, 0, column + 4))) {
         store->is_turn_new = true;
-        warn_of_other_sessions(store, PQgetvalue(result, 0, column + 4));
+        warn_of_other_sessions(store, PQgetvalue(result, 0, column + 5));
     }
 }
 
@@ -45,10 +46,10 @@ static void on_prepared_result(struct pg_query *query, const PGresult *result)
 
     int64_t turn;
 
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 9)
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 10)
         return; /* of the columns that pg_store_prepare() asks for last */
     store->has_lock = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
-    store->is_durable = is_durable(PQgetvalue(result, 0, 7), PQgetvalue(result, 0, 8));
+    store->is_durable = is_durable(PQgetvalue(result, 0, 8), PQgetvalue(result, 0, 9));
     if (!store->has_lock)
         return;
     turn = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
@@ -90,16 +91,30 @@ static void on_prepared(struct pg_query *query, const struct pg_error *error)
     }
 }
 
-/* NULL when they are no text of the database's encoding. */
-static char *filters_literal(struct pg_store *store)
+/* An array of SQL. */
+static void put_filters(struct pg_store *store, struct buffer *sql, const struct buffer *lines)
 {
-    struct buffer lines = {0};
-    char *literal;
+    char *literal = PQescapeLiteral(store->link.conn, (const char *)lines->data, lines->bytes);
 
-    subscriptions_join(store->config.subscriptions, "\n", &lines);
-    literal = PQescapeLiteral(store->link.conn, buffer_text(&lines), lines.bytes);
+    /* NULL when they are no text of the database's encoding */
+    buffer_printf(sql, "string_to_array(%s, E'\\n')", literal ? literal : "''");
+    PQfreemem(literal);
+}
+
+static void put_subscriptions(struct pg_store *store, struct buffer *sql)
+{
+    const struct subscriptions *subscriptions = store->config.subscriptions;
+    struct buffer lines = {0};
+
+    subscriptions_join(subscriptions, "\n", &lines);
+    put_filters(store, sql, &lines);
+    buffer_put_text(sql, ", ");
+    buffer_clear(&lines);
+    buffer_reserve(&lines, 1);
+    for (size_t i = 0; i < subscriptions->contract_count; i++)
+        buffer_printf(&lines, "%s%s", i > 0 ? "\n" : "", subscriptions->contract[i].text);
+    put_filters(store, sql, &lines);
     buffer_release(&lines);
-    return literal;
 }
 
 void pg_store_prepare(struct pg_store *store)
@@ -107,7 +122,6 @@ void pg_store_prepare(struct pg_store *store)
     struct buffer *sql = &store->sql;
     char *id = PQescapeLiteral(store->link.conn, store->config.collector_id,
                                strlen(store->config.collector_id));
-    char *filters = filters_literal(store);
 
     buffer_clear(sql);
     if (!store->is_prepared)
@@ -130,11 +144,13 @@ void pg_store_prepare(struct pg_store *store)
     /* what is subscribed to is committed before anything is subscribed to */
     buffer_printf(sql,
                   "SELECT is_ours, turn, installation, client_id, has_begun,"
-                  " array_to_string(former, E'\\n'), array_to_string(others, ', '),"
+                  " array_to_string(former, E'\\n'), array_to_string(contract, E'\\n'),"
+                  " array_to_string(others, ', '),"
                   " current_setting('synchronous_commit'), current_setting('fsync')"
-                  " FROM collector_begin(%s, '%s', string_to_array(%s, E'\\n'))",
-                  id ? id : "''", store->config.client_id, filters ? filters : "''");
+                  " FROM collector_begin(%s, '%s', ",
+                  id ? id : "''", store->config.client_id);
+    put_subscriptions(store, sql);
+    buffer_put_text(sql, ")");
     PQfreemem(id);
-    PQfreemem(filters);
     pg_store_submit(store, buffer_text(sql), 0, on_prepared_result, on_prepared);
 }
