@@ -15,6 +15,7 @@
 #include "collector/sequences.h"
 #include "collector/settings.h"
 #include "collector/sink.h"
+#include "collector/sinks/sparkplug_host.h"
 #include "collector/source.h"
 #include "collector/store.h"
 #include "collector/windows.h"
@@ -29,6 +30,7 @@ struct collector {
     struct coverage coverage;
     struct source *source;
     struct sinks sinks;
+    struct sparkplug_host sparkplug_host;
     struct store *store;
     struct ingest ingest;
     struct board_publisher publisher;

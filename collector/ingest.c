@@ -426,6 +426,39 @@ static void put_topic(void *user, const struct batch *batch, const struct batch_
     intake_put_topic(user, batch, row, out);
 }
 
+static bool on_nodes(void *user)
+{
+    struct ingest *ingest = user;
+
+    sparkplug_clear(&ingest->sparkplug);
+    return mappings_have_sparkplug(ingest->config.mappings);
+}
+
+static void on_node(void *user, const struct sparkplug_node_change *node)
+{
+    struct ingest *ingest = user;
+
+    sparkplug_load_node(&ingest->sparkplug, node);
+}
+
+static void on_birth(void *user, const struct sparkplug_birth_change *birth)
+{
+    struct ingest *ingest = user;
+
+    sparkplug_load_birth(&ingest->sparkplug, birth);
+}
+
+/* Nobody waits for it to be released, but what came before it is released with it. */
+static void on_again(void *user, const struct source_message *message)
+{
+    struct ingest *ingest = user;
+
+    if (ingest->is_draining)
+        return; /* its row stays, and is found at the next start */
+    backlog_put(&ingest->backlog, message);
+    uv_timer_start(&ingest->slice, on_slice, 0, 0);
+}
+
 static const struct store_events store_events = {.on_ready = on_ready,
                                                  .on_unready = on_unready,
                                                  .on_locked_out = on_locked_out,
@@ -434,7 +467,11 @@ static const struct store_events store_events = {.on_ready = on_ready,
                                                  .on_added = on_added,
                                                  .on_added_many = on_added_many,
                                                  .on_stored = on_stored,
-                                                 .put_topic = put_topic};
+                                                 .put_topic = put_topic,
+                                                 .on_nodes = on_nodes,
+                                                 .on_node = on_node,
+                                                 .on_birth = on_birth,
+                                                 .on_again = on_again};
 
 bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
                   char *error, size_t error_bytes)

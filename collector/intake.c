@@ -217,6 +217,8 @@ static void end(struct ingest *ingest, const struct reading_source *source)
                                             .first_received_at_us = source->first_received_at_us};
 
     rejects_move(&ingest->rejects, ingest->filling, &message);
+    if (ingest->message->rejected_id != 0)
+        sparkplug_changes_add_done(&ingest->filling->sparkplug, ingest->message->rejected_id);
 }
 
 static void keep(struct backlog_message *message, const struct reading_source *source,

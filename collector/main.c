@@ -60,6 +60,7 @@ static void stop(struct collector *c)
     c->is_stopping = true;
     store_cancel_migration(c->store);
     reload_stop(&c->reload);
+    sparkplug_host_close(&c->sparkplug_host);
     if (c->settings.migrate_only)
         return; /* on_migrated() ends it */
     if (c->is_ingesting)
@@ -115,6 +116,7 @@ static void on_migrated(struct store *store, const char *error)
         stop(c);
         return;
     }
+    wiring_start_sparkplug(c);
     wiring_start_ingest(c); /* the rest starts in on_role_change(), once the store holds the lock */
 }
 

@@ -129,6 +129,8 @@ static int read_database(struct settings *s)
 
 static int read_mqtt(struct settings *s)
 {
+    if (*s->sparkplug_host && !mqtt_identity_is_legal(s->sparkplug_host))
+        return options_reject(&program, "sparkplug-host", s->sparkplug_host, MQTT_IDENTITY_LEGAL);
     if (!mqtt_identity_is_legal(s->collector_id))
         return options_reject(&program, "collector-id", s->collector_id, MQTT_IDENTITY_LEGAL);
     if (!mqtt_version_parse(&s->is_v311, s->mqtt_version))

@@ -31,6 +31,7 @@ struct settings {
     const char *client_id;
     const char *subscribe;
     const char *mappings_file;
+    const char *sparkplug_host;
     const char *features_text;
     const char *intervals_text;
     const char *earliest_text;

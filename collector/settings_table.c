@@ -75,6 +75,14 @@ const struct option settings_table[] = {
      .fallback = "",
      .value_name = "FILE",
      .help = "how to read what other devices send (docs/MAPPINGS.md)"},
+    {.name = "sparkplug-host",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.sparkplug_host,
+     .fallback = "",
+     .value_name = "ID",
+     .help =
+         "with a mapping of Sparkplug: the host application whose STATE\nsays that readings are "
+         "stored; empty = highwater-COLLECTOR_ID"},
 
     /* the boards */
     {.name = "features",

@@ -40,6 +40,8 @@ struct source_message {
     int64_t said_us;      /* when it says that it came first; INT64_MIN = it does not */
     bool is_at_most_once; /* it carries no promise: when it is lost, nobody sends it again */
     bool is_retained;     /* replayed by the subscription, not sent just now */
+    int64_t
+        rejected_id; /* of the rejected message that it was, and that goes when this is stored; 0 = none */
 };
 
 struct source_config {

@@ -20,6 +20,13 @@ void sparkplug_changes_add_birth(struct sparkplug_changes *changes,
     changes->births[changes->birth_count++] = *change;
 }
 
+void sparkplug_changes_add_done(struct sparkplug_changes *changes, int64_t rejected_id)
+{
+    changes->done = mem_grow_zeroed(changes->done, &changes->done_capacity, changes->done_count + 1,
+                                    sizeof(*changes->done));
+    changes->done[changes->done_count++] = rejected_id;
+}
+
 void sparkplug_changes_clear(struct sparkplug_changes *changes)
 {
     for (size_t i = 0; i < changes->node_count; i++) {
@@ -32,7 +39,7 @@ void sparkplug_changes_clear(struct sparkplug_changes *changes)
         free(changes->births[i].device);
         free(changes->births[i].payload);
     }
-    changes->node_count = changes->birth_count = 0;
+    changes->node_count = changes->birth_count = changes->done_count = 0;
 }
 
 void sparkplug_changes_release(struct sparkplug_changes *changes)
@@ -40,5 +47,6 @@ void sparkplug_changes_release(struct sparkplug_changes *changes)
     sparkplug_changes_clear(changes);
     free(changes->nodes);
     free(changes->births);
+    free(changes->done);
     *changes = (struct sparkplug_changes){0};
 }

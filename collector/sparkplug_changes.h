@@ -35,11 +35,14 @@ struct sparkplug_changes {
     struct sparkplug_birth_change *births;
     size_t birth_count;
     size_t birth_capacity;
+    int64_t *done; /* ids of rejected messages that were read again */
+    size_t done_count;
+    size_t done_capacity;
 };
 
 static inline bool sparkplug_changes_are_none(const struct sparkplug_changes *changes)
 {
-    return changes->node_count == 0 && changes->birth_count == 0;
+    return changes->node_count == 0 && changes->birth_count == 0 && changes->done_count == 0;
 }
 
 /* Takes the texts over. */
@@ -47,6 +50,7 @@ void sparkplug_changes_add_node(struct sparkplug_changes *changes,
                                 const struct sparkplug_node_change *change);
 void sparkplug_changes_add_birth(struct sparkplug_changes *changes,
                                  const struct sparkplug_birth_change *change);
+void sparkplug_changes_add_done(struct sparkplug_changes *changes, int64_t rejected_id);
 
 void sparkplug_changes_clear(struct sparkplug_changes *changes);
 void sparkplug_changes_release(struct sparkplug_changes *changes);

@@ -17,6 +17,7 @@
 
 #include "collector/batch.h"
 #include "collector/mqtt_identity.h"
+#include "collector/source.h"
 
 #include <uv.h>
 
@@ -62,6 +63,13 @@ struct store_events {
     /* Appends the topic that a row of the batch came under, as far as it is still known. */
     void (*put_topic)(void *user, const struct batch *batch, const struct batch_row *row,
                       struct buffer *out);
+    /* What the store has of Sparkplug nodes can be loaded: before on_ready, when its turn is new. True:
+     * do; then the others come, nodes first. */
+    bool (*on_nodes)(void *user);
+    void (*on_node)(void *user, const struct sparkplug_node_change *node);
+    void (*on_birth)(void *user, const struct sparkplug_birth_change *birth);
+    /* A rejected message can be read now: after on_ready, or before on_stored of the batch with its birth. */
+    void (*on_again)(void *user, const struct source_message *message);
 };
 
 /* What is to be read from the store into the windows, in one snapshot of it. */

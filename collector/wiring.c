@@ -311,6 +311,33 @@ void wiring_start_ingest(struct collector *c)
     }
 }
 
+static bool is_live(void *user)
+{
+    struct collector *c = user;
+
+    return ingest_is_live(&c->ingest);
+}
+
+static const char *client_id(void *user)
+{
+    struct collector *c = user;
+
+    return store_identity(c->store)->client_id;
+}
+
+void wiring_start_sparkplug(struct collector *c)
+{
+    const struct sparkplug_host_config config = {.loop = c->loop,
+                                                 .settings = &c->settings,
+                                                 .sparkplug = &c->ingest.sparkplug,
+                                                 .user = c,
+                                                 .is_live = is_live,
+                                                 .client_id = client_id};
+
+    if (mappings_have_sparkplug(&c->settings.mappings))
+        sparkplug_host_start(&c->sparkplug_host, &config);
+}
+
 void wiring_start_monitor(struct collector *c)
 {
     if (strcmp(c->settings.metrics_listen, "-") != 0)

@@ -19,6 +19,7 @@ void wiring_start_monitor(struct collector *collector);
 void wiring_start_reload(struct collector *collector);
 
 /* Once the database has the schema. */
+void wiring_start_sparkplug(struct collector *collector);
 void wiring_start_ingest(struct collector *collector);
 
 #endif

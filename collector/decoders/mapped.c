@@ -32,8 +32,10 @@ static enum decoder_outcome begin(struct decoder *decoder, const struct source_m
                                   struct reading_rest *rest)
 {
     struct mapped_decoder *mapped = (struct mapped_decoder *)decoder;
-    enum decoder_outcome outcome =
-        mapping_begin(&mapped->run, source, message->topic, message->payload, message->bytes);
+    enum decoder_outcome outcome;
+
+    mapped->run.is_again = message->rejected_id != 0;
+    outcome = mapping_begin(&mapped->run, source, message->topic, message->payload, message->bytes);
 
     decoder->filter = NULL;
     decoder->taken_off = mapped->run.taken_off;

@@ -94,6 +94,7 @@ static void finish_batch(struct pg_store *store)
     backoff_reset(&store->backoff);
     pg_store_set_state(store, PG_STORE_READY);
     report_differing(store); /* so that no board is made of what the batch brings, */
+    pg_store_give_again(store);
     store->base.events->on_stored(store->base.user, batch, &outcome);
     if (was_staged)
         store->config.on_staged(store);
@@ -220,6 +221,7 @@ void pg_store_become_ready(struct pg_store *store)
     }
     store->base.events->on_ready(store->base.user, store->is_turn_new);
     store->is_turn_new = false;
+    pg_store_give_again(store);
     if (store->state == PG_STORE_READY && store->batch)
         pg_store_next_try(store);
 }
@@ -288,6 +290,7 @@ static void on_timer_closed(uv_handle_t *handle)
 {
     struct pg_store *store = handle->data;
 
+    pg_store_clear_again(store);
     buffer_release(&store->sql);
     buffer_release(&store->rows);
     buffer_release(&store->fresh_rows);

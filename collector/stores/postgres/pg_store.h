@@ -20,6 +20,7 @@
 #ifndef HIGHWATER_PG_STORE_H
 #define HIGHWATER_PG_STORE_H
 
+#include "collector/backlog.h"
 #include "collector/devices.h"
 #include "collector/store.h"
 #include "collector/stores/postgres/fleet_rollup.h"
@@ -51,11 +52,12 @@ enum pg_store_statement {
     PG_STORE_ROWS,
     PG_STORE_STAGED_ROWS,
     PG_STORE_PEAKS,
+    PG_STORE_AGAIN,
     PG_STORE_COMMIT,
     PG_STORE_OTHER
 };
 
-enum { PG_STORE_STATEMENTS_MAX = 16 };
+enum { PG_STORE_STATEMENTS_MAX = 24 };
 
 struct pg_store_config {
     const char *database_url;
@@ -87,6 +89,7 @@ struct pg_store {
     struct buffer rejected;
     struct buffer columns;
     struct buffer features; /* as an array of SQL */
+    struct backlog again;   /* rejected messages that the current try makes readable */
     struct batch *batch;    /* being written, NULL = none */
     enum pg_store_plan plan;
     struct parts parts;    /* which of the sorted rows the current try is about */

@@ -5,6 +5,7 @@
  *          pg_store_devices.c      devices get their ids in the database
  *          pg_store_transaction.c  the text of a transaction, and what its results say
  *          pg_store_retry.c        after a try that failed: what to try next
+ *          pg_store_sparkplug.c    what is known of Sparkplug nodes, saved and loaded
  *          pg_store_removals.c     what others took out of the tables, or put in
  */
 #ifndef HIGHWATER_PG_STORE_INNER_H
@@ -45,6 +46,20 @@ bool pg_store_register_devices(struct pg_store *store);
 /* pg_store_transaction.c */
 void pg_store_write_batch(struct pg_store *store,
                           void (*on_done)(struct pg_query *query, const struct pg_error *error));
+
+/* Says that a statement was added to the string. */
+void pg_store_note_statement(struct pg_store *store, enum pg_store_statement what);
+
+/* pg_store_sparkplug.c */
+
+/* Into a try's string, with the last of the readings. */
+void pg_store_put_sparkplug(struct pg_store *store);
+void pg_store_on_again(struct pg_store *store, const PGresult *result);
+void pg_store_clear_again(struct pg_store *store);
+void pg_store_give_again(struct pg_store *store);
+
+/* When the turn is new; then, as in every case, pg_store_ask_removals(). */
+void pg_store_load_sparkplug(struct pg_store *store);
 
 /* pg_store_retry.c */
 

@@ -68,7 +68,7 @@ static void on_prepared(struct pg_query *query, const struct pg_error *error)
     if (error && error->is_connection)
         return;
     if (!error && store->is_durable && store->has_lock) {
-        pg_store_ask_removals(store); /* before anything is loaded or stored; then it is ready */
+        pg_store_load_sparkplug(store); /* asks for removals, too; then it is ready */
         return;
     }
     if (error || !store->is_durable) {

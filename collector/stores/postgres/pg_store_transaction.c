@@ -3,6 +3,7 @@
  *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
  *      [COPY peaks_stage ...; SELECT peaks_merge();]]
  *     [COPY readings_stage ...; SELECT ingest_merge_stage(...);] [COPY rejected_messages ...;]
+ *     [what has changed of Sparkplug nodes;]
  *     [EXECUTE count_batch ...;] COMMIT
  * Plain COPY is two to three times as fast as a staging table with ON CONFLICT, and duplicates are
  * rare, so COPY goes first and staging is the answer to 23505 (and to what is probably delivered
@@ -110,6 +111,9 @@ static void on_result(struct pg_query *query, const PGresult *result)
     case PG_STORE_PEAKS:
         on_peaks(store, result);
         break;
+    case PG_STORE_AGAIN:
+        pg_store_on_again(store, result);
+        break;
     case PG_STORE_COMMIT:
         store->committed = strcmp(tag, "COMMIT") == 0;
         break;
@@ -125,8 +129,7 @@ static void add_copy(struct pg_store *store, size_t *count, const struct buffer 
     store->copies[(*count)++] = (struct pg_copy_in){.data = data->data, .bytes = data->bytes};
 }
 
-/* Says that a statement was added to the string. */
-static void note_statement(struct pg_store *store, enum pg_store_statement what)
+void pg_store_note_statement(struct pg_store *store, enum pg_store_statement what)
 {
     assert(store->statement_count < PG_STORE_STATEMENTS_MAX);
     store->statements[store->statement_count++] = what;
@@ -174,7 +177,7 @@ static void put_enter(struct pg_store *store)
     timestamp_format(since, store->fresh.from_us);
     buffer_printf(&store->sql, "SELECT * FROM ingest_enter('%s', %" PRId64 ");",
                   store->fresh.until_us > 0 ? since : "infinity", store->removals_known);
-    note_statement(store, PG_STORE_ENTER);
+    pg_store_note_statement(store, PG_STORE_ENTER);
 }
 
 /* Of what goes past the trigger, which looks after the rest. */
@@ -188,8 +191,8 @@ static void put_peaks(struct pg_store *store, size_t *copies)
     buffer_put_text(&store->sql, "COPY peaks_stage (");
     peaks_put_columns(&store->sql, store->config.features);
     buffer_put_text(&store->sql, ") FROM STDIN (FORMAT binary); SELECT * FROM peaks_merge();");
-    note_statement(store, PG_STORE_OTHER);
-    note_statement(store, PG_STORE_PEAKS);
+    pg_store_note_statement(store, PG_STORE_OTHER);
+    pg_store_note_statement(store, PG_STORE_PEAKS);
 }
 
 static void put_fresh(struct pg_store *store, size_t *copies)
@@ -201,7 +204,7 @@ static void put_fresh(struct pg_store *store, size_t *copies)
     add_copy(store, copies, &store->fresh_rows);
     buffer_printf(&store->sql, "COPY %s (%s) FROM STDIN (FORMAT binary);", store->partition,
                   buffer_text(&store->columns));
-    note_statement(store, PG_STORE_ROWS);
+    pg_store_note_statement(store, PG_STORE_ROWS);
     fleet_rollup_reset(&store->rollup, store->config.features->count, store->fresh.from_us,
                        store->fresh.until_us);
     for (size_t i = 0; i < batch->sorted_count; i++) {
@@ -211,7 +214,7 @@ static void put_fresh(struct pg_store *store, size_t *copies)
             fleet_rollup_add(&store->rollup, batch_reading(row));
     }
     if (fleet_rollup_put_sql(&store->rollup, store->config.features, &store->sql))
-        note_statement(store, PG_STORE_OTHER);
+        pg_store_note_statement(store, PG_STORE_OTHER);
     put_peaks(store, copies);
 }
 
@@ -225,10 +228,10 @@ static void put_staged(struct pg_store *store, size_t *copies)
     store->was_staged = true;
     add_copy(store, copies, &store->rows);
     buffer_printf(&store->sql, "COPY readings_stage (%s) FROM STDIN (FORMAT binary);", columns);
-    note_statement(store, PG_STORE_OTHER);
+    pg_store_note_statement(store, PG_STORE_OTHER);
     buffer_printf(&store->sql, "SELECT * FROM ingest_merge_stage(%s);",
                   buffer_text(&store->features));
-    note_statement(store, PG_STORE_STAGED_ROWS);
+    pg_store_note_statement(store, PG_STORE_STAGED_ROWS);
 }
 
 /* With the last of the readings, and then for as long as some are left. */
@@ -248,7 +251,7 @@ static void put_rejected(struct pg_store *store, size_t *copies)
     add_copy(store, copies, &store->rejected);
     buffer_put_text(&store->sql, "COPY rejected_messages (" ROWS_REJECTED_COLUMNS
                                  ") FROM STDIN (FORMAT binary);");
-    note_statement(store, PG_STORE_OTHER);
+    pg_store_note_statement(store, PG_STORE_OTHER);
 }
 
 /* A reader that sees the readings of this transaction sees that they have been counted, too
@@ -261,7 +264,7 @@ static void put_count(struct pg_store *store)
         return;
     timestamp_format(newest, store->batch->newest_recorded_at_us);
     buffer_printf(&store->sql, "EXECUTE count_batch('%s');", newest);
-    note_statement(store, PG_STORE_OTHER);
+    pg_store_note_statement(store, PG_STORE_OTHER);
 }
 
 void pg_store_write_batch(struct pg_store *store,
@@ -279,16 +282,17 @@ void pg_store_write_batch(struct pg_store *store,
     peaks_begin(&store->peaks);
     buffer_clear(&store->sql);
     buffer_put_text(&store->sql, "BEGIN;");
-    note_statement(store, PG_STORE_OTHER);
+    pg_store_note_statement(store, PG_STORE_OTHER);
     put_enter(store);
     put_fresh(store, &copies);
     put_staged(store, &copies);
     if (store->rows_due > 0)
         store->copies_done++;
     put_rejected(store, &copies);
+    pg_store_put_sparkplug(store);
     put_count(store);
     buffer_put_text(&store->sql, "COMMIT");
-    note_statement(store, PG_STORE_COMMIT);
+    pg_store_note_statement(store, PG_STORE_COMMIT);
     FAILPOINT("copy_begin");
     pg_store_submit(store, buffer_text(&store->sql), copies, on_result, on_done);
 }
