@@ -30,7 +30,7 @@ struct collector {
     struct coverage coverage;
     struct source *source;
     struct sinks sinks;
-    struct sparkplug_host sparkplug_host;
+    struct sparkplug_host *sparkplug_host; /* NULL: no mapping is of that kind */
     struct store *store;
     struct ingest ingest;
     struct board_publisher publisher;

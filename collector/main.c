@@ -60,7 +60,8 @@ static void stop(struct collector *c)
     c->is_stopping = true;
     store_cancel_migration(c->store);
     reload_stop(&c->reload);
-    sparkplug_host_close(&c->sparkplug_host);
+    sparkplug_host_close(c->sparkplug_host);
+    c->sparkplug_host = NULL;
     if (c->settings.migrate_only)
         return; /* on_migrated() ends it */
     if (c->is_ingesting)

@@ -335,7 +335,7 @@ void wiring_start_sparkplug(struct collector *c)
                                                  .client_id = client_id};
 
     if (mappings_have_sparkplug(&c->settings.mappings))
-        sparkplug_host_start(&c->sparkplug_host, &config);
+        c->sparkplug_host = sparkplug_host_start(&config);
 }
 
 void wiring_start_monitor(struct collector *c)

@@ -1,13 +1,31 @@
 #include "collector/sinks/sparkplug_host.h"
 
 #include "shared/base/log.h"
+#include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
+#include "shared/net/mqtt_link.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TICK_MS = 100, REQUESTS_AT_ONCE = 20, TICKS_UNTIL_SAID_AGAIN = 10 };
+
+struct sparkplug_host {
+    struct sparkplug_host_config config;
+    bool is_joined;
+    bool is_contradicted; /* another has said that we are not there */
+    unsigned ticks;
+    unsigned open_handles;
+    uv_timer_t timer;
+    struct mqtt_link link;
+    struct buffer request;
+    char client_id[160];
+    char topic[160];
+    char will[64];
+    int64_t since_ms; /* the timestamp of birth and will, which are a pair */
+};
 
 static void format_state(const struct sparkplug_host *host, bool is_online, char *out, size_t size)
 {
@@ -112,13 +130,14 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
 
-void sparkplug_host_start(struct sparkplug_host *host, const struct sparkplug_host_config *config)
+struct sparkplug_host *sparkplug_host_start(const struct sparkplug_host_config *config)
 {
+    struct sparkplug_host *host = mem_calloc(1, sizeof(*host));
     const struct settings *settings = config->settings;
     struct mqtt_link_config link = settings_mqtt(settings);
     char error[256];
 
-    *host = (struct sparkplug_host){.config = *config};
+    host->config = *config;
     if (*settings->sparkplug_host)
         snprintf(host->topic, sizeof(host->topic), SPARKPLUG_NAMESPACE "/STATE/%s",
                  settings->sparkplug_host);
@@ -138,28 +157,40 @@ void sparkplug_host_start(struct sparkplug_host *host, const struct sparkplug_ho
     link.on_message = on_message;
     if (!mqtt_link_start(&host->link, config->loop, &link, error, sizeof(error))) {
         log_error("sparkplug: %s", error); /* the URL was read before; not reached */
-        return;
+        free(host);
+        return NULL;
     }
-    host->is_open = true;
+    host->open_handles = 2;
     uv_timer_init(config->loop, &host->timer);
     host->timer.data = host;
     uv_timer_start(&host->timer, on_tick, TICK_MS, TICK_MS);
+    return host;
 }
 
-static void on_closed(struct mqtt_link *link)
+static void on_part_closed(struct sparkplug_host *host)
 {
-    struct sparkplug_host *host = link->config.user;
-
+    if (--host->open_handles > 0)
+        return;
     buffer_release(&host->request);
+    free(host);
+}
+
+static void on_link_closed(struct mqtt_link *link)
+{
+    on_part_closed(link->config.user);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
 }
 
 void sparkplug_host_close(struct sparkplug_host *host)
 {
-    if (!host->is_open)
+    if (!host)
         return;
-    host->is_open = false;
     if (host->is_joined)
         leave(host);
-    uv_close((uv_handle_t *)&host->timer, NULL);
-    mqtt_link_close(&host->link, on_closed);
+    uv_close((uv_handle_t *)&host->timer, on_timer_closed);
+    mqtt_link_close(&host->link, on_link_closed);
 }
