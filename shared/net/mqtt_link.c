@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ENDED_SOON_MS = 60000, ENDED_SAID = 5 };
 enum { LEAVE_TIMEOUT_MS = 2000, BACKOFF_LEAST_MS = 100, BACKOFF_MOST_MS = 5000 };
 
 static const char *const state_names[] = {"off", "waiting", "resolving", "connecting",
@@ -72,6 +73,22 @@ void mqtt_link_start_timer(struct mqtt_link *link, uint64_t after_ms)
     uv_timer_start(&link->timer, on_timer, after_ms, 0);
 }
 
+/* Two clients with one id end each other's connections for as long as both run, and few brokers tell them
+ * why. Each waits longer from time to time, so these may last for seconds. */
+static void note_rival(struct mqtt_link *link, uint64_t lasted_ms)
+{
+    if (!link->wants_up)
+        return; /* we have ended it */
+    link->ended = lasted_ms < ENDED_SOON_MS ? link->ended + 1 : 0;
+    if (link->ended == ENDED_SAID && link->takeovers == 0 && link->config.client_id &&
+        !link->config.quiet)
+        log_warning(
+            "%s: %d connections in a row as %s have been ended within a minute each; unless "
+            "the broker restarts that often, another client connects with this id, such as "
+            "a collector with another database: give every client an id of its own",
+            link->config.name, ENDED_SAID, link->config.client_id);
+}
+
 /* Notes of the connection that ends what readiness and the next attempt want to know. */
 static void note_end(struct mqtt_link *link, const char *reason, bool was_up)
 {
@@ -84,6 +101,7 @@ static void note_end(struct mqtt_link *link, const char *reason, bool was_up)
         return;
     backoff_lasted(&link->backoff, lasted_ms);
     link->short_lived = lasted_ms < MQTT_LINK_STEADY_MS ? link->short_lived + 1 : 0;
+    note_rival(link, lasted_ms);
     snprintf(link->last_end, sizeof(link->last_end), "%s", reason);
     if (mqtt_subscriptions_end(&link->subscriptions) && !link->config.quiet)
         log_warning("%s: the broker ends the connection when it is asked for $SYS; going on "

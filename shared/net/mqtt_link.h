@@ -139,6 +139,7 @@ struct mqtt_link {
     char *address;        /* the numeric one in use */
     uint64_t tries;       /* that failed: which of the host's addresses is next */
     unsigned short_lived; /* connections in a row that did not last MQTT_LINK_STEADY_MS */
+    unsigned ended;       /* connections in a row that others ended within a minute */
     char last_end[320];   /* why the last that was up ended */
     bool read_something;
     bool in_callback; /* of the library, which then must not be asked to write */

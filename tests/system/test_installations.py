@@ -143,6 +143,16 @@ def test_a_client_id_of_another_collector_is_refused(stack):
     assert is_ready(stack)
 
 
+def test_collectors_of_two_databases_with_one_client_id_both_say_so(stack, other):
+    """Neither can know the other's, and a broker may tell neither; both stand in each other's session."""
+    collectors = [
+        one.start_collector(log_name=name, collector_id=name, mqtt_client_id="ours1234567890") for one, name in ((stack, "a"), (other, "b"))
+    ]
+    for collector in collectors:
+        until(lambda c=collector: "another client" in c.output() and "as ours1234567890" in c.output(), 60, "it is said")
+        assert "id of its own" in collector.output()
+
+
 def test_before_its_database_is_there_a_collector_has_no_client_id_and_says_so(stack):
     stack.start_collector(database_url=f"postgresql://{LOOPBACK}:{free_port()}/none")
     until(lambda: "our client id comes from the database" in readyz(stack)[1], 15)
