@@ -10,21 +10,20 @@ import pytest
 from servers import until
 from test_mappings import ARRIVAL, DEVICES, SAMPLES, try_mapping
 
-NOW = datetime.now(timezone.utc).replace(microsecond=0)
-AHEAD = NOW + timedelta(hours=1)
-# Local times say of which zone they are by when they come.
-LOCAL = {b"2026-11-26T12:04:05": f"{AHEAD:%Y-%m-%dT%H:%M:%S}", b"26/11/2026 12:04:05": f"{AHEAD:%d/%m/%Y %H:%M:%S}"}
 LASTING = ("LWT", "online", "availability", "$state")
 
 
-def message_of(sample):
-    payload = (DEVICES / sample["file"]).read_bytes()
-    for then, now in LOCAL.items():
-        payload = payload.replace(then, now.encode())
-    return sample["topic"], payload
-
-
-MESSAGES = [message_of(sample) for sample in SAMPLES]
+def messages_of(now: datetime) -> list[tuple[str, bytes]]:
+    """Of each sample, those with local times an hour ahead of `now`: of which zone they are is known by when they come."""
+    ahead = now + timedelta(hours=1)
+    local = {b"2026-11-26T12:04:05": f"{ahead:%Y-%m-%dT%H:%M:%S}", b"26/11/2026 12:04:05": f"{ahead:%d/%m/%Y %H:%M:%S}"}
+    found = []
+    for sample in SAMPLES:
+        payload = (DEVICES / sample["file"]).read_bytes()
+        for then, new in local.items():
+            payload = payload.replace(then, new.encode())
+        found.append((sample["topic"], payload))
+    return found
 
 
 def suggest(stack, *flags, **settings):
@@ -51,17 +50,19 @@ def mapping_of(program):
 
 
 def test_every_sample_gives_a_mapping_that_reads_it(stack, tmp_path):
-    publish(stack, *[message for message in MESSAGES if message[0].endswith(LASTING)], retain=True)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    messages = messages_of(now)
+    publish(stack, *[message for message in messages if message[0].endswith(LASTING)], retain=True)
     program = listening(suggest(stack, "--for", "3s"))
-    publish(stack, *[message for message in MESSAGES if not message[0].endswith(LASTING)])
+    publish(stack, *[message for message in messages if not message[0].endswith(LASTING)])
     assert program.wait(60) == 0, program.output()
     file = tmp_path / "suggested.json"
     file.write_text(mapping_of(program))
 
     assert try_mapping(file, "--topics").returncode == 0
-    for sample, (topic, payload) in zip(SAMPLES, MESSAGES):
+    for sample, (topic, payload) in zip(SAMPLES, messages):
         is_local = payload != (DEVICES / sample["file"]).read_bytes()
-        arrival = f"{NOW:%Y-%m-%dT%H:%M:%SZ}" if is_local else ARRIVAL
+        arrival = f"{now:%Y-%m-%dT%H:%M:%SZ}" if is_local else ARRIVAL
         done = try_mapping(file, "--topic", topic, "--arrival", arrival, payload=payload)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         if sample["readings"]:
