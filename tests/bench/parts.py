@@ -26,7 +26,7 @@ MINUTES = 60
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-def windows(sizes: list[int], runs: int, *args: str, env: dict[str, str] | None = None) -> dict[int, dict[str, float]]:
+def windows(sizes: list[int], runs: int, *args: object, env: dict[str, str] | None = None) -> dict[int, dict[str, float]]:
     """Of each size the median run of several, which take turns, of five samples each."""
     found: dict[int, list[dict[str, float]]] = {devices: [] for devices in sizes}
     for run in range(runs):
@@ -42,6 +42,21 @@ def windows(sizes: list[int], runs: int, *args: str, env: dict[str, str] | None 
                 raise ServerError(f"windows_bench: {done.stderr}")
             found[devices].append(json.loads(done.stdout))
     return {devices: sorted(each, key=lambda one: one["insert_ns"])[runs // 2] for devices, each in found.items()}
+
+
+# Features, how many of them a reading carries, whether each reading carries others, and the bytes to reach.
+WIDE = [(2, 2, False, 0), (20, 20, False, 20_000), (200, 10, False, 100_000), (200, 10, True, 100_000)]
+
+
+def wide(devices: int, runs: int) -> list[dict[str, Any]]:
+    """Of each width the median run, values of two decimals, after an hour of all of it."""
+    found = []
+    for features, carried, any_of_them, bound in WIDE:
+        given = ["--features", features, "--carried", carried, "--decimals", 2, *(["--any"] if any_of_them else [])]
+        how = ["--history", "full", "--seconds", 3700, "--rounds", 100, "--samples", 3]
+        figures = windows([devices], runs, *given, *how)[devices]
+        found.append({**figures, "any": any_of_them, "bound": bound})
+    return found
 
 
 def falling(readings: int, samples: int) -> list[dict[str, Any]]:
@@ -172,6 +187,7 @@ def sql(rig: Rig, calls: int) -> float:
 def windows_section(
     ours: dict[int, dict[str, float]],
     huge: dict[int, dict[str, float]],
+    widened: list[dict[str, Any]],
     fallen: list[dict[str, Any]],
     beside: dict[str, float],
     sql_us: float,
@@ -200,6 +216,21 @@ def windows_section(
         section.notes.append(
             "Huge pages: GLIBC_TUNABLES=glibc.malloc.hugetlb=1 in the environment (docs/OPERATIONS.md), worth it for "
             "fleets whose windows are larger than what the TLB covers."
+        )
+    for one in widened:
+        carried = "" if one["carried"] == one["features"] else f", {'any ' if one['any'] else ''}{one['carried']} carried"
+        section.add(
+            f"{one['devices']:,}, {one['features']} features{carried}",
+            f"{one['insert_ns']:,.0f} ns",
+            f"{one['board_us']:.1f} us",
+            f"{one['bytes_per_device']:,.0f}",
+            f"{one['bound']:,} bytes" if one["bound"] else "",
+            verdict(one["bytes_per_device"] <= one["bound"]) if one["bound"] else "",
+        )
+    if widened:
+        section.notes.append(
+            "So many features: values of two decimals; carried are always the same of a device, or any. From five on a "
+            "reading is held once, packed (docs/OPERATIONS.md, Memory of the boards)."
         )
     for one in fallen:
         section.add(

@@ -74,8 +74,9 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         times = 1 if quick else 3
         ours = parts.windows(sizes, times, *(["--history", "survivors"] if quick else []))
         huge = {} if quick else parts.windows(sizes[-1:], times, env=parts.HUGE_PAGES)
+        widened = parts.wide(200 if quick else 1000, times)
         fallen = parts.falling(1_000_000, 1 if quick else 3)
-        sections.append(parts.windows_section(ours, huge, fallen, parts.redis(on, 5), parts.sql(on, 5)))
+        sections.append(parts.windows_section(ours, huge, widened, fallen, parts.redis(on, 5), parts.sql(on, 5)))
     if "peers" in wanted:
         section = peer_bench.section(on, min(runs, 3), seconds, floods)
         if section:
