@@ -26,12 +26,12 @@ struct batch_row {
     int64_t seq;                  /* -1 = none */
     size_t payload_at;            /* in batch->payloads */
     uint32_t payload_bytes;
-    uint32_t device;  /* index in struct devices */
-    uint32_t element; /* of those of its message that share the payload, counted from 0 */
-    uint16_t filter;  /* that its topic matched, see ingest_put_topic(); or BATCH_TOPIC_KEPT */
-    bool is_shared;   /* others of a group get the rest of what is sent */
-    bool is_refused;  /* by the database: it is among the rejected messages instead */
-    bool is_stored;   /* by an earlier part of this batch */
+    uint32_t device;     /* index in struct devices */
+    uint32_t element;    /* of those of its message that share the payload, counted from 0 */
+    uint16_t filter;     /* that its topic matched, see intake_put_topic(); or BATCH_TOPIC_KEPT */
+    bool is_shared : 1;  /* others of a group get the rest of what is sent */
+    bool is_refused : 1; /* by the database: it is among the rejected messages instead */
+    bool is_stored : 1;  /* by an earlier part of this batch */
     /* its reading follows it: batch_reading() */
 };
 
