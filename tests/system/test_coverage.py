@@ -147,7 +147,7 @@ def test_a_collector_that_drains_is_not_gone(places):
         until(lambda: "draining" in b.output(), 10)
         draining_us = now_us()
         heard = stack.listen("collectors/a/status")
-        until(lambda: to_us(heard.received[-1].json()["asOf"]) > draining_us + 1_000_000, 20, "a goes on")
+        until(lambda: heard.received and to_us(heard.received[-1].json()["asOf"]) > draining_us + 1_000_000, 20, "a goes on")
         _, headers, body = stack.get("/dashboard?interval=all_time")
         assert headers["X-Data-Source"] == "database" or to_us(headers["X-Data-As-Of"]) < held_us, body
         assert books.now()["state"] != "stopped"
