@@ -85,7 +85,7 @@ static const struct template *device_of(const struct mapping *mapping)
 }
 
 /* The mapping for data of the same device. */
-static const struct template *find_device(struct mapping_run *run, const char *topic)
+static const struct mapping *find_mapping(struct mapping_run *run, const char *topic)
 {
     for (size_t i = 0; i < run->mappings->count; i++) {
         const struct mapping *mapping = &run->mappings->items[i];
@@ -93,7 +93,7 @@ static const struct template *find_device(struct mapping_run *run, const char *t
         if (mapping->payload == MAPPING_SPARKPLUG && !mapping->is_ignored &&
             mapping->rule_count > 0 &&
             topic_pattern_match(&mapping->topic, topic, strlen(topic), run->scope.captures))
-            return device_of(mapping);
+            return mapping;
     }
     return NULL;
 }
@@ -116,13 +116,15 @@ static void add_death(struct mapping_run *run, const struct sparkplug_death *dea
     enum { TOPIC_SIZE = 4 * SPARKPLUG_ID_MOST, ID_SIZE = 4 * DEVICE_ID_SIZE };
     struct mapping_words words = {.seq = -1, .status = STATUS_INACTIVE};
     const struct template *device;
+    const struct mapping *mapping;
     char topic[TOPIC_SIZE];
     char id[ID_SIZE];
 
     snprintf(topic, sizeof(topic), SPARKPLUG_NAMESPACE "/%s/%s/%s%s%s", death->group,
              sparkplug_kind_text(*death->device ? SPARKPLUG_DDEATH : SPARKPLUG_NDEATH), death->edge,
              *death->device ? "/" : "", death->device);
-    device = find_device(run, topic);
+    mapping = find_mapping(run, topic);
+    device = mapping ? device_of(mapping) : NULL;
     if (!device || !mapping_put_device(run, device, id, sizeof(id)) ||
         !device_id_is_legal(id, strlen(id)))
         return;

@@ -25,6 +25,7 @@
 #include "shared/base/random.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
+#include "tests/bench/sparkplug_bench.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -39,8 +40,16 @@
 
 enum { STEP_US = 100, PAYLOAD_BYTES = 512, TOPIC_BYTES = 64, INTERVALS = 3 };
 
-/* What devices send: the contract's payload, the same by a mapping, one of Tasmota's shape, a bare value. */
-enum payload_kind { PAYLOAD_CONTRACT, PAYLOAD_FLAT, PAYLOAD_NESTED, PAYLOAD_TEXT, PAYLOAD_KINDS };
+/* What devices send: the contract's payload, the same by a mapping, one of Tasmota's shape, a bare value, and ten
+ * metrics of Sparkplug by alias. */
+enum payload_kind {
+    PAYLOAD_CONTRACT,
+    PAYLOAD_FLAT,
+    PAYLOAD_NESTED,
+    PAYLOAD_TEXT,
+    PAYLOAD_SPARKPLUG,
+    PAYLOAD_KINDS
+};
 
 struct settings {
     const char *database_url; /* NULL: path */
@@ -60,6 +69,7 @@ struct message {
 
 struct bench {
     struct settings settings;
+    struct sparkplug sparkplug;
     uv_loop_t *loop;
     struct features features;
     struct reading_rules rules;
@@ -144,6 +154,11 @@ static void make_message(struct bench *bench, struct message *message)
         break;
     case PAYLOAD_TEXT:
         bytes = snprintf(out, PAYLOAD_BYTES, "%g", temperature);
+        break;
+    case PAYLOAD_SPARKPLUG:
+        snprintf(message->topic, sizeof(message->topic), "spBv1.0/G/DDATA/E/device_%" PRIu32,
+                 device);
+        bytes = sparkplug_bench_data(out, temperature, pressure, bench->now_us);
         break;
     default:
         bytes = snprintf(out, PAYLOAD_BYTES,
@@ -284,6 +299,12 @@ static void make_decoders(struct bench *bench)
         [PAYLOAD_TEXT] =
             "[{\"topic\":\"devices/{device}/readings\",\"payload\":\"text\",\"features\":"
             "{\"temperature\":\"\"}}]",
+        [PAYLOAD_SPARKPLUG] =
+            "[{\"topic\":\"spBv1.0/{group}/{type}/{edge}/"
+            "{device}\",\"payload\":\"sparkplug\",\"each\":"
+            "\"/metrics/*\",\"time\":\"/timestamp\",\"feature\":{\"name\":\"{/name}\",\"value\":\"/"
+            "value\","
+            "\"rename\":{\"Oil/Temperature\":\"temperature\",\"Oil/Pressure\":\"pressure\"}}}]",
     };
     const struct decoder_taker taker = {.user = bench, .on_device = on_device, .on_item = on_item};
     const char *text = mappings[bench->settings.kind];
@@ -297,6 +318,9 @@ static void make_decoders(struct bench *bench)
                       &bench->subscriptions.contract_count, &taker);
     mapped_decoder_init(&bench->mapped, &bench->mappings, &bench->rules, &bench->subscriptions,
                         &taker);
+    bench->mapped.run.sparkplug = &bench->sparkplug;
+    if (bench->settings.kind == PAYLOAD_SPARKPLUG)
+        sparkplug_bench_births(&bench->sparkplug, bench->settings.devices);
     bench->decoder =
         bench->settings.kind == PAYLOAD_CONTRACT ? &bench->json.decoder : &bench->mapped.decoder;
 }
@@ -469,7 +493,7 @@ static const char usage[] =
     "  --batches N         (100)\n"
     "  --batch-size N      readings in each (10000)\n"
     "  --devices N         (10000)\n"
-    "  --payload KIND      contract, flat, nested or text (contract)\n"
+    "  --payload KIND      contract, flat, nested, text or sparkplug (contract)\n"
     "  --dump DIR          writes each batch's COPY data there\n"
     "  --seed N            of all random numbers (1)\n"
     "With a database it says \"ready\" and waits for a line of input before it starts, and\n"
@@ -477,7 +501,8 @@ static const char usage[] =
 
 static bool find_kind(enum payload_kind *out, const char *name)
 {
-    static const char *const names[PAYLOAD_KINDS] = {"contract", "flat", "nested", "text"};
+    static const char *const names[PAYLOAD_KINDS] = {"contract", "flat", "nested", "text",
+                                                     "sparkplug"};
 
     for (int i = 0; i < PAYLOAD_KINDS; i++) {
         if (strcmp(names[i], name) == 0) {
