@@ -101,19 +101,19 @@ static void tidy(struct windows *w, struct windows_wide *wide)
     w->pack_bytes += pack_bytes(&wide->pack);
 }
 
-/* A peak that is loaded comes again as a reading, or as another ranking's peak. */
+/* A peak that is loaded comes again as a reading, or as another ranking's peak. Where there is none yet,
+ * its value is NAN, and equals nothing. */
 static uint32_t find_peak(const struct windows *w, const struct windows_wide *wide,
                           const struct packed *packed, const struct reading *reading,
                           const uint8_t *carried, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const double *value = &reading->values[carried[i]];
         unsigned char *slot = windows_slot(w, wide, carried[i]);
 
         for (uint32_t order = 0; order < w->order_count; order++) {
             const struct staircase_ref *peak = windows_slot_peak_of(w, slot, order);
 
-            if (peak->at != STAIRCASE_REF_NONE && memcmp(peak->value, value, sizeof(*value)) == 0 &&
+            if (step_value(w->kinds, peak) == reading->values[carried[i]] &&
                 packed_equals(pack_at(&wide->pack, peak->at), packed))
                 return peak->at;
         }

@@ -61,6 +61,14 @@ const struct reading *spread_reading(const struct history *h, const struct readi
     return wide;
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
 /* The history's part of a reading; what else is in it must be right. */
 static const struct reading *narrow_reading(const struct history *h, const struct reading *wide,
                                             size_t entry)
@@ -75,7 +83,7 @@ static const struct reading *narrow_reading(const struct history *h, const struc
         reading->values[i] = wide->values[h->positions[i]];
     told = spread_reading(h, reading);
     for (size_t i = 0; i < h->width; i++)
-        if (memcmp(&told->values[i], &wide->values[i], sizeof(double)) != 0) {
+        if (bits_of(told->values[i]) != bits_of(wide->values[i])) {
             print_error("feature %zu of %zu: told %a, shown %a\n", i, h->width, told->values[i],
                         wide->values[i]);
             abort();
