@@ -7,6 +7,7 @@
 #include "collector/mqtt_identity.h"
 #include "collector/settings.h"
 #include "collector/sinks/rival.h"
+#include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/net/mqtt_link.h"
 #include "shared/net/pg_session.h"
@@ -61,7 +62,7 @@ static void begin_round(struct forget *f);
 
 static int fail(const char *what, const char *text)
 {
-    fprintf(stderr, "collector: %s: %s%s", what, text, strchr(text, '\n') ? "" : "\n");
+    log_complaint(what, text);
     return 1;
 }
 

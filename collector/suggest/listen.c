@@ -2,6 +2,7 @@
 
 #include "collector/settings.h"
 #include "collector/suggest/suggest.h"
+#include "shared/base/log.h"
 #include "shared/base/timestamp.h"
 #include "shared/net/mqtt_link.h"
 
@@ -48,7 +49,7 @@ static void end(struct listener *l)
 static void end_with(struct listener *l, const char *what, const char *text)
 {
     if (!l->is_ending) {
-        fprintf(stderr, "collector: %s: %s\n", what, text);
+        log_complaint(what, text);
         l->status = 1;
     }
     end(l);

@@ -27,12 +27,12 @@ void log_init(const char *program)
 
 /* Copies what can be seen, and the rest as \xNN, as far as it fits; returns its length. Whoever logs
  * what others have said escapes it; this is for what a library has said in their words. */
-static size_t put_visible(char *out, size_t out_bytes, const char *text)
+static size_t put_visible(char *out, size_t out_bytes, const char *text, size_t bytes)
 {
     size_t used = 0;
     size_t length;
 
-    for (size_t left = strlen(text); left > 0; left -= length, text += length) {
+    for (size_t left = bytes; left > 0; left -= length, text += length) {
         bool is_seen;
 
         length = utf8_length((const unsigned char *)text, left);
@@ -67,9 +67,24 @@ void log_line(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    used += put_visible(line + used, sizeof(line) - used - 1, text);
+    used += put_visible(line + used, sizeof(line) - used - 1, text, strlen(text));
     line[used] = '\n';
     fwrite(line, 1, used + 1, stderr);
+}
+
+void log_complaint(const char *what, const char *text)
+{
+    char line[LINE_SIZE];
+
+    fprintf(stderr, "%s: %s: ", program_name, what);
+    do {
+        size_t bytes = strcspn(text, "\n");
+        size_t indented = strspn(text, "\t ");
+
+        fprintf(stderr, "%s%.*s\n", indented > 0 ? "  " : "",
+                (int)put_visible(line, sizeof(line), text + indented, bytes - indented), line);
+        text += bytes + (text[bytes] == '\n');
+    } while (*text);
 }
 
 const char *log_escaped(char *out, size_t out_bytes, const void *data, size_t bytes)

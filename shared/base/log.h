@@ -24,6 +24,10 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 
+/* What a command has to say before it ends: "collector: what: text", without a time, and with what else
+ * of `text` stands on lines of its own. */
+void log_complaint(const char *what, const char *text);
+
 /* Copies untrusted bytes into `out` with everything but printable ASCII as \xNN, cut with ... to
  * fit; returns `out`. */
 const char *log_escaped(char *out, size_t out_bytes, const void *data, size_t bytes);

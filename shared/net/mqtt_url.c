@@ -87,8 +87,10 @@ bool mqtt_url_parse(struct mqtt_url *url, const char *text)
 {
     *url = (struct mqtt_url){0};
     if (strncmp(text, "unix://", 7) == 0) {
+        const char *colon = strchr(text + 7, ':');
+
         url->host = mem_strdup(text + 7);
-        return url->host[0] == '/';
+        return url->host[0] == '/' && !(colon && strchr(colon, '@')); /* user:password@: no path */
     }
     url->use_tls = strncmp(text, "mqtts://", 8) == 0;
     if (!url->use_tls && strncmp(text, "mqtt://", 7) != 0)

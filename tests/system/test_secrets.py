@@ -84,6 +84,7 @@ BROKERS = [
     "ws://u:s3cr3t@host/mqtt",
     "mqtts://host?user=u&password=s3cr3t",
     "u s3cr3t host@",
+    "unix:///u:s3cr3t@run/mosquitto",
     f"mqtt://u:s3cr3t@{LOOPBACK}:{NOBODY}",
     f"mqtt://u:s3@cr3t@{LOOPBACK}:{NOBODY}",
     f"mqtt://u:s3%63r3t@[::1]:{NOBODY}",

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,8 +53,8 @@ static void test_log__every_byte_in_every_room_stays_within_it(void **state)
     }
 }
 
-/* What log_line() writes of a text, without the time. */
-static const char *logged(char *out, size_t bytes, const char *text)
+/* What is written of a text: by log_line(), without the time, or as a complaint. */
+static const char *written(char *out, size_t bytes, const char *text, bool is_complaint)
 {
     FILE *file = tmpfile();
     int kept = dup(STDERR_FILENO);
@@ -62,7 +63,10 @@ static const char *logged(char *out, size_t bytes, const char *text)
     assert_non_null(file);
     fflush(stderr);
     dup2(fileno(file), STDERR_FILENO);
-    log_info("%s", text);
+    if (is_complaint)
+        log_complaint("what", text);
+    else
+        log_info("%s", text);
     fflush(stderr);
     dup2(kept, STDERR_FILENO);
     close(kept);
@@ -70,7 +74,12 @@ static const char *logged(char *out, size_t bytes, const char *text)
     got = fread(out, 1, bytes - 1, file);
     out[got] = '\0';
     fclose(file);
-    return strstr(out, " info ") + 6;
+    return is_complaint ? out : strstr(out, " info ") + 6;
+}
+
+static const char *logged(char *out, size_t bytes, const char *text)
+{
+    return written(out, bytes, text, false);
 }
 
 static void test_log__a_line_is_one_line_of_what_can_be_seen(void **state)
@@ -99,11 +108,28 @@ static void test_log__a_line_is_one_line_of_what_can_be_seen(void **state)
     assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
 }
 
+static void test_log__a_complaint_keeps_its_lines(void **state)
+{
+    static const char *const cases[][2] = {
+        {"why", "highwater: what: why\n"},
+        {"why\n", "highwater: what: why\n"},
+        {"", "highwater: what: \n"},
+        {"one\n\ttwo\nthree\x1b[2J\n", "highwater: what: one\n  two\nthree\\x1b[2J\n"},
+        {"a\n\t\nb", "highwater: what: a\n  \nb\n"},
+    };
+    char out[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(written(out, sizeof(out), cases[i][0], true), cases[i][1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__what_is_escaped_is_printable_and_fits),
         cmocka_unit_test(test_log__a_line_is_one_line_of_what_can_be_seen),
+        cmocka_unit_test(test_log__a_complaint_keeps_its_lines),
         cmocka_unit_test(test_log__every_byte_in_every_room_stays_within_it),
     };
 

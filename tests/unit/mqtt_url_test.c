@@ -38,6 +38,7 @@ static const char *const illegal[] = {
     "mqtt://h/ab",
     "mqtt://[::1",
     "unix://path",
+    "unix:///u:p@run/mosquitto",
     "mqtt://:1",
     "mqtt://u:p@",
     "mqtt://[::1]x",

@@ -71,7 +71,7 @@ struct rejected {
 
 static int fail(const char *what, const char *text)
 {
-    fprintf(stderr, "collector: %s: %s%s", what, text, strchr(text, '\n') ? "" : "\n");
+    log_complaint(what, text);
     return 1;
 }
 
