@@ -22,6 +22,13 @@ static void on_snapshot(void *user, int64_t before_us)
     board_publisher_set_loading(reload->config.publisher, before_us);
 }
 
+static int64_t as_of_us(void *user)
+{
+    const struct reload *reload = user;
+
+    return board_publisher_as_of_us(reload->config.publisher);
+}
+
 static void on_loaded(void *user, bool complete);
 
 /* A load that is under way does not know of what is due now; that follows. */
@@ -32,8 +39,8 @@ static void load_due(struct reload *reload)
                               .windows = c->windows,
                               .sequences = c->sequences,
                               .coverage = c->coverage,
-                              .as_of_us = &c->publisher->moments.as_of_us,
                               .user = reload,
+                              .as_of_us = as_of_us,
                               .on_device = add_to_windows,
                               .on_snapshot = on_snapshot,
                               .on_done = on_loaded};

@@ -80,8 +80,8 @@ struct store_load {
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
-    const int64_t *as_of_us; /* of the windows: the `now` of what is inserted */
     void *user;
+    int64_t (*as_of_us)(void *user); /* of the windows: the `now` of what is inserted */
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */
     /* what is loaded from now on was stored before this time */
     void (*on_snapshot)(void *user, int64_t before_us);

@@ -199,7 +199,8 @@ static void load_reading(struct loader *loader, struct pg_row *row)
     read_reading(loader, row);
     if (row->failed)
         return;
-    windows_insert(loader->load.windows, device, loader->reading, *loader->load.as_of_us);
+    windows_insert(loader->load.windows, device, loader->reading,
+                   loader->load.as_of_us(loader->load.user));
     loader->readings_loaded++;
 }
 
