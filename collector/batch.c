@@ -53,8 +53,8 @@ void batch_note_arrival(struct batch *batch, int64_t received_at_us)
         batch->oldest_received_at_us = received_at_us;
 }
 
-static struct batch_row *push(struct batch *batch, uint32_t device, const struct reading_item *item,
-                              size_t payload_at)
+struct batch_row *batch_push_at(struct batch *batch, uint32_t device,
+                                const struct reading_item *item, size_t payload_at)
 {
     struct batch_row *row;
 
@@ -76,14 +76,6 @@ static struct batch_row *push(struct batch *batch, uint32_t device, const struct
     return row;
 }
 
-struct batch_row *batch_push(struct batch *batch, uint32_t device, const struct reading_item *item)
-{
-    size_t payload_at = batch->payloads.bytes;
-
-    buffer_put(&batch->payloads, item->bytes, item->length);
-    return push(batch, device, item, payload_at);
-}
-
 size_t batch_keep_message(struct batch *batch, const char *topic, const void *payload, size_t bytes)
 {
     size_t at = batch->payloads.bytes;
@@ -91,15 +83,6 @@ size_t batch_keep_message(struct batch *batch, const char *topic, const void *pa
     buffer_put(&batch->payloads, payload, bytes);
     buffer_put(&batch->payloads, topic, strlen(topic) + 1);
     return at;
-}
-
-struct batch_row *batch_push_of_message(struct batch *batch, uint32_t device,
-                                        const struct reading_item *item, size_t message_at)
-{
-    struct batch_row *row = push(batch, device, item, message_at);
-
-    row->filter = BATCH_TOPIC_KEPT;
-    return row;
 }
 
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)

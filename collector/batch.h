@@ -88,16 +88,23 @@ static inline struct reading *batch_reading(const struct batch_row *row)
     return (void *)(row + 1);
 }
 
-/* Adds an item that is a reading, and returns its row, valid until the next. */
-struct batch_row *batch_push(struct batch *batch, uint32_t device, const struct reading_item *item);
-
 /* Of a message whose readings all stand for all of it: that is kept once, with its topic. Returns where. */
 size_t batch_keep_message(struct batch *batch, const char *topic, const void *payload,
                           size_t bytes);
 
-/* The same for a reading of such a message. */
-struct batch_row *batch_push_of_message(struct batch *batch, uint32_t device,
-                                        const struct reading_item *item, size_t message_at);
+/* Adds an item that is a reading, whose bytes are there already; returns its row, valid until the next. */
+struct batch_row *batch_push_at(struct batch *batch, uint32_t device,
+                                const struct reading_item *item, size_t payload_at);
+
+/* The same with its bytes. */
+static inline struct batch_row *batch_push(struct batch *batch, uint32_t device,
+                                           const struct reading_item *item)
+{
+    size_t payload_at = batch->payloads.bytes;
+
+    buffer_put(&batch->payloads, item->bytes, item->length);
+    return batch_push_at(batch, device, item, payload_at);
+}
 
 /* Something that was received then is about to be added. */
 void batch_note_arrival(struct batch *batch, int64_t received_at_us);

@@ -54,9 +54,10 @@ struct decoder {
     struct decoder_taker taker;
     /* of the message that was begun last: */
     const struct topic_filter
-        *filter;        /* with the device's id its topic; NULL: it is not that simple */
-    bool is_shared;     /* others of a group may get other messages of the same device */
-    unsigned taken_off; /* READING_BYTE_ORDER_MARK, READING_TRAILING_NUL */
+        *filter;            /* with the device's id its topic; NULL: it is not that simple */
+    uint16_t filter_number; /* as whoever made the decoder numbers its filters */
+    bool is_shared;         /* others of a group may get other messages of the same device */
+    unsigned taken_off;     /* READING_BYTE_ORDER_MARK, READING_TRAILING_NUL */
 };
 
 #endif

@@ -15,16 +15,6 @@ enum { BATCH_BYTES_MOST = 16 * 1024 * 1024 };
 /* ---- topics --------------------------------------------------------------------------------- */
 
 /* Filters are numbered: those that SUBSCRIBE names, and then those that it named before. */
-static uint16_t number_of_filter(const struct ingest *ingest, const struct topic_filter *filter)
-{
-    const struct subscriptions *subscriptions = ingest->config.subscriptions;
-
-    if (filter >= subscriptions->contract && filter < subscriptions->contract + SUBSCRIPTIONS_MAX)
-        return (uint16_t)(filter - subscriptions->contract);
-    return (uint16_t)(SUBSCRIPTIONS_MAX +
-                      (filter - store_identity(ingest->store)->former_contract));
-}
-
 static const struct topic_filter *filter_of(const struct ingest *ingest, uint16_t number)
 {
     return number < SUBSCRIPTIONS_MAX
@@ -70,17 +60,14 @@ static const char *on_device(void *user, const char *id, size_t bytes)
 
 /* A device is born with its first reading: a client that sends only what is none leaves no trace but the
  * rejected messages. */
-static uint32_t sender(struct ingest *ingest)
+static void be_born(struct ingest *ingest)
 {
     bool is_new;
 
-    if (ingest->message_device != INGEST_NO_DEVICE)
-        return ingest->message_device;
     ingest->message_device =
         devices_find_or_add(ingest->devices, ingest->message_device_id, &is_new);
     assert(is_new);
     ingest->config.on_device(ingest, ingest->message_device);
-    return ingest->message_device;
 }
 
 /* The readings of a message that stand for all of it share its bytes. */
@@ -89,15 +76,18 @@ static struct batch_row *push(struct ingest *ingest, const struct reading_item *
     const struct source_message *message = ingest->message;
     struct batch_row *row;
 
+    if (ingest->message_device == INGEST_NO_DEVICE)
+        be_born(ingest);
     if (ingest->decoder->filter) {
-        row = batch_push(ingest->filling, sender(ingest), item);
-        row->filter = number_of_filter(ingest, ingest->decoder->filter);
+        row = batch_push(ingest->filling, ingest->message_device, item);
+        row->filter = ingest->decoder->filter_number;
         return row;
     }
     if (ingest->message_at == MESSAGE_NOT_KEPT)
         ingest->message_at =
             batch_keep_message(ingest->filling, message->topic, message->payload, message->bytes);
-    row = batch_push_of_message(ingest->filling, sender(ingest), item, ingest->message_at);
+    row = batch_push_at(ingest->filling, ingest->message_device, item, ingest->message_at);
+    row->filter = BATCH_TOPIC_KEPT;
     row->element = (uint32_t)(ingest->message_elements - 1);
     return row;
 }
@@ -177,9 +167,12 @@ static void count(struct ingest *ingest, enum decoder_outcome outcome)
 {
     const struct decoder *decoder = ingest->decoder;
 
-    ingest->counters.without_readings[outcome] += outcome != DECODER_READ;
-    ingest->counters.byte_order_marks += (decoder->taken_off & READING_BYTE_ORDER_MARK) != 0;
-    ingest->counters.trailing_nuls += (decoder->taken_off & READING_TRAILING_NUL) != 0;
+    if (outcome != DECODER_READ)
+        ingest->counters.without_readings[outcome]++;
+    if (decoder->taken_off) {
+        ingest->counters.byte_order_marks += (decoder->taken_off & READING_BYTE_ORDER_MARK) != 0;
+        ingest->counters.trailing_nuls += (decoder->taken_off & READING_TRAILING_NUL) != 0;
+    }
     if (decoder == &ingest->former.decoder)
         say_former(ingest);
 }
@@ -208,7 +201,7 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
         count(ingest, outcome);
 }
 
-static void end(struct ingest *ingest, const struct reading_source *source)
+static void move_rejects(struct ingest *ingest, const struct reading_source *source)
 {
     const struct rejects_message message = {.topic = ingest->message->topic,
                                             .payload = ingest->message->payload,
@@ -217,8 +210,12 @@ static void end(struct ingest *ingest, const struct reading_source *source)
                                             .first_received_at_us = source->first_received_at_us};
 
     rejects_move(&ingest->rejects, ingest->filling, &message);
-    if (ingest->message->rejected_id != 0)
-        sparkplug_changes_add_done(&ingest->filling->sparkplug, ingest->message->rejected_id);
+}
+
+static void end(struct ingest *ingest, const struct reading_source *source)
+{
+    if (ingest->rejects.count > 0)
+        move_rejects(ingest, source);
 }
 
 static void keep(struct backlog_message *message, const struct reading_source *source,
@@ -293,10 +290,10 @@ void intake_init(struct ingest *ingest)
     const struct decoder_taker taker = {.user = ingest, .on_device = on_device, .on_item = on_item};
 
     json_decoder_init(&ingest->contract, &config->rules, config->subscriptions->contract,
-                      &config->subscriptions->contract_count, &taker);
-    json_decoder_init(&ingest->former, &config->rules,
-                      store_identity(ingest->store)->former_contract,
-                      &store_identity(ingest->store)->former_contract_count, &taker);
+                      &config->subscriptions->contract_count, 0, &taker);
+    json_decoder_init(
+        &ingest->former, &config->rules, store_identity(ingest->store)->former_contract,
+        &store_identity(ingest->store)->former_contract_count, SUBSCRIPTIONS_MAX, &taker);
     ingest->decoders[ingest->decoder_count++] = &ingest->contract.decoder;
     if (config->mappings->count > 0) {
         mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,

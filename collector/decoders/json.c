@@ -11,9 +11,10 @@ static bool find_device(struct json_decoder *json, const char *topic, const char
     size_t bytes;
 
     for (size_t i = 0; i < *json->filter_count; i++) {
-        decoder->filter = &json->filters[i];
-        if (!topic_find_id(decoder->filter, topic, &start, &bytes))
+        if (!topic_find_id(&json->filters[i], topic, &start, &bytes))
             continue;
+        decoder->filter = &json->filters[i];
+        decoder->filter_number = (uint16_t)(json->first_number + i);
         *id = decoder->taker.on_device(decoder->taker.user, start, bytes);
         if (*id || !memchr(start, '/', bytes))
             return true;
@@ -74,10 +75,11 @@ static const struct decoder_kind kind = {
 
 void json_decoder_init(struct json_decoder *json, const struct reading_rules *rules,
                        const struct topic_filter *filters, const size_t *filter_count,
-                       const struct decoder_taker *taker)
+                       uint16_t first_number, const struct decoder_taker *taker)
 {
     *json = (struct json_decoder){.decoder = {.kind = &kind, .taker = *taker},
                                   .rules = rules,
                                   .filters = filters,
-                                  .filter_count = filter_count};
+                                  .filter_count = filter_count,
+                                  .first_number = first_number};
 }

@@ -14,10 +14,11 @@ struct json_decoder {
     const struct reading_rules *rules;
     const struct topic_filter *filters;
     const size_t *filter_count;
+    uint16_t first_number; /* of its filters */
 };
 
 void json_decoder_init(struct json_decoder *json, const struct reading_rules *rules,
                        const struct topic_filter *filters, const size_t *filter_count,
-                       const struct decoder_taker *taker);
+                       uint16_t first_number, const struct decoder_taker *taker);
 
 #endif

@@ -245,7 +245,8 @@ static bool read_step(struct mapping_run *run, const struct time_rule *rule, int
 
 static bool check_time(struct mapping_run *run, int64_t us)
 {
-    enum reading_error error = reading_judge_time(run->rules, &run->source, us);
+    enum reading_error error = reading_judge_time(run->rules, run->source.received_at_us,
+                                                  run->source.first_received_at_us, us);
     char detail[READING_DETAIL_SIZE];
 
     if (!error)

@@ -106,7 +106,8 @@ static void put_time(struct mapping_run *run, const struct sparkplug_result *res
     if (!result->has_timestamp || result->timestamp_ms > (uint64_t)READING_LAST_US / 1000)
         return;
     us = (int64_t)result->timestamp_ms * 1000;
-    words->has_time = reading_judge_time(run->rules, &run->source, us) == READING_OK;
+    words->has_time = reading_judge_time(run->rules, run->source.received_at_us,
+                                         run->source.first_received_at_us, us) == READING_OK;
     words->time_us = words->has_time ? us : 0;
 }
 

@@ -44,13 +44,13 @@ static inline int64_t reading_earliest_us(const struct reading_rules *rules, int
 
 /* Whether a reading that came then may be of this time. */
 static inline enum reading_error reading_judge_time(const struct reading_rules *rules,
-                                                    const struct reading_source *arrival,
-                                                    int64_t us)
+                                                    int64_t received_at_us,
+                                                    int64_t first_received_at_us, int64_t us)
 {
-    if (us < reading_earliest_us(rules, arrival->first_received_at_us))
+    if (us < reading_earliest_us(rules, first_received_at_us))
         return READING_TIMESTAMP_TOO_OLD;
-    return us > arrival->received_at_us + rules->future_tolerance_us ? READING_TIMESTAMP_IN_FUTURE
-                                                                     : READING_OK;
+    return us > received_at_us + rules->future_tolerance_us ? READING_TIMESTAMP_IN_FUTURE
+                                                            : READING_OK;
 }
 
 /* The sentence for one that may not, of READING_DETAIL_SIZE bytes at most. */

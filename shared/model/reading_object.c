@@ -179,11 +179,11 @@ static bool parse_feature(struct parse *parse, const struct json_token *value, s
 }
 
 /* Which member the name is of; MEMBER_FEATURES + n for the nth feature, one above the last for a name
- * that is not known. Devices send features in their order, so the one after the last is looked at first. */
+ * that is not known. Of many, devices send each behind the same other one, so that is looked at first. */
 static size_t find_member(struct parse *parse, const struct json_token *name)
 {
+    enum { FEW = 8 };
     const struct features *features = parse->rules->features;
-    size_t left = features->count;
     static const struct {
         const char *text;
         size_t bytes;
@@ -197,14 +197,19 @@ static size_t find_member(struct parse *parse, const struct json_token *name)
         if (json_token_is(name, names[i].text, names[i].bytes))
             return i;
     }
-    for (i = parse->feature; left > 0; left--) {
-        if (json_token_is(name, features->names[i], strlen(features->names[i]))) {
-            parse->feature = i + 1 < features->count ? i + 1 : 0;
-            return MEMBER_FEATURES + i;
-        }
-        i = i + 1 < features->count ? i + 1 : 0;
+    i = features->count > FEW ? parse->feature : features->count;
+    if (i < features->count &&
+        json_token_is(name, features->names[i], strlen(features->names[i]))) {
+        parse->feature++;
+        return MEMBER_FEATURES + i;
     }
-    return MEMBER_FEATURES + features->count;
+    for (i = 0; i < features->count; i++) {
+        if (json_token_is(name, features->names[i], strlen(features->names[i]))) {
+            parse->feature = i + 1;
+            break;
+        }
+    }
+    return MEMBER_FEATURES + i;
 }
 
 /* Of an unknown member: whether one before it has the same name. */
@@ -252,20 +257,25 @@ static bool parse_member(struct parse *parse, const struct json_value *object, s
     return parse_known(parse, which, &member->value);
 }
 
-static bool check_time(struct parse *parse)
+static bool reject_time(struct parse *parse, enum reading_error error)
 {
     const struct reading_source arrival = {.received_at_us = parse->item->received_at_us,
                                            .first_received_at_us =
                                                parse->item->first_received_at_us};
-    enum reading_error error =
-        reading_judge_time(parse->rules, &arrival, parse->reading->recorded_at_us);
 
-    if (!error)
-        return true;
     reading_describe_time(parse->detail, parse->rules, &arrival, parse->reading->recorded_at_us);
     parse->item->error = error;
     parse->item->detail = parse->detail;
     return false;
+}
+
+static bool check_time(struct parse *parse)
+{
+    enum reading_error error =
+        reading_judge_time(parse->rules, parse->item->received_at_us,
+                           parse->item->first_received_at_us, parse->reading->recorded_at_us);
+
+    return !error || reject_time(parse, error);
 }
 
 /* "neither a status nor one of the features; it has temp, hum, id=null and 3 more" */

@@ -261,7 +261,7 @@ static void on_item(void *user, const struct reading_item *item)
     }
     bench->message_at = batch_keep_message(&bench->batch, bench->message->topic,
                                            bench->message->payload, bench->message->bytes);
-    batch_push_of_message(&bench->batch, bench->sender, item, bench->message_at);
+    batch_push_at(&bench->batch, bench->sender, item, bench->message_at);
 }
 
 /* What intake.c does with each message. */
@@ -315,7 +315,7 @@ static void make_decoders(struct bench *bench)
         abort();
     mappings_bind(&bench->mappings, &bench->features);
     json_decoder_init(&bench->json, &bench->rules, bench->subscriptions.contract,
-                      &bench->subscriptions.contract_count, &taker);
+                      &bench->subscriptions.contract_count, 0, &taker);
     mapped_decoder_init(&bench->mapped, &bench->mappings, &bench->rules, &bench->subscriptions,
                         &taker);
     bench->mapped.run.sparkplug = &bench->sparkplug;
