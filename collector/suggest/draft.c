@@ -230,15 +230,16 @@ static void put_head(struct draft *draft)
             "    // Only one such topic was heard: which level is the device is a guess.\n");
 }
 
-void draft_make(struct draft *draft, struct group *group, struct feature_names *names)
+void draft_make(struct draft *draft, const struct groups *groups, struct group *group,
+                struct feature_names *names)
 {
     struct sheet sheet = {0};
     struct sheet_line *line;
 
     *draft = (struct draft){.group = group};
-    roles_find(&draft->roles, group);
+    roles_find(&draft->roles, groups, group);
     names->here.count = 0;
-    line = sheet_add(&sheet, false);
+    sheet_add(&sheet, false); /* the topic, once it is known what varies */
     switch (group->kind) {
     case GROUP_JSON:
         draft->is_used = draft_json(&sheet, draft, names);

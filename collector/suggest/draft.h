@@ -18,7 +18,9 @@ struct draft {
     const char *why;
 };
 
-void draft_make(struct draft *draft, struct group *group, struct feature_names *names);
+/* The group is one of the groups. */
+void draft_make(struct draft *draft, const struct groups *groups, struct group *group,
+                struct feature_names *names);
 void draft_release(struct draft *draft);
 
 #endif

@@ -136,7 +136,8 @@ bool group_fits(const struct group *group, const char *topic)
         size_t bytes = strcspn(topic, "/");
         bool is_last = i + 1 == group->level_count;
 
-        if (level->varies ? bytes == 0 : bytes != level->bytes || memcmp(topic, level->text, bytes))
+        if (level->varies ? bytes == 0
+                          : bytes != level->bytes || memcmp(topic, level->text, bytes) != 0)
             return false;
         topic += bytes;
         if (is_last || !*topic)

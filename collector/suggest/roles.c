@@ -102,14 +102,31 @@ static int find_device(const struct group *group, int feature)
     return found;
 }
 
+/* With that level varying, the pattern would have messages of other groups, too. */
+static bool takes_others(const struct groups *groups, const struct group *group, int level)
+{
+    struct group grown = *group;
+
+    grown.levels[level].varies = true;
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct group *other = &groups->items[i];
+
+        for (size_t j = 0; j < other->topic_count && other != group; j++) {
+            if (other->kind != GROUP_UNUSED && group_fits(&grown, other->topics[j]->name))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* The last level that is neither a kind of message nor what is measured. */
-static int guess_device(const struct group *group)
+static int guess_device(const struct groups *groups, const struct group *group)
 {
     for (int i = (int)group->level_count - 1; i >= 0; i--) {
         const struct group_level *level = &group->levels[i];
 
         if (!level->varies && !word_is_structural(level->text, level->bytes) &&
-            !word_is_quantity(level->text, level->bytes))
+            !word_is_quantity(level->text, level->bytes) && !takes_others(groups, group, i))
             return i;
     }
     return -1;
@@ -170,7 +187,7 @@ static void name_level(struct roles *roles, const struct group *group, size_t nu
         snprintf(out, ROLE_NAME_SIZE, "level%zu", number + 1);
 }
 
-void roles_find(struct roles *roles, const struct group *group)
+void roles_find(struct roles *roles, const struct groups *groups, const struct group *group)
 {
     *roles = (struct roles){.device = find_called(group, "device"),
                             .feature = find_called(group, "feature")};
@@ -187,7 +204,7 @@ void roles_find(struct roles *roles, const struct group *group)
     if (roles->device >= 0)
         roles->is_ambiguous = is_ambiguous(group, roles->device, roles->feature);
     if (roles->device < 0) {
-        roles->device = guess_device(group);
+        roles->device = guess_device(groups, group);
         roles->is_guess = roles->device >= 0;
     }
     for (size_t i = 0; i < group->level_count; i++) {

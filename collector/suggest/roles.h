@@ -20,7 +20,8 @@ struct roles {
     char names[GROUP_LEVELS_MOST][ROLE_NAME_SIZE];
 };
 
-void roles_find(struct roles *roles, const struct group *group);
+/* The group is one of the groups. */
+void roles_find(struct roles *roles, const struct groups *groups, const struct group *group);
 
 /* Makes a guess a level that varies; before the pattern is written. */
 void roles_accept(struct roles *roles, struct group *group);

@@ -119,6 +119,22 @@ static void test_suggest__kinds_of_messages_are_kept_apart(void **state)
     assert_has_not(text, "{device}/{feature}");
 }
 
+static void test_suggest__switches_that_vary_do_not_take_the_messages_of_sensors(void **state)
+{
+    static const struct message messages[] = {{"site/kitchen/door", "ON"},
+                                              {"site/kitchen/window", "OFF"},
+                                              {"site/kitchen/temperature", "21"},
+                                              {"site/attic/temperature", "20"},
+                                              {NULL, NULL}};
+    const char *text = suggested(messages);
+
+    (void)state;
+    assert_has(text, "\"topic\": \"site/{device}/temperature\"");
+    assert_has(text, "\"topic\": \"site/{device}/door\"");
+    assert_has(text, "\"topic\": \"site/{device}/window\"");
+    assert_has_not(text, "\"topic\": \"site/kitchen/{device}\"");
+}
+
 static void test_suggest__what_has_no_value_is_kept_from_a_pattern_that_it_fits(void **state)
 {
     static const struct message messages[] = {{"z/lamp", "{\"power\":1,\"link\":2}"},
@@ -264,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_suggest__levels_that_vary_become_names),
         cmocka_unit_test(test_suggest__kinds_of_messages_are_kept_apart),
+        cmocka_unit_test(test_suggest__switches_that_vary_do_not_take_the_messages_of_sensors),
         cmocka_unit_test(test_suggest__what_has_no_value_is_kept_from_a_pattern_that_it_fits),
         cmocka_unit_test(test_suggest__members_get_their_roles),
         cmocka_unit_test(test_suggest__texts_get_their_words),
