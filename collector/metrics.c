@@ -74,6 +74,24 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
                       decoder_outcome_text((enum decoder_outcome)why), n->without_readings[why]);
 }
 
+static void write_sparkplug(struct buffer *out, const struct sparkplug_counters *n)
+{
+    const struct {
+        const char *what;
+        uint64_t count;
+    } events[] = {
+        {"birth", n->births},           {"death", n->deaths},
+        {"late_death", n->late_deaths}, {"out_of_order", n->out_of_order},
+        {"unknown_alias", n->unknown},  {"rebirth_request", n->requests},
+    };
+
+    prometheus_head(out, "highwater_sparkplug_events_total", "counter",
+                    "Births, deaths, gaps and requests of Sparkplug nodes and devices, by what.");
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        buffer_printf(out, "highwater_sparkplug_events_total{what=\"%s\"} %" PRIu64 "\n",
+                      events[i].what, events[i].count);
+}
+
 static void write_rest(struct buffer *out, const struct metrics_view *view)
 {
     const struct windows_stats windows = windows_stats(view->windows);
@@ -120,6 +138,7 @@ void metrics_write(struct buffer *out, const struct metrics_view *view)
     write_ingest(out, view);
     source_put_metrics(view->source, out);
     board_publisher_put_metrics(view->publisher, out);
+    write_sparkplug(out, &view->ingest->sparkplug.counters);
     write_rest(out, view);
     store_put_metrics(view->store, out);
     prometheus_process(out);

@@ -81,6 +81,8 @@ def test_a_start_needs_no_birth_and_knows_the_sequence(begun, node, asked, file)
     node.data("D", f=5.0, seq=(node.seq + 1) % 256)
     readings(begun, 5)
     until(lambda: asked() == ["spBv1.0/G/NCMD/E"], 10)
+    assert begun.metrics()['highwater_sparkplug_events_total{what="out_of_order"}'] == 1
+    assert begun.metrics()['highwater_sparkplug_events_total{what="rebirth_request"}'] == 1
 
 
 def test_an_unknown_alias_is_read_by_itself_after_the_birth(begun, node, asked):

@@ -16,7 +16,7 @@ static const unsigned char of_another[] = {0x08, 0xf0, 0xfe, 0x96, 0xbc, 0xa1, 0
                                            0x10, 0x04, 0x18, 0xf0, 0xfe, 0x96, 0xbc, 0xa1, 0x34,
                                            0x20, 0x08, 0x58, 0xbb, 0x01, 0x18, 0x01};
 
-static void test_bytes_of_another_encoder_are_read(void **state)
+static void test_sparkplug_payload__bytes_of_another_encoder_are_read(void **state)
 {
     struct sparkplug_reader reader = {0};
     struct sparkplug_payload payload;
@@ -56,7 +56,7 @@ static const struct whole_case wholes[] = {
     {SPARKPLUG_INT64, SPARKPLUG_IN_LONG, UINT64_C(1) << 63, INT64_MIN},
 };
 
-static void test_signed_numbers_stand_in_unsigned_fields(void **state)
+static void test_sparkplug_payload__signed_numbers_stand_in_unsigned_fields(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(wholes) / sizeof(wholes[0]); i++) {
@@ -68,7 +68,7 @@ static void test_signed_numbers_stand_in_unsigned_fields(void **state)
     }
 }
 
-static void test_unsigned_numbers_and_truths_are_what_they_are(void **state)
+static void test_sparkplug_payload__unsigned_numbers_and_truths_are_what_they_are(void **state)
 {
     const struct sparkplug_metric large = {.field = SPARKPLUG_IN_LONG, .whole = UINT64_MAX};
     const struct sparkplug_metric one = {.field = SPARKPLUG_IN_INT, .whole = 1};
@@ -82,7 +82,7 @@ static void test_unsigned_numbers_and_truths_are_what_they_are(void **state)
     assert_int_equal(sparkplug_value(&none, SPARKPLUG_UINT8).kind, SPARKPLUG_NO_VALUE);
 }
 
-static void test_what_is_written_is_read(void **state)
+static void test_sparkplug_payload__what_is_written_is_read(void **state)
 {
     const struct sparkplug_metric metrics[] = {
         {.name = {"a", 1}, .type = SPARKPLUG_FLOAT, .field = SPARKPLUG_IN_FLOAT, .real = 58.5},
@@ -111,7 +111,7 @@ static void test_what_is_written_is_read(void **state)
     sparkplug_reader_release(&reader);
 }
 
-static void test_what_is_no_payload_is_told(void **state)
+static void test_sparkplug_payload__what_is_no_payload_is_told(void **state)
 {
     struct sparkplug_reader reader = {0};
     struct sparkplug_payload payload;
@@ -143,7 +143,7 @@ static enum sparkplug_fault read_empty_metrics(size_t count)
     return fault;
 }
 
-static void test_memory_is_bounded_whatever_a_message_has(void **state)
+static void test_sparkplug_payload__memory_is_bounded_whatever_a_message_has(void **state)
 {
     (void)state;
     assert_int_equal(read_empty_metrics(SPARKPLUG_METRICS_MOST), SPARKPLUG_FINE);
@@ -177,7 +177,7 @@ static size_t nest(unsigned char *out, size_t room, size_t levels)
     return at;
 }
 
-static void test_templates_in_templates_take_no_stack(void **state)
+static void test_sparkplug_payload__templates_in_templates_take_no_stack(void **state)
 {
     enum { ROOM = 4 * 1024 * 1024, LEVELS = 300000 };
     struct sparkplug_reader reader = {0};
@@ -201,7 +201,7 @@ static void test_templates_in_templates_take_no_stack(void **state)
     sparkplug_reader_release(&reader);
 }
 
-static void test_topics_say_whose_message_it_is(void **state)
+static void test_sparkplug_payload__topics_say_whose_message_it_is(void **state)
 {
     static const struct {
         const char *topic;
@@ -234,14 +234,14 @@ static void test_topics_say_whose_message_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes_of_another_encoder_are_read),
-        cmocka_unit_test(test_signed_numbers_stand_in_unsigned_fields),
-        cmocka_unit_test(test_unsigned_numbers_and_truths_are_what_they_are),
-        cmocka_unit_test(test_what_is_written_is_read),
-        cmocka_unit_test(test_what_is_no_payload_is_told),
-        cmocka_unit_test(test_memory_is_bounded_whatever_a_message_has),
-        cmocka_unit_test(test_templates_in_templates_take_no_stack),
-        cmocka_unit_test(test_topics_say_whose_message_it_is),
+        cmocka_unit_test(test_sparkplug_payload__bytes_of_another_encoder_are_read),
+        cmocka_unit_test(test_sparkplug_payload__signed_numbers_stand_in_unsigned_fields),
+        cmocka_unit_test(test_sparkplug_payload__unsigned_numbers_and_truths_are_what_they_are),
+        cmocka_unit_test(test_sparkplug_payload__what_is_written_is_read),
+        cmocka_unit_test(test_sparkplug_payload__what_is_no_payload_is_told),
+        cmocka_unit_test(test_sparkplug_payload__memory_is_bounded_whatever_a_message_has),
+        cmocka_unit_test(test_sparkplug_payload__templates_in_templates_take_no_stack),
+        cmocka_unit_test(test_sparkplug_payload__topics_say_whose_message_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

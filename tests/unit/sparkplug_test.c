@@ -127,7 +127,7 @@ static void be_born(void)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-static void test_data_gets_name_and_type_of_its_birth(void **state)
+static void test_sparkplug__data_gets_name_and_type_of_its_birth(void **state)
 {
     (void)state;
     be_born();
@@ -138,7 +138,7 @@ static void test_data_gets_name_and_type_of_its_birth(void **state)
         "\"value\":-1}]}");
 }
 
-static void test_values_are_written_as_what_they_are(void **state)
+static void test_sparkplug__values_are_written_as_what_they_are(void **state)
 {
     const struct sparkplug_metric metrics[] = {
         {.name = {"f", 1},
@@ -173,7 +173,7 @@ static void test_values_are_written_as_what_they_are(void **state)
         "{\"name\":\"i\",\"value\":-9223372036854775808}]}");
 }
 
-static void test_a_name_without_an_alias_has_its_type_of_the_birth(void **state)
+static void test_sparkplug__a_name_without_an_alias_has_its_type_of_the_birth(void **state)
 {
     const struct sparkplug_metric metric = {
         .name = {"Oil", 3}, .field = SPARKPLUG_IN_INT, .whole = 0xfffe};
@@ -188,7 +188,7 @@ static void test_a_name_without_an_alias_has_its_type_of_the_birth(void **state)
     assert_int_equal(f.result.error, READING_UNKNOWN_ALIAS);
 }
 
-static void test_an_alias_of_two_names_is_no_birth(void **state)
+static void test_sparkplug__an_alias_of_two_names_is_no_birth(void **state)
 {
     const struct sparkplug_metric metrics[] = {
         {.name = {"a", 1}, .has_alias = true, .alias = 9, .field = SPARKPLUG_IN_FLOAT},
@@ -201,7 +201,7 @@ static void test_an_alias_of_two_names_is_no_birth(void **state)
     assert_non_null(strstr(f.result.detail, "alias 9"));
 }
 
-static void test_far_apart_aliases_are_found(void **state)
+static void test_sparkplug__far_apart_aliases_are_found(void **state)
 {
     struct sparkplug_metric metrics[40];
     char names[40][8];
@@ -226,7 +226,7 @@ static void test_far_apart_aliases_are_found(void **state)
     }
 }
 
-static void test_a_name_that_is_no_text_is_rejected(void **state)
+static void test_sparkplug__a_name_that_is_no_text_is_rejected(void **state)
 {
     const struct sparkplug_metric bad = {.name = {"\xff", 1}, .field = SPARKPLUG_IN_FLOAT};
     const struct sparkplug_metric nul = {.name = {"a\0", 2}, .field = SPARKPLUG_IN_FLOAT};
@@ -240,7 +240,7 @@ static void test_a_name_that_is_no_text_is_rejected(void **state)
 
 /* ---- the sequence --------------------------------------------------------------------------- */
 
-static void test_the_sequence_goes_round(void **state)
+static void test_sparkplug__the_sequence_goes_round(void **state)
 {
     (void)state;
     be_born();
@@ -249,7 +249,7 @@ static void test_the_sequence_goes_round(void **state)
     assert_int_equal(requests(), 0);
 }
 
-static void test_a_gap_asks_for_a_birth_and_loses_nothing(void **state)
+static void test_sparkplug__a_gap_asks_for_a_birth_and_loses_nothing(void **state)
 {
     const struct sparkplug_node *node;
 
@@ -266,7 +266,7 @@ static void test_a_gap_asks_for_a_birth_and_loses_nothing(void **state)
     assert_int_equal(requests(), 0);
 }
 
-static void test_the_same_number_again_and_one_out_of_range_are_gaps(void **state)
+static void test_sparkplug__the_same_number_again_and_one_out_of_range_are_gaps(void **state)
 {
     static const int bad[] = {1, 0, 255, 258, 256};
 
@@ -279,7 +279,7 @@ static void test_the_same_number_again_and_one_out_of_range_are_gaps(void **stat
     }
 }
 
-static void test_a_node_that_does_not_answer_is_asked_less_and_less(void **state)
+static void test_sparkplug__a_node_that_does_not_answer_is_asked_less_and_less(void **state)
 {
     size_t asked = 0;
 
@@ -296,7 +296,8 @@ static void test_a_node_that_does_not_answer_is_asked_less_and_less(void **state
     assert_int_equal(requests(), 1);
 }
 
-static void test_births_that_follow_gaps_are_not_asked_for_more_than_once_a_second(void **state)
+static void
+test_sparkplug__births_that_follow_gaps_are_not_asked_for_more_than_once_a_second(void **state)
 {
     size_t asked = 0;
 
@@ -310,7 +311,7 @@ static void test_births_that_follow_gaps_are_not_asked_for_more_than_once_a_seco
     assert_in_range(asked, 9, 11);
 }
 
-static void test_what_is_sent_again_after_a_reconnect_is_no_gap(void **state)
+static void test_sparkplug__what_is_sent_again_after_a_reconnect_is_no_gap(void **state)
 {
     (void)state;
     be_born();
@@ -322,7 +323,7 @@ static void test_what_is_sent_again_after_a_reconnect_is_no_gap(void **state)
     assert_int_equal(requests(), 0);
 }
 
-static void test_a_gap_after_a_reconnect_is_one(void **state)
+static void test_sparkplug__a_gap_after_a_reconnect_is_one(void **state)
 {
     (void)state;
     be_born();
@@ -331,7 +332,7 @@ static void test_a_gap_after_a_reconnect_is_one(void **state)
     assert_int_equal(requests(), 1);
 }
 
-static void test_an_old_number_with_a_new_time_is_a_gap_after_a_reconnect(void **state)
+static void test_sparkplug__an_old_number_with_a_new_time_is_a_gap_after_a_reconnect(void **state)
 {
     (void)state;
     be_born();
@@ -342,7 +343,7 @@ static void test_an_old_number_with_a_new_time_is_a_gap_after_a_reconnect(void *
 }
 
 /* Its aliases may have been others then. */
-static void test_what_is_sent_again_is_not_read_by_a_later_birth(void **state)
+static void test_sparkplug__what_is_sent_again_is_not_read_by_a_later_birth(void **state)
 {
     (void)state;
     be_born();
@@ -361,7 +362,7 @@ static void test_what_is_sent_again_is_not_read_by_a_later_birth(void **state)
 
 /* ---- unknown -------------------------------------------------------------------------------- */
 
-static void test_data_before_its_birth_is_rejected_and_read_after_it(void **state)
+static void test_sparkplug__data_before_its_birth_is_rejected_and_read_after_it(void **state)
 {
     (void)state;
     assert_int_equal(data(1, 7, T0), SPARKPLUG_REJECTED);
@@ -375,7 +376,7 @@ static void test_data_before_its_birth_is_rejected_and_read_after_it(void **stat
     assert_int_equal(requests(), 0);
 }
 
-static void test_an_unknown_alias_of_a_node_that_was_born_asks(void **state)
+static void test_sparkplug__an_unknown_alias_of_a_node_that_was_born_asks(void **state)
 {
     (void)state;
     be_born();
@@ -384,7 +385,7 @@ static void test_an_unknown_alias_of_a_node_that_was_born_asks(void **state)
     assert_int_equal(f.state.counters.unknown, 1);
 }
 
-static void test_a_device_has_to_be_born_again_with_its_node(void **state)
+static void test_sparkplug__a_device_has_to_be_born_again_with_its_node(void **state)
 {
     (void)state;
     be_born();
@@ -395,7 +396,7 @@ static void test_a_device_has_to_be_born_again_with_its_node(void **state)
 
 /* ---- deaths --------------------------------------------------------------------------------- */
 
-static void test_a_node_takes_its_devices_along(void **state)
+static void test_sparkplug__a_node_takes_its_devices_along(void **state)
 {
     const struct sparkplug_death *deaths;
     size_t count;
@@ -412,7 +413,7 @@ static void test_a_node_takes_its_devices_along(void **state)
     assert_int_equal(requests(), 1);
 }
 
-static void test_a_death_of_an_earlier_birth_is_late(void **state)
+static void test_sparkplug__a_death_of_an_earlier_birth_is_late(void **state)
 {
     (void)state;
     be_born();
@@ -423,7 +424,7 @@ static void test_a_death_of_an_earlier_birth_is_late(void **state)
     assert_int_equal(ndeath(3), SPARKPLUG_NOTHING);
 }
 
-static void test_a_device_dies_alone_and_in_sequence(void **state)
+static void test_sparkplug__a_device_dies_alone_and_in_sequence(void **state)
 {
     size_t count;
 
@@ -463,7 +464,7 @@ static void start_again(void)
     f.epoch++;
 }
 
-static void test_after_a_start_nothing_has_to_be_born_again(void **state)
+static void test_sparkplug__after_a_start_nothing_has_to_be_born_again(void **state)
 {
     (void)state;
     be_born();
@@ -478,7 +479,7 @@ static void test_after_a_start_nothing_has_to_be_born_again(void **state)
     assert_int_equal(requests(), 1);
 }
 
-static void test_what_has_not_changed_is_not_saved_again(void **state)
+static void test_sparkplug__what_has_not_changed_is_not_saved_again(void **state)
 {
     struct sparkplug_changes changes = {0};
 
@@ -506,7 +507,7 @@ static void test_what_has_not_changed_is_not_saved_again(void **state)
 
 /* ---- what is odd ---------------------------------------------------------------------------- */
 
-static void test_commands_and_other_topics_change_nothing(void **state)
+static void test_sparkplug__commands_and_other_topics_change_nothing(void **state)
 {
     (void)state;
     assert_int_equal(take("spBv1.0/G/NCMD/E", -1, T0, NULL, 0), SPARKPLUG_NOTHING);
@@ -518,7 +519,7 @@ static void test_commands_and_other_topics_change_nothing(void **state)
     assert_false(sparkplug_has_changes(&f.state));
 }
 
-static void test_a_name_in_the_topic_may_be_too_long(void **state)
+static void test_sparkplug__a_name_in_the_topic_may_be_too_long(void **state)
 {
     char topic[300] = "spBv1.0/G/NBIRTH/";
 
@@ -530,7 +531,7 @@ static void test_a_name_in_the_topic_may_be_too_long(void **state)
     assert_int_equal(take(topic, 0, T0, NULL, 0), SPARKPLUG_READ);
 }
 
-static void test_strangers_are_known_up_to_a_number(void **state)
+static void test_sparkplug__strangers_are_known_up_to_a_number(void **state)
 {
     char topic[64];
 
@@ -543,7 +544,7 @@ static void test_strangers_are_known_up_to_a_number(void **state)
     assert_int_equal(f.result.error, READING_TOO_MANY_MEMBERS);
 }
 
-static void test_a_request_is_what_the_specification_says(void **state)
+static void test_sparkplug__a_request_is_what_the_specification_says(void **state)
 {
     struct sparkplug_reader reader = {0};
     struct sparkplug_payload payload;
@@ -567,33 +568,33 @@ static void test_a_request_is_what_the_specification_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_data_gets_name_and_type_of_its_birth),
-        TEST(test_values_are_written_as_what_they_are),
-        TEST(test_a_name_without_an_alias_has_its_type_of_the_birth),
-        TEST(test_an_alias_of_two_names_is_no_birth),
-        TEST(test_far_apart_aliases_are_found),
-        TEST(test_a_name_that_is_no_text_is_rejected),
-        TEST(test_the_sequence_goes_round),
-        TEST(test_a_gap_asks_for_a_birth_and_loses_nothing),
-        TEST(test_the_same_number_again_and_one_out_of_range_are_gaps),
-        TEST(test_a_node_that_does_not_answer_is_asked_less_and_less),
-        TEST(test_births_that_follow_gaps_are_not_asked_for_more_than_once_a_second),
-        TEST(test_what_is_sent_again_after_a_reconnect_is_no_gap),
-        TEST(test_a_gap_after_a_reconnect_is_one),
-        TEST(test_an_old_number_with_a_new_time_is_a_gap_after_a_reconnect),
-        TEST(test_what_is_sent_again_is_not_read_by_a_later_birth),
-        TEST(test_data_before_its_birth_is_rejected_and_read_after_it),
-        TEST(test_an_unknown_alias_of_a_node_that_was_born_asks),
-        TEST(test_a_device_has_to_be_born_again_with_its_node),
-        TEST(test_a_node_takes_its_devices_along),
-        TEST(test_a_death_of_an_earlier_birth_is_late),
-        TEST(test_a_device_dies_alone_and_in_sequence),
-        TEST(test_after_a_start_nothing_has_to_be_born_again),
-        TEST(test_what_has_not_changed_is_not_saved_again),
-        TEST(test_commands_and_other_topics_change_nothing),
-        TEST(test_a_name_in_the_topic_may_be_too_long),
-        TEST(test_strangers_are_known_up_to_a_number),
-        TEST(test_a_request_is_what_the_specification_says),
+        TEST(test_sparkplug__data_gets_name_and_type_of_its_birth),
+        TEST(test_sparkplug__values_are_written_as_what_they_are),
+        TEST(test_sparkplug__a_name_without_an_alias_has_its_type_of_the_birth),
+        TEST(test_sparkplug__an_alias_of_two_names_is_no_birth),
+        TEST(test_sparkplug__far_apart_aliases_are_found),
+        TEST(test_sparkplug__a_name_that_is_no_text_is_rejected),
+        TEST(test_sparkplug__the_sequence_goes_round),
+        TEST(test_sparkplug__a_gap_asks_for_a_birth_and_loses_nothing),
+        TEST(test_sparkplug__the_same_number_again_and_one_out_of_range_are_gaps),
+        TEST(test_sparkplug__a_node_that_does_not_answer_is_asked_less_and_less),
+        TEST(test_sparkplug__births_that_follow_gaps_are_not_asked_for_more_than_once_a_second),
+        TEST(test_sparkplug__what_is_sent_again_after_a_reconnect_is_no_gap),
+        TEST(test_sparkplug__a_gap_after_a_reconnect_is_one),
+        TEST(test_sparkplug__an_old_number_with_a_new_time_is_a_gap_after_a_reconnect),
+        TEST(test_sparkplug__what_is_sent_again_is_not_read_by_a_later_birth),
+        TEST(test_sparkplug__data_before_its_birth_is_rejected_and_read_after_it),
+        TEST(test_sparkplug__an_unknown_alias_of_a_node_that_was_born_asks),
+        TEST(test_sparkplug__a_device_has_to_be_born_again_with_its_node),
+        TEST(test_sparkplug__a_node_takes_its_devices_along),
+        TEST(test_sparkplug__a_death_of_an_earlier_birth_is_late),
+        TEST(test_sparkplug__a_device_dies_alone_and_in_sequence),
+        TEST(test_sparkplug__after_a_start_nothing_has_to_be_born_again),
+        TEST(test_sparkplug__what_has_not_changed_is_not_saved_again),
+        TEST(test_sparkplug__commands_and_other_topics_change_nothing),
+        TEST(test_sparkplug__a_name_in_the_topic_may_be_too_long),
+        TEST(test_sparkplug__strangers_are_known_up_to_a_number),
+        TEST(test_sparkplug__a_request_is_what_the_specification_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
