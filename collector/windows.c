@@ -26,7 +26,9 @@
  *     id | staircases, 16 each | heap positions, 4 each | peaks, one reading each
  *
  * and beside it only the steps themselves and a key in each heap. Blocks are in chunks that never
- * move, so that growing costs no copy and no second copy's memory. */
+ * move, so that growing costs no copy and no second copy's memory. With more than four features the
+ * block would be large and mostly empty, and steps would be copies of one another: windows_wide.c has
+ * what is done then. */
 #include "collector/windows_inner.h"
 
 #include "shared/base/mem.h"

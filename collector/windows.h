@@ -60,7 +60,7 @@ struct windows_stats {
     uint64_t steps;       /* readings kept in staircases */
     uint64_t bytes;       /* asked of the allocator and not given back */
     uint64_t repairs;     /* heap entries lowered or removed because their time had run out */
-    uint64_t tower_bytes; /* of those: what the memory limit is about */
+    uint64_t tower_bytes; /* as the memory limit counts: a reading for each tower that keeps it */
     uint64_t tower_limit_bytes;
     uint64_t coarsened;       /* steps given up to the limit */
     uint64_t rewinds;         /* times that `now` went back */
