@@ -4,6 +4,7 @@
  * faster), and holding back single acknowledgements (the library releases all or none). */
 #include "collector/ingest.h"
 
+#include "collector/ingest_relay.h"
 #include "collector/intake.h"
 #include "shared/base/failpoint.h"
 #include "shared/base/log.h"
@@ -368,34 +369,6 @@ static void on_ready(void *user, bool is_turn_new)
     proceed(ingest);
 }
 
-static void on_removed(void *user, uint32_t device, bool is_whole)
-{
-    struct ingest *ingest = user;
-
-    ingest->config.on_removed(ingest, device, is_whole);
-}
-
-static void on_device(void *user, uint32_t device)
-{
-    struct ingest *ingest = user;
-
-    ingest->config.on_device(ingest, device);
-}
-
-static void on_added(void *user, uint32_t device)
-{
-    struct ingest *ingest = user;
-
-    ingest->config.on_added(ingest, device);
-}
-
-static void on_added_many(void *user)
-{
-    struct ingest *ingest = user;
-
-    ingest->config.on_added_many(ingest);
-}
-
 static void on_locked_out(void *user)
 {
     struct ingest *ingest = user;
@@ -420,34 +393,6 @@ static void on_unready(void *user)
         ingest->config.on_state(ingest);
 }
 
-static void put_topic(void *user, const struct batch *batch, const struct batch_row *row,
-                      struct buffer *out)
-{
-    intake_put_topic(user, batch, row, out);
-}
-
-static bool on_nodes(void *user)
-{
-    struct ingest *ingest = user;
-
-    sparkplug_clear(&ingest->sparkplug);
-    return mappings_have_sparkplug(ingest->config.mappings);
-}
-
-static void on_node(void *user, const struct sparkplug_node_change *node)
-{
-    struct ingest *ingest = user;
-
-    sparkplug_load_node(&ingest->sparkplug, node);
-}
-
-static void on_birth(void *user, const struct sparkplug_birth_change *birth)
-{
-    struct ingest *ingest = user;
-
-    sparkplug_load_birth(&ingest->sparkplug, birth);
-}
-
 /* Nobody waits for it to be released, but what came before it is released with it. */
 static void on_again(void *user, const struct source_message *message)
 {
@@ -462,15 +407,15 @@ static void on_again(void *user, const struct source_message *message)
 static const struct store_events store_events = {.on_ready = on_ready,
                                                  .on_unready = on_unready,
                                                  .on_locked_out = on_locked_out,
-                                                 .on_device = on_device,
-                                                 .on_removed = on_removed,
-                                                 .on_added = on_added,
-                                                 .on_added_many = on_added_many,
+                                                 .on_device = ingest_relay_device,
+                                                 .on_removed = ingest_relay_removed,
+                                                 .on_added = ingest_relay_added,
+                                                 .on_added_many = ingest_relay_added_many,
                                                  .on_stored = on_stored,
-                                                 .put_topic = put_topic,
-                                                 .on_nodes = on_nodes,
-                                                 .on_node = on_node,
-                                                 .on_birth = on_birth,
+                                                 .put_topic = ingest_relay_put_topic,
+                                                 .on_nodes = ingest_relay_nodes,
+                                                 .on_node = ingest_relay_node,
+                                                 .on_birth = ingest_relay_birth,
                                                  .on_again = on_again};
 
 bool ingest_start(struct ingest *ingest, uv_loop_t *loop, const struct ingest_config *config,
