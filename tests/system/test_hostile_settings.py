@@ -31,7 +31,7 @@ HOSTILE = {
     "default_transaction_deferrable": "on",
     "default_transaction_read_only": "on",
     "synchronous_commit": "off",
-    "statement_timeout": "'200ms'",
+    "statement_timeout": "'2s'",
     "lock_timeout": "'1ms'",
     "idle_in_transaction_session_timeout": "'50ms'",
     "idle_session_timeout": "'500ms'",
