@@ -452,6 +452,8 @@ static void on_unready(void *user)
 {
     struct bench *bench = user;
 
+    if (bench->batches_done == bench->settings.batches)
+        return; /* it is being closed */
     fprintf(stderr, "store_bench: %s\n", bench->store.link.failure);
     exit(1);
 }
