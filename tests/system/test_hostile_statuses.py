@@ -31,7 +31,7 @@ REFUSED = {
     "infinite": b'{"state":"live","lagMs":1e999}',
     "deep": b'{"state":"live","x":' + b"[" * 1000 + b"]" * 1000 + b"}",
     "invisible": '{"state":"live","version":"\u202e"}'.encode(),
-    "large": b'{"state":"live","x":"' + b"x" * 70000 + b'"}',
+    "large": b'{"state":"live","x":"' + b"x" * 300_000 + b'"}',
     "no object": b'["live"]',
     "half": b'{"state":"live"',
 }
