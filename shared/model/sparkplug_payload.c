@@ -163,19 +163,26 @@ struct sparkplug_metric sparkplug_metric_at(const struct sparkplug_reader *reade
 
 /* ---- values --------------------------------------------------------------------------------- */
 
+static int64_t sign_extended(uint64_t number, unsigned bits)
+{
+    uint64_t sign = UINT64_C(1) << (bits - 1);
+
+    return (int64_t)(((number & (2 * sign - 1)) ^ sign) - sign);
+}
+
 static struct sparkplug_value whole(uint64_t whole, uint32_t type)
 {
     struct sparkplug_value value = {.kind = SPARKPLUG_SIGNED};
 
     switch (type) {
     case SPARKPLUG_INT8:
-        value.number = (int8_t)(uint8_t)whole;
+        value.number = sign_extended(whole, 8);
         break;
     case SPARKPLUG_INT16:
-        value.number = (int16_t)(uint16_t)whole;
+        value.number = sign_extended(whole, 16);
         break;
     case SPARKPLUG_INT32:
-        value.number = (int32_t)(uint32_t)whole;
+        value.number = sign_extended(whole, 32);
         break;
     case SPARKPLUG_INT64:
         value.number = (int64_t)whole;
