@@ -216,6 +216,8 @@ static void end(struct ingest *ingest, const struct reading_source *source)
 {
     if (ingest->rejects.count > 0)
         move_rejects(ingest, source);
+    if (ingest->message->rejected_id != 0)
+        sparkplug_changes_add_done(&ingest->filling->sparkplug, ingest->message->rejected_id);
 }
 
 static void keep(struct backlog_message *message, const struct reading_source *source,
