@@ -78,7 +78,7 @@ struct bench {
     struct json_decoder json;
     struct mapped_decoder mapped;
     struct decoder *decoder;
-    const struct source_message *message;
+    struct source_message message;
     size_t message_at; /* in the batch */
     struct devices devices;
     struct refs refs; /* of path; store has its own */
@@ -259,8 +259,8 @@ static void on_item(void *user, const struct reading_item *item)
         batch_push(&bench->batch, bench->sender, item);
         return;
     }
-    bench->message_at = batch_keep_message(&bench->batch, bench->message->topic,
-                                           bench->message->payload, bench->message->bytes);
+    bench->message_at = batch_keep_message(&bench->batch, bench->message.topic,
+                                           bench->message.payload, bench->message.bytes);
     batch_push_at(&bench->batch, bench->sender, item, bench->message_at);
 }
 
@@ -272,13 +272,12 @@ static void parse_messages(struct bench *bench)
 
     for (size_t i = 0; i < bench->settings.batch_size; i++) {
         const struct message *message = &bench->messages[i];
-        const struct source_message sent = {
-            .topic = message->topic, .payload = message->payload, .bytes = message->bytes};
         struct reading_rest rest = {0};
 
-        bench->message = &sent;
-        if (bench->decoder->kind->begin(bench->decoder, &sent, &source, bench->settings.batch_size,
-                                        &rest) != DECODER_READ)
+        bench->message = (struct source_message){
+            .topic = message->topic, .payload = message->payload, .bytes = message->bytes};
+        if (bench->decoder->kind->begin(bench->decoder, &bench->message, &source,
+                                        bench->settings.batch_size, &rest) != DECODER_READ)
             abort();
     }
 }
