@@ -41,12 +41,10 @@ union step {
     struct reading reading;
 };
 
-static union step ref_to(uint32_t at, const double *value)
+static void set_ref(union step *step, uint32_t at, const double *value)
 {
-    union step step = {.ref = {.at = at}};
-
-    memcpy(step.ref.value, value, sizeof(*value));
-    return step;
+    step->ref.at = at;
+    memcpy(step->ref.value, value, sizeof(*value));
 }
 
 /* The ends of the staircases, all at once: they are cache misses, each on its own. */
@@ -77,10 +75,11 @@ __attribute__((noinline)) static void insert_wide(struct windows *w, uint32_t de
     prefetch_ends(w, wide, carried, count);
     at = windows_wide_hold(w, wide, reading, carried, count, &is_new);
     for (size_t i = 0; i < count; i++) {
-        union step step = ref_to(at, &reading->values[carried[i]]);
         unsigned char *slot = windows_slot(w, wide, carried[i]);
         struct staircase_kind *kind = &w->kinds[carried[i] * w->order_count];
+        union step step;
 
+        set_ref(&step, at, &reading->values[carried[i]]);
         for (uint32_t order = 0; order < w->order_count; order++, kind++) {
             is_kept |= insert_peak(w, device, kind, windows_slot_peak_of(w, slot, order), &step);
             if (reading->recorded_at_us > w->expired_us)
@@ -133,8 +132,8 @@ static void insert_wide_peak(struct windows *w, uint32_t device, struct windows_
     bool is_new;
 
     windows_wide_make_slots(w, wide, carried, count);
-    step = ref_to(windows_wide_hold(w, wide, reading, carried, count, &is_new),
-                  &reading->values[w->kinds[ranking].feature]);
+    set_ref(&step, windows_wide_hold(w, wide, reading, carried, count, &is_new),
+            &reading->values[w->kinds[ranking].feature]);
     if (!insert_peak(w, device, &w->kinds[ranking], windows_slot_peak(w, wide, ranking), &step) &&
         is_new)
         pack_take_back(&wide->pack, step.ref.at);

@@ -3,6 +3,7 @@
 #include "collector/decoders/mapping_inner.h"
 
 #include "collector/decoders/mapping_time.h"
+#include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/model/json_token.h"
@@ -161,10 +162,11 @@ static void read_named(struct mapping_run *run, const struct mapping_rule *rule,
     }
     mapping_note(run, name, strlen(name));
     position = feature_of(run, &rule->named, name);
-    if (position == SIZE_MAX)
+    if (position == SIZE_MAX) {
         run->unknown_members++;
-    else
-        put_value(run, words, position, number);
+        position = MAPPING_NO_FEATURE | (uint32_t)hash_bytes(name, strlen(name));
+    }
+    put_value(run, words, position, number);
 }
 
 static void read_status(struct mapping_run *run, const struct mapping_rule *rule,

@@ -17,7 +17,7 @@ void mapping_readings_clear(struct mapping_readings *readings)
         free(readings->slots);
         readings->slots = NULL;
         readings->slot_count = 0;
-    } else if (readings->count > 0) {
+    } else if (readings->id_bytes > 0) {
         memset(readings->slots, 0, readings->slot_count * sizeof(readings->slots[0]));
     }
     readings->count = 0;
@@ -199,8 +199,31 @@ uint64_t mapping_hash_mix(uint64_t a, uint64_t b)
     return (uint64_t)reading_content_hash((const char *)bytes, sizeof(bytes));
 }
 
+static bool says_something(const struct mapping_readings *readings,
+                           const struct mapping_reading *reading)
+{
+    uint32_t at = reading->values;
+
+    while (at && readings->values[at - 1].feature >= MAPPING_NO_FEATURE)
+        at = readings->values[at - 1].next;
+    return at != 0 || reading->status != STATUS_ABSENT;
+}
+
+/* The table of slots is not asked any more. */
+static void leave_out_empty(struct mapping_readings *readings)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < readings->count; i++) {
+        if (says_something(readings, &readings->items[i]))
+            readings->items[kept++] = readings->items[i];
+    }
+    readings->count = kept;
+}
+
 void mapping_readings_close(struct mapping_readings *readings, uint64_t topic)
 {
+    leave_out_empty(readings);
     for (size_t i = 0; i < readings->count; i++) {
         struct mapping_reading *reading = &readings->items[i];
         int64_t hash = reading_content_hash(reading->from, (size_t)(reading->to - reading->from));
@@ -222,8 +245,10 @@ void mapping_readings_get(const struct mapping_readings *readings, size_t number
     out->status = (uint8_t)reading->status;
     for (size_t i = 0; i < feature_count; i++)
         out->values[i] = (double)NAN;
-    for (uint32_t at = reading->values; at; at = readings->values[at - 1].next)
-        out->values[readings->values[at - 1].feature] = readings->values[at - 1].number;
+    for (uint32_t at = reading->values; at; at = readings->values[at - 1].next) {
+        if (readings->values[at - 1].feature < MAPPING_NO_FEATURE)
+            out->values[readings->values[at - 1].feature] = readings->values[at - 1].number;
+    }
 }
 
 void mapping_readings_release(struct mapping_readings *readings)

@@ -16,6 +16,10 @@
 
 enum { MAPPING_READINGS_MAX = 100000 };
 
+/* In the place of a feature: a value under a name that no feature has. It counts for the identity of its
+ * reading, which must not change with FEATURES, and for nothing else. */
+#define MAPPING_NO_FEATURE UINT32_C(0x80000000)
+
 /* What a rule has found in one member. */
 struct mapping_words {
     const char *device;
@@ -34,7 +38,7 @@ struct mapping_words {
 
 struct mapping_value {
     double number;
-    uint32_t feature; /* of struct features */
+    uint32_t feature; /* of struct features, or MAPPING_NO_FEATURE and a hash of its name */
     uint32_t next;    /* of the same reading, 1 more than its position; 0 at the end */
 };
 
@@ -75,7 +79,7 @@ void mapping_readings_clear(struct mapping_readings *readings);
 bool mapping_readings_add(struct mapping_readings *readings, const struct mapping_words *words);
 
 /* Works out the hashes, `topic` being that of the topic; the bytes that members came from are not needed
- * later. */
+ * later. Readings that have neither a status nor a value of a feature are left out. */
 void mapping_readings_close(struct mapping_readings *readings, uint64_t topic);
 
 const char *mapping_readings_device(const struct mapping_readings *readings, size_t number);

@@ -124,22 +124,19 @@ class Said:
         self.identity = identity(hash_of, topic, payload, [name])
 
     def _senml(self, topic: str, payload: bytes, decode: Callable[[bytes], Any], hash_of: Callable[[bytes], int]) -> None:
-        """The records as RFC 8428 resolves them, from the first that is kept to the last."""
+        """The records as RFC 8428 resolves them. x is no feature, and part of the identity: it may become one."""
         whole = decode(payload)
         self.us = int(Decimal(whole[0]["bt"]) * 10**6)
         when = f"{self.us // 10**6}.{self.us % 10**6:06}"
-        texts, kept, names = [], [], []
-        for number, record in enumerate(whole):
+        texts, names = [], []
+        for record in whole:
             label = record["n"]
             value = f'"vs":"{record["vs"]}"' if "vs" in record else f'"v":{record["v"]}'
             texts.append(f'{{"n":"{BASE_NAME}{label}","base":"{BASE_NAME}","label":"{label}","t":{when},{value}}}')
-            if label == "x":
-                continue
-            kept.append(number)
             if label == "status":
                 self.status = record["vs"]
-            else:
+                continue
+            names.append(label)
+            if label != "x":
                 self.values[label] = float(record["v"]) + 0.0
-                names.append(label)
-        element = ",".join(texts[kept[0] : kept[-1] + 1]) if kept else ""
-        self.identity = identity(hash_of, topic, element.encode(), names)
+        self.identity = identity(hash_of, topic, ",".join(texts).encode(), names)

@@ -56,6 +56,46 @@ static void test_mapping_readings__one_device_and_moment_is_one(void **state)
     (void)state;
 }
 
+/* Of a list of names and values, a = 1, b = 2, a = 3, b = 4. */
+static size_t read_list(struct mapping_readings *readings, uint32_t a, uint32_t b)
+{
+    const struct mapping_value values[] = {{1, a, 0}, {2, b, 0}, {3, a, 0}, {4, b, 0}};
+
+    mapping_readings_clear(readings);
+    for (size_t i = 0; i < 4; i++) {
+        struct mapping_words said = words("x", 5, &values[i]);
+
+        said.from = bytes + 2 * i;
+        said.to = bytes + 2 * i + 1;
+        assert_true(mapping_readings_add(readings, &said));
+    }
+    mapping_readings_close(readings, 0);
+    return readings->count;
+}
+
+static void test_mapping_readings__features_change_no_identity(void **state)
+{
+    const uint32_t unknown = MAPPING_NO_FEATURE | 7;
+    struct mapping_readings all = {0};
+    struct mapping_readings some = {0};
+    union reading_storage storage;
+
+    assert_int_equal(read_list(&all, 0, 1), 2);
+    assert_int_not_equal(all.items[0].content_hash, all.items[1].content_hash);
+    for (int kept = 0; kept < 2; kept++) {
+        assert_int_equal(read_list(&some, kept ? 0 : unknown, kept ? unknown : 0), 2);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(some.items[i].content_hash, all.items[i].content_hash);
+            mapping_readings_get(&some, i, 1, 0, &storage.reading);
+            assert_true(storage.reading.values[0] == (double)(2 * i + 2 - (size_t)kept));
+        }
+    }
+    assert_int_equal(read_list(&some, unknown, unknown + 1), 0);
+    mapping_readings_release(&all);
+    mapping_readings_release(&some);
+    (void)state;
+}
+
 static void test_mapping_readings__there_is_an_end_of_them(void **state)
 {
     static const struct mapping_value a = {.number = 1, .feature = 0};
@@ -80,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mapping_readings__one_device_and_moment_is_one),
+        cmocka_unit_test(test_mapping_readings__features_change_no_identity),
         cmocka_unit_test(test_mapping_readings__there_is_an_end_of_them),
     };
 
