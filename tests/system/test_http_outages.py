@@ -203,7 +203,7 @@ def test_a_wrong_setting_ends_it_with_one_line(stack):
         ("http_hosts", "http://board.example", "names of hosts"),
         ("http_listen", "192.0.2.1:5000", "cannot listen"),
         ("num_top_devices", "0", "1 to 1000"),
-        ("features", "UPPER", "FEATURES"),
+        ("features", "with space", "FEATURES"),
         ("intervals", "x", "INTERVALS"),
         ("mqtt_url", "http://x", "mqtt://"),
         ("database_url", "nonsense", "DATABASE_URL"),
