@@ -6,7 +6,7 @@
  *          restart, and a message that is delivered again, find it as it was.
  * Shape    a message becomes
  *          {"timestamp":1700000000000,"seq":3,"metrics":[{"name":"Oil/Temperature","timestamp":..,"value":58.5}]}
- *          with names and signed values resolved, timestamps in ms, "historical":true where it is so. A value
+ *          with names and signed values resolved, timestamps in ms; what is historical looks like the rest. A value
  *          that is null, or no number, truth or text, is null. A death becomes no JSON but a list of who died.
  * Sequence each message of a node has the number after the one before, modulo 256. A gap, a message of an unknown
  *          node, an alias that no birth has: the node is asked for a rebirth, now and, while there is none,

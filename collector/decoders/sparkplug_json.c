@@ -109,6 +109,8 @@ static void put_time(struct buffer *out, const struct sparkplug_metric *metric,
     put_natural(out, metric->has_timestamp ? metric->timestamp_ms : payload->timestamp_ms);
 }
 
+/* Not whether it is historical: that says how it came, and a node that does not know whether a value arrived
+ * sends it so the second time. Both are one reading, whose identity is what stands here. */
 static bool put_metric(struct buffer *out, const struct sparkplug_payload *payload,
                        struct sparkplug_metric *metric, const struct sparkplug_birth *birth,
                        enum reading_error *error, char *detail)
@@ -125,7 +127,7 @@ static bool put_metric(struct buffer *out, const struct sparkplug_payload *paylo
         snprintf(detail, READING_DETAIL_SIZE, "in a metric's value");
         return false;
     }
-    buffer_put_text(out, metric->is_historical ? ",\"historical\":true}" : "}");
+    buffer_put_text(out, "}");
     return true;
 }
 

@@ -148,6 +148,16 @@ def test_historical_values_are_readings_of_their_time(begun, node):
     assert begun.database.value("SELECT extract(epoch FROM min(recorded_at)) * 1000 FROM readings") == at
 
 
+def test_what_is_sent_again_as_historical_is_the_same_reading(begun, node):
+    node.birth()
+    node.device_birth("D", ("f", "Float", None))
+    at = now_ms() - 1000
+    for historical in (False, True, False):
+        node.send("DDATA", "D", [metric(None, 1, 9.0, "Float", at=at, historical=historical)])
+    node.data("D", f=1.0)
+    assert [one["f"] for one in readings(begun, 2)] == [9.0, 1.0]
+
+
 def test_the_host_says_that_it_is_there_and_that_it_is_not(begun, asked):
     state = begun.listen("spBv1.0/STATE/#")
     until(lambda: state.received, 10)

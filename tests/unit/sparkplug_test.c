@@ -167,7 +167,7 @@ static void test_sparkplug__values_are_written_as_what_they_are(void **state)
         buffer_text(&f.json),
         "{\"seq\":1,\"metrics\":[{\"name\":\"f\",\"timestamp\":7,\"value\":58.5},"
         "{\"name\":\"d\",\"value\":0.1},"
-        "{\"name\":\"b\",\"value\":true,\"historical\":true},"
+        "{\"name\":\"b\",\"value\":true},"
         "{\"name\":\"\\\"\\u000a\",\"value\":\"\\\\\"},{\"name\":\"n\",\"value\":null},"
         "{\"name\":\"u\",\"value\":18446744073709551615},"
         "{\"name\":\"i\",\"value\":-9223372036854775808}]}");
