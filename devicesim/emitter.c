@@ -64,6 +64,7 @@ static void publish(struct emitter *emitter, const struct emitter_reading *what,
 {
     struct message message = composed(emitter, what->device_id, kind, expect, what->reading);
 
+    message.device = what->device;
     publishers_send(emitter->config.publishers, what->publisher, &message);
 }
 

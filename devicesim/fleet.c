@@ -102,8 +102,9 @@ static int64_t clock_of(struct fleet *fleet, uint32_t number)
                                                  ? device->planned_us
                                                  : planned_us(fleet, number, device->k));
     us += device->skew_us;
+    us -= us % fleet->config.clock_step_us;
     if (us <= device->last_us)
-        us = device->last_us + 1;
+        us = device->last_us + fleet->config.clock_step_us;
     device->last_us = us;
     return us;
 }
@@ -124,7 +125,7 @@ static void send_reading(struct fleet *fleet, uint32_t number)
     reading->recorded_at_us = clock_of(fleet, number);
     reading->content_hash = 0;
     if (draw.happens[FAULT_LATE]) {
-        reading->recorded_at_us -= draw.late_us;
+        reading->recorded_at_us -= draw.late_us - draw.late_us % fleet->config.clock_step_us;
         fleet->config.report->faults[FAULT_LATE]++;
     }
     if (device->is_skewed)

@@ -35,6 +35,7 @@ struct fleet_config {
     int64_t ramp_up_us;
     uint64_t count; /* readings over the whole fleet; 0 = no end */
     uint32_t burst_size;
+    int64_t clock_step_us; /* times are multiples of it */
     bool has_fixed_clock;
     int64_t fixed_clock_us;
     struct emitter *emitter;

@@ -51,5 +51,6 @@ void identity_of(const struct settings *settings, const char *suffix, size_t whi
     out->client_id = mem_strdup(client_id);
     if (out->password)
         out->username = out->client_id;
-    out->will_topic = will_topic(&settings->topic, id);
+    if (settings->shape != PAYLOAD_SPARKPLUG) /* which has its node's */
+        out->will_topic = will_topic(&settings->topic, id);
 }

@@ -26,6 +26,7 @@ void ledger_release(struct ledger *ledger)
     free(ledger->rejections);
     hash_index_release(&ledger->rejection_index);
     buffer_release(&ledger->heads);
+    free(ledger->lives);
     *ledger = (struct ledger){0};
 }
 
@@ -171,6 +172,29 @@ bool ledger_rejection_is_lost(const struct ledger *ledger, uint32_t number)
     return !rejection->is_either && rejection->counts.found < rejection->counts.acked;
 }
 
+/* ---- lives ---------------------------------------------------------------------------------- */
+
+void ledger_add_birth(struct ledger *ledger, uint32_t device)
+{
+    ledger->lives = mem_grow_zeroed(ledger->lives, &ledger->lives_capacity, (size_t)device + 1,
+                                    sizeof(ledger->lives[0]));
+    ledger->lives[device].births++;
+}
+
+bool ledger_takes_death(struct ledger *ledger, uint32_t device, uint8_t status,
+                        const double *values)
+{
+    if (status != STATUS_INACTIVE || device >= ledger->lives_capacity ||
+        ledger->lives[device].deaths == ledger->lives[device].births)
+        return false;
+    for (size_t i = 0; i < ledger->features.count; i++) {
+        if (!isnan(values[i]))
+            return false;
+    }
+    ledger->lives[device].deaths++;
+    return true;
+}
+
 /* ---- both ----------------------------------------------------------------------------------- */
 
 void ledger_clear_found(struct ledger *ledger)
@@ -179,6 +203,8 @@ void ledger_clear_found(struct ledger *ledger)
         ledger->readings[i].counts.found = 0;
     for (uint32_t i = 0; i < ledger->rejection_count; i++)
         ledger->rejections[i].counts.found = 0;
+    for (size_t i = 0; i < ledger->lives_capacity; i++)
+        ledger->lives[i].deaths = 0;
 }
 
 void ledger_note_event(struct ledger *ledger, int64_t us)

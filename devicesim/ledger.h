@@ -55,6 +55,12 @@ struct ledger_span {
     int64_t latest_us;
 };
 
+/* How often a Sparkplug device was born, and how often the store has said since that it is gone. */
+struct ledger_lives {
+    uint32_t births;
+    uint32_t deaths;
+};
+
 struct ledger {
     struct features features; /* that are compared */
     struct string_table devices;
@@ -71,6 +77,9 @@ struct ledger {
     size_t rejection_capacity;
     struct hash_index rejection_index;
     struct buffer heads;
+
+    struct ledger_lives *lives; /* by device */
+    size_t lives_capacity;
 };
 
 /* `features` are the ones to compare: what the store does not keep cannot be missed. */
@@ -83,6 +92,13 @@ uint32_t ledger_add_reading(struct ledger *ledger, const struct ledger_reading *
                             const double *values);
 uint32_t ledger_add_rejection(struct ledger *ledger, uint32_t device, uint32_t bytes,
                               const char *head);
+
+void ledger_add_birth(struct ledger *ledger, uint32_t device);
+
+/* True, and counted, for a row that says INACTIVE and nothing else, as a host writes it when a device
+ * dies: at most once for each birth. */
+bool ledger_takes_death(struct ledger *ledger, uint32_t device, uint8_t status,
+                        const double *values);
 
 /* Something was sent or acknowledged at that time. */
 void ledger_note_event(struct ledger *ledger, int64_t us);

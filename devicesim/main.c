@@ -49,6 +49,7 @@ static void open_fleet(struct run *run)
                                   .ramp_up_us = settings->ramp_up_us,
                                   .count = settings->count,
                                   .burst_size = (uint32_t)settings->burst_size,
+                                  .clock_step_us = settings->shape == PAYLOAD_SPARKPLUG ? 1000 : 1,
                                   .has_fixed_clock = settings->has_fixed_clock,
                                   .fixed_clock_us = settings->fixed_clock_us,
                                   .emitter = &run->emitter,
@@ -101,6 +102,7 @@ static void on_room(void *user, size_t publisher)
 static bool start_links(struct run *run, char *error, size_t error_bytes)
 {
     const struct settings *settings = &run->settings;
+    bool is_sparkplug = settings->shape == PAYLOAD_SPARKPLUG;
     const struct mqtt_link_config mqtt = {.name = "mqtt",
                                           .url = settings->mqtt_url,
                                           .keepalive_s = (uint16_t)settings->keepalive_s,
@@ -109,6 +111,7 @@ static bool start_links(struct run *run, char *error, size_t error_bytes)
                                           .key_file = settings->key_file,
                                           .password_file = settings->mqtt_password_file,
                                           .is_v311 = settings->is_v311,
+                                          .forgets = is_sparkplug,
                                           .quiet = true};
     const struct publishers_config config = {.mqtt = mqtt,
                                              .count = settings->connections,
@@ -116,6 +119,7 @@ static bool start_links(struct run *run, char *error, size_t error_bytes)
                                              .qos = (int)settings->qos,
                                              .report = &run->report,
                                              .truth = &run->truth,
+                                             .nodes = is_sparkplug ? &run->nodes : NULL,
                                              .user = run,
                                              .identify = identify,
                                              .on_room = on_room};
@@ -158,6 +162,14 @@ static void init_parts(struct run *run)
                                     .oversize = &run->oversize,
                                     .probe = settings->until_stored ? &run->watcher.probe : NULL,
                                     .report = &run->report});
+    if (settings->shape == PAYLOAD_SPARKPLUG)
+        edge_nodes_init(&run->nodes,
+                        &(struct edge_nodes_config){.devices = (uint32_t)settings->devices,
+                                                    .connections = (uint32_t)settings->connections,
+                                                    .prefix = settings->device_prefix,
+                                                    .features = features_of(run),
+                                                    .qos = (int)settings->qos,
+                                                    .truth = &run->truth});
     uv_loop_init(&run->loop);
 }
 
@@ -205,6 +217,7 @@ static int simulate(struct run *run)
         status = send_all(run);
         uv_loop_close(&run->loop);
         emitter_release(&run->emitter);
+        edge_nodes_release(&run->nodes);
         truth_close(&run->truth);
     } else {
         log_error("truth: %s cannot be opened: %s", truth_path, strerror(errno));

@@ -13,6 +13,8 @@ static struct ticket *at(const struct outstanding *outstanding, uint32_t place)
 
 void outstanding_release(struct outstanding *outstanding)
 {
+    for (uint32_t place = 0; place < outstanding->span; place++)
+        free(at(outstanding, place)->kept);
     free(outstanding->ring);
     *outstanding = (struct outstanding){0};
 }
@@ -49,10 +51,17 @@ bool outstanding_pop(struct outstanding *outstanding, struct ticket *out, uint16
         return false;
     *out = *at(outstanding, place);
     at(outstanding, place)->packet_id = 0;
+    at(outstanding, place)->kept = NULL;
     outstanding->count--;
     while (outstanding->span > 0 && at(outstanding, 0)->packet_id == 0) {
         outstanding->first++;
         outstanding->span--;
     }
     return true;
+}
+
+bool outstanding_pop_first(struct outstanding *outstanding, struct ticket *out)
+{
+    return outstanding->span > 0 &&
+           outstanding_pop(outstanding, out, at(outstanding, 0)->packet_id);
 }

@@ -16,6 +16,7 @@ struct ticket {
     uint64_t number;    /* of the message, over the whole run */
     uint64_t sent_us;   /* on the monotonic clock */
     uint16_t packet_id; /* 0 = popped */
+    void *kept;         /* heap, of whoever pops it; NULL = nothing */
 };
 
 struct outstanding {
@@ -28,6 +29,10 @@ struct outstanding {
 
 void outstanding_release(struct outstanding *outstanding);
 void outstanding_add(struct outstanding *outstanding, const struct ticket *ticket);
+
+/* The one that was published first; false when nothing is out. */
+bool outstanding_pop_first(struct outstanding *outstanding, struct ticket *out);
+
 bool outstanding_pop(struct outstanding *outstanding, struct ticket *out, uint16_t packet_id);
 
 #endif

@@ -9,7 +9,8 @@
 
 bool payload_shape_parse(enum payload_shape *out, const char *text)
 {
-    static const char *const names[PAYLOAD_SHAPES] = {"contract", "tasmota", "text", "senml"};
+    static const char *const names[PAYLOAD_SHAPES] = {"contract", "tasmota", "text", "senml",
+                                                      "sparkplug"};
 
     for (int i = 0; i < PAYLOAD_SHAPES; i++) {
         if (strcmp(names[i], text) == 0) {
@@ -100,6 +101,8 @@ void payload_write_as(struct buffer *out, enum payload_shape shape, const char *
         break;
     case PAYLOAD_SENML:
         write_senml(out, reading, features);
+        break;
+    case PAYLOAD_SPARKPLUG:
         break;
     case PAYLOAD_CONTRACT:
     case PAYLOAD_SHAPES:

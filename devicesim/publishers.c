@@ -1,5 +1,6 @@
 /* The library keeps what is not acknowledged and publishes it again after a reconnect, under the
- * same packet id, so a ticket stays valid until its PUBACK comes, on whichever connection. */
+ * same packet id, so a ticket stays valid until its PUBACK comes, on whichever connection. Not so that
+ * of an edge node, which is born again first: its tickets keep the readings. */
 #include "devicesim/publishers.h"
 
 #include "shared/base/log.h"
@@ -32,6 +33,45 @@ static size_t index_of(const struct publisher *publisher)
 
 /* ---- callbacks of the links ----------------------------------------------------------------- */
 
+/* Other numbers of the node's sequence, so other messages; to the record they are the same. */
+static void send_again(struct publisher *publisher)
+{
+    struct publishers *all = publisher->all;
+    struct outstanding old = publisher->window;
+    struct ticket ticket;
+
+    publisher->window = (struct outstanding){0};
+    while (outstanding_pop_first(&old, &ticket)) {
+        int mid = 0;
+
+        if (edge_nodes_send(all->config.nodes, index_of(publisher), &publisher->link, ticket.kept,
+                            true, &mid)) {
+            ticket.packet_id = (uint16_t)mid;
+            outstanding_add(&publisher->window, &ticket);
+        } else {
+            all->config.report->refused++;
+            free(ticket.kept);
+        }
+    }
+    outstanding_release(&old);
+}
+
+static void greet(struct publisher *publisher)
+{
+    struct edge_nodes *nodes = publisher->all->config.nodes;
+    struct mqtt_link *link = &publisher->link;
+
+    if (nodes) {
+        mqtt_link_hold(link);
+        edge_nodes_on_up(nodes, index_of(publisher), link);
+        send_again(publisher);
+        mqtt_link_flush(link);
+    } else if (publisher->will_topic) {
+        mqtt_link_publish(link, NULL, publisher->will_topic, STATUS_ONLINE, strlen(STATUS_ONLINE),
+                          0, true);
+    }
+}
+
 static void on_up(struct mqtt_link *link, bool session_present)
 {
     struct publisher *publisher = link->config.user;
@@ -47,9 +87,7 @@ static void on_up(struct mqtt_link *link, bool session_present)
         all->connected++;
         start_more(all);
     }
-    if (publisher->will_topic)
-        mqtt_link_publish(link, NULL, publisher->will_topic, STATUS_ONLINE, strlen(STATUS_ONLINE),
-                          0, true);
+    greet(publisher);
     all->config.on_room(all->config.user, index_of(publisher));
 }
 
@@ -60,6 +98,16 @@ static void on_down(struct mqtt_link *link, const char *reason)
     (void)reason;
     publisher->all->up--;
     publisher->all->config.report->up = publisher->all->up;
+    if (publisher->all->config.nodes)
+        edge_nodes_on_down(publisher->all->config.nodes, index_of(publisher), link);
+}
+
+static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
+{
+    struct publisher *publisher = link->config.user;
+
+    if (publisher->all->config.nodes)
+        edge_nodes_on_message(publisher->all->config.nodes, index_of(publisher), link, delivery);
 }
 
 static void on_published(struct mqtt_link *link, int mid, int reason)
@@ -71,7 +119,8 @@ static void on_published(struct mqtt_link *link, int mid, int reason)
     int64_t now = now_us();
 
     if (!outstanding_pop(&publisher->window, &ticket, (uint16_t)mid))
-        return; /* a status */
+        return; /* a status, or a birth */
+    free(ticket.kept);
     if (publisher->window.count <= all->config.inflight / 2)
         publisher->is_full = false;
     if (reason >= FIRST_ERROR) {
@@ -105,11 +154,14 @@ static bool start_one(struct publishers *all, size_t which, char *error, size_t 
     config.client_id = identity.client_id;
     config.will_topic = identity.will_topic;
     config.will_payload = STATUS_OFFLINE;
+    if (all->config.nodes)
+        edge_nodes_put_will(all->config.nodes, which, &config);
     config.username = identity.username;
     config.password = identity.password;
     config.user = publisher;
     config.on_up = on_up;
     config.on_down = on_down;
+    config.on_message = on_message;
     config.on_published = on_published;
     publisher->has_started =
         mqtt_link_start(&publisher->link, all->loop, &config, error, error_bytes);
@@ -167,12 +219,30 @@ bool publishers_has_room(const struct publishers *all, size_t which)
     return publishers_room(all, which) > 0;
 }
 
+static bool publish(struct publisher *publisher, const struct message *message,
+                    struct ticket *ticket)
+{
+    const struct publishers_config *config = &publisher->all->config;
+    int mid = 0;
+    bool is_sent;
+
+    if (config->nodes) {
+        ticket->kept = edge_nodes_keep(config->nodes, message->device, message->truth.reading);
+        is_sent = edge_nodes_send(config->nodes, index_of(publisher), &publisher->link,
+                                  ticket->kept, false, &mid);
+    } else {
+        is_sent = mqtt_link_publish(&publisher->link, &mid, message->topic, message->truth.payload,
+                                    message->truth.bytes, config->qos, false);
+    }
+    ticket->packet_id = (uint16_t)mid;
+    return is_sent;
+}
+
 bool publishers_send(struct publishers *all, size_t which, const struct message *message)
 {
     struct publisher *publisher = &all->items[which];
     struct report *report = all->config.report;
     struct ticket ticket = {.number = ++all->number, .sent_us = (uint64_t)now_us()};
-    int mid = 0;
 
     truth_sent(all->config.truth, ticket.number, timestamp_now(), &message->truth);
     report->sent++;
@@ -183,13 +253,12 @@ bool publishers_send(struct publishers *all, size_t which, const struct message 
         all->touched[all->touched_count++] = (uint32_t)which;
         mqtt_link_hold(&publisher->link);
     }
-    if (!mqtt_link_publish(&publisher->link, &mid, message->topic, message->truth.payload,
-                           message->truth.bytes, all->config.qos, false)) {
+    if (!publish(publisher, message, &ticket)) {
+        free(ticket.kept);
         report->refused++;
         report->refusal = 0;
         return false;
     }
-    ticket.packet_id = (uint16_t)mid;
     outstanding_add(&publisher->window, &ticket);
     publisher->is_full = publisher->window.count >= all->config.inflight;
     return true;
@@ -299,7 +368,9 @@ void publishers_close(struct publishers *all, void (*on_closed)(struct publisher
     for (size_t i = 0; i < started; i++) {
         struct publisher *publisher = &all->items[i];
 
-        if (publisher->will_topic && publisher->link.state == MQTT_LINK_UP)
+        if (all->config.nodes)
+            edge_nodes_leave(all->config.nodes, i, &publisher->link);
+        else if (publisher->will_topic && publisher->link.state == MQTT_LINK_UP)
             mqtt_link_publish(&publisher->link, NULL, publisher->will_topic, STATUS_OFFLINE,
                               strlen(STATUS_OFFLINE), 0, true);
         mqtt_link_close(&publisher->link, on_link_closed);

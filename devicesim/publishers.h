@@ -12,6 +12,7 @@
 #ifndef HIGHWATER_PUBLISHERS_H
 #define HIGHWATER_PUBLISHERS_H
 
+#include "devicesim/edge_nodes.h"
 #include "devicesim/outstanding.h"
 #include "devicesim/report.h"
 #include "devicesim/truth.h"
@@ -54,6 +55,7 @@ struct publishers_config {
     int qos;
     struct report *report;
     struct truth *truth;
+    struct edge_nodes *nodes; /* the connections are these; NULL = plain ones */
 
     void *user;
     void (*identify)(void *user, size_t which, struct publisher_identity *out);
@@ -79,6 +81,7 @@ struct publishers {
 struct message {
     const char *topic;
     struct truth_message truth; /* with the payload */
+    uint32_t device;            /* an edge node makes topic and payload of this and the reading */
 };
 
 bool publishers_start(struct publishers *publishers, uv_loop_t *loop,

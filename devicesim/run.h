@@ -13,6 +13,7 @@
 #define HIGHWATER_RUN_H
 
 #include "devicesim/connection_news.h"
+#include "devicesim/edge_nodes.h"
 #include "devicesim/emitter.h"
 #include "devicesim/flapping.h"
 #include "devicesim/fleet.h"
@@ -51,8 +52,9 @@ struct run {
     struct publishers publishers;
     struct oversize oversize;
     struct emitter emitter;
-    struct watcher watcher; /* started with --until-stored */
-    struct fleet fleet;     /* the source is this, or the replay */
+    struct edge_nodes nodes; /* with --sparkplug */
+    struct watcher watcher;  /* started with --until-stored */
+    struct fleet fleet;      /* the source is this, or the replay */
     struct replay replay;
     struct source source;
     struct live_line line;

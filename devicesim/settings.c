@@ -1,5 +1,6 @@
 #include "devicesim/settings.h"
 
+#include "devicesim/edge_nodes.h"
 #include "devicesim/settings_table.h"
 #include "shared/base/buffer.h"
 #include "shared/base/duration.h"
@@ -169,6 +170,24 @@ static int read_replay(struct settings *settings)
     return -1;
 }
 
+/* Its nodes have a fixed list of devices, times of whole milliseconds, and topics of their own. */
+static int read_sparkplug(struct settings *settings)
+{
+    if (settings->faults.shares[FAULT_SKEWED] > 0)
+        return settings_reject(fault_name(FAULT_SKEWED), "",
+                               "not with --shape sparkplug, of which nobody could say whether it "
+                               "is to be stored");
+    if (settings->replay_path)
+        return settings_reject("replay", settings->replay_path,
+                               "not with --shape sparkplug, whose edge nodes say at their birth "
+                               "which devices they have");
+    if (strcmp(settings->topic_text, SETTINGS_TOPIC) != 0)
+        return settings_reject("topic", settings->topic_text,
+                               "not with --shape sparkplug, whose topics are "
+                               "spBv1.0/" EDGE_GROUP "/KIND/NODE/DEVICE");
+    return -1;
+}
+
 /* What a mapping does not read, or nobody could compare afterwards. */
 static int read_shape(struct settings *settings)
 {
@@ -176,6 +195,11 @@ static int read_shape(struct settings *settings)
 
     if (!payload_shape_parse(&settings->shape, settings->shape_text))
         return settings_reject("shape", settings->shape_text, PAYLOAD_SHAPE_LEGAL);
+    if (settings->sparkplug) {
+        if (settings->shape != PAYLOAD_CONTRACT && settings->shape != PAYLOAD_SPARKPLUG)
+            return settings_reject("shape", settings->shape_text, "sparkplug, with --sparkplug");
+        settings->shape = PAYLOAD_SPARKPLUG;
+    }
     if (settings->shape == PAYLOAD_CONTRACT)
         return -1;
     for (size_t i = 0; i < sizeof(of_the_contract) / sizeof(of_the_contract[0]); i++) {
@@ -187,7 +211,7 @@ static int read_shape(struct settings *settings)
         return settings_reject(
             "truth", settings->truth_path,
             "not with --shape text, whose readings have the time of their arrival");
-    return -1;
+    return settings->shape == PAYLOAD_SPARKPLUG ? read_sparkplug(settings) : -1;
 }
 
 static int read_credentials(struct settings *settings)

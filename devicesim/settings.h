@@ -60,6 +60,7 @@ struct settings {
     int64_t give_up_after_us;
     bool core_dumps;
     bool with_seq;
+    bool sparkplug;
     bool until_stored;
     bool as_json;
 

@@ -72,7 +72,7 @@ const struct option settings_table[] = {
     {.name = "topic",
      .kind = OPTION_TEXT,
      .target = &settings_given.topic_text,
-     .fallback = "devices/+/readings",
+     .fallback = SETTINGS_TOPIC,
      .value_name = "TOPIC",
      .help = "where readings go; the + is the device id",
      .flag_only = true},
@@ -82,8 +82,14 @@ const struct option settings_table[] = {
      .fallback = "contract",
      .value_name = "SHAPE",
      .help =
-         "what a message looks like: contract, tasmota (nested), text\n(a bare value) or senml; "
-         "mappings/devicesim.json reads them",
+         "what a message looks like: contract, tasmota (nested), text\n(a bare value), senml or "
+         "sparkplug; deploy/mappings/\ndevicesim.json reads them",
+     .flag_only = true},
+    {.name = "sparkplug",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.sparkplug,
+     .help = "the same as --shape sparkplug: each connection is an edge\nnode of Sparkplug B, with "
+             "births, deaths and rebirths",
      .flag_only = true},
     {.name = "connections",
      .kind = OPTION_COUNT,

@@ -9,6 +9,8 @@
 #include "devicesim/settings.h"
 #include "shared/base/options.h"
 
+#define SETTINGS_TOPIC "devices/+/readings"
+
 enum { SETTINGS_DEVICES_MAX = 1000000, SETTINGS_CONNECTIONS_MAX = 60000 };
 
 extern struct settings settings_given;

@@ -150,3 +150,15 @@ void truth_acked(struct truth *truth, uint64_t number, int64_t now_us, int reaso
     buffer_printf(&truth->line, ",%d\n", reason);
     write_line(truth);
 }
+
+void truth_born(struct truth *truth, int64_t now_us, const char *device_id)
+{
+    if (truth->fd < 0)
+        return;
+    buffer_put_text(&truth->line, "born,,");
+    put_time(&truth->line, now_us);
+    buffer_put_text(&truth->line, ",,,");
+    csv_write_text(&truth->line, device_id);
+    buffer_put_text(&truth->line, "\n");
+    write_line(truth);
+}

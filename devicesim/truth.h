@@ -6,9 +6,11 @@
  *            sent,12,..Z,stored,reading,device_1,..Z,ON,12.5,101.3,,
  *            sent,13,..Z,rejected,half,device_1,,,,,55,7b2264..
  *            acked,12,..Z,0
+ *            born,,..Z,,,device_1
  *          `sent` is written before the message is published, `acked` when its PUBACK has come,
  *          with the reason code of MQTT 5 (0 or 16, "no matching subscribers") in the place of
- *          `expect`. A message that must not be stored has no reading; it is recorded by its
+ *          `expect`. `born` is a birth of a Sparkplug device, written before it is sent: after each one
+ *          a store may once say that the device is gone, with a row that nobody sent. A message that must not be stored has no reading; it is recorded by its
  *          length and the beginning of its bytes in hexadecimal.
  * Units    times in UTC with microseconds.
  * Errors   truth_open() is false; a line that cannot be written sets `failed`, once, with errno.
@@ -58,6 +60,9 @@ void truth_close(struct truth *truth);
 
 void truth_sent(struct truth *truth, uint64_t number, int64_t now_us,
                 const struct truth_message *message);
+/* A device's birth is about to be sent. */
+void truth_born(struct truth *truth, int64_t now_us, const char *device_id);
+
 void truth_acked(struct truth *truth, uint64_t number, int64_t now_us, int reason);
 
 const char *truth_expect_text(enum truth_expect expect);

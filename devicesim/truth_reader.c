@@ -161,6 +161,18 @@ static bool apply_acked(struct truth_reader *reader, const struct csv_row *row, 
     return true;
 }
 
+static bool apply_born(struct truth_reader *reader, const struct csv_row *row, char *error)
+{
+    struct ledger *ledger = reader->ledger;
+
+    if (row->count != DEVICE + 1 || !row->fields[DEVICE][0]) {
+        snprintf(error, TRUTH_READER_ERROR_SIZE, "not a line about a birth");
+        return false;
+    }
+    ledger_add_birth(ledger, string_table_add(&ledger->devices, row->fields[DEVICE]));
+    return true;
+}
+
 bool truth_reader_apply(struct truth_reader *reader, char *line, char *error)
 {
     struct csv_row row;
@@ -180,7 +192,9 @@ bool truth_reader_apply(struct truth_reader *reader, char *line, char *error)
         return apply_event(reader, &row, error) && apply_sent(reader, &row, error);
     if (strcmp(row.fields[EVENT], "acked") == 0)
         return apply_event(reader, &row, error) && apply_acked(reader, &row, error);
-    snprintf(error, TRUTH_READER_ERROR_SIZE, "\"%.40s\" is neither sent nor acked",
+    if (strcmp(row.fields[EVENT], "born") == 0)
+        return apply_event(reader, &row, error) && apply_born(reader, &row, error);
+    snprintf(error, TRUTH_READER_ERROR_SIZE, "\"%.40s\" is neither sent nor acked nor born",
              row.fields[EVENT]);
     return false;
 }

@@ -57,6 +57,9 @@ void verdict_add_row(struct verdict *verdict, const struct verdict_row *row)
     if (found != LEDGER_NONE) {
         verdict->readings.found++;
         ledger->readings[found].counts.found++;
+    } else if (device != STRING_TABLE_NONE &&
+               ledger_takes_death(ledger, device, row->status, row->values)) {
+        verdict->deaths++;
     } else if (ledger_claims_reading(ledger, row->recorded_at_us, row->received_at_us)) {
         verdict->readings.found++;
         verdict->readings.unexpected++;
@@ -188,6 +191,11 @@ void verdict_put_text(const struct verdict *verdict, struct buffer *out)
                       "others     %" PRIu64
                       " (of the same devices, and not of the time of this record)\n",
                       readings->others + rejections->others);
+    if (verdict->deaths)
+        buffer_printf(out,
+                      "deaths     %" PRIu64
+                      " (INACTIVE when a Sparkplug device was gone; nobody sends that)\n",
+                      verdict->deaths);
     buffer_printf(out, "lost       %" PRIu64 "\ndoubled    %" PRIu64 "\nunexpected %" PRIu64 "\n",
                   readings->lost + rejections->lost, readings->doubled,
                   readings->unexpected + rejections->unexpected);
@@ -200,10 +208,10 @@ void verdict_put_json(const struct verdict *verdict, struct buffer *out)
 
     buffer_printf(out,
                   "{\"lost\":%" PRIu64 ",\"doubled\":%" PRIu64 ",\"unexpected\":%" PRIu64
-                  ",\"others\":%" PRIu64,
+                  ",\"others\":%" PRIu64 ",\"deaths\":%" PRIu64,
                   readings->lost + rejections->lost, readings->doubled,
                   readings->unexpected + rejections->unexpected,
-                  readings->others + rejections->others);
+                  readings->others + rejections->others, verdict->deaths);
     buffer_printf(out,
                   ",\"readings\":{\"sent\":%" PRIu64 ",\"acked\":%" PRIu64 ",\"unheard\":%" PRIu64
                   ",\"rows\":%" PRIu64 ",\"distinct\":%" PRIu32 "}",

@@ -6,6 +6,7 @@
  *          unexpected  a row, or a rejected message, that was never sent that way. Only devices of
  *                      the ledger are looked at, and the time in which it was sent: what the same
  *                      devices sent before and after it is counted as "others".
+ *          deaths      rows that a host wrote of its own accord, of Sparkplug devices that are gone
  *          What was sent and never acknowledged may be there or not, and so may what the broker
  *          acknowledged as having no subscribers ("unheard").
  *          A look is verdict_start(), each row and each rejected message once, verdict_conclude().
@@ -38,6 +39,7 @@ struct verdict {
     struct ledger *ledger;
     struct verdict_counts readings;
     struct verdict_counts rejections;
+    uint64_t deaths;
     FILE *examples;         /* gets the first few of each kind; NULL = none are wanted */
     unsigned examples_told; /* of the kind being counted */
 };

@@ -93,8 +93,10 @@ struct mqtt_link_config {
     const char *ca_file; /* mqtts: NULL = the system's */
     const char *cert_file;
     const char *key_file;
-    const char *will_topic; /* NULL = none; retained, QoS 1 */
+    const char *will_topic; /* NULL = none; QoS 1 */
     const char *will_payload;
+    size_t will_bytes;       /* 0 = up to its NUL */
+    bool will_passes;        /* not retained */
     uint64_t read_budget_us; /* how long it may read at a time; 0 = a number of messages */
     uint16_t inflight;       /* how many QoS 1 publications may be unacknowledged; 0 = 65,535 */
     bool quiet;              /* no log lines; devicesim reports changes of its connections in sum */

@@ -82,9 +82,10 @@ void mqtt_link_new_instance(struct mqtt_link *link)
         }
     }
     if (config->will_topic)
-        mqtt_link_require_memory(mosquitto_will_set(link->mosq, config->will_topic,
-                                                    (int)strlen(config->will_payload),
-                                                    config->will_payload, 1, true));
+        mqtt_link_require_memory(mosquitto_will_set(
+            link->mosq, config->will_topic,
+            (int)(config->will_bytes ? config->will_bytes : strlen(config->will_payload)),
+            config->will_payload, 1, !config->will_passes));
     mqtt_link_listen(link);
     set_connect_properties(link);
 }

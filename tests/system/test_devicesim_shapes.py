@@ -27,9 +27,14 @@ def test_bare_values_are_stored(stack):
 
 
 @pytest.mark.parametrize("flags, told", [
-    (["--shape", "xml"], "contract, tasmota, text or senml"),
+    (["--shape", "xml"], "contract, tasmota, text, senml or sparkplug"),
     (["--shape", "senml", "--malformed", "0.1"], "--shape contract"),
     (["--shape", "text", "--truth", "/tmp/none.csv"], "arrival"),
+    (["--sparkplug", "--shape", "senml"], "sparkplug, with --sparkplug"),
+    (["--sparkplug", "--wrong-id", "0.1"], "--shape contract"),
+    (["--sparkplug", "--skewed", "0.1"], "not with --shape sparkplug"),
+    (["--sparkplug", "--topic", "a/+/b"], "spBv1.0/devicesim/KIND/NODE/DEVICE"),
+    (["--shape", "sparkplug", "--replay", "none.csv"], "at their birth"),
 ])
 def test_what_does_not_go_together_is_refused(flags, told):
     done = run(*flags)

@@ -47,6 +47,24 @@ static void test_outstanding__each_ticket_is_given_back_once_in_any_order(void *
     outstanding_release(&outstanding);
 }
 
+static void test_outstanding__the_first_is_the_one_that_was_published_first(void **state)
+{
+    struct outstanding outstanding = {0};
+    struct ticket ticket;
+
+    (void)state;
+    for (uint16_t id = 5; id <= 8; id++)
+        add(&outstanding, id);
+    take(&outstanding, 5);
+    take(&outstanding, 7);
+    assert_true(outstanding_pop_first(&outstanding, &ticket));
+    assert_int_equal(ticket.packet_id, 6);
+    assert_true(outstanding_pop_first(&outstanding, &ticket));
+    assert_int_equal(ticket.packet_id, 8);
+    assert_false(outstanding_pop_first(&outstanding, &ticket));
+    outstanding_release(&outstanding);
+}
+
 static void test_outstanding__the_ring_goes_round_without_growing(void **state)
 {
     struct outstanding outstanding = {0};
@@ -87,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outstanding__each_ticket_is_given_back_once_in_any_order),
+        cmocka_unit_test(test_outstanding__the_first_is_the_one_that_was_published_first),
         cmocka_unit_test(test_outstanding__the_ring_goes_round_without_growing),
         cmocka_unit_test(test_outstanding__one_that_stays_away_does_not_hide_the_others),
     };

@@ -62,6 +62,8 @@ static void test_payload_shape__names_are_read(void **state)
 
     (void)state;
     assert_true(payload_shape_parse(&shape, "senml") && shape == PAYLOAD_SENML);
+    assert_true(payload_shape_parse(&shape, "sparkplug") && shape == PAYLOAD_SPARKPLUG);
+    assert_true(payload_shape_parse(&shape, "senml"));
     assert_false(payload_shape_parse(&shape, "SenML"));
     assert_false(payload_shape_parse(&shape, ""));
     assert_int_equal(shape, PAYLOAD_SENML);

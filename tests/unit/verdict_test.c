@@ -208,6 +208,37 @@ static void test_verdict__only_the_first_examples_are_shown(void **state)
     assert_int_equal(f->verdict.readings.unexpected, 3 * VERDICT_EXAMPLES_MAX);
 }
 
+static void add_silent_row(struct fixture *f, const char *device, uint8_t status)
+{
+    const double none = (double)NAN;
+
+    verdict_add_row(&f->verdict, &(struct verdict_row){.device_id = device,
+                                                       .recorded_at_us = AT_US,
+                                                       .received_at_us = AT_US,
+                                                       .status = status,
+                                                       .values = &none});
+}
+
+static void test_verdict__a_device_may_die_as_often_as_it_was_born(void **state)
+{
+    struct fixture *f = *state;
+
+    enter(f, "born,," AT ",,,d");
+    enter(f, "born,," AT ",,,d");
+    for (int looks = 0; looks < 2; looks++) {
+        verdict_start(&f->verdict, &f->ledger, NULL);
+        add_silent_row(f, "d", STATUS_INACTIVE);
+        add_silent_row(f, "d", STATUS_INACTIVE);
+        assert_int_equal(f->verdict.deaths, 2);
+        assert_int_equal(f->verdict.readings.unexpected, 0);
+    }
+    add_silent_row(f, "d", STATUS_INACTIVE);
+    add_silent_row(f, "d", STATUS_ON);
+    add_silent_row(f, "e", STATUS_INACTIVE);
+    assert_int_equal(f->verdict.deaths, 2);
+    assert_int_equal(f->verdict.readings.unexpected, 3);
+}
+
 static void test_verdict__is_told_to_people_and_machines(void **state)
 {
     struct fixture *f = *state;
@@ -220,7 +251,8 @@ static void test_verdict__is_told_to_people_and_machines(void **state)
     verdict_put_json(&f->verdict, &text);
     assert_string_equal(
         buffer_text(&text),
-        "{\"lost\":1,\"doubled\":0,\"unexpected\":0,\"others\":1,\"readings\":{\"sent\":4,"
+        "{\"lost\":1,\"doubled\":0,\"unexpected\":0,\"others\":1,\"deaths\":0,\"readings\":{"
+        "\"sent\":4,"
         "\"acked\":2,\"unheard\":1,\"rows\":1,\"distinct\":4},\"rejected\":{\"sent\":1,"
         "\"acked\":1,\"rows\":1}}\n");
     buffer_clear(&text);
@@ -241,6 +273,7 @@ int main(void)
         CASE(test_verdict__other_times_and_devices_are_none_of_its_business),
         CASE(test_verdict__another_look_starts_from_nothing),
         CASE(test_verdict__only_the_first_examples_are_shown),
+        CASE(test_verdict__a_device_may_die_as_often_as_it_was_born),
         CASE(test_verdict__is_told_to_people_and_machines),
     };
 
