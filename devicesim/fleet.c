@@ -326,12 +326,12 @@ static double progress(const void *self)
     return fleet->config.count ? (double)fleet->sent / (double)fleet->config.count : -1;
 }
 
-struct source fleet_source(struct fleet *fleet)
+struct feed fleet_source(struct fleet *fleet)
 {
-    return (struct source){.self = fleet,
-                           .pump = pump,
-                           .on_room = on_room,
-                           .finish = finish,
-                           .is_done = is_done,
-                           .progress = progress};
+    return (struct feed){.self = fleet,
+                         .pump = pump,
+                         .on_room = on_room,
+                         .finish = finish,
+                         .is_done = is_done,
+                         .progress = progress};
 }

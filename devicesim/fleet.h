@@ -14,9 +14,9 @@
 
 #include "devicesim/device.h"
 #include "devicesim/emitter.h"
+#include "devicesim/feed.h"
 #include "devicesim/pace.h"
 #include "devicesim/schedule.h"
-#include "devicesim/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,6 +83,6 @@ void fleet_start(struct fleet *fleet, int64_t now_us);
 /* "device_7" for device 6; `id` holds DEVICE_ID_SIZE bytes. */
 void fleet_device_id(char *id, const char *prefix, uint32_t device);
 
-struct source fleet_source(struct fleet *fleet);
+struct feed fleet_source(struct fleet *fleet);
 
 #endif

@@ -18,7 +18,7 @@ enum {
     NUMBER_DIGITS = 64
 };
 
-struct draft {
+struct malformed_draft {
     struct buffer *out;
     const char *device_id;
     struct reading *reading;
@@ -29,25 +29,25 @@ struct draft {
 
 struct row {
     struct malformed_class class;
-    void (*write)(const struct draft *draft);
+    void (*write)(const struct malformed_draft *draft);
     const char *text;
     size_t bytes;
 };
 
-static void put_ordinary(const struct draft *draft)
+static void put_ordinary(const struct malformed_draft *draft)
 {
     payload_write(draft->out, draft->device_id, draft->reading, draft->features, -1);
 }
 
 /* The ordinary payload up to its closing brace. */
-static void put_open(const struct draft *draft)
+static void put_open(const struct malformed_draft *draft)
 {
     put_ordinary(draft);
     draft->out->bytes--;
 }
 
 /* deviceId and timestamp, without a closing brace. */
-static void put_head(const struct draft *draft, int64_t at_us)
+static void put_head(const struct malformed_draft *draft, int64_t at_us)
 {
     char when[TIMESTAMP_TEXT_SIZE];
 
@@ -57,23 +57,23 @@ static void put_head(const struct draft *draft, int64_t at_us)
     buffer_printf(draft->out, ",\"timestamp\":\"%s\"", when);
 }
 
-static void put_feature_name(const struct draft *draft)
+static void put_feature_name(const struct malformed_draft *draft)
 {
     buffer_printf(draft->out, ",\"%s\":", draft->features->names[0]);
 }
 
-static void write_text(const struct draft *draft)
+static void write_text(const struct malformed_draft *draft)
 {
     buffer_put(draft->out, draft->text, draft->bytes);
 }
 
-static void write_after(const struct draft *draft)
+static void write_after(const struct malformed_draft *draft)
 {
     put_ordinary(draft);
     write_text(draft);
 }
 
-static void write_half(const struct draft *draft)
+static void write_half(const struct malformed_draft *draft)
 {
     size_t start = draft->out->bytes;
 
@@ -82,7 +82,7 @@ static void write_half(const struct draft *draft)
 }
 
 /* A further member, given with its comma. */
-static void write_member(const struct draft *draft)
+static void write_member(const struct malformed_draft *draft)
 {
     put_open(draft);
     write_text(draft);
@@ -90,7 +90,7 @@ static void write_member(const struct draft *draft)
 }
 
 /* Nothing but the head and one member. */
-static void write_only_member(const struct draft *draft)
+static void write_only_member(const struct malformed_draft *draft)
 {
     put_head(draft, draft->reading->recorded_at_us);
     write_text(draft);
@@ -98,7 +98,7 @@ static void write_only_member(const struct draft *draft)
 }
 
 /* The first feature with another value. */
-static void write_value(const struct draft *draft)
+static void write_value(const struct malformed_draft *draft)
 {
     put_head(draft, draft->reading->recorded_at_us);
     put_feature_name(draft);
@@ -106,14 +106,14 @@ static void write_value(const struct draft *draft)
     buffer_put_text(draft->out, "}");
 }
 
-static void write_twice(const struct draft *draft)
+static void write_twice(const struct malformed_draft *draft)
 {
     put_open(draft);
     put_feature_name(draft);
     buffer_put_text(draft->out, "1}");
 }
 
-static void write_bad_time(const struct draft *draft)
+static void write_bad_time(const struct malformed_draft *draft)
 {
     buffer_put_text(draft->out, "{\"deviceId\":");
     json_write_string(draft->out, draft->device_id);
@@ -128,7 +128,7 @@ static void put_repeated(struct buffer *out, const char *text, size_t times)
         buffer_put_text(out, text);
 }
 
-static void put_nested(const struct draft *draft, size_t levels)
+static void put_nested(const struct malformed_draft *draft, size_t levels)
 {
     put_open(draft);
     buffer_put_text(draft->out, ",\"nested\":");
@@ -137,22 +137,22 @@ static void put_nested(const struct draft *draft, size_t levels)
     buffer_put_text(draft->out, "}");
 }
 
-static void write_depth_9(const struct draft *draft)
+static void write_depth_9(const struct malformed_draft *draft)
 {
     put_nested(draft, 9);
 }
 
-static void write_deep(const struct draft *draft)
+static void write_deep(const struct malformed_draft *draft)
 {
     put_nested(draft, DEEP_LEVELS);
 }
 
-static void write_deepest(const struct draft *draft)
+static void write_deepest(const struct malformed_draft *draft)
 {
     put_nested(draft, DEEPEST_LEVELS);
 }
 
-static void write_many_members(const struct draft *draft)
+static void write_many_members(const struct malformed_draft *draft)
 {
     put_open(draft);
     for (unsigned i = 0; i < MANY_MEMBERS; i++)
@@ -160,7 +160,7 @@ static void write_many_members(const struct draft *draft)
     buffer_put_text(draft->out, "}");
 }
 
-static void write_long_string(const struct draft *draft)
+static void write_long_string(const struct malformed_draft *draft)
 {
     put_head(draft, draft->reading->recorded_at_us);
     buffer_put_text(draft->out, ",\"status\":\"");
@@ -168,7 +168,7 @@ static void write_long_string(const struct draft *draft)
     buffer_put_text(draft->out, "\"}");
 }
 
-static void write_long_number(const struct draft *draft)
+static void write_long_number(const struct malformed_draft *draft)
 {
     put_head(draft, draft->reading->recorded_at_us);
     put_feature_name(draft);
@@ -176,7 +176,7 @@ static void write_long_number(const struct draft *draft)
     buffer_put_text(draft->out, "}");
 }
 
-static void write_two(const struct draft *draft)
+static void write_two(const struct malformed_draft *draft)
 {
     put_ordinary(draft);
     put_ordinary(draft);
@@ -184,34 +184,34 @@ static void write_two(const struct draft *draft)
 
 /* The legal ones: the reading becomes what the payload says. */
 
-static void keep_first_value(const struct draft *draft, double value)
+static void keep_first_value(const struct malformed_draft *draft, double value)
 {
     draft->reading->status = STATUS_ABSENT;
     for (size_t i = 0; i < draft->features->count; i++)
         draft->reading->values[i] = i == 0 ? value : (double)NAN;
 }
 
-static void write_minus_zero(const struct draft *draft)
+static void write_minus_zero(const struct malformed_draft *draft)
 {
     keep_first_value(draft, 0);
     write_value(draft);
 }
 
-static void write_huge(const struct draft *draft)
+static void write_huge(const struct malformed_draft *draft)
 {
     keep_first_value(draft, 1e308);
     write_value(draft);
 }
 
 /* Two that are legal, with something around them that is no part of them. */
-static void write_marked(const struct draft *draft)
+static void write_marked(const struct malformed_draft *draft)
 {
     buffer_put_text(draft->out, "\xef\xbb\xbf");
     keep_first_value(draft, -1e307);
     write_value(draft);
 }
 
-static void write_c_string(const struct draft *draft)
+static void write_c_string(const struct malformed_draft *draft)
 {
     keep_first_value(draft, 1e307);
     write_value(draft);
@@ -330,12 +330,12 @@ void malformed_write(struct buffer *out, size_t class, const char *device_id,
                      struct reading *reading, const struct features *features)
 {
     const struct row *row = &rows[class];
-    struct draft draft = {.out = out,
-                          .device_id = device_id,
-                          .reading = reading,
-                          .features = features,
-                          .text = row->text,
-                          .bytes = row->bytes};
+    struct malformed_draft draft = {.out = out,
+                                    .device_id = device_id,
+                                    .reading = reading,
+                                    .features = features,
+                                    .text = row->text,
+                                    .bytes = row->bytes};
 
     row->write(&draft);
 }

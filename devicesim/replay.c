@@ -181,12 +181,12 @@ static double progress(const void *self)
     return gz_lines_progress(&replay->lines);
 }
 
-struct source replay_source(struct replay *replay)
+struct feed replay_source(struct replay *replay)
 {
-    return (struct source){.self = replay,
-                           .pump = pump,
-                           .on_room = on_room,
-                           .finish = finish,
-                           .is_done = is_done,
-                           .progress = progress};
+    return (struct feed){.self = replay,
+                         .pump = pump,
+                         .on_room = on_room,
+                         .finish = finish,
+                         .is_done = is_done,
+                         .progress = progress};
 }

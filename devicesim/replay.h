@@ -12,8 +12,8 @@
 
 #include "devicesim/csv.h"
 #include "devicesim/emitter.h"
+#include "devicesim/feed.h"
 #include "devicesim/gz_lines.h"
-#include "devicesim/source.h"
 #include "devicesim/string_table.h"
 
 #include <stdbool.h>
@@ -57,6 +57,6 @@ void replay_close(struct replay *replay);
 /* What the file's header calls its features. */
 const struct features *replay_features(const struct replay *replay);
 
-struct source replay_source(struct replay *replay);
+struct feed replay_source(struct replay *replay);
 
 #endif

@@ -15,6 +15,7 @@
 #include "devicesim/connection_news.h"
 #include "devicesim/edge_nodes.h"
 #include "devicesim/emitter.h"
+#include "devicesim/feed.h"
 #include "devicesim/flapping.h"
 #include "devicesim/fleet.h"
 #include "devicesim/identity.h"
@@ -25,7 +26,6 @@
 #include "devicesim/replay.h"
 #include "devicesim/report.h"
 #include "devicesim/settings.h"
-#include "devicesim/source.h"
 #include "devicesim/truth.h"
 #include "devicesim/watcher.h"
 #include "shared/net/signals.h"
@@ -56,7 +56,7 @@ struct run {
     struct watcher watcher;  /* started with --until-stored */
     struct fleet fleet;      /* the source is this, or the replay */
     struct replay replay;
-    struct source source;
+    struct feed source;
     struct live_line line;
     struct connection_news news;
     struct flapping flapping;

@@ -15,13 +15,13 @@
 
 enum { STATUS_MAX_BYTES = 256 * 1024, ROOT_MOST = 64 /* members */ };
 
-struct member {
+struct status_member {
     const char *name;
     enum status_kind_id kind;
     bool is_hidden; /* for the rule, not for people */
 };
 
-static const struct member members[] = {
+static const struct status_member members[] = {
     {"state", STATUS_KIND_STATE, false},         {"asOf", STATUS_KIND_TIMESTAMP, false},
     {"since", STATUS_KIND_TIMESTAMP, true},      {"turn", STATUS_KIND_COUNT, false},
     {"generations", STATUS_KIND_COUNTS, true},   {"loaded", STATUS_KIND_COUNTS_BY, true},
@@ -54,7 +54,7 @@ size_t board_position(const struct intervals *intervals, size_t feature, size_t 
 }
 
 /* The members that were found, by their position in the table; text is NULL where there is none. */
-struct found {
+struct status_found {
     struct json_token members[MEMBERS];
 };
 
@@ -80,7 +80,7 @@ static size_t find_token(const struct json_token *name)
     return i;
 }
 
-static const struct json_token *get(const struct found *found, const char *name)
+static const struct json_token *get(const struct status_found *found, const char *name)
 {
     const struct json_token *token = &found->members[find_member(name)];
 
@@ -88,7 +88,7 @@ static const struct json_token *get(const struct found *found, const char *name)
 }
 
 /* False when one is not as it should be; `fault` says which. */
-static bool collect(const struct json_token *root, struct found *found, char *fault)
+static bool collect(const struct json_token *root, struct status_found *found, char *fault)
 {
     struct json_token name;
     struct json_token value;
@@ -118,7 +118,7 @@ static bool collect(const struct json_token *root, struct found *found, char *fa
     return get(found, "state");
 }
 
-static int64_t get_count(const struct found *found, const char *name)
+static int64_t get_count(const struct status_found *found, const char *name)
 {
     const struct json_token *token = get(found, name);
     int64_t count = 0;
@@ -128,7 +128,7 @@ static int64_t get_count(const struct found *found, const char *name)
     return count;
 }
 
-static int64_t get_timestamp(const struct found *found, const char *name)
+static int64_t get_timestamp(const struct status_found *found, const char *name)
 {
     const struct json_token *token = get(found, name);
     int64_t us = 0;
@@ -138,7 +138,8 @@ static int64_t get_timestamp(const struct found *found, const char *name)
     return us;
 }
 
-static void get_text(const struct found *found, const char *name, char *out, size_t out_bytes)
+static void get_text(const struct status_found *found, const char *name, char *out,
+                     size_t out_bytes)
 {
     const struct json_token *token = get(found, name);
     struct json_text text;
@@ -205,7 +206,7 @@ struct kept {
 /* They have no others than it keeps, though the database may have more of the same reading. False
  * when one stands there twice. */
 static bool find_kept(struct kept *kept, const struct features *features,
-                      const struct intervals *intervals, const struct found *found)
+                      const struct intervals *intervals, const struct status_found *found)
 {
     const struct json_token *lowest = get(found, "lowest");
     bool has_feature[FEATURES_MAX] = {false};
@@ -247,7 +248,7 @@ static bool find_kept(struct kept *kept, const struct features *features,
 /* One generation per board, in its own order: features, of each the orders, of each the intervals.
  * None counts when its readings are not whole to us. */
 static bool read_generations(struct collector_status *out, const struct features *features,
-                             const struct intervals *intervals, const struct found *found)
+                             const struct intervals *intervals, const struct status_found *found)
 {
     struct json_token name;
     struct json_token value;
@@ -300,7 +301,7 @@ static void read_loaded(struct collector_status *out, const struct json_token *l
 }
 
 static bool read_vouching(struct collector_status *out, const struct features *features,
-                          const struct intervals *intervals, const struct found *found)
+                          const struct intervals *intervals, const struct status_found *found)
 {
     if (!get(found, "generations"))
         return true;
@@ -315,7 +316,7 @@ static bool read_vouching(struct collector_status *out, const struct features *f
 
 /* ---- what it keeps -------------------------------------------------------------------------- */
 
-static void get_kept(struct collector_status *out, const struct found *found)
+static void get_kept(struct collector_status *out, const struct status_found *found)
 {
     struct json_token name;
     struct json_token value;
@@ -344,7 +345,7 @@ static void get_kept(struct collector_status *out, const struct found *found)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static void show(struct collector_status *out, const struct found *found)
+static void show(struct collector_status *out, const struct status_found *found)
 {
     struct buffer text = {0};
 
@@ -376,7 +377,8 @@ static int64_t later(int64_t a_us, int64_t b_us)
 }
 
 static bool read_members(struct collector_status *out, const struct features *features,
-                         const struct intervals *intervals, const struct found *found, char *fault)
+                         const struct intervals *intervals, const struct status_found *found,
+                         char *fault)
 {
     out->state = find_state(get(found, "state"));
     out->as_of_us = get_timestamp(found, "asOf");
@@ -401,7 +403,7 @@ bool collector_status_parse(struct collector_status *out, const struct features 
 {
     struct collector_status status = {0};
     struct json_token root;
-    struct found found;
+    struct status_found found;
     bool is_good;
 
     if (bytes > STATUS_MAX_BYTES || json_walk_open(&root, json, bytes) != JSON_OK) {

@@ -140,7 +140,7 @@ bool json_step_take(const struct json_step *step, const struct json_token *from,
            take_element(from, step->position, NULL, out);
 }
 
-static bool take_named(const struct json_token *from, const struct span *name,
+static bool take_named(const struct json_token *from, const struct text_span *name,
                        struct json_token *out)
 {
     if (!name->text)
@@ -166,7 +166,7 @@ static bool take_variable(int variable, const struct scope *scope, struct json_c
     if (!scope->key.text)
         return false;
     json_text_init(&key, &scope->key);
-    is_there = take_named(from, &(struct span){key.chars, strlen(key.chars)}, out);
+    is_there = take_named(from, &(struct text_span){key.chars, strlen(key.chars)}, out);
     json_text_release(&key);
     return is_there;
 }

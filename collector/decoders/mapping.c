@@ -111,7 +111,7 @@ void mapping_fault(struct mapping_run *run, enum reading_error error, const char
 
 /* ---- which mapping -------------------------------------------------------------------------- */
 
-static bool has_only(const struct mapping *mapping, const struct span *captures)
+static bool has_only(const struct mapping *mapping, const struct text_span *captures)
 {
     bool has = true;
 
@@ -145,7 +145,7 @@ static enum decoder_outcome find_mapping(struct mapping_run *run, const char *to
 
 /* ---- the payload as JSON -------------------------------------------------------------------- */
 
-static bool scan_text(struct mapping_run *run, struct span span, struct json_token *root)
+static bool scan_text(struct mapping_run *run, struct text_span span, struct json_token *root)
 {
     span_trim(&span);
     for (size_t at = 0; at < span.bytes;) {
@@ -162,7 +162,7 @@ static bool scan_text(struct mapping_run *run, struct span span, struct json_tok
     return true;
 }
 
-static bool scan_json(struct mapping_run *run, struct span span, struct json_token *root)
+static bool scan_json(struct mapping_run *run, struct text_span span, struct json_token *root)
 {
     struct json_value value;
     char detail[READING_DETAIL_SIZE];
@@ -204,7 +204,7 @@ static bool unpack(struct mapping_run *run, struct json_token *root)
 }
 
 /* `sparkplug` has been JSON since mapping_sparkplug_begin(). */
-static bool as_json(struct mapping_run *run, struct span payload, struct json_token *root)
+static bool as_json(struct mapping_run *run, struct text_span payload, struct json_token *root)
 {
     if (run->mapping->payload == MAPPING_SPARKPLUG) {
         *root = (struct json_token){
@@ -391,7 +391,7 @@ enum decoder_outcome mapping_begin(struct mapping_run *run, const struct reading
         outcome = mapping_sparkplug_begin(run, outcome, topic, payload, bytes, &is_done);
     if (outcome != DECODER_READ || is_done)
         return outcome;
-    if (!as_json(run, (struct span){bytes > 0 ? payload : "", bytes}, &root))
+    if (!as_json(run, (struct text_span){bytes > 0 ? payload : "", bytes}, &root))
         return DECODER_READ;
     return read_rules(run, &root, topic);
 }

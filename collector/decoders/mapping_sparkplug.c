@@ -10,26 +10,26 @@
 
 enum { LEVELS = 5 };
 
-static size_t split(const char *topic, struct span *levels)
+static size_t split(const char *topic, struct text_span *levels)
 {
     size_t count = 0;
 
     for (const char *at = topic; at && count <= LEVELS; count++) {
         const char *slash = strchr(at, '/');
 
-        levels[count] = (struct span){at, slash ? (size_t)(slash - at) : strlen(at)};
+        levels[count] = (struct text_span){at, slash ? (size_t)(slash - at) : strlen(at)};
         at = slash ? slash + 1 : NULL;
     }
     return count;
 }
 
-static bool is_rest(const struct span *level)
+static bool is_rest(const struct text_span *level)
 {
     return level->bytes > 2 && memcmp(level->text + level->bytes - 2, "*}", 2) == 0;
 }
 
 /* {type}, and nothing beside it. */
-static bool is_name(const struct span *level)
+static bool is_name(const struct text_span *level)
 {
     return level->bytes > 2 && level->text[0] == '{' && level->text[level->bytes - 1] == '}' &&
            !is_rest(level) && !memchr(level->text + 1, '{', level->bytes - 1);
@@ -37,7 +37,7 @@ static bool is_name(const struct span *level)
 
 const char *mapping_sparkplug_fault(const char *topic)
 {
-    struct span levels[LEVELS + 1];
+    struct text_span levels[LEVELS + 1];
     size_t count = split(topic, levels);
 
     if (levels[0].bytes != strlen(SPARKPLUG_NAMESPACE) ||
@@ -56,7 +56,7 @@ const char *mapping_sparkplug_fault(const char *topic)
 
 const char *mapping_sparkplug_node(const char *topic, struct arena *arena)
 {
-    struct span levels[LEVELS + 1];
+    struct text_span levels[LEVELS + 1];
 
     if (split(topic, levels) != LEVELS)
         return NULL;
@@ -112,7 +112,7 @@ static void put_time(struct mapping_run *run, const struct sparkplug_result *res
 }
 
 static void add_death(struct mapping_run *run, const struct sparkplug_death *death,
-                      const struct sparkplug_result *result, const struct span *payload)
+                      const struct sparkplug_result *result, const struct text_span *payload)
 {
     enum { TOPIC_SIZE = 4 * SPARKPLUG_ID_MOST, ID_SIZE = 4 * DEVICE_ID_SIZE };
     struct mapping_words words = {.seq = -1, .status = STATUS_INACTIVE};
@@ -139,7 +139,7 @@ static void add_death(struct mapping_run *run, const struct sparkplug_death *dea
 
 static enum decoder_outcome read_deaths(struct mapping_run *run,
                                         const struct sparkplug_result *result, const char *topic,
-                                        const struct span *payload)
+                                        const struct text_span *payload)
 {
     size_t count;
     const struct sparkplug_death *deaths = sparkplug_deaths(run->sparkplug, &count);
@@ -178,7 +178,7 @@ enum decoder_outcome mapping_sparkplug_begin(struct mapping_run *run, enum decod
                                              const char *topic, const char *payload, size_t bytes,
                                              bool *is_done)
 {
-    const struct span all = {bytes > 0 ? payload : "", bytes};
+    const struct text_span all = {bytes > 0 ? payload : "", bytes};
     const struct sparkplug_message message = {.topic = topic,
                                               .payload = all.text,
                                               .bytes = bytes,

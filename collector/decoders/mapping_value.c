@@ -48,7 +48,7 @@ bool mapping_is_one_of(const struct text_list *texts, const char *text, size_t b
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-static bool says_none(const struct span *span)
+static bool says_none(const struct text_span *span)
 {
     static const char *const words[] = {"",     "nan",     "-nan",        "+nan", "null",
                                         "none", "unknown", "unavailable", "n/a"};
@@ -61,7 +61,7 @@ static bool says_none(const struct span *span)
 }
 
 /* As JSON writes numbers, except that a + may stand before, and zeros. */
-static bool is_number(struct span span, struct json_token *out)
+static bool is_number(struct text_span span, struct json_token *out)
 {
     struct json_value value;
     size_t at = 0;
@@ -102,11 +102,11 @@ static enum mapping_reading_of number_of_text(const struct number_rule *rule,
 {
     struct json_text text;
     struct json_token number;
-    struct span span;
+    struct text_span span;
     enum mapping_reading_of outcome = VALUE_ABSENT;
 
     json_text_init(&text, token);
-    span = (struct span){text.chars, strlen(text.chars)};
+    span = (struct text_span){text.chars, strlen(text.chars)};
     span_trim(&span);
     if (is_number(span, &number)) {
         set_number(rule, &number, raw, scaled);
@@ -167,13 +167,13 @@ int64_t mapping_seq(struct mapping_run *run, const struct place_list *at)
     static const int64_t most = INT64_C(9007199254740992);
     struct json_token token;
     struct json_token number;
-    struct span span;
+    struct text_span span;
     bool is_whole;
     int64_t seq;
 
     if (!mapping_find(run, at, &token) || (token.kind != JSON_NUMBER && token.kind != JSON_STRING))
         return -1;
-    span = (struct span){token.text, token.bytes};
+    span = (struct text_span){token.text, token.bytes};
     span_trim(&span);
     if (!is_number(span, &number) || !json_token_floor(&number, 0, &seq, &is_whole))
         return -1;

@@ -22,7 +22,7 @@ struct names {
     const char *items[NAMES_MAX];
 };
 
-struct span {
+struct text_span {
     const char *text; /* NULL: not known */
     size_t bytes;
 };
@@ -33,7 +33,7 @@ static inline bool is_white(char c)
 }
 
 /* Leaves the white space out that stands around it. */
-static inline void span_trim(struct span *span)
+static inline void span_trim(struct text_span *span)
 {
     while (span->bytes > 0 && is_white(*span->text)) {
         span->text++;
@@ -44,7 +44,7 @@ static inline void span_trim(struct span *span)
 }
 
 struct scope {
-    struct span captures[NAMES_MAX];
+    struct text_span captures[NAMES_MAX];
     struct json_token key; /* its text is NULL where there is none */
     int64_t index;         /* -1 where there is none */
 };

@@ -49,7 +49,7 @@ static const struct {
 };
 
 /* Base fields keep their values until another record changes them. */
-struct pack {
+struct senml_pack {
     struct buffer *out;
     int64_t now_us;
     size_t record; /* the number of the one that is read, from 1 */
@@ -60,7 +60,8 @@ struct pack {
     struct json_token own[FIELD_COUNT];
 };
 
-__attribute__((format(printf, 2, 3))) static bool fail(struct pack *pack, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool fail(struct senml_pack *pack, const char *format,
+                                                       ...)
 {
     va_list args;
     int bytes = snprintf(pack->error, SENML_ERROR_SIZE, "SenML record %zu ", pack->record);
@@ -89,7 +90,7 @@ static bool must_be_understood(const struct json_token *label)
     return label->bytes > 0 && label->text[label->bytes - 1] == '_';
 }
 
-static bool read_fields(struct pack *pack, const struct json_token *record)
+static bool read_fields(struct senml_pack *pack, const struct json_token *record)
 {
     struct json_walk walk;
     struct json_token label;
@@ -116,7 +117,7 @@ static bool read_fields(struct pack *pack, const struct json_token *record)
     return true;
 }
 
-static bool read_time(struct pack *pack, enum field field, int64_t *out_us)
+static bool read_time(struct senml_pack *pack, enum field field, int64_t *out_us)
 {
     bool is_exact;
 
@@ -127,7 +128,7 @@ static bool read_time(struct pack *pack, enum field field, int64_t *out_us)
     return true;
 }
 
-static bool take_base(struct pack *pack)
+static bool take_base(struct senml_pack *pack)
 {
     const struct json_token *version = &pack->own[FIELD_BVER];
     int64_t number = SENML_VERSION;
@@ -167,7 +168,7 @@ static void put_string(struct buffer *out, const char *before, const struct json
     buffer_put_text(out, "\"");
 }
 
-static bool put_name(struct pack *pack)
+static bool put_name(struct senml_pack *pack)
 {
     struct buffer *out = pack->out;
     const struct json_token *base = &pack->base[FIELD_BN];
@@ -189,7 +190,7 @@ static bool put_name(struct pack *pack)
     return true;
 }
 
-static void put_unit(struct pack *pack)
+static void put_unit(struct senml_pack *pack)
 {
     const struct json_token *unit =
         pack->own[FIELD_U].text ? &pack->own[FIELD_U] : &pack->base[FIELD_BU];
@@ -198,7 +199,7 @@ static void put_unit(struct pack *pack)
         put_string(pack->out, ",\"u\":", unit);
 }
 
-static bool put_time(struct pack *pack)
+static bool put_time(struct senml_pack *pack)
 {
     int64_t us;
 
@@ -218,7 +219,7 @@ static bool put_time(struct pack *pack)
 }
 
 /* A number and its base, of which one may be missing. */
-static bool put_sum(struct pack *pack, const char *label, const struct json_token *base,
+static bool put_sum(struct senml_pack *pack, const char *label, const struct json_token *base,
                     const struct json_token *own)
 {
     double sum;
@@ -237,7 +238,7 @@ static bool put_sum(struct pack *pack, const char *label, const struct json_toke
     return true;
 }
 
-static bool put_value(struct pack *pack)
+static bool put_value(struct senml_pack *pack)
 {
     const struct json_token *own = pack->own;
 
@@ -254,7 +255,7 @@ static bool put_value(struct pack *pack)
     return true;
 }
 
-static bool resolve_record(struct pack *pack, const struct json_token *record)
+static bool resolve_record(struct senml_pack *pack, const struct json_token *record)
 {
     const struct json_token *own = pack->own;
     int values;
@@ -279,7 +280,7 @@ static bool resolve_record(struct pack *pack, const struct json_token *record)
 
 bool senml_resolve(struct buffer *out, const struct json_token *root, int64_t now_us, char *error)
 {
-    struct pack pack = {.out = out, .now_us = now_us, .error = error};
+    struct senml_pack pack = {.out = out, .now_us = now_us, .error = error};
     struct json_walk walk;
     struct json_token name;
     struct json_token record;

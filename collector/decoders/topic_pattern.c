@@ -188,22 +188,22 @@ static const char *end_of_name(const struct topic_pattern *pattern, size_t numbe
 }
 
 static bool match_from(const struct topic_pattern *pattern, size_t number, const char *at,
-                       const char *end, struct span *captures);
+                       const char *end, struct text_span *captures);
 
 /* The longest rest first. Behind it there is no other, so this is not done within itself. */
 static bool match_rest(const struct topic_pattern *pattern, size_t number, const char *at,
-                       const char *end, struct span *captures)
+                       const char *end, struct text_span *captures)
 {
     const char *stop = end;
 
     while (stop > at && !match_from(pattern, number + 1, stop, end, captures))
         stop--;
-    captures[pattern->parts[number].name] = (struct span){at, (size_t)(stop - at)};
+    captures[pattern->parts[number].name] = (struct text_span){at, (size_t)(stop - at)};
     return stop > at;
 }
 
 static bool match_from(const struct topic_pattern *pattern, size_t number, const char *at,
-                       const char *end, struct span *captures)
+                       const char *end, struct text_span *captures)
 {
     for (; number < pattern->count; number++) {
         const struct pattern_part *part = &pattern->parts[number];
@@ -220,14 +220,14 @@ static bool match_from(const struct topic_pattern *pattern, size_t number, const
         stop = end_of_name(pattern, number, at, end);
         if (stop == at)
             return false;
-        captures[part->name] = (struct span){at, (size_t)(stop - at)};
+        captures[part->name] = (struct text_span){at, (size_t)(stop - at)};
         at = stop;
     }
     return at == end;
 }
 
 bool topic_pattern_match(const struct topic_pattern *pattern, const char *text, size_t bytes,
-                         struct span *captures)
+                         struct text_span *captures)
 {
     return match_from(pattern, 0, text, text + bytes, captures);
 }

@@ -40,7 +40,7 @@ const char *text_pattern_parse(struct topic_pattern *out, struct arena *arena, s
 /* Sets what the pattern's names stand for, if the text fits; leaves `captures` undefined for them
  * if not. */
 bool topic_pattern_match(const struct topic_pattern *pattern, const char *text, size_t bytes,
-                         struct span *captures);
+                         struct text_span *captures);
 
 /* What is subscribed to. */
 const char *topic_pattern_subscription(const struct topic_pattern *pattern, struct arena *arena);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-struct metrics {
+struct metric_list {
     struct sheet renames;
     struct feature_names *names;
     char status[MEMBER_TEXT_MOST + 1]; /* the first that is true or false */
@@ -41,7 +41,7 @@ static bool is_of_protocol(const char *name)
     return false;
 }
 
-static bool is_known(const struct metrics *metrics, const char *start)
+static bool is_known(const struct metric_list *metrics, const char *start)
 {
     for (size_t i = 0; i < metrics->renames.count; i++) {
         if (strncmp(buffer_text(&metrics->renames.lines[i].text), start, strlen(start)) == 0)
@@ -50,7 +50,8 @@ static bool is_known(const struct metrics *metrics, const char *start)
     return false;
 }
 
-static void note_number(struct metrics *metrics, const char *name, const struct json_token *value)
+static void note_number(struct metric_list *metrics, const char *name,
+                        const struct json_token *value)
 {
     struct buffer start = {0};
 
@@ -67,7 +68,7 @@ static void note_number(struct metrics *metrics, const char *name, const struct 
     buffer_release(&start);
 }
 
-static void note_metric(struct metrics *metrics, const struct json_token *metric)
+static void note_metric(struct metric_list *metrics, const struct json_token *metric)
 {
     struct json_token name;
     struct json_token value;
@@ -85,7 +86,7 @@ static void note_metric(struct metrics *metrics, const struct json_token *metric
     json_text_release(&text);
 }
 
-static void note_message(struct metrics *metrics, const struct buffer *json)
+static void note_message(struct metric_list *metrics, const struct buffer *json)
 {
     struct json_token root;
     struct json_token list;
@@ -104,7 +105,7 @@ static void note_message(struct metrics *metrics, const struct buffer *json)
 }
 
 /* Topics are in order, so each birth comes before the data that it explains. */
-static void look_through(struct metrics *metrics, const struct group *group)
+static void look_through(struct metric_list *metrics, const struct group *group)
 {
     struct sparkplug state = {0};
     struct sparkplug_result result;
@@ -129,7 +130,7 @@ static void look_through(struct metrics *metrics, const struct group *group)
     sparkplug_release(&state);
 }
 
-static void put_rules(struct buffer *out, const struct metrics *metrics)
+static void put_rules(struct buffer *out, const struct metric_list *metrics)
 {
     bool has_numbers = metrics->renames.keys > 0;
 
@@ -158,7 +159,7 @@ static void put_line(struct sheet *sheet, const char *text)
 bool draft_sparkplug(struct sheet *sheet, struct draft *draft, struct feature_names *names)
 {
     bool is_of_device = draft->group->level_count == 5;
-    struct metrics metrics = {.names = names};
+    struct metric_list metrics = {.names = names};
     bool is_used;
 
     look_through(&metrics, draft->group);

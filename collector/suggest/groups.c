@@ -324,7 +324,7 @@ static int compare_groups(const void *a, const void *b)
     return strcmp(one->topics[0]->name, other->topics[0]->name);
 }
 
-void groups_make(struct groups *groups, const struct heard *heard)
+void groups_make(struct groups *groups, const struct heard_messages *heard)
 {
     enum look look;
 

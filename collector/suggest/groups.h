@@ -50,7 +50,7 @@ struct group {
 };
 
 struct groups {
-    const struct heard *heard;
+    const struct heard_messages *heard;
     enum group_kind *kinds; /* of its topics */
     struct group *items;
     size_t count;
@@ -59,7 +59,7 @@ struct groups {
     size_t unusable; /* topics with braces, or what nobody can see, or too many levels */
 };
 
-void groups_make(struct groups *groups, const struct heard *heard);
+void groups_make(struct groups *groups, const struct heard_messages *heard);
 
 bool group_fits(const struct group *group, const char *topic);
 

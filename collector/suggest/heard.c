@@ -14,7 +14,7 @@ static bool is_of_no_device(const char *topic)
 
 /* ---- topics by name ------------------------------------------------------------------------- */
 
-static size_t *find_slot(const struct heard *heard, const char *topic, uint64_t hash)
+static size_t *find_slot(const struct heard_messages *heard, const char *topic, uint64_t hash)
 {
     size_t mask = heard->slot_count - 1;
     size_t at = (size_t)hash & mask;
@@ -30,7 +30,7 @@ static size_t *find_slot(const struct heard *heard, const char *topic, uint64_t 
 }
 
 /* Twice as many slots as there may be topics. */
-static void make_slots(struct heard *heard)
+static void make_slots(struct heard_messages *heard)
 {
     if (heard->slots)
         return;
@@ -39,7 +39,7 @@ static void make_slots(struct heard *heard)
 }
 
 /* NULL when it would be one too many. */
-static struct heard_topic *topic_of(struct heard *heard, const char *topic)
+static struct heard_topic *topic_of(struct heard_messages *heard, const char *topic)
 {
     uint64_t hash = hash_bytes(topic, strlen(topic));
     size_t *slot;
@@ -78,7 +78,7 @@ static bool is_worth_keeping(const struct heard_topic *topic, uint64_t shape, co
     return topic->count < (is_new_shape ? HEARD_SHAPES_MOST : HEARD_ALIKE_MOST);
 }
 
-void heard_add(struct heard *heard, const char *topic, const void *payload, size_t bytes,
+void heard_add(struct heard_messages *heard, const char *topic, const void *payload, size_t bytes,
                int64_t at_us, bool is_retained)
 {
     struct heard_topic *there;
@@ -120,7 +120,7 @@ static int compare_topics(const void *a, const void *b)
     return strcmp(((const struct heard_topic *)a)->name, ((const struct heard_topic *)b)->name);
 }
 
-void heard_sort(struct heard *heard)
+void heard_sort(struct heard_messages *heard)
 {
     if (heard->count == 0)
         return;
@@ -130,7 +130,7 @@ void heard_sort(struct heard *heard)
         *find_slot(heard, heard->topics[i].name, heard->topics[i].hash) = i + 1;
 }
 
-void heard_release(struct heard *heard)
+void heard_release(struct heard_messages *heard)
 {
     for (size_t i = 0; i < heard->count; i++) {
         for (size_t j = 0; j < heard->topics[i].count; j++)
@@ -139,5 +139,5 @@ void heard_release(struct heard *heard)
     }
     free(heard->topics);
     free(heard->slots);
-    *heard = (struct heard){0};
+    *heard = (struct heard_messages){0};
 }

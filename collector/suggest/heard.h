@@ -39,7 +39,7 @@ struct heard_topic {
     bool has_long; /* payloads of more than HEARD_PAYLOAD_MOST, none of which is kept */
 };
 
-struct heard {
+struct heard_messages {
     struct heard_topic *topics;
     size_t count;
     size_t capacity;
@@ -51,12 +51,12 @@ struct heard {
     uint64_t not_of_devices;
 };
 
-void heard_add(struct heard *heard, const char *topic, const void *payload, size_t bytes,
+void heard_add(struct heard_messages *heard, const char *topic, const void *payload, size_t bytes,
                int64_t at_us, bool is_retained);
 
 /* By name, so that the same messages give the same mapping in whatever order they came. */
-void heard_sort(struct heard *heard);
+void heard_sort(struct heard_messages *heard);
 
-void heard_release(struct heard *heard);
+void heard_release(struct heard_messages *heard);
 
 #endif

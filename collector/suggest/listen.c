@@ -23,7 +23,7 @@ struct listener {
     uv_signal_t sigint;
     uv_signal_t sigterm;
     char client_id[64];
-    struct heard heard;
+    struct heard_messages heard;
     bool is_listening;
     bool is_ending;
     int status;

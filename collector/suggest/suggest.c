@@ -94,7 +94,7 @@ static void put_exceptions(struct suggestion *s)
 
 /* ---- comments ------------------------------------------------------------------------------- */
 
-static void put_head(const struct suggestion *s, const struct heard *heard)
+static void put_head(const struct suggestion *s, const struct heard_messages *heard)
 {
     buffer_printf(s->out,
                   "// A first mapping, made of %" PRIu64
@@ -148,7 +148,7 @@ static void put_unused(const struct suggestion *s)
         buffer_printf(s->out, "    //   and %zu more\n", count - COMMENTS_MOST);
 }
 
-bool suggest_write(struct buffer *out, struct heard *heard)
+bool suggest_write(struct buffer *out, struct heard_messages *heard)
 {
     struct suggestion s = {.out = out};
 

@@ -12,6 +12,6 @@
 #include "shared/base/buffer.h"
 
 /* Sorts what was heard. What is put out compiles (mapping_file.h) when the outcome is true. */
-bool suggest_write(struct buffer *out, struct heard *heard);
+bool suggest_write(struct buffer *out, struct heard_messages *heard);
 
 #endif

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 #define NOW_US INT64_C(1795691046000000)
 
 /* As from the library: no NUL, no wildcards, no more than 64 kB, UTF-8 or not. */
-static void hear(struct heard *heard, const char *line, size_t topic_bytes, const char *payload,
-                 size_t payload_bytes)
+static void hear(struct heard_messages *heard, const char *line, size_t topic_bytes,
+                 const char *payload, size_t payload_bytes)
 {
     char *topic = strndup(line, topic_bytes);
 
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     char error[MAPPING_ERROR_SIZE] = "";
     struct features more = {0};
     struct features features;
-    struct heard heard = {0};
+    struct heard_messages heard = {0};
     struct buffer out = {0};
     struct mappings mappings;
 

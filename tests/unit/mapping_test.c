@@ -288,7 +288,7 @@ static void test_mapping__subscriptions_do_not_overlap_needlessly(void **state)
 
 /* ---- what the collector hears ---------------------------------------------------------------- */
 
-struct heard {
+struct heard_messages {
     size_t items;
     size_t faults;
     int64_t hashes[8];
@@ -297,7 +297,7 @@ struct heard {
 
 static void on_item(void *user, const char *id, const struct reading_item *item)
 {
-    struct heard *heard = user;
+    struct heard_messages *heard = user;
 
     assert_int_equal(id != NULL, item->error == READING_OK);
     assert_int_equal(item->reading != NULL, item->error == READING_OK);
@@ -310,14 +310,14 @@ static void on_item(void *user, const char *id, const struct reading_item *item)
     heard->items++;
 }
 
-static struct heard heard_on(const char *topic, const char *text, const char *payload, size_t most,
-                             size_t *calls)
+static struct heard_messages heard_on(const char *topic, const char *text, const char *payload,
+                                      size_t most, size_t *calls)
 {
     const struct reading_source source = {.received_at_us = now_us(),
                                           .first_received_at_us = now_us()};
     char error[MAPPING_ERROR_SIZE];
     struct reading_rules rules = {.earliest_us = 0, .future_tolerance_us = 60000000};
-    struct heard heard = {0};
+    struct heard_messages heard = {0};
     struct mappings mappings;
     struct features features;
     static const struct features none;
@@ -336,7 +336,8 @@ static struct heard heard_on(const char *topic, const char *text, const char *pa
     return heard;
 }
 
-static struct heard heard_of(const char *text, const char *payload, size_t most, size_t *calls)
+static struct heard_messages heard_of(const char *text, const char *payload, size_t most,
+                                      size_t *calls)
 {
     return heard_on("a/d", text, payload, most, calls);
 }
@@ -344,7 +345,7 @@ static struct heard heard_of(const char *text, const char *payload, size_t most,
 static void test_mapping__items_come_in_parts(void **state)
 {
     size_t calls;
-    struct heard heard = heard_of(
+    struct heard_messages heard = heard_of(
         "[{\"topic\":\"a/{device}\",\"each\":\"/*\",\"time\":\"/z\",\"features\":{\"t\":\"/t\"}}]",
         "[{\"t\":1},{\"t\":2},{\"t\":3,\"z\":\"no\"},{\"t\":4}]", 2, &calls);
 
@@ -361,7 +362,7 @@ static void test_mapping__a_message_is_not_walked_over_without_end(void **state)
 {
     enum { MEMBERS = 20000 };
     struct buffer payload = {0};
-    struct heard heard;
+    struct heard_messages heard;
     size_t calls;
 
     buffer_put_text(&payload, "{\"v\":{\"first\":1");
@@ -384,7 +385,7 @@ static int64_t identity(const char *topic, const char *keys, const char *payload
 {
     char text[400];
     size_t calls;
-    struct heard heard;
+    struct heard_messages heard;
 
     snprintf(text, sizeof(text), "[{\"topic\":\"a/{device}/{what*}\",%s}]", keys);
     heard = heard_on(topic, text, payload, 9, &calls);

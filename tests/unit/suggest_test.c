@@ -24,7 +24,7 @@ static const char *suggested(const struct message *messages)
 {
     static struct buffer out;
     char error[MAPPING_ERROR_SIZE] = "";
-    struct heard heard = {0};
+    struct heard_messages heard = {0};
     struct mappings mappings;
     bool is_something;
 
@@ -223,7 +223,7 @@ static void test_suggest__topics_of_no_device_are_left_out(void **state)
 
 static void test_suggest__a_hostile_broker_takes_bounded_memory(void **state)
 {
-    struct heard heard = {0};
+    struct heard_messages heard = {0};
     struct buffer out = {0};
     char *payload = malloc(HEARD_PAYLOAD_MOST + 1);
     char topic[64];
@@ -249,7 +249,7 @@ static void test_suggest__a_hostile_broker_takes_bounded_memory(void **state)
 
 static void test_suggest__a_payload_of_another_shape_is_kept_and_one_alike_is_not(void **state)
 {
-    struct heard heard = {0};
+    struct heard_messages heard = {0};
     char payload[32];
 
     (void)state;

@@ -25,7 +25,7 @@ static const char *matched(bool is_topic, const char *pattern, const char *text)
     static char out[200];
     struct topic_pattern compiled;
     struct names names = {0};
-    struct span captures[NAMES_MAX];
+    struct text_span captures[NAMES_MAX];
     const char *fault = is_topic ? topic_pattern_parse(&compiled, &arena, &names, pattern)
                                  : text_pattern_parse(&compiled, &arena, &names, pattern);
     int used = 0;

@@ -1,11 +1,11 @@
-/* source.h: what readings come from: a fleet that makes them up, or a file that is replayed.
+/* feed.h: what readings come from: a fleet that makes them up, or a file that is replayed.
  *
  * Shape    run.c asks it, before the loop goes to sleep, to send what is due, and sets one timer
  *          to the time it returns.
  * Units    microseconds on the loop's monotonic clock.
  */
-#ifndef HIGHWATER_SOURCE_H
-#define HIGHWATER_SOURCE_H
+#ifndef HIGHWATER_FEED_H
+#define HIGHWATER_FEED_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #define SOURCE_NOTHING_DUE INT64_MAX
 
-struct source {
+struct feed {
     void *self;
 
     /* Sends what may be sent now, and returns when there will be more: SOURCE_NOTHING_DUE when only
