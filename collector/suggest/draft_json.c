@@ -242,13 +242,14 @@ static void put_columns(struct sheet *features, const struct plan *plan,
 {
     for (size_t i = 0; i < members->count; i++) {
         const char *pointer = members->items[i].pointer;
-        size_t bytes = strlen(pointer) - 2;
+        size_t length = strlen(pointer);
+        size_t bytes = length - 2;
         char name[FEATURE_NAME_MAX + 1];
         char column[MEMBER_POINTER_MOST + 1];
         struct buffer at = {0};
         struct sheet_line *line;
 
-        if (bytes < 2 || strcmp(pointer + bytes, "/0") != 0 ||
+        if (length < 4 || strcmp(pointer + bytes, "/0") != 0 ||
             strchr(pointer + 1, '/') != pointer + bytes || !member_is_number(&members->items[i]))
             continue;
         memcpy(column, pointer, bytes);
