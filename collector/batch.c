@@ -88,13 +88,7 @@ size_t batch_keep_message(struct batch *batch, const char *topic, const void *pa
 void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)
 {
     batch_note_arrival(batch, item->received_at_us);
-    rejected_list_add(&batch->rejected, &(struct rejected_message){.error = item->error,
-                                                                   .topic = topic,
-                                                                   .detail = item->detail,
-                                                                   .payload = item->bytes,
-                                                                   .payload_bytes = item->length,
-                                                                   .first_received_at_us =
-                                                                       item->first_received_at_us});
+    rejected_list_add_item(&batch->rejected, topic, item);
     batch->rejected_count++;
     batch->rejected_by_reason[item->error]++;
 }

@@ -44,6 +44,18 @@ void rejected_list_add(struct rejected_list *list, const struct rejected_message
     buffer_put(&list->bytes, message->payload, entry.payload_bytes);
 }
 
+void rejected_list_add_item(struct rejected_list *list, const char *topic,
+                            const struct reading_item *item)
+{
+    rejected_list_add(
+        list, &(struct rejected_message){.error = item->error,
+                                         .topic = topic,
+                                         .detail = item->detail,
+                                         .payload = item->bytes,
+                                         .payload_bytes = item->length,
+                                         .first_received_at_us = item->first_received_at_us});
+}
+
 void rejected_list_move(struct rejected_list *list, struct rejected_list *from)
 {
     reserve(list, from->count);

@@ -41,6 +41,10 @@ void rejected_list_clear(struct rejected_list *list);
 
 void rejected_list_add(struct rejected_list *list, const struct rejected_message *message);
 
+/* An item that is no reading. */
+void rejected_list_add_item(struct rejected_list *list, const char *topic,
+                            const struct reading_item *item);
+
 /* Appends what `from` has, and empties that. */
 void rejected_list_move(struct rejected_list *list, struct rejected_list *from);
 

@@ -16,13 +16,7 @@ bool rejects_add(struct rejects *rejects, const char *topic, const struct readin
     rejects->by_reason[item->error]++;
     if (rejects->count > REJECTS_LISTED_MOST)
         return false;
-    rejected_list_add(&rejects->listed, &(struct rejected_message){.error = item->error,
-                                                                   .topic = topic,
-                                                                   .detail = item->detail,
-                                                                   .payload = item->bytes,
-                                                                   .payload_bytes = item->length,
-                                                                   .first_received_at_us =
-                                                                       item->first_received_at_us});
+    rejected_list_add_item(&rejects->listed, topic, item);
     return true;
 }
 
