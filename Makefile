@@ -43,7 +43,9 @@ ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
-C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench,\
+PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engines/*.c))
+C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
+               tests/engines,\
                $(d)/*.c $(d)/*.h))
 PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
 
@@ -93,7 +95,8 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-brokers test-page \
+.PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-brokers engines \
+        test-engines test-engines-faults test-page \
         run-test-page screenshots run-screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
@@ -230,6 +233,17 @@ $(BENCHES): $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS))
 
+# What plays Kafka for the system tests, of whatever flavour.
+ifneq ($(KAFKA),no)
+TEST_SERVERS := $(PLAYED)
+endif
+
+$(PLAYED): build/engines/%: tests/engines/%.c $(OUT)/flags | deps-test
+	$(call note,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STANDARD) $(WARNINGS) $(release_CFLAGS) $(CFLAGS) $(call cflags,rdkafka) $(release_LDFLAGS) $(LDFLAGS) -o $@ $< \
+	  $(call libs,rdkafka)
+
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 
 # --- What is needed on the machine -------------------------------------------------------------
@@ -245,7 +259,7 @@ deps-run deps-lint: | deps-build
 deps-test: | deps-run
 deps-browser: | deps-test deps-page
 deps-screenshots: | deps-browser
-deps-bench: | deps-test
+deps-bench deps-engines: | deps-test
 
 # --- Run ----------------------------------------------------------------------------------------
 
@@ -280,14 +294,14 @@ test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<f
 	     echo "  TEST   $$(basename {})" $$(sed -n "s/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed/p" {}.log); \
 	   else cat {}.log; echo "{} failed"; exit 1; fi'
 
-test-programs: programs deps-run deps-test
+test-programs: programs $(TEST_SERVERS) deps-run deps-test
 	@$(MAKE) --no-print-directory FLAVOUR=test programs
 
 test-system: test-programs ## the short system tests, with private PostgreSQLs and Mosquittos; JOBS=1 is one by one
 	@$(PYTEST) $(spread)
 
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
-	@$(PYTEST) -m 'faults and not chaos and not brokers'
+	@$(PYTEST) -m 'faults and not chaos and not brokers and not engines'
 
 BROKERS = hivemq artemis
 
@@ -296,10 +310,31 @@ build/brokers/%: tests/brokers/%/pom.xml
 	@rm -rf $@
 	$(Q)mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
 
+# Servers in Java, each with a list of what it consists of. Once it is all there, nothing is fetched. One
+# after the other: what Maven keeps for all is not made for two at once.
+ENGINES := $(patsubst tests/engines/%/pom.xml,%,$(wildcard tests/engines/*/pom.xml))
+COPY    := org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies
+
+engines: $(ENGINES:%=build/engines/%/.complete)
+
+build/engines/%/.complete: tests/engines/%/pom.xml | deps-engines
+	$(call note,MVN,$*)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)flock build/engines mvn -q -B -f $< $(COPY) -DincludeScope=runtime "-DoutputDirectory=$(CURDIR)/$(@D)" > $(@D)/log 2>&1 || \
+	  { cat $(@D)/log; echo 'engines: Maven cannot fetch what $* consists of' >&2; exit 1; }
+	@touch $@
+
 test-brokers: test-programs ## HiveMQ CE and Artemis beside Mosquitto, where there are Java 17 and Maven
 	@if command -v java > /dev/null && command -v mvn > /dev/null; then \
 	  $(MAKE) --no-print-directory $(BROKERS:%=build/brokers/%) && $(PYTEST) -m brokers; \
 	else echo 'test-brokers: left out, since there is no Java or no Maven here'; fi
+
+# Two at a time: each has a Kafka, or more than one.
+test-engines: test-programs engines ## real Kafka and Cassandra, which take Java and what Maven fetches, in 5 minutes
+	@$(PYTEST) -m 'engines and not faults' $(if $(filter-out 1,$(JOBS)),-n 2)
+
+test-engines-faults: test-programs engines ## what is long of that
+	@$(PYTEST) -m 'engines and faults' $(if $(filter-out 1,$(JOBS)),-n 2)
 
 # A make of its own finds node even when it came only now.
 test-page: $(call with_page,deps-browser) ## the page: its components, and all of it in Chromium against real servers

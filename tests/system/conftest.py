@@ -30,6 +30,7 @@ CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE / "deploy" / "local"))
 
 from http_tools import PlayedCollector  # noqa: E402
+from kafka import kafka, kafka_cluster, kafka_server, mock_kafka  # noqa: E402, F401
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
 from servers import (  # noqa: E402
     LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, share_ports, until,
@@ -63,8 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
     config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
+    config.addinivalue_line("markers", "engines: real Kafka, Cassandra; runs with `make test-engines`")
     if not config.option.markexpr:
-        config.option.markexpr = "not faults and not chaos and not brokers"
+        config.option.markexpr = "not faults and not chaos and not brokers and not engines"
 
 
 @pytest.hookimpl(optionalhook=True)
