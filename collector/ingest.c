@@ -298,11 +298,24 @@ static void on_down(void *user)
     proceed(user); /* what is being released has no one to go to */
 }
 
+/* The sooner what is in hand is stored, the less of it will be stored by another first. */
+static void on_lost(void *user, const struct source_position *positions, size_t count)
+{
+    struct ingest *ingest = user;
+
+    (void)positions;
+    (void)count;
+    uv_timer_stop(&ingest->linger);
+    uv_timer_start(&ingest->slice, on_slice, 0, 0);
+}
+
 static const struct source_events source_events = {.on_up = on_up,
                                                    .on_down = on_down,
                                                    .on_message = on_message,
                                                    .on_read = on_read,
-                                                   .on_released = on_released};
+                                                   .on_released = on_released,
+                                                   .on_gained = ingest_relay_gained,
+                                                   .on_lost = on_lost};
 
 static void on_leave(uv_timer_t *timer)
 {
@@ -412,6 +425,7 @@ static const struct store_events store_events = {.on_ready = on_ready,
                                                  .on_added = ingest_relay_added,
                                                  .on_added_many = ingest_relay_added_many,
                                                  .on_stored = on_stored,
+                                                 .on_positions = ingest_relay_positions,
                                                  .put_topic = ingest_relay_put_topic,
                                                  .on_nodes = ingest_relay_nodes,
                                                  .on_node = ingest_relay_node,

@@ -93,6 +93,9 @@ struct ingest_config {
     void (*on_removed)(struct ingest *ingest, uint32_t device, bool is_whole);
     void (*on_added)(struct ingest *ingest, uint32_t device);
     void (*on_added_many)(struct ingest *ingest);
+    /* the store has what the windows lack: partitions of a log came from others, or another has stored
+     * what we had received */
+    void (*on_behind)(struct ingest *ingest);
     /* this collector has become the active one of its id (again, if another may have been active
      * meanwhile), or is on standby */
     void (*on_role_change)(struct ingest *ingest, bool is_active);

@@ -57,3 +57,20 @@ void ingest_relay_birth(void *user, const struct sparkplug_birth_change *birth)
 
     sparkplug_load_birth(&ingest->sparkplug, birth);
 }
+
+void ingest_relay_gained(void *user, const struct source_position *positions, size_t count)
+{
+    struct ingest *ingest = user;
+
+    store_find_positions(ingest->store, positions, count);
+}
+
+/* Whoever had them before has stored what our windows lack, and numbers of its devices that ours continue.
+ * What is loaded from now on has all of it: from a position that has moved since, nothing of ours is stored. */
+void ingest_relay_positions(void *user, const struct source_position *positions, size_t count)
+{
+    struct ingest *ingest = user;
+
+    ingest->config.on_behind(ingest);
+    source_place(ingest->source, positions, count);
+}

@@ -1,5 +1,5 @@
 /* ingest_relay.h: the part of ingest.h that hands on what the store tells, or asks (struct store_events),
- * and that the round has nothing to do with. `user` is the struct ingest.
+ * and the source of its partitions, and that the round has nothing to do with. `user` is the struct ingest.
  */
 #ifndef HIGHWATER_INGEST_RELAY_H
 #define HIGHWATER_INGEST_RELAY_H
@@ -15,5 +15,9 @@ void ingest_relay_put_topic(void *user, const struct batch *batch, const struct 
 bool ingest_relay_nodes(void *user);
 void ingest_relay_node(void *user, const struct sparkplug_node_change *node);
 void ingest_relay_birth(void *user, const struct sparkplug_birth_change *birth);
+
+/* Partitions of a log came: the store is asked where they stand, and says it. */
+void ingest_relay_gained(void *user, const struct source_position *positions, size_t count);
+void ingest_relay_positions(void *user, const struct source_position *positions, size_t count);
 
 #endif

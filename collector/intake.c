@@ -108,7 +108,7 @@ static void on_item(void *user, const struct reading_item *item)
     ingest->counters.unknown_members += item->unknown_members;
     if (!item->has_timestamp)
         ingest->counters.without_timestamp++;
-    push(ingest, item)->is_shared = ingest->decoder->is_shared;
+    push(ingest, item)->is_shared = ingest->decoder->is_shared || ingest->message->is_shared;
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */

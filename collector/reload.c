@@ -114,6 +114,15 @@ void reload_from_scratch(struct reload *reload)
     reload_all(reload);
 }
 
+/* What a load that is under way has read may be from before that. */
+void reload_behind(struct reload *reload)
+{
+    sequences_clear(reload->config.sequences);
+    reload_from_scratch(reload);
+    if (reload->loads_again)
+        store_cancel_load(reload->config.store);
+}
+
 /* While we are on standby the active collector stores readings that we never see, so the windows are
  * loaded again afterwards. */
 void reload_set_active(struct reload *reload, bool is_active)

@@ -57,6 +57,9 @@ void reload_set_active(struct reload *reload, bool is_active);
 /* Loads everything again, and shows nothing meanwhile. */
 void reload_from_scratch(struct reload *reload);
 
+/* What is stored may be more than the windows have, and than the numbers say that were taken. */
+void reload_behind(struct reload *reload);
+
 /* Others stored readings without us: of many devices, or of this one. */
 void reload_all(struct reload *reload);
 void reload_device(struct reload *reload, uint32_t device);

@@ -5,10 +5,15 @@
  *          and keeps them all for us until they are released: what was delivered and not released
  *          comes again, on a later connection or from a later owner.
  *              delivering -> source_pause() -> [commit] -> source_release(mark) -> source_resume()
- *          A mark stands for all that was delivered before it was taken. The owner must not let more be
- *          delivered between source_mark() and the release, for a source may release all or nothing.
+ *          A mark stands for all that was delivered and not released before it was taken. The owner must not
+ *          let more be delivered between source_mark() and the release, for a source may release all or
+ *          nothing; unless it reads on, which says that a mark stands for itself. One mark at a time.
  * Marks    of MQTT: the epoch of the connection whose acknowledgements are held. Of a source whose place is
  *          a position in a log: the positions, which the store writes in the transaction of the batch.
+ * Log      its partitions come and go (on_gained, on_lost). Where a partition starts is for the store to
+ *          say: nothing of it is delivered before source_place(). What was delivered of one that is lost
+ *          stays in the mark, for it stays in the batch: if it is stored first by another, the store
+ *          says so (source_mark.h), all is given back, and what is still ours is gained again.
  * Units    microseconds since 1970.
  * Errors   told by source_put_faults(); a source tries again by itself for as long as it takes.
  * Owner    source_open() allocates, source_close() ends it, source_free() frees it after that. What a
@@ -40,6 +45,7 @@ struct source_message {
     int64_t said_us;      /* when it says that it came first; INT64_MIN = it does not */
     bool is_at_most_once; /* it carries no promise: when it is lost, nobody sends it again */
     bool is_retained;     /* replayed by the subscription, not sent just now */
+    bool is_shared;       /* others may get some of what its device sends */
     int64_t
         rejected_id; /* of the rejected message that it was, and that goes when this is stored; 0 = none */
 };
@@ -59,10 +65,16 @@ struct source_events {
     void (*on_message)(void *user, const struct source_message *message);
     void (*on_read)(void *user);     /* a run of messages was delivered: time to decide */
     void (*on_released)(void *user); /* nothing is on its way out any more */
+    /* Of a log, `from` and `to` apart: partitions that came, also when they were ours before what was
+     * delivered was given back. They end in source_place(), unless they are lost before. */
+    void (*on_gained)(void *user, const struct source_position *positions, size_t count);
+    /* They are another's now, or soon. */
+    void (*on_lost)(void *user, const struct source_position *positions, size_t count);
 };
 
 struct source_kind {
     const char *const *schemes; /* of its URLs; NULL ends them */
+    bool reads_on;              /* it may deliver more between a mark and its release */
     struct source *(*open)(const struct source_config *config, char *error, size_t error_bytes);
     void (*close)(struct source *source, void (*on_closed)(void *user));
     void (*free)(struct source *source);
@@ -75,6 +87,8 @@ struct source_kind {
     struct source_mark (*mark)(struct source *source);
     void (*release)(struct source *source, const struct source_mark *mark);
     void (*give_back)(struct source *source);
+    void (*place)(struct source *source, const struct source_position *positions,
+                  size_t count); /* NULL: nothing is gained either */
     void (*reload)(struct source *source);
     void (*tick)(struct source *source);
 
@@ -100,6 +114,12 @@ extern const struct source_kind source_mqtt;
 
 /* Of the kind that the URL asks for. NULL when the URL is not legal; `error` says what is. */
 struct source *source_open(const struct source_config *config, char *error, size_t error_bytes);
+
+/* Else it is to be paused before source_mark(), until the release is through. */
+static inline bool source_reads_on(const struct source *source)
+{
+    return source->kind->reads_on;
+}
 
 /* Once, before it is joined. */
 static inline void source_attach(struct source *source, const struct source_events *events,
@@ -158,6 +178,14 @@ static inline void source_release(struct source *source, const struct source_mar
 static inline void source_give_back(struct source *source)
 {
     source->kind->give_back(source);
+}
+
+/* Where partitions that came start: at `from`. Of those that are not ours any more nothing happens. */
+static inline void source_place(struct source *source, const struct source_position *positions,
+                                size_t count)
+{
+    if (source->kind->place)
+        source->kind->place(source, positions, count);
 }
 
 /* Certificates are read again. */

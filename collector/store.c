@@ -2,6 +2,7 @@
 
 #include "collector/settings.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,6 +92,13 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
 void store_give_up(struct store *store)
 {
     store->kind->give_up(store);
+}
+
+void store_find_positions(struct store *store, const struct source_position *positions,
+                          size_t count)
+{
+    assert(store->kind->find_positions); /* settings.h refuses a log whose positions nobody keeps */
+    store->kind->find_positions(store, positions, count);
 }
 
 void store_explain(const struct store *store, struct buffer *out)

@@ -60,6 +60,11 @@ struct store_events {
     void (*on_added)(void *user, uint32_t device);
     void (*on_added_many)(void *user); /* or of devices that are not named */
     void (*on_stored)(void *user, struct batch *batch, const struct store_outcome *outcome);
+    /* Instead: the store does not stand where the batch's mark begins, so another has stored what is in it,
+     * or we have, in a try whose end we did not see. Nothing of this try is stored. */
+    void (*on_fenced)(void *user, struct batch *batch);
+    /* The answer to store_find_positions(), perhaps in several calls: `from` is where each stands. */
+    void (*on_positions)(void *user, const struct source_position *positions, size_t count);
     /* Appends the topic that a row of the batch came under, as far as it is still known. */
     void (*put_topic)(void *user, const struct batch *batch, const struct batch_row *row,
                       struct buffer *out);
@@ -109,6 +114,10 @@ struct store_kind {
     bool (*migrate)(struct store *store, uv_loop_t *loop, uint64_t give_up_after_ms, char *error,
                     size_t error_bytes); /* ends in store->on_migrated() */
     void (*cancel_migration)(struct store *store);
+
+    /* It keeps the positions of sources that are logs. */
+    void (*find_positions)(struct store *store, const struct source_position *positions,
+                           size_t count);
 
     /* It can be asked for what it has, so boards can be made. */
     bool (*load)(struct store *store, const struct store_load *load, char *error,
@@ -168,6 +177,11 @@ void store_begin(struct store *store, struct batch *batch, bool expects_duplicat
 
 /* The batch is not to be stored, now that the store is ready again. */
 void store_give_up(struct store *store);
+
+/* Where the partitions stand, once no batch of ours is under way that would move them; as soon as it is
+ * ready. `from` and `to` are not looked at. Only of a kind that keeps positions. */
+void store_find_positions(struct store *store, const struct source_position *positions,
+                          size_t count);
 
 /* Appends what is known of why a batch is not stored yet: "; ..." on the same line, or nothing. */
 void store_explain(const struct store *store, struct buffer *out);

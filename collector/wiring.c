@@ -92,6 +92,13 @@ static void on_added_many(struct ingest *ingest)
     reload_all(&c->reload);
 }
 
+static void on_behind(struct ingest *ingest)
+{
+    struct collector *c = ingest->config.user;
+
+    reload_behind(&c->reload);
+}
+
 /* ---- what the others report, and ask ---------------------------------------------------------- */
 
 static void on_collector(void *user, const char *id, bool is_live, int64_t batches)
@@ -301,6 +308,7 @@ void wiring_start_ingest(struct collector *c)
                                    .on_removed = on_removed,
                                    .on_added = on_added,
                                    .on_added_many = on_added_many,
+                                   .on_behind = on_behind,
                                    .on_role_change = on_role_change};
     char error[256];
 

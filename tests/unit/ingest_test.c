@@ -310,6 +310,7 @@ static int setup(void **state)
                                          .on_settled = on_nothing,
                                          .on_rejected = on_rejected,
                                          .on_state = on_nothing,
+                                         .on_behind = on_nothing,
                                          .on_role_change = on_role_change};
     assert_true(ingest_start(&t->ingest, &t->loop, &config, error, sizeof(error)));
     *state = t;
