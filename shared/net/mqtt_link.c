@@ -48,8 +48,8 @@ static void on_handle_closed(uv_handle_t *handle)
     mosquitto_destroy(link->mosq);
     link->mosq = NULL;
     mosquitto_lib_cleanup();
-    mqtt_tls_free(link->old_tls);
-    mqtt_tls_free(link->tls); /* which the instance used to its end */
+    tls_client_free(link->old_tls);
+    tls_client_free(link->tls); /* which the instance used to its end */
     link->tls = link->old_tls = NULL;
     mqtt_subscriptions_release(&link->subscriptions);
     mqtt_url_release(&link->url);
@@ -166,8 +166,8 @@ void mqtt_link_go_down_by(struct mqtt_link *link, int rc)
         rc = MOSQ_ERR_CONN_LOST;
     text = rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
 
-    if (link->tls &&
-        mqtt_tls_explain(link->tls, link->state == MQTT_LINK_CONNECTING, reason, sizeof(reason))) {
+    if (link->tls && tls_client_explain(link->tls, link->state == MQTT_LINK_CONNECTING, reason,
+                                        sizeof(reason))) {
         mqtt_link_go_down(link, reason);
         return;
     }
@@ -197,7 +197,7 @@ static void replace_instance(struct mqtt_link *link)
 {
     link->wants_instance = false;
     mosquitto_destroy(link->mosq);
-    mqtt_tls_free(link->old_tls);
+    tls_client_free(link->old_tls);
     link->old_tls = NULL;
     mqtt_link_new_instance(link);
 }
@@ -233,13 +233,16 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the interface -------------------------------------------------------------------------- */
 
-static struct mqtt_tls *new_tls(const struct mqtt_link *link, char *error, size_t error_bytes)
+static struct tls_client *new_tls(const struct mqtt_link *link, char *error, size_t error_bytes)
 {
-    const struct mqtt_tls_files files = {.ca_file = link->config.ca_file,
-                                         .cert_file = link->config.cert_file,
-                                         .key_file = link->config.key_file};
+    const struct tls_client_config config = {
+        .names = {.setting = "MQTT", .peer = "the broker", .plain_scheme = "mqtt"},
+        .host = link->url.host,
+        .ca_file = link->config.ca_file,
+        .cert_file = link->config.cert_file,
+        .key_file = link->config.key_file};
 
-    return mqtt_tls_new(&files, link->url.host, error, error_bytes);
+    return tls_client_new(&config, error, error_bytes);
 }
 
 static bool parse_url(struct mqtt_link *link, char *error, size_t error_bytes)
@@ -354,7 +357,7 @@ void mqtt_link_close(struct mqtt_link *link, void (*on_closed)(struct mqtt_link 
 
 bool mqtt_link_reload(struct mqtt_link *link, char *error, size_t error_bytes)
 {
-    struct mqtt_tls *tls;
+    struct tls_client *tls;
 
     if (!link->tls || link->on_closed)
         return true;
@@ -363,7 +366,7 @@ bool mqtt_link_reload(struct mqtt_link *link, char *error, size_t error_bytes)
         return false;
     /* the instance uses its own to its end, which comes only with the next attempt */
     if (link->old_tls)
-        mqtt_tls_free(link->tls);
+        tls_client_free(link->tls);
     else
         link->old_tls = link->tls;
     link->tls = tls;

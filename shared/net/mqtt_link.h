@@ -28,8 +28,8 @@
 #include "shared/base/buffer.h"
 #include "shared/net/mqtt_subscriptions.h"
 #include "shared/net/mqtt_terms.h"
-#include "shared/net/mqtt_tls.h"
 #include "shared/net/mqtt_url.h"
+#include "shared/net/tls_client.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -134,9 +134,9 @@ struct mqtt_link {
     uv_timer_t rest;      /* gated and busy: until it is read again */
     struct backoff backoff;
     struct mqtt_url url;
-    struct mqtt_tls *tls;     /* NULL = none */
-    struct mqtt_tls *old_tls; /* of the instance that there still is, after a reload */
-    struct mqtt_terms terms;  /* of the connection */
+    struct tls_client *tls;     /* NULL = none */
+    struct tls_client *old_tls; /* of the instance that there still is, after a reload */
+    struct mqtt_terms terms;    /* of the connection */
     struct mqtt_subscriptions subscriptions;
     char *address;        /* the numeric one in use */
     uint64_t tries;       /* that failed: which of the host's addresses is next */

@@ -75,7 +75,8 @@ void mqtt_link_new_instance(struct mqtt_link *link)
             mosquitto_username_pw_set(link->mosq, link->url.username, link->url.password));
     if (link->tls) {
         /* an instance without its context would connect in the clear */
-        if (mosquitto_void_option(link->mosq, MOSQ_OPT_SSL_CTX, mqtt_tls_context(link->tls)) != 0 ||
+        if (mosquitto_void_option(link->mosq, MOSQ_OPT_SSL_CTX, tls_client_context(link->tls)) !=
+                0 ||
             mosquitto_int_option(link->mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) != 0) {
             fprintf(stderr, "libmosquitto was built without TLS\n");
             abort();
@@ -122,7 +123,7 @@ static bool begin_connecting(struct mqtt_link *link, const char *address, int *e
     link->tcp_is_open = false;
     link->terms = mqtt_terms_default();
     if (link->tls)
-        mqtt_tls_begin(link->tls);
+        tls_client_begin(link->tls);
     *error = mosquitto_connect_bind_async(link->mosq, address, link->url.port,
                                           link->config.keepalive_s, NULL);
     if (*error > 0 || mosquitto_socket(link->mosq) < 0)

@@ -1,7 +1,7 @@
 /* Rejected: reading the reason out of the library's log (mosquitto_log_callback_set), which has
  * "certificate verify failed" for all that may be wrong with a certificate, and other words in each
  * version of OpenSSL. */
-#include "shared/net/mqtt_tls.h"
+#include "shared/net/tls_client.h"
 
 #include "shared/base/mem.h"
 #include "shared/base/secret.h"
@@ -19,25 +19,26 @@
 
 enum { NAME_SIZE = 128, PATH_SIZE = 256, NO_ALERT = -1 };
 
-struct mqtt_tls {
+struct tls_client {
     SSL_CTX *context;
+    struct tls_client_names names;
     char *host;
     char *ca_file; /* NULL = the system's */
     bool has_cert;
     bool wants_passphrase; /* the key does */
     /* of the connection */
     bool has_begun;
-    bool has_answered; /* the broker, with TLS */
+    bool has_answered; /* the peer, with TLS */
     bool is_asked;     /* for a certificate of ours */
     int verify_error;  /* the first */
     int verify_depth;
     char subject[NAME_SIZE];
-    int alert; /* that the broker sent */
+    int alert; /* that the peer sent */
 };
 
 /* ---- what is seen of a connection ----------------------------------------------------------- */
 
-static struct mqtt_tls *tls_of(const SSL *ssl)
+static struct tls_client *tls_of(const SSL *ssl)
 {
     return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
@@ -45,7 +46,7 @@ static struct mqtt_tls *tls_of(const SSL *ssl)
 static int on_verify(int is_good, X509_STORE_CTX *store)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct mqtt_tls *tls = tls_of(ssl);
+    struct tls_client *tls = tls_of(ssl);
     X509 *certificate = X509_STORE_CTX_get_current_cert(store);
 
     if (is_good || tls->verify_error != X509_V_OK)
@@ -62,7 +63,7 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 static void on_tls_message(int is_ours, int version, int type, const void *bytes, size_t count,
                            SSL *ssl, void *user)
 {
-    struct mqtt_tls *tls = user;
+    struct tls_client *tls = user;
     const unsigned char *alert = bytes; /* its level, and which */
 
     (void)version;
@@ -77,14 +78,14 @@ static void on_tls_message(int is_ours, int version, int type, const void *bytes
 
 static int on_asked(SSL *ssl, void *user)
 {
-    struct mqtt_tls *tls = user;
+    struct tls_client *tls = user;
 
     (void)ssl;
     tls->is_asked = true;
     return 1; /* with what there is */
 }
 
-void mqtt_tls_begin(struct mqtt_tls *tls)
+void tls_client_begin(struct tls_client *tls)
 {
     tls->has_begun = tls->has_answered = tls->is_asked = false;
     tls->verify_error = X509_V_OK;
@@ -94,18 +95,21 @@ void mqtt_tls_begin(struct mqtt_tls *tls)
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
-static void explain_certificate(const struct mqtt_tls *tls, char *out, size_t bytes)
+static void explain_certificate(const struct tls_client *tls, char *out, size_t bytes)
 {
-    const char *whose = tls->verify_depth > 0 ? "the certificate of the broker's authority"
-                                              : "the broker's certificate";
+    const char *setting = tls->names.setting;
+    char whose[PATH_SIZE];
     const char *trusted = tls->ca_file ? tls->ca_file : "this system";
 
+    snprintf(whose, sizeof(whose),
+             tls->verify_depth > 0 ? "the certificate of %s's authority" : "%s's certificate",
+             tls->names.peer);
     switch (tls->verify_error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         snprintf(out, bytes,
-                 "%s (%s) is not for %s; MQTT_URL must have the host by a name that is in it",
-                 whose, tls->subject, tls->host);
+                 "%s (%s) is not for %s; %s_URL must have the host by a name that is in it", whose,
+                 tls->subject, tls->host, setting);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         snprintf(out, bytes, "%s (%s) has expired", whose, tls->subject);
@@ -130,9 +134,9 @@ static void explain_certificate(const struct mqtt_tls *tls, char *out, size_t by
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
         snprintf(out, bytes,
-                 "%s (%s) is of an authority that %s does not know; MQTT_CA_FILE must have that "
+                 "%s (%s) is of an authority that %s does not know; %s_CA_FILE must have that "
                  "authority's",
-                 whose, tls->subject, trusted);
+                 whose, tls->subject, trusted, setting);
         break;
     default:
         snprintf(out, bytes, "%s (%s) is refused: %s", whose, tls->subject,
@@ -140,56 +144,63 @@ static void explain_certificate(const struct mqtt_tls *tls, char *out, size_t by
     }
 }
 
-static void explain_alert(const struct mqtt_tls *tls, char *out, size_t bytes)
+static void put_certificate_wanted(const struct tls_client *tls, const char *how, char *out,
+                                   size_t bytes)
+{
+    const char *setting = tls->names.setting;
+
+    snprintf(out, bytes, "%s wants a certificate of ours%s: %s_CERT_FILE and %s_KEY_FILE",
+             tls->names.peer, how, setting, setting);
+}
+
+static void explain_alert(const struct tls_client *tls, char *out, size_t bytes)
 {
     const char *text = SSL_alert_desc_string_long(tls->alert);
+    const char *peer = tls->names.peer;
+    const char *setting = tls->names.setting;
+    char how[NAME_SIZE];
 
     if (tls->alert == SSL_AD_CERTIFICATE_REQUIRED ||
         (tls->alert == SSL_AD_HANDSHAKE_FAILURE && !tls->has_cert)) {
-        snprintf(out, bytes,
-                 "the broker wants a certificate of ours (%s): MQTT_CERT_FILE and MQTT_KEY_FILE",
-                 text);
+        snprintf(how, sizeof(how), " (%s)", text);
+        put_certificate_wanted(tls, how, out, bytes);
         return;
     }
     switch (tls->alert) {
     case SSL_AD_UNKNOWN_CA:
-        text = "does not know the authority of MQTT_CERT_FILE";
+        snprintf(out, bytes, "%s does not know the authority of %s_CERT_FILE", peer, setting);
         break;
     case SSL_AD_CERTIFICATE_EXPIRED:
-        text = "says that MQTT_CERT_FILE has expired";
+        snprintf(out, bytes, "%s says that %s_CERT_FILE has expired", peer, setting);
         break;
     case SSL_AD_CERTIFICATE_REVOKED:
-        text = "says that MQTT_CERT_FILE has been revoked";
+        snprintf(out, bytes, "%s says that %s_CERT_FILE has been revoked", peer, setting);
         break;
     case SSL_AD_PROTOCOL_VERSION:
-        text = "speaks no version of TLS that we do, 1.2 and 1.3";
+        snprintf(out, bytes, "%s speaks no version of TLS that we do, 1.2 and 1.3", peer);
         break;
     case SSL_AD_BAD_CERTIFICATE:
     case SSL_AD_UNSUPPORTED_CERTIFICATE:
     case SSL_AD_CERTIFICATE_UNKNOWN:
-        snprintf(out, bytes, "the broker does not accept MQTT_CERT_FILE (%s)", text);
-        return;
+        snprintf(out, bytes, "%s does not accept %s_CERT_FILE (%s)", peer, setting, text);
+        break;
     default:
-        snprintf(out, bytes, "the broker ended TLS: %s", text);
-        return;
+        snprintf(out, bytes, "%s ended TLS: %s", peer, text);
     }
-    snprintf(out, bytes, "the broker %s", text);
 }
 
 /* An alert may be lost: a peer that ends a connection while we send may take back what it has sent. */
-static void explain_end(const struct mqtt_tls *tls, char *out, size_t bytes)
+static void explain_end(const struct tls_client *tls, char *out, size_t bytes)
 {
     if (tls->has_cert)
-        snprintf(out, bytes,
-                 "the broker ended TLS after it had seen MQTT_CERT_FILE, and may not accept it");
+        snprintf(out, bytes, "%s ended TLS after it had seen %s_CERT_FILE, and may not accept it",
+                 tls->names.peer, tls->names.setting);
     else
-        snprintf(
-            out, bytes,
-            "the broker wants a certificate of ours, and ended TLS without: MQTT_CERT_FILE and "
-            "MQTT_KEY_FILE");
+        put_certificate_wanted(tls, ", and ended TLS without", out, bytes);
 }
 
-bool mqtt_tls_explain(const struct mqtt_tls *tls, bool is_beginning, char *out, size_t out_bytes)
+bool tls_client_explain(const struct tls_client *tls, bool is_beginning, char *out,
+                        size_t out_bytes)
 {
     if (tls->verify_error != X509_V_OK)
         explain_certificate(tls, out, out_bytes);
@@ -199,7 +210,8 @@ bool mqtt_tls_explain(const struct mqtt_tls *tls, bool is_beginning, char *out, 
         explain_end(tls, out, out_bytes);
     else if (is_beginning && tls->has_begun && !tls->has_answered)
         snprintf(out, out_bytes,
-                 "no TLS is spoken there; for a port without TLS the URL begins with mqtt://");
+                 "no TLS is spoken there; for a port without TLS the URL begins with %s://",
+                 tls->names.plain_scheme);
     else
         return false;
     return true;
@@ -210,7 +222,7 @@ bool mqtt_tls_explain(const struct mqtt_tls *tls, bool is_beginning, char *out, 
 /* Nobody sits there to type it in. */
 static int on_passphrase(char *out, int size, int is_writing, void *user)
 {
-    struct mqtt_tls *tls = user;
+    struct tls_client *tls = user;
 
     (void)out;
     (void)size;
@@ -221,10 +233,10 @@ static int on_passphrase(char *out, int size, int is_writing, void *user)
 
 /* Says that a file cannot be read, or else that it is not what it should be. What is in it may have
  * been given instead of its path; a key may be in the file of a certificate, too. */
-static bool reject_file(const char *setting, const char *path, const char *flaw, char *error,
-                        size_t bytes)
+static bool reject_file(const struct tls_client *tls, const char *which, const char *path,
+                        const char *flaw, char *error, size_t bytes)
 {
-    bool may_be_key = strcmp(setting, "MQTT_KEY_FILE") == 0 || strstr(path, "-----") != NULL;
+    bool may_be_key = strcmp(which, "KEY") == 0 || strstr(path, "-----") != NULL;
     char shown[PATH_SIZE];
     struct stat status = {0};
     FILE *file = fopen(path, "re");
@@ -235,7 +247,8 @@ static bool reject_file(const char *setting, const char *path, const char *flaw,
         flaw = strerror(EISDIR);
     if (may_be_key)
         secret_path(shown, sizeof(shown), path);
-    snprintf(error, bytes, "%s: %s: %s", setting, may_be_key ? shown : path, flaw);
+    snprintf(error, bytes, "%s_%s_FILE: %s: %s", tls->names.setting, which,
+             may_be_key ? shown : path, flaw);
     if (file)
         fclose(file);
     return false;
@@ -253,7 +266,7 @@ static bool has_revocations(X509_STORE *store)
     return false;
 }
 
-static bool load_authorities(struct mqtt_tls *tls, char *error, size_t bytes)
+static bool load_authorities(struct tls_client *tls, char *error, size_t bytes)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(tls->context);
 
@@ -261,41 +274,48 @@ static bool load_authorities(struct mqtt_tls *tls, char *error, size_t bytes)
     if (!tls->ca_file)
         return SSL_CTX_set_default_verify_dir(tls->context) == 1;
     if (SSL_CTX_load_verify_locations(tls->context, tls->ca_file, NULL) != 1)
-        return reject_file("MQTT_CA_FILE", tls->ca_file, "no certificates in PEM", error, bytes);
+        return reject_file(tls, "CA", tls->ca_file, "no certificates in PEM", error, bytes);
     if (has_revocations(store))
         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
     return true;
 }
 
-static bool load_own(struct mqtt_tls *tls, const struct mqtt_tls_files *files, char *error,
+/* What may be wrong with the key has more kinds than with the certificate. */
+static bool reject_key(const struct tls_client *tls, const char *path, char *error, size_t bytes)
+{
+    bool is_other = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509;
+    char flaw[NAME_SIZE] = "no key in PEM";
+
+    if (tls->wants_passphrase)
+        snprintf(flaw, sizeof(flaw), "it wants a passphrase; store it without one");
+    else if (is_other)
+        snprintf(flaw, sizeof(flaw), "not the key of the certificate in %s_CERT_FILE",
+                 tls->names.setting);
+    return reject_file(tls, "KEY", path, flaw, error, bytes);
+}
+
+static bool load_own(struct tls_client *tls, const struct tls_client_config *config, char *error,
                      size_t bytes)
 {
-    if (!files->cert_file && !files->key_file)
+    const char *setting = tls->names.setting;
+
+    if (!config->cert_file && !config->key_file)
         return true;
-    if (!files->cert_file || !files->key_file) {
-        snprintf(error, bytes, "MQTT_CERT_FILE and MQTT_KEY_FILE go together; %s is missing",
-                 files->cert_file ? "MQTT_KEY_FILE" : "MQTT_CERT_FILE");
+    if (!config->cert_file || !config->key_file) {
+        snprintf(error, bytes, "%s_CERT_FILE and %s_KEY_FILE go together; %s_%s_FILE is missing",
+                 setting, setting, setting, config->cert_file ? "KEY" : "CERT");
         return false;
     }
-    if (SSL_CTX_use_certificate_chain_file(tls->context, files->cert_file) != 1)
-        return reject_file("MQTT_CERT_FILE", files->cert_file, "no certificate in PEM", error,
-                           bytes);
+    if (SSL_CTX_use_certificate_chain_file(tls->context, config->cert_file) != 1)
+        return reject_file(tls, "CERT", config->cert_file, "no certificate in PEM", error, bytes);
     ERR_clear_error();
-    if (SSL_CTX_use_PrivateKey_file(tls->context, files->key_file, SSL_FILETYPE_PEM) != 1) {
-        unsigned long last = ERR_peek_last_error();
-        bool is_other = ERR_GET_LIB(last) == ERR_LIB_X509;
-
-        return reject_file("MQTT_KEY_FILE", files->key_file,
-                           tls->wants_passphrase ? "it wants a passphrase; store it without one"
-                           : is_other ? "not the key of the certificate in MQTT_CERT_FILE"
-                                      : "no key in PEM",
-                           error, bytes);
-    }
+    if (SSL_CTX_use_PrivateKey_file(tls->context, config->key_file, SSL_FILETYPE_PEM) != 1)
+        return reject_key(tls, config->key_file, error, bytes);
     tls->has_cert = true;
     return true;
 }
 
-static void require_host(struct mqtt_tls *tls)
+static void require_host(struct tls_client *tls)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(tls->context);
     int is_set;
@@ -309,20 +329,21 @@ static void require_host(struct mqtt_tls *tls)
     }
 }
 
-struct mqtt_tls *mqtt_tls_new(const struct mqtt_tls_files *files, const char *host, char *error,
-                              size_t error_bytes)
+struct tls_client *tls_client_new(const struct tls_client_config *config, char *error,
+                                  size_t error_bytes)
 {
-    struct mqtt_tls *tls = mem_calloc(1, sizeof(*tls));
+    struct tls_client *tls = mem_calloc(1, sizeof(*tls));
     bool is_good;
 
-    tls->host = mem_strdup(host);
-    tls->ca_file = files->ca_file ? mem_strdup(files->ca_file) : NULL;
+    tls->names = config->names;
+    tls->host = mem_strdup(config->host);
+    tls->ca_file = config->ca_file ? mem_strdup(config->ca_file) : NULL;
     tls->context = SSL_CTX_new(TLS_client_method());
     if (!tls->context) {
         fprintf(stderr, "out of memory: no TLS\n");
         abort();
     }
-    mqtt_tls_begin(tls);
+    tls_client_begin(tls);
     SSL_CTX_set_app_data(tls->context, tls);
     SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
     SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
@@ -334,15 +355,16 @@ struct mqtt_tls *mqtt_tls_new(const struct mqtt_tls_files *files, const char *ho
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, on_verify);
     require_host(tls);
     snprintf(error, error_bytes, "TLS cannot be set up");
-    is_good = load_authorities(tls, error, error_bytes) && load_own(tls, files, error, error_bytes);
+    is_good =
+        load_authorities(tls, error, error_bytes) && load_own(tls, config, error, error_bytes);
     ERR_clear_error();
     if (is_good)
         return tls;
-    mqtt_tls_free(tls);
+    tls_client_free(tls);
     return NULL;
 }
 
-void mqtt_tls_free(struct mqtt_tls *tls)
+void tls_client_free(struct tls_client *tls)
 {
     if (!tls)
         return;
@@ -352,7 +374,7 @@ void mqtt_tls_free(struct mqtt_tls *tls)
     free(tls);
 }
 
-void *mqtt_tls_context(const struct mqtt_tls *tls)
+void *tls_client_context(const struct tls_client *tls)
 {
     return tls->context;
 }
