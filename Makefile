@@ -5,6 +5,7 @@
 #   FLAVOUR=asan     release (default), asan, test (with failpoints), coverage or fuzz; objects stay apart
 #   CI=true          a warning is an error
 #   PAGE=no          httpapi without the page, as where there is no Node.js
+#   KAFKA=no         collector without Kafka, and so without librdkafka
 
 VERSION := $(file < VERSION)
 PYTHON  := /usr/bin/python3
@@ -24,25 +25,33 @@ endif
 OUT := build/$(FLAVOUR)
 BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 
+# What a build can do without: files that are called so, or lie there, are left out of it.
+KAFKA    ?= yes
+left_out := $(if $(filter no,$(KAFKA)),kafka% collector/stores/kafka/%)
+defined  := $(if $(filter no,$(KAFKA)),,-DHIGHWATER_KAFKA)
+export KAFKA # for deploy/deps
+
 # What is built from what. A library is asked for when a command runs, not when this file is read:
 # on a new machine pkg-config comes only with `make deps`.
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
 space          := $(subst ,, )
-collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c
+collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c \
+                  $(if $(filter no,$(KAFKA)),,rdkafka)
 devicesim_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c
 httpapi_LIBS   := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))
 
 # A folder has rooms, and these may have rooms.
 rooms      = $(1) $(1)/* $(1)/*/*
-sources    = $(sort $(wildcard $(addsuffix /*.c,$(call rooms,$(1)))))
+kept       = $(foreach f,$(1),$(if $(filter $(left_out),$(f) $(notdir $(f))),,$(f)))
+sources    = $(sort $(call kept,$(wildcard $(addsuffix /*.c,$(call rooms,$(1))))))
 objects    = $(patsubst %.c,$(OUT)/obj/%.o,$(call sources,$(1)))
 SCHEMA    := $(sort $(wildcard schema/*.sql))
 ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
-UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_test.c))
+UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(call kept,$(wildcard tests/unit/*_test.c)))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
-BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
+BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(call kept,$(wildcard tests/bench/*.c)))
 PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engines/*.c))
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
@@ -68,6 +77,7 @@ HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPI
 # on the name of the folder, whatever is in it.
 ANYWHERE := -ffile-prefix-map="$$PWD"=.
 
+bare_CFLAGS     := -O0
 sanitize        := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 release_CFLAGS  := -O2 -g $(HARDENING) $(ANYWHERE)
 release_LDFLAGS := -pie -Wl,-z,relro,-z,now
@@ -80,7 +90,7 @@ coverage_LDFLAGS := --coverage
 fuzz_CFLAGS     := $(sanitize) -fsanitize=fuzzer-no-link,address,undefined
 fuzz_LDFLAGS    := -fsanitize=fuzzer,address,undefined
 
-DEFINES := -I. -I$(OUT) -DHIGHWATER_VERSION='"$(VERSION)"' \
+DEFINES := -I. -I$(OUT) $(defined) -DHIGHWATER_VERSION='"$(VERSION)"' \
            -DHIGHWATER_SCHEMA='"$(basename $(notdir $(lastword $(SCHEMA))))"'
 COMPILE := $(CC) $(STANDARD) $(WARNINGS) $($(FLAVOUR)_CFLAGS) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
 LINK    := $(CC) $($(FLAVOUR)_CFLAGS) $(CFLAGS) $($(FLAVOUR)_LDFLAGS) -Wl,--as-needed $(LDFLAGS)
@@ -118,7 +128,7 @@ $(OUT):
 	@mkdir -p $@
 
 # cmocka.h comes with what the tests need.
-UNIT_OBJECTS := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/unit/*.c))
+UNIT_OBJECTS := $(patsubst %.c,$(OUT)/obj/%.o,$(call kept,$(wildcard tests/unit/*.c)))
 $(UNIT_OBJECTS): test_libs := cmocka
 $(UNIT_OBJECTS): | deps-test
 
@@ -425,7 +435,7 @@ lint-cppcheck: deps-lint
 # The analyzer does not know that a failed assertion of cmocka ends the test, so not on those.
 lint-tidy: $(OUT)/sparkplug.pb-c.h | deps-lint
 	$(call note,LINT,clang-tidy)
-	$(Q)flags="$(STANDARD) -I. -I$(OUT) -DHIGHWATER_VERSION=\"\" -DHIGHWATER_SCHEMA=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
+	$(Q)flags="$(STANDARD) -I. -I$(OUT) $(defined) -DHIGHWATER_VERSION=\"\" -DHIGHWATER_SCHEMA=\"\" $(call cflags,$(ALL_LIBS))"; export flags; \
 	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -I{} sh -c \
 	  'case {} in tests/unit/*) checks=--checks=-clang-analyzer-*;; esac; \
 	   out=$$(clang-tidy-$(LLVM) --quiet $$checks {} -- $$flags 2>&1) || \
