@@ -192,10 +192,10 @@ class Stack:
         self, name: str, args: Sequence[str] = (), log_name: str | None = None, directory: Path = BUILD_DIR,
         env: dict[str, str] | None = None, **settings: Any
     ) -> Program:
-        """A program with the stack's servers, not started. `env` is for what is not a setting."""
+        """A program with the stack's servers, not started. `env` is for what is not a setting; None = it has none."""
         values = {"database_url": self.database.url, "mqtt_url": self.broker.url(), **settings}
         environment = {**os.environ, **(env or {})}
-        environment.update({key.upper(): str(value) for key, value in values.items()})
+        environment.update({key.upper(): str(value) for key, value in values.items() if value is not None})
         log = self.logs / f"{log_name or name}.log"
         program = Program(log_name or name, [directory / name, *args], log, env=environment)
         self._programs.append(program)
