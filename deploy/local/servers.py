@@ -403,9 +403,9 @@ class PrivatePostgres:
             raise ServerError(f"initdb failed:\n{done.stdout}{done.stderr}")
         new.rename(self.data)
 
-    def standby(self, home: Path, log: Path) -> PrivatePostgres:
+    def standby(self, home: Path, log: Path, settings: Mapping[str, str] | None = None) -> PrivatePostgres:
         """A hot standby in `home` that follows this one; not started."""
-        server = PrivatePostgres(home, log=log)
+        server = PrivatePostgres(home, settings=settings, log=log)
         _make_home(home, self.USER)
         argv = [self.bin / "pg_basebackup", "-D", server.data, "-R", "-c", "fast", "-d", self.url("postgres", "postgres")]
         done = _run(argv, self.USER)
@@ -427,6 +427,17 @@ class PrivatePostgres:
             return False
 
         until(is_ready, timeout, "postgres takes connections")
+
+    def set(self, name: str, value: str) -> None:
+        """A setting that a reload changes; it stays."""
+        self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+        until(lambda: self.sql(f"SHOW {name}") == value, 10, f"{name} is {value}")
+
+    def promote(self) -> None:
+        """A standby becomes a primary; returns when it is one."""
+        self.sql("SELECT pg_promote()")
+        until(lambda: self.sql("SELECT pg_is_in_recovery()") == "f", 30, "the standby is promoted")
 
     def is_running(self) -> bool:
         return self.program is not None and self.program.is_running()

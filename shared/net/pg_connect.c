@@ -42,8 +42,10 @@ static void on_set_result(struct pg_query *query, const PGresult *result)
     static char said[256]; /* by any link: it is about the server */
     char warning[sizeof(said)] = "";
 
-    if (!pg_session_is_answer(result) ||
-        pg_session_is_unset(result, link->unfit, sizeof(link->unfit)) || !link->config.warns)
+    if (!pg_session_is_answer(result))
+        return;
+    link->is_standby = pg_session_is_standby(result);
+    if (pg_session_is_unset(result, link->unfit, sizeof(link->unfit)) || !link->config.warns)
         return;
     pg_session_weakness(result, warning, sizeof(warning));
     if (warning[0] && strcmp(warning, said) != 0)
@@ -222,7 +224,11 @@ static void on_notice(void *user, const PGresult *result)
 {
     struct pg_link *link = user;
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 
+    /* The server has no SQLSTATE of its own for it, and its text depends on the language. */
+    if (link->running && function && strcmp(function, "SyncRepWaitForLSN") == 0)
+        link->running->is_alone = true;
     log_debug("%s: notice: %.*s", link->config.name, text ? (int)strcspn(text, "\n") : 0,
               text ? text : "");
 }

@@ -332,7 +332,7 @@ static void run_next(struct pg_link *link)
 void pg_link_submit(struct pg_link *link, struct pg_query *query)
 {
     query->next = NULL;
-    query->failed = false;
+    query->failed = query->is_alone = false;
     query->copies_done = 0;
     if (link->state != PG_LINK_UP) {
         fail_query(query, link->failure[0] ? link->failure : "not connected", false);
@@ -386,7 +386,7 @@ void pg_link_watch(struct pg_link *link, int events)
 void pg_link_run(struct pg_link *link, struct pg_query *query)
 {
     query->next = NULL;
-    query->failed = false;
+    query->failed = query->is_alone = false;
     query->copies_done = 0;
     start_query(link, query);
 }

@@ -79,6 +79,7 @@ struct pg_query {
     size_t copied_bytes;
     struct pg_error error;
     bool failed;
+    bool is_alone; /* committed here, while the wait for a standby was cancelled */
 };
 
 struct pg_link_config {
@@ -121,7 +122,8 @@ struct pg_link {
     struct buffer session_sql;
     struct pg_probe *probe; /* of the pooler, under way */
     int backend_pid;
-    int looks; /* at the session, which are still to come */
+    bool is_standby; /* when the session began */
+    int looks;       /* at the session, which are still to come */
     bool is_pooled;
     char unfit[320];       /* why the session cannot be ours */
     char failure[320];     /* why it is not up */

@@ -95,15 +95,23 @@ void pg_session_put_sql(struct buffer *sql, const struct pg_session *session)
              "SELECT (SELECT string_agg(s.name || ' = ' || s.setting, ', ') FROM ");
     put_settings(sql, session);
     buffer_put_text(
-        sql, " JOIN pg_settings s ON s.name = v.name WHERE s.setting <> v.value)"
-             " AS " ANSWER_COLUMN ","
-             " (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'),"
-             " current_setting('full_page_writes'), current_setting('fsync'),"
-             " current_setting('synchronous_standby_names'),"
-             /* of other roles' processes some see only that they are there: then nothing is said */
-             " NOT EXISTS (SELECT FROM pg_stat_replication"
-             " WHERE coalesce(sync_state, 'unknown') IN ('sync', 'quorum', 'unknown'))"
-             " AND NOT pg_is_in_recovery()");
+        sql,
+        " JOIN pg_settings s ON s.name = v.name WHERE s.setting <> v.value)"
+        " AS " ANSWER_COLUMN ","
+        " (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'),"
+        " current_setting('full_page_writes'), current_setting('fsync'),"
+        " current_setting('synchronous_standby_names'),"
+        /* of other roles' processes some see only that they are there: then nothing is said */
+        " NOT EXISTS (SELECT FROM pg_stat_replication"
+        " WHERE coalesce(sync_state, 'unknown') IN ('sync', 'quorum', 'unknown'))"
+        " AND NOT pg_is_in_recovery(),"
+        /* what follows is seen by every role, and how by some; without names none is waited for */
+        " (SELECT string_agg(DISTINCT application_name, ', ') FROM pg_stat_replication"
+        " WHERE current_setting('synchronous_standby_names') = ''"
+        " AND application_name NOT IN ('pg_basebackup', 'pg_receivewal')"
+        " AND NOT EXISTS (SELECT FROM pg_replication_slots"
+        " WHERE active_pid = pid AND slot_type = 'logical')),"
+        " pg_is_in_recovery()");
 }
 
 bool pg_session_is_answer(const PGresult *result)
@@ -118,6 +126,18 @@ bool pg_session_is_unset(const PGresult *answer, char *reason, size_t reason_byt
     snprintf(reason, reason_bytes, "its sessions do not keep their settings: %s",
              PQgetvalue(answer, 0, 0));
     return true;
+}
+
+/* The settings that pg_session_put_sql() raises. */
+static bool is_raised(const char *synchronous_commit)
+{
+    return strcmp(synchronous_commit, "off") == 0 || strcmp(synchronous_commit, "local") == 0 ||
+           strcmp(synchronous_commit, "remote_write") == 0;
+}
+
+bool pg_session_is_standby(const PGresult *answer)
+{
+    return *PQgetvalue(answer, 0, 7) == 't';
 }
 
 void pg_session_weakness(const PGresult *answer, char *warning, size_t warning_bytes)
@@ -135,10 +155,17 @@ void pg_session_weakness(const PGresult *answer, char *warning, size_t warning_b
                  "synchronous_standby_names is '%s', and no synchronous standby is connected: "
                  "commits wait until one is",
                  PQgetvalue(answer, 0, 4));
-    else if (strcmp(PQgetvalue(answer, 0, 1), "off") == 0)
+    else if (!PQgetisnull(answer, 0, 6))
         snprintf(warning, warning_bytes,
-                 "synchronous_commit is off for this role, database or server: it is turned on "
-                 "for our sessions");
+                 "no commit waits for the standby that follows (%s), for synchronous_standby_names "
+                 "is empty: promoted, it lacks what was acknowledged last. Name it there, or never "
+                 "promote it",
+                 PQgetvalue(answer, 0, 6));
+    else if (is_raised(PQgetvalue(answer, 0, 1)))
+        snprintf(warning, warning_bytes,
+                 "synchronous_commit is %s for this role, database or server: it is turned on "
+                 "for our sessions",
+                 PQgetvalue(answer, 0, 1));
     else
         warning[0] = '\0';
 }

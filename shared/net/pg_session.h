@@ -59,6 +59,9 @@ bool pg_session_is_answer(const PGresult *result);
 bool pg_session_is_unset(const PGresult *answer, char *reason, size_t reason_bytes);
 void pg_session_weakness(const PGresult *answer, char *warning, size_t warning_bytes);
 
+/* From the same: whether the server is a standby. It may be promoted while the session lasts. */
+bool pg_session_is_standby(const PGresult *answer);
+
 /* Connects, waiting up to `timeout_ms` for an answer; NULL with the reason. */
 PGconn *pg_session_open(const char *url, const char *application_name,
                         const struct pg_session *session, uint64_t timeout_ms, char *reason,

@@ -272,6 +272,28 @@ def test_a_commit_of_unknown_outcome_is_one_copy(stack, postgres, rng):
     Books(stack).until(lambda status: status["duplicates"] == 1, what="the collector tried again, and found it")
 
 
+def test_a_commit_that_did_not_wait_for_its_standby_is_none(stack, postgres, rng):
+    """A person cancels the wait: the server says COMMIT, with a warning, and one machine has it."""
+    collector, fleet = start_fleet(stack, rng)
+    before = stack.database.count()
+    postgres.set("synchronous_standby_names", "ghost")
+    try:
+        fleet.publisher.send(fleet.make("marker"))
+        waiting = store_backend(stack)
+        waits_for = f"SELECT wait_event FROM pg_stat_activity WHERE pid = {waiting}"
+        for tries in (1, 2):
+            until(lambda: postgres.sql(waits_for) == "SyncRep", 10, "it is committing")
+            postgres.sql(f"SELECT pg_cancel_backend({waiting})")
+            until(lambda: collector.output().count("the wait for the standby was cancelled") == tries, 10)
+        assert stack.database.count() == before + 1
+        assert stack.metrics()["highwater_readings_in_flight"] == 1
+    finally:
+        postgres.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        postgres.sql("SELECT pg_reload_conf()")
+    assert_all_well(stack, fleet.publisher, collector)
+    Books(stack).until(lambda status: status["duplicates"] == 1, what="the collector tried again, and found it")
+
+
 def test_a_commit_answered_with_rollback_is_not_taken_for_one(stack, rng):
     with proxy_to(urlsplit(stack.database.url).port) as link:
         collector, fleet = start_fleet(stack, rng, database_url=database_through(link, stack))

@@ -127,6 +127,9 @@ static void on_batch_done(struct pg_query *query, const struct pg_error *error)
     struct pg_store *store = query->user;
     struct pg_error not_committed = {.sqlstate = "25P02",
                                      .text = "COMMIT was answered with ROLLBACK"};
+    struct pg_error not_replicated = {.sqlstate = "57000",
+                                      .text = "COMMIT was answered with a warning: the wait for "
+                                              "the standby was cancelled"};
 
     if (error && error->is_connection) {
         store->failure = *error;
@@ -136,7 +139,7 @@ static void on_batch_done(struct pg_query *query, const struct pg_error *error)
     }
     if (error || !store->committed) {
         store->retries++;
-        store->failure = error ? *error : not_committed;
+        store->failure = error ? *error : store->is_alone ? not_replicated : not_committed;
         pg_store_submit(store, "ROLLBACK", 0, NULL, pg_store_on_rolled_back);
         return;
     }

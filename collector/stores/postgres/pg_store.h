@@ -100,6 +100,7 @@ struct pg_store {
     uint64_t inserted;     /* by the current try */
     size_t rows_due;       /* statements with readings whose result is not there yet */
     bool committed;
+    bool is_alone; /* no standby has what is committed, though one is waited for */
     enum pg_store_statement statements[PG_STORE_STATEMENTS_MAX]; /* of the current try */
     size_t statement_count;
     size_t results_seen;

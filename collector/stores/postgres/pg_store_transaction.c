@@ -115,7 +115,8 @@ static void on_result(struct pg_query *query, const PGresult *result)
         pg_store_on_again(store, result);
         break;
     case PG_STORE_COMMIT:
-        store->committed = strcmp(tag, "COMMIT") == 0;
+        store->is_alone = query->is_alone;
+        store->committed = strcmp(tag, "COMMIT") == 0 && !store->is_alone;
         break;
     case PG_STORE_OTHER:
         break;
