@@ -99,6 +99,14 @@ static void on_result(struct pool_job *job, const PGresult *result)
     question->query.kind->write(&question->query, result);
 }
 
+static void on_as_of(struct pool_job *job, int64_t as_of_us)
+{
+    struct question *question = job->user;
+
+    query_set_as_of(&question->query, as_of_us);
+    job->sql = buffer_text(&question->query.sql);
+}
+
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct question *question = job->user;
@@ -185,6 +193,7 @@ void coalescer_ask(struct coalescer *coalescer, struct server_request *request,
                                       .param_count = question->query.bound_count,
                                       .params = question->query.bound,
                                       .user = question,
+                                      .on_as_of = on_as_of,
                                       .on_result = on_result,
                                       .on_done = on_done};
     question->next = coalescer->first;

@@ -3,6 +3,7 @@
 #include "httpapi/api.h"
 #include "httpapi/board_cache.h"
 #include "httpapi/pool.h"
+#include "httpapi/roster.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
@@ -129,10 +130,11 @@ bool event_slots_look(struct event_slots *slots, size_t index)
 static int64_t as_of(const struct api *api, bool is_of_boards)
 {
     int64_t boards_us = board_cache_as_of(api->boards);
+    int64_t replayed_us;
 
-    if (boards_us == INT64_MIN || (!is_of_boards && pool_up_count(api->pool) > 0))
-        return timestamp_now();
-    return boards_us;
+    if (boards_us != INT64_MIN && (is_of_boards || pool_up_count(api->pool) == 0))
+        return boards_us;
+    return roster_is_standby(api->roster, &replayed_us) ? replayed_us : timestamp_now();
 }
 
 void event_slots_publish_status(struct event_slots *slots)
@@ -141,13 +143,17 @@ void event_slots_publish_status(struct event_slots *slots)
     struct buffer data = {0};
     char when[TIMESTAMP_TEXT_SIZE];
     enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
+    int64_t replayed_us;
 
     timestamp_format(when, as_of(api, verdict == WEIGHED_EXACT));
     buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
                   verdict == WEIGHED_EXACT       ? "boards"
                   : pool_up_count(api->pool) > 0 ? "database"
                                                  : "none",
-                  when, weighing_verdict_text(verdict));
+                  when,
+                  verdict != WEIGHED_EXACT && roster_is_standby(api->roster, &replayed_us)
+                      ? "the database is a standby: answers are as of what it has replayed"
+                      : weighing_verdict_text(verdict));
     board_cache_write_collectors(api->boards, &data, uv_now(api->loop));
     buffer_put_text(&data, "}");
     publish(slots, &slots->status, "status", &data);

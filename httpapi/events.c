@@ -186,6 +186,14 @@ static void apply_answer(struct events *events)
         wake(events);
 }
 
+static void on_as_of(struct pool_job *job, int64_t as_of_us)
+{
+    struct events *events = job->user;
+
+    query_set_as_of(&events->query, as_of_us);
+    job->sql = buffer_text(&events->query.sql);
+}
+
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct events *events = job->user;
@@ -239,6 +247,7 @@ static void ask_database(struct events *events)
                                     .param_count = events->query.bound_count,
                                     .params = events->query.bound,
                                     .user = events,
+                                    .on_as_of = on_as_of,
                                     .on_result = on_result,
                                     .on_done = on_done};
     events->is_asking = true;

@@ -120,6 +120,14 @@ static void on_result(struct pool_job *job, const PGresult *result)
     export->query.kind->write(&export->query, result);
 }
 
+static void on_as_of(struct pool_job *job, int64_t as_of_us)
+{
+    struct export *export = job->user;
+
+    query_set_as_of(&export->query, as_of_us);
+    job->sql = buffer_text(&export->query.sql);
+}
+
 static void on_done(struct pool_job *job, const struct pg_error *error)
 {
     struct export *export = job->user;
@@ -163,6 +171,7 @@ static bool ask_page(struct export *export, enum pool_refusal *refusal)
                                     .param_count = export->query.bound_count,
                                     .params = export->query.bound,
                                     .user = export,
+                                    .on_as_of = on_as_of,
                                     .on_result = on_result,
                                     .on_done = on_done};
     export->is_asking = true;

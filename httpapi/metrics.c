@@ -8,6 +8,7 @@
 #include "httpapi/roster.h"
 #include "httpapi/routes.h"
 #include "shared/base/json_write.h"
+#include "shared/base/timestamp.h"
 #include "shared/net/http_server.h"
 #include "shared/net/mqtt_link.h"
 #include "shared/net/prometheus.h"
@@ -146,6 +147,16 @@ static void write_data(struct buffer *out, struct api *api)
 
 static void write_database(struct buffer *out, struct api *api)
 {
+    int64_t replayed_us;
+    bool is_standby = roster_is_standby(api->roster, &replayed_us);
+
+    prometheus_number(out, PREFIX "database_is_standby", "gauge",
+                      "1 while the database is a standby, out of which all answers come.",
+                      is_standby);
+    prometheus_number(out, PREFIX "database_behind_seconds", "gauge",
+                      "How far behind its primary the standby is at most, and so the as-of of "
+                      "answers; 0 of a primary.",
+                      is_standby ? (double)(timestamp_now() - replayed_us) / 1e6 : 0);
     prometheus_number(out, PREFIX "database_connections_up", "gauge",
                       "Connections to the database that are up.", (double)pool_up_count(api->pool));
     prometheus_number(out, PREFIX "database_connections_busy", "gauge",
@@ -159,6 +170,9 @@ static void write_database(struct buffer *out, struct api *api)
     prometheus_number(out, PREFIX "database_queries_refused_total", "counter",
                       "Queries turned away, since too many waited or the database was not there.",
                       (double)pool_refused_count(api->pool));
+    prometheus_number(out, PREFIX "database_queries_cancelled_total", "counter",
+                      "Queries that a standby cancelled, to replay what they were in the way of.",
+                      (double)pool_cancelled_count(api->pool));
     prometheus_number(out, PREFIX "database_queries_shared_total", "counter",
                       "Requests that joined a query under way.",
                       (double)coalescer_shared_count(api->coalescer));

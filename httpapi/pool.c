@@ -1,17 +1,21 @@
 #include "httpapi/pool.h"
 
+#include "httpapi/replayed.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { WATCHDOG_EXTRA_MS = 3000 };
+enum { WATCHDOG_EXTRA_MS = 3000, TRIES = 4 };
 
 struct pool_slot {
     struct pool *pool;
     struct pg_link link;
     struct pool_job *job;
+    bool is_standby;
+    struct replayed replayed; /* of a standby, for the job */
 };
 
 struct pool {
@@ -24,12 +28,38 @@ struct pool {
     uint64_t jobs;
     uint64_t refused;
     uint64_t failed;
+    uint64_t cancelled;
     size_t open_links;
     void (*on_closed)(void *user);
     void *closed_user;
 };
 
 static void run_next(struct pool *pool);
+static void start(struct pool_slot *slot, struct pool_job *job);
+
+static void end_job(struct pool_job *job, const struct pg_error *error)
+{
+    struct pool *pool = job->pool;
+
+    job->slot->job = NULL;
+    if (error)
+        pool->failed++;
+    job->on_done(job, error);
+    run_next(pool);
+}
+
+/* "canceling statement due to conflict with recovery" is an error of serialization on a standby. */
+static bool tries_again(struct pool_slot *slot, struct pool_job *job, const struct pg_error *error)
+{
+    if (!slot->is_standby || !error || error->is_connection ||
+        (strcmp(error->sqlstate, "40001") != 0 && strcmp(error->sqlstate, "40P01") != 0))
+        return false;
+    slot->pool->cancelled++;
+    if (++job->cancelled == TRIES || slot->pool->on_closed)
+        return false;
+    start(slot, job);
+    return true;
+}
 
 static void on_result(struct pg_query *query, const PGresult *result)
 {
@@ -41,13 +71,9 @@ static void on_result(struct pg_query *query, const PGresult *result)
 static void on_done(struct pg_query *query, const struct pg_error *error)
 {
     struct pool_job *job = query->user;
-    struct pool *pool = job->pool;
 
-    job->slot->job = NULL;
-    if (error)
-        pool->failed++;
-    job->on_done(job, error);
-    run_next(pool);
+    if (!tries_again(job->slot, job, error))
+        end_job(job, error);
 }
 
 /* A link that goes down fails its queries before it says so: only its state is to be trusted. */
@@ -65,7 +91,7 @@ static struct pool_slot *free_slot(struct pool *pool)
     return NULL;
 }
 
-static void start(struct pool_slot *slot, struct pool_job *job)
+static void run(struct pool_slot *slot, struct pool_job *job)
 {
     job->query =
         (struct pg_query){.sql = job->sql,
@@ -76,8 +102,50 @@ static void start(struct pool_slot *slot, struct pool_job *job)
                           .user = job,
                           .on_result = on_result,
                           .on_done = on_done};
+    pg_link_submit(&slot->link, &job->query);
+}
+
+static void on_replayed_result(struct pg_query *query, const PGresult *result)
+{
+    struct pool_job *job = query->user;
+
+    replayed_read(&job->slot->replayed, result);
+}
+
+static void on_replayed(struct pg_query *query, const struct pg_error *error)
+{
+    struct pool_job *job = query->user;
+    struct pool_slot *slot = job->slot;
+    struct pg_error unknown = {.sqlstate = "55000",
+                               .text = "the standby does not know yet as of when it is"};
+
+    if (tries_again(slot, job, error))
+        return;
+    if (!error)
+        slot->is_standby = slot->replayed.is_standby;
+    if (error || (slot->is_standby && !slot->replayed.is_known)) {
+        end_job(job, error ? error : &unknown);
+        return;
+    }
+    if (slot->is_standby)
+        job->on_as_of(job, slot->replayed.as_of_us);
+    run(slot, job);
+}
+
+static void start(struct pool_slot *slot, struct pool_job *job)
+{
     job->slot = slot;
     slot->job = job;
+    if (!slot->is_standby) {
+        run(slot, job);
+        return;
+    }
+    job->query =
+        (struct pg_query){.sql = REPLAYED_SQL,
+                          .timeout_ms = slot->pool->config.statement_timeout_ms + WATCHDOG_EXTRA_MS,
+                          .user = job,
+                          .on_result = on_replayed_result,
+                          .on_done = on_replayed};
     pg_link_submit(&slot->link, &job->query);
 }
 
@@ -116,6 +184,7 @@ enum pool_refusal pool_submit(struct pool *pool, struct pool_job *job, bool is_c
     }
     pool->jobs++;
     job->pool = pool;
+    job->cancelled = 0;
     job->next = NULL;
     *pool->last = job;
     pool->last = &job->next;
@@ -130,6 +199,7 @@ static void on_up(struct pg_link *link)
 {
     struct pool_slot *slot = link->config.user;
 
+    slot->is_standby = link->is_standby;
     run_next(slot->pool);
 }
 
@@ -255,4 +325,9 @@ uint64_t pool_refused_count(const struct pool *pool)
 uint64_t pool_failed_count(const struct pool *pool)
 {
     return pool->failed;
+}
+
+uint64_t pool_cancelled_count(const struct pool *pool)
+{
+    return pool->cancelled;
 }

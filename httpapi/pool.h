@@ -1,10 +1,13 @@
 /* pool.h: a few read-only connections to PostgreSQL and a bounded queue before them.
  *
  * Shape    a job is one statement with parameters. It runs on the first connection that is free.
+ * Standby  of which time its answers are, the server is asked on the same connection before the job
+ *          runs, and the job is told. Once promoted it is not any more, and nobody has to connect again.
  * Units    durations in ms.
  * Errors   pool_submit() is false, with the reason, when no connection is up or too many wait:
  *          better an honest 503 now than an answer after the client has given up. A job ends with
- *          on_done(error).
+ *          on_done(error). What a standby cancels, because it must replay what the query stands in the
+ *          way of, is asked again a few times.
  * Limits   statement_timeout is the server's; a statement that outlives it by far costs its
  *          connection.
  * Owner    jobs belong to the caller and must live until on_done.
@@ -28,6 +31,8 @@ struct pool_job {
     int param_count;
     const char *const *params;
     void *user;
+    /* The server is a standby, and as of this time: the job's statement is made for it (query.h). */
+    void (*on_as_of)(struct pool_job *job, int64_t as_of_us);
     void (*on_result)(struct pool_job *job, const PGresult *result); /* rows in binary */
     void (*on_done)(struct pool_job *job, const struct pg_error *error);
 
@@ -35,6 +40,7 @@ struct pool_job {
     struct pool *pool;
     struct pool_job *next;
     struct pool_slot *slot;
+    unsigned cancelled; /* how often */
 };
 
 enum pool_refusal { POOL_TAKEN, POOL_DOWN, POOL_FULL };
@@ -63,5 +69,6 @@ size_t pool_waiting_count(const struct pool *pool);
 uint64_t pool_job_count(const struct pool *pool);
 uint64_t pool_refused_count(const struct pool *pool);
 uint64_t pool_failed_count(const struct pool *pool);
+uint64_t pool_cancelled_count(const struct pool *pool); /* by a standby */
 
 #endif

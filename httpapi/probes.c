@@ -35,6 +35,7 @@ void probes_answer_readiness(struct api *api, struct server_request *request,
     struct buffer body = {0};
     struct buffer reasons = {0};
     struct problem problem;
+    int64_t replayed_us;
     enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
 
     (void)route;
@@ -43,7 +44,8 @@ void probes_answer_readiness(struct api *api, struct server_request *request,
         buffer_printf(&reasons, "the database is not usable: %s\n", pool_failure(api->pool));
     else if (roster_lacks(api->roster)[0])
         buffer_printf(&reasons, "the database: %s\n", roster_lacks(api->roster));
-    if (verdict != WEIGHED_EXACT)
+    /* a standby answers all by itself */
+    if (verdict != WEIGHED_EXACT && !roster_is_standby(api->roster, &replayed_us))
         buffer_printf(&reasons, "%s\n", weighing_verdict_text(verdict));
     mqtt_link_write_faults(api->broker, &reasons);
     if (reasons.bytes == 0) {

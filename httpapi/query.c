@@ -15,6 +15,7 @@ void query_init(struct query *query, const struct query_kind *kind, const struct
                 struct catalog *catalog, int64_t as_of_us)
 {
     *query = (struct query){.kind = kind,
+                            .asked = *params,
                             .params = *params,
                             .catalog = catalog_hold(catalog),
                             .features = &catalog->features,
@@ -29,6 +30,15 @@ void query_release(struct query *query)
     buffer_release(&query->body);
     catalog_release(query->catalog);
     query->catalog = NULL;
+}
+
+void query_set_as_of(struct query *query, int64_t as_of_us)
+{
+    buffer_clear(&query->sql);
+    query->params = query->asked;
+    query->bound_count = 0;
+    query->as_of_us = as_of_us;
+    query->kind->build(query);
 }
 
 /* ---- SQL ------------------------------------------------------------------------------------ */

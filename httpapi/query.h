@@ -31,6 +31,7 @@ struct query_kind {
 
 struct query {
     const struct query_kind *kind;
+    struct params asked; /* as they came */
     struct params params;
     struct catalog *catalog;
     const struct features *features; /* of the catalog */
@@ -52,6 +53,9 @@ struct query {
 void query_init(struct query *query, const struct query_kind *kind, const struct params *params,
                 struct catalog *catalog, int64_t as_of_us);
 void query_release(struct query *query);
+
+/* The same question as of another time; before it is asked. */
+void query_set_as_of(struct query *query, int64_t as_of_us);
 
 extern const struct query_kind query_dashboard;
 extern const struct query_kind query_devices;

@@ -1,5 +1,6 @@
 #include "httpapi/roster.h"
 
+#include "httpapi/replayed.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/net/pg_link.h"
@@ -18,7 +19,7 @@ struct roster {
     uv_timer_t again; /* the next question that is known of */
     bool is_asking;
     bool is_wanted; /* once more, when the answer is here */
-    bool is_standby;
+    struct replayed replayed;
     bool has_said_standby;
     bool is_closing;
     struct pg_query rights;
@@ -52,8 +53,10 @@ static void on_result(struct pg_query *query, const PGresult *result)
     struct roster *roster = query->user;
 
     if (PQntuples(result) > 0)
-        snprintf(roster->columns, sizeof(roster->columns), "%s", PQgetvalue(result, 0, 6));
-    roster->is_standby = PQntuples(result) > 0 && PQgetvalue(result, 0, 4)[0] == 't';
+        snprintf(roster->columns, sizeof(roster->columns), "%s", PQgetvalue(result, 0, 7));
+    roster->replayed = (struct replayed){0};
+    if (PQntuples(result) > 0)
+        replayed_read_at(&roster->replayed, result, 0, 4);
     for (int i = 0; i < PQntuples(result); i++) {
         struct roster_row *row;
 
@@ -70,7 +73,7 @@ static void on_result(struct pg_query *query, const PGresult *result)
                                                     ? INT64_MAX /* whatever it has stored */
                                                     : integer_at(result, i, 3)};
         strcpy(row->id, PQgetvalue(result, i, 0));
-        snprintf(row->installation, sizeof(row->installation), "%s", PQgetvalue(result, i, 5));
+        snprintf(row->installation, sizeof(row->installation), "%s", PQgetvalue(result, i, 6));
     }
 }
 
@@ -80,7 +83,8 @@ static void hand_over(struct roster *roster)
 {
     roster->answers++;
     roster->complaint[0] = '\0';
-    if (!roster->is_standby) {
+    if (!roster->replayed.is_standby) {
+        roster->has_said_standby = false;
         roster->config.on_rows(roster->config.user, roster->rows, roster->count, roster->mark);
     } else if (!roster->has_said_standby) {
         roster->has_said_standby = true;
@@ -150,6 +154,12 @@ static void ask_rights(struct roster *roster)
     pg_link_submit(&roster->link, &roster->rights);
 }
 
+bool roster_is_standby(const struct roster *roster, int64_t *as_of_us)
+{
+    *as_of_us = roster->replayed.as_of_us;
+    return roster->replayed.is_standby;
+}
+
 const char *roster_lacks(const struct roster *roster)
 {
     return roster->lacks;
@@ -163,15 +173,16 @@ const char *roster_lacks(const struct roster *roster)
 
 static void ask_now(struct roster *roster)
 {
-    roster->question = (struct pg_query){
-        .sql = "SELECT id, turn, batches, CASE WHEN isfinite(newest) "
-               "THEN (extract(epoch FROM newest) * 1000000)::bigint END, pg_is_in_recovery(), "
-               "(SELECT i.id FROM installation i), " COLUMNS
-               " FROM (SELECT 1) one LEFT JOIN collectors ON true",
-        .timeout_ms = WATCHDOG_MS,
-        .user = roster,
-        .on_result = on_result,
-        .on_done = on_done};
+    roster->question =
+        (struct pg_query){.sql = "SELECT id, turn, batches, CASE WHEN isfinite(newest) "
+                                 "THEN (extract(epoch FROM newest) * 1000000)::bigint END, "
+                                 "pg_is_in_recovery(), replayed_until(), "
+                                 "(SELECT i.id FROM installation i), " COLUMNS
+                                 " FROM (SELECT 1) one LEFT JOIN collectors ON true",
+                          .timeout_ms = WATCHDOG_MS,
+                          .user = roster,
+                          .on_result = on_result,
+                          .on_done = on_done};
     roster->is_asking = true;
     roster->is_wanted = false;
     roster->count = 0;

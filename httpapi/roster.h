@@ -43,6 +43,9 @@ void roster_close(struct roster *roster, void (*on_closed)(void *user), void *us
  * "" = it is. */
 const char *roster_lacks(const struct roster *roster);
 
+/* Whether the database was a standby when it answered last, and as of when. */
+bool roster_is_standby(const struct roster *roster, int64_t *as_of_us);
+
 uint64_t roster_answer_count(const struct roster *roster);
 uint64_t roster_failure_count(const struct roster *roster);
 

@@ -7,7 +7,8 @@
     "('readings'), ('devices'), ('peaks'), ('device_sequences'), ('collectors'),"                  \
     " ('storage_state'), ('reading_partitions'), ('rollup_hours'), ('rollup_days'),"               \
     " ('rollup_open'), ('rollup_totals'), ('rollup_late'), ('rollup_fleet'),"                      \
-    " ('rollup_fleet_log'), ('device_readings'), ('installation'), ('schema_migrations')"
+    " ('rollup_fleet_log'), ('device_readings'), ('installation'), ('schema_migrations'),"         \
+    " ('heartbeat')"
 #define WRITTEN READ ", ('sequence_marks'), ('rejected_messages'), ('partition_requests')"
 
 #define TABLES(names)                                                                              \

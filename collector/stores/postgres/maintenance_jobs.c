@@ -119,6 +119,13 @@ static void read_collectors(struct maintenance *maintenance, const PGresult *res
     maintenance->config.on_collector(user, NULL, false, 0);
 }
 
+/* So that a standby knows as of when it is (schema/012_heartbeat.sql). */
+static void put_beat(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_put_text(sql, "UPDATE heartbeat SET beat = clock_timestamp()");
+}
+
 static void put_requests(struct maintenance *maintenance, struct buffer *sql)
 {
     buffer_printf(sql, "SELECT answer_partition_request('%s', '%" PRId64 " microseconds', ",
@@ -271,6 +278,7 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
     [MAINTENANCE_LOCK] = {"lock", 5 * MAINTENANCE_SECOND_MS, true, false, put_lock, read_lock},
     [MAINTENANCE_COLLECTORS] = {"collectors", MAINTENANCE_SECOND_MS, true, false, put_collectors,
                                 read_collectors},
+    [MAINTENANCE_BEAT] = {"heartbeat", MAINTENANCE_SECOND_MS, false, false, put_beat, NULL},
     [MAINTENANCE_REQUESTS] = {"partition requests", MAINTENANCE_SECOND_MS, true, false,
                               put_requests, read_requests},
     [MAINTENANCE_PARTITIONS] = {"partitions", MAINTENANCE_HOUR_MS, false, false, put_partitions,
