@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_TIMEOUT_MS = 10000 };
+enum { CONNECT_TIMEOUT_MS = 10000, CONNECT_ONE_OF_MS = 5000 };
 
 /* A second connection, made in another thread, to see whether it gets our session. */
 struct pg_probe {
@@ -21,7 +21,7 @@ struct pg_probe {
     struct pg_link *link; /* NULL: it does not want to know any more */
     char *url;
     char application_name[64];
-    char address[64];
+    struct pg_place place;
     bool keeps_name;
     int backend_pid;
     bool is_shared;
@@ -85,7 +85,7 @@ static void probe_work(uv_work_t *work)
     struct pg_probe *probe = work->data;
     struct pg_params params;
 
-    pg_params_fill(&params, probe->url, probe->application_name, probe->keeps_name, probe->address);
+    pg_params_fill(&params, probe->url, probe->application_name, probe->keeps_name, &probe->place);
     pg_params_add(&params, "connect_timeout", "3");
     probe->is_shared = pg_session_is_shared(params.names, params.values, probe->backend_pid);
 }
@@ -119,7 +119,7 @@ static void start_probe(struct pg_link *link)
     probe->keeps_name = link->config.keeps_name;
     snprintf(probe->application_name, sizeof(probe->application_name), "%s (probe)",
              link->config.application_name);
-    snprintf(probe->address, sizeof(probe->address), "%s", link->address);
+    probe->place = link->place;
     link->probe = probe;
     if (uv_queue_work(link->loop, &probe->work, probe_work, on_probed) != 0)
         on_probed(&probe->work, UV_ECANCELED);
@@ -235,11 +235,11 @@ static void on_notice(void *user, const PGresult *result)
 
 static void connect_now(struct pg_link *link)
 {
-    uint64_t timeout_ms = CONNECT_TIMEOUT_MS;
+    uint64_t timeout_ms = link->place.is_chosen ? CONNECT_ONE_OF_MS : CONNECT_TIMEOUT_MS;
     struct pg_params params;
 
     pg_params_fill(&params, link->config.url, link->config.application_name,
-                   link->config.keeps_name, link->address);
+                   link->config.keeps_name, &link->place);
     link->unfit[0] = link->failure_state[0] = '\0';
     pg_link_set_state(link, PG_LINK_CONNECTING);
     link->conn = PQconnectStartParams(params.names, params.values, 1);
@@ -264,12 +264,39 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         pg_link_down(link, "closing");
     } else if (status < 0) {
         pg_link_down(link, uv_strerror(status));
-    } else if (!resolve_pick(found, link->backoff.state, link->address, sizeof(link->address))) {
+    } else if (!resolve_pick(found, link->backoff.state, link->place.address,
+                             sizeof(link->place.address))) {
         pg_link_down(link, "the name has no address");
     } else {
         connect_now(link);
     }
     uv_freeaddrinfo(found);
+}
+
+static bool is_to_look_up(const struct pg_place *place)
+{
+    return pg_url_is_name(place->host) && !*place->address;
+}
+
+/* The reasons of a whole round become one, so that it is told once. */
+bool pg_connect_has_next(struct pg_link *link, char *reason, size_t reason_bytes)
+{
+    size_t used = strlen(link->round_failure);
+    bool names_it = strstr(reason, link->place.host) != NULL;
+
+    if (link->round == 1 || link->state == PG_LINK_UP || link->on_closed) {
+        link->attempt = 0;
+        link->round_failure[0] = '\0';
+        return false;
+    }
+    snprintf(link->round_failure + used, sizeof(link->round_failure) - used, "%s%s%s%s",
+             used > 0 ? "; " : "", names_it ? "" : link->place.host, names_it ? "" : ": ", reason);
+    link->attempt = (link->attempt + 1) % link->round;
+    if (link->attempt > 0)
+        return true;
+    snprintf(reason, reason_bytes, "%s", link->round_failure);
+    link->round_failure[0] = '\0';
+    return false;
 }
 
 void pg_connect_attempt(struct pg_link *link)
@@ -279,8 +306,11 @@ void pg_connect_attempt(struct pg_link *link)
     char host[256];
     int error;
 
-    link->address[0] = '\0';
-    if (!pg_url_host(link->config.url, host, sizeof(host))) {
+    pg_hosts_choose(link->config.url, link->attempt, &link->place);
+    if (link->place.is_chosen)
+        snprintf(host, sizeof(host), "%s", link->place.host);
+    if (link->place.is_chosen ? !is_to_look_up(&link->place)
+                              : !pg_url_host(link->config.url, host, sizeof(host))) {
         connect_now(link);
         return;
     }

@@ -12,6 +12,8 @@
 void pg_connect_attempt(struct pg_link *link);
 void pg_connect_poll(struct pg_link *link);
 void pg_connect_pop_state(struct pg_link *link, char *text); /* moves the SQLSTATE out of it */
+/* Whether another host of the round is to be tried at once. If not, the reason becomes the round's. */
+bool pg_connect_has_next(struct pg_link *link, char *reason, size_t reason_bytes);
 void pg_connect_forget(struct pg_link *link); /* the connection ends: nothing may come back to it */
 
 /* What it offers. */

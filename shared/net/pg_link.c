@@ -97,10 +97,13 @@ void pg_link_down(struct pg_link *link, const char *text)
 {
     bool was_up = link->state == PG_LINK_UP;
     bool was_reached = link->state == PG_LINK_PREPARING;
-    bool is_given_up = gives_up(link, was_up);
     char reason[sizeof(link->failure)];
+    bool is_given_up;
+    bool has_next;
 
     copy_line(reason, sizeof(reason), text);
+    has_next = pg_connect_has_next(link, reason, sizeof(reason));
+    is_given_up = !has_next && gives_up(link, was_up);
     pg_connect_forget(link);
     fd_watch_free(link->watch);
     link->watch = NULL;
@@ -116,6 +119,9 @@ void pg_link_down(struct pg_link *link, const char *text)
         backoff_lasted(&link->backoff, uv_now(link->loop) - link->up_at_ms);
     if (link->on_closed) {
         pg_link_set_state(link, PG_LINK_CLOSED);
+    } else if (has_next) {
+        pg_link_set_state(link, PG_LINK_WAITING);
+        uv_timer_start(&link->timer, on_retry, 0, 0);
     } else {
         pg_link_set_state(link, PG_LINK_WAITING);
         if (!is_given_up)
@@ -126,7 +132,8 @@ void pg_link_down(struct pg_link *link, const char *text)
             log_warning("%s: not %s: %s; trying again", link->config.name,
                         was_reached ? "usable" : "reachable", reason);
     }
-    snprintf(link->failure, sizeof(link->failure), "%s", reason);
+    if (!has_next)
+        snprintf(link->failure, sizeof(link->failure), "%s", reason);
     fail_queries(link, reason);
     if (was_up && link->config.on_down)
         link->config.on_down(link, reason);
@@ -396,6 +403,7 @@ void pg_link_up(struct pg_link *link)
     uv_timer_stop(&link->timer);
     link->up_at_ms = uv_now(link->loop);
     link->failure[0] = '\0';
+    link->attempt = 0;
     link->connects++;
     pg_link_set_state(link, PG_LINK_UP);
     log_info("%s: connecting -> up: %s", link->config.name, PQdb(link->conn));
@@ -432,6 +440,7 @@ bool pg_link_start(struct pg_link *link, uv_loop_t *loop, const struct pg_link_c
     *link = (struct pg_link){.config = *config, .loop = loop};
     link->last = &link->first;
     link->failing_since_ms = uv_now(loop);
+    link->round = pg_hosts_round(config->url);
     backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
                  (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
     uv_timer_init(loop, &link->timer);

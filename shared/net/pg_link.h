@@ -20,6 +20,7 @@
 #define HIGHWATER_PG_LINK_H
 
 #include "shared/base/backoff.h"
+#include "shared/net/pg_hosts.h"
 #include "shared/net/pg_session.h"
 
 #include <libpq-fe.h>
@@ -111,7 +112,10 @@ struct pg_link {
     uv_timer_t timer;    /* next attempt, connect timeout */
     uv_timer_t watchdog; /* of the running query */
     struct backoff backoff;
-    char address[64]; /* numeric, when the host had to be looked up */
+    struct pg_place place; /* of the attempt */
+    size_t attempt;        /* of a round through all hosts (pg_hosts.h), from 0 */
+    size_t round;
+    char round_failure[320]; /* why not the hosts before it */
     struct pg_query *running;
     struct pg_query *first; /* waiting */
     struct pg_query **last;

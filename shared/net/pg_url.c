@@ -92,7 +92,7 @@ void pg_params_add(struct pg_params *params, const char *name, const char *value
 }
 
 void pg_params_fill(struct pg_params *params, const char *url, const char *application_name,
-                    bool keeps_name, const char *address)
+                    bool keeps_name, const struct pg_place *place)
 {
     params->count = 0;
     /* before dbname: defaults that the URL may override; after it: what it must not */
@@ -105,8 +105,21 @@ void pg_params_fill(struct pg_params *params, const char *url, const char *appli
         pg_params_add(params, "dbname", url);
     if (keeps_name)
         pg_params_add(params, "application_name", application_name);
-    if (address && *address)
-        pg_params_add(params, "hostaddr", address);
+    if (!place)
+        return;
+    if (*place->host)
+        pg_params_add(params, "host", place->host);
+    if (*place->port)
+        pg_params_add(params, "port", place->port);
+    if (*place->address)
+        pg_params_add(params, "hostaddr", place->address);
+    if (place->attrs)
+        pg_params_add(params, "target_session_attrs", place->attrs);
+}
+
+bool pg_url_is_name(const char *host)
+{
+    return host[0] && host[0] != '/' && host[0] != '@' && !resolve_is_numeric(host);
 }
 
 bool pg_url_host(const char *url, char *out, size_t out_bytes)
@@ -129,8 +142,7 @@ bool pg_url_host(const char *url, char *out, size_t out_bytes)
     }
     PQconninfoFree(defaults);
     PQconninfoFree(given);
-    return out[0] && out[0] != '/' && out[0] != '@' && !strchr(out, ',') && !has_address &&
-           !resolve_is_numeric(out);
+    return pg_url_is_name(out) && !strchr(out, ',') && !has_address;
 }
 
 /* A password or a key that was given where the path of its file belongs. */

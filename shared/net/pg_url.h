@@ -6,6 +6,8 @@
 #ifndef HIGHWATER_PG_URL_H
 #define HIGHWATER_PG_URL_H
 
+#include "shared/net/pg_hosts.h"
+
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,14 +27,17 @@ struct pg_params {
 const char *pg_url_flaw(const char *url);
 
 /* What we want of a connection, with the URL's own wishes above it. `keeps_name`: the application's
- * name is not the URL's to choose. `address` is the host's, where we have looked it up; or NULL. */
+ * name is not the URL's to choose. `place`: of its hosts that one; NULL = as the URL has it. */
 void pg_params_fill(struct pg_params *params, const char *url, const char *application_name,
-                    bool keeps_name, const char *address);
+                    bool keeps_name, const struct pg_place *place);
 void pg_params_add(struct pg_params *params, const char *name, const char *value);
 
 /* Copies the host that has to be looked up; false when there is none: a socket, a number, a
- * hostaddr given, or a list of hosts, which is left to libpq. */
+ * hostaddr given, or a list of hosts (pg_hosts.h). */
 bool pg_url_host(const char *url, char *out, size_t out_bytes);
+
+/* Not an address, nor where a socket is. */
+bool pg_url_is_name(const char *host);
 
 /* Hides the connection's passwords in a text of libpq's. */
 void pg_url_scrub(const PGconn *conn, char *text);

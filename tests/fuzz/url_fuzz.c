@@ -65,13 +65,15 @@ static void check_mqtt(const char *text)
 static void check_pg(const char *text)
 {
     struct pg_params params;
+    struct pg_place place;
     char host[64];
 
     if (pg_url_flaw(text))
         return;
     if (pg_url_host(text, host, sizeof(host)))
         assert(host[0] && strlen(host) < sizeof(host));
-    pg_params_fill(&params, text, "fuzz", true, "::1");
+    pg_hosts_choose(text, strlen(text) % 4, &place);
+    pg_params_fill(&params, text, "fuzz", true, &place);
     assert(params.count < PG_PARAMS_MAX && !params.names[params.count]);
 }
 

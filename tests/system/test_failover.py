@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 from conftest import Stack
@@ -93,3 +95,27 @@ def test_a_standby_that_no_commit_waits_for_is_warned_of(stack, pair):
     pair.primary.sql("ALTER ROLE highwater SET synchronous_commit = local")
     collector = live_collector(stack, database_url=pair.both())
     assert "synchronous_commit is local for this role, database or server: it is turned on" in collector.output()
+
+
+def test_a_host_that_says_nothing_keeps_nobody_from_the_next(stack, broker):
+    """Its machine is gone, or its name is: libpq by itself would wait for it again and again."""
+    url = urlsplit(stack.database.url)
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        hosts = f"nowhere.invalid:1,{LOOPBACK}:{silent.getsockname()[1]},localhost:{url.port}"
+        target = f"postgresql://highwater@{hosts}{url.path}?target_session_attrs=read-write"
+        collector = live_collector(stack, database_url=target)
+        stack.start_httpapi(database_url=target)
+        until(lambda: stack.get("/readyz")[0] == 200, 30, "httpapi is ready")
+        assert "not reachable" not in collector.output()
+
+
+def test_all_hosts_are_named_when_none_is_of_use(stack, pair):
+    """A standby alone takes no writes."""
+    pair.primary.stop()
+    collector = stack.start_collector(database_url=pair.both())
+    line = collector.wait_for_line("schema: not reachable: ")
+    assert str(pair.primary.port) in line and str(pair.standby.port) in line and "read-only" in line, line
+    tried = "SELECT sessions FROM pg_stat_database WHERE datname = 'pair'"
+    before = int(pair.standby.sql(tried))
+    until(lambda: int(pair.standby.sql(tried)) >= before + 3, 30, "it is tried again")
+    assert collector.output().count("not reachable") == 1, "which is told once"
