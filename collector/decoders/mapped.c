@@ -35,6 +35,7 @@ static enum decoder_outcome begin(struct decoder *decoder, const struct source_m
     enum decoder_outcome outcome;
 
     mapped->run.is_again = message->rejected_id != 0;
+    mapped->run.is_at_most_once = message->is_at_most_once;
     outcome = mapping_begin(&mapped->run, source, message->topic, message->payload, message->bytes);
 
     decoder->filter = NULL;

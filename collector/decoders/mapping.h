@@ -177,6 +177,7 @@ struct mapping_run {
     struct sparkplug *sparkplug; /* NULL: no mapping is of that kind; whose run it is owns it */
     uint64_t epoch;              /* as in struct sparkplug_message, of the next message */
     bool is_again;               /* the same */
+    bool is_at_most_once;        /* the same */
     struct reading_source source;
     struct mapping_readings readings;
     struct mapping_fault fault;

@@ -184,7 +184,8 @@ enum decoder_outcome mapping_sparkplug_begin(struct mapping_run *run, enum decod
                                               .bytes = bytes,
                                               .epoch = run->epoch,
                                               .now_us = run->source.received_at_us,
-                                              .is_again = run->is_again};
+                                              .is_again = run->is_again,
+                                              .is_at_most_once = run->is_at_most_once};
     bool is_ours = wanted == DECODER_READ && run->mapping->payload == MAPPING_SPARKPLUG;
     struct sparkplug_result result;
     enum sparkplug_outcome outcome;

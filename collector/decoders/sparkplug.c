@@ -106,24 +106,64 @@ void sparkplug_put_request(struct buffer *out, int64_t now_us)
 
 /* ---- the sequence --------------------------------------------------------------------------- */
 
+/* ---- what is sent again --------------------------------------------------------------------- */
+
+static int64_t node_born_ms(const struct sparkplug_node *node)
+{
+    const struct sparkplug_birth *birth = node->births;
+
+    while (birth && *birth->device)
+        birth = birth->next;
+    return birth && birth->is_alive ? birth->born_ms : -1;
+}
+
+/* Going by its number; or it is of before its birth, or its death, since when the numbers are others. The one
+ * that is next is new, however late it says it is: clocks are set back, too. */
+static bool is_behind(const struct sparkplug_node *node, int seq, int64_t ms)
+{
+    if (node->seq < 0)
+        return true;
+    return seq != (node->seq + 1) % SEQUENCE &&
+           (ms <= node_born_ms(node) || (node->seq - seq + SEQUENCE) % SEQUENCE < SEQUENCE / 2);
+}
+
 /* The first message on another connection, not later than what was heard last. */
 static bool goes_back(const struct taking *taking, const struct sparkplug_node *node)
 {
     int64_t ms = payload_ms(&taking->payload);
-    int seq = (int)taking->payload.seq;
 
-    return node->epoch != taking->message->epoch && ms >= 0 && ms <= node->heard_ms &&
-           (node->seq - seq + SEQUENCE) % SEQUENCE < SEQUENCE / 2;
+    return node->epoch != taking->message->epoch && !taking->message->is_at_most_once && ms >= 0 &&
+           ms <= node->heard_ms && taking->payload.has_seq && taking->payload.seq < SEQUENCE &&
+           is_behind(node, (int)taking->payload.seq, ms);
 }
 
-static bool is_next(struct taking *taking, struct sparkplug_node *node)
+/* Until something newer comes, what is heard of the node is what was heard before. */
+static bool is_again(const struct taking *taking, const struct sparkplug_node *node)
 {
-    if (node->seq < 0 || taking->payload.seq == (uint64_t)(node->seq + 1) % SEQUENCE)
-        return true;
-    if (taking->payload.seq >= SEQUENCE || !goes_back(taking, node))
-        return false;
-    node->replayed_until_ms = node->heard_ms;
-    return true;
+    int64_t ms = payload_ms(&taking->payload);
+
+    return !taking->message->is_again && ms >= 0 && ms <= node->replayed_until_ms;
+}
+
+/* ---- the sequence --------------------------------------------------------------------------- */
+
+static bool is_next(const struct taking *taking, const struct sparkplug_node *node)
+{
+    return node->seq < 0 || taking->payload.seq == (uint64_t)(node->seq + 1) % SEQUENCE;
+}
+
+static void hear(struct taking *taking, struct sparkplug_node *node)
+{
+    int64_t ms = payload_ms(&taking->payload);
+
+    if (!is_again(taking, node)) {
+        node->replayed_until_ms = -1;
+        node->heard_ms = ms;
+    }
+    if (taking->payload.has_seq)
+        node->seq = taking->payload.seq < SEQUENCE ? (int)taking->payload.seq : -1;
+    node->epoch = taking->message->epoch;
+    sparkplug_node_changed(taking->state, node);
 }
 
 /* A message of a node's sequence that is no NBIRTH. */
@@ -131,17 +171,15 @@ static void follow(struct taking *taking, struct sparkplug_node *node)
 {
     if (taking->message->is_again)
         return;
-    if (taking->payload.has_seq && !is_next(taking, node)) {
+    if (goes_back(taking, node)) {
+        node->replayed_until_ms = node->heard_ms;
+    } else if (taking->payload.has_seq && !is_next(taking, node)) {
         taking->state->counters.out_of_order++;
         node->needs_birth = true;
     }
-    if (!node->is_born)
+    if (!node->is_born && !is_again(taking, node))
         node->needs_birth = true;
-    if (taking->payload.has_seq)
-        node->seq = taking->payload.seq < SEQUENCE ? (int)taking->payload.seq : -1;
-    node->epoch = taking->message->epoch;
-    node->heard_ms = payload_ms(&taking->payload);
-    sparkplug_node_changed(taking->state, node);
+    hear(taking, node);
 }
 
 /* ---- births --------------------------------------------------------------------------------- */
@@ -168,10 +206,8 @@ static void node_is_born(struct taking *taking, struct sparkplug_node *node)
     node->bd_seq = find_bd_seq(taking);
     node->needs_birth = false;
     node->asked = 0;
-    node->seq = taking->payload.seq < SEQUENCE ? (int)taking->payload.seq : -1;
-    node->epoch = taking->message->epoch;
-    node->heard_ms = payload_ms(&taking->payload);
-    sparkplug_node_changed(taking->state, node);
+    node->seq = -1;
+    hear(taking, node);
 }
 
 static enum sparkplug_outcome put_json(struct taking *taking, struct sparkplug_node *node,
@@ -182,11 +218,11 @@ static enum sparkplug_outcome put_json(struct taking *taking, struct sparkplug_n
     if (sparkplug_put_json(&taking->state->reader, taking->json, &taking->payload, birth,
                            &out->error, out->detail))
         return SPARKPLUG_READ;
+    if (out->error == READING_UNKNOWN_ALIAS && is_again(taking, node))
+        return SPARKPLUG_NOTHING; /* it was read by an earlier birth, and is stored with that */
     if (out->error == READING_UNKNOWN_ALIAS) {
         taking->state->counters.unknown++;
-        /* what was sent again and is older than the birth is not to be read by it */
-        node->needs_birth = node->needs_birth || payload_ms(&taking->payload) < 0 ||
-                            payload_ms(&taking->payload) > node->replayed_until_ms;
+        node->needs_birth = true;
     }
     return SPARKPLUG_REJECTED;
 }
@@ -222,12 +258,11 @@ static enum sparkplug_outcome take_birth(struct taking *taking)
 
 /* ---- data ----------------------------------------------------------------------------------- */
 
+/* What comes again and is no newer than the birth may be of an earlier one, with other aliases. */
 static bool is_of_birth(const struct taking *taking, const struct sparkplug_birth *birth)
 {
-    int64_t ms = payload_ms(&taking->payload);
-
     return birth->is_alive &&
-           (ms < 0 || ms >= birth->born_ms || ms > birth->node->replayed_until_ms);
+           (!is_again(taking, birth->node) || payload_ms(&taking->payload) > birth->born_ms);
 }
 
 static enum sparkplug_outcome take_data(struct taking *taking)

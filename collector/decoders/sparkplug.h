@@ -10,9 +10,10 @@
  *          that is null, or no number, truth or text, is null. A death becomes no JSON but a list of who died.
  * Sequence each message of a node has the number after the one before, modulo 256. A gap, a message of an unknown
  *          node, an alias that no birth has: the node is asked for a rebirth, now and, while there is none,
- *          at most after 1, 2, 4 ... 300 s. After a reconnect the broker may send again what is stored already:
- *          the first message of a node on a new connection may go back in its sequence, if its timestamp
- *          does, too.
+ *          at most after 1, 2, 4 ... 300 s. After a reconnect the broker may send again what was read already:
+ *          the first message of a node on a new connection may go back in its sequence, or before its birth,
+ *          if its timestamp does, too. Until something newer comes, what births of now do not explain was
+ *          read by those of then: it is nothing new.
  * Rejected what has an alias, or an integer without a type, that no birth explains: all of the message, as
  *          READING_UNKNOWN_ALIAS. It is no less than a birth away from being read, so it can be sent again.
  * Limits   SPARKPLUG_NODES_MOST, SPARKPLUG_BIRTHS_MOST, SPARKPLUG_ID_MOST bytes of each name in a topic.
@@ -46,7 +47,7 @@ struct sparkplug_node {
     int seq;                   /* of its last message; -1 = not known */
     int64_t heard_ms;          /* its timestamp; -1 = it had none */
     uint64_t epoch;            /* of the connection that it came on */
-    int64_t replayed_until_ms; /* what is no later may have been sent again; -1 = nothing has */
+    int64_t replayed_until_ms; /* what is no later comes again; -1 = nothing does */
     int64_t asked_at_us;
     unsigned asked; /* without an answer */
     struct sparkplug_birth *births;
@@ -98,12 +99,13 @@ struct sparkplug_message {
     uint64_t epoch; /* grows with each connection to the broker */
     int64_t now_us;
     bool is_again; /* it was rejected before and is read again: it says nothing of the sequence */
+    bool is_at_most_once; /* nobody sends it twice */
 };
 
 enum sparkplug_outcome {
     SPARKPLUG_READ,    /* there is JSON */
     SPARKPLUG_DIED,    /* there are deaths */
-    SPARKPLUG_NOTHING, /* a command, a late death: nothing for a reading */
+    SPARKPLUG_NOTHING, /* a command, a late death, what was read before: nothing for a reading */
     SPARKPLUG_REJECTED
 };
 

@@ -21,7 +21,9 @@ BASE = Settings(FEATURES, tuple(INTERVALS.items()), limit=6, lowest=True)
 
 
 def owner_of(topic: str) -> str:
-    return {"devices": "collector", "site-b": "b", "site-c": "c"}[topic.split("/")[0]]
+    """A site is the group of Sparkplug's topics."""
+    levels = topic.split("/")
+    return {"devices": "collector", "site-b": "b", "site-c": "c"}[levels[levels[0] == "spBv1.0"]]
 
 
 def some_settings(rng: random.Random) -> Settings:

@@ -29,6 +29,7 @@ import pytest
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE / "deploy" / "local"))
 
+from edge_fleet import EdgeFleet  # noqa: E402
 from http_tools import PlayedCollector  # noqa: E402
 from kafka import kafka, kafka_cluster, kafka_server, mock_kafka  # noqa: E402, F401
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
@@ -186,7 +187,7 @@ class Stack:
         self.http_port = free_port()
         self.metrics_port = free_port()
         self._programs: list[Program] = []
-        self._clients: list[Publisher | Listener] = []
+        self._clients: list[Publisher | Listener | EdgeFleet] = []
 
     def program(
         self, name: str, args: Sequence[str] = (), log_name: str | None = None, directory: Path = BUILD_DIR,
@@ -245,6 +246,11 @@ class Stack:
         publisher = Publisher(port or self.broker.port, client_id, window)
         self._clients.append(publisher)
         return publisher
+
+    def edge_fleet(self, group: str, features: Sequence[str]) -> EdgeFleet:
+        fleet = EdgeFleet(self.broker.port, group, features)
+        self._clients.append(fleet)
+        return fleet
 
     def publish(self, *readings: Reading) -> Publisher:
         """Sends one message for each reading and waits for every acknowledgement."""

@@ -21,8 +21,8 @@ import psycopg2
 
 from board_oracle import HIGHEST, LOWEST, Facts, entry_of_json, of_collector, shown_features
 from http_tools import Stream
-from oracle import Listener, Publisher, Received, now_us, to_us
-from published import Eras, Ledger, Settings
+from oracle import Listener, Received, now_us, to_us
+from published import Eras, Ledger, Sender, Settings
 from questions import Judge, Questioner
 from servers import until
 
@@ -43,7 +43,7 @@ class Exactness:
         self,
         stack: Any,
         rng: random.Random,
-        publishers: Sequence[Publisher],
+        publishers: Sequence[Sender],
         eras: Eras,
         settings: Callable[[], Settings],
         devices: Sequence[str],

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import shapes
+from edge_fleet import EdgeFleet
 from faults import sending
 from oracle import Message, Publisher, now_us, to_text
 
@@ -35,6 +36,7 @@ class MixedFleet:
         sites: Sequence[str] = ("devices/{}/readings",),
         devices: Sequence[str] = DEVICES,
         mapped_site: str | None = None,
+        edges: EdgeFleet | None = None,
     ) -> None:
         self.rng = rng
         self.publisher = publisher
@@ -42,6 +44,7 @@ class MixedFleet:
         self.sites = sites
         self.devices = list(devices)
         self.mapped_site = mapped_site  # a collector reads messages of other shapes there
+        self.edges = edges  # and these, if there are any
         self.sent = 0  # messages
         self.numbers: Counter[str] = Counter()
         self._last_us = 0
@@ -125,6 +128,10 @@ class MixedFleet:
 
     def send_mapped(self, site: str, device: str) -> Message:
         rng = self.rng
+        if self.edges and rng.random() < 0.3:
+            us = self._time_us() if rng.random() < 0.95 else None
+            if sent := self.edges.send_one(rng, device, self.reading(device, us), us):
+                return sent
         if rng.random() < 0.05:
             topic, payload = shapes.refused(rng, site, device)
         else:
@@ -142,6 +149,8 @@ class MixedFleet:
         for _ in range(messages):
             self.send_one()
         self.publisher.wait()
+        if self.edges:
+            self.edges.wait()
 
     def load(self, rate: float) -> contextlib.AbstractContextManager[None]:
         """Messages are sent all the while, `rate` of them a second; after a stall there is no burst to catch up."""

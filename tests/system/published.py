@@ -21,10 +21,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from oracle import FEATURES, Database, Message, Publisher, Verdict, now_us
-from shapes import Said, shape_of
+from edge_said import EdgeMessage, edge_said
+from oracle import FEATURES, Database, Message, Verdict, now_us
+from shapes import Said, identity, shape_of
 
 STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE")
 _NOT_FEATURES = {"deviceId", "timestamp", "status", "seq"}
@@ -43,6 +44,12 @@ def content_hash(element: bytes) -> int:
     return int(_xxhash.XXH3_64bits(element, len(element)))
 
 
+class Sender(Protocol):
+    """Publisher, EdgeFleet."""
+
+    messages: list[Message]
+
+
 class Refused(Exception):
     """No reading: the contract wants it in rejected_messages."""
 
@@ -58,6 +65,12 @@ class Sample(NamedTuple):
     values: dict[str, float]  # all that were sent, whether or not a collector keeps them
     seq: int | None
     message: Message
+
+    def is_at(self, at_us: int, received_us: int) -> bool:
+        """Readings of a message arrive a microsecond apart; those of one that takes several devices along are of its moment."""
+        if self.at_us is not None:
+            return at_us == self.at_us
+        return at_us == received_us or ("/NDEATH/" in self.topic and received_us - 1000 < at_us < received_us)
 
 
 class Fact(NamedTuple):
@@ -152,6 +165,13 @@ def _mapped_sample(message: Message) -> Sample:
     return Sample(message.topic, device_id, said.identity, at_us, said.status, said.values, said.seq, message)
 
 
+def _edge_samples(message: Message) -> list[Sample]:
+    """One that no node sent, has no birth."""
+    of_node = message if isinstance(message, EdgeMessage) else EdgeMessage(message.topic, message.payload, None)
+    said = edge_said(of_node, lambda text, names: identity(content_hash, message.topic, text, names))
+    return [Sample(message.topic, one.device_id, one.identity, one.at_us, one.status, one.values, None, message) for one in said]
+
+
 def samples_of(message: Message) -> tuple[list[Sample], list[bytes]]:
     """The readings in a message, and what of it is to be rejected. What is unknown counts as a feature here, so a
     test must not send members that no feature could be."""
@@ -159,7 +179,7 @@ def samples_of(message: Message) -> tuple[list[Sample], list[bytes]]:
     refused: list[bytes] = []
     if shape_of(message.topic):
         try:
-            return [_mapped_sample(message)], []
+            return (_edge_samples(message) if shape_of(message.topic) == "sparkplug" else [_mapped_sample(message)]), []
         except (Refused, ValueError):
             return [], [message.payload]
     try:
@@ -226,7 +246,7 @@ class Ledger:
 
     def __init__(
         self,
-        publishers: Sequence[Publisher],
+        publishers: Sequence[Sender],
         eras: Eras,
         owner_of: Callable[[str], str] = lambda _topic: "collector",
     ) -> None:
@@ -259,7 +279,7 @@ class Ledger:
     def fact(self, device_id: str, at_us: int, hash64: int, received_us: int, xid: int) -> Fact | None:
         """The row as it must be; None when nobody published it."""
         for sample in self._samples.get((device_id, hash64), ()):
-            if at_us == (received_us if sample.at_us is None else sample.at_us):
+            if sample.is_at(at_us, received_us):
                 owner = self._owner_of(sample.topic)
                 kept = self._eras.settings_at(owner, received_us).features
                 values = {name: value for name, value in sample.values.items() if name in kept}

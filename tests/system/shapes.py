@@ -1,5 +1,5 @@
 """Messages of devices that were made for something else: as Tasmota's, a bare value, SenML; how they are sent, the
-mapping that reads them, and what each says, read by the tests themselves.
+mapping that reads them, and what each says, read by the tests themselves. (Sparkplug's are in edge_fleet.py and edge_said.py.)
 
 Identity is what docs/MAPPINGS.md says, computed here once more: the bytes of the members that say something, the topic, and the
 names of named values.
@@ -13,6 +13,8 @@ import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
+
+import edge_said
 
 STATUSES = ("ON", "OFF", "ACTIVE", "INACTIVE")
 BASE_NAME = "urn:dev:x:"
@@ -29,12 +31,14 @@ def mapping(site: str, features: Sequence[str]) -> str:
         {"topic": f"{site}/senml/{{device}}/up", "payload": "senml", "each": "/*", "time": "/t", "rules": [
             {"feature": {"name": "{/label}", "value": "/v", "rename": renames}},
             {"when": {"/label": "status"}, "status": "/vs"}]},
+        edge_said.mapping(site, features),
     ])
 
 
 def probes(site: str) -> list[tuple[str, bytes]]:
     """A message of each."""
-    return [(f"{site}/tele/first/SENSOR", b"{"), (f"{site}/text/first/temperature", b"0.5"), (f"{site}/senml/first/up", b"[")]
+    return [(f"{site}/tele/first/SENSOR", b"{"), (f"{site}/text/first/temperature", b"0.5"), (f"{site}/senml/first/up", b"["),
+            (f"spBv1.0/{site}/DDATA/first/first", b"{")]
 
 
 # --- Sent ----------------------------------------------------------------------------------------
@@ -94,8 +98,10 @@ def identity(hash_of: Callable[[bytes], int], topic: str, element: bytes, names:
 
 
 def shape_of(topic: str) -> str | None:
-    """tele, text or senml; None for a topic of the contract."""
+    """tele, text, senml or sparkplug; None for a topic of the contract."""
     levels = topic.split("/")
+    if levels[0] == "spBv1.0":
+        return "sparkplug"
     return levels[-3] if len(levels) == 4 and levels[-3] in ("tele", "text", "senml") else None
 
 

@@ -263,10 +263,13 @@ def test_chaos(stack, postgres, rng, number, seconds):
         cast = Cast(stack, chance, more)
         publisher = stack.publisher()
         devices = [*DEVICES, *(f"device_{i}" for i in range(100, 130))]
-        fleet = MixedFleet(random.Random(rng.random()), publisher, FEATURES, list(SITES.values()), devices, cast.mapped_site)
         cast.start("collector")  # makes the tables
         cast.start_everybody()
         taken_everywhere(publisher, cast.mapped_site)
+        edges = stack.edge_fleet(cast.mapped_site, FEATURES)
+        fleet = MixedFleet(
+            random.Random(rng.random()), publisher, FEATURES, list(SITES.values()), devices, cast.mapped_site, edges
+        )
         faults = [
             *(fault for owner in SITES for fault in faults_of_collector(cast, owner)),
             *faults_of_httpapi(cast),
@@ -278,7 +281,7 @@ def test_chaos(stack, postgres, rng, number, seconds):
         exact = Exactness(
             stack,
             random.Random(rng.random()),
-            [publisher],
+            [publisher, edges],
             cast.eras,
             lambda: cast.httpapi_settings,
             devices,
@@ -292,6 +295,7 @@ def test_chaos(stack, postgres, rng, number, seconds):
                 wreak(faults, chance, seconds)
             cast.start_everybody()
             answers(postgres)
+            edges.wait()
             arrived_everywhere(stack, publisher, timeout=120)
             found = exact.differences()
             cast.agree()

@@ -31,7 +31,7 @@ def test_a_kill_loses_and_doubles_nothing_of_mapped_messages(stack, rng, tmp_pat
     file.write_text(shapes.mapping("devices", FEATURES))
     eras = Eras()
     eras.begin("collector", Settings(FEATURES))
-    fleet = MixedFleet(rng, stack.publisher(), FEATURES, mapped_site="devices")
+    fleet = MixedFleet(rng, stack.publisher(), FEATURES, mapped_site="devices", edges=stack.edge_fleet("devices", FEATURES))
     reads = {"mappings": file, "subscribe": "devices/+/readings"}
     collector = stack.start_collector(**reads)
     subscribed(fleet.publisher, device="marker")
@@ -45,9 +45,10 @@ def test_a_kill_loses_and_doubles_nothing_of_mapped_messages(stack, rng, tmp_pat
     fleet.send(100)
     arrived(stack, fleet.publisher)
 
-    ledger = Ledger([fleet.publisher], eras)
+    ledger = Ledger([fleet.publisher, fleet.edges], eras)
     ledger.learn(stack.database, FEATURES)
     verdict = ledger.verdict(stack.database)
     assert verdict, str(verdict)
-    seen = {shapes.shape_of(message.topic) for message in fleet.publisher.messages if message.is_acknowledged}
-    assert seen == {None, "tele", "text", "senml"}
+    messages = [*fleet.publisher.messages, *fleet.edges.messages]
+    seen = {shapes.shape_of(message.topic) for message in messages if message.is_acknowledged}
+    assert seen == {None, "tele", "text", "senml", "sparkplug"}

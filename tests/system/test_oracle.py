@@ -25,6 +25,8 @@ from board_oracle import (
     status_errors,
     value_histogram_errors,
 )
+from edge_node import metric, pb
+from edge_said import STATUS, EdgeMessage
 from oracle import Message, to_text
 from published import Eras, Fact, Ledger, Settings, content_hash, elements, moment_us, samples_of
 
@@ -108,6 +110,20 @@ def test_messages_of_other_shapes_are_read_as_their_mapping_says():
         assert (sample.at_us, sample.status, sample.values, sample.seq) == expected and sample.device_id == "d" and not refused
     for payload in (b'{"Uptime":1}', b"{", b'{"Time":"never","Sensor":{"T":1}}'):
         assert samples_of(Message("s/tele/d/SENSOR", payload, None)) == ([], [payload])
+
+
+def test_edge_nodes_say_what_their_births_explain():
+    aliases = {3: ("t", "Int16"), 1: ("x", "UInt32"), 2: (STATUS, "String")}
+    metrics = [metric(None, 3, -7, "Int16", at=1764158400001), metric(None, 1, 5, "UInt32"), metric(None, 2, "ON", "String"),
+               metric(None, 3, 8, "Int16", historical=True)]
+    payload = pb.Payload(timestamp=1764158400002, seq=1, metrics=metrics).SerializeToString()
+    first, second = samples_of(EdgeMessage("spBv1.0/g/DDATA/e/d", payload, (), aliases=aliases))[0]
+    assert (first.device_id, first.at_us, first.status, first.values) == ("d", 1764158400001_000, None, {"t": -7.0})
+    assert (second.at_us, second.status, second.values) == (1764158400002_000, "ON", {"t": 8.0})
+    assert samples_of(EdgeMessage("spBv1.0/g/DDATA/e/d", payload, (), aliases={1: ("x", "UInt32")})) == ([], [payload])
+    dead, refused = samples_of(EdgeMessage("spBv1.0/g/NDEATH/e", b"", (), dies=("d", "e")))
+    assert [(s.device_id, s.at_us, s.status) for s in dead] == [("d", None, "INACTIVE"), ("e", None, "INACTIVE")] and not refused
+    assert [dead[0].is_at(5, received_us) for received_us in (4, 5, 6)] == [False, True, True]
 
 
 def test_a_row_is_found_by_its_bytes_and_has_the_features_that_were_kept():
