@@ -52,6 +52,7 @@ ARCHIVES  := $(FOLDERS:%=$(OUT)/%.a)
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(call kept,$(wildcard tests/unit/*_test.c)))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES   := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(call kept,$(wildcard tests/bench/*.c)))
+DRIVERS   := $(patsubst tests/system/%.c,$(BIN)/%,$(wildcard tests/system/*_driver.c))
 PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engines/*.c))
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
@@ -243,6 +244,11 @@ $(BENCHES): $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS))
 
+# A part of a program that system tests drive.
+$(DRIVERS): $(BIN)/%: $(OUT)/obj/tests/system/%.o $(ARCHIVES)
+	$(call note,LINK,$@)
+	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(call libs,$(ALL_LIBS))
+
 # What plays Kafka for the system tests, of whatever flavour.
 ifneq ($(KAFKA),no)
 TEST_SERVERS := $(PLAYED)
@@ -304,7 +310,7 @@ test-unit: $(UNIT) ## one program per pure file; its whole output is in build/<f
 	     echo "  TEST   $$(basename {})" $$(sed -n "s/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed/p" {}.log); \
 	   else cat {}.log; echo "{} failed"; exit 1; fi'
 
-test-programs: programs $(TEST_SERVERS) deps-run deps-test
+test-programs: programs $(DRIVERS) $(TEST_SERVERS) deps-run deps-test
 	@$(MAKE) --no-print-directory FLAVOUR=test programs
 
 test-system: test-programs ## the short system tests, with private PostgreSQLs and Mosquittos; JOBS=1 is one by one

@@ -37,6 +37,7 @@ struct batch_row {
 
 struct batch {
     struct source_mark mark; /* once it is closed: of what is in it, and not yet released */
+    bool is_part;            /* more of what the mark stands for is to come: positions stay */
     size_t feature_count;
     size_t stride; /* bytes per row */
     unsigned char *rows;

@@ -4,6 +4,7 @@
  * faster), and holding back single acknowledgements (the library releases all or none). */
 #include "collector/ingest.h"
 
+#include "collector/ingest_account.h"
 #include "collector/ingest_relay.h"
 #include "collector/intake.h"
 #include "shared/base/failpoint.h"
@@ -102,30 +103,36 @@ static void settle(struct ingest *ingest)
         ingest->waiting_since_ms = batch_is_empty(ingest->filling) ? 0 : ingest->filling_since_ms;
 }
 
-static void release(struct ingest *ingest, const struct source_mark *mark)
+/* What is left of a message must not be released. Of a source that reads on the mark knows; what it has
+ * delivered since is no part of it. */
+static void release(struct ingest *ingest, const struct source_mark *mark, bool is_part)
 {
     set_state(ingest, INGEST_RELEASING);
-    if (backlog_is_empty(&ingest->backlog)) /* or what is left of a message would be released */
+    if (source_reads_on(ingest->source) ? !is_part : backlog_is_empty(&ingest->backlog))
         source_release(ingest->source, mark);
 }
 
-/* A batch of messages that give nothing to be stored is just done with. */
+/* A batch of messages that give nothing to be stored is just done with, unless a log's position moves. */
 static void commit(struct ingest *ingest)
 {
     struct source_mark mark;
 
-    source_pause(ingest->source);
+    if (!source_reads_on(ingest->source))
+        source_pause(ingest->source);
     mark = source_mark(ingest->source);
     uv_timer_stop(&ingest->linger);
     ingest->committing = ingest->filling;
     sparkplug_take_changes(&ingest->sparkplug, &ingest->committing->sparkplug);
     ingest->committing->mark = mark;
+    ingest->committing->is_part = !backlog_is_empty(&ingest->backlog);
     ingest->filling = other_batch(ingest, ingest->filling);
     assert(batch_is_empty(ingest->filling));
     set_state(ingest, INGEST_COMMITTING);
-    if (!batch_has_rows(ingest->committing)) {
+    if (source_reads_on(ingest->source) && !is_full(ingest) && !ingest->is_draining)
+        source_resume(ingest->source); /* it fills the next one meanwhile */
+    if (!batch_has_rows(ingest->committing) && mark.position_count == 0) {
         settle(ingest);
-        release(ingest, &mark);
+        release(ingest, &mark, false);
         proceed(ingest);
         return;
     }
@@ -241,23 +248,11 @@ static void proceed(struct ingest *ingest)
     }
 }
 
-/* What was in flight is counted as what became of it, in one step, so that the accounting always adds up. */
-static void count(struct ingest *ingest, const struct store_outcome *outcome)
-{
-    struct ingest_counters *counters = &ingest->counters;
-
-    counters->batches++;
-    counters->stored += outcome->stored;
-    counters->duplicates += outcome->duplicates;
-    counters->rejected += ingest->committing->rejected_count;
-    for (size_t i = 0; i < READING_ERROR_COUNT; i++)
-        counters->rejected_by_reason[i] += ingest->committing->rejected_by_reason[i];
-}
-
 static void on_stored(void *user, struct batch *batch, const struct store_outcome *outcome)
 {
     struct ingest *ingest = user;
     const struct source_mark mark = batch->mark;
+    const bool is_part = batch->is_part;
 
     FAILPOINT("commit_ok_before_flush");
     assert(batch == ingest->committing);
@@ -265,13 +260,14 @@ static void on_stored(void *user, struct batch *batch, const struct store_outcom
     uv_timer_stop(&ingest->leave);
     if (!ingest->is_draining)
         source_join(ingest->source); /* it was left while the store was on hold */
-    ingest->config.on_committed(ingest, batch);
+    if (batch_has_rows(batch))
+        ingest->config.on_committed(ingest, batch);
     FAILPOINT("window_apply");
-    count(ingest, outcome);
+    ingest_account_stored(ingest, outcome);
     settle(ingest);
     if (!source_is_current(ingest->source, &mark))
         ingest->counters.stale_batches++;
-    release(ingest, &mark);
+    release(ingest, &mark, is_part);
     ingest->config.on_settled(ingest);
     proceed(ingest);
 }
@@ -330,26 +326,18 @@ static void on_leave(uv_timer_t *timer)
 /* What was received and not committed when another process of this id began to store is no longer
  * ours. That one has vouched for boards of moments at which it had been received, and did not know of
  * it. So it is not stored; the source, where it was not released, delivers it again, and it is
- * received then. A copy counts as a duplicate; parts of a bisected batch were stored in our own time. */
+ * received then. */
 static void give_back(struct ingest *ingest)
 {
-    uint64_t stored = ingest->committing ? store_progress(ingest->store)->stored : 0;
-    uint64_t unsettled = ingest_in_flight(ingest);
+    uint64_t dropped;
 
-    if (unsettled == 0 && backlog_is_empty(&ingest->backlog))
+    if (ingest_in_flight(ingest) == 0 && backlog_is_empty(&ingest->backlog))
         return;
+    dropped = ingest_account_dropped(ingest);
     log_warning("store: another collector with COLLECTOR_ID %s has stored meanwhile; %" PRIu64
                 " readings that were received before go back to the broker",
-                ingest->config.collector_id, unsettled - stored);
-    ingest->counters.stored += stored;
-    ingest->counters.duplicates += unsettled - stored;
+                ingest->config.collector_id, dropped);
     store_give_up(ingest->store);
-    ingest->committing = NULL;
-    for (size_t i = 0; i < 2; i++)
-        batch_clear(&ingest->batches[i]);
-    backlog_release(&ingest->backlog);
-    rejects_clear(&ingest->rejects);
-    ingest->waiting_since_ms = 0;
     if (ingest->is_draining) {
         close_all(ingest);
         return;
@@ -357,6 +345,27 @@ static void give_back(struct ingest *ingest)
     source_give_back(ingest->source);
     if (ingest->state == INGEST_COMMITTING)
         set_state(ingest, INGEST_WAITING);
+}
+
+/* What was delivered after the batch goes with it, for its positions begin where those of the batch end. And
+ * what the store has may be this very batch, of a try whose end we did not see: the windows lack it. */
+static void on_fenced(void *user, struct batch *batch)
+{
+    struct ingest *ingest = user;
+    uint64_t dropped;
+
+    assert(batch == ingest->committing);
+    uv_timer_stop(&ingest->leave);
+    ingest->counters.fenced_batches++;
+    ingest->config.on_behind(ingest);
+    dropped = ingest_account_dropped(ingest);
+    log_warning("store: what was read of the log is stored already; %" PRIu64
+                " readings are let go, to go on where the store stands",
+                dropped);
+    if (!ingest->is_draining)
+        source_give_back(ingest->source);
+    set_state(ingest, INGEST_READING);
+    proceed(ingest);
 }
 
 static void on_ready(void *user, bool is_turn_new)
@@ -425,6 +434,7 @@ static const struct store_events store_events = {.on_ready = on_ready,
                                                  .on_added = ingest_relay_added,
                                                  .on_added_many = ingest_relay_added_many,
                                                  .on_stored = on_stored,
+                                                 .on_fenced = on_fenced,
                                                  .on_positions = ingest_relay_positions,
                                                  .put_topic = ingest_relay_put_topic,
                                                  .on_nodes = ingest_relay_nodes,

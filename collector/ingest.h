@@ -63,7 +63,8 @@ struct ingest_counters {
     uint64_t without_timestamp;
     uint64_t unknown_members;
     uint64_t without_readings[DECODER_OUTCOME_COUNT]; /* messages that are not kept, by why */
-    uint64_t stale_batches; /* committed after their connection had ended: delivered again */
+    uint64_t fenced_batches; /* of a log: not stored, for another had stored what is in them */
+    uint64_t stale_batches;  /* committed after their connection had ended: delivered again */
     uint64_t rejected_by_reason[READING_ERROR_COUNT]; /* their sum is rejected */
 };
 

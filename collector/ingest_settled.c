@@ -11,7 +11,7 @@ int64_t ingest_settled_until_us(const struct ingest *ingest, int64_t now_us)
         return INT64_MIN;
     if (batch_has_rows(ingest->filling))
         open_us = ingest->filling->oldest_received_at_us;
-    if (ingest->committing)
+    if (ingest->committing && batch_has_rows(ingest->committing))
         open_us = ingest->committing->oldest_received_at_us;
     if (ingest->backlog.first && ingest->backlog.first->rest.is_there &&
         ingest->backlog.first->received_at_us < open_us)

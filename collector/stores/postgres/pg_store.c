@@ -75,6 +75,18 @@ static void report_differing(struct pg_store *store)
         store->base.events->on_removed(store->base.user, devices[i], false);
 }
 
+static void let_go(struct pg_store *store)
+{
+    store->batch = NULL;
+    if (store->base.is_held)
+        log_info("store: no longer on hold");
+    store->base.is_held = false;
+    store->failure = (struct pg_error){0};
+    backoff_reset(&store->backoff);
+    pg_store_set_state(store, PG_STORE_READY);
+    pg_store_ask_positions(store); /* before the next batch begins */
+}
+
 static void finish_batch(struct pg_store *store)
 {
     struct batch *batch = store->batch;
@@ -82,17 +94,11 @@ static void finish_batch(struct pg_store *store)
     bool was_staged = store->was_staged;
 
     outcome.duplicates = batch->count - outcome.stored - outcome.refused;
-    store->batch = NULL;
-    if (store->base.is_held)
-        log_info("store: no longer on hold");
-    store->base.is_held = false;
-    store->failure = (struct pg_error){0};
     if (outcome.refused > PG_STORE_REFUSED_SAID_MOST)
         log_warning("store: the database refused %" PRIu64 " readings of this batch, all kept in "
                     "rejected_messages",
                     outcome.refused);
-    backoff_reset(&store->backoff);
-    pg_store_set_state(store, PG_STORE_READY);
+    let_go(store);
     report_differing(store); /* so that no board is made of what the batch brings, */
     pg_store_give_again(store);
     store->base.events->on_stored(store->base.user, batch, &outcome);
@@ -100,6 +106,21 @@ static void finish_batch(struct pg_store *store)
         store->config.on_staged(store);
     report_differing(store); /* and it goes again */
     buffer_clear(&store->differing);
+}
+
+/* Parts of it that were committed are in the store, and in nobody's windows. */
+void pg_store_fence(struct pg_store *store)
+{
+    struct batch *batch = store->batch;
+    bool was_staged = store->was_staged;
+
+    log_info("store: %s", store->failure.text);
+    pg_store_clear_again(store);
+    buffer_clear(&store->differing);
+    let_go(store);
+    store->base.events->on_fenced(store->base.user, batch);
+    if (was_staged)
+        store->config.on_staged(store);
 }
 
 static void on_part_committed(struct pg_store *store)
@@ -184,6 +205,7 @@ void pg_store_give_up(struct store *base)
     assert(store->state == PG_STORE_READY);
     store->batch = NULL;
     store->base.is_held = false;
+    pg_store_ask_positions(store);
 }
 
 /* ---- what it says --------------------------------------------------------------------------- */
@@ -222,6 +244,7 @@ void pg_store_become_ready(struct pg_store *store)
         log_info("store: no longer on hold");
         store->base.is_held = false;
     }
+    pg_store_ask_positions(store);
     store->base.events->on_ready(store->base.user, store->is_turn_new);
     store->is_turn_new = false;
     pg_store_give_again(store);
@@ -306,6 +329,7 @@ static void on_timer_closed(uv_handle_t *handle)
     buffer_release(&store->unheard);
     buffer_release(&store->names_sql);
     fleet_rollup_release(&store->rollup);
+    pg_store_release_positions(store);
     store->on_closed(store);
 }
 

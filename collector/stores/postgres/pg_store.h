@@ -11,6 +11,8 @@
  *          halves (parts.h) and kept among the rejected messages. What takes too long, or too much
  *          memory: in halves, down to single rows, and later batches so, too, until it goes well. A
  *          schema that does not fit, or a server that does not keep what it commits: hold, and say so.
+ * Fence    the positions of a log that a batch's mark moves are moved in its transaction. When one is not where
+ *          it is to be moved from, the batch ends in on_fenced instead, and nothing of the try is stored.
  * Removals what is taken out of the tables (schema/007_removal.sql) is told by a notification, and a
  *          batch that does not know of it is sent back. Either way the store asks which devices it was,
  *          between two tries, and says so before anything else is stored.
@@ -58,6 +60,13 @@ enum pg_store_statement {
 };
 
 enum { PG_STORE_STATEMENTS_MAX = 24 };
+
+/* With strings of their own. */
+struct pg_store_positions {
+    struct source_position *items;
+    size_t count;
+    size_t capacity;
+};
 
 struct pg_store_config {
     const char *database_url;
@@ -111,6 +120,11 @@ struct pg_store {
     struct buffer names_sql;
     struct pg_query names; /* asks what those are called */
     bool is_naming;
+    struct pg_store_positions wanted; /* are to be looked up, */
+    struct pg_store_positions asked;  /* and are being looked up */
+    struct buffer find_sql;
+    struct pg_query finding;
+    bool is_finding;
     struct pg_query ask; /* for removals */
     char ask_sql[96];
     bool is_asking;
@@ -146,6 +160,8 @@ bool pg_store_start(struct pg_store *store, uv_loop_t *loop, const struct pg_sto
 void pg_store_begin(struct store *base, struct batch *batch, bool expects_duplicates);
 void pg_store_give_up(struct store *base);
 void pg_store_explain(const struct store *base, struct buffer *out);
+void pg_store_find_positions(struct store *base, const struct source_position *positions,
+                             size_t count);
 
 /* Appends why no batch can be stored, if so. */
 void pg_store_put_faults(const struct pg_store *store, struct buffer *reasons);

@@ -5,6 +5,7 @@
  *          pg_store_devices.c      devices get their ids in the database
  *          pg_store_transaction.c  the text of a transaction, and what its results say
  *          pg_store_retry.c        after a try that failed: what to try next
+ *          pg_store_positions.c    where we stand in the logs that we read
  *          pg_store_sparkplug.c    what is known of Sparkplug nodes, saved and loaded
  *          pg_store_removals.c     what others took out of the tables, or put in
  */
@@ -23,6 +24,9 @@ enum {
 void pg_store_set_state(struct pg_store *store, enum pg_store_state state);
 void pg_store_become_ready(struct pg_store *store);
 void pg_store_next_try(struct pg_store *store);
+
+/* The batch is another's by now. */
+void pg_store_fence(struct pg_store *store);
 void pg_store_on_timer(uv_timer_t *timer);
 
 /* Waits before another try. */
@@ -49,6 +53,15 @@ void pg_store_write_batch(struct pg_store *store,
 
 /* Says that a statement was added to the string. */
 void pg_store_note_statement(struct pg_store *store, enum pg_store_statement what);
+
+/* pg_store_positions.c */
+
+/* Into a try's string; with the last of a batch they move. */
+void pg_store_put_positions(struct pg_store *store, bool is_last);
+
+/* Those that are wanted, unless a batch is under way: then after it. */
+void pg_store_ask_positions(struct pg_store *store);
+void pg_store_release_positions(struct pg_store *store);
 
 /* pg_store_sparkplug.c */
 

@@ -13,6 +13,7 @@ enum { PART_LARGE = 1000000 }; /* parts of so many rows are as good as whole bat
 
 #define LATE_SQLSTATE "HW001"    /* ingest_enter(): what was to be fresh is late */
 #define REMOVED_SQLSTATE "HW002" /* ingest_enter(): there was a removal that we do not know of */
+#define FENCED_SQLSTATE "HW004"  /* positions_move(): another has stored what the batch has */
 #define NO_PARTITION_SQLSTATE "42P01" /* it was dropped */
 
 void pg_store_refuse_row(struct pg_store *store)
@@ -100,6 +101,10 @@ void pg_store_on_rolled_back(struct pg_query *query, const struct pg_error *erro
         store->partition[0] = '\0';
         store->plan = PG_STORE_STAGED;
         pg_store_next_try(store);
+        return;
+    }
+    if (strcmp(cause.sqlstate, FENCED_SQLSTATE) == 0) {
+        pg_store_fence(store);
         return;
     }
     if (strcmp(cause.sqlstate, REMOVED_SQLSTATE) == 0) {

@@ -1,6 +1,6 @@
 /* One simple-protocol string holds the whole transaction, so a batch costs one round trip however
  * many statements it has:
- *     BEGIN; SELECT ingest_enter(...); [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
+ *     BEGIN; SELECT ingest_enter(...); [SELECT positions_move(...);] [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
  *      [COPY peaks_stage ...; SELECT peaks_merge();]]
  *     [COPY readings_stage ...; SELECT ingest_merge_stage(...);] [COPY rejected_messages ...;]
  *     [what has changed of Sparkplug nodes;]
@@ -236,15 +236,27 @@ static void put_staged(struct pg_store *store, size_t *copies)
 }
 
 /* With the last of the readings, and then for as long as some are left. */
+static size_t rejected_due(const struct pg_store *store)
+{
+    size_t left = store->batch->rejected.count - store->rejected_at;
+
+    if (store->parts.to < store->parts.count)
+        return 0;
+    return left < store->part_most ? left : store->part_most;
+}
+
+static bool is_last(const struct pg_store *store)
+{
+    return store->parts.to == store->parts.count &&
+           store->rejected_until == store->batch->rejected.count;
+}
+
 static void put_rejected(struct pg_store *store, size_t *copies)
 {
     const struct rejected_list *rejected = &store->batch->rejected;
-    size_t left = rejected->count - store->rejected_at;
 
-    store->rejected_until = store->rejected_at;
-    if (left == 0 || store->parts.to < store->parts.count)
+    if (store->rejected_until == store->rejected_at)
         return;
-    store->rejected_until += left < store->part_most ? left : store->part_most;
     buffer_clear(&store->rejected);
     pg_put_header(&store->rejected);
     rows_put_rejected(rejected, store->rejected_at, store->rejected_until, &store->rejected);
@@ -280,11 +292,13 @@ void pg_store_write_batch(struct pg_store *store,
     store->results_seen = 0;
     store->began_ms = uv_now(store->link.loop);
     store->fresh = fresh_span(store);
+    store->rejected_until = store->rejected_at + rejected_due(store);
     peaks_begin(&store->peaks);
     buffer_clear(&store->sql);
     buffer_put_text(&store->sql, "BEGIN;");
     pg_store_note_statement(store, PG_STORE_OTHER);
     put_enter(store);
+    pg_store_put_positions(store, is_last(store));
     put_fresh(store, &copies);
     put_staged(store, &copies);
     if (store->rows_due > 0)

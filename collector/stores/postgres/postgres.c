@@ -230,6 +230,7 @@ const struct store_kind store_postgres = {
     .put_metrics = put_metrics,
     .migrate = migrate,
     .cancel_migration = cancel_migration,
+    .find_positions = pg_store_find_positions,
     .load = load,
     .cancel_load = cancel_load,
     .save_sequences = save_sequences,
