@@ -109,7 +109,7 @@ endif
 .PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
         run-test-page screenshots run-screenshots verify verify-all chaos coverage lint lint-format \
-        lint-cppcheck lint-tidy lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install dist clean help FORCE
+        lint-cppcheck lint-tidy lint-bare lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
@@ -419,7 +419,7 @@ bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute,
 
 # --- Look ---------------------------------------------------------------------------------------
 
-lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-page ## formatting, cppcheck, clang-tidy, syntax of scripts, types of the page
+lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-page ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, types of the page
 
 # The layout and the checks of one version, which Debian 12 and 13 both have: the default of each lays
 # out some lines in its own way.
@@ -446,6 +446,13 @@ lint-tidy: $(OUT)/sparkplug.pb-c.h | deps-lint
 	  'case {} in tests/unit/*) checks=--checks=-clang-analyzer-*;; esac; \
 	   out=$$(clang-tidy-$(LLVM) --quiet $$checks {} -- $$flags 2>&1) || \
 	   { echo "$$out" | grep -v "warnings generated"; exit 1; }'
+
+# A collector without what can be left out: it builds, and says what it lacks.
+bare := build/bare/collector
+lint-bare:
+	$(call note,LINT,bare)
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=bare KAFKA=no $(bare) > build/bare.log 2>&1 || { cat build/bare.log; exit 1; }
+	$(Q)$(bare) --store kafka://127.0.0.1/readings > build/bare.log 2>&1; test $$? -eq 2 && grep -q 'without Kafka' build/bare.log
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)

@@ -125,6 +125,8 @@ static void start_migrating(struct collector *c)
 {
     char error[256];
 
+    if (c->settings.migrate_only && !store_has_schema(c->store))
+        log_info("schema: the store has none, there is nothing to migrate");
     if (!store_migrate(c->store, c->loop,
                        c->settings.migrate_only ? (uint64_t)c->settings.give_up_after_us / 1000 : 0,
                        on_migrated, error, sizeof(error))) {

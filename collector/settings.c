@@ -110,14 +110,30 @@ static int read_rules(struct settings *s)
     return -1;
 }
 
+/* What listens to the broker only, or asks nobody, needs no store. */
+static int read_store(struct settings *s)
+{
+    char error[STORE_ERROR_SIZE];
+    const char *url = settings_store_url(s);
+    const char *flaw = store_url_flaw(url);
+
+    if (*s->store && strncmp(s->store, "kafka://", 8) != 0 && strncmp(s->store, "postgres", 8) != 0)
+        flaw = "kafka://host[:port][,host[:port]...]/topic, or postgresql://...";
+    if (flaw)
+        return options_reject_url(&program, *s->store ? "store" : "database-url", url, flaw);
+    if (strncmp(s->store, "postgres", 8) == 0)
+        s->database_url = s->store; /* the same in other words */
+    if (store_check(s, error))
+        return -1;
+    fprintf(stderr, "collector: %s\n", error);
+    return 2;
+}
+
 static int read_database(struct settings *s)
 {
     char legal[256];
     char retention[DURATION_TEXT_SIZE];
-    const char *flaw = store_url_flaw(s->database_url);
 
-    if (flaw)
-        return options_reject_url(&program, "database-url", s->database_url, flaw);
     if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
         strcmp(s->partition, "month") != 0)
         return options_reject(&program, "partition", s->partition, "day, week or month");
@@ -186,8 +202,8 @@ static int read_actions(struct settings *s)
 int settings_read(struct settings *settings, int argc, char **argv)
 {
     static int (*const steps[])(struct settings *) = {read_mappings, read_features, read_topics,
-                                                      read_lists,    read_rules,    read_database,
-                                                      read_mqtt,     read_actions};
+                                                      read_lists,    read_rules,    read_store,
+                                                      read_database, read_mqtt,     read_actions};
     int status;
 
     settings_given = (struct settings){0};

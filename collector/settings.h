@@ -18,9 +18,15 @@
 
 struct mqtt_link_config;
 
+/* What is said to whoever asks for Kafka where the build has none. */
+#define KAFKA_ABSENT                                                                               \
+    "this is a build without Kafka (KAFKA=no); make KAFKA=yes builds one that has it"
+
 struct settings {
     /* as given */
     const char *database_url;
+    const char *store; /* "" = the database */
+    const char *kafka_config;
     const char *mqtt_url;
     const char *mqtt_ca_file;
     const char *mqtt_cert_file;
@@ -88,6 +94,12 @@ void settings_release(struct settings *settings);
 /* How to reach the broker, for who includes mqtt_link.h (sources/mqtt_settings.c); client id, callbacks
  * and the rest are for the one who connects. */
 struct mqtt_link_config settings_mqtt(const struct settings *settings);
+
+/* Where readings go: the URL of a kind of store (store.h). */
+static inline const char *settings_store_url(const struct settings *settings)
+{
+    return *settings->store ? settings->store : settings->database_url;
+}
 
 /* Says that a URL is not legal; returns the exit status for it. */
 int settings_reject_url(const char *name, const char *url, const char *legal);

@@ -6,13 +6,25 @@
 struct settings settings_given;
 
 const struct option settings_table[] = {
-    /* the two servers */
+    /* the servers */
     {.name = "database-url",
      .kind = OPTION_URL,
      .target = &settings_given.database_url,
      .fallback = "",
      .value_name = "URL",
      .help = "PostgreSQL, such as postgresql://user@host/db;\nempty = the PG* variables"},
+    {.name = "store",
+     .kind = OPTION_URL,
+     .target = &settings_given.store,
+     .fallback = "",
+     .value_name = "URL",
+     .help = "where readings go, instead of into DATABASE_URL:\nkafka://host[:port][,...]/topic"},
+    {.name = "kafka-config",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.kafka_config,
+     .fallback = "",
+     .value_name = "FILE",
+     .help = "librdkafka's properties, name=value a line: TLS, SASL"},
     {.name = "mqtt-url",
      .kind = OPTION_URL,
      .target = &settings_given.mqtt_url,

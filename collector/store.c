@@ -6,8 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifndef HIGHWATER_KAFKA
+static const char *say_absent(const char *url)
+{
+    (void)url;
+    return KAFKA_ABSENT;
+}
+
+static const char *const absent_schemes[] = {"kafka", NULL};
+const struct store_kind store_kafka = {.schemes = absent_schemes, .url_flaw = say_absent};
+#endif
+
 /* The first takes every other URL, too: what libpq takes need not begin like one. */
-static const struct store_kind *const kinds[] = {&store_postgres};
+static const struct store_kind *const kinds[] = {&store_postgres, &store_kafka};
 
 static bool is_for(const struct store_kind *kind, const char *url)
 {
@@ -34,9 +45,16 @@ const char *store_url_flaw(const char *url)
     return find_kind(url)->url_flaw(url);
 }
 
+bool store_check(const struct settings *settings, char error[STORE_ERROR_SIZE])
+{
+    const struct store_kind *kind = find_kind(settings_store_url(settings));
+
+    return !kind->check || kind->check(settings, error, STORE_ERROR_SIZE);
+}
+
 struct store *store_new(const struct store_config *config)
 {
-    const struct store_kind *kind = find_kind(config->settings->database_url);
+    const struct store_kind *kind = find_kind(settings_store_url(config->settings));
     struct store *store = kind->make();
 
     store->kind = kind;
@@ -116,6 +134,11 @@ void store_put_metrics(const struct store *store, struct buffer *out)
     store->kind->put_metrics(store, out);
 }
 
+bool store_has_schema(const struct store *store)
+{
+    return store->kind->migrate;
+}
+
 bool store_has_boards(const struct store *store)
 {
     return store->kind->load;
@@ -145,11 +168,14 @@ void store_save_sequences(struct store *store, struct sequences *sequences,
 
 int store_run_rejected(const struct settings *settings)
 {
-    const struct store_kind *kind = find_kind(settings->database_url);
+    const struct store_kind *kind = find_kind(settings_store_url(settings));
 
     if (kind->run_rejected)
         return kind->run_rejected(settings);
-    fprintf(stderr, "collector: --rejected: a store of this kind, %s, keeps no list of them\n",
-            kind->schemes[0]);
+    fprintf(
+        stderr,
+        "collector: --rejected: a store of this kind, %s, keeps no list of them; they are where "
+        "it is read\n",
+        kind->schemes[0]);
     return 2;
 }

@@ -96,6 +96,8 @@ struct store_load {
 struct store_kind {
     const char *const *schemes; /* of its URLs; NULL ends them */
     const char *(*url_flaw)(const char *url);
+    /* What else of the settings is its own; NULL = nothing. False: `error` says what is wrong. */
+    bool (*check)(const struct settings *settings, char *error, size_t error_bytes);
 
     /* Nothing of it runs yet, or any more. */
     struct store *(*make)(void);
@@ -149,11 +151,17 @@ struct store {
 };
 
 extern const struct store_kind store_postgres;
+extern const struct store_kind store_kafka;
+
+enum { STORE_ERROR_SIZE = 640 };
 
 /* NULL when the URL is legal for its kind, or what is. */
 const char *store_url_flaw(const char *url);
 
-/* Of the kind that the URL asks for. */
+/* False, with a sentence, when the settings are not legal for the kind of store that they ask for. */
+bool store_check(const struct settings *settings, char error[STORE_ERROR_SIZE]);
+
+/* Of the kind that the settings ask for. */
 struct store *store_new(const struct store_config *config);
 void store_free(struct store *store); /* NULL is fine */
 
@@ -190,6 +198,9 @@ void store_explain(const struct store *store, struct buffer *out);
 void store_put_faults(const struct store *store, struct buffer *reasons);
 
 void store_put_metrics(const struct store *store, struct buffer *out);
+
+/* Whether it is brought to what this program knows before it is started. */
+bool store_has_schema(const struct store *store);
 
 /* Whether there can be boards: it can be asked for what it has. */
 bool store_has_boards(const struct store *store);

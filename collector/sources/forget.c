@@ -378,6 +378,11 @@ int forget_run(const struct settings *settings)
     struct forget f = {.settings = settings, .collector_id = settings->forget};
     char reason[320];
 
+    if (strcmp(settings_store_url(settings), settings->database_url) != 0)
+        return fail("--forget",
+                    "which sessions there were only a database knows, and STORE is none; "
+                    "end a session of a collector that is gone at the broker: its client id is "
+                    "in the collector's log");
     f.conn = pg_session_open(settings->database_url, "highwater forget", &session, DATABASE_MS,
                              reason, sizeof(reason));
     if (f.conn)

@@ -26,7 +26,7 @@
 #include "collector/devices.h"
 #include "collector/store.h"
 #include "collector/stores/postgres/fleet_rollup.h"
-#include "collector/stores/postgres/parts.h"
+#include "collector/stores/parts.h"
 #include "collector/stores/postgres/peaks.h"
 #include "collector/stores/postgres/rows.h"
 #include "collector/subscriptions.h"

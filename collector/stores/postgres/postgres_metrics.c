@@ -7,9 +7,9 @@ static void put_store(const struct pg_store *store, struct buffer *out)
     const struct prometheus_sample samples[] = {
         {"highwater_store_copies_total", "counter", "COPYs of readings tried.",
          (double)store->copies_done},
-        {"highwater_store_retries_total", "counter", "Tries of a batch that were rolled back.",
+        {"highwater_store_retries_total", "counter", "Tries of a batch that were made again.",
          (double)store->retries},
-        {"highwater_store_on_hold", "gauge", "1 while the database needs an operator.",
+        {"highwater_store_on_hold", "gauge", "1 while the store needs an operator.",
          store->base.is_held},
         {"highwater_turn", "gauge", "How often a process of this id has begun to store.",
          (double)store->base.turn},

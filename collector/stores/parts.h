@@ -1,6 +1,6 @@
-/* parts.h: how much of a batch is tried in one transaction.
+/* parts.h: how much of a batch is tried at once: by a database in one transaction.
  *
- * Shape    at first all, or `most`. A row that the database refuses is searched for by halves; what
+ * Shape    at first all, or `most`. A row that the store refuses is searched for by halves; what
  *          was taken is committed and not tried again. After the first all the rest is tried,
  *          after another twice as much as lay between the last two: one row among n costs log2(n)
  *          tries and one for the rest, and n refused ones cost n.

@@ -1,4 +1,4 @@
-#include "collector/stores/postgres/parts.h"
+#include "collector/stores/parts.h"
 
 #include <assert.h>
 
