@@ -6,6 +6,7 @@
 #   CI=true          a warning is an error
 #   PAGE=no          httpapi without the page, as where there is no Node.js
 #   KAFKA=no         collector without Kafka, and so without librdkafka
+#   REDIS=no         collector without Redis, and so without hiredis
 
 VERSION := $(file < VERSION)
 PYTHON  := /usr/bin/python3
@@ -27,9 +28,10 @@ BIN := $(if $(filter release,$(FLAVOUR)),build,$(OUT))
 
 # What a build can do without: files that are called so, or lie there, are left out of it.
 KAFKA    ?= yes
-left_out := $(if $(filter no,$(KAFKA)),kafka% collector/stores/kafka/%)
-defined  := $(if $(filter no,$(KAFKA)),,-DHIGHWATER_KAFKA)
-export KAFKA # for deploy/deps
+REDIS    ?= yes
+left_out := $(if $(filter no,$(KAFKA)),kafka% collector/stores/kafka/%) $(if $(filter no,$(REDIS)),redis%)
+defined  := $(if $(filter no,$(KAFKA)),,-DHIGHWATER_KAFKA) $(if $(filter no,$(REDIS)),,-DHIGHWATER_REDIS)
+export KAFKA REDIS # for deploy/deps
 
 # What is built from what. A library is asked for when a command runs, not when this file is read:
 # on a new machine pkg-config comes only with `make deps`.
@@ -37,7 +39,7 @@ PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
 space          := $(subst ,, )
 collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c \
-                  $(if $(filter no,$(KAFKA)),,rdkafka)
+                  $(if $(filter no,$(KAFKA)),,rdkafka) $(if $(filter no,$(REDIS)),,hiredis)
 devicesim_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c
 httpapi_LIBS   := libmosquitto libpq libuv libxxhash zlib libssl libcrypto
 ALL_LIBS       := $(sort $(collector_LIBS) $(devicesim_LIBS) $(httpapi_LIBS))

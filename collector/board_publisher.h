@@ -38,6 +38,7 @@ struct board_publisher_config {
     /* Everything that was received up to this time, itself included, is in the windows or never
      * will be; INT64_MIN when that cannot be said. */
     int64_t (*settled_until_us)(void *user, int64_t now_us);
+    int64_t (*turn)(void *user); /* NULL = 0 */
     /* Appends the members of the status, `"state":"live",...` without braces. */
     void (*put_status)(void *user, struct buffer *out);
     void (*on_shown)(void *user); /* boards with all that the last load brought are out */
@@ -47,6 +48,7 @@ struct board_publisher_config {
 struct board_copy {
     bool is_current; /* the windows have not changed it since */
     bool is_exact;
+    int64_t as_of_us;
     int64_t generation;      /* 0 = nobody may rely on it */
     int64_t last_generation; /* of all that were published */
     size_t count;
@@ -130,6 +132,9 @@ void board_publisher_put_metrics(const struct board_publisher *publisher, struct
 
 /* A line for each reason why boards do not come to where they should, or not all. */
 void board_publisher_put_faults(const struct board_publisher *publisher, struct buffer *out);
+
+/* And one for each that does not keep us from being ready. */
+void board_publisher_put_remarks(const struct board_publisher *publisher, struct buffer *out);
 
 /* And one for each sink that is not connected. */
 void board_publisher_put_away(const struct board_publisher *publisher, struct buffer *out);

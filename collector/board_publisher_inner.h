@@ -26,6 +26,9 @@ const char *board_publisher_key(struct board_publisher *publisher, uint32_t rank
 
 void board_publisher_make(struct board_publisher *publisher, int64_t as_of_us);
 
+/* What was last published of this board, once more, for one sink. */
+void board_publisher_repeat(struct board_publisher *publisher, struct sink *sink, size_t board);
+
 /* Nobody may rely on what was published any longer. */
 void board_publisher_disown(struct board_publisher *publisher);
 
@@ -48,10 +51,14 @@ bool board_publisher_is_speaking(const struct board_publisher *publisher);
  * vouches for. */
 bool board_publisher_put(struct board_publisher *publisher, const struct sink_item *item);
 
+/* The same for one. */
+bool board_publisher_put_into(struct board_publisher *publisher, struct sink *sink,
+                              const struct sink_item *item);
+
 void board_publisher_hold(struct board_publisher *publisher);
 void board_publisher_flush(struct board_publisher *publisher);
 
-/* What the first sink lacks is made again. */
+/* What the first sink lacks is made again; another gets what was published. */
 void board_publisher_retry(struct board_publisher *publisher);
 
 #endif

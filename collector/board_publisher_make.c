@@ -61,45 +61,66 @@ static void keep_copy(const struct board_publisher *publisher, struct board_copy
     copy->is_current = true;
 }
 
-static bool put(struct board_publisher *publisher, const struct board_copy *copy,
-                const struct board_head *head, size_t count)
+/* Writes what the copy has, and says it as an item. */
+static struct sink_item item_of(struct board_publisher *publisher, const struct board_copy *copy,
+                                struct board_head *head)
 {
-    const struct sink_item item = {.what = SINK_BOARD,
-                                   .board = (size_t)(copy - publisher->copies),
-                                   .key = buffer_text(&publisher->key),
-                                   .bytes = &publisher->payload,
-                                   .head = head,
-                                   .entries = publisher->named,
-                                   .entry_count = count};
+    const struct board_publisher_config *config = &publisher->config;
+    const struct windows *windows = config->windows;
+    size_t board = (size_t)(copy - publisher->copies);
+    uint32_t ranking = (uint32_t)(board / windows->interval_count);
+    uint32_t interval = (uint32_t)(board % windows->interval_count);
+    const struct staircase_kind *kind = &windows->kinds[ranking];
+    size_t size = reading_size(config->features->count);
 
-    return board_publisher_put(publisher, &item);
+    *head = (struct board_head){.feature = config->features->names[kind->feature],
+                                .interval = config->intervals->items[interval].name,
+                                .order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST,
+                                .as_of_us = copy->as_of_us,
+                                .generation = copy->last_generation,
+                                .is_exact = copy->is_exact};
+    for (size_t i = 0; i < copy->count; i++)
+        publisher->named[i] = (struct board_entry){
+            .device_id = windows_device_id(windows, copy->devices[i]),
+            .reading = (const struct reading *)(const void *)(copy->readings + i * size)};
+    buffer_clear(&publisher->payload);
+    board_write(&publisher->payload, config->features, head, publisher->named, copy->count);
+    return (struct sink_item){.what = SINK_BOARD,
+                              .board = board,
+                              .key = board_publisher_key(publisher, ranking, interval),
+                              .bytes = &publisher->payload,
+                              .head = head,
+                              .entries = publisher->named,
+                              .entry_count = copy->count};
 }
 
 static void publish_board(struct board_publisher *publisher, uint32_t ranking, uint32_t interval,
                           size_t count, bool is_exact, int64_t as_of_us)
 {
-    const struct windows *windows = publisher->config.windows;
-    const struct staircase_kind *kind = &windows->kinds[ranking];
     struct board_copy *copy = copy_of(publisher, ranking, interval);
-    const struct board_head head = {.feature = publisher->config.features->names[kind->feature],
-                                    .interval = publisher->config.intervals->items[interval].name,
-                                    .order = kind->sign > 0 ? ORDER_HIGHEST : ORDER_LOWEST,
-                                    .as_of_us = as_of_us,
-                                    .generation = ++copy->last_generation,
-                                    .is_exact = is_exact};
+    struct board_head head;
+    struct sink_item item;
 
-    for (size_t i = 0; i < count; i++)
-        publisher->named[i] = (struct board_entry){
-            .device_id = windows_device_id(windows, publisher->entries[i].device),
-            .reading = publisher->entries[i].reading};
-    FAILPOINT("board_publish");
-    buffer_clear(&publisher->payload);
-    board_write(&publisher->payload, publisher->config.features, &head, publisher->named, count);
-    board_publisher_key(publisher, ranking, interval);
+    copy->last_generation++;
+    copy->as_of_us = as_of_us;
     copy->is_exact = is_exact;
-    copy->generation = put(publisher, copy, &head, count) && is_exact ? head.generation : 0;
     keep_copy(publisher, copy, count);
+    FAILPOINT("board_publish");
+    item = item_of(publisher, copy, &head);
+    copy->generation = board_publisher_put(publisher, &item) && is_exact ? head.generation : 0;
     publisher->boards_published++;
+}
+
+void board_publisher_repeat(struct board_publisher *publisher, struct sink *sink, size_t board)
+{
+    const struct board_copy *copy = &publisher->copies[board];
+    struct board_head head;
+    struct sink_item item;
+
+    if (!copy->is_current)
+        return; /* the next one is on its way */
+    item = item_of(publisher, copy, &head);
+    board_publisher_put_into(publisher, sink, &item);
 }
 
 void board_publisher_make(struct board_publisher *publisher, int64_t as_of_us)

@@ -1,6 +1,8 @@
 /* The sinks: what they are given, and what they say. */
 #include "collector/board_publisher_inner.h"
 
+#include "shared/base/timestamp.h"
+
 #include <string.h>
 
 static const struct sinks *sinks_of(const struct board_publisher *publisher)
@@ -28,14 +30,22 @@ bool board_publisher_is_speaking(const struct board_publisher *publisher)
     return is_taken && publisher->is_complete;
 }
 
+bool board_publisher_put_into(struct board_publisher *publisher, struct sink *sink,
+                              const struct sink_item *item)
+{
+    struct sink_item ours = *item;
+
+    ours.turn = publisher->config.turn ? publisher->config.turn(publisher->config.user) : 0;
+    return sink_is_ready(sink) && sink_put(sink, &ours);
+}
+
 bool board_publisher_put(struct board_publisher *publisher, const struct sink_item *item)
 {
     const struct sinks *sinks = sinks_of(publisher);
     bool is_put = false;
 
     for (size_t i = 0; i < sinks->count; i++) {
-        struct sink *sink = sinks->items[i];
-        bool is_there = sink_is_ready(sink) && sink_put(sink, item);
+        bool is_there = board_publisher_put_into(publisher, sinks->items[i], item);
 
         if (i == 0)
             is_put = is_there;
@@ -55,25 +65,62 @@ void board_publisher_flush(struct board_publisher *publisher)
         sink_flush(sinks_of(publisher)->items[i]);
 }
 
-void board_publisher_retry(struct board_publisher *publisher)
+static void retry_first(struct board_publisher *publisher, const struct sink *sink)
 {
-    const struct sinks *sinks = sinks_of(publisher);
-
-    for (size_t i = 0; i < board_publisher_count(publisher) && sinks->count > 0; i++) {
-        if (!sink_lacks(sinks->items[0], i))
+    for (size_t i = 0; i < board_publisher_count(publisher); i++) {
+        if (!sink_lacks(sink, i))
             continue;
         publisher->copies[i].is_current = false;
         board_publisher_note_news(publisher);
     }
 }
 
+/* What was published holds as long as nothing is unsettled: a board that we do not know to be right
+ * now must not live on because we do. */
+static bool holds(const struct board_publisher *publisher)
+{
+    int64_t settled_us =
+        publisher->config.settled_until_us(publisher->config.user, timestamp_now());
+
+    return publisher->is_complete && settled_us != INT64_MIN;
+}
+
+static void repeat(struct board_publisher *publisher, struct sink *sink, bool all)
+{
+    if (!holds(publisher))
+        return;
+    sink_hold(sink);
+    for (size_t i = 0; i < board_publisher_count(publisher); i++) {
+        if (all || sink_lacks(sink, i))
+            board_publisher_repeat(publisher, sink, i);
+    }
+    sink_flush(sink);
+}
+
+void board_publisher_retry(struct board_publisher *publisher)
+{
+    const struct sinks *sinks = sinks_of(publisher);
+
+    for (size_t i = 0; i < sinks->count; i++) {
+        if (i == 0)
+            retry_first(publisher, sinks->items[i]);
+        else
+            repeat(publisher, sinks->items[i], false);
+    }
+}
+
 /* ---- what they tell --------------------------------------------------------------------------- */
 
-static void on_ready(void *user)
+static void on_ready(void *user, const struct sink *sink)
 {
     struct board_publisher *publisher = user;
+    const struct sinks *sinks = sinks_of(publisher);
 
-    for (size_t i = 0; i < board_publisher_count(publisher); i++)
+    for (size_t i = 1; i < sinks->count; i++) {
+        if (sinks->items[i] == sink)
+            repeat(publisher, sinks->items[i], true);
+    }
+    for (size_t i = 0; sink == sinks->items[0] && i < board_publisher_count(publisher); i++)
         publisher->copies[i].is_current = false;
     board_publisher_note_news(publisher);
     board_publisher_update(publisher);
@@ -157,4 +204,10 @@ void board_publisher_put_away(const struct board_publisher *publisher, struct bu
 {
     for (size_t i = 0; i < sinks_of(publisher)->count; i++)
         sink_put_away(sinks_of(publisher)->items[i], out);
+}
+
+void board_publisher_put_remarks(const struct board_publisher *publisher, struct buffer *out)
+{
+    for (size_t i = 0; i < sinks_of(publisher)->count; i++)
+        sink_put_remarks(sinks_of(publisher)->items[i], out);
 }

@@ -57,6 +57,7 @@ static void on_request(void *user, struct server_request *request)
             buffer_put_text(&body, "ready\n");
         else
             status = 503;
+        board_publisher_put_remarks(view.publisher, &body);
     } else {
         status = 404;
         buffer_put_text(&body, "/metrics, /healthz, /readyz\n");

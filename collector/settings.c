@@ -18,7 +18,7 @@ static const struct program program = {
     .epilogue =
         "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
         "with status 0.\nA second signal ends it at once; the broker keeps what was not "
-        "acknowledged.\nSIGHUP reads certificates again.\n"
+        "acknowledged.\nSIGHUP reads certificates again, and Redis's password.\n"
         "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the "
         "end "
         "came before\neverything was committed; 2 for a wrong setting."};

@@ -33,6 +33,12 @@ struct settings {
     const char *mqtt_key_file;
     const char *mqtt_password_file;
     const char *mqtt_version;
+    const char *redis_url;
+    const char *redis_ca_file;
+    const char *redis_cert_file;
+    const char *redis_key_file;
+    const char *redis_password_file;
+    int64_t redis_expiry_us;
     const char *collector_id;
     const char *client_id;
     const char *subscribe;

@@ -59,6 +59,46 @@ const struct option settings_table[] = {
      .value_name = "VERSION",
      .help = MQTT_VERSION_HELP},
 
+    /* boards for others */
+    {.name = "redis-url",
+     .kind = OPTION_URL,
+     .target = &settings_given.redis_url,
+     .fallback = "",
+     .value_name = "URL",
+     .help = "boards go to this Redis or Valkey, too (docs/REDIS.md):\n"
+             "redis://[[user]:password@]host[:port][/database],\nrediss://..., or "
+             "unix:///path[?db=database]; empty = to none"},
+    {.name = "redis-ca-file",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.redis_ca_file,
+     .value_name = "FILE",
+     .help = "rediss: certificates to trust, instead of the system's"},
+    {.name = "redis-cert-file",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.redis_cert_file,
+     .value_name = "FILE",
+     .help = "rediss: our own certificate"},
+    {.name = "redis-key-file",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.redis_key_file,
+     .value_name = "FILE",
+     .help = "rediss: the key of our own certificate"},
+    {.name = "redis-password-file",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.redis_password_file,
+     .value_name = "FILE",
+     .help = "the password, instead of one in REDIS_URL; read again at\neach connect, and with "
+             "SIGHUP"},
+    {.name = "redis-expiry",
+     .kind = OPTION_DURATION,
+     .target = &settings_given.redis_expiry_us,
+     .fallback = "60s",
+     .least = 5e6,
+     .most = 366 * 86400e6,
+     .value_name = "TIME",
+     .help = "a board that no collector renews is gone from there after\nthis; they are renewed "
+             "three times as often"},
+
     /* who we are, and what we read */
     {.name = "collector-id",
      .kind = OPTION_TEXT,

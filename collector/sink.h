@@ -5,10 +5,11 @@
  *          under it replaces what was there, and stays; a line (SINK_LINE) does not stay.
  *          A sink is off until it is joined, and ready when the keys are ours on this connection. It
  *          takes the status first, then boards: sink_takes_boards().
- *          on_ready says that what was put before may be gone, so that all is put again. What could not
+ *          on_ready says that what was put before may be gone, so that it is put again. What could not
  *          be put, or was refused later (on_lacking), is not vouched for by the status.
- * Several  the first sink is the one whose boards the status vouches for; what another lacks it gets
- *          with the board's next change or its own on_ready, and nobody waits for it.
+ * Several  the first sink is the one whose boards the status vouches for, and on its on_ready they are
+ *          made anew. What another lacks it gets as it was published last, within a second, as long as
+ *          that holds; nobody waits for it, and its faults are remarks: we are ready without it.
  * Errors   told by sink_put_faults(); a sink tries again by itself for as long as it takes. Nothing is
  *          queued: the next board replaces the last.
  * Owner    sinks_open() allocates, sink_close() ends one, sinks_free() frees them after that. What an
@@ -36,6 +37,7 @@ enum sink_what { SINK_STATUS, SINK_BOARD, SINK_LINE };
 struct sink_item {
     enum sink_what what;
     size_t board; /* its number, from 0 */
+    int64_t turn; /* of this collector's id: what an earlier one puts is older */
     const char *key;
     const struct buffer *bytes;
     const struct board_head *head; /* of a board, for who does not want it as JSON: */
@@ -52,14 +54,15 @@ struct sink_config {
 
 /* What a sink tells, and asks. */
 struct sink_events {
-    void (*on_ready)(void *user);
+    void (*on_ready)(void *user, const struct sink *sink);
     void (*on_taking)(void *user); /* it may take boards from now on */
     void (*on_lacking)(void *user, const struct sink *sink, size_t board);
     bool (*is_kept)(void *user, const char *key); /* a board of ours, as the settings are now */
 };
 
 struct sink_kind {
-    bool (*is_wanted)(const struct settings *settings); /* NULL = always */
+    const char *setting; /* that says where it is; empty = it is not wanted */
+    const char *(*url)(const struct settings *settings);
     struct sink *(*open)(const struct sink_config *config, char *error, size_t error_bytes);
     void (*close)(struct sink *sink, void (*on_closed)(void *user));
     void (*free)(struct sink *sink);
@@ -80,6 +83,7 @@ struct sink_kind {
     uint64_t (*takeovers)(const struct sink *sink);
     void (*put_away)(const struct sink *sink, struct buffer *out);
     void (*put_faults)(const struct sink *sink, struct buffer *out);
+    void (*put_remarks)(const struct sink *sink, struct buffer *out); /* NULL = none ever */
     void (*put_metrics)(const struct sink *sink, struct buffer *out);
     void (*put_status)(const struct sink *sink, struct buffer *out);
 };
@@ -98,10 +102,11 @@ struct sinks {
 };
 
 extern const struct sink_kind sink_mqtt;
+extern const struct sink_kind sink_redis;
 
-/* Those that the settings want. False when a setting proves not legal; `error` says which. */
-bool sinks_open(struct sinks *sinks, const struct sink_config *config, char *error,
-                size_t error_bytes);
+/* Those that the settings want. NULL, or the kind whose setting proves not legal; `error` says what is. */
+const struct sink_kind *sinks_open(struct sinks *sinks, const struct sink_config *config,
+                                   char *error, size_t error_bytes);
 void sinks_free(struct sinks *sinks);
 
 /* Once, before it is joined. */
@@ -173,7 +178,7 @@ static inline bool sink_takes_boards(const struct sink *sink)
     return sink->kind->takes_boards(sink);
 }
 
-/* It refused the board when it was put last, and may take it now. */
+/* It refused the board when it was put last, and may take it now; or it wants it once more. */
 static inline bool sink_lacks(const struct sink *sink, size_t board)
 {
     return sink->kind->lacks(sink, board);
@@ -201,6 +206,13 @@ static inline void sink_put_away(const struct sink *sink, struct buffer *out)
 static inline void sink_put_faults(const struct sink *sink, struct buffer *out)
 {
     sink->kind->put_faults(sink, out);
+}
+
+/* A line for each thing that is wrong with it and does not keep us from being ready. */
+static inline void sink_put_remarks(const struct sink *sink, struct buffer *out)
+{
+    if (sink->kind->put_remarks)
+        sink->kind->put_remarks(sink, out);
 }
 
 static inline void sink_put_metrics(const struct sink *sink, struct buffer *out)

@@ -133,6 +133,13 @@ static int64_t settled_until_us(void *user, int64_t now_us)
     return ingest_settled_until_us(&c->ingest, now_us);
 }
 
+static int64_t turn(void *user)
+{
+    struct collector *c = user;
+
+    return store_turn(c->store);
+}
+
 static enum broker_memory broker_memory(void *user, uint64_t since_ms)
 {
     struct collector *c = user;
@@ -243,12 +250,10 @@ static void open_sinks(struct collector *c)
                                                       c->windows.interval_count,
                                        .started_at_us = c->started_at_us};
     char error[256];
+    const struct sink_kind *failed = sinks_open(&c->sinks, &config, error, sizeof(error));
 
-    if (!sinks_open(&c->sinks, &config, error, sizeof(error))) {
-        log_error("%s",
-                  error); /* the source has the same URL, which was read before; not reached */
-        exit(1);
-    }
+    if (failed)
+        exit(settings_reject_url(failed->setting, failed->url(&c->settings), error));
 }
 
 void wiring_start_boards(struct collector *c)
@@ -263,6 +268,7 @@ void wiring_start_boards(struct collector *c)
                                                   .started_at_us = c->started_at_us,
                                                   .user = c,
                                                   .settled_until_us = settled_until_us,
+                                                  .turn = turn,
                                                   .put_status = put_status,
                                                   .on_shown = on_shown};
 

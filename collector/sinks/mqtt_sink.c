@@ -228,7 +228,14 @@ static void close_sink(struct sink *sink, void (*on_closed)(void *user))
     mqtt_link_close(&m->link, on_link_closed);
 }
 
-const struct sink_kind sink_mqtt = {.open = open_sink,
+static const char *url(const struct settings *settings)
+{
+    return settings->mqtt_url;
+}
+
+const struct sink_kind sink_mqtt = {.setting = "mqtt-url",
+                                    .url = url,
+                                    .open = open_sink,
                                     .close = close_sink,
                                     .free = free_sink,
                                     .identify = identify,

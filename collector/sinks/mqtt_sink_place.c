@@ -38,7 +38,7 @@ static void speak_if_new(struct mqtt_sink *m)
         m->boards[i].is_retained = false;
         permit_begin(&m->boards[i].permit);
     }
-    m->sink.events->on_ready(m->sink.user);
+    m->sink.events->on_ready(m->sink.user, &m->sink);
 }
 
 /* While we are silent there is no last will either: it would replace the other's status. */

@@ -378,3 +378,16 @@ void *tls_client_context(const struct tls_client *tls)
 {
     return tls->context;
 }
+
+void *tls_client_new_connection(struct tls_client *tls)
+{
+    SSL *ssl = SSL_new(tls->context);
+
+    if (!ssl || (!resolve_is_numeric(tls->host) && SSL_set_tlsext_host_name(ssl, tls->host) != 1)) {
+        fprintf(stderr, "out of memory: no TLS\n");
+        abort();
+    }
+    SSL_set_connect_state(ssl);
+    tls_client_begin(tls);
+    return ssl;
+}

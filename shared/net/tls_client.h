@@ -40,6 +40,10 @@ void tls_client_free(struct tls_client *tls);
 /* The SSL_CTX. */
 void *tls_client_context(const struct tls_client *tls);
 
+/* For who speaks TLS without a library of his own: an SSL that is about to connect and says for which
+ * host; to be freed by SSL_free(). It begins a connection. */
+void *tls_client_new_connection(struct tls_client *tls);
+
 /* A connection begins: forgets what was seen of the one before. */
 void tls_client_begin(struct tls_client *tls);
 

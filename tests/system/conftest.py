@@ -33,6 +33,7 @@ from edge_fleet import EdgeFleet  # noqa: E402
 from http_tools import PlayedCollector  # noqa: E402
 from kafka import kafka, kafka_cluster, kafka_server, mock_kafka  # noqa: E402, F401
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
+from private_redis import PrivateRedis  # noqa: E402
 from servers import (  # noqa: E402
     LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, share_ports, until,
 )
@@ -169,6 +170,15 @@ def broker(area: Path, logs: Path) -> Iterator[PrivateBroker]:
     """A broker of its own, with the repository's mosquitto.conf."""
     home = Path(tempfile.mkdtemp(dir=area, prefix="broker-"))
     server = PrivateBroker(home, log=logs / "broker.log")
+    server.start()
+    yield server
+    server.kill9()
+
+
+@pytest.fixture
+def redis_server(area: Path, logs: Path) -> Iterator[PrivateRedis]:
+    """A Redis of its own, or a Valkey; nothing is in it."""
+    server = PrivateRedis(Path(tempfile.mkdtemp(dir=area, prefix="redis-")), log=logs / "redis.log")
     server.start()
     yield server
     server.kill9()

@@ -21,7 +21,8 @@ struct fake_sink {
     size_t statuses;
     size_t lines;
     char last_key[64];
-    size_t last_count; /* of entries */
+    size_t last_count;       /* of entries */
+    int64_t last_generation; /* of a board */
 };
 
 struct test {
@@ -32,7 +33,8 @@ struct test {
     struct sinks sinks;
     struct board_publisher publisher;
     uv_loop_t loop;
-    int64_t as_of_us; /* of the last boards */
+    int64_t as_of_us;   /* of the last boards */
+    int64_t settled_us; /* INT64_MIN: tests say themselves what is reached */
 };
 
 static struct fake_sink *fake(struct sink *sink)
@@ -50,6 +52,8 @@ static bool put(struct sink *sink, const struct sink_item *item)
     f->statuses += item->what == SINK_STATUS;
     f->lines += item->what == SINK_LINE;
     f->last_count = item->entry_count;
+    if (item->what == SINK_BOARD)
+        f->last_generation = item->head->generation;
     return item->what != SINK_BOARD || !f->is_full;
 }
 
@@ -86,9 +90,10 @@ static const struct sink_kind kind = {.put = put,
 
 static int64_t settled_until_us(void *user, int64_t now_us)
 {
-    (void)user;
+    const struct test *t = user;
+
     (void)now_us;
-    return INT64_MIN; /* tests say themselves what is reached */
+    return t->settled_us;
 }
 
 static void put_status(void *user, struct buffer *out)
@@ -117,6 +122,7 @@ static int setup(void **state)
     char error[128];
 
     assert_non_null(t);
+    t->settled_us = INT64_MIN;
     fixture_setup((void **)&t->windows);
     fixture_add_devices(t->windows);
     config.windows = &t->windows->windows;
@@ -167,7 +173,7 @@ static void step(struct test *t)
 static void become_ready(struct test *t, size_t sink)
 {
     t->fakes[sink].is_ready = true;
-    t->fakes[sink].sink.events->on_ready(t->fakes[sink].sink.user);
+    t->fakes[sink].sink.events->on_ready(t->fakes[sink].sink.user, &t->fakes[sink].sink);
 }
 
 static size_t vouched(const struct test *t)
@@ -198,11 +204,32 @@ static void test_board_publisher__a_sink_gets_all_boards_when_it_is_ready(void *
     assert_int_equal(t->fakes[0].boards, BOARDS);
     assert_true(t->fakes[0].statuses > 0);
     assert_int_equal(vouched(t), BOARDS);
+    t->settled_us = t->as_of_us;
     become_ready(t, 1);
-    t->as_of_us += BOARD_GRID_US;
-    board_publisher_reach(&t->publisher, t->as_of_us);
     assert_int_equal(t->fakes[1].boards, BOARDS);
     assert_true(t->fakes[1].statuses > 0);
+    assert_int_equal(t->fakes[0].boards, BOARDS); /* which are the same, and not made anew for it */
+    assert_int_equal(t->fakes[1].last_generation, t->fakes[0].last_generation);
+}
+
+static void test_board_publisher__what_another_lacks_it_gets_as_long_as_it_holds(void **state)
+{
+    struct test *t = *state;
+
+    become_ready(t, 0);
+    become_ready(t, 1);
+    step(t);
+    t->fakes[1].lacking = 2;
+    board_publisher_retry(&t->publisher); /* a batch is under way, or the database is away */
+    assert_int_equal(t->fakes[1].boards, BOARDS);
+    t->settled_us = t->as_of_us;
+    board_publisher_retry(&t->publisher);
+    assert_int_equal(t->fakes[1].boards, BOARDS + 1);
+    assert_int_equal(t->fakes[1].last_generation, t->publisher.copies[2].generation);
+    assert_int_equal(t->fakes[0].boards, BOARDS);
+    board_publisher_set_complete(&t->publisher, false);
+    board_publisher_retry(&t->publisher);
+    assert_int_equal(t->fakes[1].boards, BOARDS + 1);
 }
 
 static void test_board_publisher__a_board_says_what_is_on_it_and_where_it_belongs(void **state)
@@ -276,6 +303,7 @@ int main(void)
         PUBLISHER_TEST(
             test_board_publisher__what_another_sink_does_not_take_is_vouched_for_all_the_same),
         PUBLISHER_TEST(test_board_publisher__what_was_refused_later_is_put_again),
+        PUBLISHER_TEST(test_board_publisher__what_another_lacks_it_gets_as_long_as_it_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
