@@ -25,7 +25,8 @@ from typing import Any
 
 import psycopg2
 
-from kafka import Record, client, new_topic, produce
+from kafka import Record, client, consume, new_topic, produce
+from kafka_topic import reading_of
 from oracle import FEATURES, INTERVAL_SECONDS, Reading, board_by_sql, board_of_json, now_us, stored_readings, to_text, to_us
 from published import content_hash
 from servers import LOOPBACK, Program, free_port, patience, until
@@ -179,6 +180,19 @@ class Group:
             return next((group.broker.id for group in groups), 0)
 
         return until(found, 60, "the group has a coordinator")
+
+    def positions(self) -> dict[int, int]:
+        """Where the database says that each partition of the topic stands."""
+        rows = self.stack.database.rows(
+            "SELECT partition, coalesce(next, 0) FROM positions WHERE group_id = %s AND topic = %s", (self.name, self.topic)
+        )
+        return dict(rows)
+
+    def expect_what_is_left(self) -> None:
+        """From now on only what is in the tables or still in the topic is expected to be in the tables."""
+        records = [r for r in consume(self.server, self.topic) if r.value not in self.poison]
+        kept = {*stored_readings(self.stack.database), *map(reading_of, records)}
+        self.readings = [one for one in self.readings if one in kept]
 
     # --- Verdict
 
