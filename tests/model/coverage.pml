@@ -8,6 +8,10 @@
  *
  * Time     `commits` counts the readings that are committed, and is the clock: "as of T" covers the
  *          commits 1..T. Reading r is bit r-1 of a set. No two clocks are ever compared.
+ * Log      which collector may store which reading is nowhere asked: a partition that moves from one to another
+ *          changes nothing here. What a log adds (-DFENCED) is a batch that was committed, and of which its
+ *          collector never hears: the next try is fenced (fence.pml). Then it shows no boards until it has
+ *          loaded, from then on.
  * Says     a board answer as of T holds the readings that were committed until T, and no others
  *          (assert in weigh)
  *          while some heard collector is live and no unheard one is, boards finally answer
@@ -34,7 +38,8 @@
  *   -DCOUNTER_NOT_IN_TRANSACTION  -DSNAPSHOT_BEFORE_LOCK  -DNEWEST_AS_OF  -DAS_OF_RUNS_ON
  *   -DNO_COMMON_MOMENT (boards of different moments are called "as of the oldest")
  *   -DLOADED_FROM_TABLE (what a collector has loaded stands in its row, not in its status)
- *   -DKEEPS_WINDOWS (with GHOST, as TURN_NOT_COMPARED)
+ *   -DKEEPS_WINDOWS (with GHOST, as TURN_NOT_COMPARED)  -DFENCED_WITHOUT_LOAD (with FENCED)
+ *   -DOLD_LOAD_COUNTS (so, too: a load that had begun before goes on)
  */
 #ifndef N
 #define N 2
@@ -63,7 +68,8 @@ byte commits;
 byte turn[N], batches[N];
 byte stored_until[N]; /* BY_CLOCK */
 bool is_locked[N];
-mtype:tx = {NONE, OPEN, DONE}; /* the batch under way: may commit; has, and its tag is on the way */
+/* The batch under way: may commit; has, and its tag is on the way; has, and the tag is lost. */
+mtype:tx = {NONE, OPEN, DONE, UNHEARD};
 mtype:tx tx[N] = NONE;
 byte begun_at[N]; /* arrival of the batch */
 byte reading[N];  /* its number, once committed */
@@ -72,6 +78,7 @@ byte reading[N];  /* its number, once committed */
 mtype:life = {DOWN, LOADING, LIVE};
 mtype:life life[N] = DOWN;
 byte window[N], loaded_at[N];
+bool is_void[N]; /* what the load under way has read */
 byte since[N]; /* the window is what it is since this moment */
 counts loaded[N];
 byte starts = STARTS;
@@ -133,7 +140,7 @@ inline end_process(c) /* killed or stopped: the lock falls once the server has e
     life[c] = DOWN;
     d_step { window[c] = 0; since[c] = 0; loaded_at[c] = 0; clear_counts(loaded[c]) }
     if
-    :: tx[c] == DONE -> end_batch(c)
+    :: tx[c] == DONE || tx[c] == UNHEARD -> end_batch(c)
     :: else
     fi;
     is_locked[c] = (tx[c] == OPEN)
@@ -161,6 +168,17 @@ end:
 #endif
            end_batch(c)
        }
+#ifdef FENCED
+    :: atomic { life[c] == LIVE && tx[c] == UNHEARD -> /* on_fenced */
+#ifndef FENCED_WITHOUT_LOAD
+           life[c] = LOADING;
+#ifndef OLD_LOAD_COUNTS
+           is_void[c] = true;
+#endif
+#endif
+           end_batch(c)
+       }
+#endif
     :: atomic { life[c] != DOWN -> end_process(c) } /* kill -9 */
 #ifdef GHOST
     :: atomic { life[c] == LIVE && tx[c] == NONE && !ghost[c].is_there && is_heard[c] && starts > 0 ->
@@ -218,6 +236,9 @@ end:
 #endif
                   if
                   :: life[c] == LIVE -> tx[c] = DONE; reading[c] = commits
+#ifdef FENCED
+                  :: life[c] == LIVE -> tx[c] = UNHEARD
+#endif
                   :: else -> end_batch(c); is_locked[c] = false
                   fi
            :: end_batch(c); /* rolled back */
@@ -237,6 +258,7 @@ end:
 
 inline take_snapshot()
 {
+    is_void[c] = false;
     snapshot = FIRST(commits);
     at = commits;
     then.n[0] = batches[0];
@@ -250,7 +272,7 @@ inline finish_load()
 {
     atomic { /* loaded; unless the process has died meanwhile */
         if
-        :: life[c] != DOWN && turn[c] == in_turn ->
+        :: life[c] != DOWN && turn[c] == in_turn && !is_void[c] ->
                window[c] = window[c] | snapshot;
                since[c] = (at > since[c] -> at : since[c]);
 #ifdef BY_CLOCK

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh: checks the two models with Spin, one line for each run; exit 1 when one does not end as it must.
+# run.sh: checks the models with Spin, one line for each run; exit 1 when one does not end as it must.
 #
 #   run.sh quick | all [WORD]     the runs that take seconds, or all of them; only those whose line has WORD
 #   run.sh trace gate.pml "-DM=2 -DIGNORE_EPOCH"     the shortest counterexample, a line for each step
@@ -55,6 +55,22 @@ quick fails coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DAS_OF_RUNS
 quick fails coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DLOADED_FROM_TABLE
 quick fails coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DGHOST -DTURN_NOT_COMPARED
 quick fails coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DGHOST -DKEEPS_WINDOWS
+quick holds coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DFENCED
+slow  holds coverage.pml safety   -DN=2 -DK=3 -DSTARTS=3 -DBREAKS=1 -DFENCED
+slow  holds coverage.pml liveness -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DFENCED
+quick fails coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DFENCED -DFENCED_WITHOUT_LOAD
+quick fails coverage.pml safety   -DN=2 -DK=2 -DSTARTS=3 -DBREAKS=0 -DFENCED -DOLD_LOAD_COUNTS
+quick holds fence.pml    safety   -DK=3 -DMOVES=2 -DKILLS=1
+slow  holds fence.pml    safety   -DK=3 -DMOVES=3 -DKILLS=2 -DUNHEARD=2
+quick holds fence.pml    liveness -DK=2 -DMOVES=2 -DKILLS=1
+quick fails fence.pml    liveness -DK=2 -DMOVES=2 -DKILLS=0 -DTRIES_ON
+quick fails fence.pml    safety   -DNO_FENCE
+quick fails fence.pml    safety   -DFENCE_BY_GROUP
+quick fails fence.pml    safety   -DLOOKS_FIRST
+quick fails fence.pml    safety   -DPOSITION_BESIDE
+quick fails fence.pml    safety   -DFENCED_WITHOUT_LOAD
+quick fails fence.pml    safety   -DLOADS_BEFORE_IT_ASKS
+quick fails fence.pml    safety   -DSEEKS_WITH_A_BATCH_IN_HAND
 RUNS
 }
 
