@@ -59,7 +59,7 @@ PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engin
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
                $(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard deploy/local/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
+PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
@@ -487,6 +487,10 @@ install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector 
 	@chmod 644 "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
 	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/mappings"
 	@install -m 644 deploy/mappings/*.json "$(DESTDIR)$(PREFIX)/share/highwater/mappings"
+	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/cassandra"
+	@install -m 644 deploy/cassandra/*.py deploy/cassandra/schema.cql VERSION "$(DESTDIR)$(PREFIX)/share/highwater/cassandra"
+	@chmod 755 "$(DESTDIR)$(PREFIX)/share/highwater/cassandra/highwater_cassandra.py"
+	@ln -sf ../share/highwater/cassandra/highwater_cassandra.py "$(DESTDIR)$(PREFIX)/bin/highwater-cassandra"
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz

@@ -85,6 +85,8 @@ def test_metrics_are_in_the_documents_and_the_programs():
     exported = {name for name in exported if not re.search(r"_(bucket|sum|count)$", name)}
     listed = set(re.findall(r"^\| `(\w+)`", (CLONE / "docs/METRICS.md").read_text(), re.MULTILINE))
     assert {name for name in listed if name.startswith("highwater_")} == exported
+    consumer = (CLONE / "deploy/cassandra/metrics.py").read_text()
+    exported |= {"highwater_cassandra_" + name for name in re.findall(r'^    "(\w+)": \("(?:counter|gauge)"', consumer, re.MULTILINE)}
     said = {name for document in files_of(".md") for name in re.findall(r"\bhighwater_\w+[a-z]\b", (CLONE / document).read_text())}
     assert {name for name in said if re.search(r"_(total|seconds|bytes|up)$", name)} <= exported
 

@@ -1,0 +1,546 @@
+"""The consumer that writes into Cassandra (deploy/cassandra): its parts that need neither Cassandra nor Kafka."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from conftest import CLONE
+
+xxhash = pytest.importorskip("xxhash")
+HOME = CLONE / "deploy" / "cassandra"
+sys.path.append(str(HOME))
+
+import records  # noqa: E402
+import settings  # noqa: E402
+from batches import Gatherer, row_bytes  # noqa: E402
+from errors import FIRST_S, MOST_S, Kind, backoff_s, kind_of, name_of  # noqa: E402
+from metrics import METRICS, Metrics  # noqa: E402
+from progress import Progress  # noqa: E402
+from records import Headers, Refused, Row, Source, epoch_time, parse_time, read, read_headers  # noqa: E402
+from safety import Node, Promise, weakness  # noqa: E402
+from writer import Writer  # noqa: E402
+
+NOW_US = parse_time("2026-11-26T12:00:00Z")
+NO_HEADERS = Headers(None, None, None)
+STRANGER = Source(b"device_1", NO_HEADERS, NOW_US, NOW_US)
+
+
+def one(value, source=STRANGER):
+    found = read(value if isinstance(value, bytes) else json.dumps(value).encode(), source)
+    assert len(found) == 1
+    return found[0]
+
+
+# --- Records ---------------------------------------------------------------------------------------
+
+
+def test_a_record_of_ours_is_a_row_with_the_identity_of_its_header():
+    value = b'{"deviceId":"device_1","timestamp":"2026-11-26T11:59:59.123456Z","status":"ON","pressure":12.5,"seq":7}'
+    headers = read_headers([("identity", b"fedcba9876543210"), ("arrival", b"2026-11-26T12:00:00.000001Z"), ("topic", b"devices/device_1/readings")])
+    row = one(value, Source(b"device_1", headers, None, NOW_US))
+    day = parse_time("2026-11-26T00:00:00Z") // records.US_PER_DAY
+    time_us = (12 * 3600 - 1) * 1_000_000 + 123456
+    assert row == Row("device_1", day, time_us, 0xFEDCBA9876543210 - 2**64, NOW_US + 1, "ON", 7, {"pressure": 12.5})
+
+
+def test_the_identity_of_a_strangers_record_is_the_hash_of_its_object():
+    bare = b'{"temperature": 21.5}'
+    hashed = xxhash.xxh3_64_intdigest(bare)
+    expected = hashed - 2**64 if hashed >= 2**63 else hashed
+    for around in (bare, b" \n" + bare + b"\t", b"\xef\xbb\xbf" + bare, bare + b"\0"):
+        assert one(around).id == expected
+    assert one(b'{"temperature":21.5}').id != expected
+    # As reading_json_test.c has it of the collector's hash: XXH3 of 64 bits, without a seed.
+    assert xxhash.xxh3_64_intdigest(b"") == 0x2D06800538D394C2
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (None, NO_HEADERS),
+        ([("identity", b"123")], NO_HEADERS),
+        ([("identity", b"00000000000000zz"), ("arrival", b"yesterday"), ("other", b"x")], NO_HEADERS),
+        ([("identity", None), ("topic", b"a\0b")], NO_HEADERS),
+        ([("identity", b"000000000000000a"), ("identity", b"000000000000000B")], Headers(11, None, None)),
+        ([("identity", b"000000000000000a"), ("identity", b"odd")], Headers(10, None, None)),
+        ([("arrival", b"\xff\xfe")], NO_HEADERS),
+    ],
+)
+def test_odd_headers_are_none(headers, expected):
+    assert read_headers(headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"{", "not_json"),
+        (b"{'a':1}", "not_json"),
+        (b'{"t":NaN}', "not_json"),
+        (b'{"t":-Infinity}', "not_json"),
+        (b'{"t":1}{}', "trailing_bytes"),
+        (b"\xff\xfe{}", "invalid_utf8"),
+        (b"7", "not_an_object"),
+        (b'"text"', "not_an_object"),
+        (b"[]", "not_json"),
+        (b"[" * 100_000, "too_deep"),
+        (b'{"t":' + b"[" * 100_000, "too_deep"),
+        (b'{"t":1,"t":2}', "duplicate_member"),
+        (b'{"t":1e999}', "not_finite"),
+        (b'{"t":1' + b"0" * 400 + b"}", "not_finite"),
+        (b'{"t":1' + b"0" * 5000 + b"}", "not_json"),
+        (b'{"' + b"n" * 65 + b'":1}', "too_many_members"),
+        (json.dumps({f"f{i}": i for i in range(201)}).encode(), "too_many_members"),
+        (b'{"deviceId":"device_2","t":1}', "device_id_mismatch"),
+        (b'{"deviceId":7,"t":1}', "wrong_type"),
+        (b'{"timestamp":true,"t":1}', "wrong_type"),
+        (b'{"timestamp":"yesterday","t":1}', "bad_timestamp"),
+        (b'{"timestamp":"2026-02-30T00:00:00Z","t":1}', "bad_timestamp"),
+        (b'{"timestamp":"2026-11-26T12:02:00Z","t":1}', "timestamp_in_future"),
+        (b'{"timestamp":86400,"t":1}', "timestamp_too_old"),
+        (b'{"timestamp":1e300,"t":1}', "bad_timestamp"),
+        (b'{"status":"on"}', "unknown_status"),
+        (b'{"status":1}', "unknown_status"),
+        (b'{"seq":1}', "no_value"),
+        (b'{"text":"x","flag":true,"nothing":null}', "no_value"),
+        (b'{"t":1,"seq":-1}', "wrong_type"),
+        (b'{"t":1,"seq":1.5}', "wrong_type"),
+        (b'{"t":1,"seq":"1"}', "wrong_type"),
+        (b'{"t":1,"seq":1e400}', "wrong_type"),
+        (b'{"t":1,"seq":9007199254740993}', "wrong_type"),
+    ],
+)
+def test_what_is_no_reading_has_a_reason(value, reason):
+    (found,) = read(value, STRANGER)
+    assert isinstance(found, Refused) and found.reason == reason and found.detail
+
+
+@pytest.mark.parametrize("key", [b"a/b", b"a+", b"#", b"..", b"x" * 65, "a\u202eb".encode(), b"a\tb", b"\xff", b" \x7f"])
+def test_keys_that_are_no_ids_are_refused(key):
+    assert one({"t": 1}, STRANGER._replace(key=key)).reason == "bad_device_id"
+
+
+def test_without_a_key_the_payload_says_whose_it_is():
+    nameless = STRANGER._replace(key=None)
+    assert one({"deviceId": "Wetter-Süd 1", "t": 1}, nameless).device == "Wetter-Süd 1"
+    assert one({"t": 1}, nameless).reason == "bad_device_id"
+
+
+def test_members_that_are_no_numbers_are_left_out():
+    assert one({"t": 1, "on": True, "name": "x", "none": None, "deep": {"a": [1]}, "list": [2]}).features == {"t": 1.0}
+
+
+def test_a_time_that_is_missing_is_the_arrival_or_kafkas():
+    assert one({"t": 1}).time_us == NOW_US % records.US_PER_DAY
+    arrived = STRANGER._replace(headers=NO_HEADERS._replace(arrival_us=NOW_US - 5))
+    assert one({"t": 1}, arrived)[2:5:2] == ((NOW_US - 5) % records.US_PER_DAY, NOW_US - 5)
+    assert one({"t": 1}, STRANGER._replace(time_us=None)).reason == "bad_timestamp"
+
+
+@pytest.mark.parametrize(
+    ("text", "us"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1969-12-31 23:59:59.9999999", -1),
+        ("2026-11-26t12:00:00z", NOW_US),
+        ("2026-11-26T14:30:00+02:30", NOW_US),
+        ("2026-11-26T05:00:00-0700", NOW_US),
+        ("2026-11-26T13:00:00+01", NOW_US),
+        ("2026-11-26T12:00:00.5Z", NOW_US + 500_000),
+        ("2016-12-31T23:59:60Z", 1_483_228_800_000_000),
+    ],
+)
+def test_times_are_read_as_the_collector_does(text, us):
+    assert parse_time(text) == us
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026-11-26", "2026-11-26T12:00Z", "2026-11-26T24:00:00Z", "2026-11-26T12:60:00Z", "2026-11-26T12:00:60Z",
+     "2026-11-26T12:00:00.Z", "2026-11-26T12:00:00+24:00", "2026-11-26T12:00:00Zx", "٢٠٢٦-11-26T12:00:00Z", "0000-01-01T00:00:00Z"],
+)  # fmt: skip
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "us"),
+    [
+        (1790000000, 1790000000_000000), (1790000000.123456, 1790000000_123456), (1790000000123, 1790000000_123000),
+        (1790000000123.456, 1790000000_123456), (1790000000123456, 1790000000_123456), (1790000000123456789, 1790000000_123456),
+        (-1, -1_000000), (-0.0000001, -1),
+    ],
+)  # fmt: skip
+def test_the_size_of_a_number_tells_its_unit(number, us):
+    assert epoch_time(number) == us
+
+
+def test_each_element_of_an_array_is_a_reading_of_its_own():
+    text = '[ {"t":1,"timestamp":"2026-11-26T12:00:00Z"} , {"t":"x"},{"t":3} , 4 ]'
+    rows = read(text.encode(), STRANGER)
+    assert [type(each) for each in rows] == [Row, Refused, Row, Refused]
+    assert rows[0].id == one(b'{"t":1,"timestamp":"2026-11-26T12:00:00Z"}').id
+    assert rows[2].id == one(b'{"t":3}').id
+    assert rows[2].time_us == NOW_US % records.US_PER_DAY + 2  # elements without a time are a microsecond apart
+    assert [each.reason for each in (rows[1], rows[3])] == ["no_value", "not_an_object"]
+    for broken in (b'[{"t":1}', b'[{"t":1},]', b'[{"t":1} {"t":2}]', b'[{"t":1}]]'):
+        assert one(broken).reason == "not_json"
+
+
+# --- Progress --------------------------------------------------------------------------------------
+
+
+def test_an_offset_is_not_passed_before_all_before_it_is_done():
+    rng = random.Random(7)
+    progress = Progress()
+    begun = [progress.begin(offset, object(), rng.randrange(4)) for offset in range(100, 200)]
+    open_rows = [record for record in begun for _ in range(record.open)]
+    rng.shuffle(open_rows)
+    for record in open_rows:
+        record.end_one()
+        done = next((r.offset for r in begun if r.open), 200)
+        assert progress.position() == (done if done > 100 else None)
+    assert progress.to_commit() == 200 and progress.open_records() == 0
+    progress.committed = 200
+    assert progress.to_commit() is None
+
+
+# --- Batches ---------------------------------------------------------------------------------------
+
+
+def a_row(device="device_1", day=20000, features=None):
+    return Row(device, day, 0, 0, None, None, None, features or {"t": 1.0})
+
+
+def test_batches_are_of_one_device_and_day_and_bounded():
+    gatherer = Gatherer(most_rows=3, most_bytes=1000, linger_s=1)
+    record = Progress().begin(0, None, 100)
+    full = [batch for i in range(26) for batch in gatherer.add(a_row(f"d{i % 2}", i % 3), record, 0.1 * i)]
+    assert len(gatherer) == 6
+    left = gatherer.all()
+    assert [len(batch.rows) for batch in full] == [3] * 6 and sum(len(batch.rows) for batch in left) == 8
+    for batch in full + left:
+        assert len({(row.device, row.day) for row in batch.rows}) == 1
+    wide = a_row(features={f"feature_{i}": 1.0 for i in range(40)})
+    assert row_bytes(wide) > 1000  # one alone may be larger
+    assert gatherer.add(wide, record, 0) == []
+    assert [batch.rows for batch in gatherer.add(wide, record, 0)] == [[wide]]
+
+
+def test_a_batch_is_due_once_its_first_row_has_waited():
+    gatherer = Gatherer(100, 10_000, linger_s=1)
+    record = Progress().begin(0, None, 3)
+    gatherer.add(a_row("a"), record, 0.0)
+    gatherer.add(a_row("b"), record, 0.5)
+    gatherer.add(a_row("a"), record, 0.9)
+    assert gatherer.due(0.99) == []
+    assert [len(batch.rows) for batch in gatherer.due(1.0)] == [2]
+    assert len(gatherer) == 1
+
+
+# --- Errors ------------------------------------------------------------------------------------------
+
+
+def error(name, base=Exception):
+    return type(name, (base,), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("OperationTimedOut", Kind.AWAY), ("Unavailable", Kind.AWAY), ("OverloadedErrorMessage", Kind.AWAY), ("NoHostAvailable", Kind.AWAY),
+     ("SomethingNew", Kind.AWAY), ("InvalidRequest", Kind.REFUSED), ("Unauthorized", Kind.SETUP), ("SyntaxException", Kind.SETUP)],
+)  # fmt: skip
+def test_what_an_error_means(name, kind):
+    assert kind_of(error(name)()) is kind
+    assert kind_of(error("Newer", error(name))()) is kind
+    assert "ErrorMessage" not in name_of(error(name)())
+
+
+def test_errors_of_the_driver_are_known():
+    driver = pytest.importorskip("cassandra")
+    protocol = pytest.importorskip("cassandra.protocol")
+    cluster = pytest.importorskip("cassandra.cluster")
+    assert kind_of(driver.WriteTimeout("x", write_type=0)) is Kind.AWAY
+    assert kind_of(driver.Unavailable("x")) is Kind.AWAY
+    assert kind_of(driver.InvalidRequest("x")) is Kind.REFUSED
+    assert kind_of(driver.Unauthorized("x")) is Kind.SETUP
+    assert kind_of(protocol.OverloadedErrorMessage(0, "x", None)) is Kind.AWAY
+    assert kind_of(cluster.NoHostAvailable("x", {})) is Kind.AWAY
+
+
+def test_pauses_double_up_to_a_bound():
+    assert [backoff_s(n, 1.0) for n in (1, 2, 3)] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S]
+    assert backoff_s(10_000, 1.0) == MOST_S and backoff_s(10_000, 0.0) == MOST_S / 2
+
+
+# --- Safety ------------------------------------------------------------------------------------------
+
+PERIODIC, BATCH, SILENT = (Node("10.0.0.1", sync) for sync in ("periodic", "batch", None))
+
+
+@pytest.mark.parametrize(
+    ("promise", "node", "word"),
+    [
+        (Promise("LOCAL_QUORUM", 1, 1, True), PERIODIC, "periodic"),
+        (Promise("LOCAL_QUORUM", 1, 1, True), SILENT, "does not say"),
+        (Promise("LOCAL_QUORUM", 1, 1, True), BATCH, None),
+        (Promise("LOCAL_QUORUM", 3, 3, True), PERIODIC, None),
+        (Promise("LOCAL_QUORUM", 2, 2, True), PERIODIC, None),
+        (Promise("ONE", 3, 3, True), PERIODIC, "periodic"),
+        (Promise("LOCAL_ONE", 3, 3, True), PERIODIC, "periodic"),
+        (Promise("QUORUM", 1, 2, True), PERIODIC, None),
+        (Promise("ALL", 1, 1, True), PERIODIC, "periodic"),
+        (Promise("LOCAL_QUORUM", 3, 3, False), BATCH, "durable_writes"),
+        (Promise("LOCAL_QUORUM", 0, 3, True), BATCH, "no copies"),
+    ],
+)
+def test_what_one_node_could_lose_is_refused(promise, node, word):
+    found = weakness(promise, [BATCH, node])
+    assert (word in found) if word else found is None
+
+
+# --- Settings ----------------------------------------------------------------------------------------
+
+GOOD = {"SOURCE": "kafka://k1:9092,[::1]/readings", "STORE": "cassandra://10.0.0.1,10.0.0.2/highwater"}
+
+
+def test_settings_come_from_the_environment_and_flags_count_more():
+    found = settings.parse(["--batch-size", "7", "--linger=2s"], {**GOOD, "BATCH_SIZE": "9", "CONSISTENCY": "quorum"})
+    assert (found.batch_size, found.linger_s, found.consistency) == (7, 2.0, "QUORUM")
+    assert found.source == settings.Source("k1:9092,[::1]:9092", "readings", "highwater-cassandra", None)
+    assert found.store == settings.Store(("10.0.0.1", "10.0.0.2"), 9042, "highwater", None, None, False)
+    assert found.rejected_topic == "readings.cassandra-rejected"
+    other = settings.parse(["--source", "kafka://k/t?group=g&member=m", "--retention", "30d"], GOOD)
+    assert (other.source.group, other.source.member, other.retention) == ("g", "m", timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--source", "kafka://k"], "--source"),
+        (["--source", "kafka://k/a/b"], "--source"),
+        (["--source", "kafka://k/t?member="], "--source"),
+        (["--source", "kafka://k/t?groop=g"], "--source"),
+        (["--source", "kafka://k:0/t"], "--source"),
+        (["--source", "kafka://k/a%20b"], "topic"),
+        (["--store", "cassandra://h/a-b"], "keyspace"),
+        (["--store", "cassandra://h:1,i:2/k"], "one port"),
+        (["--store", "postgresql://h/k"], "--store"),
+        (["--store", "cassandra://anna@h/k"], "--password-file"),
+        (["--store", "cassandra://@h/k"], "--store"),
+        (["--consistency", "ANY"], "LOCAL_QUORUM"),
+        (["--batch-size", "0"], "from 1 to 1000"),
+        (["--batch-size", "٣"], "from 1 to 1000"),
+        (["--linger", "5"], "duration"),
+        (["--timeout", "1ms"], "from 1s"),
+        (["--metrics-listen", "x:y"], "PORT"),
+        (["--ca-file", "/nonexistent"], "cannot be read"),
+        (["--cert-file", "/etc/hostname"], "--key-file"),
+        (["--accept-periodic", "x"], "unrecognized"),
+        (["--retention", "1s"], "from 3600s"),
+        (["--rejected-topic", "a b"], "letters"),
+    ],
+)
+def test_wrong_settings_are_named(arguments, word, capsys):
+    with pytest.raises(SystemExit) as ended:
+        settings.parse(arguments, GOOD)
+    assert ended.value.code == 2
+    assert word in capsys.readouterr().err
+
+
+def test_passwords_are_not_shown(tmp_path, capsys):
+    for arguments in (
+        ["--store", "cassandra://anna:s3cret@h/k"], ["--source", "kafka://u:s3cret@k/t"], ["--password-file", "s3cret"],
+        ["--password-file", "/nonexistent/s3cret"],
+    ):  # fmt: skip
+        with pytest.raises(SystemExit):
+            settings.parse(arguments, GOOD)
+        assert "s3cret" not in capsys.readouterr().err
+    good = tmp_path / "password"
+    good.write_text("s3cret\n")
+    found = settings.parse(["--store", "cassandra://anna@h/k", "--password-file", str(good)], GOOD)
+    assert found.store.user == "anna" and settings.read_secret(found.password_file) == "s3cret"
+    good.write_text("\n")
+    with pytest.raises(SystemExit):
+        settings.parse(["--store", "cassandra://anna@h/k", "--password-file", str(good)], GOOD)
+
+
+@pytest.mark.parametrize("line", ["group.id=x", "nonsense", "a=1\na=2", "=x"])
+def test_properties_of_kafka_that_are_ours_or_odd_are_refused(tmp_path, line, capsys):
+    path = tmp_path / "kafka"
+    path.write_text(f"# comment\n\nsecurity.protocol = SSL\n{line}\n")
+    with pytest.raises(SystemExit):
+        settings.parse(["--kafka-config", str(path)], GOOD)
+    assert "line" in capsys.readouterr().err
+    path.write_text("# comment\nsecurity.protocol = SSL\n")
+    assert settings.parse(["--kafka-config", str(path)], GOOD).kafka_config == {"security.protocol": "SSL"}
+
+
+def test_help_and_the_document_have_every_setting_and_metric():
+    said = subprocess.run([HOME / "highwater_cassandra.py", "--help"], capture_output=True, text=True, check=True).stdout
+    document = (CLONE / "docs" / "CASSANDRA.md").read_text()
+    for option in settings.OPTIONS:
+        assert f"--{option.name} " in said or f"--{option.name}\n" in said
+        assert f"--{option.name}" in document
+    for name in METRICS:
+        assert f"highwater_cassandra_{name}`" in document
+
+
+# --- Metrics ---------------------------------------------------------------------------------------
+
+
+def test_metrics_are_written_as_prometheus_reads_them():
+    measured = Metrics()
+    measured.add("retries_total", 2, error='odd "name"\n')
+    measured.set("lag_records", 7, partition="3")
+    lines = measured.text().splitlines()
+    assert 'highwater_cassandra_retries_total{error="odd \\"name\\"\\n"} 2' in lines
+    assert 'highwater_cassandra_lag_records{partition="3"} 7' in lines
+    assert "# TYPE highwater_cassandra_records_total counter" in lines
+    measured.drop("lag_records")
+    assert "lag_records{" not in measured.text()
+
+
+# --- The writer --------------------------------------------------------------------------------------
+
+REFUSED, AWAY = error("InvalidRequest"), error("WriteTimeout", error("Timeout"))
+
+
+class PlayedTable:
+    """Answers when it is told to, or in a way that depends on the rows."""
+
+    def __init__(self):
+        self.sent = []
+        self.written = []
+        self.poison = set()  # devices that Cassandra refuses
+        self.unbindable = set()
+        self.fault = None  # of the table as such
+        self.is_away = False
+
+    def statement(self, rows):
+        if self.unbindable & {row.device for row in rows}:
+            raise TypeError("cannot be bound")
+        return list(rows)
+
+    def send(self, statement, on_done):
+        self.sent.append(statement)
+        if self.is_away:
+            on_done(AWAY("no answer"))
+        elif self.fault or self.poison & {row.device for row in statement}:
+            on_done(REFUSED("a guardrail"))
+        else:
+            self.written += statement
+            on_done(None)
+
+    def check_statement(self):
+        if self.fault:
+            raise self.fault
+
+
+class Rig:
+    def __init__(self, most_rows=5, in_flight=4):
+        self.table = PlayedTable()
+        self.metrics = Metrics()
+        self.aside = []
+        self.progress = Progress()
+        self.writer = Writer(self.table, self._set_aside, self.metrics, Gatherer(most_rows, 10_000, 1.0), in_flight, 1000)
+        self.offset = 0
+
+    def _set_aside(self, record, reason, detail):
+        self.aside.append((record.offset, reason, detail))
+        record.end_one()
+
+    def add(self, *devices, now=0.0):
+        record = self.progress.begin(self.offset, object(), len(devices))
+        self.offset += 1
+        for device in devices:
+            self.writer.add(a_row(device), record, now)
+
+    def settle(self, now=0.0, steps=10):
+        for _ in range(steps):
+            self.writer.step(now, flush=True)
+
+
+def test_rows_are_sent_in_batches_and_end_their_records():
+    rig = Rig()
+    for _ in range(7):
+        rig.add("a")
+    rig.writer.step(0.0)
+    assert [len(each) for each in rig.table.sent] == [5]
+    rig.writer.step(1.0)
+    assert [len(each) for each in rig.table.sent] == [5, 2]
+    rig.writer.step(1.0)
+    assert rig.progress.to_commit() == 7 and rig.writer.rows == 0
+
+
+def test_a_row_that_is_refused_is_found_and_set_aside_alone():
+    rig = Rig()
+    rig.table.poison = {"bad"}
+    for device in ("a", "bad", "a", "bad"):
+        rig.add(device)
+    rig.add("a", "bad")  # a record of two
+    rig.settle()
+    assert sorted(rig.aside) == [(offset, "refused_by_database", "a guardrail") for offset in (1, 3, 4)]
+    assert len(rig.table.written) == 3
+    assert rig.progress.to_commit() == 5 and rig.writer.rows == 0
+
+
+def test_a_row_that_cannot_be_bound_is_set_aside_alone():
+    rig = Rig()
+    rig.table.unbindable = {"bad"}
+    rig.add("bad")
+    rig.add("bad")
+    rig.add("a")
+    rig.settle()
+    assert [offset for offset, _, _ in sorted(rig.aside)] == [0, 1] and len(rig.table.written) == 1
+
+
+def test_a_table_that_is_gone_costs_no_row():
+    rig = Rig()
+    rig.table.fault = REFUSED("table readings does not exist")
+    rig.add("a")
+    rig.add("a")
+    rig.settle()
+    assert not rig.aside and rig.progress.to_commit() is None and "does not exist" in rig.writer.trouble
+    rig.table.fault = None
+    rig.settle(now=60.0)
+    assert len(rig.table.written) == 2 and rig.progress.to_commit() == 2 and rig.writer.trouble == ""
+
+
+def test_nobody_there_is_tried_again_for_as_long_as_it_takes():
+    rig = Rig(in_flight=2)
+    rig.table.is_away = True
+    for i in range(20):
+        rig.add(f"d{i}")
+    for minute in range(30):
+        rig.settle(now=60.0 * minute)
+    assert rig.progress.to_commit() is None and not rig.aside
+    assert rig.metrics.get("retries_total", error="WriteTimeout") >= 30
+    assert rig.metrics.get("up") == 0
+    rig.table.is_away = False
+    rig.settle(now=10_000.0, steps=30)
+    assert rig.progress.to_commit() == 20 and len(rig.table.written) == 20 and rig.metrics.get("up") == 1
+
+
+def test_requests_under_way_are_bounded():
+    rig = Rig(in_flight=3)
+    answers = []
+    rig.table.send = lambda statement, on_done: answers.append(on_done)
+    for i in range(10):
+        rig.add(f"d{i}")
+    rig.settle()
+    assert len(answers) == 3
+    answers[1](None)
+    rig.settle()
+    assert len(answers) == 4 and rig.progress.to_commit() is None  # the first is not done
+    answers[0](None)
+    rig.settle()
+    assert rig.progress.to_commit() == 2
