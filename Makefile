@@ -491,6 +491,8 @@ install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector 
 	@install -m 644 deploy/cassandra/*.py deploy/cassandra/schema.cql VERSION "$(DESTDIR)$(PREFIX)/share/highwater/cassandra"
 	@chmod 755 "$(DESTDIR)$(PREFIX)/share/highwater/cassandra/highwater_cassandra.py"
 	@ln -sf ../share/highwater/cassandra/highwater_cassandra.py "$(DESTDIR)$(PREFIX)/bin/highwater-cassandra"
+	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/haproxy"
+	@install -m 644 deploy/haproxy/* "$(DESTDIR)$(PREFIX)/share/highwater/haproxy"
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz

@@ -44,9 +44,9 @@ def test_programs_and_the_brokers_settings_are_installed(installed):
         program = installed / f"usr/bin/highwater-{name}"
         assert program.stat().st_mode & 0o777 == 0o755 and program.read_bytes() == (BUILD_DIR / name).read_bytes()
     assert (installed / "usr/share/highwater/mosquitto.conf").stat().st_mode & 0o777 == 0o644
-    for mapping in (CLONE / "deploy/mappings").glob("*.json"):
-        there = installed / "usr/share/highwater/mappings" / mapping.name
-        assert there.stat().st_mode & 0o777 == 0o644 and there.read_bytes() == mapping.read_bytes()
+    for file in (*(CLONE / "deploy/mappings").glob("*.json"), *(CLONE / "deploy/haproxy").iterdir()):
+        there = installed / "usr/share/highwater" / file.parent.name / file.name
+        assert there.stat().st_mode & 0o777 == 0o644 and there.read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize("main", ["Debian 12", "Debian 13", "this machine"])
