@@ -172,19 +172,19 @@ def test_it_moves_with_the_last_part(db, member):
 
 
 def test_a_part_of_a_stale_batch_is_fenced_too(db, member):
-    """The position is moved in the transaction of the second part, for nothing else is sure to come between two."""
+    """The position is moved in the transaction of the first part, for nothing else is sure to come between two."""
     a, b = member("a"), member("b")
     a.ask("find 0")
     db.rows(
         "CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " UPDATE positions SET next = 3 WHERE NEW.temperature = 6; RETURN NULL; END $$;"
+        " UPDATE positions SET next = 1 WHERE NEW.temperature = 0; RETURN NULL; END $$;"
         "CREATE TRIGGER move AFTER INSERT ON readings FOR EACH ROW EXECUTE FUNCTION move()"
     )
-    a.send("limit 4")
-    assert a.ask("batch readings 0 new 16") == "fenced 12"  # each part twice as large as the last
-    assert state(db) == (3, 12, 0)
-    assert b.ask("find 0") == "position 3"
-    assert b.ask("batch readings 0 3 16") == "stored 4 0"
+    a.send("limit 2")  # and then four, eight
+    assert a.ask("batch readings 0 new 16") == "fenced 2"
+    assert state(db) == (1, 2, 0)
+    assert b.ask("find 0") == "position 1"
+    assert b.ask("batch readings 0 1 16") == "stored 14 0"
     assert state(db) == (16, 16, 0)
 
 
