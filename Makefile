@@ -4,7 +4,6 @@
 #   CC=clang         another compiler; CFLAGS, CPPFLAGS and LDFLAGS are added to ours
 #   FLAVOUR=asan     release (default), asan, test (with failpoints), coverage or fuzz; objects stay apart
 #   CI=true          a warning is an error
-#   PAGE=no          httpapi without the page, as where there is no Node.js
 #   KAFKA=no         collector without Kafka, and so without librdkafka
 #   REDIS=no         collector without Redis, and so without hiredis
 
@@ -110,11 +109,11 @@ endif
 
 .PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
-        run-test-page screenshots run-screenshots verify verify-all chaos coverage lint lint-format \
-        lint-cppcheck lint-tidy lint-bare lint-scripts lint-page run-lint-page format asan fuzz bench bench-quick install dist clean help FORCE
+        screenshots verify verify-all chaos coverage lint lint-format \
+        lint-cppcheck lint-tidy lint-bare lint-scripts lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
 
-all: programs page ## build collector, devicesim, httpapi (and the page, where node is) (default)
+all: programs ## build collector, devicesim, httpapi (default)
 
 programs: $(PROGRAMS:%=$(BIN)/%)
 
@@ -175,53 +174,39 @@ $(OUT)/openapi_json.c: httpapi/openapi.json $(OUT)/flags
 	$(Q){ echo '#include "httpapi/openapi_json.h"'; echo 'const unsigned char openapi_json[] = {'; \
 	od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g'; echo '0};'; } > $@
 
-# And so does the page: struct page_file of httpapi/page_files.h. Without node httpapi has
-# no page, and answers / with a list of its routes. Who says PAGE=no is not given a node either.
-ifneq ($(PAGE),no)
-with_page = | $(1)
-endif
-PAGE ?= $(if $(shell command -v npm > /dev/null && \
-  node -p 'parseInt(process.versions.node) >= 18 || ""' 2> /dev/null),yes,no)
+# And so does the page, as it was built: struct page_file of httpapi/page_files.h. Node.js is for whoever
+# changes it: `make page`, and commit what that makes. What it is made of is held to it by lint-page.
+PAGE := $(wildcard dashboard/built/* dashboard/built/*/*)
 
-ifeq ($(PAGE),yes)
-httpapi_OBJECTS := $(OUT)/obj/page_files.o
-
-page: build/page/index.html ## build the page into build/page
-else
-page:
-	@echo 'page: left out, since there is no Node.js (18 or newer, with npm) here'
-endif
+$(OUT)/page_files.c: dashboard/embed $(PAGE) $(OUT)/flags
+	$(call note,GEN,$@)
+	$(Q)dashboard/embed dashboard/built > $@
 
 # What npm itself writes last.
 NODE_MODULES := dashboard/node_modules/.package-lock.json
 
-$(NODE_MODULES): dashboard/package-lock.json dashboard/.npmrc
+$(NODE_MODULES): dashboard/package-lock.json dashboard/.npmrc | deps-page
 	$(call note,NPM,dashboard)
 	$(Q)cd dashboard && npm ci --no-audit --no-fund --loglevel=error > /dev/null || \
-	  { echo 'page: npm cannot install what it is built with; PAGE=no builds the rest' >&2; exit 1; }
+	  { echo 'page: npm cannot install what it is built with' >&2; exit 1; }
 	@touch $@
 
-build/page/index.html: $(shell find dashboard/src dashboard/public) dashboard/index.html docs/REJECTED.md \
-                       dashboard/vite.config.ts $(NODE_MODULES)
-	$(call note,PAGE,$(@D))
+page: $(NODE_MODULES) ## build the page into dashboard/built, which is committed (Node.js 18 or newer)
+	$(call note,PAGE,dashboard/built)
 	$(Q)cd dashboard && npm run --silent build
-
-$(OUT)/page_files.c: build/page/index.html dashboard/embed.mjs $(OUT)/flags
-	$(call note,GEN,$@)
-	$(Q)node dashboard/embed.mjs $(<D) > $@
 
 # Tests link a folder's archive, which has everything but main(). It is made afresh, so that an
 # object whose source is gone goes too.
 collector_EXTRA := $(OUT)/obj/schema_sql.o
 shared_EXTRA    := $(OUT)/obj/sparkplug.pb-c.o
-httpapi_EXTRA   := $(OUT)/obj/openapi_json.o
+httpapi_EXTRA   := $(OUT)/obj/openapi_json.o $(OUT)/obj/page_files.o
 .SECONDEXPANSION:
 $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(filter-out %.c %.h,$$(wildcard $$(call rooms,$$*)))
 	$(call note,AR,$@)
 	@rm -f $@
 	$(Q)ar rcsD $@ $(filter %.o,$^)
 
-$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $$($$*_OBJECTS) $(OUT)/%.a $(OUT)/shared.a
+$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $(OUT)/%.a $(OUT)/shared.a
 	$(call note,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(call libs,$($*_LIBS))
 
@@ -354,26 +339,15 @@ test-engines: test-programs engines ## real Kafka and Cassandra, which take Java
 test-engines-faults: test-programs engines ## what is long of that
 	@$(PYTEST) -m 'engines and faults' $(if $(filter-out 1,$(JOBS)),-n 2)
 
-# A make of its own finds node even when it came only now.
-test-page: $(call with_page,deps-browser) ## the page: its components, and all of it in Chromium against real servers
-	@$(MAKE) --no-print-directory run-test-page
-
-screenshots: $(call with_page,deps-screenshots) ## pictures of each view into build/screenshots, two of them into docs
-	@$(MAKE) --no-print-directory run-screenshots
+screenshots: programs $(NODE_MODULES) deps-screenshots ## pictures of each view into build/screenshots, two of them into docs
+	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent screenshots
 
 VITEST = --reporter=default --reporter=json --outputFile.json=../$(OUT)/page-$(1).json
 
-ifeq ($(PAGE),yes)
-run-test-page: programs page
+test-page: programs $(NODE_MODULES) deps-browser ## the page: its components, and all of it in Chromium against real servers
 	@rm -f $(OUT)/page-*.json
 	@cd dashboard && npm run --silent test -- $(call VITEST,components)
 	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent test:e2e -- $(call VITEST,e2e)
-
-run-screenshots: programs page
-	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent screenshots
-else
-run-test-page run-screenshots: page
-endif
 
 verify: deps-verify ## the models of the ack gate and of the boards' coverage, with Spin: what takes seconds
 	@tests/model/run.sh quick "$(ARGS)"
@@ -461,16 +435,11 @@ lint-scripts: deps-lint
 	$(Q)sh -n deploy/deps && sh -n tests/model/run.sh && bash -n .ci/run && bash -n tests/fresh
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
-lint-page: $(call with_page,deps-page)
-	@$(MAKE) --no-print-directory run-lint-page
-
-ifeq ($(PAGE),yes)
-run-lint-page: $(NODE_MODULES)
+lint-page: $(NODE_MODULES)
 	$(call note,LINT,page)
-	$(Q)cd dashboard && npm run --silent lint
-else
-run-lint-page: page
-endif
+	$(Q)cd dashboard && npm run --silent lint && npm run --silent build -- --outDir ../build/page
+	$(Q)diff -r build/page dashboard/built > /dev/null || \
+	  { echo 'lint-page: dashboard/built is not what dashboard/src makes; make page' >&2; exit 1; }
 
 format: deps-lint ## lay out the C files with clang-format
 	$(Q)clang-format-$(LLVM) -i $(C_FILES)

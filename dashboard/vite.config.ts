@@ -1,13 +1,12 @@
-import react from '@vitejs/plugin-react';
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-// What comes with the script, and asks that its licence does, too. React brings its scheduler.
+// What comes with the script, and asks that its licence does, too.
 const licenses = {
   name: 'licenses',
   generateBundle(this: { emitFile(file: object): void }) {
     const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object };
-    const source = [...Object.keys(dependencies), 'scheduler']
+    const source = Object.keys(dependencies)
       .map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, 'utf8')}`)
       .join('\n\n');
     this.emitFile({ type: 'asset', fileName: 'licenses.txt', source });
@@ -15,12 +14,13 @@ const licenses = {
 };
 
 export default defineConfig({
-  plugins: [react(), licenses],
+  plugins: [licenses],
+  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   // Relative, so that the page works behind any prefix of a proxy.
   base: './',
   build: {
     target: 'es2020',
-    outDir: '../build/page',
+    outDir: 'built',
     emptyOutDir: true,
     // Everything small would become a data: URL, which the policy has no place for but images.
     assetsInlineLimit: 0,

@@ -2,7 +2,6 @@
 
 #include "httpapi/page_files.h"
 #include "httpapi/reply.h"
-#include "httpapi/routes.h"
 #include "shared/base/mem.h"
 #include "shared/net/accept.h"
 
@@ -17,7 +16,6 @@ struct kept_file {
 struct page {
     size_t count;
     struct kept_file *files; /* as page_files */
-    struct server_answer *index;
 };
 
 static struct server_answer *file_answer(const struct api *api, const struct page_file *file,
@@ -36,29 +34,6 @@ static struct server_answer *file_answer(const struct api *api, const struct pag
                                 is_gz ? file->gz_bytes : file->bytes, SERVER_ANSWER_ETAG);
 }
 
-/* Shown where no page was built in: a list of the routes. */
-static struct server_answer *index_answer(const struct api *api)
-{
-    struct reply_headers headers;
-    struct buffer body = {0};
-
-    buffer_put_text(&body, "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"
-                           "<title>Highwater</title></head>\n<body>\n<h1>Highwater</h1>\n"
-                           "<p>The page was not built into this program (that takes Node.js). "
-                           "What it would show is here:</p>\n<dl>\n");
-    for (size_t i = 0; i < routes_count; i++) {
-        if (strchr(routes[i].path, '{'))
-            buffer_printf(&body, "<dt>%s</dt>", routes[i].path);
-        else
-            buffer_printf(&body, "<dt><a href=\"%s\">%s</a></dt>", routes[i].path, routes[i].path);
-        buffer_printf(&body, "<dd>%s</dd>\n", routes[i].summary);
-    }
-    buffer_put_text(&body, "</dl>\n</body>\n</html>\n");
-    reply_headers_init(&headers, api, REPLY_HTML, "no-cache", REPLY_CSP_PAGE);
-    return server_answer_new(200, headers.items, headers.count, &body,
-                             SERVER_ANSWER_ETAG | SERVER_ANSWER_GZIP);
-}
-
 struct page *page_new(const struct api *api)
 {
     struct page *page = mem_calloc(1, sizeof(*page));
@@ -71,7 +46,6 @@ struct page *page_new(const struct api *api)
         if (page_files[i].gz)
             page->files[i].gz = file_answer(api, &page_files[i], true);
     }
-    page->index = index_answer(api);
     return page;
 }
 
@@ -81,7 +55,6 @@ void page_free(struct page *page)
         server_answer_release(page->files[i].plain);
         server_answer_release(page->files[i].gz);
     }
-    server_answer_release(page->index);
     free(page->files);
     free(page);
 }
@@ -119,6 +92,5 @@ void page_answer(struct api *api, struct server_request *request, const struct r
 {
     (void)route;
     (void)params;
-    if (!page_answer_file(api, request, "/", 1))
-        server_respond(request, api->page->index);
+    page_answer_file(api, request, "/", 1);
 }

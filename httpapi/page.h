@@ -1,4 +1,4 @@
-/* page.h: the page's files out of memory, or a plain index where the page was not built in.
+/* page.h: the page's files out of memory.
  *
  * Owner    page_new() makes every answer once; page_free() lets go of them.
  */

@@ -3,9 +3,7 @@
  * Shape    a table ended by {0}. A path is matched as a whole, so nothing a client writes ever
  *          reaches a file system; one that ends in `*` matches every path that begins like it.
  *          "/" is the page itself.
- * Owner    the build makes the table out of the page's files. Without it page_files.c stands in with
- *          an empty, weak one: link the generated object itself (not only an archive with it in) and
- *          it wins.
+ * Owner    the build makes the table out of dashboard/built (dashboard/embed); "/" is in it.
  */
 #ifndef HIGHWATER_PAGE_FILES_H
 #define HIGHWATER_PAGE_FILES_H

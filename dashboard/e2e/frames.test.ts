@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { desktop, launch, open } from './browser';
 import { PATIENCE_MS } from './stack';
 
-const BUILT = fileURLToPath(new URL('../../build/page/', import.meta.url));
+const BUILT = fileURLToPath(new URL('../built/', import.meta.url));
 const SECONDS = 6;
 const PER_SECOND = 20;
 const FEATURES = ['temperature', 'pressure'];

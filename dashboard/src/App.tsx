@@ -1,5 +1,5 @@
 /* The frame around the views: where one is, and whether the page hears the server. */
-import { useEffect, useRef, type ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode } from 'preact/compat';
 import { useNow } from './clock';
 import { formatAge, formatClock } from './format';
 import { live, useLive } from './live';

@@ -1,5 +1,5 @@
 /* Questions over HTTP, and their failures as sentences. */
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'preact/compat';
 
 export interface Answer<T> {
   data: T;

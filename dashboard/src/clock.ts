@@ -1,5 +1,5 @@
 /* One second hand for everything that shows an age, so that they turn together and one timer does. */
-import { useSyncExternalStore } from 'react';
+import { useSyncExternalStore } from 'preact/compat';
 
 /* How far the server's clock is ahead of ours. Small differences are the way of the message. */
 const TOLERATED_SKEW_MS = 2500;

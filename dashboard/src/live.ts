@@ -7,7 +7,7 @@
  * A browser's EventSource does not come back after an error status, and does not notice a connection
  * that is dead without a word. So it is only used to read; connecting again is done here. The server
  * says something every second: silence means it is gone. */
-import { useSyncExternalStore } from 'react';
+import { useSyncExternalStore } from 'preact/compat';
 import { getJson } from './api';
 import { learnServerTime, serverNow } from './clock';
 import type { BoardEvent, OpenApi, Order, Reading, StatusEvent } from './contract';

@@ -1,5 +1,5 @@
-/* uPlot in React: made when it is first drawn, again when light turns to dark, fed after that. */
-import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'react';
+/* uPlot as a component: made when it is first drawn, again when light turns to dark, fed after that. */
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'preact/compat';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { formatShort } from './format';

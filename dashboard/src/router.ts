@@ -1,6 +1,6 @@
 /* URLs are hashes, `#/device/device_1?span=day`: so the page works behind any prefix of a proxy and
  * the server needs no rule for it, and still back, forward, bookmarks and sharing work. */
-import { useSyncExternalStore } from 'react';
+import { useSyncExternalStore } from 'preact/compat';
 import type { Order } from './contract';
 
 export const spans = ['hour', 'day', 'all'] as const;

@@ -1,4 +1,4 @@
-import { act, renderHook } from '@testing-library/react';
+import { act, renderHook } from '@testing-library/preact';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { useQuery } from '../src/api';
 import { serve } from './fakes';
@@ -12,11 +12,11 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/* Bodies are read in several turns of the loop. */
-const settle = (ms = 0) =>
-  act(async () => {
-    for (let i = 0; i < 5; i++) await vi.advanceTimersByTimeAsync(i === 0 ? ms : 0);
-  });
+/* Effects run after the next frame, and bodies are read in several turns of the loop. */
+async function settle(ms = 0) {
+  for (let i = 0; i < 5; i++) await vi.advanceTimersByTimeAsync(i === 0 ? ms : 20);
+}
+
 const problem = (status: number, detail: string, headers = {}) => ({ status, body: { detail }, headers });
 
 test('an answer comes with its moment', async () => {

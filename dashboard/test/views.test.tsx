@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Devices } from '../src/contract';
 import { FakeSource, board, collector, furnish, openapi, reading, serve, status, type Reply } from './fakes';
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const settle = (ms = 50) => act(() => vi.advanceTimersByTimeAsync(ms));
+const settle = (ms = 50) => vi.advanceTimersByTimeAsync(ms);
 
 async function show(hash: string, replies: Record<string, Reply | (() => Reply)> = {}) {
   const asked = serve({ 'openapi.json': { body: openapi }, metrics: { body: 'highwater_httpapi_broker_up 1\n' }, ...replies });

@@ -122,11 +122,9 @@ def test_the_contract_is_complete(stack):
     api = Api(stack)
     document = api.json("/openapi.json")
     assert document["openapi"] == "3.1.0"
-    index = api.get("/").body.decode()
     operations = set()
     for path, item in document["paths"].items():
         assert set(item) == {"get"}
-        assert path in index or "was not built" not in index  # the page is there instead
         operation = item["get"]
         operations.add(operation["operationId"])
         assert operation["responses"].keys() >= {"200", "400", "405", "406", "414", "421", "431", "505"}

@@ -39,14 +39,13 @@ class Copy:
         for folder in (folder for folder in path.rglob("*") if folder.is_dir()):
             shutil.copystat(CLONE / folder.relative_to(path), folder)
         (path / "build").mkdir()
-        built = [CLONE / "build" / name for name in ("collector", "devicesim", "httpapi", "page", "release")]
+        built = [CLONE / "build" / name for name in ("collector", "devicesim", "httpapi", "release")]
         subprocess.run(["cp", "-a", *filter(Path.exists, built), path / "build"], check=True)
         if owner:
             subprocess.run(["chown", "-R", owner, path], check=True)
 
     def program(self, log_name: str, *argv: str | Path, **variables: str) -> Program:
-        # The page is in the copied httpapi; building it again would ask the network.
-        env = {**os.environ, "PAGE": "no", **{name: str(port) for name, port in self.ports.items()}, **variables}
+        env = {**os.environ, **{name: str(port) for name, port in self.ports.items()}, **variables}
         program = Program("make run", argv, self.logs / f"{log_name}.log", env=env, user=self.owner)
         program.start()
         return program

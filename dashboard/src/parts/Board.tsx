@@ -1,5 +1,5 @@
 /* One feature's ranking: rank, device, value with its bar, status, age. */
-import { memo, useMemo, useRef, type CSSProperties } from 'react';
+import { memo, useMemo, useRef, type CSSProperties } from 'preact/compat';
 import type { BoardEvent, Reading } from '../contract';
 import { decimalsFor, formatValue, nameFeature, phraseInterval } from '../format';
 import { deviceHref } from '../router';

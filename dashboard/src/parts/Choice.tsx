@@ -1,5 +1,5 @@
 /* One of a few: radio buttons in a row, which is what keyboards and screen readers take them for. */
-import { useId } from 'react';
+import { useId } from 'preact/compat';
 
 interface ChoiceProps {
   label: string;

@@ -1,5 +1,5 @@
 /* One feature over time: the mean as a line, what lies between minimum and maximum as a band. */
-import { useMemo, useRef, type MutableRefObject } from 'react';
+import { useMemo, useRef, type MutableRefObject } from 'preact/compat';
 import uPlot from 'uplot';
 import type { Points } from '../contract';
 import { decimalsFor, formatCount, formatLoneValue, formatMoment, formatValue, nameFeature } from '../format';

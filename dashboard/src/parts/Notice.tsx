@@ -1,5 +1,5 @@
 /* What is going on, and what to do about it. */
-import type { ReactNode } from 'react';
+import type { ReactNode } from 'preact/compat';
 import type { Problem } from '../api';
 
 interface NoticeProps {

@@ -7,7 +7,7 @@
  * with transforms: the row in which a device is now starts from where the device was seen before, be it
  * under way, and is let go. Only transforms and opacities are animated, one of each an element, so that
  * the compositor can do it alone. */
-import { Component, createRef, type ReactNode, type RefObject } from 'react';
+import { Component, createRef, type ReactNode, type RefObject } from 'preact/compat';
 import type { Reading } from '../contract';
 
 const SLIDE_MS = 450;
@@ -40,7 +40,7 @@ interface RankingProps {
   readings: readonly Reading[];
   /** The rows, as many, as <tr>. */
   children: ReactNode;
-  /** A layer over the body, of which React knows nothing, for rows that have left. */
+  /** A layer over the body, that is not drawn here, for rows that have left. */
   ghosts: RefObject<HTMLElement | null>;
 }
 

@@ -1,5 +1,5 @@
 /* How often which value: a histogram. */
-import { useMemo, useRef } from 'react';
+import { useMemo, useRef } from 'preact/compat';
 import uPlot from 'uplot';
 import type { ValueHistogram } from '../contract';
 import { decimalsFor, formatCount, formatLoneValue, formatValue, nameFeature } from '../format';

@@ -1,5 +1,5 @@
 /* All boards of an interval, as of when and from where, and what is wrong if something is. */
-import { useEffect } from 'react';
+import { useEffect } from 'preact/compat';
 import { useNow } from '../clock';
 import type { Order, StatusEvent } from '../contract';
 import { formatAge, formatCount, formatNear, nameInterval, phraseInterval } from '../format';

@@ -1,5 +1,5 @@
 /* One device: its latest reading and peaks, its history, how often which status and value. */
-import { useEffect, useState } from 'react';
+import { useEffect, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
 import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, ValueHistogram } from '../contract';

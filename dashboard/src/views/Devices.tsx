@@ -1,5 +1,5 @@
 /* The registry: searched by a part of the id, paged. */
-import { useEffect, useState } from 'react';
+import { useEffect, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { useNow } from '../clock';
 import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
@@ -105,9 +105,9 @@ function Search({ q }: { q: string }) {
         placeholder="Part of an id"
         maxLength={LONGEST_ID}
         value={text}
-        onChange={(event) => setText(event.target.value)}
+        onInput={(event) => setText(event.currentTarget.value)}
         autoComplete="off"
-        spellCheck={false}
+        spellcheck={false}
       />
     </label>
   );

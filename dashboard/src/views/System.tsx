@@ -1,5 +1,5 @@
 /* How much comes in and what becomes of it; the collectors; httpapi itself. */
-import { useMemo } from 'react';
+import { useMemo } from 'preact/compat';
 import uPlot from 'uplot';
 import { getText, useQuery } from '../api';
 import { useNow } from '../clock';
