@@ -18,7 +18,7 @@ ROW_BYTES = 60  # of what is not text, about
 class Batch:
     """Rows of one device and day, each with the record it came in."""
 
-    __slots__ = ("attempts", "began", "bytes", "records", "rows", "statement")
+    __slots__ = ("attempts", "began", "bytes", "is_checked", "records", "rows", "statement")
 
     def __init__(self, began: float) -> None:
         self.began = began
@@ -27,6 +27,7 @@ class Batch:
         self.bytes = 0
         self.attempts = 0
         self.statement: object = None  # made once, however often it is sent
+        self.is_checked = False  # the table was as it should be when it was sent
 
     def add(self, row: Row, record: Record, size: int) -> None:
         self.rows.append(row)

@@ -141,14 +141,20 @@ class Writer:
             log.log(level, "writes fail and are tried again: %s", self.trouble)
 
     def _refused(self, batch: Batch, error: BaseException, now: float) -> None:
-        """A statement that can never be done: because of one row, which is found, or of the table."""
+        """A statement that can never be done: because of one row, which is found, or of the table. A row is at fault
+        if it is refused between two looks that find nothing wrong with the table, which may just have come back."""
         if len(batch.rows) > 1:
             self._ready.extendleft(batch.singles())
             return
         try:
             self._table.check_statement()
         except Exception as fault:  # whatever it is, it is not the row's
+            batch.is_checked = False
             self._try_again(batch, fault, now)
+            return
+        if not batch.is_checked:
+            batch.is_checked = True
+            self._ready.appendleft(batch)
             return
         row, record = batch.rows[0], batch.records[0]
         log.error("a reading of %s is refused and set aside: %s", shown(row.device), str(error)[:300])

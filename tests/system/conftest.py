@@ -31,6 +31,7 @@ sys.path.insert(0, str(CLONE / "deploy" / "local"))
 
 from edge_fleet import EdgeFleet  # noqa: E402
 from http_tools import PlayedCollector  # noqa: E402
+from cassandra_server import cassandra, cassandra_server  # noqa: E402, F401
 from kafka import kafka, kafka_cluster, kafka_server, mock_kafka  # noqa: E402, F401
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
 from private_redis import PrivateRedis  # noqa: E402

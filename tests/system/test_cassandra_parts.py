@@ -515,6 +515,26 @@ def test_a_table_that_is_gone_costs_no_row():
     assert len(rig.table.written) == 2 and rig.progress.to_commit() == 2 and rig.writer.trouble == ""
 
 
+def test_a_row_that_was_refused_while_the_table_was_gone_is_not_at_fault():
+    rig = Rig()
+    answers = []
+    rig.table.send = lambda statement, on_done: answers.append(on_done)
+    rig.add("a")
+    rig.settle()
+    answers[0](REFUSED("table readings does not exist"))  # it is back by now
+    rig.settle()
+    assert len(answers) == 2 and not rig.aside
+    rig.table.fault = REFUSED("table readings does not exist")  # and gone again
+    answers[1](rig.table.fault)
+    rig.settle()
+    rig.table.fault = None
+    rig.settle(now=60.0)
+    assert len(answers) == 3
+    answers[2](None)
+    rig.settle()
+    assert not rig.aside and rig.progress.to_commit() == 1
+
+
 def test_nobody_there_is_tried_again_for_as_long_as_it_takes():
     rig = Rig(in_flight=2)
     rig.table.is_away = True
