@@ -182,7 +182,8 @@ static bool produce_next_rejected(struct kafka_store *store)
                     (const char *)message.payload + try->next_byte, bytes, &headers, try->next);
     if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && try->unreported > 0)
         return false;
-    try->is_all_produced = error || store->rejected_singly;
+    /* of a large message one part at a time, so that none of it is written twice */
+    try->is_all_produced = error || store->rejected_singly || bytes < message.payload_bytes;
     if (error) {
         note_failure(try, error);
         return true;
