@@ -49,16 +49,19 @@ static void load_due(struct reload *reload)
     reload->loads_again = reload->is_loading;
     if (reload->loads_again || reload->is_stopping)
         return;
+    reload->is_loading_all = reload->loads_all;
+    reload->loads_all = false; /* until they become due again */
     reload->changed_loading = reload->changed.bytes;
-    if (!reload->loads_all) {
+    if (!reload->is_loading_all) {
         load.only = (const uint32_t *)(const void *)reload->changed.data;
         load.only_count = reload->changed.bytes / sizeof(uint32_t);
     }
-    reload->is_loading_all = reload->loads_all;
     reload->began_us = timestamp_now();
     reload->is_loading = store_load(c->store, &load, error, sizeof(error));
-    if (!reload->is_loading)
+    if (!reload->is_loading) {
+        reload->loads_all = reload->is_loading_all;
         log_error("windows: %s", error);
+    }
 }
 
 /* What was loaded is due no longer; what was noted meanwhile still is. */
@@ -70,7 +73,6 @@ static void forget_loaded(struct reload *reload)
         int64_t now_us = timestamp_now();
 
         reload->rests_until_us = now_us + LOAD_RESTS * (now_us - reload->began_us);
-        reload->loads_all = false;
     }
     if (left > 0)
         memmove(reload->changed.data, reload->changed.data + reload->changed_loading, left);
@@ -86,6 +88,8 @@ static void on_loaded(void *user, bool complete)
         return;
     if (complete)
         forget_loaded(reload);
+    else
+        reload->loads_all = reload->loads_all || reload->is_loading_all;
     if (reload->loads_again) {
         load_due(reload);
         return;

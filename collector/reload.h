@@ -39,7 +39,7 @@ struct reload {
     bool is_active;         /* this collector is */
     bool is_stopping;       /* no load begins any more */
     bool loads_again;       /* when that has ended */
-    bool loads_all;         /* the windows of all devices, not only of those: */
+    bool loads_all;         /* that one those of all devices, not only of these: */
     struct buffer changed;  /* uint32_t each: devices that others have changed */
     size_t changed_loading; /* so many bytes of `changed` are being loaded */
     bool sees_company;      /* another collector is live */
