@@ -31,6 +31,7 @@
 #include "collector/batch.h"
 #include "collector/decoders/json.h"
 #include "collector/decoders/mapped.h"
+#include "collector/decoders/record.h"
 #include "collector/devices.h"
 #include "collector/rejects.h"
 #include "collector/source.h"
@@ -132,8 +133,10 @@ struct ingest {
     struct json_decoder contract;         /* of what SUBSCRIBE names, */
     struct json_decoder former;           /* and named before */
     struct mapped_decoder mapped;
-    struct sparkplug sparkplug;  /* what its mappings of that kind know */
-    struct decoder *decoders[3]; /* in the order in which they are asked */
+    struct record_decoder record;  /* of a log: of what collectors wrote to it, */
+    struct record_decoder foreign; /* and others */
+    struct sparkplug sparkplug;    /* what its mappings of that kind know */
+    struct decoder *decoders[5];   /* in the order in which they are asked */
     size_t decoder_count;
     struct decoder *decoder; /* of the message that was begun last */
     size_t message_at;       /* where it is kept in the batch that fills, if it is kept whole */

@@ -71,6 +71,6 @@ void ingest_relay_positions(void *user, const struct source_position *positions,
 {
     struct ingest *ingest = user;
 
-    ingest->config.on_behind(ingest);
-    source_place(ingest->source, positions, count);
+    if (source_place(ingest->source, positions, count))
+        ingest->config.on_behind(ingest);
 }

@@ -193,6 +193,10 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
                      "replayed by the subscription, not sent just now");
         return;
     }
+    if (message->rejected != READING_OK) {
+        reject_whole(ingest, source, message->rejected, message->detail);
+        return;
+    }
     outcome = decode(ingest, source, rest);
     if (outcome == DECODER_NO_TOPIC)
         reject_whole(ingest, source, READING_NO_SUCH_TOPIC,
@@ -296,6 +300,10 @@ void intake_init(struct ingest *ingest)
     json_decoder_init(
         &ingest->former, &config->rules, store_identity(ingest->store)->former_contract,
         &store_identity(ingest->store)->former_contract_count, SUBSCRIPTIONS_MAX, &taker);
+    if (source_is_log(ingest->source)) {
+        record_decoder_init(&ingest->record, &config->rules, RECORD_OF_COLLECTORS, &taker);
+        ingest->decoders[ingest->decoder_count++] = &ingest->record.decoder;
+    }
     ingest->decoders[ingest->decoder_count++] = &ingest->contract.decoder;
     if (config->mappings->count > 0) {
         mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,
@@ -305,6 +313,10 @@ void intake_init(struct ingest *ingest)
             ingest->mapped.run.sparkplug = &ingest->sparkplug;
     }
     ingest->decoders[ingest->decoder_count++] = &ingest->former.decoder;
+    if (source_is_log(ingest->source)) {
+        record_decoder_init(&ingest->foreign, &config->rules, RECORD_OF_OTHERS, &taker);
+        ingest->decoders[ingest->decoder_count++] = &ingest->foreign.decoder;
+    }
 }
 
 void intake_release(struct ingest *ingest)

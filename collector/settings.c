@@ -2,6 +2,7 @@
 
 #include "collector/mqtt_identity.h"
 #include "collector/settings_table.h"
+#include "collector/source.h"
 #include "collector/store.h"
 #include "shared/base/duration.h"
 #include "shared/base/timestamp.h"
@@ -143,6 +144,22 @@ static int read_database(struct settings *s)
     return -1;
 }
 
+static int read_source(struct settings *s)
+{
+    char error[SOURCE_ERROR_SIZE];
+    const char *flaw = *s->source ? source_url_flaw(s->source) : NULL;
+
+    if (*s->source && !flaw && !store_url_has_positions(settings_store_url(s)))
+        flaw = "a log cannot be read into a log (STORE), only into a database, which keeps how far "
+               "it was read";
+    if (flaw)
+        return options_reject_url(&program, "source", s->source, flaw);
+    if (source_check(s, error))
+        return -1;
+    fprintf(stderr, "collector: %s\n", error);
+    return 2;
+}
+
 static int read_mqtt(struct settings *s)
 {
     if (*s->sparkplug_host && !mqtt_identity_is_legal(s->sparkplug_host))
@@ -201,9 +218,9 @@ static int read_actions(struct settings *s)
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
-    static int (*const steps[])(struct settings *) = {read_mappings, read_features, read_topics,
-                                                      read_lists,    read_rules,    read_store,
-                                                      read_database, read_mqtt,     read_actions};
+    static int (*const steps[])(struct settings *) = {
+        read_mappings, read_features, read_topics, read_lists, read_rules,
+        read_store,    read_database, read_source, read_mqtt,  read_actions};
     int status;
 
     settings_given = (struct settings){0};

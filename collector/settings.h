@@ -25,7 +25,8 @@ struct mqtt_link_config;
 struct settings {
     /* as given */
     const char *database_url;
-    const char *store; /* "" = the database */
+    const char *store;  /* "" = the database */
+    const char *source; /* "" = the broker of mqtt_url */
     const char *kafka_config;
     const char *mqtt_url;
     const char *mqtt_ca_file;
@@ -105,6 +106,12 @@ struct mqtt_link_config settings_mqtt(const struct settings *settings);
 static inline const char *settings_store_url(const struct settings *settings)
 {
     return *settings->store ? settings->store : settings->database_url;
+}
+
+/* Where readings come from: the URL of a kind of source (source.h). */
+static inline const char *settings_source_url(const struct settings *settings)
+{
+    return *settings->source ? settings->source : settings->mqtt_url;
 }
 
 /* Says that a URL is not legal; returns the exit status for it. */

@@ -25,6 +25,13 @@ const struct option settings_table[] = {
      .fallback = "",
      .value_name = "FILE",
      .help = "librdkafka's properties, name=value a line: TLS, SASL"},
+    {.name = "source",
+     .kind = OPTION_URL,
+     .target = &settings_given.source,
+     .fallback = "",
+     .value_name = "URL",
+     .help = "where readings come from, instead of MQTT_URL:\n"
+             "kafka://host[:port][,...]/topic[?group=G&member=M]"},
     {.name = "mqtt-url",
      .kind = OPTION_URL,
      .target = &settings_given.mqtt_url,

@@ -26,6 +26,7 @@
 #include "collector/mqtt_identity.h"
 #include "collector/source_mark.h"
 #include "shared/base/buffer.h"
+#include "shared/model/reading_json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +49,15 @@ struct source_message {
     bool is_shared;       /* others may get some of what its device sends */
     int64_t
         rejected_id; /* of the rejected message that it was, and that goes when this is stored; 0 = none */
+
+    /* A record of a log says more; zeroed is what a broker's message says. */
+    bool is_record;
+    bool is_decoded;      /* by a collector: the contract's payload of one reading, */
+    int64_t content_hash; /* and its identity */
+    const char *device;   /* its key: whose it is when the topic does not say; NULL = no legal id */
+    size_t device_bytes;
+    enum reading_error rejected; /* by a collector: why; READING_OK = it was not */
+    const char *detail;          /* of that */
 };
 
 struct source_config {
@@ -73,8 +83,11 @@ struct source_events {
 };
 
 struct source_kind {
-    const char *const *schemes; /* of its URLs; NULL ends them */
-    bool reads_on;              /* it may deliver more between a mark and its release */
+    const char *const *schemes;               /* of its URLs; NULL ends them */
+    const char *(*url_flaw)(const char *url); /* NULL: the opening says it */
+    /* Whether what else is set for it is legal; NULL = it is. */
+    bool (*check)(const struct settings *settings, char *error, size_t error_bytes);
+    bool reads_on; /* it may deliver more between a mark and its release */
     struct source *(*open)(const struct source_config *config, char *error, size_t error_bytes);
     void (*close)(struct source *source, void (*on_closed)(void *user));
     void (*free)(struct source *source);
@@ -87,7 +100,7 @@ struct source_kind {
     struct source_mark (*mark)(struct source *source);
     void (*release)(struct source *source, const struct source_mark *mark);
     void (*give_back)(struct source *source);
-    void (*place)(struct source *source, const struct source_position *positions,
+    bool (*place)(struct source *source, const struct source_position *positions,
                   size_t count); /* NULL: nothing is gained either */
     void (*reload)(struct source *source);
     void (*tick)(struct source *source);
@@ -111,6 +124,20 @@ struct source {
 };
 
 extern const struct source_kind source_mqtt;
+extern const struct source_kind source_kafka;
+
+#define SOURCE_URL_LEGAL                                                                           \
+    "kafka://host[:port][,host[:port]...]/topic[?group=G][&member=M]: the topic, the group and "   \
+    "the "                                                                                         \
+    "member of letters, digits, . _ and -; users and passwords go into the file of KAFKA_CONFIG"
+
+/* Of a source that is not MQTT_URL: NULL when the URL is legal, or what is. */
+const char *source_url_flaw(const char *url);
+
+enum { SOURCE_ERROR_SIZE = 512 };
+
+/* False, with a sentence, when what else is set for the kind that the URL asks for is not legal. */
+bool source_check(const struct settings *settings, char error[SOURCE_ERROR_SIZE]);
 
 /* Of the kind that the URL asks for. NULL when the URL is not legal; `error` says what is. */
 struct source *source_open(const struct source_config *config, char *error, size_t error_bytes);
@@ -119,6 +146,12 @@ struct source *source_open(const struct source_config *config, char *error, size
 static inline bool source_reads_on(const struct source *source)
 {
     return source->kind->reads_on;
+}
+
+/* Of a log its messages are records; what it keeps for us are positions. */
+static inline bool source_is_log(const struct source *source)
+{
+    return source->kind->place != NULL;
 }
 
 /* Once, before it is joined. */
@@ -180,12 +213,12 @@ static inline void source_give_back(struct source *source)
     source->kind->give_back(source);
 }
 
-/* Where partitions that came start: at `from`. Of those that are not ours any more nothing happens. */
-static inline void source_place(struct source *source, const struct source_position *positions,
+/* Where partitions that came start: at `from`. Of those that are not ours any more nothing happens. True when
+ * some of them are read from now on, and not held. */
+static inline bool source_place(struct source *source, const struct source_position *positions,
                                 size_t count)
 {
-    if (source->kind->place)
-        source->kind->place(source, positions, count);
+    return source->kind->place && source->kind->place(source, positions, count);
 }
 
 /* Certificates are read again. */

@@ -45,6 +45,11 @@ const char *store_url_flaw(const char *url)
     return find_kind(url)->url_flaw(url);
 }
 
+bool store_url_has_positions(const char *url)
+{
+    return find_kind(url)->find_positions != NULL;
+}
+
 bool store_check(const struct settings *settings, char error[STORE_ERROR_SIZE])
 {
     const struct store_kind *kind = find_kind(settings_store_url(settings));

@@ -158,6 +158,9 @@ enum { STORE_ERROR_SIZE = 640 };
 /* NULL when the URL is legal for its kind, or what is. */
 const char *store_url_flaw(const char *url);
 
+/* Whether that kind keeps the positions of a source that is a log. */
+bool store_url_has_positions(const char *url);
+
 /* False, with a sentence, when the settings are not legal for the kind of store that they ask for. */
 bool store_check(const struct settings *settings, char error[STORE_ERROR_SIZE]);
 

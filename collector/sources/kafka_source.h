@@ -1,0 +1,122 @@
+/* kafka_source.h: what the files of the Kafka source know of each other; nobody else includes it.
+ *
+ * Shape    a member of a group reads the partitions that the group gives it, from where the store says on.
+ *          The queues of the partitions lead to one of our own. So the consumer's queue, on which the group
+ *          speaks, is always read, and records only while they are wanted: a pause of any length keeps the
+ *          membership, and costs what librdkafka has read ahead and no more.
+ * Files    kafka_source.c      the kind: coming and going, and the records
+ *          kafka_group.c       the group: partitions that come and go, and where they start
+ *          kafka_gap.c         what is not there any more
+ *          kafka_report.c      what is wrong with it, and its numbers
+ *          kafka_partitions.c  the table of the partitions, which knows nothing of Kafka
+ *          kafka_record.c      what a record is as a message
+ */
+#ifndef HIGHWATER_KAFKA_SOURCE_H
+#define HIGHWATER_KAFKA_SOURCE_H
+
+#include "collector/settings.h"
+#include "collector/source.h"
+#include "collector/sources/kafka_partitions.h"
+#include "collector/sources/kafka_record.h"
+#include "collector/sources/silence.h"
+#include "shared/base/backoff.h"
+#include "shared/net/kafka_link.h"
+#include "shared/net/kafka_url.h"
+
+enum { KAFKA_PROPERTIES_MAX = 24, KAFKA_TOPICS = 2 };
+
+struct kafka_counters {
+    uint64_t records;
+    uint64_t tombstones;
+    uint64_t rebalances;
+    uint64_t given_back; /* times that what was delivered was to come again */
+    uint64_t gaps;
+    uint64_t missing; /* records, as far as it is known */
+    uint64_t fenced;  /* times that another took our place in the group */
+    uint64_t starts;  /* of clients */
+};
+
+struct kafka_source {
+    struct source source;
+    struct kafka_url url;
+    char *topics[KAFKA_TOPICS]; /* readings, and rejected messages */
+    const char *member;         /* "" = one without a name, which leaves the group when it ends */
+    struct kafka_property properties[KAFKA_PROPERTIES_MAX];
+    struct kafka_link link;
+    struct kafka_queue records; /* of all partitions */
+    struct kafka_partitions partitions;
+    struct kafka_record_reader reader;
+    struct kafka_counters counters;
+    struct silence silence;
+    bool is_wanted; /* joined, and not left */
+    bool is_paused; /* by ingest */
+    bool is_member; /* the group has given us partitions, be it none */
+    bool is_closing;
+    bool is_ending;   /* the client is to be dropped once nobody looks at anything with it, */
+    bool must_start;  /* and a new one started at `start_at_ms` */
+    bool lacks_topic; /* of readings */
+    char failure[KAFKA_CONF_ERROR_SIZE]; /* "" = none */
+    uint64_t start_at_ms;
+    uint64_t started_at_ms;
+    struct backoff backoff;
+    rd_kafka_topic_partition_list_t *granted; /* by a rebalance that we have not answered */
+    rd_kafka_topic_partition_list_t *revoked;
+    rd_kafka_topic_partition_list_t
+        *leaving; /* revoked, and to be let go when nothing is in hand */
+    uint64_t leaving_since_ms;
+    uint64_t asked_at_ms;     /* for the places of what is held */
+    uint64_t committed_at_ms; /* for those who look at the group */
+    unsigned looks;           /* at gaps, under way */
+    void (*on_closed)(void *user);
+};
+
+/* ---- kafka_group.c */
+
+/* Of the client, inside rd_kafka_consumer_poll(). */
+void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error,
+                              rd_kafka_topic_partition_list_t *list, void *opaque);
+
+/* Answers the group, once rd_kafka_consumer_poll() has returned. */
+void kafka_group_answer(struct kafka_source *k);
+
+/* Lets go what was revoked, as soon as nothing of it is in hand, or it has taken too long. */
+void kafka_group_let_go(struct kafka_source *k);
+
+/* Asks the store for the places of the partitions in this state. */
+void kafka_group_ask(struct kafka_source *k, enum kafka_partition_state state);
+
+/* The store has said where partitions stand. True when something of them starts. */
+bool kafka_group_place(struct source *source, const struct source_position *positions,
+                       size_t count);
+
+/* Reads a partition from `offset` on. */
+void kafka_group_read_from(struct kafka_source *k, struct kafka_partition *partition,
+                           int64_t offset);
+
+/* Sees to it that the queues of all that is read lead to ours: now and then. */
+void kafka_group_lead(struct kafka_source *k);
+
+/* There is no client any more. */
+void kafka_group_forget(struct kafka_source *k);
+
+/* Tells the group how far we are, for those who look: nothing here starts from that. */
+void kafka_group_commit(struct kafka_source *k);
+
+/* ---- kafka_gap.c */
+
+/* What comes next of the partition is not there. */
+void kafka_gap_look(struct kafka_source *k, struct kafka_partition *partition);
+
+/* ---- kafka_source.c */
+
+/* Ends the client; a new one comes by and by if we are still wanted. */
+void kafka_source_end_client(struct kafka_source *k);
+
+/* ---- kafka_report.c */
+
+void kafka_report_watch_silence(struct kafka_source *k);
+
+void kafka_report_put_faults(const struct source *source, struct buffer *out);
+void kafka_report_put_metrics(const struct source *source, struct buffer *out);
+
+#endif
