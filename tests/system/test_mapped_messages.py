@@ -147,14 +147,16 @@ def test_a_large_message_is_stored_in_parts(stack, file):
                  "seq": "^/n", "features": {"flow": ""}})
     start(stack, file, batch_size=100)
     values = list(range(1050))
-    send(stack, ("burst/x", {"t0": "2026-11-26T11:00:00Z", "n": 5, "v": values}), ("burst/y", {"t0": AT.format(1), "v": [1]}))
-    until(lambda: stack.database.count("readings") == 1051, 30)
+    send(stack, ("burst/x", {"t0": "2026-11-26T10:00:00Z", "n": 4, "v": [0]}),
+         ("burst/x", {"t0": "2026-11-26T11:00:00Z", "n": 5, "v": values}), ("burst/y", {"t0": AT.format(1), "v": [1]}))
+    until(lambda: stack.database.count("readings") == 1052, 30)
     rows = stack.database.rows("SELECT flow FROM readings JOIN devices d ON d.id = device WHERE device_id = 'x'"
                                " ORDER BY recorded_at")
-    assert [value for (value,) in rows] == values
+    assert [value for (value,) in rows] == [0, *values]
     assert stack.metrics()["highwater_batches_total"] >= 10
     until(lambda: stack.metrics()["highwater_readings_in_flight"] == 0)
-    assert stack.metrics()["highwater_sequence_repeats_total"] == 0, "the number is the message's"
+    for what in ("repeats", "restarts"):
+        assert stack.metrics()[f"highwater_sequence_{what}_total"] == 0, "the number is the message's, in all of its parts"
 
 
 def test_messages_that_give_nothing_are_acknowledged(stack, file):
