@@ -294,6 +294,7 @@ static bool start_mqtt(struct app *app, const struct settings *settings, char *e
                                       .password_file = settings->mqtt_password_file,
                                       .key_file = settings->mqtt_key[0] ? settings->mqtt_key : NULL,
                                       .is_v311 = settings->is_v311,
+                                      .forgets = true, /* it publishes nothing */
                                       .read_budget_us = READ_BUDGET_US,
                                       .user = app,
                                       .on_up = on_mqtt_up,

@@ -189,6 +189,7 @@ static struct source *open_source(const struct source_config *config, char *erro
     link.client_id = "highwater"; /* until the store is ready */
     link.gated = true;
     link.durable = true;
+    link.forgets = true; /* it publishes nothing */
     link.starts_off = true; /* until the store is ready */
     link.user = m;
     link.on_up = mqtt_session_on_up;

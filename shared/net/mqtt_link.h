@@ -88,7 +88,9 @@ struct mqtt_link_config {
     bool starts_off; /* stay away until mqtt_link_join() */
     bool is_v311;    /* MQTT 3.1.1, where the broker's limits are not known; default 5.0 */
     bool retains;    /* what it publishes is to be retained */
-    bool forgets;    /* what was not acknowledged is not sent again on the next connection */
+    bool
+        forgets; /* what was not acknowledged is not sent again on the next connection; nor does the
+                        library go on with terms of one, such as the largest packet, on the next */
     uint16_t keepalive_s;
     const char *ca_file; /* mqtts: NULL = the system's */
     const char *cert_file;

@@ -64,6 +64,20 @@ def count(program, text):
     return sum(text in line for line in program.output().splitlines())
 
 
+def test_the_terms_of_one_connection_are_not_those_of_the_next(stack, scripted):
+    """libmosquitto keeps the largest packet that a broker has ever named until it names another."""
+    plain, scripted.connack = scripted.connack, properties(word(0x27, 10))
+    collector = stack.start_collector(mqtt_url=scripted.url())
+    httpapi = stack.start_httpapi(mqtt_url=scripted.url())
+    not_ready(stack, "devices/+/readings", "larger than supported")
+    says(httpapi, "larger than supported")
+    scripted.connack = plain
+    scripted.end_all()
+    ready(stack)
+    says(httpapi, "grants the subscription to collectors/+/status now")
+    assert collector.is_running()
+
+
 @pytest.mark.parametrize(
     "granted, words, is_ready",
     [
