@@ -15,7 +15,8 @@
  * ARGV: turn, generation, expiry in ms, channel, value, then device, number, reading of each entry
  *
  * The first write is one that Redis refuses when it is full or a replica; after it nothing is refused,
- * so that there is all or nothing. What is there already is only renewed, which a full Redis allows. */
+ * so that there is all or nothing. The version comes last: what the rights of a user have cut short is
+ * not there. What is there already is only renewed, which a full Redis allows. */
 const char redis_script[] =
     "local turn, generation = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
     "local held = redis.pcall('GET', KEYS[2])\n"
@@ -25,7 +26,8 @@ const char redis_script[] =
     "  of_turn, of_generation = tonumber(of_turn), tonumber(of_generation)\n"
     "  if of_turn > turn or (of_turn == turn and of_generation > generation) then return 0 end\n"
     "end\n"
-    "local is_there = of_turn and redis.pcall('GET', KEYS[1]) == ARGV[5]\n"
+    "local version = ARGV[1] .. ' ' .. ARGV[2]\n"
+    "local is_there = held == version and redis.pcall('GET', KEYS[1]) == ARGV[5]\n"
     "if is_there and KEYS[3] then\n"
     "  is_there = redis.call('EXISTS', KEYS[3], KEYS[4]) == (#ARGV > 5 and 2 or 0)\n"
     "end\n"
@@ -33,7 +35,6 @@ const char redis_script[] =
     "  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end\n"
     "  return 2\n"
     "end\n"
-    "redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3])\n"
     "redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[3])\n"
     "if KEYS[3] then\n"
     "  redis.call('DEL', KEYS[3], KEYS[4])\n"
@@ -45,6 +46,7 @@ const char redis_script[] =
     "  redis.call('PEXPIRE', KEYS[4], ARGV[3])\n"
     "end\n"
     "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
+    "redis.call('SET', KEYS[2], version, 'PX', ARGV[3])\n"
     "return 1\n";
 
 /* ---- arguments -------------------------------------------------------------------------------- */

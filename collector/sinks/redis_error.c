@@ -52,6 +52,8 @@ static const struct known all_known[] = {
     {"BUSY", REDIS_REFUSED, false, "another client's script keeps it busy"},
     {"CLUSTERDOWN", REDIS_REFUSED, true, "no node of the cluster has this key now"},
     {"NOPERM", REDIS_REFUSED, true, "its access control list does not allow what boards need"},
+    {"ERR The user executing the script can't", REDIS_REFUSED, true,
+     "its access control list does not allow what boards need"},
 };
 
 /* The error that a script of an older Redis has met. */

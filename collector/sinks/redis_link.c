@@ -76,18 +76,18 @@ static void note_end(struct redis_link *link, const char *reason, bool was_up)
 {
     uint64_t lasted_ms = uv_now(link->loop) - link->up_at_ms;
 
-    if (was_up) {
+    if (was_up)
         backoff_lasted(&link->backoff, lasted_ms);
-        link->is_flapping = lasted_ms < STEADY_MS;
-    } else {
+    else
         link->tries++;
-    }
-    if (was_up && !link->is_flapping)
+    if (was_up && lasted_ms >= STEADY_MS)
         link->said[0] = '\0';
     if (!link->wants_up)
         return;
-    if (strcmp(reason, link->said) != 0)
+    if (strcmp(reason, link->said) != 0) {
         log_warning("redis: %s: %s; trying again", link->config.host, reason);
+        link->has_said_up = false;
+    }
     snprintf(link->said, sizeof(link->said), "%s", reason);
     snprintf(link->failure, sizeof(link->failure), "%s", reason);
 }
@@ -112,6 +112,15 @@ void redis_link_go_down(struct redis_link *link, const char *reason)
         redis_link_finish_close(link);
 }
 
+static void time_out(struct redis_link *link)
+{
+    char reason[sizeof(link->failure)] = "no connection in time";
+
+    if (link->wire)
+        redis_wire_explain(link->wire, reason, sizeof(reason));
+    redis_link_go_down(link, reason);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct redis_link *link = timer->data;
@@ -122,7 +131,7 @@ static void on_timer(uv_timer_t *timer)
         break;
     case REDIS_LINK_RESOLVING:
     case REDIS_LINK_CONNECTING:
-        redis_link_go_down(link, "no connection in time");
+        time_out(link);
         break;
     case REDIS_LINK_GREETING:
     case REDIS_LINK_UP:

@@ -73,7 +73,7 @@ struct redis_link {
     unsigned lookups; /* of names, which may outlive the attempt */
     uint64_t tries;   /* which of the host's addresses is next */
     char address[64];
-    bool is_flapping; /* the last connection that was up did not last */
+    bool has_said_up; /* and nothing that ended since was logged */
     bool has_heard;   /* on this connection */
     bool is_holding;
     bool is_loading; /* the script, again */

@@ -12,7 +12,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_TIMEOUT_MS = 10000 };
+enum { CONNECT_TIMEOUT_MS = 5000 };
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
+
+/* No command of ours is answered by a list. Who claims to send one of two thousand million elements
+ * would have us make and free as many. */
+static void *refuse_list(const redisReadTask *task, element_count count)
+{
+    (void)task;
+    (void)count;
+    return NULL;
+}
+
+static redisReader *new_reader(void)
+{
+    static redisReplyObjectFunctions functions;
+    redisReader *reader = redisReaderCreate();
+
+    if (!reader) {
+        fprintf(stderr, "out of memory: no reader of Redis's answers\n");
+        abort();
+    }
+    functions = *reader->fn;
+    functions.createArray = refuse_list;
+    reader->fn = &functions;
+    return reader;
+}
 
 /* ---- where ------------------------------------------------------------------------------------ */
 
@@ -24,11 +54,7 @@ static void connect_to(struct redis_link *link, const char *address)
 
     redis_link_set_state(link, REDIS_LINK_CONNECTING);
     redis_link_start_timer(link, CONNECT_TIMEOUT_MS);
-    link->reader = redisReaderCreate();
-    if (!link->reader) {
-        fprintf(stderr, "out of memory: no reader of Redis's answers\n");
-        abort();
-    }
+    link->reader = new_reader();
     link->wire = redis_wire_open(link->loop, &place, &redis_link_wire_events, link, &error);
     if (!link->wire)
         redis_link_go_down(link, uv_strerror(error));
@@ -184,8 +210,9 @@ static void note_script(struct redis_link *link, const redisReply *reply)
         link->connects++;
         link->up_at_ms = uv_now(link->loop);
         redis_link_set_state(link, REDIS_LINK_UP);
-        if (!link->is_flapping)
+        if (!link->has_said_up)
             log_info("redis: connected to %s", link->config.host);
+        link->has_said_up = true;
     }
     link->config.on_up(link);
 }

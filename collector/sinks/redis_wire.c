@@ -37,10 +37,21 @@ struct redis_write {
     char data[];
 };
 
+bool redis_wire_explain(const struct redis_wire *wire, char *out, size_t out_bytes)
+{
+    return wire->ssl && tls_client_explain(wire->tls, !wire->is_open, out, out_bytes);
+}
+
+/* What TLS knows of it says more. */
 static void end(struct redis_wire *wire, const char *reason)
 {
-    if (!wire->is_closed)
-        wire->events->on_end(wire->user, reason);
+    char explained[REASON_SIZE];
+
+    if (wire->is_closed)
+        return;
+    if (redis_wire_explain(wire, explained, sizeof(explained)))
+        reason = explained;
+    wire->events->on_end(wire->user, reason);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */
@@ -106,15 +117,10 @@ void redis_wire_write(struct redis_wire *wire, const void *data, size_t bytes)
 
 /* ---- TLS -------------------------------------------------------------------------------------- */
 
-static void end_tls(struct redis_wire *wire, const char *otherwise)
+static void end_tls(struct redis_wire *wire, const char *reason)
 {
-    char reason[REASON_SIZE];
-
     send_records(wire); /* an alert, perhaps */
-    if (tls_client_explain(wire->tls, !wire->is_open, reason, sizeof(reason)))
-        end(wire, reason);
-    else
-        end(wire, otherwise);
+    end(wire, reason);
 }
 
 static bool wants_more(const struct redis_wire *wire, int result)

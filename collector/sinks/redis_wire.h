@@ -36,6 +36,9 @@ struct redis_wire *redis_wire_open(uv_loop_t *loop, const struct redis_wire_plac
 /* What does not go at once is copied. */
 void redis_wire_write(struct redis_wire *wire, const void *data, size_t bytes);
 
+/* What TLS knows of why it has not come to be open, or has ended; false when it knows nothing. */
+bool redis_wire_explain(const struct redis_wire *wire, char *out, size_t out_bytes);
+
 void redis_wire_close(struct redis_wire *wire);
 
 #endif

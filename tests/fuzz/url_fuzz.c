@@ -1,10 +1,13 @@
-/* Any text as the URL of a broker and of a database: what is legal has all its parts, and put together
+/* Any text as the URL of a broker, of a Redis and of a database: what is legal has all its parts, and put together
  * again they are the same; what is shown of it fits its place. */
 #include "shared/base/buffer.h"
 #include "shared/base/mem.h"
 #include "shared/base/secret.h"
 #include "shared/net/mqtt_url.h"
 #include "shared/net/pg_url.h"
+#ifdef HIGHWATER_REDIS
+#include "collector/sinks/redis_url.h"
+#endif
 
 #include <assert.h>
 #include <stdint.h>
@@ -62,6 +65,55 @@ static void check_mqtt(const char *text)
     mqtt_url_release(&url);
 }
 
+#ifdef HIGHWATER_REDIS
+static void put_redis_url(struct buffer *out, const struct redis_url *url)
+{
+    const struct url_authority *authority = &url->authority;
+    bool is_socket = redis_url_is_socket(url);
+
+    buffer_put_text(out, is_socket ? "unix://" : url->use_tls ? "rediss://" : "redis://");
+    if (authority->username)
+        put_escaped(out, authority->username);
+    if (authority->password) {
+        buffer_put_text(out, ":");
+        put_escaped(out, authority->password);
+    }
+    if (authority->username || authority->password)
+        buffer_put_text(out, "@");
+    buffer_printf(out, strpbrk(authority->host, ":[") && !is_socket ? "[%s]" : "%s",
+                  authority->host);
+    if (!is_socket)
+        buffer_printf(out, ":%d", authority->port);
+    buffer_printf(out, is_socket ? "?db=%d" : "/%d", url->database);
+}
+#endif
+
+static void check_redis(const char *text)
+{
+#ifdef HIGHWATER_REDIS
+    struct redis_url url;
+    struct redis_url again;
+    struct buffer rebuilt = {0};
+
+    if (redis_url_parse(&url, text)) {
+        assert(redis_url_is_socket(&url) ? url.authority.host[0] == '/' : url.authority.host[0]);
+        assert(url.authority.port <= 65535 && url.database <= REDIS_DATABASE_MAX);
+        put_redis_url(&rebuilt, &url);
+        assert(redis_url_parse(&again, buffer_text(&rebuilt)));
+        assert(is_same(url.authority.host, again.authority.host) &&
+               url.authority.port == again.authority.port && url.use_tls == again.use_tls &&
+               url.database == again.database &&
+               is_same(url.authority.username, again.authority.username) &&
+               is_same(url.authority.password, again.authority.password));
+        redis_url_release(&again);
+        buffer_release(&rebuilt);
+    }
+    redis_url_release(&url);
+#else
+    (void)text;
+#endif
+}
+
 static void check_pg(const char *text)
 {
     struct pg_params params;
@@ -84,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
     assert(secret_url(shown, sizeof(shown), text) == shown && strlen(shown) < sizeof(shown));
     check_mqtt(text);
+    check_redis(text);
     check_pg(text);
     free(text);
     return 0;
