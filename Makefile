@@ -107,7 +107,7 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs deps run run-clean page test test-unit test-system test-faults test-brokers engines \
+.PHONY: all programs deps run run-engines run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
         screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-page format asan fuzz bench bench-quick install dist clean help FORCE
@@ -268,6 +268,9 @@ deps-bench deps-engines: | deps-test
 
 run: all deps-run ## start everything on this machine, with 15 simulated devices; Ctrl-C stops it
 	@$(PYTHON) deploy/local/run.py
+
+run-engines: all build/engines/kafka/.complete deps-run ## the whole chain: HAProxy, two brokers, Kafka, a group of collectors, two httpapi; needs Java
+	@$(PYTHON) deploy/local/engines.py
 
 run-clean: ## forget what `make run` keeps between runs
 	@$(PYTHON) deploy/local/run.py --clean

@@ -132,11 +132,11 @@ class PrivateKafka:
         running = []
         for node in self.ports:
             home = self._home(node)
-            if (home / "data" / "meta.properties").exists():
-                continue
             home.mkdir(parents=True, exist_ok=True)
             lines = [f"{name}={value}\n" for name, value in self._properties(node).items()]
-            (home / "server.properties").write_text("".join(lines))
+            (home / "server.properties").write_text("".join(lines))  # each time: ports may be others
+            if (home / "data" / "meta.properties").exists():
+                continue
             argv = [*self._java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]
             running.append(
                 subprocess.Popen(

@@ -72,7 +72,7 @@ def clean(home: Path) -> None:
     if not home.exists():
         return
     held = lock(home)
-    for name in ("postgres", "broker", "log"):
+    for name in ("postgres", "broker", "engines", "log"):
         if (home / name).exists():
             shutil.rmtree(home / name)
     (home / "lock").unlink()
