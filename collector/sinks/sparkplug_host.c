@@ -22,10 +22,30 @@ struct sparkplug_host {
     struct mqtt_link link;
     struct buffer request;
     char client_id[160];
-    char topic[160];
+    char topic[SPARKPLUG_STATE_TOPIC_SIZE];
     char will[64];
     int64_t since_ms; /* the timestamp of birth and will, which are a pair */
 };
+
+void sparkplug_state_topic(char out[SPARKPLUG_STATE_TOPIC_SIZE], const struct settings *settings,
+                           const char *collector_id)
+{
+    bool is_named = *settings->sparkplug_host != '\0';
+
+    snprintf(out, SPARKPLUG_STATE_TOPIC_SIZE, SPARKPLUG_NAMESPACE "/STATE/%s%s",
+             is_named ? "" : "highwater-", is_named ? settings->sparkplug_host : collector_id);
+}
+
+bool sparkplug_state_is_offline(const void *payload, size_t bytes)
+{
+    static const char offline[] = "\"online\":false";
+    const char *text = payload;
+    size_t at = 0;
+
+    while (at + strlen(offline) <= bytes && memcmp(text + at, offline, strlen(offline)) != 0)
+        at++;
+    return at + strlen(offline) <= bytes;
+}
 
 static void format_state(const struct sparkplug_host *host, bool is_online, char *out, size_t size)
 {
@@ -55,14 +75,10 @@ static void on_up(struct mqtt_link *link, bool session_present)
 /* Of a former connection of ours, or of another host with this name. */
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
-    static const char offline[] = "\"online\":false";
     struct sparkplug_host *host = link->config.user;
-    const char *payload = delivery->payload;
 
-    for (size_t at = 0; at + strlen(offline) <= delivery->bytes; at++) {
-        if (memcmp(payload + at, offline, strlen(offline)) == 0)
-            host->is_contradicted = true;
-    }
+    if (sparkplug_state_is_offline(delivery->payload, delivery->bytes))
+        host->is_contradicted = true;
 }
 
 static void join(struct sparkplug_host *host)
@@ -138,12 +154,7 @@ struct sparkplug_host *sparkplug_host_start(const struct sparkplug_host_config *
     char error[256];
 
     host->config = *config;
-    if (*settings->sparkplug_host)
-        snprintf(host->topic, sizeof(host->topic), SPARKPLUG_NAMESPACE "/STATE/%s",
-                 settings->sparkplug_host);
-    else
-        snprintf(host->topic, sizeof(host->topic), SPARKPLUG_NAMESPACE "/STATE/highwater-%s",
-                 settings->collector_id);
+    sparkplug_state_topic(host->topic, settings, settings->collector_id);
     snprintf(host->client_id, sizeof(host->client_id), "highwater-sparkplug"); /* until join() */
     link.name = "mqtt sparkplug";
     link.starts_off = true;

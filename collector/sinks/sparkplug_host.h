@@ -17,6 +17,15 @@
 
 #include <uv.h>
 
+enum { SPARKPLUG_STATE_TOPIC_SIZE = 160 };
+
+/* Where a collector of this id says that it is there, unless SPARKPLUG_HOST names it otherwise. */
+void sparkplug_state_topic(char out[SPARKPLUG_STATE_TOPIC_SIZE], const struct settings *settings,
+                           const char *collector_id);
+
+/* Of what stands there. */
+bool sparkplug_state_is_offline(const void *payload, size_t bytes);
+
 struct sparkplug_host_config {
     uv_loop_t *loop;
     const struct settings *settings;

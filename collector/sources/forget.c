@@ -7,6 +7,7 @@
 #include "collector/mqtt_identity.h"
 #include "collector/settings.h"
 #include "collector/sinks/rival.h"
+#include "collector/sinks/sparkplug_host.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/net/mqtt_link.h"
@@ -46,7 +47,8 @@ struct forget {
     char filter[96];
     char status_topic[96];
     char fence_topic[96];
-    char **topics; /* retained */
+    char state_topic[SPARKPLUG_STATE_TOPIC_SIZE]; /* "": it was no host of Sparkplug */
+    char **topics;                                /* retained */
     size_t topic_count;
     size_t topic_capacity;
     int outstanding;
@@ -166,7 +168,8 @@ static void on_published(struct mqtt_link *link, int mid, int reason_code)
         return; /* the fence's own */
     if (reason_code >= 0x80) {
         end_with(f, f->collector_id,
-                 "the broker does not let us publish under collectors/; allow it to this client");
+                 "the broker does not let us clear what is retained under collectors/ID/, or "
+                 "the STATE of Sparkplug; allow it to this client");
         return;
     }
     f->cleared++;
@@ -179,6 +182,10 @@ static void begin_round(struct forget *f)
     forget_topics(f);
     mqtt_link_unsubscribe(&f->link, f->filter);
     mqtt_link_subscribe(&f->link, f->filter, 0);
+    if (*f->state_topic) {
+        mqtt_link_unsubscribe(&f->link, f->state_topic);
+        mqtt_link_subscribe(&f->link, f->state_topic, 0);
+    }
     mqtt_link_publish(&f->link, NULL, f->fence_topic, "", 0, 0, false);
 }
 
@@ -201,6 +208,10 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
         end_with(f, f->collector_id, text);
     } else if (strcmp(delivery->topic, f->fence_topic) == 0 && is_clearing(f) && !f->is_ending) {
         uv_timer_start(&f->pause, on_settled, SETTLE_MS, 0);
+    } else if (strcmp(delivery->topic, f->state_topic) == 0) {
+        /* another host may have the name by now */
+        if (sparkplug_state_is_offline(delivery->payload, delivery->bytes))
+            note_topic(f, delivery->topic);
     } else if (delivery->bytes > 0 && (delivery->retain || is_clearing(f))) {
         /* What is published now may be retained as well: it is not told. */
         note_topic(f, delivery->topic);
@@ -329,11 +340,14 @@ static PGresult *ask(const struct forget *f, const char *sql)
 static bool acquire_lock(struct forget *f)
 {
     PGresult *result = ask(f, "SELECT pg_try_advisory_lock(collector_lock($1)),"
-                              " EXISTS (SELECT FROM collectors WHERE id = $1)");
+                              " EXISTS (SELECT FROM collectors WHERE id = $1),"
+                              " EXISTS (SELECT FROM sparkplug_nodes WHERE collector = $1)");
     bool is_answered = PQresultStatus(result) == PGRES_TUPLES_OK;
     bool is_ours = is_answered && *PQgetvalue(result, 0, 0) == 't';
 
     f->is_known = is_answered && *PQgetvalue(result, 0, 1) == 't';
+    if (is_answered && *PQgetvalue(result, 0, 2) == 't')
+        sparkplug_state_topic(f->state_topic, f->settings, f->collector_id);
     PQclear(result);
     if (!is_answered)
         f->status = fail_database(f);
@@ -343,9 +357,13 @@ static bool acquire_lock(struct forget *f)
     return is_ours;
 }
 
+/* Births and numbers go with the session in which their messages came: what comes in another one has a gap
+ * before it, and may have other births. */
 static void forget_sessions(struct forget *f)
 {
-    PGresult *result = ask(f, "DELETE FROM sessions WHERE collector = $1");
+    PGresult *result = ask(f, "WITH nodes AS (DELETE FROM sparkplug_nodes WHERE collector = $1),"
+                              " births AS (DELETE FROM sparkplug_births WHERE collector = $1)"
+                              " DELETE FROM sessions WHERE collector = $1");
 
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         f->status = fail_database(f);

@@ -179,6 +179,38 @@ def test_another_that_says_we_are_away_is_contradicted(begun):
     until(lambda: [json.loads(one.payload)["online"] for one in state.received][-2:] == [False, True], 10)
 
 
+def forget(stack, **settings):
+    program = stack.program("collector", ["--forget", "collector"], log_name="forget", **settings)
+    program.start()
+    assert program.wait(60) == 0, program.tail()
+
+
+def retained_state(stack, host):
+    """Its retained STATE; None: there is none."""
+    topic = f"spBv1.0/STATE/{host}"
+    listener = stack.listen(topic)
+    stack.publisher().send_bytes(topic, b"comes after what is retained")
+    until(lambda: [one for one in listener.received if not one.retain], 10)
+    return next((json.loads(one.payload) for one in listener.received if one.retain), None)
+
+
+def test_a_host_that_is_forgotten_leaves_nothing(begun, node):
+    node.birth()
+    node.device_birth("D", ("f", "Float", 1.0))
+    readings(begun, 1)
+    begun.program_named("collector").terminate()
+    assert retained_state(begun, "highwater-collector")["online"] is False
+    begun.publisher().send_bytes("spBv1.0/STATE/other", b'{"online":true,"timestamp":1}', retain=True)
+    forget(begun, sparkplug_host="other")
+    assert retained_state(begun, "other")["online"] is True, "a host that is there keeps what it says"
+    assert begun.database.count("sparkplug_nodes") == begun.database.count("sparkplug_births") == 0
+
+    begun.database.rows("INSERT INTO sparkplug_nodes VALUES ('collector', 'G', 'E', true, 0, 1, 0), ('b', 'G', 'E', true, 0, 1, 0)")
+    forget(begun)
+    assert retained_state(begun, "highwater-collector") is None
+    assert begun.database.rows("SELECT collector FROM sparkplug_nodes") == [("b",)]
+
+
 def test_what_is_no_payload_is_kept_with_its_reason(begun, node):
     publisher = begun.publisher()
     publisher.send_bytes("spBv1.0/G/DBIRTH/E/D", b'{"metrics":[]}')
