@@ -92,7 +92,7 @@ static void join(struct source *source)
 
 static void leave(struct source *source)
 {
-    log_info("mqtt: leaving the broker until the database is back; it keeps what arrives");
+    log_info("mqtt: leaving the broker until readings can be stored again; it keeps what arrives");
     mqtt_link_leave(&((struct mqtt_source *)source)->link);
 }
 
@@ -189,7 +189,7 @@ static struct source *open_source(const struct source_config *config, char *erro
     link.client_id = "highwater"; /* until the store is ready */
     link.gated = true;
     link.durable = true;
-    link.forgets = true; /* it publishes nothing */
+    link.forgets = true;    /* it publishes nothing */
     link.starts_off = true; /* until the store is ready */
     link.user = m;
     link.on_up = mqtt_session_on_up;

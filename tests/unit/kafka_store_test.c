@@ -2,7 +2,7 @@
  * what happens to a batch when Kafka refuses, is slow, goes away, or ends the producer. */
 #include "collector/devices.h"
 #include "collector/settings.h"
-#include "collector/stores/kafka/kafka_store.h"
+#include "collector/stores/kafka/kafka_store_inner.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/record.h"
 
@@ -484,6 +484,54 @@ static void test_kafka_store__a_topic_that_may_not_be_written_holds_it(void **st
     assert_there(10, true);
 }
 
+/* From the start, so that nothing has been written yet. */
+static void start_anew_with(const char *topic, rd_kafka_resp_err_t error)
+{
+    kafka()->bad_probes = 2;
+    rd_kafka_mock_topic_set_error(t.cluster, topic, error);
+    kafka_store_renew(kafka());
+}
+
+static void test_kafka_store__a_topic_that_cannot_be_written_is_named(void **state)
+{
+    static const struct {
+        const char *topic;
+        rd_kafka_resp_err_t error;
+        const char *says;
+    } cases[] = {
+        {"t", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "on hold: there is no topic t, "},
+        {"t.rejected", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+         "on hold: there is no topic t.rejected, "},
+        {"t", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+         "on hold: not authorised for the topic t: our user needs Describe and Write on it"},
+    };
+
+    (void)state;
+    run_until(&t.ready, 1);
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        start_anew_with(cases[i].topic, cases[i].error);
+        run_until_held(true);
+        assert_int_equal(t.ready, i + 1);
+        assert_says(store_put_faults, cases[i].says);
+        rd_kafka_mock_topic_set_error(t.cluster, cases[i].topic, RD_KAFKA_RESP_ERR_NO_ERROR);
+        run_until(&t.ready, i + 2);
+        assert_false(store_is_held(t.store));
+    }
+}
+
+static void test_kafka_store__a_partition_without_a_leader_is_waited_for(void **state)
+{
+    (void)state;
+    run_until(&t.ready, 1);
+    rd_kafka_mock_partition_set_leader(t.cluster, "t", 2, -1);
+    kafka_store_probe(kafka());
+    run_until(&t.unready, 1);
+    assert_says(store_put_faults,
+                "Kafka is away: 1 of the 4 partitions of the topic t have no leader");
+    rd_kafka_mock_partition_set_leader(t.cluster, "t", 2, 1);
+    run_until(&t.ready, 2);
+}
+
 static void test_kafka_store__away_it_is_not_ready_and_then_goes_on(void **state)
 {
     (void)state;
@@ -599,6 +647,8 @@ int main(void)
         OF_A_STORE(test_kafka_store__a_record_that_is_never_taken_becomes_a_rejected_message),
         OF_A_STORE(test_kafka_store__a_large_rejected_message_is_several_records),
         OF_A_STORE(test_kafka_store__a_topic_that_may_not_be_written_holds_it),
+        OF_A_STORE(test_kafka_store__a_topic_that_cannot_be_written_is_named),
+        OF_A_STORE(test_kafka_store__a_partition_without_a_leader_is_waited_for),
         OF_A_STORE(test_kafka_store__away_it_is_not_ready_and_then_goes_on),
         OF_A_STORE(test_kafka_store__away_in_the_middle_of_a_batch),
         OF_A_STORE(test_kafka_store__a_producer_that_is_fenced_is_replaced),

@@ -32,6 +32,8 @@ static bool judge(struct kafka_probe *probe, const char *name,
     rd_kafka_resp_err_t error = topic ? topic->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     int leaderless = topic ? count_leaderless(topic) : 0;
 
+    probe->needs_person = error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+                          error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         snprintf(probe->fault, sizeof(probe->fault),
                  "not authorised for the topic %s: our user needs Describe and Write on it", name);
@@ -72,7 +74,7 @@ static void ask(uv_work_t *work)
     const rd_kafka_metadata_t *metadata;
     rd_kafka_resp_err_t error = rd_kafka_metadata(probe->rk, 0, NULL, &metadata, PROBE_MS);
 
-    probe->is_answered = probe->is_good = false;
+    probe->is_answered = probe->needs_person = probe->is_good = false;
     if (error) {
         snprintf(probe->fault, sizeof(probe->fault), "no broker answers: %s",
                  rd_kafka_err2str(error));

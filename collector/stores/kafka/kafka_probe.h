@@ -21,7 +21,8 @@ struct kafka_probe {
     void *user;
     void (*on_probed)(void *user);
     /* the answer */
-    bool is_answered; /* by a broker, whatever it said */
+    bool is_answered;  /* by a broker, whatever it said */
+    bool needs_person; /* what it said does not pass by itself */
     bool is_good;
     int partitions; /* of the first topic */
     char cluster[KAFKA_PROBE_CLUSTER_SIZE];

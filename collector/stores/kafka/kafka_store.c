@@ -224,6 +224,7 @@ void kafka_store_set_ready(struct kafka_store *store)
     if (!store->batch) /* else a batch that is stored clears it */
         clear_fault(store);
     store->base.is_ready = true;
+    store->began_ms = uv_now(store->loop);
     if (store->state == KAFKA_STORE_AWAY)
         kafka_store_set_state(store, KAFKA_STORE_READY);
     log_info("store: Kafka is there, the topic %s has %d partitions", store->config.topic,

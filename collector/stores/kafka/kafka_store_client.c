@@ -87,7 +87,7 @@ static void note_absence(struct kafka_store *store)
              !probe->is_answered && store->link.trouble[0] ? "; librdkafka: " : "",
              !probe->is_answered ? store->link.trouble : "");
     kafka_store_set_unready(store);
-    kafka_store_put_fault(store, probe->is_answered, fault);
+    kafka_store_put_fault(store, probe->needs_person, fault);
 }
 
 static void finish_closing(struct kafka_store *store);
@@ -254,7 +254,7 @@ static void on_tick(uv_timer_t *timer)
     if (!store->base.is_ready || (is_writing && silent_ms > PROBE_WRITING_MS) ||
         (silent_ms > PROBE_IDLE_MS && unasked_ms > PROBE_IDLE_MS))
         kafka_store_probe(store);
-    if (is_writing)
+    if (is_writing && store->base.is_ready) /* else it waits for Kafka, and so do its records */
         watch_batch(store, silent_ms);
 }
 
