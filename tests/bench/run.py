@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import boards_redis
 import front
 import hotspots
 import ingest
@@ -22,10 +23,10 @@ import mapped
 import parts
 import peer_bench
 from report import Section, document
-from rig import CLONE, DEVICES, Figure, Rig, busy_share, rig, say
+from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
-PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "peers"]
+PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "redis", "peers"]
 
 
 def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
@@ -77,6 +78,8 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         widened = parts.wide(200 if quick else 1000, times)
         fallen = parts.falling(1_000_000, 1 if quick else 3)
         sections.append(parts.windows_section(ours, huge, widened, fallen, parts.redis(on, 5), parts.sql(on, 5)))
+    if "redis" in wanted and (BENCH / "redis_bench").exists():
+        sections.append(boards_redis.boards_section(boards_redis.boards(on, runs, 2 if quick else 10)))
     if "peers" in wanted:
         section = peer_bench.section(on, min(runs, 3), seconds, floods)
         if section:
