@@ -430,8 +430,9 @@ lint-tidy: $(OUT)/sparkplug.pb-c.h | deps-lint
 bare := build/bare/collector
 lint-bare:
 	$(call note,LINT,bare)
-	$(Q)$(MAKE) --no-print-directory FLAVOUR=bare KAFKA=no $(bare) > build/bare.log 2>&1 || { cat build/bare.log; exit 1; }
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=bare KAFKA=no REDIS=no $(bare) > build/bare.log 2>&1 || { cat build/bare.log; exit 1; }
 	$(Q)$(bare) --store kafka://127.0.0.1/readings > build/bare.log 2>&1; test $$? -eq 2 && grep -q 'without Kafka' build/bare.log
+	$(Q)$(bare) --redis-url redis://127.0.0.1 > build/bare.log 2>&1; test $$? -eq 2 && grep -q 'without Redis' build/bare.log
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)

@@ -195,17 +195,22 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(wire->read_buffer, sizeof(wire->read_buffer));
 }
 
+/* libuv makes a text, for good, of what is no error. */
+static const char *end_text(int error)
+{
+    return error == UV_EOF ? "it ended the connection" : uv_strerror(error);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct redis_wire *wire = stream->data;
-    const char *reason = count == UV_EOF ? "it ended the connection" : uv_strerror((int)count);
 
     if (wire->is_closed || count == 0)
         return;
     if (count < 0 && wire->ssl)
-        end_tls(wire, reason);
+        end_tls(wire, end_text((int)count));
     else if (count < 0)
-        end(wire, reason);
+        end(wire, end_text((int)count));
     else if (!wire->ssl)
         wire->events->on_bytes(wire->user, buf->base, (size_t)count);
     else if (BIO_write(wire->received, buf->base, (int)count) == (int)count)
