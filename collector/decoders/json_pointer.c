@@ -274,6 +274,15 @@ static int find_node(const struct pointer_set *set, int first, int hint, bool is
     return -1;
 }
 
+/* Of a null there is only that it is one. */
+static void put_found(struct json_token *found, const struct json_token *value)
+{
+    if (value->kind == JSON_NULL)
+        found->kind = JSON_NULL;
+    else
+        *found = *value;
+}
+
 static void find_below(const struct pointer_set *set, int parent, const struct json_token *value,
                        struct json_token *found)
 {
@@ -295,8 +304,8 @@ static void find_below(const struct pointer_set *set, int parent, const struct j
         left--; /* a twin only ends it early: the first one counts */
         hint = set->nodes[node].next >= 0 ? set->nodes[node].next : first;
         slot = set->nodes[node].slot;
-        if (slot >= 0 && !found[slot].text && part.kind != JSON_NULL)
-            found[slot] = part;
+        if (slot >= 0 && !found[slot].text)
+            put_found(&found[slot], &part);
         if (set->nodes[node].first_child >= 0 && is_container(&part))
             find_below(set, node, &part, found);
     }
@@ -306,11 +315,11 @@ void pointer_set_find(const struct pointer_set *set, const struct json_token *va
                       struct json_token *found)
 {
     for (size_t i = 0; i < set->slots; i++)
-        found[i].text = NULL;
+        found[i] = (struct json_token){0};
     if (set->count == 0)
         return;
-    if (set->nodes[0].slot >= 0 && value->kind != JSON_NULL)
-        found[set->nodes[0].slot] = *value;
+    if (set->nodes[0].slot >= 0)
+        put_found(&found[set->nodes[0].slot], value);
     if (set->nodes[0].first_child >= 0 && is_container(value))
         find_below(set, 0, value, found);
 }

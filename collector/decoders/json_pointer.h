@@ -74,7 +74,7 @@ struct pointer_set {
  * are of the file, none of them a variable. */
 size_t pointer_set_add(struct pointer_set *set, const struct json_step *steps, size_t count);
 
-/* Fills `found[0..slots-1]`; null counts as not there. */
+/* Fills `found[0..slots-1]`; null counts as not there, without a text, but has its kind. */
 void pointer_set_find(const struct pointer_set *set, const struct json_token *value,
                       struct json_token *found);
 

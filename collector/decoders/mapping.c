@@ -4,7 +4,6 @@
 #include "collector/decoders/mapping_sparkplug.h"
 #include "collector/decoders/senml.h"
 #include "collector/decoders/unpack.h"
-#include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/utf8.h"
 #include "shared/model/reading_json_inner.h"
@@ -100,13 +99,16 @@ void mapping_run_release(struct mapping_run *run)
 void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
 {
     va_list args;
+    int bytes;
 
     if (run->fault.count++ > 0)
         return;
     run->fault.error = error;
     va_start(args, format);
-    vsnprintf(run->fault.detail, sizeof(run->fault.detail), format, args);
+    bytes = vsnprintf(run->fault.detail, sizeof(run->fault.detail), format, args);
     va_end(args);
+    if (bytes >= (int)sizeof(run->fault.detail))
+        strcpy(run->fault.detail + sizeof(run->fault.detail) - sizeof(" ..."), " ...");
 }
 
 /* ---- which mapping -------------------------------------------------------------------------- */
@@ -274,62 +276,6 @@ static void read_each(struct mapping_run *run, const struct mapping_rule *rule,
         read_every(run, rule, item, depth);
 }
 
-static void put_pointers(struct buffer *out, const struct place_list *at)
-{
-    for (size_t i = 0; i < at->count; i++)
-        buffer_printf(out, "%s%s\"%s\"", out->bytes > 0 ? ", " : "", i > 0 ? "or " : "",
-                      at->items[i].text);
-}
-
-static void put_tried(struct buffer *out, const struct mapping_rule *rule)
-{
-    if (rule->each.count > 0)
-        buffer_printf(out, "%sof each \"%s\": ", out->bytes > 0 ? "; " : "", rule->each.text);
-    for (size_t i = 0; i < rule->feature_count; i++)
-        put_pointers(out, &rule->features[i].value.at);
-    put_pointers(out, &rule->named.value.at);
-    put_pointers(out, &rule->status.at);
-}
-
-/* What was there instead: the first members of an object, or the text. */
-static void put_seen(struct buffer *out, const struct json_token *root)
-{
-    enum { MEMBERS_SHOWN = 6 };
-    struct json_walk walk;
-    struct json_token name;
-    struct json_token value;
-    char text[72];
-
-    if (root->kind == JSON_STRING)
-        buffer_printf(out, "; it is \"%s\"",
-                      log_escaped(text, sizeof(text), root->text, root->bytes));
-    if (root->kind != JSON_OBJECT)
-        return;
-    json_walk_init(&walk, root);
-    for (int i = 0; i < MEMBERS_SHOWN && json_walk_next(&walk, &name, &value); i++)
-        buffer_printf(out, "%s%s", i == 0 ? "; it has " : ", ",
-                      log_escaped(text, sizeof(text), name.text, name.bytes));
-}
-
-/* No pointer is there, or what is there is no number; or all names are of features nobody keeps. */
-static void fault_no_value(struct mapping_run *run, const struct json_token *root)
-{
-    struct buffer tried = {0};
-
-    for (size_t i = 0; i < run->mapping->rule_count; i++)
-        put_tried(&tried, &run->mapping->rules[i]);
-    put_seen(&tried, root);
-    if (run->lacks_device)
-        mapping_fault(run, READING_BAD_DEVICE_ID, "there are values, but no device: \"%s\"",
-                      run->mapping->rules[0].device.text);
-    else if (run->unknown_members > 0)
-        mapping_fault(run, READING_NO_VALUE, "%u values, but none of a known feature; tried: %s",
-                      run->unknown_members, buffer_text(&tried));
-    else
-        mapping_fault(run, READING_NO_VALUE, "no number and no status at %s", buffer_text(&tried));
-    buffer_release(&tried);
-}
-
 static void reset(struct mapping_run *run, const struct reading_source *source)
 {
     mapping_readings_clear(&run->readings);
@@ -374,7 +320,7 @@ static enum decoder_outcome read_rules(struct mapping_run *run, const struct jso
     /* it reports what has changed, which may be what nobody wants */
     if (run->mapping->payload == MAPPING_SPARKPLUG && !run->lacks_device)
         return DECODER_NOT_MEANT;
-    fault_no_value(run, root);
+    mapping_fault_no_value(run, root);
     return DECODER_READ;
 }
 

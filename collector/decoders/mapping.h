@@ -194,6 +194,7 @@ struct mapping_run {
     bool lacks_device;
     uint64_t said_elsewhere; /* of the member that is read */
     unsigned unknown_members;
+    char unknown_name[40]; /* of the first, cut to fit */
     size_t taken;
     unsigned taken_off; /* as reading_json_parse() says it */
 };

@@ -13,6 +13,10 @@
 void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* mapping_no_value.c: no pointer is there, or what is there is no number; or all names are of features
+ * nobody keeps. */
+void mapping_fault_no_value(struct mapping_run *run, const struct json_token *root);
+
 /* mapping_member.c: adds what the rule finds in the member to the message's readings; its name
  * is empty when it has none. */
 void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,

@@ -142,6 +142,14 @@ static size_t feature_of(const struct mapping_run *run, const struct named_rule 
     return rename ? run->mappings->positions[rename->feature] : find_name(run, name);
 }
 
+static void note_unknown(struct mapping_run *run, const char *name)
+{
+    size_t bytes = strnlen(name, sizeof(run->unknown_name) - 1);
+
+    memcpy(run->unknown_name, name, bytes);
+    run->unknown_name[bytes] = '\0';
+}
+
 static void read_named(struct mapping_run *run, const struct mapping_rule *rule,
                        struct mapping_words *words)
 {
@@ -163,7 +171,8 @@ static void read_named(struct mapping_run *run, const struct mapping_rule *rule,
     mapping_note(run, name, strlen(name));
     position = feature_of(run, &rule->named, name);
     if (position == SIZE_MAX) {
-        run->unknown_members++;
+        if (run->unknown_members++ == 0)
+            note_unknown(run, name);
         position = MAPPING_NO_FEATURE | (uint32_t)hash_bytes(name, strlen(name));
     }
     put_value(run, words, position, number);

@@ -36,6 +36,16 @@ static bool find_value(struct mapping_run *run, const struct place_list *at, str
     return false;
 }
 
+/* Of a value that was not found. */
+static enum mapping_reading_of missing(const struct mapping_run *run, const struct place_list *at)
+{
+    size_t i = 0;
+
+    while (i < at->count && !place_is_null(&at->items[i], &run->found))
+        i++;
+    return i < at->count ? VALUE_NONE : VALUE_ABSENT;
+}
+
 bool mapping_is_one_of(const struct text_list *texts, const char *text, size_t bytes)
 {
     size_t i = 0;
@@ -148,7 +158,7 @@ enum mapping_reading_of mapping_number(struct mapping_run *run, const struct num
     double number;
 
     if (!find_value(run, &rule->at, &token))
-        return VALUE_ABSENT;
+        return missing(run, &rule->at);
     outcome = number_of(rule, &token, &raw, &number);
     if (outcome != VALUE_THERE)
         return outcome;
@@ -204,7 +214,9 @@ enum mapping_reading_of mapping_status(struct mapping_run *run, const struct sta
     struct json_text text;
 
     *out = STATUS_ABSENT;
-    if (!find_value(run, &rule->at, &token) || !scalar_text(&text, &token))
+    if (!find_value(run, &rule->at, &token))
+        return missing(run, &rule->at);
+    if (!scalar_text(&text, &token))
         return VALUE_ABSENT;
     *out = status_of(rule, text.chars);
     json_text_release(&text);

@@ -58,11 +58,22 @@ static bool follow(const struct place *place, struct found *found, const struct 
     return json_steps_follow(place->rest, place->rest_count, scope, cursor, known, out);
 }
 
+static const struct json_token *known_of(const struct place *place, const struct found *found)
+{
+    return place->of_root ? &found->of_root[place->slot] : &found->of_item[place->slot];
+}
+
+bool place_is_null(const struct place *place, const struct found *found)
+{
+    const struct json_token *known = known_of(place, found);
+
+    return place->rest_count == 0 && !known->text && known->kind == JSON_NULL;
+}
+
 bool place_find(const struct place *place, struct found *found, const struct scope *scope,
                 struct json_token *out)
 {
-    const struct json_token *known =
-        place->of_root ? &found->of_root[place->slot] : &found->of_item[place->slot];
+    const struct json_token *known = known_of(place, found);
 
     if (!known->text)
         return false;

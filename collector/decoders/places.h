@@ -57,6 +57,10 @@ void places_look(const struct places *places, struct found *found, const struct 
 bool place_find(const struct place *place, struct found *found, const struct scope *scope,
                 struct json_token *out);
 
+/* What is not found is null, so somebody says that there is nothing. (Where a name in braces leads to, it is
+ * not known.) */
+bool place_is_null(const struct place *place, const struct found *found);
+
 void found_release(struct found *found);
 
 #endif

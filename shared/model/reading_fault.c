@@ -134,7 +134,7 @@ void reading_describe(char *out, enum reading_error error, const char *text, siz
                       size_t at)
 {
     if (error == READING_EMPTY)
-        snprintf(out, READING_DETAIL_SIZE, "nothing where a reading should be, at byte %zu of %zu",
+        snprintf(out, READING_DETAIL_SIZE, "nothing where a value should be, at byte %zu of %zu",
                  at, bytes);
     else if (error == READING_NUL_CHARACTER && at < bytes && text[at] == '\0')
         describe_nul(out, text, bytes, at);

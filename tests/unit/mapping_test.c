@@ -100,15 +100,40 @@ static void test_mapping__numbers_are_found_and_scaled(void **state)
         {TEXT "\"features\":{\"t\":\"\"}", "", "{\"ignored\":\"says_none\"}\n"},
         {TEXT "\"features\":{\"t\":\"\"}", "unavailable", "{\"ignored\":\"says_none\"}\n"},
         {TEXT "\"features\":{\"t\":\"\"}", "warm",
-         "{\"rejected\":\"no_value\",\"detail\":\"no number and no status at \\\"\\\"; it is "
-         "\\\"warm\\\"\"}\n"},
+         "{\"rejected\":\"no_value\",\"detail\":\"it is \\\"warm\\\"; no number and no status; "
+         "tried "
+         "\\\"\\\"\"}\n"},
         {TOPIC "\"features\":{\"t\":[\"/a\",\"/b\"]},\"status\":\"^/s\"", "{}",
-         "{\"rejected\":\"no_value\",\"detail\":\"no number and no status at \\\"/a\\\", or "
+         "{\"rejected\":\"no_value\",\"detail\":\"it is empty; no number and no status; tried "
+         "\\\"/a\\\" or "
          "\\\"/b\\\", \\\"^/s\\\"\"}\n"},
+        {TOPIC "\"features\":{\"t\":[\"/a\",\"/b\"]}", "{\"b\":null,\"c\":1}",
+         "{\"ignored\":\"says_none\"}\n"},
+        {TOPIC "\"features\":{\"t\":\"/a/b\"},\"status\":\"/s\"", "{\"a\":null,\"s\":null}",
+         "{\"ignored\":\"says_none\"}\n"},
+        {TOPIC "\"each\":\"/*\",\"feature\":{\"name\":\"{/n}\",\"value\":\"/v\"}",
+         "[{\"n\":\"x\",\"v\":1}]",
+         "{\"rejected\":\"no_value\",\"detail\":\"its first element has n, v; 1 values, of which "
+         "\\\"x\\\" is no feature: neither \\\"rename\\\" nor FEATURES has it; tried of each "
+         "\\\"/*\\\": \\\"/v\\\"\"}\n"},
     };
 
     ASSERT_TRIED(cases);
     (void)state;
+}
+
+/* Many pointers fill the sentence; what the message has does not suffer. */
+static void test_mapping__what_a_message_has_is_said_before_what_was_tried(void **state)
+{
+    const char *got =
+        tried(TOPIC "\"features\":{\"t\":[\"/SI7021/Temperature\",\"/AM2301/Temperature\","
+                    "\"/DS18B20/Temperature\",\"/DS18B20-1/Temperature\",\"/BMP280/Temperature\","
+                    "\"/SHT3X/Temperature\",\"/HTU21/Temperature\",\"/MLX90614/OBJTMP\"]}",
+              "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7}");
+
+    (void)state;
+    assert_non_null(strstr(got, "\"it has a, b, c, d, e, f, ...; no number and no status; tried "));
+    assert_non_null(strstr(got, " ...\"}\n"));
 }
 
 static void test_mapping__statuses_are_mapped(void **state)
@@ -434,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mapping__numbers_are_found_and_scaled),
+        cmocka_unit_test(test_mapping__what_a_message_has_is_said_before_what_was_tried),
         cmocka_unit_test(test_mapping__statuses_are_mapped),
         cmocka_unit_test(test_mapping__devices_are_named),
         cmocka_unit_test(test_mapping__what_is_said_of_one_moment_is_one_reading),

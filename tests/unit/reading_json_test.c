@@ -118,7 +118,7 @@ static void test_reading_json__what_is_no_json_costs_its_element_and_is_named(vo
          "neither a status nor one of the features; it has temperature=null"},
         {"{}", READING_NO_VALUE, "neither a status nor one of the features; it is empty"},
         {"undefined", READING_NOT_JSON, "\"undefined\" at byte 0 of 9"},
-        {"", READING_EMPTY, "nothing where a reading should be"},
+        {"", READING_EMPTY, "nothing where a value should be"},
         {"{\"temperature\":1} {\"temperature\":1}", READING_TRAILING_BYTES, "at byte 18"},
         {"{\"status\":\"\xff\"}", READING_INVALID_UTF8, "at byte 11"},
         {"{\"status\":\"\x01\"}", READING_NOT_JSON, "\"\\x01\" at byte 11"},
