@@ -1,4 +1,7 @@
-/* The group is answered at once, with no partition at all: what it has given is assigned when the store has
+/* Nothing is committed to the group: nobody needs it, and what a coordinator that is away has not confirmed
+ * holds up each rebalance (librdkafka lets no partition go before).
+ *
+ * The group is answered at once, with no partition at all: what it has given is assigned when the store has
  * said where it starts, however long that takes, and meanwhile the group can give and take. Rejected:
  * answering when the store has, during which the group could not be changed by anybody. */
 #include "collector/sources/kafka_source.h"
@@ -7,6 +10,7 @@
 #include "shared/base/mem.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +116,16 @@ void kafka_group_ask(struct kafka_source *k, enum kafka_partition_state state)
     tell(k, state, k->source.events->on_gained);
 }
 
+static void say_start(const struct kafka_partition *partition, bool was_held)
+{
+    char record[40] = "the oldest record";
+
+    if (partition->next != SOURCE_POSITION_NEW)
+        snprintf(record, sizeof(record), "record %" PRId64, partition->next);
+    log_info("kafka: %s/%" PRId32 " is read from %s on%s", partition->topic, partition->partition,
+             record, was_held ? ", as it was told to" : "");
+}
+
 static bool place(struct kafka_source *k, const struct source_position *position)
 {
     struct kafka_partition *partition =
@@ -124,9 +138,7 @@ static bool place(struct kafka_source *k, const struct source_position *position
     was_held = partition->state == KAFKA_PARTITION_HELD;
     if (kafka_partition_place(partition, position->from) != KAFKA_PLACE_START)
         return false;
-    log_info("kafka: %s/%" PRId32 " is %s record %" PRId64 " on%s", partition->topic,
-             partition->partition, was_held ? "read again, from" : "read from", partition->next,
-             partition->next == SOURCE_POSITION_NEW ? ", the oldest there is" : "");
+    say_start(partition, was_held);
     kafka_group_read_from(k, partition,
                           partition->next == SOURCE_POSITION_NEW ? RD_KAFKA_OFFSET_BEGINNING
                                                                  : partition->next);
@@ -284,22 +296,4 @@ void kafka_group_forget(struct kafka_source *k)
         kafka_partitions_lose(&k->partitions, k->partitions.items[i].topic,
                               k->partitions.items[i].partition);
     k->is_member = false;
-}
-
-/* ---- what others look at ---------------------------------------------------------------------- */
-
-void kafka_group_commit(struct kafka_source *k)
-{
-    list_t *list = rd_kafka_topic_partition_list_new((int)k->partitions.count);
-
-    for (size_t i = 0; i < k->partitions.count; i++) {
-        const struct kafka_partition *partition = &k->partitions.items[i];
-
-        if (partition->is_assigned && partition->stored >= 0)
-            rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)
-                ->offset = partition->stored;
-    }
-    if (list->cnt > 0)
-        rd_kafka_commit(k->link.rk, list, 1);
-    rd_kafka_topic_partition_list_destroy(list);
 }

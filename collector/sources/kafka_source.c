@@ -14,7 +14,6 @@
 enum {
     TURN_MOST = 2000, /* records that are taken before others on the loop have their turn */
     ASK_AGAIN_MS = 5000,
-    COMMIT_MS = 5000,
     START_LEAST_MS = 500,
     START_MOST_MS = 30000
 };
@@ -302,9 +301,14 @@ static void give_back(struct source *source)
 
 static void identify(struct source *source, const struct mqtt_identity *identity, bool had_session)
 {
-    (void)source;
-    (void)identity;
-    (void)had_session;
+    struct kafka_source *k = (void *)source;
+
+    if (had_session && !k->has_said_session)
+        log_warning("kafka: this collector had a session at the broker, %s, which still takes "
+                    "readings for it; to store what waits there start it once without SOURCE, then "
+                    "end that session with --forget %s",
+                    identity->client_id, k->source.config.settings->collector_id);
+    k->has_said_session = true;
 }
 
 static void tick(struct source *source)
@@ -324,10 +328,6 @@ static void tick(struct source *source)
     if (k->link.rk && now_ms >= k->asked_at_ms + ASK_AGAIN_MS) {
         k->asked_at_ms = now_ms;
         kafka_group_ask(k, KAFKA_PARTITION_HELD);
-    }
-    if (k->link.rk && now_ms >= k->committed_at_ms + COMMIT_MS) {
-        k->committed_at_ms = now_ms;
-        kafka_group_commit(k);
     }
 }
 

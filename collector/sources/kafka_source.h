@@ -52,9 +52,10 @@ struct kafka_source {
     bool is_paused; /* by ingest */
     bool is_member; /* the group has given us partitions, be it none */
     bool is_closing;
-    bool is_ending;   /* the client is to be dropped once nobody looks at anything with it, */
-    bool must_start;  /* and a new one started at `start_at_ms` */
-    bool lacks_topic; /* of readings */
+    bool has_said_session; /* that a session at the broker is left behind */
+    bool is_ending;        /* the client is to be dropped once nobody looks at anything with it, */
+    bool must_start;       /* and a new one started at `start_at_ms` */
+    bool lacks_topic;      /* of readings */
     char failure[KAFKA_CONF_ERROR_SIZE]; /* "" = none */
     uint64_t start_at_ms;
     uint64_t started_at_ms;
@@ -64,9 +65,8 @@ struct kafka_source {
     rd_kafka_topic_partition_list_t
         *leaving; /* revoked, and to be let go when nothing is in hand */
     uint64_t leaving_since_ms;
-    uint64_t asked_at_ms;     /* for the places of what is held */
-    uint64_t committed_at_ms; /* for those who look at the group */
-    unsigned looks;           /* at gaps, under way */
+    uint64_t asked_at_ms; /* for the places of what is held */
+    unsigned looks;       /* at gaps, under way */
     void (*on_closed)(void *user);
 };
 
@@ -98,9 +98,6 @@ void kafka_group_lead(struct kafka_source *k);
 
 /* There is no client any more. */
 void kafka_group_forget(struct kafka_source *k);
-
-/* Tells the group how far we are, for those who look: nothing here starts from that. */
-void kafka_group_commit(struct kafka_source *k);
 
 /* ---- kafka_gap.c */
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kafka import Record, new_topic, produce
+from kafka import Record, add_partitions, client, delete_records, delete_topic, new_topic, produce
 from http_tools import migrate
 from oracle import now_us, to_text
 from servers import until
@@ -155,3 +155,110 @@ def test_while_the_database_is_away_the_place_in_the_group_is_kept(stack, postgr
     postgres.start()
     await_stored(stack, 100)
     assert stack.metrics(stack.metrics_port)["highwater_kafka_rebalances_total"] == before == 1
+
+
+# --- A real broker --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(stack, kafka):
+    """A topic of a real Kafka, and what starts a collector on it."""
+    topic = new_topic(kafka, 4)
+
+    def start_collector(partition_count=4, **settings):
+        collector = stack.start_collector(source=f"{kafka.url(topic)}?group={topic}", **settings)
+        until(lambda: metric(stack, "highwater_kafka_partitions") == partition_count, 60, "the partitions are read")
+        return collector
+
+    return topic, start_collector
+
+
+def metric(stack, name):
+    try:
+        return stack.metrics(stack.metrics_port).get(name)
+    except OSError:
+        return None
+
+
+def spread(numbers):
+    return [Record(reading(n), b"d", partition=n % 4) for n in numbers]
+
+
+@pytest.mark.engines
+def test_a_static_member_that_returns_goes_on_at_once(stack, kafka, real):
+    topic, start = real
+    produce(kafka, topic, spread(range(100)))
+    collector = start()
+    await_stored(stack, 100)
+    for end in (collector.terminate, collector.kill9):
+        stored_before = stack.database.count()
+        end()
+        produce(kafka, topic, spread(range(stored_before, stored_before + 100)))
+        collector.start()
+        began = time.monotonic()
+        await_stored(stack, stored_before + 100)
+        assert time.monotonic() - began < 4, "before the session of the one before is over"
+
+
+@pytest.mark.engines
+def test_what_retention_deleted_is_named_and_gone_on_from_where_a_person_says(stack, kafka, real):
+    topic, start = real
+    produce(kafka, topic, spread(range(40)))
+    collector = start()
+    await_stored(stack, 40)
+    collector.terminate()
+    produce(kafka, topic, spread(range(40, 120)))
+    delete_records(kafka, topic, {1: 25})  # of the ten that are stored, and fifteen more
+    collector = start(3)
+    until(lambda: f"{topic}/1 is held: its records from 10 to 24" in readiness(stack), 30, "it is said")
+    await_stored(stack, 100)
+    statement = collector.output().split("where to go on: ")[1].split("\n")[0]
+    rows(stack, statement)
+    await_stored(stack, 105)
+    until(lambda: readiness(stack) == "ready\n", 20)
+
+
+@pytest.mark.engines
+def test_a_topic_that_was_made_again_is_held_and_then_read_from_its_start(stack, kafka, real):
+    topic, start = real
+    produce(kafka, topic, spread(range(40)))
+    collector = start()
+    await_stored(stack, 40)
+    delete_topic(kafka, topic)
+    until(lambda: f"there is no topic {topic}" in readiness(stack), 40, "it is missed")
+    new_topic(kafka, 4, topic)
+    produce(kafka, topic, spread(range(100, 104)))
+    until(lambda: metric(stack, "highwater_kafka_held_partitions") == 4, 60, "all are held")
+    rows(stack, "UPDATE positions SET next = NULL WHERE topic = %s", topic)
+    await_stored(stack, 44)
+    assert collector.is_running()
+
+
+@pytest.mark.engines
+def test_partitions_that_are_added_are_read_from_their_start(stack, kafka, real):
+    topic, start = real
+    produce(kafka, topic, spread(range(40)))
+    start()
+    await_stored(stack, 40)
+    add_partitions(kafka, topic, 6)
+    produce(kafka, topic, [Record(reading(1000 + n), b"d", partition=4 + n % 2) for n in range(20)])
+    await_stored(stack, 60)
+    assert metric(stack, "highwater_kafka_partitions") == 6
+
+
+@pytest.mark.engines
+def test_aborted_transactions_are_not_read_and_their_gaps_are_none(stack, kafka, real):
+    topic, start = real
+    producer = client("Producer", kafka.bootstrap, transactional_id=topic)
+    producer.init_transactions()
+    for n in range(20):
+        producer.begin_transaction()
+        producer.produce(topic, reading(n), b"d", partition=0)
+        producer.flush()  # or there is nothing to be aborted
+        (producer.commit_transaction if n % 2 else producer.abort_transaction)()
+    start()
+    await_stored(stack, 10)
+    assert all(int(value) % 2 for _, value in stored(stack))
+    (end,) = rows(stack, "SELECT next FROM positions WHERE topic = %s AND partition = 0", topic)
+    assert end >= (39,), "records and marks of both kinds"
+    until(lambda: metric(stack, f'highwater_kafka_lag_records{{topic="{topic}",partition="0"}}') == 0, 20)
