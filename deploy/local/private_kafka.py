@@ -124,6 +124,7 @@ class PrivateKafka:
             "transaction.state.log.num.partitions": "4",
             "group.initial.rebalance.delay.ms": "0",
             "unclean.leader.election.enable": "false",
+            "broker.session.timeout.ms": "6000",  # after which what a killed node led is led by another
             **self._settings,
         }
 

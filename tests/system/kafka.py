@@ -9,10 +9,12 @@ The real ones are for tests marked `engines`.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -213,19 +215,29 @@ def produce(server: Any, topic: str, records: Iterable[Record | bytes], **settin
 
 
 def end_offsets(server: Any, topic: str) -> dict[int, tuple[int, int]]:
-    """(first, next) offset of each partition; {} while there is no such topic."""
-    from confluent_kafka import TopicPartition  # noqa: PLC0415
+    """(first, next) offset of each partition; {} while there is no such topic. Asked anew until all is answered: what a
+    client knows of leaders may be of before one was killed, and librdkafka before 2.3 may ask that one for ever."""
+    answers: list[dict[int, tuple[int, int]]] = []
+
+    def is_answered() -> bool:
+        asking = threading.Thread(target=_ask_offsets, args=(server, topic, answers), daemon=True)
+        asking.start()
+        asking.join(10)
+        return bool(answers)
+
+    until(is_answered, 60, f"where {topic} ends")
+    return answers[0]
+
+
+def _ask_offsets(server: Any, topic: str, answers: list[dict[int, tuple[int, int]]]) -> None:
+    from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
 
     consumer = client("Consumer", server.bootstrap, group_id="offsets")
-    try:
-        known = consumer.list_topics(topic, timeout=patience()).topics[topic]
+    with contextlib.suppress(KafkaException):
+        known = consumer.list_topics(topic, timeout=5).topics[topic]
         partitions = [] if known.error else known.partitions
-        return {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=patience())
-            for number in partitions
-        }
-    finally:
-        consumer.close()
+        answers.append({n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=5) for n in partitions})
+    consumer.close()
 
 
 def consume(server: Any, topic: str) -> list[Record]:

@@ -10,14 +10,9 @@ import time
 
 import pytest
 
-from faults import Fleet, sending
 from kafka import MockKafka as Mock
-from kafka import end_offsets, new_topic
-from kafka_group import is_ready
-from kafka_topic import assert_written
+from kafka_edge import Edge
 from servers import until
-
-RATE = 1000
 
 # What a broker may answer to each kind of request; none of it is for ever.
 ANSWERS = {
@@ -33,38 +28,6 @@ ANSWERS = {
 @pytest.fixture
 def edge(stack, mock_kafka, rng):
     return Edge(stack, mock_kafka, rng)
-
-
-class Edge:
-    """A collector that stores into Kafka, and devices that send to it all the while."""
-
-    def __init__(self, stack, kafka, rng) -> None:
-        self.stack, self.kafka = stack, kafka
-        self.topic = new_topic(kafka, 4)
-        new_topic(kafka, 1, f"{self.topic}.rejected")
-        self.collector = stack.start_collector(store=kafka.url(self.topic), database_url=None)
-        until(self.is_ready, 30, "the collector is ready")
-        self.fleet = Fleet(rng, stack.publisher())
-
-    def is_ready(self) -> bool:
-        return is_ready(self.stack, self.stack.metrics_port)
-
-    def load(self):
-        return sending(self.fleet.send_one, RATE)
-
-    def arrives(self, more: int = 300) -> None:
-        """Waits until so many more are in the topic."""
-        count = self.count() + more
-        until(lambda: self.count() >= count, 60, f"{count} are in the topic")
-
-    def count(self) -> int:
-        return sum(end for _, end in end_offsets(self.kafka, self.topic).values())
-
-    def assert_kept(self) -> None:
-        self.fleet.publisher.wait()
-        assert_written(self.kafka, self.topic, self.fleet.publisher.messages)
-        assert self.collector.is_running(), self.collector.tail()
-        assert "please report this" not in self.collector.output(), self.collector.tail()
 
 
 def test_whatever_kafka_answers_a_store_loses_nothing(edge):
@@ -94,6 +57,7 @@ def test_a_store_waits_for_brokers_that_are_away_or_slow(edge):
         edge.arrives()
         for partition in range(4):
             edge.kafka.leader(edge.topic, partition, 1 + partition % 2)
+        edge.kafka.leader(f"{edge.topic}.rejected", 0, 1)
         edge.kafka.down(3)
         edge.arrives()
     edge.assert_kept()
