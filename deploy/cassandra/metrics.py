@@ -11,6 +11,7 @@ PREFIX = "highwater_cassandra_"
 
 METRICS = {
     "records_total": ("counter", "Records read from the topic."),
+    "tombstones_total": ("counter", "Records without a value, which are passed over."),
     "rows_written_total": ("counter", "Rows that Cassandra has acknowledged; one that is read again is written again."),
     "rejected_total": ("counter", "Records that can never be written and are in the topic of the rejected, by reason."),
     "requests_total": ("counter", "Requests sent to Cassandra; each writes rows of one device and day."),
@@ -34,7 +35,7 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-        for name in ("records_total", "rows_written_total", "requests_total", "missed_records_total", "rebalances_total"):
+        for name in ("records_total", "tombstones_total", "rows_written_total", "requests_total", "missed_records_total", "rebalances_total"):
             self.add(name, 0)
         for name in ("rows_waiting", "requests_in_flight", "partitions", "up"):
             self.set(name, 0)

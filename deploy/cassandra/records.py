@@ -299,9 +299,11 @@ def _elements(text: str) -> Iterable[tuple[Any, str]]:
 
 
 def read(value: bytes | None, source: Source) -> list[Row | Refused]:
-    """The rows of a record, and what of it is none; never empty."""
+    """The rows of a record, and what of it is none. Without a value, as one that deletes in a compacted topic, it has none."""
+    if value is None:
+        return []
     try:
-        text = (value or b"").removeprefix(b"\xef\xbb\xbf").removesuffix(b"\0").decode().strip(_SPACE)
+        text = value.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\0").decode().strip(_SPACE)
         if not text:
             raise Refused("empty", "the record has no value")
         if text[0] != "[":

@@ -271,9 +271,9 @@ OPTIONS = (
     Option("timeout", "TIME", duration(1, 600), "10s", "a request without an answer is made again after so long"),
     Option("batch-size", "N", whole(1, 1000), "100", "rows of one device and day in a request, at most"),
     Option("batch-bytes", "N", whole(1024, 1_000_000), "32768", "of them, about"),
-    Option("linger", "TIME", duration(0, 60), "500ms", "how long a row waits for others of its device and day"),
+    Option("linger", "TIME", duration(0, 60), "2s", "how long a row waits for others of its device and day"),
     Option("in-flight", "N", whole(1, 2000), "64", "requests under way at a time"),
-    Option("most-rows", "N", whole(100, 1_000_000), "20000", "rows read and not acknowledged yet; reading waits beyond"),
+    Option("most-rows", "N", whole(100, 1_000_000), "50000", "rows read and not acknowledged yet; reading waits beyond"),
     Option("rejected-topic", "TOPIC", topic_name, None, "where records go that can never be written, with their reason "
            "[default the topic and .cassandra-rejected]"),
     Option("metrics-listen", "ADDRESS", address, "127.0.0.1:5003", "serve /metrics, /healthz and /readyz here: PORT (loopback), "

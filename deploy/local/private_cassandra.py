@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from servers import CLONE, LOOPBACK, Program, ServerError, free_port
@@ -48,15 +48,19 @@ def java_can() -> bool:
 
 
 class PrivateCassandra:
-    """`settings` are lines of cassandra.yaml, in place of ours of the same name."""
+    """`settings` are lines of cassandra.yaml, in place of ours of the same name. By default Java compiles little, which
+    makes a start short."""
 
-    def __init__(self, home: Path, log: Path, settings: Mapping[str, str] | None = None, heap: str = "400m") -> None:
+    def __init__(
+        self, home: Path, log: Path, settings: Mapping[str, str] | None = None, heap: str = "400m",
+        java: Sequence[str] = ("-XX:TieredStopAtLevel=1",),
+    ) -> None:  # fmt: skip
         self.home = home
         self.port = free_port()
         self._storage_port = free_port()
         self._settings = dict(settings or {})
         argv = [
-            "java", f"-Xms{heap}", f"-Xmx{heap}", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+            "java", f"-Xms{heap}", f"-Xmx{heap}", "-Xss512k", "-XX:+UseSerialGC", *java,
             "-XX:MaxDirectMemorySize=256m", "-Djdk.attach.allowAttachSelf=true",
             *[f"--add-exports={each}=ALL-UNNAMED" for each in _EXPORTS.split()],
             *[f"--add-opens={each}=ALL-UNNAMED" for each in _OPENS.split()],

@@ -78,7 +78,6 @@ def test_odd_headers_are_none(headers, expected):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, "empty"),
         (b"", "empty"),
         (b" \n", "empty"),
         (b"{", "not_json"),
@@ -181,6 +180,10 @@ def test_what_is_no_time_is_refused(text):
 )  # fmt: skip
 def test_the_size_of_a_number_tells_its_unit(number, us):
     assert epoch_time(number) == us
+
+
+def test_a_record_without_a_value_is_passed_over():
+    assert read(None, STRANGER) == []
 
 
 def test_each_element_of_an_array_is_a_reading_of_its_own():
