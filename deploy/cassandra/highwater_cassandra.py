@@ -27,8 +27,8 @@ from errors import Kind, backoff_s, kind_of
 from metrics import Metrics
 from rejected import Rejected
 from settings import PROGRAM, Settings
-from table import Table, Unsafe
-from topic import Lost, Topic
+from table import Table, Unsafe, tls
+from topic import Lost, Topic, check_properties
 
 log = logging.getLogger("highwater.main")
 
@@ -45,6 +45,7 @@ class Signals:
         self.came = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes ends nothing
 
     def _on_signal(self, number: int, _: object) -> None:
         if self.came:
@@ -86,6 +87,10 @@ class Consumer:
         self.writer = writer_.from_settings(settings, table, self._rejected.keep, measured)
         self._topic = Topic(settings, measured, lambda: self.writer.step(time.monotonic(), flush=True))
         self._full_since: float | None = None
+
+    def trouble(self) -> str:
+        """Why what is read cannot be kept at present."""
+        return self.writer.trouble or self._rejected.trouble
 
     def run(self) -> bool:
         """Until a signal; whether all that was read is done, and committed."""
@@ -207,7 +212,17 @@ def run(settings: Settings) -> int:
     parts: list[Consumer] = []
 
     def why_not_ready() -> str:
-        return parts[0].writer.trouble if parts else trouble[0]
+        return parts[0].trouble() if parts else trouble[0]
+
+    fault = "" if settings.create_schema else check_properties(settings)
+    if fault:
+        print(f"{PROGRAM}: --kafka-config: {fault}", file=sys.stderr)
+        return 2
+    try:
+        tls(settings)
+    except OSError as error:
+        print(f"{PROGRAM}: --ca-file, --cert-file, --key-file: {error}", file=sys.stderr)
+        return 2
 
     if settings.metrics_listen and not settings.create_schema:
         try:

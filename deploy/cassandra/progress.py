@@ -54,6 +54,11 @@ class Progress:
         position = self.position()
         return position if position != self.committed else None
 
+    def first_open(self) -> int | None:
+        """The same, from the first record on."""
+        position = self.position()
+        return self._records[0].offset if position is None and self._records else position
+
     def open_records(self) -> int:
         self.position()
         return len(self._records)

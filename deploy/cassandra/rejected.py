@@ -45,6 +45,7 @@ class Rejected:
         self._producer: Producer | None = None  # most never need one
         self._later: deque[Copy] = deque()
         self.waiting = 0  # not kept yet
+        self.trouble = ""  # why they are not
 
     def keep(self, record: Record, reason: str, detail: str) -> None:
         """Ends one of the record's when its copy is in Kafka."""
@@ -80,6 +81,7 @@ class Rejected:
     def _on_delivery(self, copy: Copy, error: KafkaError | None) -> None:
         if error is None:
             self.waiting -= 1
+            self.trouble = ""
             self._metrics.add("rejected_total", reason=copy.reason)
             copy.record.end_one()
         elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and copy.value:
@@ -87,12 +89,13 @@ class Rejected:
             copy.value = copy.value[:10_000]
             self._send(copy)
         else:
-            if error.fatal():
+            if error.fatal() or error.code() == KafkaError._FATAL:
                 self._producer = None  # another one can go on
             self._try_again(copy, error.str())
 
     def _try_again(self, copy: Copy, why: str) -> None:
         copy.attempts += 1
+        self.trouble = f"{self._settings.rejected_topic}: {why}"
         copy.due = self._clock() + backoff_s(copy.attempts)
         self._later.append(copy)
         if copy.attempts in (1, 5) or copy.attempts % 10 == 0:

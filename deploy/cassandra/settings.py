@@ -25,7 +25,9 @@ member's place to another, or the server may lose what it acknowledges; 2 for a 
 """
 SET_BY_US = frozenset((
     "bootstrap.servers", "group.id", "group.instance.id", "client.id", "enable.auto.commit", "enable.auto.offset.store",
-    "auto.offset.reset", "enable.idempotence", "acks", "partition.assignment.strategy",
+    "auto.offset.reset", "enable.idempotence", "acks", "request.required.acks", "partition.assignment.strategy", "isolation.level",
+    "message.timeout.ms", "delivery.timeout.ms", "partitioner", "metadata.broker.list", "logger", "on_commit", "on_delivery",
+    "error_cb", "stats_cb", "throttle_cb", "oauth_cb", "default.topic.config",
 ))  # fmt: skip
 PASSWORD_BYTES_MOST = 1024
 

@@ -44,7 +44,8 @@ class FilePassword(AuthProvider):
         return PlainTextAuthenticator(self._user, read_secret(self._path))
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """OSError for files that are not what they should be."""
     if not settings.store.tls:
         return None
     context = ssl.create_default_context(cafile=settings.ca_file)  # names are checked
@@ -65,7 +66,7 @@ def _cluster(settings: Settings) -> Cluster:
         contact_points=list(store.hosts), port=store.port,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         auth_provider=FilePassword(store.user, settings.password_file) if store.user else None,
-        ssl_context=_tls(settings),
+        ssl_context=tls(settings),
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 10),
         protocol_version=4,  # that all from 3.0 to 5.0 speak
         connect_timeout=settings.timeout_s, control_connection_timeout=settings.timeout_s,

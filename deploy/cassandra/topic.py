@@ -39,6 +39,16 @@ def client_settings(settings: Settings) -> dict[str, object]:
     }
 
 
+def check_properties(settings: Settings) -> str:
+    """What librdkafka has against those of --kafka-config; empty when it has nothing."""
+    try:
+        Consumer({**client_settings(settings), "group.id": settings.source.group}).close()
+    except (KafkaException, TypeError, ValueError) as error:
+        reason = error.args[0]
+        return reason.str() if isinstance(reason, KafkaError) else str(reason)
+    return ""
+
+
 class Topic:
     """`before_leaving` is called before offsets are committed for partitions that go."""
 
@@ -81,6 +91,9 @@ class Topic:
             return message
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._to_place.setdefault(message.partition(), 0.0)
+        elif error.code() in (KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION):  # librdkafka goes on behind it
+            self._metrics.add("missed_records_total")
+            log.error("a record of partition %d at %s cannot be read: %s", message.partition(), message.offset(), error.str())
         else:
             self._on_error(error)
         return None
@@ -180,7 +193,7 @@ class Topic:
     def _show_lag(self) -> None:
         for partition in self._progress:
             _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
-            position = self._progress[partition].position()
+            position = self._progress[partition].first_open()
             if position is not None and end >= 0:
                 self._metrics.set("lag_records", max(0, end - position), partition=str(partition))
 
@@ -218,7 +231,7 @@ class Topic:
         self._metrics.set("partitions", len(self._progress))
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise Lost(error.str())
         self._say(error.str(), time.monotonic())
 

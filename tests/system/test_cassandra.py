@@ -381,6 +381,29 @@ def test_an_end_that_takes_too_long_says_so(cassandra, mock_kafka):
     assert "10 rows" in consumer.program.output()
 
 
+@pytest.mark.faults
+def test_of_two_members_with_one_name_the_earlier_ends(cassandra, kafka):
+    topic = new_topic(kafka)
+    first, second = (cassandra.consumer(f"{kafka.url(topic)}?member=one", name=name) for name in ("first", "second"))
+    first.start().wait_for("partitions", 4)
+    second.start().wait_for("partitions", 4)
+    assert first.program.wait(60) == 1
+    assert "fenced" in first.program.output()
+    second.stop()
+
+
+def test_properties_and_certificates_that_are_none_are_wrong_settings(logs):
+    needs_cassandra()
+    odd, junk = logs / "kafka.properties", logs / "junk.pem"
+    odd.write_text("no.such.property=1\n")
+    junk.write_text("junk\n")
+    for number, (store, more, word) in enumerate((("cassandra", ["--kafka-config", odd], "no.such.property"), ("cassandras", ["--ca-file", junk], "--ca-file"))):
+        program = Program("wrong", [PROGRAM, "--store", f"{store}://{LOOPBACK}:9/k", "--source", f"kafka://{LOOPBACK}:9/t",
+                                    "--metrics-listen", "-", *more], logs / f"wrong{number}.log")  # fmt: skip
+        program.start()
+        assert program.wait() == 2 and word in program.output()
+
+
 def test_it_runs_without_anything_to_reach(logs):
     """Nobody listens: it waits, and ends when it is asked to."""
     needs_cassandra()

@@ -207,6 +207,7 @@ def test_an_offset_is_not_passed_before_all_before_it_is_done():
     begun = [progress.begin(offset, object(), rng.randrange(4)) for offset in range(100, 200)]
     open_rows = [record for record in begun for _ in range(record.open)]
     rng.shuffle(open_rows)
+    assert progress.first_open() is not None and progress.position() in (None, progress.first_open())
     for record in open_rows:
         record.end_one()
         done = next((r.offset for r in begun if r.open), 200)
