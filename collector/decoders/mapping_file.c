@@ -52,6 +52,8 @@ static bool read_topic(struct mapping_text *text, const struct json_token *token
     if (fault)
         return fail_in(text, "topic", token, topic, fault);
     out->subscription = topic_pattern_subscription(&out->topic, arena);
+    if (strlen(out->subscription) > SUBSCRIPTION_BYTES_MAX)
+        return fail_in(text, "topic", token, topic, "is longer than 255 bytes");
     return true;
 }
 

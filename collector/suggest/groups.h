@@ -16,7 +16,8 @@
 #include "collector/suggest/heard.h"
 #include "collector/suggest/look.h"
 
-enum { GROUPS_MOST = 400, GROUP_LEVELS_MOST = 24, GROUP_NAMES_MOST = 64 };
+/* No more than a file may have subscriptions, of which Sparkplug takes two. */
+enum { GROUPS_MOST = 250, GROUP_LEVELS_MOST = 24, GROUP_NAMES_MOST = 64 };
 
 /* What becomes of the messages of a group. */
 enum group_kind {

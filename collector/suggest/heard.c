@@ -1,5 +1,6 @@
 #include "collector/suggest/heard.h"
 
+#include "collector/subscriptions.h"
 #include "collector/suggest/look.h"
 #include "shared/base/hash.h"
 #include "shared/base/mem.h"
@@ -89,7 +90,8 @@ void heard_add(struct heard_messages *heard, const char *topic, const void *payl
         heard->not_of_devices++;
         return;
     }
-    there = topic_of(heard, topic);
+    /* no mapping may subscribe to a longer one */
+    there = strlen(topic) > SUBSCRIPTION_BYTES_MAX ? NULL : topic_of(heard, topic);
     if (!there) {
         heard->left_out++;
         return;

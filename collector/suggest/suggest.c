@@ -1,4 +1,5 @@
 #include "collector/suggest/suggest.h"
+#include "collector/subscriptions.h"
 
 #include "collector/suggest/draft.h"
 #include "collector/suggest/sheet.h"
@@ -110,8 +111,10 @@ static void put_head(const struct suggestion *s, const struct heard_messages *he
         buffer_printf(
             s->out,
             "// Left out: %" PRIu64
-            " messages, on more topics than %d or beyond %d MB: name a narrower filter.\n",
-            heard->left_out, HEARD_TOPICS_MOST, HEARD_BYTES_MOST / 1024 / 1024);
+            " messages, on more topics than %d or beyond %d MB (name a narrower filter), or on "
+            "topics of more than %d bytes.\n",
+            heard->left_out, HEARD_TOPICS_MOST, HEARD_BYTES_MOST / 1024 / 1024,
+            SUBSCRIPTION_BYTES_MAX);
     if (s->groups.left_out > 0)
         buffer_printf(s->out, "// Left out: %zu topics of more kinds than %d.\n",
                       s->groups.left_out, GROUPS_MOST);

@@ -26,6 +26,8 @@ static const char *compiled(const char *text)
     return error;
 }
 
+#define LONG "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" /* 64 */
+
 static void test_mapping_file__mistakes_are_told_with_line_and_key(void **state)
 {
     static const struct {
@@ -40,6 +42,7 @@ static void test_mapping_file__mistakes_are_told_with_line_and_key(void **state)
         {"[{" RULE "}]", "has no \"topic\""},
         {"[\n{\"topic\":\"a/+\"," RULE "}]", "line 2, topic: \"a/+\" has + or #"},
         {"[{\"topic\":5," RULE "}]", "is a number, not a string"},
+        {"[{\"topic\":\"{device}/" LONG LONG LONG LONG "\"," RULE "}]", "is longer than 255 bytes"},
         {"[{\"topic\":\"a/{device}\"}]", "says nothing of a device"},
         {"[{\"topic\":\"a/b\"," RULE "}]", "neither \"topic\" nor \"match\" has a {device}"},
         {"[{\"topic\":\"a/{device}\",\"payload\":\"xml\"," RULE "}]",

@@ -242,6 +242,11 @@ static void test_suggest__a_hostile_broker_takes_bounded_memory(void **state)
     assert_int_equal(heard.count, HEARD_TOPICS_MOST);
     assert_in_range(heard.bytes, 1, HEARD_BYTES_MOST);
     assert_int_equal(heard.left_out, 2000);
+    heard_release(&heard);
+    memset(payload, 'x', 256);
+    payload[256] = '\0';
+    heard_add(&heard, payload, "1", 1, NOW_US, false); /* nobody could subscribe to it */
+    assert_int_equal(heard.count, 0);
     suggest_write(&out, &heard);
     assert_has(buffer_text(&out), "// Left out: ");
     buffer_release(&out);
