@@ -18,13 +18,9 @@
 
 static void put_feature(struct buffer *out, const char *name, double value)
 {
-    size_t bytes = strlen(name); /* of letters and digits, so nothing is to be escaped */
-    unsigned char *to = buffer_reserve(out, bytes + 4);
-
-    memcpy(to, ",\"", 2);
-    memcpy(to + 2, name, bytes);
-    memcpy(to + 2 + bytes, "\":", 2);
-    out->bytes += bytes + 4;
+    PUT_LITERAL(out, ",\"");
+    buffer_put_text(out, name); /* of letters and digits, so nothing is to be escaped */
+    PUT_LITERAL(out, "\":");
     json_write_double(out, value);
 }
 

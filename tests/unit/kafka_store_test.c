@@ -5,6 +5,7 @@
 #include "collector/stores/kafka/kafka_store_inner.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/record.h"
+#include "tests/unit/temp_file.h"
 
 #include <inttypes.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -548,6 +549,24 @@ static void test_kafka_store__away_it_is_not_ready_and_then_goes_on(void **state
     assert_there(50, true);
 }
 
+static void on_time(uv_timer_t *timer)
+{
+    (*(unsigned *)timer->data)++;
+}
+
+static void run_for(uint64_t ms)
+{
+    uv_timer_t timer;
+    unsigned is_over = 0;
+
+    uv_timer_init(&t.loop, &timer);
+    timer.data = &is_over;
+    uv_timer_start(&timer, on_time, ms, 0);
+    run_until(&is_over, 1);
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&t.loop, UV_RUN_NOWAIT);
+}
+
 static void test_kafka_store__away_in_the_middle_of_a_batch(void **state)
 {
     (void)state;
@@ -561,6 +580,10 @@ static void test_kafka_store__away_in_the_middle_of_a_batch(void **state)
     run_until(&t.unready, 1);
     assert_int_equal(t.stored, 0);
     assert_says(store_explain, "Kafka has not confirmed");
+    kafka()->config.watchdog_ms = 500;
+    run_for(1500); /* nobody is late who cannot answer */
+    kafka()->config.watchdog_ms = 30000;
+    assert_false(store_is_held(t.store));
     rd_kafka_mock_broker_set_rtt(t.cluster, 1, 0);
     set_broker(true);
     run_until(&t.stored, 1);
@@ -603,7 +626,7 @@ static void test_kafka_store__what_is_not_confirmed_in_time_is_written_anew(void
     assert_there(20, false);
 }
 
-static void test_kafka_store__a_full_queue_is_waited_for(void **state)
+static void test_kafka_store__a_large_batch_goes_in_order(void **state)
 {
     (void)state;
     run_until(&t.ready, 1);
@@ -612,6 +635,42 @@ static void test_kafka_store__a_full_queue_is_waited_for(void **state)
     assert_int_equal(t.outcome.stored, ROWS_MOST);
     assert_there(ROWS_MOST, true);
     assert_false(was_disordered);
+}
+
+static void test_kafka_store__a_full_queue_is_waited_for(void **state)
+{
+    struct temp_file temp;
+    FILE *file;
+
+    (void)state;
+    temp_file_make(&temp);
+    file = fopen(temp.path, "w");
+    assert_non_null(file);
+    assert_true(fputs("queue.buffering.max.messages=100\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    run_until(&t.ready, 1);
+    kafka()->config.file = temp.path;
+    kafka_store_renew(kafka());
+    run_until(&t.ready, 2);
+    fill(3000);
+    reject("x", 1);
+    store_all();
+    assert_there(3000, true);
+    assert_int_equal(kafka()->retries, 0);
+    temp_file_remove(&temp);
+}
+
+static void test_kafka_store__what_is_stored_meanwhile_says_that_kafka_is_there(void **state)
+{
+    (void)state;
+    run_until(&t.ready, 1);
+    rd_kafka_mock_broker_set_rtt(t.cluster, 1, 300);
+    fill(10);
+    store_begin(t.store, &t.batch, false);
+    kafka_store_set_unready(kafka()); /* a probe that was not answered in time */
+    run_until(&t.stored, 1);
+    assert_int_equal(t.unready, 1);
+    assert_int_equal(t.ready, 2);
 }
 
 static void test_kafka_store__closed_in_the_middle_nothing_is_told(void **state)
@@ -653,7 +712,9 @@ int main(void)
         OF_A_STORE(test_kafka_store__away_in_the_middle_of_a_batch),
         OF_A_STORE(test_kafka_store__a_producer_that_is_fenced_is_replaced),
         OF_A_STORE(test_kafka_store__what_is_not_confirmed_in_time_is_written_anew),
+        OF_A_STORE(test_kafka_store__a_large_batch_goes_in_order),
         OF_A_STORE(test_kafka_store__a_full_queue_is_waited_for),
+        OF_A_STORE(test_kafka_store__what_is_stored_meanwhile_says_that_kafka_is_there),
         OF_A_STORE(test_kafka_store__closed_in_the_middle_nothing_is_told),
         OF_A_STORE(test_kafka_store__closed_before_anybody_answers),
     };

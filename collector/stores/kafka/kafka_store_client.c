@@ -31,7 +31,7 @@ const struct kafka_property kafka_store_properties[] = {
     {.name = "message.send.max.retries", .is_ours = true},
     {.name = "transactional.id", .is_ours = true},
     {.name = "delivery.report.only.error", .value = "false", .is_ours = true},
-    {.name = "linger.ms", .value = "5"},
+    {.name = "linger.ms", .value = "1"},
     {.name = "socket.timeout.ms", .value = "10000"},
     {0},
 };
