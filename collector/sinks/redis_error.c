@@ -54,6 +54,8 @@ static const struct known all_known[] = {
     {"NOPERM", REDIS_REFUSED, true, "its access control list does not allow what boards need"},
     {"ERR The user executing the script can't", REDIS_REFUSED, true,
      "its access control list does not allow what boards need"},
+    {"ERR ACL failure in script", REDIS_REFUSED, true,
+     "its access control list does not allow what boards need"},
 };
 
 /* The error that a script of an older Redis has met. */

@@ -244,6 +244,9 @@ def test_rights(stack, servers):
     redis.execute_command("ACL", "SETUSER", "collector", "-publish")
     best.rise()
     says(stack, "its access control list does not allow")
+    refused = stack.metrics()["highwater_redis_refused_total"]
+    until(lambda: stack.metrics()["highwater_redis_refused_total"] >= refused + 8, 20, "that is not forgotten")
+    assert stack.metrics()["highwater_redis_lacking"] >= 4, "three boards and the status"
     redis.execute_command("ACL", "SETUSER", "collector", "+publish")
     until(lambda: not list(remarks(stack)), 20)
     redis.execute_command("ACL", "SETUSER", "collector", "-script|load", "-client|setname")

@@ -43,6 +43,12 @@ static const struct {
     {"ERR max number of clients reached", REDIS_UNFIT, "maxclients"},
     {"NOPERM User collector has no permissions to run the 'evalsha' command", REDIS_REFUSED,
      "evalsha"},
+    {"ERR The user executing the script can't run this command or subcommand script: a81b, on "
+     "@user_script:28.",
+     REDIS_REFUSED, "access control list"},
+    {"ERR ACL failure in script: User collector has no permissions to run the 'publish' command "
+     "script: a81b, on @user_script:28.",
+     REDIS_REFUSED, "'publish'"},
     {"CLUSTERDOWN Hash slot not served", REDIS_REFUSED, "Hash slot not served"},
     {"MOVED 3999 127.0.0.1:6381", REDIS_MOVED, "another node"},
     {"ASK 3999 127.0.0.1:6381", REDIS_ASK, "moving"},
