@@ -89,9 +89,9 @@ def clock(logs):
     return HostClock(logs)
 
 
-def start_set_ahead(stack, rng, clock, ahead_s):
+def start_set_ahead(stack, rng, clock, ahead_s, **settings):
     clock.set(ahead_s)
-    collector, fleet = start_fleet(stack, rng, env=clock.env)
+    collector, fleet = start_fleet(stack, rng, env=clock.env, **settings)
     fleet.set_clock(ahead_s)
     return collector, fleet
 

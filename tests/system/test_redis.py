@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 from conftest import FAILPOINT_DIR
-from faults import assert_all_well, start_fleet
+from faults import assert_all_well, database_through, proxy_to, start_fleet
 from oracle import now_us, reading
-from redis_tools import KINDS, board_key, keys_of, same, shown, status_of
+from redis_tools import KINDS, board_key, keys_of, remarks, same, shown, status_of
 from servers import until
+from test_faults_clock import clock, start_set_ahead  # noqa: F401
 
 FEATURES = ("temperature", "pressure")
 INTERVALS = ("past_minute", "past_hour", "all_time")
@@ -120,6 +122,49 @@ def test_a_reader_never_sees_half_a_board(stack, rng, redis_server):
         until(enough, 60, "60 boards of different moments are read", pause=0.001)
     assert not torn, torn[0]
     assert collector.is_running()
+
+
+def test_a_board_of_a_thousand_devices(stack, redis_server):
+    stack.start_collector(redis_url=redis_server.url(), num_top_devices=1000)
+    redis = redis_server.client()
+    keys = keys_of("collector", "temperature", "all_time")
+    until(lambda: redis.exists(keys.board), 20)
+    stack.publish(*(reading(f"device_{i}", now_us(), temperature=i / 7) for i in range(1000)))
+    until(lambda: redis.zcard(keys.ranking) == 1000, 30)
+    with redis.pipeline(transaction=True) as together:
+        board, ranking, readings = shown(together, keys)
+    assert len(board["readings"]) == 1000 and same(board, ranking, readings)
+
+
+def test_a_clock_that_is_set_back_stops_no_board(stack, rng, redis_server, clock):
+    """What is of an earlier as-of then is newer all the same."""
+    collector, fleet = start_set_ahead(stack, rng, clock, 3600, redis_url=redis_server.url())
+    redis = redis_server.client()
+    fleet.send(50)
+    key = board_key("collector", "temperature", "past_hour", "", "board")
+    before = until(lambda: json.loads(redis.get(key) or "{}").get("readings") and json.loads(redis.get(key)), 20)
+    clock.set(0)
+    fleet.set_clock(0)
+    fleet.send(50)
+    until(lambda: json.loads(redis.get(key))["asOf"] < before["asOf"], 20, "the board is of the clock as it is now")
+    assert json.loads(redis.get(key))["generation"] > before["generation"]
+    assert collector.is_running() and not list(remarks(stack))
+
+
+@pytest.mark.faults
+def test_a_collector_whose_database_is_away_renews_nothing(stack, rng, redis_server):
+    with proxy_to(urlsplit(stack.database.url).port) as link:
+        settings = {"redis_url": redis_server.url(), "redis_expiry": "5s", "leave_after": "1s"}
+        _, fleet = start_fleet(stack, rng, database_url=database_through(link, stack), **settings)
+        redis = redis_server.client()
+        fleet.send(50)
+        until(lambda: len(redis.keys("highwater:*:board")) == 6, 20)
+        link.refuse()
+        link.reset()
+        until(lambda: not redis.keys("highwater:*:board"), 30, "what nobody knows to be right is gone")
+        assert status_of(redis)["state"] == "degraded"
+        link.heal()
+        until(lambda: len(redis.keys("highwater:*:board")) == 6, 30, "they are there again")
 
 
 class Heard:
