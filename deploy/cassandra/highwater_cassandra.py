@@ -165,7 +165,11 @@ class Consumer:
             self.writer.wait(0.02, time.monotonic())
         is_done = not self._is_busy()
         if not is_done:
-            log.error("%d rows and %d rejected records are not kept yet, and will be read again", self.writer.rows, self._rejected.waiting)
+            log.error(
+                "%d rows and %d rejected records are not kept yet, and will be read again",
+                self.writer.rows,
+                self._rejected.waiting,
+            )
         is_done = self._topic.commit() and is_done
         self.close()
         return is_done
@@ -198,7 +202,11 @@ def connect(settings: Settings, signals: Signals, trouble: Callable[[str], None]
             if settings.create_schema and (kind_of(error) is not Kind.AWAY or attempts == CREATE_ATTEMPTS):
                 raise Unsafe(f"the schema is not made: {error}") from error
             if attempts == 1 or attempts % 10 == 0:
-                log.log(logging.ERROR if kind_of(error) is Kind.SETUP else logging.WARNING, "not reached yet: %s", str(error)[:500])
+                log.log(
+                    logging.ERROR if kind_of(error) is Kind.SETUP else logging.WARNING,
+                    "not reached yet: %s",
+                    str(error)[:500],
+                )
             until = time.monotonic() + backoff_s(attempts)
             while not signals.came and time.monotonic() < until:
                 time.sleep(0.05)
@@ -251,7 +259,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(50_000, 20, 100)  # tens of thousands of rows live for seconds: looking through them was a sixth of the time
+    gc.set_threshold(
+        50_000, 20, 100
+    )  # tens of thousands of rows live for seconds: looking through them was a sixth of the time
     status = main()
     logging.shutdown()
     os._exit(status)  # the driver's threads may outlive an end of theirs for seconds

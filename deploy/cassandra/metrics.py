@@ -35,7 +35,14 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-        for name in ("records_total", "tombstones_total", "rows_written_total", "requests_total", "missed_records_total", "rebalances_total"):
+        for name in (
+            "records_total",
+            "tombstones_total",
+            "rows_written_total",
+            "requests_total",
+            "missed_records_total",
+            "rebalances_total",
+        ):
             self.add(name, 0)
         for name in ("rows_waiting", "requests_in_flight", "partitions", "up"):
             self.set(name, 0)
@@ -71,7 +78,9 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def serve(listen: tuple[str, int], metrics: Metrics, why_not_ready: Callable[[], str]) -> http.server.ThreadingHTTPServer:
+def serve(
+    listen: tuple[str, int], metrics: Metrics, why_not_ready: Callable[[], str]
+) -> http.server.ThreadingHTTPServer:
     """OSError when the address cannot be had. `why_not_ready` is empty when all is well."""
     is_loopback = listen[0] in ("127.0.0.1", "::1", "localhost")
 

@@ -115,7 +115,9 @@ def _timestamp(value: Any) -> int:
                 return us
             raise ValueError(value)
     except (ValueError, OverflowError):
-        raise Refused("bad_timestamp", f"timestamp {shown(value)} is neither RFC 3339 nor s, ms, us or ns since 1970") from None
+        raise Refused(
+            "bad_timestamp", f"timestamp {shown(value)} is neither RFC 3339 nor s, ms, us or ns since 1970"
+        ) from None
     raise Refused("wrong_type", "timestamp is neither a string nor a number")
 
 
@@ -126,8 +128,15 @@ def is_visible(character: str) -> bool:
 @lru_cache(maxsize=65536)
 def check_device(device: str) -> str:
     """Most ids come again and again."""
-    if not 1 <= len(device) <= DEVICE_CHARACTERS_MOST or device in (".", "..") or not all(map(is_visible, device)) or set(device) & set("/+#"):
-        raise Refused("bad_device_id", f"{shown(device)} is not 1 to 64 visible characters, none of them / + #, and not . or ..")
+    if (
+        not 1 <= len(device) <= DEVICE_CHARACTERS_MOST
+        or device in (".", "..")
+        or not all(map(is_visible, device))
+        or set(device) & set("/+#")
+    ):
+        raise Refused(
+            "bad_device_id", f"{shown(device)} is not 1 to 64 visible characters, none of them / + #, and not . or .."
+        )
     return device
 
 

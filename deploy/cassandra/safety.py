@@ -29,8 +29,13 @@ class Node(NamedTuple):
 def acknowledging(promise: Promise) -> int:
     """How many nodes have a row at least when it is acknowledged."""
     counts = {
-        "ONE": 1, "LOCAL_ONE": 1, "TWO": 2, "THREE": 3, "ALL": promise.all_copies,
-        "QUORUM": promise.all_copies // 2 + 1, "LOCAL_QUORUM": promise.copies // 2 + 1,
+        "ONE": 1,
+        "LOCAL_ONE": 1,
+        "TWO": 2,
+        "THREE": 3,
+        "ALL": promise.all_copies,
+        "QUORUM": promise.all_copies // 2 + 1,
+        "LOCAL_QUORUM": promise.copies // 2 + 1,
         "EACH_QUORUM": promise.copies // 2 + 1,
     }
     return counts[promise.consistency]

@@ -16,7 +16,9 @@ from urllib.parse import parse_qsl, unquote
 from safety import CONSISTENCIES
 
 PROGRAM = "highwater-cassandra"
-DESCRIPTION = "Writes the readings of a Kafka topic into Cassandra, each once by its key, as a consumer group of its own."
+DESCRIPTION = (
+    "Writes the readings of a Kafka topic into Cassandra, each once by its key, as a consumer group of its own."
+)
 EPILOG = """\
 SIGTERM and SIGINT drain: what was read is written and its offsets are committed, then it ends with status 0.
 A second signal ends it at once; the group's offsets are where they were, and the next one writes it again.
@@ -299,7 +301,9 @@ def _parser() -> argparse.ArgumentParser:
         more: dict[str, Any] = {"metavar": option.meta} if option.meta else {"action": "store_const", "const": "yes"}
         options.add_argument(f"--{option.name}", help=(option.help + default).replace("%", "%%"), **more)
     options.add_argument("--help", action="help", help="show this and exit")
-    options.add_argument("--version", action="version", version=f"{PROGRAM} {version()}", help="show the version and exit")
+    options.add_argument(
+        "--version", action="version", version=f"{PROGRAM} {version()}", help="show the version and exit"
+    )
     return parser
 
 

@@ -13,7 +13,10 @@ from cassandra import ConsistencyLevel
 from cassandra.auth import Authenticator, AuthProvider, PlainTextAuthenticator
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
 from cassandra.policies import (
-    DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, FallthroughRetryPolicy, TokenAwarePolicy,
+    DCAwareRoundRobinPolicy,
+    ExponentialReconnectionPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
 )
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
@@ -63,14 +66,17 @@ def _cluster(settings: Settings) -> Cluster:
         request_timeout=settings.timeout_s,
     )
     return Cluster(
-        contact_points=list(store.hosts), port=store.port,
+        contact_points=list(store.hosts),
+        port=store.port,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         auth_provider=FilePassword(store.user, settings.password_file) if store.user else None,
         ssl_context=tls(settings),
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 10),
         protocol_version=4,  # that all from 3.0 to 5.0 speak
-        connect_timeout=settings.timeout_s, control_connection_timeout=settings.timeout_s,
-        idle_heartbeat_interval=10, idle_heartbeat_timeout=10,
+        connect_timeout=settings.timeout_s,
+        control_connection_timeout=settings.timeout_s,
+        idle_heartbeat_interval=10,
+        idle_heartbeat_timeout=10,
     )
 
 
@@ -98,7 +104,7 @@ class Table:
         keyspace = settings.store.keyspace
         datacenter = settings.store.datacenter or next(iter(self._cluster.metadata.all_hosts())).datacenter
         self._session.execute(
-            f"CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = "
+            f'CREATE KEYSPACE IF NOT EXISTS "{keyspace}" WITH replication = '
             f"{{'class': 'NetworkTopologyStrategy', '{datacenter}': {settings.replication}}}"
         )
         self._session.execute(schema(keyspace, settings.retention))
@@ -170,7 +176,10 @@ class Table:
 def _values(row: Row) -> tuple[object, ...]:
     """No column is set to null: that would be a tombstone."""
     return (
-        row.device, EPOCH_DAY + row.day, row.time_us * 1000, row.id,
+        row.device,
+        EPOCH_DAY + row.day,
+        row.time_us * 1000,
+        row.id,
         UNSET_VALUE if row.received_at_us is None else row.received_at_us // 1000,
         UNSET_VALUE if row.status is None else row.status,
         UNSET_VALUE if row.seq is None else row.seq,

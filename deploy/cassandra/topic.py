@@ -76,7 +76,9 @@ class Topic:
             "on_commit": self._on_commit,
             "error_cb": self._on_error,
         })  # fmt: skip
-        self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
 
     # --- Reading ---
 
@@ -93,7 +95,9 @@ class Topic:
             self._to_place.setdefault(message.partition(), 0.0)
         elif error.code() in (KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION):  # librdkafka goes on behind it
             self._metrics.add("missed_records_total")
-            log.error("a record of partition %d at %s cannot be read: %s", message.partition(), message.offset(), error.str())
+            log.error(
+                "a record of partition %d at %s cannot be read: %s", message.partition(), message.offset(), error.str()
+            )
         else:
             self._on_error(error)
         return None
@@ -186,7 +190,10 @@ class Topic:
             failed = error or each.error
             self._metrics.add("commits_total", result="failed" if failed else "ok")
             if failed:
-                self._say(f"offset {each.offset} of partition {each.partition} is not committed: {failed.str()}", time.monotonic())
+                self._say(
+                    f"offset {each.offset} of partition {each.partition} is not committed: {failed.str()}",
+                    time.monotonic(),
+                )
             elif each.partition in self._progress:
                 self._progress[each.partition].committed = each.offset
 

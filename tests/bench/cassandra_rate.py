@@ -37,12 +37,17 @@ def readings(count: int, devices: int) -> Iterator[Record]:
         device = f"device_{number % devices}"
         when = START + timedelta(seconds=number // devices, microseconds=number % devices)
         value = f'{{"deviceId":"{device}","timestamp":"{when:%Y-%m-%dT%H:%M:%S.%f}Z","status":"ON","pressure":12.5,"temperature":{100 + number % 97 / 8}}}'
-        headers = (("identity", b"%016x" % (number * 0x9E3779B97F4A7C15 % 2**64)), ("arrival", b"2026-11-26T12:00:00.000000Z"))
+        headers = (
+            ("identity", b"%016x" % (number * 0x9E3779B97F4A7C15 % 2**64)),
+            ("arrival", b"2026-11-26T12:00:00.000000Z"),
+        )
         yield Record(value.encode(), device.encode(), (*headers, ("topic", f"devices/{device}/readings".encode())))
 
 
 class Run:
-    def __init__(self, kafka: PrivateKafka, cassandra: PrivateCassandra, topic: str, count: int, logs: Path, number: int) -> None:
+    def __init__(
+        self, kafka: PrivateKafka, cassandra: PrivateCassandra, topic: str, count: int, logs: Path, number: int
+    ) -> None:
         self.port = free_port()
         self.count = count
         argv = [PROGRAM, "--source", f"{kafka.url(topic)}?group=run{number}", "--store", cassandra.url("bench")]
@@ -93,7 +98,9 @@ def show(runs: list[dict[str, float]]) -> None:
 
 
 def main() -> None:
-    count, devices, runs = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 300_000), (2, 1000), (3, 3)))
+    count, devices, runs = (
+        int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 300_000), (2, 1000), (3, 3))
+    )
     with rig() as on:
         kafka = PrivateKafka(on.area / "kafka", logs=on.area / "log")
         cassandra = PrivateCassandra(on.area / "cassandra", on.area / "log" / "cassandra.log", heap="1g", java=())
@@ -101,7 +108,9 @@ def main() -> None:
         try:
             kafka.start()
             cassandra.start()
-            subprocess.run([PROGRAM, "--create-schema", "--replication", "1", "--store", cassandra.url("bench")], check=True)
+            subprocess.run(
+                [PROGRAM, "--create-schema", "--replication", "1", "--store", cassandra.url("bench")], check=True
+            )
             topic = new_topic(kafka, partitions=4)
             produce(kafka, topic, readings(count, devices))
             for number in range(runs):

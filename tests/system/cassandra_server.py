@@ -63,7 +63,11 @@ class Store:
         return consumer
 
     def create(self, *args: str) -> None:
-        program = Program("create", [PROGRAM, "--create-schema", "--store", self.url, "--replication", "1", *args], self.logs / "create.log")
+        program = Program(
+            "create",
+            [PROGRAM, "--create-schema", "--store", self.url, "--replication", "1", *args],
+            self.logs / "create.log",
+        )
         program.start()
         assert program.wait(60) == 0, program.tail()
 
@@ -73,13 +77,17 @@ class Store:
     def rows(self) -> list[Any]:
         """All of the table."""
         with self.session() as asked:
-            return list(asked.execute("SELECT device, day, recorded_at, id, received_at, status, seq, features FROM readings"))
+            return list(
+                asked.execute("SELECT device, day, recorded_at, id, received_at, status, seq, features FROM readings")
+            )
 
     def keys(self) -> Counter[tuple[str, int, int, int]]:
         """(device, day since 1970, microsecond of it, id) of each row, with how often it is there."""
         with self.session() as asked:
             found = asked.execute("SELECT device, day, recorded_at, id FROM readings")
-            return Counter((r.device, r.day.days_from_epoch, r.recorded_at.nanosecond_time // 1000, r.id) for r in found)
+            return Counter(
+                (r.device, r.day.days_from_epoch, r.recorded_at.nanosecond_time // 1000, r.id) for r in found
+            )
 
     def close(self) -> None:
         for consumer in self.consumers:

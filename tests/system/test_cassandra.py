@@ -42,10 +42,19 @@ def reading(number, devices=200, **more):
          "pressure": 3.25, "seq": number, **more}, separators=(",", ":"),
     ).encode()  # fmt: skip
     header, row_id = identity(value)
-    headers = (("identity", header), ("arrival", b"2026-11-26T12:00:00.123456Z"), ("topic", f"devices/{device}/readings".encode()))
+    headers = (
+        ("identity", header),
+        ("arrival", b"2026-11-26T12:00:00.123456Z"),
+        ("topic", f"devices/{device}/readings".encode()),
+    )
     midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
     day = (when.date() - date(1970, 1, 1)).days
-    return Record(value, device.encode(), headers), (device, day, (when - midnight) // timedelta(microseconds=1), row_id)
+    return Record(value, device.encode(), headers), (
+        device,
+        day,
+        (when - midnight) // timedelta(microseconds=1),
+        row_id,
+    )
 
 
 def check(store, expected):
@@ -184,7 +193,11 @@ def test_what_can_never_be_written_is_set_aside_whole_with_its_reason(cassandra,
     junk = Record(b"\x00\xffjunk", b"device_1", (("topic", b"devices/device_1/readings"), ("reason", b"of before")))
     mixed = Record(b'[{"t":1},{"t":"x"},{"t":2}]', b"mixed")
     records = [record for record, _ in good]
-    produce(mock_kafka, topic, [*records[:100], wide, junk, *records[100:], mixed, Record(b" ", b"device_2"), Record(None, b"device_2")])
+    produce(
+        mock_kafka,
+        topic,
+        [*records[:100], wide, junk, *records[100:], mixed, Record(b" ", b"device_2"), Record(None, b"device_2")],
+    )
     consumer = cassandra.consumer(mock_kafka.url(topic)).start()
     until(lambda: is_committed(mock_kafka, topic), 60, "every offset is committed")
     metrics = consumer.metrics()
@@ -196,7 +209,9 @@ def test_what_can_never_be_written_is_set_aside_whole_with_its_reason(cassandra,
     assert rejected["invalid_utf8"].header("origin").startswith(f"{topic} ")
     assert rejected["no_value"].value == mixed.value and "1 of 3" in rejected["no_value"].header("detail")
     assert rejected["empty"].value == b" " and metrics["tombstones_total"] == 1
-    assert {name for name in metrics if name.startswith("rejected_total")} == {f'rejected_total{{reason="{r}"}}' for r in rejected}
+    assert {name for name in metrics if name.startswith("rejected_total")} == {
+        f'rejected_total{{reason="{r}"}}' for r in rejected
+    }
     assert consumer.get("/readyz")[0] == 200
     consumer.stop()
     assert len(cassandra.keys()) == 302  # two elements of the array are readings
@@ -262,7 +277,9 @@ def test_a_keyspace_or_table_that_is_not_there_is_named(cassandra, mock_kafka):
     consumer = store.consumer(mock_kafka.url("readings"), name="without").start()
     assert consumer.program.wait() == 1 and "--create-schema" in consumer.program.output()
     with session(cassandra.server) as asked:
-        asked.execute(f"CREATE KEYSPACE {store.keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}} AND durable_writes = false")
+        asked.execute(
+            f"CREATE KEYSPACE {store.keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}} AND durable_writes = false"
+        )
     consumer.start()
     assert consumer.program.wait() == 1 and "no table readings" in consumer.program.output()
     store.create()  # the table alone
@@ -289,12 +306,28 @@ def make_certificates(folder):
     def openssl(*words):
         subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=folder)
 
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=authority",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    )
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=node", "-keyout", "node.key", "-out", "node.csr")
     (folder / "names").write_text(f"subjectAltName=IP:{LOOPBACK}\n")
     openssl("x509", "-req", "-in", "node.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names",
             "-out", "node.pem")  # fmt: skip
-    openssl("pkcs12", "-export", "-in", "node.pem", "-inkey", "node.key", "-passout", "pass:changeit", "-out", "node.p12")
+    openssl(
+        "pkcs12", "-export", "-in", "node.pem", "-inkey", "node.key", "-passout", "pass:changeit", "-out", "node.p12"
+    )
 
 
 @pytest.fixture
@@ -347,7 +380,9 @@ def test_a_node_that_may_forget_what_it_acknowledged_is_refused_unless_told(guar
     consumer.wait_for("rows_written_total", 1)
     consumer.stop()
 
-    stranger = store.consumer(mock_kafka.url(topic), *secure[2:], name="stranger").start()  # does not know the authority
+    stranger = store.consumer(
+        mock_kafka.url(topic), *secure[2:], name="stranger"
+    ).start()  # does not know the authority
     stranger.program.wait_for_line("not reached yet: .*CERTIFICATE_VERIFY_FAILED|not reached yet")
     stranger.stop()
 
@@ -397,7 +432,9 @@ def test_properties_and_certificates_that_are_none_are_wrong_settings(logs):
     odd, junk = logs / "kafka.properties", logs / "junk.pem"
     odd.write_text("no.such.property=1\n")
     junk.write_text("junk\n")
-    for number, (store, more, word) in enumerate((("cassandra", ["--kafka-config", odd], "no.such.property"), ("cassandras", ["--ca-file", junk], "--ca-file"))):
+    for number, (store, more, word) in enumerate(
+        (("cassandra", ["--kafka-config", odd], "no.such.property"), ("cassandras", ["--ca-file", junk], "--ca-file"))
+    ):
         program = Program("wrong", [PROGRAM, "--store", f"{store}://{LOOPBACK}:9/k", "--source", f"kafka://{LOOPBACK}:9/t",
                                     "--metrics-listen", "-", *more], logs / f"wrong{number}.log")  # fmt: skip
         program.start()
