@@ -75,14 +75,16 @@ static void judge(struct kafka_source *k, const struct look *look)
     struct kafka_partition *partition =
         kafka_partitions_find(&k->partitions, look->topic, look->partition);
 
-    if (!partition || partition->state != KAFKA_PARTITION_HELD || look->rk != k->link.rk)
+    if (!partition)
+        return;
+    partition->is_looked_at = false;
+    if (partition->state != KAFKA_PARTITION_HELD || look->rk != k->link.rk)
         return;
     if (look->error) {
         log_warning("kafka: %s/%" PRId32 ": record %" PRId64 " is not there, and where the topic "
                     "begins cannot be found: %s",
                     partition->topic, partition->partition, partition->next,
                     rd_kafka_err2str(look->error));
-        partition->state = KAFKA_PARTITION_ASKED; /* and so again, by and by */
     } else if (is_no_gap(partition, look)) {
         partition->state = KAFKA_PARTITION_READING;
         kafka_group_read_from(k, partition,
@@ -106,14 +108,32 @@ static void on_looked(uv_work_t *work, int status)
     free(look);
 }
 
-void kafka_gap_look(struct kafka_source *k, struct kafka_partition *partition)
+static void look_at(struct kafka_source *k, struct kafka_partition *partition)
 {
     struct look *look = mem_calloc(1, sizeof(*look));
 
     *look = (struct look){
         .k = k, .rk = k->link.rk, .topic = partition->topic, .partition = partition->partition};
-    partition->state = KAFKA_PARTITION_HELD;
-    partition->gap_from = partition->gap_to = partition->next;
+    partition->is_looked_at = true;
     k->looks++;
     uv_queue_work(k->link.loop, &look->work, ask_broker, on_looked);
+}
+
+void kafka_gap_look(struct kafka_source *k, struct kafka_partition *partition)
+{
+    partition->state = KAFKA_PARTITION_HELD;
+    partition->gap_from = partition->gap_to = partition->next;
+    if (!partition->is_looked_at)
+        look_at(k, partition);
+}
+
+void kafka_gap_look_again(struct kafka_source *k)
+{
+    for (size_t i = 0; i < k->partitions.count; i++) {
+        struct kafka_partition *partition = &k->partitions.items[i];
+
+        if (partition->state == KAFKA_PARTITION_HELD && !partition->is_looked_at &&
+            partition->gap_from == partition->gap_to)
+            look_at(k, partition);
+    }
 }

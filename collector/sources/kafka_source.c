@@ -127,12 +127,29 @@ static void set_up(rd_kafka_conf_t *conf)
     rd_kafka_conf_set_rebalance_cb(conf, kafka_group_on_rebalance);
 }
 
+/* A record that has come past our queue: others may follow it there, so all of them are to come again. */
+static void take_stray(struct kafka_source *k, const rd_kafka_message_t *record)
+{
+    struct kafka_partition *partition =
+        kafka_partitions_find(&k->partitions, rd_kafka_topic_name(record->rkt), record->partition);
+
+    if (partition && partition->state == KAFKA_PARTITION_READING &&
+        record->offset >= partition->next)
+        kafka_group_read_from(k, partition,
+                              partition->next == SOURCE_POSITION_NEW ? RD_KAFKA_OFFSET_BEGINNING
+                                                                     : partition->next);
+}
+
 /* The topic of readings is to be there; that of rejected messages comes with the first of them. */
 static void take_news(struct kafka_source *k, const rd_kafka_message_t *news)
 {
     const char *topic = news->rkt ? rd_kafka_topic_name(news->rkt) : "";
 
-    if (!news->err || news->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+    if (!news->err) {
+        take_stray(k, news);
+        return;
+    }
+    if (news->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
         return;
     if (strcmp(topic, k->topics[1]) == 0 && news->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return;
@@ -327,6 +344,7 @@ static void tick(struct source *source)
         kafka_group_lead(k);
     if (k->link.rk && now_ms >= k->asked_at_ms + ASK_AGAIN_MS) {
         k->asked_at_ms = now_ms;
+        kafka_gap_look_again(k);
         kafka_group_ask(k, KAFKA_PARTITION_HELD);
     }
 }
@@ -335,9 +353,10 @@ static void reload(struct source *source)
 {
     struct kafka_source *k = (void *)source;
 
-    if (k->link.rk) /* librdkafka reads its files when a client is made */
-        k->must_start = true;
-    kafka_queue_poke(&k->link.queue);
+    if (k->link.rk && *k->source.config.settings->kafka_config) {
+        k->must_start = true; /* librdkafka reads files when a client is made */
+        kafka_queue_poke(&k->link.queue);
+    }
 }
 
 static bool is_up(const struct source *source)
@@ -401,7 +420,7 @@ static void fill_properties(struct kafka_source *k)
         {"enable.partition.eof", "true", true},
         {"allow.auto.create.topics", "false", true},
         {"session.timeout.ms", "6000", false},
-        {"heartbeat.interval.ms", "1000", false},
+        {"heartbeat.interval.ms", "500", false},
         {"topic.metadata.refresh.interval.ms", "10000", false},
         {"queued.min.messages", "1000000", false}, /* so that what counts is the size of them */
         {"queued.max.messages.kbytes", "65536", false},

@@ -104,6 +104,9 @@ void kafka_group_forget(struct kafka_source *k);
 /* What comes next of the partition is not there. */
 void kafka_gap_look(struct kafka_source *k, struct kafka_partition *partition);
 
+/* At those that could not be looked at. */
+void kafka_gap_look_again(struct kafka_source *k);
+
 /* ---- kafka_source.c */
 
 /* Ends the client; a new one comes by and by if we are still wanted. */
