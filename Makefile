@@ -390,7 +390,8 @@ fuzz: $(FUZZERS)
 	  else tail -60 $(OUT)/$$name.log; echo "$$f failed"; exit 1; fi; done
 endif
 
-bench: programs $(BENCHES) deps-test deps-bench ## throughput, latency and cost, into docs/BENCHMARKS.md, in 11 minutes
+# Without Java it says that Kafka is left out.
+bench: programs $(BENCHES) deps-test deps-bench $(if $(shell command -v java),build/engines/kafka/.complete) ## throughput, latency and cost, into docs/BENCHMARKS.md, in 15 minutes
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute, to see a regression; the document stays

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from pathlib import Path
 
 from rig import (
     BENCH,
@@ -51,7 +52,7 @@ def null_flood(rig: Rig, seconds: float, *args: str) -> dict[str, float]:
 def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str) -> dict[str, float]:
     """The flood into the collector; also looks whether all of it arrived."""
     with rig.database(template) as database, rig.broker() as broker:
-        before = _rows(rig, database)
+        before = rows(rig, database)
         with rig.collector(broker, database, *args) as collector:
             with rig.running(rig.flood(broker, WARMUP_S + seconds + 0.5)) as sim:
                 sleep_until(time.monotonic() + WARMUP_S)
@@ -65,7 +66,7 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
                 acked = last_json(sim)["acked"]
             peak = collector.program.peak_rss_kb() / 1024
             until(lambda: collector.stored() >= acked, 60, "everything acknowledged is stored")
-            kept = _rows(rig, database) - before
+            kept = rows(rig, database) - before
             if kept < acked:
                 raise ServerError(f"{acked:.0f} readings were acknowledged and {kept} are stored")
     return {
@@ -98,7 +99,11 @@ class Window:
             return 0.0
 
 
-def _rows(rig: Rig, database: str) -> int:
+def help_of_collector(build: Path) -> str:
+    return subprocess.run([build / "collector", "--help"], capture_output=True, text=True).stdout
+
+
+def rows(rig: Rig, database: str) -> int:
     return int(rig.postgres.sql("SELECT count(*) FROM readings", database))
 
 
@@ -202,67 +207,74 @@ def flood_section(floods: Floods, store: dict[str, dict[str, Figure]], instructi
 # --- The store alone -----------------------------------------------------------------------------
 
 
+def dump(rig: Rig, batches: int) -> None:
+    """Batches as the store sends them."""
+    folder = rig.area / "dump"
+    folder.mkdir(exist_ok=True)
+    run_store(rig, batches, "--dump", str(folder))
+
+
+def run_store(rig: Rig, batches: int, *args: str) -> dict[str, float]:
+    with rig.database() as database:
+        argv = [BENCH / "store_bench", "--database-url", rig.postgres.url(database), "--batches", batches, *args]
+        with (rig.area / "log" / "store_bench.log").open("a") as log:
+            bench = subprocess.Popen(
+                [str(arg) for arg in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert bench.stdin is not None and bench.stdout is not None
+        try:
+            _expect(bench, "ready")
+            backends = rig.postgres.backends(database)
+            before = cpu_s(*backends)
+            print("go", file=bench.stdin, flush=True)
+            figures = json.loads(bench.stdout.readline())
+            spent = cpu_s(*backends) - before
+        finally:
+            bench.kill()
+            bench.wait()
+    return {
+        "per second": figures["per_second"],
+        "PostgreSQL us": spent / figures["stored"] * 1e6,
+        "store us": figures["cpu_us"],
+    }
+
+
+def run_psql(rig: Rig, batches: int) -> dict[str, float]:
+    """What dump() has written, into today's partition."""
+    history = rows(rig, "hour")
+    with rig.database() as database:
+        psql = subprocess.Popen(
+            [rig.postgres.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", rig.postgres.url(database)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert psql.stdin is not None and psql.stdout is not None
+        print("SELECT pg_backend_pid();", file=psql.stdin, flush=True)
+        backend = int(psql.stdout.readline())
+        features = "temperature, pressure"
+        columns = f"device, content_hash, recorded_at, received_at, status, seq, {features}"
+        # past the trigger of readings, as the store goes
+        today = rig.postgres.sql(
+            "SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()", database
+        )
+        script = "".join(
+            f"BEGIN;\n\\copy {today} ({columns}) from '{rig.area}/dump/{batch}.copy' (format binary)\nCOMMIT;\n"
+            for batch in range(batches)
+        )
+        before, began = cpu_s(backend), time.monotonic()
+        print(f"{script}\\echo done", file=psql.stdin, flush=True)
+        _expect(psql, "done")
+        seconds, spent = time.monotonic() - began, cpu_s(backend) - before
+        psql.stdin.close()
+        psql.wait()
+        stored = rows(rig, database) - history
+    return {"per second": stored / seconds, "PostgreSQL us": spent / stored * 1e6}
+
+
 def store(rig: Rig, runs: int, batches: int) -> dict[str, dict[str, Figure]]:
-    dump = rig.area / "dump"
-    dump.mkdir(exist_ok=True)
-
-    def run_store(*args: str) -> dict[str, float]:
-        with rig.database() as database:
-            argv = [BENCH / "store_bench", "--database-url", rig.postgres.url(database), "--batches", batches, *args]
-            with (rig.area / "log" / "store_bench.log").open("a") as log:
-                bench = subprocess.Popen(
-                    [str(arg) for arg in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-                )
-            assert bench.stdin is not None and bench.stdout is not None
-            try:
-                _expect(bench, "ready")
-                backends = rig.postgres.backends(database)
-                before = cpu_s(*backends)
-                print("go", file=bench.stdin, flush=True)
-                figures = json.loads(bench.stdout.readline())
-                spent = cpu_s(*backends) - before
-            finally:
-                bench.kill()
-                bench.wait()
-        return {
-            "per second": figures["per_second"],
-            "PostgreSQL us": spent / figures["stored"] * 1e6,
-            "store us": figures["cpu_us"],
-        }
-
-    def run_psql() -> dict[str, float]:
-        with rig.database() as database:
-            psql = subprocess.Popen(
-                [rig.postgres.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", rig.postgres.url(database)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert psql.stdin is not None and psql.stdout is not None
-            print("SELECT pg_backend_pid();", file=psql.stdin, flush=True)
-            backend = int(psql.stdout.readline())
-            features = "temperature, pressure"
-            columns = f"device, content_hash, recorded_at, received_at, status, seq, {features}"
-            # past the trigger of readings, as the store goes
-            today = rig.postgres.sql(
-                "SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()", database
-            )
-            script = "".join(
-                f"BEGIN;\n\\copy {today} ({columns}) from '{dump}/{batch}.copy' (format binary)\nCOMMIT;\n"
-                for batch in range(batches)
-            )
-            before, began = cpu_s(backend), time.monotonic()
-            print(f"{script}\\echo done", file=psql.stdin, flush=True)
-            _expect(psql, "done")
-            seconds, spent = time.monotonic() - began, cpu_s(backend) - before
-            psql.stdin.close()
-            psql.wait()
-            rows = _rows(rig, database)
-        return {"per second": (rows - history) / seconds, "PostgreSQL us": spent / (rows - history) * 1e6}
-
-    history = _rows(rig, "hour")
-    run_store("--dump", str(dump))
-    return rounds("store", runs, {"psql": run_psql, "store": run_store})
+    dump(rig, batches)
+    return rounds("store", runs, {"psql": lambda: run_psql(rig, batches), "store": lambda: run_store(rig, batches)})
 
 
 def _expect(process: subprocess.Popen[str], line: str) -> None:

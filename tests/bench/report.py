@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from private_kafka import JARS
+
 WIDTH = 118
 
 
@@ -86,6 +88,7 @@ def versions() -> list[str]:
         ("libuv", "libuv1"),
         ("nginx", "nginx-light"),
         ("Redis", "redis-server"),
+        ("librdkafka", "librdkafka1"),
         ("gcc", "gcc-12"),
     ]
     found = []
@@ -93,6 +96,7 @@ def versions() -> list[str]:
         asked = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
         if asked.returncode == 0 and asked.stdout:
             found.append(f"{name} {re.sub(r'^[0-9]+:|-[^-]*$', '', asked.stdout)}")
+    found += [f"Kafka {jar.stem.rpartition('-')[2]}" for jar in JARS.glob("kafka-clients-*.jar")]
     return found
 
 

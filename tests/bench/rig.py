@@ -273,12 +273,14 @@ class Rig:
 
 
 class Collector:
-    def __init__(self, rig: Rig, broker: PrivateBroker, database: str, args: Sequence[str]) -> None:
+    """Without a database it stores somewhere else."""
+
+    def __init__(self, rig: Rig, broker: PrivateBroker, database: str | None, args: Sequence[str]) -> None:
         self.rig = rig
         self.database = database
         self.port = free_port()
-        url = rig.postgres.url(database)
-        argv = [BUILD / "collector", "--database-url", url, "--mqtt-url", broker.url()]
+        into = ["--database-url", rig.postgres.url(database)] if database else []
+        argv = [BUILD / "collector", *into, "--mqtt-url", broker.url()]
         self.program = rig.program("collector", [*argv, "--metrics-listen", f"{LOOPBACK}:{self.port}", *args])
 
     @property
@@ -302,11 +304,16 @@ class Collector:
                 return float(line.split()[1])
         raise ServerError(f"the collector has no metric {name}")
 
+    def total(self, name: str) -> float:
+        """Of all its labels; 0: there is none yet."""
+        lines = self.get("/metrics").splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
     def stored(self) -> float:
         return self.metric("highwater_readings_stored_total")
 
     def backends(self) -> list[int]:
-        return self.rig.postgres.backends(self.database)
+        return self.rig.postgres.backends(self.database) if self.database else []
 
 
 def _write_history(url: str) -> None:

@@ -18,6 +18,7 @@ import boards_redis
 import front
 import hotspots
 import ingest
+import kafka_path
 import latency
 import mapped
 import parts
@@ -26,7 +27,7 @@ from report import Section, document
 from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
-PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "redis", "peers"]
+PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "redis", "kafka", "peers"]
 
 
 def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
@@ -80,6 +81,14 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         sections.append(parts.windows_section(ours, huge, widened, fallen, parts.redis(on, 5), parts.sql(on, 5)))
     if "redis" in wanted and (BENCH / "redis_bench").exists():
         sections.append(boards_redis.boards_section(boards_redis.boards(on, runs, 2 if quick else 10)))
+    if "kafka" in wanted:
+        if why := kafka_path.lacks():
+            say(f"Kafka is left out: {why}")
+            sections.append(kafka_path.absent_section(why))
+        else:
+            times, count, batches = (1, 200_000, 20) if quick else (min(runs, 3), 1_000_000, 100)
+            found = kafka_path.through_kafka(on, times, seconds, count, batches)
+            sections.append(kafka_path.kafka_section(found, count, times))
     if "peers" in wanted:
         section = peer_bench.section(on, min(runs, 3), seconds, floods)
         if section:
