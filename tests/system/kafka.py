@@ -197,6 +197,7 @@ def produce(server: Any, topic: str, records: Iterable[Record | bytes], **settin
     """Sends them and waits until Kafka has each; as any other program than ours would."""
     failures: list[Any] = []
     settings.setdefault("partitioner", "murmur2_random")
+    settings.setdefault("topic_metadata_refresh_interval_ms", 1000)  # partitions may be added
     producer = client("Producer", server.bootstrap, linger_ms=5, **settings)
     for each in records:
         record = each if isinstance(each, Record) else Record(each)

@@ -48,6 +48,7 @@ class Group:
         self.stack = stack
         self.server = server
         self.topic = new_topic(server, partitions)
+        new_topic(server, 1, f"{self.topic}.rejected")  # with more, all of these might be one member's, and no readings
         self.name = f"group-{self.topic}"
         self.members: dict[str, Program] = {}
         self.readings: list[Reading] = []  # written, each once
@@ -175,7 +176,7 @@ class Group:
         assert not failures and not thread.is_alive(), failures
 
     def coordinator(self) -> int:
-        """The node that coordinates the group."""
+        """The node that coordinates the group; all have to be there."""
 
         def found() -> int:
             groups = client("AdminClient", self.server.bootstrap).list_groups(self.name, timeout=patience())
@@ -192,9 +193,11 @@ class Group:
 
     def expect_what_is_left(self) -> None:
         """From now on only what is in the tables or still in the topic is expected to be in the tables."""
-        records = [r for r in consume(self.server, self.topic) if r.value not in self.poison]
-        kept = {*stored_readings(self.stack.database), *map(reading_of, records)}
+        left = consume(self.server, self.topic)
+        kept = {*stored_readings(self.stack.database), *(reading_of(r) for r in left if r.value not in self.poison)}
         self.readings = [one for one in self.readings if one in kept]
+        rejected = {bytes(row[0]) for row in self.stack.database.rows("SELECT payload FROM rejected_messages")}
+        self.poison = [one for one in self.poison if one in rejected | {r.value for r in left}]
 
     # --- Verdict
 

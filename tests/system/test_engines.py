@@ -56,6 +56,7 @@ def test_a_real_kafka_keeps_what_it_took(kafka):
 
 
 @pytest.mark.engines
+@pytest.mark.faults
 def test_of_three_real_nodes_any_may_go(kafka_cluster):
     topic = new_topic(kafka_cluster, 3)
     produce(kafka_cluster, topic, RECORDS[:300], enable_idempotence=True)
