@@ -25,7 +25,7 @@
 #include "shared/base/random.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
-#include "tests/bench/sparkplug_bench.h"
+#include "tests/bench/payload_bench.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -38,18 +38,7 @@
 #define SECOND_US INT64_C(1000000)
 #define HOUR_READINGS 3600.0
 
-enum { STEP_US = 100, PAYLOAD_BYTES = 512, TOPIC_BYTES = 64, INTERVALS = 3 };
-
-/* What devices send: the contract's payload, the same by a mapping, one of Tasmota's shape, a bare value, and ten
- * metrics of Sparkplug by alias. */
-enum payload_kind {
-    PAYLOAD_CONTRACT,
-    PAYLOAD_FLAT,
-    PAYLOAD_NESTED,
-    PAYLOAD_TEXT,
-    PAYLOAD_SPARKPLUG,
-    PAYLOAD_KINDS
-};
+enum { STEP_US = 100, INTERVALS = 3 };
 
 struct settings {
     const char *database_url; /* NULL: path */
@@ -59,12 +48,6 @@ struct settings {
     size_t batches;
     size_t batch_size;
     uint64_t seed;
-};
-
-struct message {
-    char topic[TOPIC_BYTES];
-    char payload[PAYLOAD_BYTES];
-    size_t bytes;
 };
 
 struct bench {
@@ -121,53 +104,12 @@ static double cpu_s(void)
 
 /* ---- the fleet ------------------------------------------------------------------------------ */
 
-static double hundredths(double value)
-{
-    return round(value * 100) / 100;
-}
-
 static void make_message(struct bench *bench, struct message *message)
 {
-    static const char *const statuses[] = {"ON", "OFF", "ACTIVE", "INACTIVE"};
     uint32_t device = bench->order[bench->next_device++ % bench->settings.devices] + 1;
-    char when[TIMESTAMP_TEXT_SIZE];
-
-    const char *status = statuses[random_below(&bench->random, 4)];
-    double pressure = hundredths(random_unit(&bench->random) * 25);
-    double temperature = hundredths(random_unit(&bench->random) * 200);
-    char *out = message->payload;
-    int bytes = 0;
 
     bench->now_us += STEP_US;
-    timestamp_format(when, bench->now_us);
-    snprintf(message->topic, sizeof(message->topic), "devices/device_%" PRIu32 "/readings", device);
-    switch (bench->settings.kind) {
-    case PAYLOAD_NESTED:
-        bytes =
-            snprintf(out, PAYLOAD_BYTES,
-                     "{\"Time\":\"%.19s\",\"SI7021\":{\"Temperature\":%g,\"Humidity\":48.3},"
-                     "\"ENERGY\":{\"TotalStartTime\":\"2025-01-02T10:00:00\",\"Total\":412.118,"
-                     "\"Yesterday\":1.207,\"Today\":0.644,\"Period\":3,\"Power\":%g,"
-                     "\"ApparentPower\":52,\"ReactivePower\":31,\"Factor\":0.79,\"Voltage\":231,"
-                     "\"Current\":0.224},\"TempUnit\":\"C\"}",
-                     when, temperature, pressure);
-        break;
-    case PAYLOAD_TEXT:
-        bytes = snprintf(out, PAYLOAD_BYTES, "%g", temperature);
-        break;
-    case PAYLOAD_SPARKPLUG:
-        snprintf(message->topic, sizeof(message->topic), "spBv1.0/G/DDATA/E/device_%" PRIu32,
-                 device);
-        bytes = sparkplug_bench_data(out, temperature, pressure, bench->now_us);
-        break;
-    default:
-        bytes = snprintf(out, PAYLOAD_BYTES,
-                         "{\"deviceId\":\"device_%" PRIu32
-                         "\",\"timestamp\":\"%s\",\"status\":\"%s\",\"pressure\":%g,"
-                         "\"temperature\":%g}",
-                         device, when, status, pressure, temperature);
-    }
-    message->bytes = (size_t)bytes;
+    payload_make(message, bench->settings.kind, device, bench->now_us, &bench->random);
 }
 
 static void make_order(struct bench *bench)
@@ -282,31 +224,10 @@ static void parse_messages(struct bench *bench)
     }
 }
 
-/* The rule of the contract's payload, and of the others. */
 static void make_decoders(struct bench *bench)
 {
-    static const char *const mappings[PAYLOAD_KINDS] = {
-        [PAYLOAD_CONTRACT] = "[{\"topic\":\"none/{device}\",\"status\":\"\"}]",
-        [PAYLOAD_FLAT] =
-            "[{\"topic\":\"devices/{device}/readings\",\"time\":\"/timestamp\",\"status\":"
-            "\"/status\",\"features\":{\"temperature\":\"/temperature\",\"pressure\":"
-            "\"/pressure\"}}]",
-        [PAYLOAD_NESTED] =
-            "[{\"topic\":\"devices/{device}/readings\",\"time\":{\"at\":\"/Time\",\"zone\":"
-            "\"Europe/Berlin\"},\"features\":{\"temperature\":[\"/AM2301/Temperature\","
-            "\"/SI7021/Temperature\"],\"pressure\":\"/ENERGY/Power\"}}]",
-        [PAYLOAD_TEXT] =
-            "[{\"topic\":\"devices/{device}/readings\",\"payload\":\"text\",\"features\":"
-            "{\"temperature\":\"\"}}]",
-        [PAYLOAD_SPARKPLUG] =
-            "[{\"topic\":\"spBv1.0/{group}/{type}/{edge}/"
-            "{device}\",\"payload\":\"sparkplug\",\"each\":"
-            "\"/metrics/*\",\"time\":\"/timestamp\",\"feature\":{\"name\":\"{/name}\",\"value\":\"/"
-            "value\","
-            "\"rename\":{\"Oil/Temperature\":\"temperature\",\"Oil/Pressure\":\"pressure\"}}}]",
-    };
     const struct decoder_taker taker = {.user = bench, .on_device = on_device, .on_item = on_item};
-    const char *text = mappings[bench->settings.kind];
+    const char *text = payload_mappings[bench->settings.kind];
     char error[MAPPING_ERROR_SIZE];
 
     if (subscriptions_add_contract(&bench->subscriptions, "devices/+/readings") ||
@@ -500,20 +421,6 @@ static const char usage[] =
     "With a database it says \"ready\" and waits for a line of input before it starts, and\n"
     "again, when it has printed its figures, before it ends.\n";
 
-static bool find_kind(enum payload_kind *out, const char *name)
-{
-    static const char *const names[PAYLOAD_KINDS] = {"contract", "flat", "nested", "text",
-                                                     "sparkplug"};
-
-    for (int i = 0; i < PAYLOAD_KINDS; i++) {
-        if (strcmp(names[i], name) == 0) {
-            *out = (enum payload_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool parse_settings(struct settings *settings, int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -522,7 +429,7 @@ static bool parse_settings(struct settings *settings, int argc, char **argv)
 
         if (strcmp(name, "--database-url") == 0)
             settings->database_url = value;
-        else if (strcmp(name, "--payload") == 0 && find_kind(&settings->kind, value))
+        else if (strcmp(name, "--payload") == 0 && payload_find(&settings->kind, value))
             continue;
         else if (strcmp(name, "--dump") == 0)
             settings->dump = value;
