@@ -12,11 +12,15 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
 from pair import PrivateHaproxy, pair_of_brokers
 from private_kafka import PrivateKafka
-from servers import CLONE, LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port
+from servers import CLONE, LOOPBACK, PrivateBroker, PrivatePostgres, Program, ServerError, free_port, patience
 
 TOPIC = "readings"
+PARTITIONS = 4
 Part = Program | PrivateBroker | PrivatePostgres | PrivateKafka | PrivateHaproxy
 
 
@@ -31,6 +35,7 @@ class Chain:
         self.database_url = database_url
         self.metrics_ports: dict[str, int] = {}
         self.http_ports = [free_port(), free_port()]
+        self._has_topics = False
         self._build = build
         self._settings = dict(settings or {})
 
@@ -76,6 +81,20 @@ class Chain:
             if not part.is_running():
                 tell(name)
                 part.start()
+            if part is self.kafka and not self._has_topics:
+                self._make_topics()
+
+    def _make_topics(self) -> None:
+        """One partition for what is rejected: a group deals out the partitions of both topics alike."""
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 3})
+        topics = [NewTopic(TOPIC, num_partitions=PARTITIONS), NewTopic(f"{TOPIC}.rejected", num_partitions=1)]
+        for made in admin.create_topics(topics).values():
+            try:
+                made.result(timeout=patience())
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise ServerError(f"Kafka does not make the topics: {error}") from None
+        self._has_topics = True
 
     def mend(self) -> list[str]:
         """Starts again whatever has ended; their names."""

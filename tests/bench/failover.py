@@ -1,4 +1,4 @@
-"""How long readings wait when a part is lost: python3 tests/bench/failover.py [NAME ...], as docs/SCALING.md has it.
+"""How long readings wait when a part is lost, and what each part costs: tests/bench/failover.py [NAME ...], for docs/SCALING.md.
 
 The whole chain (deploy/local/chain.py) with a fleet of 40 devices, 200 readings a second. A part is killed, and started again at
 once by the script as systemd would, or (`gone`) only when all is over. What counts is the worst wait of a reading that was made
@@ -8,7 +8,9 @@ answered at the front. Then PostgreSQL with a synchronous standby that is promot
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,11 +23,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy" / "local"))
 
 import psycopg2  # noqa: E402
-from chain import Chain  # noqa: E402
-from servers import CLONE, LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, until  # noqa: E402
+from chain import TOPIC, Chain  # noqa: E402
+from private_kafka import PrivateKafka  # noqa: E402
+from servers import (  # noqa: E402
+    CLONE, LOOPBACK, PrivateBroker, PrivatePostgres, Program, children, free_port, until,
+)  # fmt: skip
 
 RATE = 200
 GONE_S = 15.0
+COST_RATE, COST_S = 12_000, 20.0
+OTHERS = ("cost", "standby", "broker")
 COMMITTED = {"track_commit_timestamp": "on"}
 
 
@@ -87,8 +94,21 @@ class Front:
         return self.longest_s
 
 
+def has_partitions(member: tuple[str, int]) -> bool:
+    """A member of the group has its share; a collector at a broker has none to have."""
+    name, port = member
+    if not name.startswith("store"):
+        return True
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        text = opener.open(f"http://{LOOPBACK}:{port}/metrics", timeout=5).read().decode()
+    except OSError:
+        return False
+    return f"highwater_kafka_lag_records{{topic=\"{TOPIC}\"," in text
+
+
 def devicesim(home: Path, url: str, *args: object) -> Program:
-    argv = [CLONE / "build" / "devicesim", "--mqtt-url", url, "--num-devices", 40, "--seq", *args]
+    argv = [CLONE / "build" / "devicesim", "--mqtt-url", url, "--num-devices", 40, *args]
     return Program("devicesim", [str(arg) for arg in argv], home / "log" / "devicesim.log")
 
 
@@ -103,11 +123,14 @@ def chain_cases(home: Path, wanted: list[str]) -> None:
         fleet.start()
         wait_until_stored(url, 0, chain.mend)
         cases = [(name, False) for name in ("edge-1", "store-1", "kafka", "postgres", "broker-1", "haproxy", "httpapi-1")]
-        cases += [("broker-1", True), ("store-1", True), ("httpapi-1", True)]
+        cases += [(f"{name}-{number}", True) for name in ("broker", "store", "httpapi") for number in (1, 2)]
         for name, is_gone in cases:
             label = f"{name} {'gone' if is_gone else 'killed'}"
             if wanted and label not in wanted:
                 continue
+            fleet.kill9()  # anew, so that each device is where it belongs
+            fleet.start()
+            until(lambda: (chain.mend(), all(map(has_partitions, chain.metrics_ports.items())))[1], 60, "the group is balanced")
             wait_until_stored(url, time.time() + 3, chain.mend)
             front = Front(chain.haproxy.http_port)
             time.sleep(1)
@@ -120,6 +143,47 @@ def chain_cases(home: Path, wanted: list[str]) -> None:
             wait_until_stored(url, time.time() + 5, chain.mend)
             wait_s = worst_wait_s(url, killed, upto + 1)
             print(f"| {label} | {wait_s:.1f} s | {front.end():.1f} s |", flush=True)
+    finally:
+        fleet.kill9()
+        chain.kill9()
+        postgres.stop("immediate")
+
+
+def cpu_seconds(part: object) -> float:
+    """Of a part with all its processes, as far as they live on."""
+    if isinstance(part, PrivateKafka):
+        return sum(program.cpu_seconds() for program in part.programs.values())
+    program = part if isinstance(part, Program) else part.program
+    total = program.cpu_seconds()
+    for child in children(program.pid):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def costs(home: Path) -> None:
+    """CPU per reading of each part of the chain, at COST_RATE."""
+    postgres = PrivatePostgres(home / "postgres", log=home / "log" / "postgres.log")
+    postgres.start()
+    url = postgres.create_database("chain")
+    chain = Chain(home, home / "log", postgres, url)
+    argv = ("--rate", COST_RATE, "--num-devices", 400)
+    fleet = devicesim(home, chain.haproxy.url(), *argv)
+    stored = "SELECT count(*) FROM readings"
+    try:
+        chain.start()
+        fleet.start()
+        wait_until_stored(url, time.time() + 5, chain.mend)
+        before = {name: cpu_seconds(part) for name, part in chain.parts.items()}
+        start, since = value(url, stored), time.monotonic()
+        time.sleep(COST_S)
+        count, seconds = value(url, stored) - start, time.monotonic() - since
+        print(f"{count / seconds:,.0f} readings stored a second", flush=True)
+        used = {name: cpu_seconds(part) - before[name] for name, part in chain.parts.items()}
+        for kind in ("haproxy", "broker", "edge", "kafka", "store", "postgres"):
+            both = sum(spent for name, spent in used.items() if name.startswith(kind))
+            print(f"{kind}: {both / count * 1e6:.1f} us of CPU per reading", flush=True)
     finally:
         fleet.kill9()
         chain.kill9()
@@ -200,12 +264,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="highwater-failover-") as directory:
         home = Path(directory)
         home.chmod(0o755)
+        if "cost" in wanted or not wanted:
+            costs(made(home / "cost"))
         if "standby" in wanted or not wanted:
             standby_case(made(home / "standby"))
         if "broker" in wanted or not wanted:
             broker_loss(made(home / "loss"))
-        if not wanted or any(name not in ("standby", "broker") for name in wanted):
-            chain_cases(made(home / "chain"), [name for name in wanted if name not in ("standby", "broker", "chain")])
+        if not wanted or any(name not in OTHERS for name in wanted):
+            chain_cases(made(home / "chain"), [name for name in wanted if name not in (*OTHERS, "chain")])
 
 
 if __name__ == "__main__":
