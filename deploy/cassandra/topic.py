@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from metrics import Metrics
 from progress import Progress, Record
@@ -59,6 +59,7 @@ class Topic:
         self._before_leaving = before_leaving
         self._progress: dict[int, Progress] = {}
         self._next: dict[int, int] = {}  # the offset that comes next, where one has been read
+        self._gone: dict[int, int] = {}  # the offset that should have come next, until the first record after it
         self._to_place: dict[int, float] = {}  # partitions without a place to go on from, and when to look again
         self._commit_due = 0.0
         self._said: dict[str, float] = {}
@@ -89,6 +90,8 @@ class Topic:
             return None
         error = message.error()
         if error is None:
+            if self._gone:
+                self._tell_gap(message.partition(), message.offset())
             self._next[message.partition()] = message.offset() + 1
             return message
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
@@ -118,16 +121,16 @@ class Topic:
     # --- Where to go on ---
 
     def _place(self, partition: int, now: float) -> None:
-        """For a group that has no offset yet, or one that the topic does not have any more."""
+        """For a group that has no offset yet, or one that the topic does not have any more: at the oldest record. Where that
+        is, the first one tells; a question for it may never return in librdkafka before 2.4, when the leader dies."""
         place = TopicPartition(self._topic, partition)
+        wanted = self._next.get(partition)
         try:
-            first, end = self._consumer.get_watermark_offsets(place, timeout=ANSWER_WITHIN_S)
-            wanted = self._next.get(partition)
             if wanted is None:
                 committed = self._consumer.committed([place], timeout=ANSWER_WITHIN_S)[0]
                 wanted = committed.offset if committed.offset >= 0 else None
             self._consumer.incremental_unassign([place])  # a seek is refused while it stands still
-            self._consumer.incremental_assign([TopicPartition(self._topic, partition, first)])
+            self._consumer.incremental_assign([TopicPartition(self._topic, partition, OFFSET_BEGINNING)])
             if self.is_paused:
                 self._consumer.pause([place])
         except KafkaException as error:
@@ -136,13 +139,20 @@ class Topic:
             return
         del self._to_place[partition]
         self._next.pop(partition, None)
-        if wanted is not None and wanted < first:
+        if wanted is not None:
+            self._gone[partition] = wanted
+            log.error("partition %d has no offset %d any more; its oldest record is the next", partition, wanted)
+
+    def _tell_gap(self, partition: int, first: int) -> None:
+        wanted = self._gone.pop(partition, first)
+        if wanted < first:
             self._metrics.add("missed_records_total", first - wanted)
-            log.error("records %d to %d of partition %d were gone before they were read, and are not in the table",
-                      wanted, first - 1, partition)  # fmt: skip
-        elif wanted is not None and wanted > end:
-            log.error("partition %d ends at %d, before the offset %d of this group: it is another topic by now, or lost "
-                      "its end; it is read from its start, %d", partition, end, wanted, first)  # fmt: skip
+            log.error(
+                "records %d to %d of partition %d were gone before they were read, and are not in the table",
+                wanted, first - 1, partition,
+            )  # fmt: skip
+        elif wanted > first:
+            log.error("partition %d is another by now, or has lost its end: it is read from its start", partition)
 
     # --- Offsets ---
 
@@ -232,7 +242,7 @@ class Topic:
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
         for each in partitions:
-            for of_partition in (self._progress, self._next, self._to_place):
+            for of_partition in (self._progress, self._next, self._gone, self._to_place):
                 of_partition.pop(each.partition, None)
         self._metrics.drop("lag_records")
         self._metrics.set("partitions", len(self._progress))

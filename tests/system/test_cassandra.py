@@ -269,6 +269,25 @@ def test_records_that_were_gone_before_they_were_read_are_said_and_counted(cassa
     check(cassandra, Counter(key for number, (_, key) in enumerate(readings) if not 10 <= number < 35))
 
 
+def test_an_offset_beyond_the_end_is_said(cassandra, mock_kafka):
+    """As where a topic was made again, or lost what its leader alone had."""
+    from confluent_kafka import TopicPartition  # noqa: PLC0415
+
+    topic = new_topic(mock_kafka, partitions=1)
+    readings = [reading(number) for number in range(20)]
+    produce(mock_kafka, topic, [record for record, _ in readings])
+    other = client("Consumer", mock_kafka.bootstrap, group_id="highwater-cassandra")
+    other.commit(offsets=[TopicPartition(topic, 0, 1000)], asynchronous=False)
+    other.close()
+    consumer = cassandra.consumer(mock_kafka.url(topic)).start()
+    consumer.wait_for("rows_written_total", 20)
+    assert "partition 0 has no offset 1000 any more" in consumer.program.output()
+    assert "is another by now" in consumer.program.output()
+    consumer.stop()
+    assert committed(mock_kafka, topic) == {0: 20}
+    check(cassandra, Counter(key for _, key in readings))
+
+
 # --- Before it writes ------------------------------------------------------------------------------------
 
 
