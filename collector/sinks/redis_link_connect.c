@@ -105,12 +105,16 @@ static void look_up(struct redis_link *link)
     redis_link_go_down(link, uv_strerror(error));
 }
 
+/* One lookup at a time: they share a few threads with those of the database and the broker, which a name
+ * service that does not answer must not take up. */
 void redis_link_attempt(struct redis_link *link)
 {
     link->attempt++;
     redis_link_set_state(link, REDIS_LINK_RESOLVING);
     if (link->config.port == 0 || resolve_is_numeric(link->config.host))
         connect_to(link, link->config.host);
+    else if (link->lookups > 0)
+        redis_link_go_down(link, "its name is still being looked up");
     else
         look_up(link);
 }

@@ -52,17 +52,18 @@ static struct redis_node *new_node(struct redis_sink *r, const char *host, int p
     return node;
 }
 
-struct redis_node *redis_sink_find_node(struct redis_sink *r, const char *host, int port)
+struct redis_node *redis_sink_find_node(struct redis_sink *r, const char *host, int port,
+                                        char *error, size_t error_bytes)
 {
-    char error[256];
     struct redis_node *node = NULL;
 
     for (size_t i = 0; i < r->node_count && !node; i++) {
         if (strcmp(r->nodes[i]->host, host) == 0 && r->nodes[i]->link.config.port == port)
             node = r->nodes[i];
     }
+    snprintf(error, error_bytes, "the cluster has more than %d nodes", REDIS_NODES_MAX);
     if (!node && r->node_count < REDIS_NODES_MAX)
-        node = new_node(r, host, port, error, sizeof(error));
+        node = new_node(r, host, port, error, error_bytes);
     if (node)
         redis_link_join(&node->link);
     return node;

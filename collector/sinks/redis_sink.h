@@ -88,8 +88,10 @@ static inline int64_t redis_sink_expiry_ms(const struct redis_sink *r)
 /* The one for this place, that is up; NULL when none is. */
 struct redis_node *redis_sink_node_of(const struct redis_sink *r, const struct redis_place *place);
 
-/* The cluster's node there, whose link is made and joined if there is none; NULL when there are too many. */
-struct redis_node *redis_sink_find_node(struct redis_sink *r, const char *host, int port);
+/* The cluster's node there, whose link is made and joined if there is none; NULL, with the reason, when it
+ * cannot be. */
+struct redis_node *redis_sink_find_node(struct redis_sink *r, const char *host, int port,
+                                        char *error, size_t error_bytes);
 
 void redis_sink_drop_waiting(struct redis_place *place);
 

@@ -19,6 +19,9 @@ void redis_sink_on_up(struct redis_link *link)
 {
     struct redis_sink *r = sink_of(link);
 
+    /* what cannot be put at once, because something is unsettled, is not forgotten */
+    for (size_t i = 0; i < redis_sink_status_place(r); i++)
+        r->places[i].is_lacking = true;
     r->sink.events->on_ready(r->sink.user, &r->sink);
 }
 
@@ -57,15 +60,17 @@ static void follow(struct redis_sink *r, struct redis_place *place, const struct
                    const char *moved)
 {
     char host[REDIS_HOST_SIZE];
+    char error[256];
     int port;
 
     if (!redis_error_target(moved, host, sizeof(host), &port)) {
         note_refusal(r, "the cluster does not say which of its nodes has the key");
         return;
     }
-    place->node = redis_sink_find_node(r, *host ? host : link->config.host, port);
+    place->node =
+        redis_sink_find_node(r, *host ? host : link->config.host, port, error, sizeof(error));
     if (!place->node)
-        note_refusal(r, "the cluster has too many nodes");
+        note_refusal(r, error);
 }
 
 static void note_error(struct redis_sink *r, struct redis_place *place, struct redis_link *link,

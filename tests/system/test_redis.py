@@ -163,6 +163,10 @@ def test_a_collector_whose_database_is_away_renews_nothing(stack, rng, redis_ser
         link.reset()
         until(lambda: not redis.keys("highwater:*:board"), 30, "what nobody knows to be right is gone")
         assert status_of(redis)["state"] == "degraded"
+        redis_server.kill9()
+        redis_server.start()
+        until(lambda: status_of(redis).get("state") == "degraded", 20)
+        assert not redis.keys("highwater:*:board")
         link.heal()
         until(lambda: len(redis.keys("highwater:*:board")) == 6, 30, "they are there again")
 
