@@ -88,8 +88,10 @@ static void on_hangup(void *user)
     if (c->is_stopping || c->settings.migrate_only)
         return;
     board_publisher_reload(&c->publisher);
-    if (c->is_ingesting)
+    if (c->is_ingesting) {
         source_reload(c->source);
+        store_reload(c->store);
+    }
 }
 
 /* ---- the schema, and main() -------------------------------------------------------------- */

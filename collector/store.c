@@ -106,6 +106,12 @@ void store_close(struct store *store, void (*on_closed)(void *user))
     store->kind->close(store);
 }
 
+void store_reload(struct store *store)
+{
+    if (store->kind->reload)
+        store->kind->reload(store);
+}
+
 void store_begin(struct store *store, struct batch *batch, bool expects_duplicates)
 {
     store->outcome = (struct store_outcome){0};

@@ -112,7 +112,10 @@ struct store_kind {
     void (*put_faults)(const struct store *store, struct buffer *reasons);
     void (*put_metrics)(const struct store *store, struct buffer *out);
 
-    /* What follows may be NULL. Before it is started the place is brought to what this program knows. */
+    /* What follows may be NULL. SIGHUP: files are read again. */
+    void (*reload)(struct store *store);
+
+    /* Before it is started the place is brought to what this program knows. */
     bool (*migrate)(struct store *store, uv_loop_t *loop, uint64_t give_up_after_ms, char *error,
                     size_t error_bytes); /* ends in store->on_migrated() */
     void (*cancel_migration)(struct store *store);
@@ -182,6 +185,9 @@ bool store_start(struct store *store, uv_loop_t *loop, const struct store_events
 
 /* A batch that is being stored is given up; it was not acknowledged. */
 void store_close(struct store *store, void (*on_closed)(void *user));
+
+/* SIGHUP: what it knows of files is read again, where it does not do so by itself. */
+void store_reload(struct store *store);
 
 /* Only when no batch is being stored. Starts at once when it is ready, else as soon as it is. */
 void store_begin(struct store *store, struct batch *batch, bool expects_duplicates);

@@ -48,7 +48,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         link->config.on_fatal(link, error, link->trouble);
         return;
     }
-    snprintf(link->trouble, sizeof(link->trouble), "%s: %s", rd_kafka_err2name(error), reason);
+    /* that all brokers are down says less than why the last of them is */
+    if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !link->trouble[0])
+        snprintf(link->trouble, sizeof(link->trouble), "%s: %s", rd_kafka_err2name(error), reason);
     link->config.on_trouble(link, error, link->trouble);
 }
 

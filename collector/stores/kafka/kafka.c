@@ -98,6 +98,7 @@ const struct store_kind store_kafka = {
     .free = free_kafka,
     .start = start,
     .close = close_kafka,
+    .reload = kafka_store_reload,
     .begin = kafka_store_begin,
     .give_up = kafka_store_give_up,
     .explain = kafka_store_explain,

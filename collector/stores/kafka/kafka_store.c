@@ -71,6 +71,8 @@ static void finish_batch(struct kafka_store *store)
     kafka_store_set_state(store, KAFKA_STORE_READY);
     kafka_store_set_ready(store); /* if it was not, what it has just done says so */
     store->base.events->on_stored(store->base.user, batch, &outcome);
+    if (store->wants_reload && !store->batch && !store->is_closing)
+        kafka_store_renew(store);
 }
 
 void kafka_store_next_try(struct kafka_store *store)
@@ -221,7 +223,7 @@ void kafka_store_set_ready(struct kafka_store *store)
 {
     if (store->base.is_ready)
         return;
-    if (!store->batch) /* else a batch that is stored clears it */
+    if (!store->batch || !store->base.is_held) /* else a batch that is stored clears it */
         clear_fault(store);
     store->base.is_ready = true;
     store->began_ms = uv_now(store->loop);

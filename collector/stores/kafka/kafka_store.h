@@ -91,6 +91,8 @@ struct kafka_store {
     bool is_turn_new;
     bool has_said_unfit;   /* of this batch */
     bool wants_new_client; /* once the probe is done */
+    bool wants_reload;     /* once the batch is stored, and it is there */
+    bool is_denied;        /* by the broker: user, password, certificate */
     bool is_closing;
     bool has_identity;
     struct buffer value;
@@ -114,6 +116,7 @@ void kafka_store_close(struct kafka_store *store, void (*on_closed)(struct kafka
 /* Of struct store_kind. */
 void kafka_store_begin(struct store *base, struct batch *batch, bool expects_duplicates);
 void kafka_store_give_up(struct store *base);
+void kafka_store_reload(struct store *base);
 void kafka_store_explain(const struct store *base, struct buffer *out);
 void kafka_store_put_faults(const struct store *base, struct buffer *reasons);
 void kafka_store_put_metrics(const struct store *base, struct buffer *out);

@@ -14,6 +14,7 @@ enum {
     TICK_MS = 1000,
     PROBE_WRITING_MS = 2000, /* no delivery report for so long */
     PROBE_IDLE_MS = 10000,
+    DENIED_PROBES = 10, /* before the file is read again: somebody may have mended it */
     RETRY_LEAST_MS = 50,
     RETRY_MOST_MS = 2000
 };
@@ -88,6 +89,8 @@ static void note_absence(struct kafka_store *store)
              !probe->is_answered ? store->link.trouble : "");
     kafka_store_set_unready(store);
     kafka_store_put_fault(store, probe->needs_person, fault);
+    if (store->is_denied && store->bad_probes % DENIED_PROBES == 0)
+        kafka_store_renew(store);
 }
 
 static void finish_closing(struct kafka_store *store);
@@ -103,6 +106,8 @@ static void on_probed(void *user)
         kafka_store_renew(store);
     } else if (store->probe.is_good) {
         store->bad_probes = 0;
+        store->is_denied = false;
+        store->link.trouble[0] = '\0';
         note_partitions(store);
         identify(store);
         kafka_store_set_ready(store);
@@ -139,9 +144,13 @@ static void on_queue(struct kafka_link *link)
 
 static void on_trouble(struct kafka_link *link, rd_kafka_resp_err_t error, const char *text)
 {
+    struct kafka_store *store = link->config.user;
+
     log_debug("kafka: %s", text);
+    store->is_denied = store->is_denied || error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+                       error == RD_KAFKA_RESP_ERR__SSL;
     if (error != RD_KAFKA_RESP_ERR__TRANSPORT) /* of one broker: there may be others */
-        kafka_store_probe(link->config.user);
+        kafka_store_probe(store);
 }
 
 static void on_fatal(struct kafka_link *link, rd_kafka_resp_err_t error, const char *text)
@@ -212,13 +221,29 @@ void kafka_store_renew(struct kafka_store *store)
     store->wants_new_client = store->probe.is_running;
     if (store->wants_new_client)
         return; /* the probe uses it */
-    store->is_fatal = false;
+    store->is_fatal = store->wants_reload = false;
     store->try = (struct kafka_store_try){0};
     drop_client(store);
     if (make_client(store, error, sizeof(error)))
         kafka_store_probe(store);
     else
         kafka_store_put_fault(store, true, error);
+}
+
+/* librdkafka reads its files when a client is made. What is under way would be written twice, so a batch is
+ * stored first. */
+void kafka_store_reload(struct store *base)
+{
+    struct kafka_store *store = (struct kafka_store *)base;
+    char error[KAFKA_CONF_ERROR_SIZE];
+
+    if (!kafka_link_check(kafka_store_properties, store->config.file, error, sizeof(error))) {
+        log_error("store: KAFKA_CONFIG stays as it was: %s", error);
+        return;
+    }
+    store->wants_reload = store->batch && store->base.is_ready;
+    if (!store->wants_reload && !store->is_closing)
+        kafka_store_renew(store);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------- */
