@@ -195,24 +195,48 @@ class Record:
 
 def produce(server: Any, topic: str, records: Iterable[Record | bytes], **settings: Any) -> None:
     """Sends them and waits until Kafka has each; as any other program than ours would."""
+    producer = _producer(server, **settings)
     failures: list[Any] = []
-    settings.setdefault("partitioner", "murmur2_random")
-    settings.setdefault("topic_metadata_refresh_interval_ms", 1000)  # partitions may be added
-    producer = client("Producer", server.bootstrap, linger_ms=5, **settings)
-    for each in records:
-        record = each if isinstance(each, Record) else Record(each)
-        arguments = {"timestamp": record.timestamp_ms} if record.timestamp_ms else {}
-        while True:
-            try:
-                producer.produce(
-                    topic, record.value, record.key, partition=record.partition, headers=list(record.headers),
-                    on_delivery=lambda error, _: error and failures.append(error), **arguments,
-                )  # fmt: skip
-                break
-            except BufferError:
-                producer.poll(0.1)
+    for record in records:
+        _send(producer, topic, record, failures)
     left = producer.flush(patience())
     assert not left and not failures, f"{left} records are not in Kafka: {failures[:3]}"
+
+
+def produce_in_transaction(server: Any, topic: str, records: Iterable[Record | bytes], is_kept: bool) -> None:
+    """Sends them in one transaction, which is committed or aborted."""
+    producer = _producer(server, transactional_id=f"transaction-{topic}")
+    failures: list[Any] = []
+    producer.init_transactions(patience())
+    producer.begin_transaction()
+    for record in records:
+        _send(producer, topic, record, failures)
+    left = producer.flush(patience())
+    assert not left and not failures, f"{left} records are not in Kafka: {failures[:3]}"
+    if is_kept:
+        producer.commit_transaction(patience())
+    else:
+        producer.abort_transaction(patience())
+
+
+def _producer(server: Any, **settings: Any) -> Any:
+    defaults = {"partitioner": "murmur2_random", "linger_ms": 5}
+    defaults["topic_metadata_refresh_interval_ms"] = 1000  # partitions may be added
+    return client("Producer", server.bootstrap, **{**defaults, **settings})
+
+
+def _send(producer: Any, topic: str, each: Record | bytes, failures: list[Any]) -> None:
+    record = each if isinstance(each, Record) else Record(each)
+    arguments = {"timestamp": record.timestamp_ms} if record.timestamp_ms else {}
+    while True:
+        try:
+            producer.produce(
+                topic, record.value, record.key, partition=record.partition, headers=list(record.headers),
+                on_delivery=lambda error, _: error and failures.append(error), **arguments,
+            )  # fmt: skip
+            return
+        except BufferError:
+            producer.poll(0.1)
 
 
 def end_offsets(server: Any, topic: str) -> dict[int, tuple[int, int]]:

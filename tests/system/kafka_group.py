@@ -25,7 +25,7 @@ from typing import Any
 
 import psycopg2
 
-from kafka import MockKafka, Record, client, consume, new_topic, produce
+from kafka import MockKafka, Record, client, consume, new_topic, produce, produce_in_transaction
 from kafka_topic import reading_of
 from oracle import FEATURES, INTERVAL_SECONDS, Reading, board_by_sql, board_of_json, now_us, stored_readings, to_text, to_us
 from published import content_hash
@@ -141,9 +141,17 @@ class Group:
         self.poison += poison
         produce(self.server, self.topic, [Record(each, b"device_%d" % n) for n, each in enumerate(poison)])
 
-    def fill(self, count: int) -> None:
-        """Writes so many and waits until Kafka has them."""
-        produce(self.server, self.topic, (record for _ in range(count) for record in self.make()))
+    def fill(self, count: int, **settings: Any) -> None:
+        """Writes so many and waits until Kafka has them; settings are librdkafka's."""
+        produce(self.server, self.topic, (record for _ in range(count) for record in self.make()), **settings)
+
+    def fill_in_transaction(self, count: int, is_kept: bool) -> None:
+        """Writes so many, which are committed or are not."""
+        readings, poison = len(self.readings), len(self.poison)
+        records = [record for _ in range(count) for record in self.make()]
+        produce_in_transaction(self.server, self.topic, records, is_kept)
+        if not is_kept:
+            del self.readings[readings:], self.poison[poison:]
 
     @contextlib.contextmanager
     def load(self, rate: float, total: int = 10**9) -> Iterator[None]:

@@ -62,6 +62,43 @@ def test_a_member_stops_and_comes_back_and_a_third_joins(group):
     group.assert_exact()
 
 
+def test_others_take_over_when_a_session_is_over(group):
+    with group.load(1000):
+        both_store(group)
+        group.members["a"].kill9()
+        killed = time.monotonic()
+        before = group.positions()
+        until(lambda: all(group.positions()[p] > at for p, at in before.items()), 60, "all partitions go on")
+        print(f"taken over after {time.monotonic() - killed:.1f} s")
+        group.start("a")
+        group.stores("a")
+    group.assert_exact()
+
+
+def test_a_member_that_returns_goes_on_at_once(stack, kafka, rng):
+    """Its session, of before it was killed, has a minute to go; and nobody else is disturbed."""
+    group = Group(stack, kafka, rng, session_timeout_ms=60_000, max_poll_interval_ms=120_000)
+    for name in "ab":
+        group.start(name)
+    stack.start_httpapi()
+
+    def has(partitions: float) -> bool:
+        with contextlib.suppress(OSError, KeyError):
+            return group.metric("a", "highwater_kafka_partitions") == partitions
+        return False
+
+    with group.load(1000):
+        both_store(group)
+        rebalances = group.metric("b", "highwater_kafka_rebalances_total")
+        owned = group.metric("a", "highwater_kafka_partitions")
+        group.members["a"].kill9()
+        group.start("a")
+        until(lambda: has(owned), 30, "it has what it had")
+        group.stores("a")
+        assert group.metric("b", "highwater_kafka_rebalances_total") == rebalances
+    group.assert_exact()
+
+
 def test_a_member_stands_still_with_batches_in_hand(group):
     """One is in a transaction that waits for a lock, another is gathered, with records to reject in it; when both may go
     on, somebody else has stored what is in them."""
@@ -156,6 +193,17 @@ def test_a_topic_is_deleted_and_made_again(group):
     group.fill(200)
     until(lambda: sum(group.metric(name, "highwater_kafka_held_partitions") for name in "ab") == 4, 60, "all are held")
     group.stack.database.rows("UPDATE positions SET next = NULL WHERE topic = %s", (group.topic,))
+    group.assert_exact()
+
+
+def test_records_of_strangers_compressed_and_in_transactions(group):
+    """What is aborted was never written; what is not records in a log, such as ends of transactions, holds nothing up."""
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        group.fill(500, compression_codec=codec)
+    for is_kept in (True, False, True, False):
+        group.fill_in_transaction(200, is_kept)
+    group.all_stored()
+    until(lambda: sum(group.metric(name, "highwater_kafka_lag_records") for name in "ab") == 0, 60, "nothing is left")
     group.assert_exact()
 
 
