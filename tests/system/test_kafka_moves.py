@@ -90,3 +90,33 @@ def test_numbers_of_devices_go_with_their_partition(stack, mock_kafka, rng):
     fleet.send(300)
     fleet.all_stored()
     fleet.assert_numbers()
+
+
+def under_way(database):
+    """Batches of a log that are in their transaction now."""
+    return database.value(
+        "SELECT count(*)::int FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'BEGIN%%positions_move%%'"
+    )
+
+
+def test_what_a_frozen_member_has_in_its_hands_is_stored_once(stack, mock_kafka, rng):
+    """It stands still amid its transaction, so that the server waits for its readings, and the next owner for it."""
+    group = Group(stack, mock_kafka, rng)
+    group.start("a")
+    stack.start_httpapi()
+    group.fill(200)
+    group.assert_tables()
+    connection = stack.database.connect()
+    cursor = connection.cursor()
+    cursor.execute("SELECT FROM positions FOR UPDATE")
+    group.fill(200)
+    group.fill_poison(20)
+    until(lambda: under_way(stack.database) == 1, 20, "a batch is under way")
+    with group.members["a"].paused():
+        connection.rollback()
+        group.start("b")
+        group.assert_tables(90)  # by the other
+    until(lambda: group.metric("a", "highwater_batches_fenced_total") >= 1, 60, "what it had is refused")
+    group.fill(200)
+    group.assert_exact()
+    connection.close()
