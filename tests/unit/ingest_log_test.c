@@ -139,7 +139,7 @@ static void give_back(struct source *source)
     }
 }
 
-static void place(struct source *source, const struct source_position *positions, size_t count)
+static bool place(struct source *source, const struct source_position *positions, size_t count)
 {
     struct fake_log *f = log_of(source);
     struct test *t = ((struct ingest *)source->user)->config.user;
@@ -147,6 +147,7 @@ static void place(struct source *source, const struct source_position *positions
     t->was_placed = true;
     for (size_t i = 0; i < count; i++)
         f->from[positions[i].partition] = f->to[positions[i].partition] = positions[i].from;
+    return true;
 }
 
 static bool is_up(const struct source *source)
