@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { LOOK_TIMEOUT_MS = 5000 };
+enum { LOOK_TIMEOUT_MS = 2000 };
 
 struct look {
     uv_work_t work; /* first */
@@ -26,12 +26,31 @@ struct look {
     rd_kafka_resp_err_t error;
 };
 
+/* `which` is RD_KAFKA_OFFSET_BEGINNING or _END. Not rd_kafka_query_watermark_offsets(), which may wait for ever
+ * when a leader goes (until 2.4.0). */
+static rd_kafka_resp_err_t find_offset(const struct look *look, int64_t which, int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *item =
+        rd_kafka_topic_partition_list_add(list, look->topic, look->partition);
+    rd_kafka_resp_err_t error;
+
+    item->offset = which;
+    error = rd_kafka_offsets_for_times(look->rk, list, LOOK_TIMEOUT_MS);
+    if (!error)
+        error = item->err;
+    *offset = item->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return error;
+}
+
 static void ask_broker(uv_work_t *work)
 {
     struct look *look = (struct look *)work;
 
-    look->error = rd_kafka_query_watermark_offsets(look->rk, look->topic, look->partition,
-                                                   &look->first, &look->end, LOOK_TIMEOUT_MS);
+    look->error = find_offset(look, RD_KAFKA_OFFSET_BEGINNING, &look->first);
+    if (!look->error)
+        look->error = find_offset(look, RD_KAFKA_OFFSET_END, &look->end);
 }
 
 static void say(const struct kafka_source *k, const struct kafka_partition *partition)

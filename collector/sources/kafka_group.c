@@ -189,27 +189,13 @@ void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error, list_t 
     keep(error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? &k->granted : &k->revoked, list);
 }
 
-/* The name as we have it, which lives as long as we do; NULL when we have not subscribed to it. */
-static const char *topic_of(const struct kafka_source *k, const char *name)
-{
-    for (size_t i = 0; i < KAFKA_TOPICS; i++) {
-        if (strcmp(k->topics[i], name) == 0)
-            return k->topics[i];
-    }
-    return NULL;
-}
-
 static void take_granted(struct kafka_source *k, list_t *list)
 {
     list_t *none = rd_kafka_topic_partition_list_new(0);
 
     k->counters.rebalances++;
-    for (int i = 0; i < list->cnt; i++) {
-        const char *topic = topic_of(k, list->elems[i].topic);
-
-        if (topic)
-            kafka_partitions_gain(&k->partitions, topic, list->elems[i].partition);
-    }
+    for (int i = 0; i < list->cnt; i++)
+        kafka_partitions_gain(&k->partitions, k->topics[0], list->elems[i].partition);
     log_info("kafka: the group has given us %d partitions%s", list->cnt,
              k->is_member ? " more" : "");
     check("the group cannot be answered", rd_kafka_incremental_assign(k->link.rk, none));
@@ -221,6 +207,8 @@ static void take_granted(struct kafka_source *k, list_t *list)
         k->source.events->on_up(k->source.user);
     }
     kafka_group_ask(k, KAFKA_PARTITION_ASKED);
+    kafka_rejected_divide(k);
+    kafka_rejected_count(k);
 }
 
 static void let_go(struct kafka_source *k)
@@ -230,6 +218,7 @@ static void let_go(struct kafka_source *k)
         kafka_partitions_lose(&k->partitions, k->leaving->elems[i].topic,
                               k->leaving->elems[i].partition);
     forget_list(&k->leaving);
+    k->asked_at_ms = 0; /* what is ours of the rest is seen to at once */
 }
 
 void kafka_group_let_go(struct kafka_source *k)
@@ -242,6 +231,21 @@ void kafka_group_let_go(struct kafka_source *k)
     let_go(k);
 }
 
+void kafka_group_leave(struct kafka_source *k, struct kafka_partition *partition)
+{
+    if (!k->leaving)
+        k->leaving = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(k->leaving, partition->topic, partition->partition);
+    partition->state = KAFKA_PARTITION_LEAVING;
+}
+
+void kafka_group_say_leaving(struct kafka_source *k)
+{
+    k->leaving_since_ms = uv_now(k->link.loop);
+    tell(k, KAFKA_PARTITION_LEAVING, k->source.events->on_lost);
+    kafka_group_let_go(k);
+}
+
 /* In order it is let go after what is in hand has been stored, so that who gets it finds it so. When the group
  * holds us for dead somebody has it already. */
 static void take_revoked(struct kafka_source *k, list_t *list)
@@ -249,25 +253,26 @@ static void take_revoked(struct kafka_source *k, list_t *list)
     bool is_lost = rd_kafka_assignment_lost(k->link.rk);
 
     k->counters.rebalances++;
+    if (!k->leaving)
+        k->leaving = rd_kafka_topic_partition_list_new(list->cnt);
     for (int i = 0; i < list->cnt; i++) {
         struct kafka_partition *partition =
             kafka_partitions_find(&k->partitions, list->elems[i].topic, list->elems[i].partition);
 
-        if (partition)
-            partition->state = KAFKA_PARTITION_LEAVING;
+        if (partition && partition->state != KAFKA_PARTITION_LEAVING)
+            kafka_group_leave(k, partition);
     }
+    kafka_rejected_leave(k);
     log_info("kafka: %d partitions %s", list->cnt,
              is_lost ? "are lost: the group held us for dead" : "go to another member");
-    k->leaving = list;
-    k->leaving_since_ms = uv_now(k->link.loop);
-    tell(k, KAFKA_PARTITION_LEAVING, k->source.events->on_lost);
-    if (is_lost) {
-        let_go(k);
-        k->is_member = false;
-        k->source.events->on_down(k->source.user);
-    } else {
-        kafka_group_let_go(k);
+    if (!is_lost) {
+        kafka_group_say_leaving(k);
+        return;
     }
+    tell(k, KAFKA_PARTITION_LEAVING, k->source.events->on_lost);
+    let_go(k);
+    k->is_member = false;
+    k->source.events->on_down(k->source.user);
 }
 
 void kafka_group_answer(struct kafka_source *k)
@@ -278,6 +283,7 @@ void kafka_group_answer(struct kafka_source *k)
         list = k->revoked;
         k->revoked = NULL;
         take_revoked(k, list);
+        rd_kafka_topic_partition_list_destroy(list);
     }
     if (k->granted) {
         list = k->granted;

@@ -111,11 +111,10 @@ static void note_failure(struct kafka_source *k, const char *text)
 
 static void subscribe(struct kafka_source *k)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(KAFKA_TOPICS);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_resp_err_t error;
 
-    for (size_t i = 0; i < KAFKA_TOPICS; i++)
-        rd_kafka_topic_partition_list_add(list, k->topics[i], RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_add(list, k->topics[0], RD_KAFKA_PARTITION_UA);
     error = rd_kafka_subscribe(k->link.rk, list);
     if (error)
         note_failure(k, rd_kafka_err2str(error));
@@ -140,7 +139,6 @@ static void take_stray(struct kafka_source *k, const rd_kafka_message_t *record)
                                                                      : partition->next);
 }
 
-/* The topic of readings is to be there; that of rejected messages comes with the first of them. */
 static void take_news(struct kafka_source *k, const rd_kafka_message_t *news)
 {
     const char *topic = news->rkt ? rd_kafka_topic_name(news->rkt) : "";
@@ -150,8 +148,6 @@ static void take_news(struct kafka_source *k, const rd_kafka_message_t *news)
         return;
     }
     if (news->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-        return;
-    if (strcmp(topic, k->topics[1]) == 0 && news->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return;
     if (strcmp(topic, k->topics[0]) == 0)
         k->lacks_topic = news->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -345,6 +341,7 @@ static void tick(struct source *source)
     if (k->link.rk && now_ms >= k->asked_at_ms + ASK_AGAIN_MS) {
         k->asked_at_ms = now_ms;
         kafka_gap_look_again(k);
+        kafka_rejected_count(k);
         kafka_group_ask(k, KAFKA_PARTITION_HELD);
     }
 }

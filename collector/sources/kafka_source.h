@@ -6,6 +6,7 @@
  *          membership, and costs what librdkafka has read ahead and no more.
  * Files    kafka_source.c      the kind: coming and going, and the records
  *          kafka_group.c       the group: partitions that come and go, and where they start
+ *          kafka_rejected.c    which partitions of rejected messages come with those of readings
  *          kafka_gap.c         what is not there any more
  *          kafka_report.c      what is wrong with it, and its numbers
  *          kafka_partitions.c  the table of the partitions, which knows nothing of Kafka
@@ -65,8 +66,10 @@ struct kafka_source {
     rd_kafka_topic_partition_list_t
         *leaving; /* revoked, and to be let go when nothing is in hand */
     uint64_t leaving_since_ms;
-    uint64_t asked_at_ms; /* for the places of what is held */
-    unsigned looks;       /* at gaps, under way */
+    uint64_t asked_at_ms; /* for what may have changed without a word */
+    int partition_counts[KAFKA_TOPICS];
+    bool is_counting;
+    unsigned looks; /* at the broker, in threads, under way */
     void (*on_closed)(void *user);
 };
 
@@ -81,6 +84,12 @@ void kafka_group_answer(struct kafka_source *k);
 
 /* Lets go what was revoked, as soon as nothing of it is in hand, or it has taken too long. */
 void kafka_group_let_go(struct kafka_source *k);
+
+/* It is to go, and then let go of: kafka_group_say_leaving(). */
+void kafka_group_leave(struct kafka_source *k, struct kafka_partition *partition);
+
+/* Tells that partitions are leaving, and lets them go as soon as may be. */
+void kafka_group_say_leaving(struct kafka_source *k);
 
 /* Asks the store for the places of the partitions in this state. */
 void kafka_group_ask(struct kafka_source *k, enum kafka_partition_state state);
@@ -98,6 +107,17 @@ void kafka_group_lead(struct kafka_source *k);
 
 /* There is no client any more. */
 void kafka_group_forget(struct kafka_source *k);
+
+/* ---- kafka_rejected.c */
+
+/* Finds out how many partitions there are, and divides them. */
+void kafka_rejected_count(struct kafka_source *k);
+
+/* Gains and leaves partitions of rejected messages, as those of readings are ours or not. */
+void kafka_rejected_divide(struct kafka_source *k);
+
+/* Only what is to be left; true when there is something. */
+bool kafka_rejected_leave(struct kafka_source *k);
 
 /* ---- kafka_gap.c */
 

@@ -10,7 +10,7 @@ import pytest
 from kafka import Record, add_partitions, client, delete_records, delete_topic, new_topic, produce
 from http_tools import migrate
 from oracle import now_us, to_text
-from servers import until
+from servers import LOOPBACK, free_port, until
 
 GROUP = "tests"
 
@@ -173,9 +173,9 @@ def real(stack, kafka):
     return topic, start_collector
 
 
-def metric(stack, name):
+def metric(stack, name, port=0):
     try:
-        return stack.metrics(stack.metrics_port).get(name)
+        return stack.metrics(port or stack.metrics_port).get(name)
     except OSError:
         return None
 
@@ -232,6 +232,30 @@ def test_a_topic_that_was_made_again_is_held_and_then_read_from_its_start(stack,
     rows(stack, "UPDATE positions SET next = NULL WHERE topic = %s", topic)
     await_stored(stack, 44)
     assert collector.is_running()
+
+
+@pytest.mark.engines
+def test_of_two_members_each_has_a_part_of_the_readings_and_of_the_rejected_messages(stack, kafka, real):
+    topic, start = real
+    new_topic(kafka, 4, f"{topic}.rejected")
+    start(8)
+    port = free_port()
+    second = stack.program(
+        "collector", log_name="second", collector_id="second", metrics_listen=f"{LOOPBACK}:{port}",
+        source=f"{kafka.url(topic)}?group={topic}",
+    )  # fmt: skip
+    second.start()
+    for each in (stack.metrics_port, port):
+        until(lambda each=each: metric(stack, "highwater_kafka_partitions", each) == 4, 60, "four of eight are its own")
+    headers = (("reason", b"not_json"), ("detail", b""), ("topic", b"devices/x/readings"))
+    produce(kafka, topic, spread(range(40)))
+    produce(kafka, f"{topic}.rejected", [Record(b"%d" % n, None, headers, partition=n % 4) for n in range(40)])
+    await_stored(stack, 40)
+    until(lambda: stack.database.count("rejected_messages") == 40, 20)
+    second.terminate()
+    until(lambda: metric(stack, "highwater_kafka_partitions") == 8, 60, "all are the first one's")
+    produce(kafka, f"{topic}.rejected", [Record(b"more %d" % n, None, headers, partition=n % 4) for n in range(40)])
+    until(lambda: stack.database.count("rejected_messages") == 80, 20)
 
 
 @pytest.mark.engines
