@@ -214,7 +214,7 @@ static inline void source_give_back(struct source *source)
 }
 
 /* Where partitions that came start: at `from`. Of those that are not ours any more nothing happens. True when
- * some of them are read from now on, and not held. */
+ * some of them are read from now on, and not held; nothing is delivered before it has said so. */
 static inline bool source_place(struct source *source, const struct source_position *positions,
                                 size_t count)
 {

@@ -14,6 +14,7 @@ enum { BATCH_SIZE = 4, PARTITIONS = 2, LOST = -9 };
 struct fake_log {
     struct source source;
     bool is_paused;
+    bool is_held; /* what is placed does not have the record */
     bool is_ours[PARTITIONS];
     int64_t from[PARTITIONS]; /* not released; LOST = nothing is in hand */
     int64_t to[PARTITIONS];   /* delivered up to here */
@@ -40,7 +41,6 @@ struct test {
     struct ingest ingest;
     unsigned committed; /* readings, */
     unsigned loads;     /* and how often the windows were to be loaded again */
-    bool was_placed;    /* before the last of these */
     bool has_stopped;
     bool has_drained;
 };
@@ -142,12 +142,10 @@ static void give_back(struct source *source)
 static bool place(struct source *source, const struct source_position *positions, size_t count)
 {
     struct fake_log *f = log_of(source);
-    struct test *t = ((struct ingest *)source->user)->config.user;
 
-    t->was_placed = true;
     for (size_t i = 0; i < count; i++)
         f->from[positions[i].partition] = f->to[positions[i].partition] = positions[i].from;
-    return true;
+    return !f->is_held;
 }
 
 static bool is_up(const struct source *source)
@@ -335,7 +333,6 @@ static void on_behind(struct ingest *ingest)
     struct test *t = ingest->config.user;
 
     t->loads++;
-    t->was_placed = false;
 }
 
 static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
@@ -447,7 +444,18 @@ static void test_ingest__windows_are_loaded_once_it_is_known_where(void **state)
     assert_int_equal(t->loads, 0); /* what its last owner stores until then would not be in them */
     answer(t);
     assert_int_equal(t->loads, 1);
-    assert_true(t->was_placed); /* and nothing comes before that was asked for */
+}
+
+static void test_ingest__a_partition_that_is_held_brings_nothing_to_load(void **state)
+{
+    struct test *t = *state;
+
+    t->log.is_held = true;
+    own(t, 0);
+    assert_int_equal(t->loads, 0); /* or boards would be withdrawn each time that it is looked at */
+    t->log.is_held = false;
+    own(t, 0);
+    assert_int_equal(t->loads, 1);
 }
 
 static void test_ingest__positions_move_with_the_batch(void **state)
@@ -636,6 +644,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_ingest__a_partition_starts_where_the_store_says),
         TEST(test_ingest__windows_are_loaded_once_it_is_known_where),
+        TEST(test_ingest__a_partition_that_is_held_brings_nothing_to_load),
         TEST(test_ingest__positions_move_with_the_batch),
         TEST(test_ingest__the_next_batch_fills_while_one_is_stored),
         TEST(test_ingest__records_that_give_nothing_move_the_position_too),
