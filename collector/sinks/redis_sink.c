@@ -83,11 +83,12 @@ void redis_sink_send(struct redis_sink *r, struct redis_place *place)
 
     if (!place->waiting || place->sent_to || !node)
         return;
-    if (redis_link_send(&node->link, (uint32_t)(place - r->places), place->waiting,
-                        place->waiting_bytes))
-        place->sent_to = node;
-    else
+    place->sent_to = node; /* before: should the connection end over it, it is not on its way */
+    if (!redis_link_send(&node->link, (uint32_t)(place - r->places), place->waiting,
+                         place->waiting_bytes)) {
+        place->sent_to = NULL;
         place->is_lacking = true;
+    }
     redis_sink_drop_waiting(place);
 }
 
