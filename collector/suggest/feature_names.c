@@ -111,6 +111,21 @@ static void add(struct features *features, const char *name)
         memcpy(features->names[features->count++], name, strlen(name) + 1);
 }
 
+enum { KEPT_EACH = 8, KEPT_MOST = FEATURES_MAX * 3 / 4 };
+
+void feature_names_begin(struct feature_names *names, size_t groups_to_come)
+{
+    names->begun_at = names->all.count;
+    names->kept = groups_to_come < KEPT_MOST / KEPT_EACH ? groups_to_come * KEPT_EACH : KEPT_MOST;
+}
+
+/* Another one would be one too many, or one of those that are kept for others. */
+static bool is_full(const struct feature_names *names)
+{
+    return names->all.count == FEATURES_MAX || (names->all.count + names->kept >= FEATURES_MAX &&
+                                                names->all.count >= names->begun_at + KEPT_EACH);
+}
+
 bool feature_names_take(struct feature_names *names, const char *text,
                         char out[FEATURE_NAME_MAX + 1])
 {
@@ -127,7 +142,7 @@ bool feature_names_take(struct feature_names *names, const char *text,
     for (unsigned i = 2; features_find(&names->here, out) < names->here.count; i++)
         snprintf(out, FEATURE_NAME_MAX + 1, "%.24s_%u", base, i % 10000);
     if (names->here.count == FEATURES_MAX ||
-        (names->all.count == FEATURES_MAX && features_find(&names->all, out) == FEATURES_MAX)) {
+        (is_full(names) && features_find(&names->all, out) == names->all.count)) {
         names->left_out++;
         return false;
     }

@@ -45,6 +45,7 @@ static void make_drafts(struct suggestion *s)
 {
     s->drafts = mem_calloc(s->groups.count + 1, sizeof(s->drafts[0]));
     for (size_t i = 0; i < s->groups.count; i++) {
+        feature_names_begin(&s->names, s->groups.count - i - 1);
         draft_make(&s->drafts[i], &s->groups, &s->groups.items[i], &s->names);
         s->used += s->drafts[i].is_used;
     }

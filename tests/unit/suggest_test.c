@@ -254,6 +254,31 @@ static void test_suggest__a_hostile_broker_takes_bounded_memory(void **state)
     free(payload);
 }
 
+static void test_suggest__a_wide_device_leaves_names_for_others(void **state)
+{
+    struct heard_messages heard = {0};
+    struct buffer wide = {0};
+    struct buffer out = {0};
+    char topic[32];
+
+    (void)state;
+    for (int i = 0; i < 500; i++)
+        buffer_printf(&wide, "%c\"k%d\":%d", i == 0 ? '{' : ',', i, i);
+    buffer_put_text(&wide, "}");
+    heard_add(&heard, "a/wide/all", buffer_text(&wide), wide.bytes, NOW_US, false);
+    for (int i = 0; i < 40; i++) {
+        snprintf(topic, sizeof(topic), "b%d/d/x%d", i, i);
+        heard_add(&heard, topic, "{\"flow\":1.5,\"ph\":7.1}", 21, NOW_US, false);
+    }
+    suggest_write(&out, &heard);
+    assert_has(buffer_text(&out), "\"flow\": \"/flow\"");
+    assert_has(buffer_text(&out), "\"ph\": \"/ph\"");
+    assert_has(buffer_text(&out), "\"k40\": \"/k40\"");
+    buffer_release(&wide);
+    buffer_release(&out);
+    heard_release(&heard);
+}
+
 static void test_suggest__a_payload_of_another_shape_is_kept_and_one_alike_is_not(void **state)
 {
     struct heard_messages heard = {0};
@@ -293,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_suggest__texts_get_their_words),
         cmocka_unit_test(test_suggest__topics_of_no_device_are_left_out),
         cmocka_unit_test(test_suggest__a_hostile_broker_takes_bounded_memory),
+        cmocka_unit_test(test_suggest__a_wide_device_leaves_names_for_others),
         cmocka_unit_test(test_suggest__a_payload_of_another_shape_is_kept_and_one_alike_is_not),
         cmocka_unit_test(test_suggest__the_order_of_arrival_changes_nothing),
     };
