@@ -71,11 +71,11 @@ class Gatherer:
             full.append(self._open.pop(key))
         return full
 
-    def due(self, now: float) -> list[Batch]:
-        """Those that have waited long enough: the oldest stand first."""
+    def due(self, now: float, patience: float = 1.0) -> list[Batch]:
+        """Those that have waited long enough, so many times `linger`: the oldest stand first."""
         found = []
         for key, batch in self._open.items():
-            if now - batch.began < self._linger_s:
+            if now - batch.began < self._linger_s * patience:
                 break
             found.append(key)
         return [self._open.pop(key) for key in found]

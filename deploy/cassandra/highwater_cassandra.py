@@ -33,7 +33,7 @@ from topic import Lost, Topic, check_properties
 log = logging.getLogger("highwater.main")
 
 BURST = 500  # records between two looks at everything else
-PATIENT_S = 1.0  # so long it only waits when all is full; from then on the group is spoken to
+PATIENT_S = 10.0  # so long it only waits when all is full; from then on the group is spoken to
 SIGNAL_STATUS = 128
 CREATE_ATTEMPTS = 10  # within half a minute
 
@@ -86,7 +86,8 @@ class Consumer:
         self._rejected = Rejected(settings, measured, time.monotonic)
         self.writer = writer_.from_settings(settings, table, self._rejected.keep, measured)
         self._topic = Topic(settings, measured, lambda: self.writer.step(time.monotonic(), flush=True))
-        self._full_since: float | None = None
+        self._held_since: float | None = None  # when it was full, until it is eased
+        self._is_behind = False
 
     def trouble(self) -> str:
         """Why what is read cannot be kept at present."""
@@ -99,11 +100,10 @@ class Consumer:
         while not self._signals.came:
             now = time.monotonic()
             self._step(now)
-            if self._is_full():
+            if self._must_hold(now):
                 self._wait_for_room(now)
             else:
-                self._full_since = None
-                if self._topic.is_paused and self.writer.is_eased():
+                if self._topic.is_paused:
                     self._topic.resume()
                 self._read(0.2 if not self._is_busy() else 0.02)
         return self._drain()
@@ -111,17 +111,21 @@ class Consumer:
     def _is_busy(self) -> bool:
         return self.writer.rows > 0 or self._rejected.waiting > 0
 
-    def _is_full(self) -> bool:
-        return self.writer.is_full() or self._rejected.waiting >= self._settings.most_rows
+    def _must_hold(self, now: float) -> bool:
+        """From full to half: whoever reads on at the first free place makes batches of a row or two."""
+        if self.writer.is_full() or self._rejected.waiting >= self._settings.most_rows:
+            self._held_since = self._held_since or now
+        elif self.writer.is_eased():
+            self._held_since = None
+        return self._held_since is not None
 
     def _step(self, now: float, flush: bool = False) -> None:
-        self.writer.step(now, flush)
+        self.writer.step(now, flush, self._is_behind)
         self._rejected.step(now)
         self._topic.tick(now)
 
     def _wait_for_room(self, now: float) -> None:
-        self._full_since = self._full_since or now
-        if now - self._full_since < PATIENT_S:
+        if now - (self._held_since or now) < PATIENT_S:
             self.writer.wait(0.05, now)
             return
         if not self._topic.is_paused:
@@ -131,6 +135,7 @@ class Consumer:
     def _read(self, seconds: float) -> None:
         message = self._topic.poll(seconds)
         for _ in range(BURST):
+            self._is_behind = message is not None
             if message is None:
                 return
             self._take(message)

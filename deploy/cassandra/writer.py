@@ -26,6 +26,7 @@ from records import Row, shown
 log = logging.getLogger("highwater.cassandra")
 
 COMPLAINT_EVERY_S = 30.0
+PATIENCE_BEHIND = 5.0
 
 
 class WritesTo(Protocol):
@@ -74,11 +75,13 @@ class Writer:
 
     # --- On ---
 
-    def step(self, now: float, flush: bool = False) -> None:
-        """Takes answers, sends what is due. `flush`: what is gathered is due, too."""
+    def step(self, now: float, flush: bool = False, is_behind: bool = False) -> None:
+        """Takes answers, sends what is due. `flush`: what is gathered is due, too. `is_behind`: more rows are there to be
+        read, so batches may as well become fuller."""
         while not self._answers.empty():
             self._take(*self._answers.get(), now)
-        self._ready.extend(self._gatherer.all() if flush or self.is_full() else self._gatherer.due(now))
+        patience = PATIENCE_BEHIND if is_behind else 1.0
+        self._ready.extend(self._gatherer.all() if flush or self.is_full() else self._gatherer.due(now, patience))
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
         while self._ready and self._in_flight < self._most_in_flight:

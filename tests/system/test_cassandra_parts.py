@@ -72,6 +72,7 @@ def test_a_batch_is_due_once_its_first_row_has_waited():
     gatherer.add(a_row("b"), record, 0.5)
     gatherer.add(a_row("a"), record, 0.9)
     assert gatherer.due(0.99) == []
+    assert gatherer.due(4.9, patience=5.0) == []
     assert [len(batch.rows) for batch in gatherer.due(1.0)] == [2]
     assert len(gatherer) == 1
 
