@@ -96,6 +96,8 @@ def test_an_idle_standby_keeps_up_also_after_a_restart(stack, database, replica)
             replica.restart()
         moment_us = now_us()
         until(lambda: stack.get(BOARD)[0] == 200 and asked(stack)[0] > moment_us, 30, "time goes on")
+    seen = set()  # more than jobs of storage write now and then
+    until(lambda: seen.add(asked(stack)[0]) or len(seen) > 6, 30, "and on, second by second")
 
 
 def test_what_a_standby_cancels_is_asked_again(stack, database, replica):
