@@ -15,7 +15,6 @@ static const char *const absent_schemes[] = {"kafka", NULL};
 const struct source_kind source_kafka = {.schemes = absent_schemes, .url_flaw = say_absent};
 #endif
 
-/* The first says what is legal when the URL is of none. */
 static const struct source_kind *const kinds[] = {&source_mqtt, &source_kafka};
 
 static bool is_for(const struct source_kind *kind, const char *url)
@@ -56,5 +55,7 @@ struct source *source_open(const struct source_config *config, char *error, size
 {
     const struct source_kind *kind = kind_of(settings_source_url(config->settings));
 
-    return (kind ? kind : kinds[0])->open(config, error, error_bytes);
+    if (!kind)
+        kind = &source_mqtt; /* says what is legal */
+    return kind->open(config, error, error_bytes);
 }
