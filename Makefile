@@ -352,7 +352,7 @@ test-page: programs $(NODE_MODULES) deps-browser ## the page: its components, an
 	@cd dashboard && npm run --silent test -- $(call VITEST,components)
 	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent test:e2e -- $(call VITEST,e2e)
 
-verify: deps-verify ## the models of the ack gate and of the boards' coverage, with Spin: what takes seconds
+verify: deps-verify ## the models of the ack gate, the boards' coverage and the fence of a log, with Spin: what takes seconds
 	@tests/model/run.sh quick "$(ARGS)"
 
 verify-all: deps-verify ## every run of the models, in 4 minutes and 2 GB; ARGS=GHOST for some of them
