@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
 import tempfile
 import urllib.error
 import urllib.request
@@ -11,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from chain import Chain
-from conftest import BUILD_DIR
+from conftest import BUILD_DIR, CLONE
 from oracle import FEATURES, Database, board_by_sql, board_of_json, to_us
-from servers import PrivatePostgres, until
+from servers import LOOPBACK, PrivatePostgres, Program, free_port, port_is_free, port_owner, until
 from simulator import assert_verified
 
 pytestmark = [
@@ -121,3 +124,31 @@ def test_any_one_of_them_may_be_killed(load):
             part.kill9()
         load.more()
     load.assert_whole(24_000)
+
+
+@pytest.mark.skipif(BUILD_DIR != CLONE / "build", reason="make run-engines is for the release")
+def test_all_of_it_is_one_command(area, logs):
+    """It says where to look, starts again what is killed, and its end leaves nothing; a second run goes on with the data."""
+    home = Path(tempfile.mkdtemp(dir=area, prefix="engines-"))
+    home.chmod(0o755)
+    ports = {name: free_port() for name in ("HTTP_PORT", "MQTT_PORT", "PGPORT_PRIVATE")}
+    env = {**os.environ, **{name: str(port) for name, port in ports.items()}, "HIGHWATER_HOME": str(home)}
+    argv = ["/usr/bin/python3", CLONE / "deploy" / "local" / "engines.py"]
+    command = Program("run-engines", argv, logs / "run-engines.log", env=env)
+    stored = []
+    for kills in (True, False):
+        command.start()
+        command.wait_for_line("Kill what you like", 120)
+        assert f"http://{LOOPBACK}:{ports['HTTP_PORT']}/" in command.output()
+        if kills:
+            port = int(re.search(r"store-1 metrics +http://127.0.0.1:(\d+)/", command.output()).group(1))
+            pid = int(re.search(r"pid (\d+)", port_owner(port)).group(1))
+            os.kill(pid, signal.SIGKILL)
+            command.wait_for_line("store-1: had ended, is started again", 60)
+        url = f"postgresql://highwater@{LOOPBACK}:{ports['PGPORT_PRIVATE']}/highwater"
+        stored.append(Database(url, url, "highwater").value("SELECT count(*) FROM readings"))
+        command.signal(signal.SIGINT)
+        assert command.wait(60) == 0, command.tail()
+        assert command.output().rstrip().endswith("stopped")
+        assert all(map(port_is_free, ports.values()))
+    assert stored[1] >= stored[0] > 0
