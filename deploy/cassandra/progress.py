@@ -58,7 +58,3 @@ class Progress:
         """The same, from the first record on."""
         position = self.position()
         return self._records[0].offset if position is None and self._records else position
-
-    def open_records(self) -> int:
-        self.position()
-        return len(self._records)

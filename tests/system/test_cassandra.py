@@ -95,18 +95,20 @@ def survive(store, kafka, topic, rng, count, consumer_kills, node_kills, source_
     sending.start()
     faults = ["consumer"] * consumer_kills + ["node"] * node_kills
     rng.shuffle(faults)
-    written = 0.0
+    written = base = 0.0  # by all, though some of it twice; by the present one before the last fault
     for number, fault in enumerate(faults):
-        # What a killed consumer had written is not in the next one's count, so this is a lower bound.
-        step = rng.uniform(0.2, 0.9) * (count - written) / (len(faults) - number + 1)
-        consumer.wait_for("rows_written_total", step, 120)
-        written += step
+        consumer.wait_for(
+            "rows_written_total", base + rng.uniform(0.2, 0.9) * (count - written) / (len(faults) - number + 1), 120
+        )
+        now = consumer.metric("rows_written_total")
+        written, base = written + now - base, now
         if fault == "consumer":
             consumer.program.kill9()
             consumer.start()
+            base = 0.0
         else:
             store.server.kill9()
-            consumer.wait_for("retries_total", 1)
+            until(lambda: consumer.metrics().get("up") == 0, 60, "the node is missed")
             assert consumer.get("/readyz")[0] == 503
             store.server.start()
             consumer.wait_for("up", 1)
