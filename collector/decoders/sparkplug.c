@@ -137,6 +137,14 @@ static bool goes_back(const struct taking *taking, const struct sparkplug_node *
            is_behind(node, (int)taking->payload.seq, ms);
 }
 
+/* With the message that was heard last before it: the next one may be of the same millisecond, and is new. */
+static void end_replay(struct sparkplug_node *node)
+{
+    if (node->is_replay_over)
+        node->replayed_until_ms = -1;
+    node->is_replay_over = false;
+}
+
 /* Until something newer comes, what is heard of the node is what was heard before. */
 static bool is_again(const struct taking *taking, const struct sparkplug_node *node)
 {
@@ -159,6 +167,8 @@ static void hear(struct taking *taking, struct sparkplug_node *node)
     if (!is_again(taking, node)) {
         node->replayed_until_ms = -1;
         node->heard_ms = ms;
+    } else if (ms == node->replayed_until_ms && (int)taking->payload.seq == node->replayed_seq) {
+        node->is_replay_over = true;
     }
     if (taking->payload.has_seq)
         node->seq = taking->payload.seq < SEQUENCE ? (int)taking->payload.seq : -1;
@@ -171,7 +181,10 @@ static void follow(struct taking *taking, struct sparkplug_node *node)
 {
     if (taking->message->is_again)
         return;
+    end_replay(node);
     if (goes_back(taking, node)) {
+        if (node->replayed_until_ms < 0)
+            node->replayed_seq = node->seq;
         node->replayed_until_ms = node->heard_ms;
     } else if (taking->payload.has_seq && !is_next(taking, node)) {
         taking->state->counters.out_of_order++;
@@ -207,6 +220,7 @@ static void node_is_born(struct taking *taking, struct sparkplug_node *node)
     node->needs_birth = false;
     node->asked = 0;
     node->seq = -1;
+    end_replay(node);
     hear(taking, node);
 }
 

@@ -48,6 +48,8 @@ struct sparkplug_node {
     int64_t heard_ms;          /* its timestamp; -1 = it had none */
     uint64_t epoch;            /* of the connection that it came on */
     int64_t replayed_until_ms; /* what is no later comes again; -1 = nothing does */
+    int replayed_seq;          /* of the last that does */
+    bool is_replay_over;       /* it was that */
     int64_t asked_at_us;
     unsigned asked; /* without an answer */
     struct sparkplug_birth *births;

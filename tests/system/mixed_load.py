@@ -51,7 +51,7 @@ class MixedFleet:
 
     # --- One reading
 
-    def _time_us(self) -> int:
+    def time_us(self) -> int:
         """Now, mostly."""
         rng = self.rng
         chance = rng.random()
@@ -114,12 +114,12 @@ class MixedFleet:
             return self.send_document(device, {"timestamp": to_text(now_us()), self.features[0]: text})
         if chance < 0.06:
             return self.send_document(device, self.reading(device, None))
-        first = self.reading(device, us := self._time_us())
+        first = self.reading(device, us := self.time_us())
         if chance < 0.12:  # two in one microsecond, of which one may be the other with another x
             second = self.reading(device, us) if rng.random() < 0.5 else {**first, "x": rng.randrange(10**9)}
             return self.send_document(device, [first, second])
         if chance < 0.25:
-            several: list[Any] = [first, *(self.reading(device, self._time_us()) for _ in range(rng.randrange(6)))]
+            several: list[Any] = [first, *(self.reading(device, self.time_us()) for _ in range(rng.randrange(6)))]
             if rng.random() < 0.2:
                 bad = rng.choice([7, {"status": "off"}, {self.features[0]: True}])
                 several.insert(rng.randrange(len(several)), bad)
@@ -129,13 +129,13 @@ class MixedFleet:
     def send_mapped(self, site: str, device: str) -> Message:
         rng = self.rng
         if self.edges and rng.random() < 0.3:
-            us = self._time_us() if rng.random() < 0.95 else None
+            us = self.time_us() if rng.random() < 0.95 else None
             if sent := self.edges.send_one(rng, device, self.reading(device, us), us):
                 return sent
         if rng.random() < 0.05:
             topic, payload = shapes.refused(rng, site, device)
         else:
-            us = self._time_us()
+            us = self.time_us()
             document = self.reading(device, us if rng.random() < 0.95 else None)
             topic, payload = rng.choice(shapes.SENDERS)(rng, site, device, document, us)
         return self.publisher.send_bytes(topic, payload, readings=())

@@ -194,6 +194,22 @@ static void test_sparkplug__nothing_comes_again_that_is_sent_once_at_most(void *
     assert_int_equal(sp_requests(), 1);
 }
 
+static void
+test_sparkplug__what_is_new_may_be_of_the_last_millisecond_of_what_comes_again(void **state)
+{
+    (void)state;
+    sp_be_born();
+    sp_data(1, 2, T0 + 1);
+    sp_dbirth_as("Gas", 3, T0 + 2);
+    for (int i = 0; i < 2; i++) { /* the second time it is cut short, and begins anew */
+        sp.epoch++;
+        assert_int_equal(sp_data(1, 2, T0 + 1), SPARKPLUG_NOTHING);
+    }
+    assert_int_equal(sp_dbirth_as("Gas", 3, T0 + 2), SPARKPLUG_READ);
+    assert_int_equal(sp_data(1, 4, T0 + 2), SPARKPLUG_READ);
+    assert_int_equal(sp_data(9, 5, T0 + 2), SPARKPLUG_REJECTED);
+}
+
 /* A clock that is set back later makes nothing old. */
 static void test_sparkplug__what_comes_again_is_over_with_something_newer(void **state)
 {
@@ -225,6 +241,7 @@ int main(void)
         TEST(test_sparkplug__what_comes_again_after_a_death_asks_for_nothing),
         TEST(test_sparkplug__what_comes_again_twice_is_known_both_times),
         TEST(test_sparkplug__nothing_comes_again_that_is_sent_once_at_most),
+        TEST(test_sparkplug__what_is_new_may_be_of_the_last_millisecond_of_what_comes_again),
         TEST(test_sparkplug__what_comes_again_is_over_with_something_newer),
     };
 
