@@ -246,6 +246,26 @@ static void on_link_closed(struct kafka_link *link)
     k->on_closed(k->source.user);
 }
 
+/* librdkafka before 2.3 aborts when a member is destroyed that has joined the group and has not been given
+ * anything yet (its issue 4312). At our own end any that may be just joining is left as it is; else
+ * only one that has, since it stays. */
+static bool is_deadly(const struct kafka_source *k)
+{
+    char *id;
+    bool has_joined;
+
+    if (!k->link.rk || k->is_member || rd_kafka_version() >= 0x02030000)
+        return false;
+    if (k->is_closing)
+        return true;
+    id = rd_kafka_memberid(k->link.rk);
+    has_joined = id && *id;
+    rd_kafka_mem_free(k->link.rk, id);
+    if (has_joined)
+        rd_kafka_unsubscribe(k->link.rk);
+    return has_joined;
+}
+
 void kafka_source_end_client(struct kafka_source *k)
 {
     bool was_member = k->is_member;
@@ -255,6 +275,8 @@ void kafka_source_end_client(struct kafka_source *k)
     if (k->is_ending)
         return;
     kafka_queue_close(&k->records);
+    if (is_deadly(k))
+        kafka_link_abandon(&k->link);
     kafka_group_forget(k);
     backoff_lasted(&k->backoff, now_ms - k->started_at_ms);
     k->start_at_ms = now_ms + backoff_next_ms(&k->backoff);

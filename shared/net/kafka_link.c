@@ -185,6 +185,12 @@ void kafka_link_drop(struct kafka_link *link, int flags)
     uv_queue_work(link->loop, &grave->work, destroy, on_destroyed);
 }
 
+void kafka_link_abandon(struct kafka_link *link)
+{
+    kafka_queue_close(&link->queue);
+    link->rk = NULL;
+}
+
 void kafka_link_close(struct kafka_link *link, int flags,
                       void (*on_closed)(struct kafka_link *link))
 {

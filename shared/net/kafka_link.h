@@ -58,7 +58,10 @@ bool kafka_link_start(struct kafka_link *link, uv_loop_t *loop,
  * this, neither of what was under way. */
 void kafka_link_drop(struct kafka_link *link, int flags);
 
-/* The same, and on_closed once all that were dropped are gone. */
+/* Forgets the client without an end: it and its threads stay until the process ends. */
+void kafka_link_abandon(struct kafka_link *link);
+
+/* The same as kafka_link_drop(), and on_closed once all that were dropped are gone. */
 void kafka_link_close(struct kafka_link *link, int flags,
                       void (*on_closed)(struct kafka_link *link));
 

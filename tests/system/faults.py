@@ -323,9 +323,19 @@ def waits_for_lock(stack: Any) -> bool:
 def commits_held(stack: Any, table: str = "readings") -> Iterator[None]:
     """No batch can be stored inside the block; others may read. A batch that is under way stands still."""
     connection = stack.database.connect(superuser=True)
+
+    def is_locked() -> bool:
+        """False: a batch has locked a partition and waits for the table, and we the other way round."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            return True
+        except psycopg2.errors.DeadlockDetected:
+            connection.rollback()
+            return False
+
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+        until(is_locked, 30, f"{table} is locked")
         yield
     finally:
         connection.rollback()

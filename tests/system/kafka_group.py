@@ -48,7 +48,7 @@ class Group:
         self.stack = stack
         self.server = server
         self.topic = new_topic(server, partitions)
-        new_topic(server, 1, f"{self.topic}.rejected")  # with more, all of these might be one member's, and no readings
+        new_topic(server, partitions, f"{self.topic}.rejected")
         self.name = f"group-{self.topic}"
         self.members: dict[str, Program] = {}
         self.readings: list[Reading] = []  # written, each once

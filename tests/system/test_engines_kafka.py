@@ -99,6 +99,16 @@ def test_a_member_that_returns_goes_on_at_once(stack, kafka, rng):
     group.assert_exact()
 
 
+def test_a_member_may_end_while_it_joins(group, rng):
+    """At any moment of its start; librdkafka before 2.3 has one at which it would rather abort."""
+    member = group.members["a"]
+    for _ in range(10):
+        assert member.terminate() == 0, member.tail()
+        member.start()
+        member.wait_for_line("maintenance: connecting", 30)
+        time.sleep(rng.random() * 0.6)  # chance
+
+
 def test_a_member_stands_still_with_batches_in_hand(group):
     """One is in a transaction that waits for a lock, another is gathered, with records to reject in it; when both may go
     on, somebody else has stored what is in them."""
@@ -249,8 +259,8 @@ def chain(stack, group):
 
 def test_what_devices_sent_is_stored_once_though_each_of_them_is_killed(stack, chain, truth, rng):
     simulation = stack.start_devicesim(
-        "--count", 40_000, "--rate", 2000, "--num-devices", 200, "--connections", 10, "--truth", truth
-    )
+        "--rate", 1000, "--num-devices", 200, "--connections", 10, "--truth", truth
+    )  # fmt: skip
     both_store(chain)
     for _ in range(2):
         chain.edge.kill9()
@@ -263,6 +273,6 @@ def test_what_devices_sent_is_stored_once_though_each_of_them_is_killed(stack, c
         chain.members["b"].kill9()
         chain.start("b")
         chain.stores("b")
-    assert simulation.wait(120) == 0, simulation.tail()
+    assert simulation.terminate() == 0, simulation.tail()
     assert_verified(stack.database, truth)
     chain.assert_boards()
