@@ -18,6 +18,8 @@ struct sparkplug_node_change {
     int bd_seq;       /* -1 = none */
     int seq;          /* -1 = not known */
     int64_t heard_ms; /* -1 = not known */
+    int64_t again_ms; /* of the last that comes again; -1 = nothing does */
+    int again_seq;
 };
 
 struct sparkplug_birth_change {

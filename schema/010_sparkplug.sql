@@ -14,6 +14,8 @@ CREATE TABLE sparkplug_nodes (
     bd_seq    smallint,
     seq       smallint,
     heard_ms  bigint,
+    again_ms  bigint,
+    again_seq smallint,
     PRIMARY KEY (collector, group_id, edge_node)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE sparkplug_nodes IS 'Sparkplug edge nodes, as of the last committed message of each.';
@@ -24,6 +26,8 @@ COMMENT ON COLUMN sparkplug_nodes.is_born IS 'Its NBIRTH has come, and no NDEATH
 COMMENT ON COLUMN sparkplug_nodes.bd_seq IS 'bdSeq of that birth: an NDEATH with another one is late.';
 COMMENT ON COLUMN sparkplug_nodes.seq IS 'Of its last message; NULL = not known.';
 COMMENT ON COLUMN sparkplug_nodes.heard_ms IS 'The timestamp of that message, in ms since 1970.';
+COMMENT ON COLUMN sparkplug_nodes.again_ms IS 'While the broker delivers again what was read: the timestamp of the last that was.';
+COMMENT ON COLUMN sparkplug_nodes.again_seq IS 'Its number.';
 
 CREATE TABLE sparkplug_births (
     collector text COLLATE "C",

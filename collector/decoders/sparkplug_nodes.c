@@ -152,12 +152,15 @@ bool sparkplug_has_changes(const struct sparkplug *state)
 
 static void take_node(struct sparkplug_node *node, struct sparkplug_changes *out)
 {
-    const struct sparkplug_node_change change = {.group = mem_strdup(node->group),
-                                                 .edge = mem_strdup(node->edge),
-                                                 .is_born = node->is_born,
-                                                 .bd_seq = node->bd_seq,
-                                                 .seq = node->seq,
-                                                 .heard_ms = node->heard_ms};
+    const struct sparkplug_node_change change = {
+        .group = mem_strdup(node->group),
+        .edge = mem_strdup(node->edge),
+        .is_born = node->is_born,
+        .bd_seq = node->bd_seq,
+        .seq = node->seq,
+        .heard_ms = node->heard_ms,
+        .again_ms = node->is_replay_over ? -1 : node->replayed_until_ms,
+        .again_seq = node->replayed_seq};
 
     sparkplug_changes_add_node(out, &change);
     node->is_changed = false;
@@ -210,6 +213,8 @@ bool sparkplug_load_node(struct sparkplug *state, const struct sparkplug_node_ch
     node->bd_seq = saved->bd_seq;
     node->seq = saved->seq;
     node->heard_ms = saved->heard_ms;
+    node->replayed_until_ms = saved->again_ms;
+    node->replayed_seq = saved->again_seq;
     return true;
 }
 

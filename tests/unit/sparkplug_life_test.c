@@ -94,6 +94,28 @@ static void test_sparkplug__after_a_start_nothing_has_to_be_born_again(void **st
     assert_int_equal(sp_requests(), 1);
 }
 
+/* What is left of it is next in the sequence then, and yet of before the birth. */
+static void test_sparkplug__a_start_amid_what_comes_again_knows_it(void **state)
+{
+    (void)state;
+    sp_be_born();
+    sp_data(1, 2, T0 + 1);
+    sp_data(1, 3, T0 + 2);
+    sp_nbirth(4, 0, T0 + 10);
+    sp_dbirth_as("Gas", 1, T0 + 10);
+    sp_data(1, 2, T0 + 10);
+    sp.epoch++;
+    assert_int_equal(sp_data(1, 2, T0 + 1), SPARKPLUG_NOTHING);
+    start_again();
+    assert_int_equal(sp_data(1, 3, T0 + 2), SPARKPLUG_NOTHING);
+    sp_nbirth(4, 0, T0 + 10);
+    sp_dbirth_as("Gas", 1, T0 + 10);
+    assert_int_equal(sp_data(1, 2, T0 + 10), SPARKPLUG_NOTHING);
+    start_again();
+    assert_int_equal(sp_data(1, 3, T0 + 10), SPARKPLUG_READ);
+    assert_int_equal(sp_requests(), 0);
+}
+
 static void test_sparkplug__what_has_not_changed_is_not_saved_again(void **state)
 {
     struct sparkplug_changes changes = {0};
@@ -129,6 +151,7 @@ int main(void)
         TEST(test_sparkplug__a_death_of_an_earlier_birth_is_late),
         TEST(test_sparkplug__a_device_dies_alone_and_in_sequence),
         TEST(test_sparkplug__after_a_start_nothing_has_to_be_born_again),
+        TEST(test_sparkplug__a_start_amid_what_comes_again_knows_it),
         TEST(test_sparkplug__what_has_not_changed_is_not_saved_again),
     };
 

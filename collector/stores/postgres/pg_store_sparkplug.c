@@ -57,6 +57,8 @@ static size_t put_nodes(struct pg_store *store, const struct sparkplug_changes *
         put_number(&store->sql, node->bd_seq);
         put_number(&store->sql, node->seq);
         put_number(&store->sql, node->heard_ms);
+        put_number(&store->sql, node->again_ms);
+        put_number(&store->sql, node->again_ms < 0 ? -1 : node->again_seq);
         buffer_put_text(&store->sql, ")");
         before = ",";
     }
@@ -65,7 +67,8 @@ static size_t put_nodes(struct pg_store *store, const struct sparkplug_changes *
     buffer_put_text(&store->sql,
                     " ON CONFLICT (collector, group_id, edge_node) DO UPDATE SET"
                     " is_born = excluded.is_born, bd_seq = excluded.bd_seq, seq = excluded.seq,"
-                    " heard_ms = excluded.heard_ms;");
+                    " heard_ms = excluded.heard_ms, again_ms = excluded.again_ms,"
+                    " again_seq = excluded.again_seq;");
     return 1;
 }
 
@@ -210,22 +213,23 @@ void pg_store_give_again(struct pg_store *store)
 
 /* ---- a start -------------------------------------------------------------------------------- */
 
-static int number_at(const PGresult *result, int row, int column)
+static int64_t number_at(const PGresult *result, int row, int column)
 {
-    return PQgetisnull(result, row, column) ? -1 : atoi(PQgetvalue(result, row, column));
+    return PQgetisnull(result, row, column) ? -1
+                                            : strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
 static void load_nodes(struct pg_store *store, const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
-        const struct sparkplug_node_change node = {
-            .group = PQgetvalue(result, row, 0),
-            .edge = PQgetvalue(result, row, 1),
-            .is_born = *PQgetvalue(result, row, 2) == 't',
-            .bd_seq = number_at(result, row, 3),
-            .seq = number_at(result, row, 4),
-            .heard_ms =
-                PQgetisnull(result, row, 5) ? -1 : strtoll(PQgetvalue(result, row, 5), NULL, 10)};
+        const struct sparkplug_node_change node = {.group = PQgetvalue(result, row, 0),
+                                                   .edge = PQgetvalue(result, row, 1),
+                                                   .is_born = *PQgetvalue(result, row, 2) == 't',
+                                                   .bd_seq = (int)number_at(result, row, 3),
+                                                   .seq = (int)number_at(result, row, 4),
+                                                   .heard_ms = number_at(result, row, 5),
+                                                   .again_ms = number_at(result, row, 6),
+                                                   .again_seq = (int)number_at(result, row, 7)};
 
         store->base.events->on_node(store->base.user, &node);
     }
@@ -252,7 +256,7 @@ static void on_loaded_result(struct pg_query *query, const PGresult *result)
 
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         return;
-    if (PQnfields(result) == 6)
+    if (PQnfields(result) == 8)
         load_nodes(store, result);
     else if (PQnfields(result) == 5)
         load_births(store, result);
@@ -283,7 +287,8 @@ void pg_store_load_sparkplug(struct pg_store *store)
     }
     pg_store_clear_again(store);
     buffer_clear(sql);
-    buffer_put_text(sql, "SELECT group_id, edge_node, is_born, bd_seq, seq, heard_ms"
+    buffer_put_text(sql, "SELECT group_id, edge_node, is_born, bd_seq, seq, heard_ms,"
+                         " again_ms, again_seq"
                          " FROM sparkplug_nodes WHERE collector = ");
     put_text(sql, store->config.collector_id);
     buffer_put_text(sql, ";SELECT group_id, edge_node, device, payload, true"
