@@ -247,7 +247,7 @@ static void on_link_closed(struct kafka_link *link)
 }
 
 /* librdkafka before 2.3 aborts when a member is destroyed that has joined the group and has not been given
- * anything yet (its issue 4312). At our own end any that may be just joining is left as it is; else
+ * anything yet. At our own end any that may be just joining is left as it is; else
  * only one that has, since it stays. */
 static bool is_deadly(const struct kafka_source *k)
 {

@@ -319,12 +319,14 @@ def test_tls(stack, servers, area):
 
 def cluster_of(servers, count):
     """Nodes that share the slots, and know of each other."""
-    nodes = [servers({"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-announce-ip": LOOPBACK}) for _ in range(count)]
+    settings = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-announce-ip": LOOPBACK}
+    buses = [free_port() for _ in range(count)]  # by default 10,000 above the other, which may be somebody's
+    nodes = [servers({**settings, "cluster-port": str(bus)}) for bus in buses]
     for number, node in enumerate(nodes):
         first, last = 16384 * number // count, 16384 * (number + 1) // count - 1
         node.client().execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
         if number:
-            node.client().execute_command("CLUSTER", "MEET", LOOPBACK, nodes[0].port)
+            node.client().execute_command("CLUSTER", "MEET", LOOPBACK, nodes[0].port, buses[0])
     until(lambda: all("cluster_state:ok" in node.client().execute_command("CLUSTER", "INFO") for node in nodes), 60, "the cluster is up")
     return nodes
 
