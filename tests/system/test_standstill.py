@@ -66,7 +66,8 @@ def test_a_store_that_stands_still_is_seen(stack, rng, hindered, reason):
 
     until(lambda: readyz()[0] == 200)
     with hindered(stack):
-        fleet.send(1)
+        fleet.publisher.send(fleet.make())  # what is rejected does not wait for the table
+        fleet.publisher.wait()
         sent_at = time.monotonic()
         _, said = until(lambda: (answer := readyz())[0] == 503 and answer, SEEN_WITHIN_S)
         age = time.monotonic() - sent_at
