@@ -130,6 +130,27 @@ void store_find_positions(struct store *store, const struct source_position *pos
     store->kind->find_positions(store, positions, count);
 }
 
+void store_refuse_row(struct store *store, struct batch *batch, struct batch_row *row,
+                      const char *detail)
+{
+    struct buffer topic = {0};
+    const struct reading_item item = {
+        .error = READING_REFUSED_BY_DATABASE,
+        .detail = detail,
+        .bytes = (const char *)batch->payloads.data + row->payload_at,
+        .length = row->payload_bytes,
+        .received_at_us = row->received_at_us,
+        /* sent again, its message is to give the readings that it gave */
+        .first_received_at_us = row->first_received_at_us - row->element,
+    };
+
+    store->events->put_topic(store->user, batch, row, &topic);
+    batch_reject(batch, buffer_text(&topic), &item);
+    buffer_release(&topic);
+    row->is_refused = true;
+    store->outcome.refused++;
+}
+
 void store_explain(const struct store *store, struct buffer *out)
 {
     store->kind->explain(store, out);

@@ -200,6 +200,10 @@ void store_give_up(struct store *store);
 void store_find_positions(struct store *store, const struct source_position *positions,
                           size_t count);
 
+/* For kinds: a row that can never be stored becomes a rejected message of its batch. */
+void store_refuse_row(struct store *store, struct batch *batch, struct batch_row *row,
+                      const char *detail);
+
 /* Appends what is known of why a batch is not stored yet: "; ..." on the same line, or nothing. */
 void store_explain(const struct store *store, struct buffer *out);
 

@@ -3,9 +3,9 @@
  * with, and only what does not fit gets a function of its own. */
 #include "devicesim/malformed.h"
 
-#include "devicesim/payload.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
+#include "shared/model/payload.h"
 
 #include <math.h>
 #include <string.h>

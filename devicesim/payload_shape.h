@@ -13,7 +13,7 @@
 #ifndef HIGHWATER_PAYLOAD_SHAPE_H
 #define HIGHWATER_PAYLOAD_SHAPE_H
 
-#include "devicesim/payload.h"
+#include "shared/model/payload.h"
 
 #include <stdbool.h>
 

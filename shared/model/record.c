@@ -1,54 +1,12 @@
-/* Written by hand, piece by piece: this is done for every reading, and printf would cost more than all the
- * rest. The value is made anew even where the device's own bytes would do: so every reader of the topic
- * finds one form, and what a device adds to its messages cannot make a record too large. */
 #include "shared/model/record.h"
 
 #include "shared/base/hex.h"
-#include "shared/base/json_write.h"
 #include "shared/model/topic.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#define PUT_LITERAL(out, literal) buffer_put(out, literal, sizeof(literal) - 1)
-
 /* ---- writing -------------------------------------------------------------------------------- */
-
-static void put_feature(struct buffer *out, const char *name, double value)
-{
-    PUT_LITERAL(out, ",\"");
-    buffer_put_text(out, name); /* of letters and digits, so nothing is to be escaped */
-    PUT_LITERAL(out, "\":");
-    json_write_double(out, value);
-}
-
-void record_put_value(struct buffer *out, const char *device_id, const struct reading *reading,
-                      int64_t seq, const struct features *features)
-{
-    const char *status = reading_status_text((enum reading_status)reading->status);
-    char when[TIMESTAMP_TEXT_SIZE];
-
-    timestamp_format(when, reading->recorded_at_us);
-    PUT_LITERAL(out, "{\"deviceId\":");
-    json_write_string(out, device_id);
-    PUT_LITERAL(out, ",\"timestamp\":\"");
-    buffer_put(out, when, sizeof(when) - 1);
-    PUT_LITERAL(out, "\"");
-    if (status) {
-        PUT_LITERAL(out, ",\"status\":\"");
-        buffer_put_text(out, status);
-        PUT_LITERAL(out, "\"");
-    }
-    for (size_t i = 0; i < features->count; i++) {
-        if (!isnan(reading->values[i]))
-            put_feature(out, features->names[i], reading->values[i]);
-    }
-    if (seq >= 0)
-        buffer_printf(out, ",\"seq\":%" PRId64, seq);
-    PUT_LITERAL(out, "}");
-}
 
 static void add(struct record_headers *out, const char *name, const char *value, size_t bytes)
 {

@@ -1,7 +1,9 @@
 /* record.h: a reading, or a rejected message, as a record of a log such as Kafka's.
  *
  * Shape    of a reading: the key is its device's id, the value the contract's payload of this reading
- *          alone, always with its time to the microsecond, what is absent left out. Headers, all text:
+ *          alone (payload.h), always with its time to the microsecond. It is made anew even where the
+ *          device's own bytes would do: so every reader of the topic finds one form, and what a device
+ *          adds to its messages cannot make a record too large. Headers, all text:
  *          identity   its content_hash (reading.h), 16 hexadecimal digits: of the bytes as they were
  *                     received, which the value no longer has
  *          arrival    when that was, RFC 3339 in UTC with microseconds
@@ -48,10 +50,6 @@ struct record_rejected {
     const char *device; /* NULL = not known */
     int64_t arrival_us;
 };
-
-/* Appends the value of a reading; `seq` -1 = none. */
-void record_put_value(struct buffer *out, const char *device_id, const struct reading *reading,
-                      int64_t seq, const struct features *features);
 
 void record_headers_of_reading(struct record_headers *out, int64_t content_hash, int64_t arrival_us,
                                const char *topic, size_t topic_bytes);

@@ -1,4 +1,4 @@
-#include "devicesim/payload.h"
+#include "shared/model/payload.h"
 
 #include "tests/unit/read_back.h"
 

@@ -2,6 +2,8 @@
  * what others write is taken as far as it is legal. */
 #include "shared/model/record.h"
 
+#include "shared/model/payload.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +48,7 @@ static void test_record__a_value_is_the_payload_of_one_reading(void **state)
         {101.3, -12.5, STATUS_ON, 7, "device_1",
          "{\"deviceId\":\"device_1\",\"timestamp\":\"2026-11-19T12:00:00.123456Z\",\"status\":"
          "\"ON\","
-         "\"temperature\":101.3,\"pressure\":-12.5,\"seq\":7}"},
+         "\"seq\":7,\"temperature\":101.3,\"pressure\":-12.5}"},
         {none, 1e300, STATUS_ABSENT, -1, "a\"b",
          "{\"deviceId\":\"a\\\"b\",\"timestamp\":\"2026-11-19T12:00:00.123456Z\",\"pressure\":1e+"
          "300}"},
@@ -61,7 +63,7 @@ static void test_record__a_value_is_the_payload_of_one_reading(void **state)
             reading_of(cases[i].temperature, cases[i].pressure, cases[i].status);
         struct buffer out = {0};
 
-        record_put_value(&out, cases[i].device, &storage.reading, cases[i].seq, &features);
+        payload_write(&out, cases[i].device, &storage.reading, &features, cases[i].seq);
         assert_string_equal(buffer_text(&out), cases[i].text);
         buffer_release(&out);
     }
@@ -98,7 +100,7 @@ static void test_record__a_value_reads_back_as_the_same_reading(void **state)
         struct buffer out = {0};
         struct taken taken = {.count = 0};
 
-        record_put_value(&out, "d", &storage.reading, 9, &features);
+        payload_write(&out, "d", &storage.reading, &features, 9);
         reading_json_parse(&rules, &source, (const char *)out.data, out.bytes, on_item, &taken);
         storage.reading.content_hash = last.reading.content_hash;
         assert_int_equal(taken.count, 1);

@@ -3,6 +3,7 @@
 #include "collector/stores/kafka/kafka_store_inner.h"
 
 #include "shared/base/log.h"
+#include "shared/model/payload.h"
 #include "shared/model/record.h"
 
 #include <assert.h>
@@ -69,7 +70,7 @@ static rd_kafka_resp_err_t produce_row(struct kafka_store *store, const struct b
     struct record_headers headers;
 
     buffer_clear(&store->value);
-    record_put_value(&store->value, id, reading, row->seq, store->config.features);
+    payload_write(&store->value, id, reading, store->config.features, row->seq);
     buffer_clear(&store->topic_text);
     store->base.events->put_topic(store->base.user, store->batch, row, &store->topic_text);
     record_headers_of_reading(&headers, reading->content_hash, row->received_at_us,
@@ -83,23 +84,10 @@ void kafka_store_refuse_row(struct kafka_store *store, size_t index, rd_kafka_re
     struct batch_row *row = batch_row(batch, index);
     const char *id = store->config.devices->items[row->device].id;
     char detail[READING_DETAIL_SIZE];
-    struct reading_item item = {
-        .error = READING_REFUSED_BY_DATABASE,
-        .detail = detail,
-        .bytes = (const char *)batch->payloads.data + row->payload_at,
-        .length = row->payload_bytes,
-        .received_at_us = row->received_at_us,
-        /* sent again, its message is to give the readings that it gave */
-        .first_received_at_us = row->first_received_at_us - row->element,
-    };
 
     snprintf(detail, sizeof(detail), "Kafka takes no such record: %s: %s", rd_kafka_err2name(error),
              rd_kafka_err2str(error));
-    buffer_clear(&store->topic_text);
-    store->base.events->put_topic(store->base.user, batch, row, &store->topic_text);
-    batch_reject(batch, buffer_text(&store->topic_text), &item);
-    row->is_refused = true;
-    store->base.outcome.refused++;
+    store_refuse_row(&store->base, batch, row, detail);
     if (store->base.outcome.refused <= REFUSED_SAID_MOST)
         log_warning("store: a reading of %s is refused, and kept on %s: %s", id,
                     store->config.rejected_topic, detail);

@@ -21,24 +21,10 @@ void pg_store_refuse_row(struct pg_store *store)
     const struct pg_error *error = &store->refusal;
     struct batch *batch = store->batch;
     struct batch_row *row = batch_row(batch, batch->order[store->parts.from]);
-    struct buffer topic = {0};
     char detail[sizeof(error->text) + 32];
-    struct reading_item item = {
-        .error = READING_REFUSED_BY_DATABASE,
-        .detail = detail,
-        .bytes = (const char *)batch->payloads.data + row->payload_at,
-        .length = row->payload_bytes,
-        .received_at_us = row->received_at_us,
-        /* sent again, its message is to give the readings that it gave */
-        .first_received_at_us = row->first_received_at_us - row->element,
-    };
 
-    store->base.events->put_topic(store->base.user, batch, row, &topic);
     snprintf(detail, sizeof(detail), "SQLSTATE %s: %s", error->sqlstate, error->text);
-    batch_reject(batch, buffer_text(&topic), &item);
-    buffer_release(&topic);
-    row->is_refused = true;
-    store->base.outcome.refused++;
+    store_refuse_row(&store->base, batch, row, detail);
     if (store->base.outcome.refused <= PG_STORE_REFUSED_SAID_MOST)
         log_warning("store: the database refuses a reading of %s: %s",
                     store->config.devices->items[row->device].id, detail);

@@ -1,4 +1,4 @@
-/* payload.h: a reading as a device sends it.
+/* payload.h: a reading as the contract has it, in the words of whoever sends one.
  *
  * Shape    {"deviceId":..,"timestamp":..,"status":..,"seq":..,<feature>:..}; what is absent is left
  *          out. reading_json_write() writes null instead: that is how Highwater answers.
