@@ -84,6 +84,13 @@ void kafka_group_read_from(struct kafka_source *k, struct kafka_partition *parti
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+void kafka_group_read_on(struct kafka_source *k, struct kafka_partition *partition)
+{
+    kafka_group_read_from(k, partition,
+                          partition->next == SOURCE_POSITION_NEW ? RD_KAFKA_OFFSET_BEGINNING
+                                                                 : partition->next);
+}
+
 /* ---- what the store says ---------------------------------------------------------------------- */
 
 static struct source_position position_of(const struct kafka_source *k,
@@ -139,9 +146,7 @@ static bool place(struct kafka_source *k, const struct source_position *position
     if (kafka_partition_place(partition, position->from) != KAFKA_PLACE_START)
         return false;
     say_start(partition, was_held);
-    kafka_group_read_from(k, partition,
-                          partition->next == SOURCE_POSITION_NEW ? RD_KAFKA_OFFSET_BEGINNING
-                                                                 : partition->next);
+    kafka_group_read_on(k, partition);
     return true;
 }
 

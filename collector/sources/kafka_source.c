@@ -134,9 +134,7 @@ static void take_stray(struct kafka_source *k, const rd_kafka_message_t *record)
 
     if (partition && partition->state == KAFKA_PARTITION_READING &&
         record->offset >= partition->next)
-        kafka_group_read_from(k, partition,
-                              partition->next == SOURCE_POSITION_NEW ? RD_KAFKA_OFFSET_BEGINNING
-                                                                     : partition->next);
+        kafka_group_read_on(k, partition);
 }
 
 static void take_news(struct kafka_source *k, const rd_kafka_message_t *news)
@@ -247,8 +245,8 @@ static void on_link_closed(struct kafka_link *link)
 }
 
 /* librdkafka before 2.3 aborts when a member is destroyed that has joined the group and has not been given
- * anything yet. At our own end any that may be just joining is left as it is; else
- * only one that has, since it stays. */
+ * anything yet. At our own end any that may be just joining is left as it is; else only one that has, since it
+ * stays. */
 static bool is_deadly(const struct kafka_source *k)
 {
     char *id;

@@ -102,6 +102,9 @@ bool kafka_group_place(struct source *source, const struct source_position *posi
 void kafka_group_read_from(struct kafka_source *k, struct kafka_partition *partition,
                            int64_t offset);
 
+/* Reads it from the next record that is wanted of it; that of a new one is the oldest there is. */
+void kafka_group_read_on(struct kafka_source *k, struct kafka_partition *partition);
+
 /* Sees to it that the queues of all that is read lead to ours: now and then. */
 void kafka_group_lead(struct kafka_source *k);
 
