@@ -121,7 +121,7 @@ static void on_looked(uv_work_t *work, int status)
     (void)status; /* it is never cancelled */
     k->looks--;
     if (k->is_ending)
-        kafka_source_end_client(k);
+        kafka_client_end(k);
     else
         judge(k, look);
     free(look);

@@ -63,7 +63,7 @@ static void on_counted(uv_work_t *work, int status)
             k->partition_counts[i] = count->partitions[i];
     }
     if (k->is_ending)
-        kafka_source_end_client(k);
+        kafka_client_end(k);
     else if (count->rk == k->link.rk)
         kafka_rejected_divide(k);
     free(count);

@@ -5,6 +5,8 @@
  *          speaks, is always read, and records only while they are wanted: a pause of any length keeps the
  *          membership, and costs what librdkafka has read ahead and no more.
  * Files    kafka_source.c      the kind: coming and going, and the records
+ *          kafka_client.c      librdkafka's client: its start, what it says, its end
+ *          kafka_settings.c    what the URL says, and librdkafka's properties that follow from it
  *          kafka_group.c       the group: partitions that come and go, and where they start
  *          kafka_rejected.c    which partitions of rejected messages come with those of readings
  *          kafka_gap.c         what is not there any more
@@ -73,6 +75,11 @@ struct kafka_source {
     void (*on_closed)(void *user);
 };
 
+/* ---- kafka_settings.c */
+
+/* Fills in the URL's parts, the topics, the group, the member and the properties. NULL, or what is legal. */
+const char *kafka_settings_read(struct kafka_source *k, const char *url);
+
 /* ---- kafka_group.c */
 
 /* Of the client, inside rd_kafka_consumer_poll(). */
@@ -130,10 +137,16 @@ void kafka_gap_look(struct kafka_source *k, struct kafka_partition *partition);
 /* At those that could not be looked at. */
 void kafka_gap_look_again(struct kafka_source *k);
 
-/* ---- kafka_source.c */
+/* ---- kafka_client.c */
 
-/* Ends the client; a new one comes by and by if we are still wanted. */
-void kafka_source_end_client(struct kafka_source *k);
+/* Starts it. `on_records` is called when some may be there; its user is `k`. */
+void kafka_client_start(struct kafka_source *k, void (*on_records)(void *user));
+
+/* Takes what the group and the broker say. */
+void kafka_client_listen(struct kafka_source *k);
+
+/* Ends it; a new one comes by and by if we are still wanted. */
+void kafka_client_end(struct kafka_source *k);
 
 /* ---- kafka_report.c */
 
