@@ -437,7 +437,7 @@ lint-bare:
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
-	$(Q)sh -n deploy/deps && sh -n tests/model/run.sh && bash -n .ci/run && bash -n tests/fresh
+	$(Q)sh -n deploy/deps && sh -n tests/model/run.sh && bash -n .ci/run && bash -n tests/fresh && bash -n tests/machine.sh
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
 lint-page: $(NODE_MODULES)

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from overview import Running, overview
 from servers import CLONE, LOOPBACK, PrivateBroker, PrivatePostgres, Program, ServerError, require_free
 
 DEVICES = 15
@@ -222,21 +223,17 @@ class Run:
     def _patience(self) -> float:
         return HURRIED_STOP_SECONDS if self.interrupts.count >= 2 else STOP_SECONDS
 
-    def where_to_look(self) -> str:
-        if self.broker:
-            boards = f"mosquitto_sub -h {LOOPBACK} -p {self.broker.port} -v -t 'collectors/+/boards/#'"
-        else:
-            boards = "mosquitto_sub -v -L \"$MQTT_URL/collectors/+/boards/#\""
-        psql = f'psql "{self.database_url}"' if self.postgres else 'psql "$DATABASE_URL"'
-        return (
-            "\n"
-            "Highwater is running.\n"
-            "\n"
-            f"  page and API  http://{LOOPBACK}:{self.http_port}/\n"
-            f"  boards, live  {boards}\n"
-            f"  readings      {psql}\n"
-            "\n"
-            "Ctrl-C stops everything; the data is kept for the next run. `make run-clean` forgets it.\n"
+    def overview(self) -> str:
+        return overview(
+            Running(
+                http_port=self.http_port,
+                metrics_port=self.metrics_port,
+                mqtt_port=self.broker.port if self.broker else None,
+                database_url=self.database_url if self.postgres else None,
+                devices=DEVICES,
+                logs=self.home / "log",
+                collector=CLONE / "build" / "collector",
+            )
         )
 
 
@@ -256,7 +253,7 @@ def main() -> int:
     failed = False
     try:
         run.start()
-        print(run.where_to_look(), flush=True)
+        print(run.overview(), flush=True)
         run.watch()
     except Stopped:
         pass

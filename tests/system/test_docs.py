@@ -97,3 +97,20 @@ def test_every_reason_for_rejecting_has_what_to_do():
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", (CLONE / "docs/REJECTED.md").read_text(), re.DOTALL | re.MULTILINE))
     assert set(sections) == reasons
     assert all(re.search(r"^Do: .", text, re.MULTILINE) for text in sections.values())
+
+
+def packages_of_a_run(**settings):
+    """What `make run` installs, by what installs it."""
+    env = {name: value for name, value in os.environ.items() if name not in ("KAFKA", "REDIS", "MQTT_URL", "DATABASE_URL")}
+    command = [CLONE / "deploy/deps", "--list", "build", "run"]
+    return set(subprocess.run(command, env={**env, **settings}, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_every_package_of_make_run_has_its_reason():
+    rows = re.findall(r"^\| (`.*?) \| (.+?) \| (.*?) ?\|$", (CLONE / "docs/PACKAGES.md").read_text(), re.MULTILINE)
+    listed = {name: without for names, _, without in rows for name in re.findall(r"`([\w.+-]+)`", names)}
+    everything = packages_of_a_run()
+    assert set(listed) == everything
+    for setting, name in (("KAFKA=no", "KAFKA"), ("REDIS=no", "REDIS"), ("`MQTT_URL` set", "MQTT_URL"), ("`DATABASE_URL` set", "DATABASE_URL")):
+        left_out = {package for package, without in listed.items() if setting in without}
+        assert left_out == everything - packages_of_a_run(**{name: "no"}), setting

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
+import overview
 import pytest
 
 from conftest import BUILD_DIR, CLONE
 from oracle import Database
-from servers import LOOPBACK, PrivateBroker, Program, free_port, is_alive, port_is_free, until
+from servers import LOOPBACK, PrivateBroker, Program, free_port, is_alive, patience, port_is_free, until
 
 pytestmark = pytest.mark.skipif(BUILD_DIR != CLONE / "build", reason="make run is for the release")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -85,6 +89,28 @@ class Copy:
             assert str(self.path).encode() not in command or not is_alive(int(cmdline.parent.name)), command
 
 
+def said_under(program: Program, name: str) -> str:
+    """What the run's last lines say of something."""
+    return re.search(rf"^  {name} +(.*)$", program.output(), re.MULTILINE).group(1)  # type: ignore[union-attr]
+
+
+def assert_all_that_is_said_is_there(copy: Copy, run: Program, **variables: str) -> None:
+    """Every address answers, every command does what it is for, every file and target is there."""
+    output = run.output()[run.output().index("Highwater is running") :]
+    for url in re.findall(r"http://[\w.:]+/[\w./]*", output):
+        with urllib.request.urlopen(url, timeout=patience()) as answer:
+            assert answer.status == 200 and answer.read(), url
+    for name, more in (("readings", ""), ("boards, live", " -C 1")):
+        command = said_under(run, name) + more
+        done = subprocess.run(command, shell=True, env={**os.environ, **variables}, capture_output=True, text=True, timeout=patience())
+        assert done.returncode == 0 and done.stdout.strip(), (command, done.stderr)
+    assert Path(said_under(run, "logs")).is_dir()
+    for file in re.findall(r"\b(?:docs|deploy)/[\w./]+\w|\b[A-Z]+\.md", output):
+        assert (copy.path / file).exists(), file
+    for target in re.findall(r"`make ([\w-]+)", output):
+        assert re.search(rf"^{target}:", (copy.path / "Makefile").read_text(), re.MULTILINE), target
+
+
 def make_copy(area: Path, logs: Path, name: str, owner: str | None = None) -> Iterator[Copy]:
     copy = Copy(area / name / "highwater", logs, owner)
     yield copy
@@ -108,6 +134,7 @@ def copy_of_nobody(area: Path, logs: Path) -> Iterator[Copy]:
 def test_make_run_shows_data_and_ctrl_c_keeps_it_for_the_next_run(copy: Copy) -> None:
     first = copy.make("run", "first")
     copy.wait_until_up(first)
+    assert_all_that_is_said_is_there(copy, first)
     stored = copy.stored()
     assert stored > 0
 
@@ -146,6 +173,18 @@ def test_a_taken_port_is_named_with_its_owner_and_the_variable_to_change(copy: C
     copy.assert_nothing_runs()
 
 
+def test_what_a_build_was_made_without_is_said(tmp_path: Path) -> None:
+    whole, bare = (tmp_path / name for name in ("whole", "bare"))
+    whole.write_bytes(b"\0librdkafka.so.1\0libhiredis.so.0.14\0")
+    bare.write_bytes(b"\0libpq.so.5\0")
+    running = overview.Running(1, 2, 3, "postgresql://", 15, tmp_path, whole)
+    assert "left out" not in overview.overview(running)
+    said = overview.overview(dataclasses.replace(running, collector=bare))
+    assert re.search(r"Kafka .*without KAFKA=no has it", said) and re.search(r"Redis .*without REDIS=no has it", said)
+    for name, text in overview.optional(BUILD_DIR / "collector"):
+        assert text.startswith("built in") != (os.environ.get(name.upper()) == "no")
+
+
 @pytest.mark.faults
 def test_a_program_that_dies_is_reported_and_ends_the_run(copy: Copy) -> None:
     run = copy.run_py()
@@ -167,7 +206,8 @@ def test_servers_of_ones_own_are_used_instead_of_private_ones(
     home = copy.path / "state"
     run = copy.run_py(DATABASE_URL=database.url, MQTT_URL=broker.url(), HIGHWATER_HOME=str(home))
     run.wait_for_line("Ctrl-C stops everything", 90)
-    assert 'psql "$DATABASE_URL"' in run.output()
+    assert_all_that_is_said_is_there(copy, run, DATABASE_URL=database.url, MQTT_URL=broker.url())
+    assert "without a password" not in run.output()
     assert database.count() > 0
     assert sorted(path.name for path in home.iterdir()) == ["lock", "log"]
     assert run.terminate(60) == 0, run.tail()
