@@ -19,6 +19,7 @@
 #include "collector/source.h"
 #include "collector/store.h"
 #include "collector/windows.h"
+#include "shared/net/service_notify.h"
 #include "shared/net/signals.h"
 
 struct collector {
@@ -37,6 +38,7 @@ struct collector {
     struct housekeeping housekeeping;
     struct reload reload;
     struct monitor *monitor;
+    struct service_notify notify;
     struct signals signals;
     uv_signal_t sigterm;
     uv_signal_t sigint;

@@ -30,6 +30,7 @@ static void close_rest(struct collector *c)
     if (!c->settings.migrate_only)
         housekeeping_close(&c->housekeeping);
     monitor_stop(c->monitor);
+    service_notify_close(&c->notify);
     signals_close(&c->signals);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
     uv_close((uv_handle_t *)&c->sigint, NULL);
@@ -58,6 +59,7 @@ static void stop(struct collector *c)
     bool is_first = !c->is_stopping;
 
     c->is_stopping = true;
+    service_notify_stopping(&c->notify, (uint64_t)c->settings.drain_us / 1000);
     store_cancel_migration(c->store);
     reload_stop(&c->reload);
     sparkplug_host_close(c->sparkplug_host);
@@ -87,11 +89,13 @@ static void on_hangup(void *user)
 
     if (c->is_stopping || c->settings.migrate_only)
         return;
+    service_notify_reloading(&c->notify);
     board_publisher_reload(&c->publisher);
     if (c->is_ingesting) {
         source_reload(c->source);
         store_reload(c->store);
     }
+    service_notify_reloaded(&c->notify);
 }
 
 /* ---- the schema, and main() -------------------------------------------------------------- */
@@ -187,6 +191,7 @@ int main(int argc, char **argv)
         return store_run_rejected(&c->settings);
     if (c->settings.forget)
         return forget_run(&c->settings);
+    service_notify_init(&c->notify);
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
     sequences_init(&c->sequences);
@@ -204,6 +209,7 @@ int main(int argc, char **argv)
         wiring_start_boards(c);
         wiring_start_housekeeping(c);
         wiring_start_monitor(c);
+        wiring_start_notify(c);
     }
     start_migrating(c);
     uv_run(c->loop, UV_RUN_DEFAULT);

@@ -365,3 +365,18 @@ void wiring_start_monitor(struct collector *c)
         c->monitor = monitor_start(c->loop, c->settings.metrics_listen, c->settings.metrics_hosts,
                                    c, get_view);
 }
+
+static bool is_ready(void *user, struct buffer *reasons)
+{
+    struct metrics_view view;
+
+    get_view(user, &view);
+    return metrics_is_ready(reasons, &view);
+}
+
+void wiring_start_notify(struct collector *c)
+{
+    const struct service_notify_config config = {.user = c, .is_ready = is_ready};
+
+    service_notify_start(&c->notify, c->loop, &config);
+}

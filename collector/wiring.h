@@ -17,6 +17,7 @@ void wiring_start_boards(struct collector *collector);
 void wiring_start_housekeeping(struct collector *collector);
 void wiring_start_monitor(struct collector *collector);
 void wiring_start_reload(struct collector *collector);
+void wiring_start_notify(struct collector *collector);
 
 /* Once the database has the schema. */
 void wiring_start_sparkplug(struct collector *collector);

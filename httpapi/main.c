@@ -11,6 +11,7 @@
 #include "httpapi/openapi.h"
 #include "httpapi/page.h"
 #include "httpapi/pool.h"
+#include "httpapi/probes.h"
 #include "httpapi/reply.h"
 #include "httpapi/roster.h"
 #include "httpapi/settings.h"
@@ -19,6 +20,7 @@
 #include "shared/base/timestamp.h"
 #include "shared/net/http_server.h"
 #include "shared/net/mqtt_link.h"
+#include "shared/net/service_notify.h"
 #include "shared/net/signals.h"
 
 #include <assert.h>
@@ -45,6 +47,7 @@ struct app {
     uint64_t seen_generation;
     uint64_t lacking_since_ms; /* a board that a collector names */
     uint64_t unreadable_ms;    /* when one was logged last; 0 = never */
+    struct service_notify notify;
     struct signals signals;
     uv_signal_t sigterm;
     uv_signal_t sigint;
@@ -214,6 +217,7 @@ static void on_roster_closed(void *user)
     events_close(app->api.events, on_events_closed, app);
     coalescer_free(app->api.coalescer);
     mqtt_link_close(&app->mqtt, on_mqtt_closed);
+    service_notify_close(&app->notify);
     signals_close(&app->signals);
     uv_close((uv_handle_t *)&app->sigterm, NULL);
     uv_close((uv_handle_t *)&app->sigint, NULL);
@@ -245,6 +249,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     app->is_stopping = true;
     log_info("%s: stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    service_notify_stopping(&app->notify, STOP_GRACE_MS);
     events_stop(app->api.events);
     server_stop(app->api.server, STOP_GRACE_MS, on_server_stopped);
 }
@@ -253,8 +258,18 @@ static void on_hangup(void *user)
 {
     struct app *app = user;
 
-    if (!app->is_stopping)
-        signals_reload(&app->mqtt);
+    if (app->is_stopping)
+        return;
+    service_notify_reloading(&app->notify);
+    signals_reload(&app->mqtt);
+    service_notify_reloaded(&app->notify);
+}
+
+static bool is_ready(void *user, struct buffer *reasons)
+{
+    struct app *app = user;
+
+    return probes_is_ready(&app->api, reasons);
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */
@@ -348,6 +363,7 @@ int main(int argc, char **argv)
     if (!settings.core_dumps)
         secret_protect_process();
     log_init(program.name);
+    service_notify_init(&app.notify);
     settings_fit_descriptors(&settings);
     api->loop = uv_default_loop();
     api->catalog = catalog_new(&settings.features_parsed, &settings.intervals_parsed);
@@ -391,6 +407,8 @@ int main(int argc, char **argv)
     signals_start(&app.signals, api->loop, on_hangup, &app);
     uv_signal_start(&app.sigterm, on_signal, SIGTERM);
     uv_signal_start(&app.sigint, on_signal, SIGINT);
+    service_notify_start(&app.notify, api->loop,
+                         &(struct service_notify_config){.user = &app, .is_ready = is_ready});
     log_info("listening on http://%s", server_address(api->server));
 
     uv_run(api->loop, UV_RUN_DEFAULT);

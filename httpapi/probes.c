@@ -29,26 +29,33 @@ void probes_answer_health(struct api *api, struct server_request *request,
     respond_live(api, request, REPLY_JSON, &body);
 }
 
+bool probes_is_ready(struct api *api, struct buffer *reasons)
+{
+    size_t before = reasons->bytes;
+    int64_t replayed_us;
+    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
+
+    if (pool_up_count(api->pool) == 0)
+        buffer_printf(reasons, "the database is not usable: %s\n", pool_failure(api->pool));
+    else if (roster_lacks(api->roster)[0])
+        buffer_printf(reasons, "the database: %s\n", roster_lacks(api->roster));
+    /* a standby answers all by itself */
+    if (verdict != WEIGHED_EXACT && !roster_is_standby(api->roster, &replayed_us))
+        buffer_printf(reasons, "%s\n", weighing_verdict_text(verdict));
+    mqtt_link_write_faults(api->broker, reasons);
+    return reasons->bytes == before;
+}
+
 void probes_answer_readiness(struct api *api, struct server_request *request,
                              const struct route *route, struct params *params)
 {
     struct buffer body = {0};
     struct buffer reasons = {0};
     struct problem problem;
-    int64_t replayed_us;
-    enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
 
     (void)route;
     (void)params;
-    if (pool_up_count(api->pool) == 0)
-        buffer_printf(&reasons, "the database is not usable: %s\n", pool_failure(api->pool));
-    else if (roster_lacks(api->roster)[0])
-        buffer_printf(&reasons, "the database: %s\n", roster_lacks(api->roster));
-    /* a standby answers all by itself */
-    if (verdict != WEIGHED_EXACT && !roster_is_standby(api->roster, &replayed_us))
-        buffer_printf(&reasons, "%s\n", weighing_verdict_text(verdict));
-    mqtt_link_write_faults(api->broker, &reasons);
-    if (reasons.bytes == 0) {
+    if (probes_is_ready(api, &reasons)) {
         buffer_put_text(&body, "{\"status\":\"ready\"}");
         respond_live(api, request, REPLY_JSON, &body);
         return;

@@ -5,6 +5,10 @@
 
 #include "httpapi/route.h"
 
+/* True when it can answer from the database and all collectors' boards. Otherwise the reasons are appended, a
+ * line each. */
+bool probes_is_ready(struct api *api, struct buffer *reasons);
+
 void probes_answer_health(struct api *api, struct server_request *request,
                           const struct route *route, struct params *params);
 void probes_answer_readiness(struct api *api, struct server_request *request,

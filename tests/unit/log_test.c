@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -53,10 +56,12 @@ static void test_log__every_byte_in_every_room_stays_within_it(void **state)
     }
 }
 
+static FILE *journal; /* what standard error is made instead of a file of its own */
+
 /* What is written of a text: by log_line(), without the time, or as a complaint. */
 static const char *written(char *out, size_t bytes, const char *text, bool is_complaint)
 {
-    FILE *file = tmpfile();
+    FILE *file = journal ? journal : tmpfile();
     int kept = dup(STDERR_FILENO);
     size_t got;
 
@@ -73,8 +78,11 @@ static const char *written(char *out, size_t bytes, const char *text, bool is_co
     assert_int_equal(fseek(file, 0, SEEK_SET), 0);
     got = fread(out, 1, bytes - 1, file);
     out[got] = '\0';
-    fclose(file);
-    return is_complaint ? out : strstr(out, " info ") + 6;
+    if (file != journal)
+        fclose(file);
+    else
+        assert_true(ftruncate(fileno(file), 0) == 0 && lseek(fileno(file), 0, SEEK_SET) == 0);
+    return is_complaint || !strstr(out, " info ") ? out : strstr(out, " info ") + 6;
 }
 
 static const char *logged(char *out, size_t bytes, const char *text)
@@ -125,12 +133,68 @@ static void test_log__a_complaint_keeps_its_lines(void **state)
         assert_string_equal(written(out, sizeof(out), cases[i][0], true), cases[i][1]);
 }
 
+/* As systemd does for a unit: the variable names the file that standard error is. */
+static void name_journal(const char *more)
+{
+    FILE *file = tmpfile();
+    struct stat status;
+    char name[64];
+
+    assert_non_null(file);
+    assert_int_equal(fstat(fileno(file), &status), 0);
+    snprintf(name, sizeof(name), "%ju:%ju%s", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino,
+             more);
+    setenv("JOURNAL_STREAM", name, 1);
+    journal = file;
+}
+
+static void test_log__the_journal_is_given_priorities_and_no_time(void **state)
+{
+    char out[4096];
+    FILE *kept;
+
+    (void)state;
+    name_journal("");
+    assert_string_equal(logged(out, sizeof(out), "one\ntwo"), "<6>one\\x0atwo\n");
+    assert_string_equal(written(out, sizeof(out), "why\n\tand\n", true),
+                        "<3>highwater: what: why\n<3>  and\n");
+    /* standard error was sent elsewhere; the journal's file is kept, so that its number is not another's */
+    kept = journal;
+    journal = NULL;
+    assert_string_equal(written(out, sizeof(out), "why", true), "highwater: what: why\n");
+    fclose(kept);
+    name_journal("x");
+    assert_string_equal(written(out, sizeof(out), "why", true), "highwater: what: why\n");
+    fclose(journal);
+    journal = NULL;
+    unsetenv("JOURNAL_STREAM");
+}
+
+static void test_log__each_level_has_its_priority(void **state)
+{
+    static const char *const marks[] = {"<7>", "<6>", "<4>", "<3>"};
+    int kept = dup(STDERR_FILENO);
+
+    (void)state;
+    name_journal("");
+    dup2(fileno(journal), STDERR_FILENO);
+    for (int level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++)
+        assert_string_equal(log_mark((enum log_level)level), marks[level]);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    fclose(journal);
+    journal = NULL;
+    unsetenv("JOURNAL_STREAM");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__what_is_escaped_is_printable_and_fits),
         cmocka_unit_test(test_log__a_line_is_one_line_of_what_can_be_seen),
         cmocka_unit_test(test_log__a_complaint_keeps_its_lines),
+        cmocka_unit_test(test_log__the_journal_is_given_priorities_and_no_time),
+        cmocka_unit_test(test_log__each_level_has_its_priority),
         cmocka_unit_test(test_log__every_byte_in_every_room_stays_within_it),
     };
 
