@@ -109,7 +109,7 @@ endif
 
 .PHONY: all programs deps run run-engines run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
-        screenshots verify verify-all chaos coverage lint lint-format \
+        docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -341,6 +341,9 @@ test-engines: test-programs engines ## real Kafka and Cassandra, which take Java
 
 test-engines-faults: test-programs engines ## what is long of that
 	@$(PYTEST) -m 'engines and faults' $(if $(filter-out 1,$(JOBS)),-n 2)
+
+docs-metrics: ## docs/METRICS.md out of the sources
+	@$(PYTHON) tests/system/metrics_document.py
 
 screenshots: programs $(NODE_MODULES) deps-screenshots ## pictures of each view into build/screenshots, two of them into docs
 	@cd dashboard && BUILD_DIR=$(BIN) npm run --silent screenshots

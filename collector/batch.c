@@ -41,6 +41,7 @@ void batch_clear(struct batch *batch)
     batch->message_count = 0;
     batch->rejected_count = 0;
     memset(batch->rejected_by_reason, 0, sizeof(batch->rejected_by_reason));
+    batch->arrivals_us = 0;
     batch->sorted_count = 0;
     buffer_clear(&batch->payloads);
     rejected_list_clear(&batch->rejected);
@@ -59,6 +60,7 @@ struct batch_row *batch_push_at(struct batch *batch, uint32_t device,
     struct batch_row *row;
 
     batch_note_arrival(batch, item->received_at_us);
+    batch->arrivals_us += (uint64_t)item->received_at_us;
     if (batch->count == 0 || item->reading->recorded_at_us > batch->newest_recorded_at_us)
         batch->newest_recorded_at_us = item->reading->recorded_at_us;
     if (batch->count == batch->capacity) {

@@ -50,6 +50,7 @@ struct batch {
     size_t rejected_count; /* elements; one message may stand for many (rejects.h) */
     uint32_t rejected_by_reason[READING_ERROR_COUNT];
     int64_t oldest_received_at_us;
+    uint64_t arrivals_us;          /* the sum of received_at_us of its rows, which wraps */
     int64_t newest_recorded_at_us; /* of its readings */
     uint32_t *order;               /* rows, sorted; batch->sorted_count of them */
     size_t sorted_count;

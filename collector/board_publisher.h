@@ -128,7 +128,8 @@ void board_publisher_put_span(const struct board_publisher *publisher, struct bu
 /* What the sinks know of their side, as members of the status. */
 void board_publisher_put_sinks(const struct board_publisher *publisher, struct buffer *out);
 
-void board_publisher_put_metrics(const struct board_publisher *publisher, struct buffer *out);
+void board_publisher_put_metrics(const struct board_publisher *publisher,
+                                 const struct prometheus *to);
 
 /* A line for each reason why boards do not come to where they should, or not all. */
 void board_publisher_put_faults(const struct board_publisher *publisher, struct buffer *out);

@@ -74,7 +74,8 @@ static size_t inexact(const struct board_publisher *publisher)
     return inexact;
 }
 
-void board_publisher_put_metrics(const struct board_publisher *publisher, struct buffer *out)
+void board_publisher_put_metrics(const struct board_publisher *publisher,
+                                 const struct prometheus *to)
 {
     const struct prometheus_sample samples[] = {
         {"highwater_boards_inexact", "gauge",
@@ -86,7 +87,7 @@ void board_publisher_put_metrics(const struct board_publisher *publisher, struct
          (double)publisher->boards_published},
     };
 
-    PROMETHEUS_WRITE(out, samples);
+    PROMETHEUS_WRITE(to, samples);
     for (size_t i = 0; i < publisher->config.sinks->count; i++)
-        sink_put_metrics(publisher->config.sinks->items[i], out);
+        sink_put_metrics(publisher->config.sinks->items[i], to);
 }

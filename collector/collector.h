@@ -8,6 +8,7 @@
 
 #include "collector/board_publisher.h"
 #include "collector/coverage.h"
+#include "collector/hearing.h"
 #include "collector/housekeeping.h"
 #include "collector/ingest.h"
 #include "collector/monitor.h"
@@ -28,6 +29,7 @@ struct collector {
     struct devices devices;
     struct windows windows;
     struct sequences sequences;
+    struct hearing hearing;
     struct coverage coverage;
     struct source *source;
     struct sinks sinks;

@@ -75,6 +75,8 @@ static void on_timer(uv_timer_t *timer)
                   h->config.devices->count / 60 + 64);
     watch_memory(h);
     watch_store(h);
+    if (ingest_is_live(ingest) && !lag_stands_still(ingest))
+        hearing_tick(h->config.hearing);
     if (store_is_ready(h->config.store))
         store_save_sequences(h->config.store, h->config.sequences,
                              ingest_settled_until_us(ingest, timestamp_now()));

@@ -10,6 +10,7 @@
 
 #include "collector/board_publisher.h"
 #include "collector/devices.h"
+#include "collector/hearing.h"
 #include "collector/ingest.h"
 #include "collector/sequences.h"
 #include "collector/source.h"
@@ -24,6 +25,7 @@ struct housekeeping_config {
     struct windows *windows;
     const struct devices *devices;
     struct sequences *sequences;
+    struct hearing *hearing;
     uint64_t windows_memory;
     void *user;
     void (*on_clock_back)(void *user); /* it shows a time before the as-of time of the boards */

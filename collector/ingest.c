@@ -138,6 +138,7 @@ static void commit(struct ingest *ingest)
     }
     uv_timer_start(&ingest->leave, on_leave, ingest->config.leave_after_ms,
                    ingest->config.leave_after_ms + 1);
+    commit_times_begin(&ingest->times, timestamp_now(), ingest->last_arrival_us, uv_hrtime());
     store_begin(ingest->store, ingest->committing, ingest->expects_duplicates);
 }
 
@@ -264,6 +265,7 @@ static void on_stored(void *user, struct batch *batch, const struct store_outcom
         ingest->config.on_committed(ingest, batch);
     FAILPOINT("window_apply");
     ingest_account_stored(ingest, outcome);
+    commit_times_end(&ingest->times, batch, timestamp_now(), uv_hrtime());
     settle(ingest);
     if (!source_is_current(ingest->source, &mark))
         ingest->counters.stale_batches++;

@@ -29,6 +29,7 @@
 
 #include "collector/backlog.h"
 #include "collector/batch.h"
+#include "collector/commit_times.h"
 #include "collector/decoders/json.h"
 #include "collector/decoders/mapped.h"
 #include "collector/decoders/record.h"
@@ -124,6 +125,7 @@ struct ingest {
     uv_timer_t leave;
     uv_timer_t deadline;
     struct ingest_counters counters;
+    struct commit_times times;
     struct backlog backlog;               /* of messages, while one is stored in parts */
     struct rejects rejects;               /* of the message that is being taken apart */
     uv_timer_t slice;                     /* for its next part */

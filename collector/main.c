@@ -222,6 +222,7 @@ int main(int argc, char **argv)
     windows_release(&c->windows);
     reload_release(&c->reload);
     sequences_release(&c->sequences);
+    hearing_release(&c->hearing);
     coverage_release(&c->coverage);
     devices_release(&c->devices);
     settings_release(&c->settings);

@@ -4,13 +4,11 @@
 #include "shared/base/timestamp.h"
 #include "shared/net/prometheus.h"
 
-#include <inttypes.h>
-
 #ifndef HIGHWATER_VERSION
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-static void write_ingest(struct buffer *out, const struct metrics_view *view)
+static void write_ingest(const struct prometheus *to, const struct metrics_view *view)
 {
     const struct ingest *ingest = view->ingest;
     const struct ingest_counters *n = &ingest->counters;
@@ -63,21 +61,22 @@ static void write_ingest(struct buffer *out, const struct metrics_view *view)
          (double)(source_takeovers(view->source) + board_publisher_takeovers(view->publisher))},
     };
 
-    PROMETHEUS_WRITE(out, numbers);
-    prometheus_head(out, "highwater_readings_rejected_total", "counter",
+    PROMETHEUS_WRITE(to, numbers);
+    prometheus_head(to, "highwater_readings_rejected_total", "counter",
                     "Readings and messages kept as rejected, by reason.");
     for (int reason = READING_OK + 1; reason < READING_ERROR_COUNT; reason++)
-        buffer_printf(out, "highwater_readings_rejected_total{reason=\"%s\"} %" PRIu64 "\n",
-                      reading_error_text((enum reading_error)reason),
-                      n->rejected_by_reason[reason]);
-    prometheus_head(out, "highwater_messages_without_readings_total", "counter",
+        prometheus_labelled(to, "highwater_readings_rejected_total", "reason",
+                            reading_error_text((enum reading_error)reason),
+                            (double)n->rejected_by_reason[reason]);
+    prometheus_head(to, "highwater_messages_without_readings_total", "counter",
                     "Messages that mappings pass over, and that are not kept, by why.");
     for (int why = DECODER_READ + 1; why < DECODER_NO_TOPIC; why++)
-        buffer_printf(out, "highwater_messages_without_readings_total{why=\"%s\"} %" PRIu64 "\n",
-                      decoder_outcome_text((enum decoder_outcome)why), n->without_readings[why]);
+        prometheus_labelled(to, "highwater_messages_without_readings_total", "why",
+                            decoder_outcome_text((enum decoder_outcome)why),
+                            (double)n->without_readings[why]);
 }
 
-static void write_sparkplug(struct buffer *out, const struct sparkplug_counters *n)
+static void write_sparkplug(const struct prometheus *to, const struct sparkplug_counters *n)
 {
     const struct {
         const char *what;
@@ -88,16 +87,16 @@ static void write_sparkplug(struct buffer *out, const struct sparkplug_counters 
         {"unknown_alias", n->unknown},  {"rebirth_request", n->requests},
     };
 
-    prometheus_head(out, "highwater_sparkplug_events_total", "counter",
+    prometheus_head(to, "highwater_sparkplug_events_total", "counter",
                     "Births, deaths, gaps and requests of Sparkplug nodes and devices, by what.");
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-        buffer_printf(out, "highwater_sparkplug_events_total{what=\"%s\"} %" PRIu64 "\n",
-                      events[i].what, events[i].count);
+        prometheus_labelled(to, "highwater_sparkplug_events_total", "what", events[i].what,
+                            (double)events[i].count);
 }
 
-static void write_rest(struct buffer *out, const struct metrics_view *view)
+/* They come from the database with the windows: before that 0 would look like a counter that began again. */
+static void write_sequences(const struct prometheus *to, const struct metrics_view *view)
 {
-    const struct windows_stats windows = windows_stats(view->windows);
     const struct sequences_totals numbers_say = sequences_totals(view->sequences);
     const struct prometheus_sample numbers[] = {
         {"highwater_numbered_devices", "gauge", "Devices that number their readings.",
@@ -108,6 +107,65 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
          (double)numbers_say.repeats},
         {"highwater_sequence_restarts_total", "counter", "Numberings that started again.",
          (double)numbers_say.restarts},
+    };
+
+    if (view->is_complete)
+        PROMETHEUS_WRITE(to, numbers);
+}
+
+static void write_devices(const struct prometheus *to, const struct metrics_view *view)
+{
+    static const struct {
+        const char *text;
+        int32_t s;
+    } spans[] = {{"5m", 300}, {"1h", 3600}};
+
+    prometheus_number(to, "highwater_devices_heard", "gauge",
+                      "Devices whose readings come to this collector.",
+                      (double)hearing_count(view->hearing));
+    prometheus_head(to, "highwater_devices_silent", "gauge",
+                    "Of these, devices of which nothing has arrived for so long, in time in which "
+                    "we could hear them.");
+    for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
+        prometheus_labelled(to, "highwater_devices_silent", "for", spans[i].text,
+                            (double)hearing_count_silent(view->hearing, spans[i].s));
+}
+
+static void write_times(const struct prometheus *to, const struct commit_times *times)
+{
+    prometheus_head(to, "highwater_arrival_to_commit_seconds", "histogram",
+                    "Of each reading that was committed, new or duplicate: from its arrival to the "
+                    "end of the commit.");
+    prometheus_histogram(to, "highwater_arrival_to_commit_seconds", NULL, &commit_times_bounds,
+                         &times->arrivals);
+    prometheus_head(to, "highwater_commit_duration_seconds", "histogram",
+                    "Of each batch: how long the store took, with all tries.");
+    prometheus_histogram(to, "highwater_commit_duration_seconds", NULL, &commit_times_bounds,
+                         &times->commits);
+    prometheus_head(to, "highwater_batch_readings", "histogram",
+                    "Readings of each batch that was committed, with those rejected.");
+    prometheus_histogram(to, "highwater_batch_readings", NULL, &commit_times_batch_bounds,
+                         &times->batches);
+    if (times->last_us > 0)
+        prometheus_number(to, "highwater_last_commit_timestamp_seconds", "gauge",
+                          "When this process committed last, since 1970.",
+                          (double)times->last_us / 1e6);
+}
+
+static void write_readiness(const struct prometheus *to, const struct metrics_view *view)
+{
+    struct buffer reasons = {0};
+
+    prometheus_number(to, "highwater_ready", "gauge",
+                      "1 while readings are taken, stored and shown: what /readyz says.",
+                      metrics_is_ready(&reasons, view));
+    buffer_release(&reasons);
+}
+
+static void write_rest(const struct prometheus *to, const struct metrics_view *view)
+{
+    const struct windows_stats windows = windows_stats(view->windows);
+    const struct prometheus_sample numbers[] = {
         {"highwater_windows_complete", "gauge", "1 when the windows are loaded.",
          view->is_complete},
         {"highwater_windows_devices", "gauge", "Devices known.", (double)windows.devices},
@@ -127,24 +185,28 @@ static void write_rest(struct buffer *out, const struct metrics_view *view)
         {"highwater_windows_loads_total", "counter",
          "Times the windows were loaded; again when another collector is gone.",
          (double)view->coverage->loads},
-        {"highwater_start_time_seconds", "gauge", "When the collector started, since 1970.",
-         (double)view->started_at_us / 1e6},
     };
 
-    PROMETHEUS_WRITE(out, numbers);
-    prometheus_head(out, "highwater_build_info", "gauge", "The version.");
-    buffer_put_text(out, "highwater_build_info{version=\"" HIGHWATER_VERSION "\"} 1\n");
+    PROMETHEUS_WRITE(to, numbers);
+    prometheus_head(to, "highwater_build_info", "gauge", "The version.");
+    prometheus_labelled(to, "highwater_build_info", "version", HIGHWATER_VERSION, 1);
 }
 
 void metrics_write(struct buffer *out, const struct metrics_view *view)
 {
-    write_ingest(out, view);
-    source_put_metrics(view->source, out);
-    board_publisher_put_metrics(view->publisher, out);
-    write_sparkplug(out, &view->ingest->sparkplug.counters);
-    write_rest(out, view);
-    store_put_metrics(view->store, out);
-    prometheus_process(out);
+    const struct prometheus to = {.out = out, .common = {"collector", view->collector_id}};
+
+    write_readiness(&to, view);
+    write_ingest(&to, view);
+    write_times(&to, &view->ingest->times);
+    write_devices(&to, view);
+    source_put_metrics(view->source, &to);
+    board_publisher_put_metrics(view->publisher, &to);
+    write_sparkplug(&to, &view->ingest->sparkplug.counters);
+    write_sequences(&to, view);
+    write_rest(&to, view);
+    store_put_metrics(view->store, &to);
+    prometheus_process(&to, view->started_at_us);
 }
 
 bool metrics_is_ready(struct buffer *reasons, const struct metrics_view *view)

@@ -9,6 +9,7 @@
 
 #include "collector/board_publisher.h"
 #include "collector/coverage.h"
+#include "collector/hearing.h"
 #include "collector/ingest.h"
 #include "collector/sequences.h"
 #include "collector/source.h"
@@ -24,6 +25,8 @@ struct metrics_view {
     const struct board_publisher *publisher;
     const struct coverage *coverage;
     struct sequences *sequences;
+    const struct hearing *hearing;
+    const char *collector_id; /* the label of them all */
     int64_t started_at_us;
     uint64_t accounting_mismatches;
     double lag_ms;

@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct prometheus;
 struct settings;
 struct sink;
 
@@ -84,7 +85,7 @@ struct sink_kind {
     void (*put_away)(const struct sink *sink, struct buffer *out);
     void (*put_faults)(const struct sink *sink, struct buffer *out);
     void (*put_remarks)(const struct sink *sink, struct buffer *out); /* NULL = none ever */
-    void (*put_metrics)(const struct sink *sink, struct buffer *out);
+    void (*put_metrics)(const struct sink *sink, const struct prometheus *to);
     void (*put_status)(const struct sink *sink, struct buffer *out);
 };
 
@@ -215,9 +216,9 @@ static inline void sink_put_remarks(const struct sink *sink, struct buffer *out)
         sink->kind->put_remarks(sink, out);
 }
 
-static inline void sink_put_metrics(const struct sink *sink, struct buffer *out)
+static inline void sink_put_metrics(const struct sink *sink, const struct prometheus *to)
 {
-    sink->kind->put_metrics(sink, out);
+    sink->kind->put_metrics(sink, to);
 }
 
 /* Appends members to the status: ,"name":value. */

@@ -33,6 +33,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct prometheus;
 struct settings;
 struct source;
 
@@ -112,7 +113,7 @@ struct source_kind {
     const char *(*session)(const struct source *source);
     uint64_t (*takeovers)(const struct source *source);
     void (*put_faults)(const struct source *source, struct buffer *out);
-    void (*put_metrics)(const struct source *source, struct buffer *out);
+    void (*put_metrics)(const struct source *source, const struct prometheus *to);
 };
 
 /* Each kind embeds it first. */
@@ -275,9 +276,9 @@ static inline void source_put_faults(const struct source *source, struct buffer 
     source->kind->put_faults(source, out);
 }
 
-static inline void source_put_metrics(const struct source *source, struct buffer *out)
+static inline void source_put_metrics(const struct source *source, const struct prometheus *to)
 {
-    source->kind->put_metrics(source, out);
+    source->kind->put_metrics(source, to);
 }
 
 static inline void source_free(struct source *source)

@@ -161,9 +161,9 @@ void store_put_faults(const struct store *store, struct buffer *reasons)
     store->kind->put_faults(store, reasons);
 }
 
-void store_put_metrics(const struct store *store, struct buffer *out)
+void store_put_metrics(const struct store *store, const struct prometheus *to)
 {
-    store->kind->put_metrics(store, out);
+    store->kind->put_metrics(store, to);
 }
 
 bool store_has_schema(const struct store *store)

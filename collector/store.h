@@ -23,6 +23,7 @@
 
 struct coverage;
 struct devices;
+struct prometheus;
 struct sequences;
 struct settings;
 struct store;
@@ -110,7 +111,7 @@ struct store_kind {
     void (*give_up)(struct store *store);
     void (*explain)(const struct store *store, struct buffer *out);
     void (*put_faults)(const struct store *store, struct buffer *reasons);
-    void (*put_metrics)(const struct store *store, struct buffer *out);
+    void (*put_metrics)(const struct store *store, const struct prometheus *to);
 
     /* What follows may be NULL. SIGHUP: files are read again. */
     void (*reload)(struct store *store);
@@ -210,7 +211,7 @@ void store_explain(const struct store *store, struct buffer *out);
 /* Appends, a line each, why it takes no batches, and what else is wrong with it. */
 void store_put_faults(const struct store *store, struct buffer *reasons);
 
-void store_put_metrics(const struct store *store, struct buffer *out);
+void store_put_metrics(const struct store *store, const struct prometheus *to);
 
 /* Whether it is brought to what this program knows before it is started. */
 bool store_has_schema(const struct store *store);

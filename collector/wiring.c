@@ -29,6 +29,7 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
 
     if (store_has_boards(c->store))
         committed_apply(&committed, batch);
+    hearing_note(&c->hearing, batch);
     c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
 }
 
@@ -75,6 +76,8 @@ static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
     windows_clear_device(&c->windows, device);
     if (is_whole)
         sequences_forget(&c->sequences, device);
+    if (is_whole)
+        hearing_forget(&c->hearing, device);
     reload_cleared_device(&c->reload, device);
 }
 
@@ -196,6 +199,8 @@ static void get_view(void *user, struct metrics_view *view)
                                   .publisher = &c->publisher,
                                   .coverage = &c->coverage,
                                   .sequences = &c->sequences,
+                                  .hearing = &c->hearing,
+                                  .collector_id = c->settings.collector_id,
                                   .started_at_us = c->started_at_us,
                                   .accounting_mismatches = c->housekeeping.accounting_mismatches,
                                   .lag_ms = lag_ms(c),
@@ -235,6 +240,7 @@ void wiring_start_housekeeping(struct collector *c)
                                                .windows = &c->windows,
                                                .devices = &c->devices,
                                                .sequences = &c->sequences,
+                                               .hearing = &c->hearing,
                                                .windows_memory = c->settings.windows_memory,
                                                .user = c,
                                                .on_clock_back = on_clock_back};

@@ -10,19 +10,19 @@
 #define HIGHWATER_METRICS_H
 
 #include "shared/base/buffer.h"
+#include "shared/base/histogram.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct api;
 
-enum { METRICS_ROUTES_MAX = 32, METRICS_STATUSES = 11, METRICS_BUCKETS = 12 };
+enum { METRICS_ROUTES_MAX = 32, METRICS_STATUSES = 11 };
 
 struct metrics {
     struct {
         uint64_t answers[METRICS_STATUSES]; /* the last: gone without one, or another status */
-        uint64_t durations[METRICS_BUCKETS + 1];
-        double duration_sum_s;
+        struct histogram durations;         /* in seconds */
         uint64_t sent_bytes;
     } routes[METRICS_ROUTES_MAX];
     uint64_t not_modified;

@@ -400,12 +400,13 @@ COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, tex
 -- estimated by the statistics collector where there are many.
 CREATE FUNCTION storage_status(OUT partitions bigint, OUT default_rows bigint, OUT requests_open bigint,
                                OUT requests_answered bigint, OUT late_rows bigint, OUT fleet_log_rows bigint,
-                               OUT rolled_until timestamptz, OUT kept_from timestamptz)
+                               OUT rolled_until timestamptz, OUT kept_from timestamptz,
+                               OUT oldest_partition timestamptz)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     most_bytes CONSTANT bigint := 4 * 1024 * 1024;
 BEGIN
-    SELECT count(*) INTO partitions FROM reading_partitions;
+    SELECT count(*), min(starts_at) INTO partitions, oldest_partition FROM reading_partitions;
     IF (SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('readings_default') WHERE isleaf) < most_bytes THEN
         SELECT count(*) INTO default_rows FROM readings_default;
     ELSE

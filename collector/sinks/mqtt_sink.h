@@ -54,6 +54,7 @@ struct mqtt_sink {
     struct rival rival;
     char rival_reason[400]; /* that was said last; "" = there is none */
     struct broker_report broker;
+    bool has_asked_what_is_kept; /* on this connection */
     void (*on_closed)(void *user);
 };
 
@@ -89,7 +90,7 @@ void mqtt_sink_put_denied(const struct mqtt_sink *m, struct buffer *out);
 /* ---- mqtt_sink_report.c */
 void mqtt_sink_put_away(const struct sink *sink, struct buffer *out);
 void mqtt_sink_put_faults(const struct sink *sink, struct buffer *out);
-void mqtt_sink_put_metrics(const struct sink *sink, struct buffer *out);
+void mqtt_sink_put_metrics(const struct sink *sink, const struct prometheus *to);
 void mqtt_sink_put_status(const struct sink *sink, struct buffer *out);
 
 #endif

@@ -93,6 +93,17 @@ enum broker_memory mqtt_sink_memory(const struct sink *sink, uint64_t since_ms)
     return m->memory == BROKER_FORGOT && m->memory_at_ms < since_ms ? BROKER_KEPT : m->memory;
 }
 
+static void note_broker(struct mqtt_sink *m, const struct mqtt_delivery *delivery)
+{
+    if (!broker_report_update(&m->broker, delivery->topic, delivery->payload, delivery->bytes) ||
+        m->has_asked_what_is_kept)
+        return;
+    m->has_asked_what_is_kept = true;
+    mqtt_link_subscribe_as(&m->link, BROKER_REPORT_STORED, 0, MQTT_LINK_OPTIONAL);
+    mqtt_link_subscribe_as(&m->link, BROKER_REPORT_STORED_BYTES, 0, MQTT_LINK_OPTIONAL);
+    mqtt_link_subscribe_as(&m->link, BROKER_REPORT_RETAINED, 0, MQTT_LINK_OPTIONAL);
+}
+
 void mqtt_sink_on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct mqtt_sink *m = link->config.user;
@@ -105,7 +116,7 @@ void mqtt_sink_on_message(struct mqtt_link *link, const struct mqtt_delivery *de
         rival_apply_status(&m->rival, delivery->payload, delivery->bytes, delivery->retain,
                            uv_now(link->loop));
     else
-        broker_report_update(&m->broker, delivery->topic, delivery->payload, delivery->bytes);
+        note_broker(m, delivery);
 }
 
 static void put_marker(struct mqtt_sink *m)
@@ -124,6 +135,8 @@ void mqtt_sink_on_up(struct mqtt_link *link, bool session_present)
 
     (void)session_present;
     m->has_said_refused = m->has_said_denied = m->has_spoken = false;
+    m->has_asked_what_is_kept = false;
+    broker_report_begin(&m->broker);
     permit_begin(&m->status.permit);
     rival_begin(&m->rival, uv_now(link->loop));
     mqtt_link_subscribe_as(link, m->status_topic, 0, MQTT_LINK_NOT_OUR_OWN);

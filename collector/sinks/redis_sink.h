@@ -109,6 +109,6 @@ void redis_sink_on_reply(struct redis_link *link, uint32_t tag, const struct red
 size_t redis_sink_lacking(const struct redis_sink *r);
 
 void redis_sink_put_remarks(const struct sink *sink, struct buffer *out);
-void redis_sink_put_metrics(const struct sink *sink, struct buffer *out);
+void redis_sink_put_metrics(const struct sink *sink, const struct prometheus *to);
 
 #endif

@@ -34,7 +34,7 @@ void redis_sink_put_remarks(const struct sink *sink, struct buffer *out)
                       redis_sink_status_place(r) + 1, r->refusal);
 }
 
-void redis_sink_put_metrics(const struct sink *sink, struct buffer *out)
+void redis_sink_put_metrics(const struct sink *sink, const struct prometheus *to)
 {
     const struct redis_sink *r = (const void *)sink;
     uint64_t connects = 0;
@@ -63,5 +63,5 @@ void redis_sink_put_metrics(const struct sink *sink, struct buffer *out)
          "Boards and statuses that Redis answered with an error.", (double)r->refused},
     };
 
-    PROMETHEUS_WRITE(out, samples);
+    PROMETHEUS_WRITE(to, samples);
 }

@@ -5,6 +5,7 @@
 #include "shared/net/prometheus.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static int64_t now_us(void)
 {
@@ -95,24 +96,25 @@ static bool find_lag(const struct kafka_source *k, const struct kafka_partition 
     return true;
 }
 
-static void put_lags(const struct kafka_source *k, struct buffer *out)
+static void put_lags(const struct kafka_source *k, const struct prometheus *to)
 {
     int64_t lag;
 
-    prometheus_head(out, "highwater_kafka_lag_records", "gauge",
+    prometheus_head(to, "highwater_kafka_lag_records", "gauge",
                     "Records of a partition that are there and not stored.");
     for (size_t i = 0; i < k->partitions.count; i++) {
         const struct kafka_partition *partition = &k->partitions.items[i];
+        char number[16];
+        const struct prometheus_label labels[] = {{"topic", partition->topic},
+                                                  {"partition", number}};
 
+        snprintf(number, sizeof(number), "%" PRId32, partition->partition);
         if (find_lag(k, partition, &lag))
-            buffer_printf(out,
-                          "highwater_kafka_lag_records{topic=\"%s\",partition=\"%" PRId32
-                          "\"} %" PRId64 "\n",
-                          partition->topic, partition->partition, lag);
+            prometheus_value(to, "highwater_kafka_lag_records", labels, 2, (double)lag);
     }
 }
 
-void kafka_report_put_metrics(const struct source *source, struct buffer *out)
+void kafka_report_put_metrics(const struct source *source, const struct prometheus *to)
 {
     const struct kafka_source *k = (const void *)source;
     const struct kafka_counters *n = &k->counters;
@@ -147,6 +149,6 @@ void kafka_report_put_metrics(const struct source *source, struct buffer *out)
          (double)silence_age_us(&k->silence, now_us()) / 1e6},
     };
 
-    PROMETHEUS_WRITE(out, samples);
-    put_lags(k, out);
+    PROMETHEUS_WRITE(to, samples);
+    put_lags(k, to);
 }

@@ -153,6 +153,6 @@ void kafka_client_end(struct kafka_source *k);
 void kafka_report_watch_silence(struct kafka_source *k);
 
 void kafka_report_put_faults(const struct source *source, struct buffer *out);
-void kafka_report_put_metrics(const struct source *source, struct buffer *out);
+void kafka_report_put_metrics(const struct source *source, const struct prometheus *to);
 
 #endif

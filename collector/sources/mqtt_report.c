@@ -42,7 +42,7 @@ void mqtt_report_put_faults(const struct source *source, struct buffer *out)
     mqtt_link_write_faults(&m->link, out);
 }
 
-void mqtt_report_put_metrics(const struct source *source, struct buffer *out)
+void mqtt_report_put_metrics(const struct source *source, const struct prometheus *to)
 {
     const struct mqtt_source *m = (const void *)source;
     const struct prometheus_sample samples[] = {
@@ -64,5 +64,5 @@ void mqtt_report_put_metrics(const struct source *source, struct buffer *out)
          (double)m->sessions_lost},
     };
 
-    PROMETHEUS_WRITE(out, samples);
+    PROMETHEUS_WRITE(to, samples);
 }

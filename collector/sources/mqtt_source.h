@@ -57,6 +57,6 @@ const char *mqtt_session_name(const struct source *source);
 
 void mqtt_report_watch_silence(struct mqtt_source *m);
 void mqtt_report_put_faults(const struct source *source, struct buffer *out);
-void mqtt_report_put_metrics(const struct source *source, struct buffer *out);
+void mqtt_report_put_metrics(const struct source *source, const struct prometheus *to);
 
 #endif

@@ -63,6 +63,12 @@ def until(fact: Callable[[], _Fact], timeout: float = 10.0, what: str = "", paus
         time.sleep(pause)
 
 
+def samples_of(metrics: str) -> dict[str, float]:
+    """Prometheus text as a value per series; the label that all of a collector's have is left out."""
+    lines = (line.rsplit(" ", 1) for line in metrics.splitlines() if line and not line.startswith("#"))
+    return {re.sub(r'(?<=[{])collector="[^"]*",?', "", series).replace("{}", ""): float(value) for series, value in lines}
+
+
 # --- Ports ---------------------------------------------------------------------------------------
 
 

@@ -3,28 +3,100 @@
 #include "shared/base/json_write.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-void prometheus_head(struct buffer *out, const char *name, const char *type, const char *help)
+enum { BOUND_SIZE = 32 };
+
+void prometheus_head(const struct prometheus *to, const char *name, const char *type,
+                     const char *help)
 {
-    buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    buffer_printf(to->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-void prometheus_number(struct buffer *out, const char *name, const char *type, const char *help,
-                       double value)
+static void put_label(struct buffer *out, char before, const struct prometheus_label *label)
 {
-    prometheus_head(out, name, type, help);
-    buffer_printf(out, "%s ", name);
-    json_write_double(out, value);
-    buffer_put_text(out, "\n");
+    buffer_printf(out, "%c%s=\"", before, label->name);
+    for (const char *at = label->value; *at; at++) {
+        if (*at == '\n')
+            buffer_put_text(out, "\\n");
+        else if (*at == '"' || *at == '\\')
+            buffer_printf(out, "\\%c", *at);
+        else
+            buffer_put(out, at, 1);
+    }
+    buffer_put_text(out, "\"");
 }
 
-void prometheus_samples(struct buffer *out, const struct prometheus_sample *samples, size_t count)
+void prometheus_value(const struct prometheus *to, const char *name,
+                      const struct prometheus_label *labels, size_t label_count, double value)
+{
+    char before = '{';
+
+    buffer_put_text(to->out, name);
+    if (to->common.name) {
+        put_label(to->out, before, &to->common);
+        before = ',';
+    }
+    for (size_t i = 0; i < label_count; i++, before = ',')
+        put_label(to->out, before, &labels[i]);
+    buffer_put_text(to->out, before == ',' ? "} " : " ");
+    if (isfinite(value))
+        json_write_double(to->out, value);
+    else
+        buffer_put_text(to->out, isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
+    buffer_put_text(to->out, "\n");
+}
+
+void prometheus_labelled(const struct prometheus *to, const char *name, const char *label,
+                         const char *label_value, double value)
+{
+    const struct prometheus_label one = {label, label_value};
+
+    prometheus_value(to, name, &one, 1, value);
+}
+
+void prometheus_number(const struct prometheus *to, const char *name, const char *type,
+                       const char *help, double value)
+{
+    prometheus_head(to, name, type, help);
+    prometheus_value(to, name, NULL, 0, value);
+}
+
+void prometheus_histogram(const struct prometheus *to, const char *name,
+                          const struct prometheus_label *label,
+                          const struct histogram_bounds *bounds, const struct histogram *histogram)
+{
+    struct prometheus_label labels[2];
+    size_t count = 0;
+    uint64_t upto = 0;
+    char series[128];
+
+    if (label)
+        labels[count++] = *label;
+    snprintf(series, sizeof(series), "%s_bucket", name);
+    for (size_t i = 0; i <= bounds->count; i++) {
+        char bound[BOUND_SIZE] = "+Inf";
+
+        upto += histogram->counts[i];
+        if (i < bounds->count)
+            snprintf(bound, sizeof(bound), "%g", bounds->items[i]);
+        labels[count] = (struct prometheus_label){"le", bound};
+        prometheus_value(to, series, labels, count + 1, (double)upto);
+    }
+    snprintf(series, sizeof(series), "%s_sum", name);
+    prometheus_value(to, series, labels, count, histogram->sum);
+    snprintf(series, sizeof(series), "%s_count", name);
+    prometheus_value(to, series, labels, count, (double)upto);
+}
+
+void prometheus_samples(const struct prometheus *to, const struct prometheus_sample *samples,
+                        size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        prometheus_number(out, samples[i].name, samples[i].type, samples[i].help, samples[i].value);
+        prometheus_number(to, samples[i].name, samples[i].type, samples[i].help, samples[i].value);
 }
 
 static double resident_bytes(void)
@@ -54,7 +126,7 @@ static double open_descriptors(void)
     return count;
 }
 
-void prometheus_process(struct buffer *out)
+void prometheus_process(const struct prometheus *to, int64_t started_at_us)
 {
     struct rusage usage;
     double cpu_s;
@@ -62,8 +134,14 @@ void prometheus_process(struct buffer *out)
     getrusage(RUSAGE_SELF, &usage);
     cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    prometheus_number(out, "process_cpu_seconds_total", "counter", "User and system time.", cpu_s);
-    prometheus_number(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
-                      resident_bytes());
-    prometheus_number(out, "process_open_fds", "gauge", "Open descriptors.", open_descriptors());
+
+    const struct prometheus_sample samples[] = {
+        {"process_cpu_seconds_total", "counter", "User and system time.", cpu_s},
+        {"process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes()},
+        {"process_open_fds", "gauge", "Open descriptors.", open_descriptors()},
+        {"process_start_time_seconds", "gauge", "When it started, since 1970.",
+         (double)started_at_us / 1e6},
+    };
+
+    PROMETHEUS_WRITE(to, samples);
 }

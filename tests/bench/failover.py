@@ -104,7 +104,7 @@ def has_partitions(member: tuple[str, int]) -> bool:
         text = opener.open(f"http://{LOOPBACK}:{port}/metrics", timeout=5).read().decode()
     except OSError:
         return False
-    return f"highwater_kafka_lag_records{{topic=\"{TOPIC}\"," in text
+    return f"highwater_kafka_lag_records{{collector=\"{name}\",topic=\"{TOPIC}\"," in text
 
 
 def devicesim(home: Path, url: str, *args: object) -> Program:

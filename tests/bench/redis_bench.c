@@ -73,7 +73,7 @@ static void finish(struct bench *b)
     double us = cpu_us() - b->began_us;
     const char *taken;
 
-    sink_put_metrics(b->sink, &metrics);
+    sink_put_metrics(b->sink, &(struct prometheus){.out = &metrics});
     taken = strstr(buffer_text(&metrics), "\nhighwater_redis_puts_total ");
     printf("{\"boards\":%llu,\"taken\":%.0f,\"us_per_board\":%.2f}\n", (unsigned long long)b->put,
            taken ? strtod(taken + strlen("\nhighwater_redis_puts_total "), NULL) : 0,

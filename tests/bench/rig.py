@@ -35,6 +35,7 @@ from servers import (  # noqa: E402
     ServerError,
     free_port,
     until,
+    samples_of,
 )
 
 BUILD = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
@@ -299,15 +300,14 @@ class Collector:
         return False
 
     def metric(self, name: str) -> float:
-        for line in self.get("/metrics").splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.split()[1])
-        raise ServerError(f"the collector has no metric {name}")
+        samples = samples_of(self.get("/metrics"))
+        if name not in samples:
+            raise ServerError(f"the collector has no metric {name}")
+        return samples[name]
 
     def total(self, name: str) -> float:
         """Of all its labels; 0: there is none yet."""
-        lines = self.get("/metrics").splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+        return sum(value for series, value in samples_of(self.get("/metrics")).items() if series.split("{")[0] == name)
 
     def stored(self) -> float:
         return self.metric("highwater_readings_stored_total")

@@ -17,7 +17,7 @@ import psycopg2
 CLONE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CLONE / "deploy" / "local"), str(CLONE / "tests" / "system")]
 
-from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program  # noqa: E402
+from servers import LOOPBACK, PrivateBroker, PrivatePostgres, Program, samples_of  # noqa: E402
 
 BUILD = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
 
@@ -122,7 +122,4 @@ def bulk_load(rig: Rig) -> Iterator[None]:
 def metric(port: int, name: str) -> float:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
     connection.request("GET", "/metrics")
-    for line in connection.getresponse().read().decode().splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rpartition(" ")[2])
-    raise KeyError(name)
+    return samples_of(connection.getresponse().read().decode())[name]

@@ -36,7 +36,7 @@ from kafka import kafka, kafka_cluster, kafka_server, mock_kafka  # noqa: E402, 
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
 from private_redis import PrivateRedis  # noqa: E402
 from servers import (  # noqa: E402
-    LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, share_ports, until,
+    LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, samples_of, share_ports, until,
 )
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
@@ -298,8 +298,7 @@ class Stack:
     def metrics(self, port: int | None = None) -> dict[str, float]:
         """The collector's metrics, each by its name with its labels."""
         _, _, body = self.get("/metrics", port or self.metrics_port)
-        samples = (line.rsplit(" ", 1) for line in body.decode().splitlines() if line and not line.startswith("#"))
-        return {name: float(value) for name, value in samples}
+        return samples_of(body.decode())
 
     def close(self) -> None:
         for client in self._clients:

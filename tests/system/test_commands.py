@@ -100,7 +100,7 @@ def test_a_collector_that_waits_for_the_schema_is_alive_and_starts_then(stack):
     with stack.database.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtextextended('highwater schema', 0))")
         collector = stack.start_collector()
-        until(lambda: answers(stack) and time.time() - stack.metrics()["highwater_start_time_seconds"] > 2.5)
+        until(lambda: answers(stack) and time.time() - stack.metrics()["process_start_time_seconds"] > 2.5)
         status, _, body = stack.get("/readyz", stack.metrics_port)
         assert status == 503 and b"the database is away" in body
     connection.close()

@@ -7,6 +7,7 @@ import re
 import subprocess
 from functools import cache
 
+import metrics_document
 import pytest
 from conftest import BUILD_DIR, CLONE
 
@@ -83,6 +84,7 @@ def test_metrics_are_in_the_documents_and_the_programs():
     code = re.sub(r'\bPREFIX\s+"', f'"{define[1]}', code.replace(define[0], ""))
     exported = set(re.findall(r'"(highwater_\w+[a-z])[",{]', code))
     exported = {name for name in exported if not re.search(r"_(bucket|sum|count)$", name)}
+    assert metrics_document.DOCUMENT.read_text() == metrics_document.document(), "make docs-metrics writes it"
     listed = set(re.findall(r"^\| `(\w+)`", (CLONE / "docs/METRICS.md").read_text(), re.MULTILINE))
     assert {name for name in listed if name.startswith("highwater_")} == exported
     consumer = (CLONE / "deploy/cassandra/metrics.py").read_text()

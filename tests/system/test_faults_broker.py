@@ -182,7 +182,7 @@ def test_what_a_full_queue_dropped_is_in_the_metrics(stack, rng):
     arrived(stack, fleet.publisher)
     missing = len(lost(stack, fleet.publisher))
     assert missing == 450
-    until(lambda: stack.metrics().get("highwater_broker_dropped_messages") == missing, 10, "the drops are seen")
+    until(lambda: stack.metrics().get("highwater_broker_dropped_messages_total") == missing, 10, "the drops are seen")
     assert_gaps_tell(stack, missing)
 
 

@@ -68,7 +68,7 @@ def test_a_reading_older_than_the_span_lies_in_the_default_partition_and_shows_i
     stack.publish(reading("d", now_us() - 200 * DAY_US, "ON", temperature=1.0), reading("d", now_us() - 900 * DAY_US, temperature=2.0))
     until(lambda: stack.database.count() == 2)
     until(lambda: stack.metrics().get("highwater_default_readings") == 2, 15)
-    until(lambda: stack.metrics()["highwater_partition_requests_answered"] == 2, 15)
+    until(lambda: stack.metrics()["highwater_partition_requests_refused"] == 2, 15)
     answers = stack.database.rows("SELECT DISTINCT answer FROM partition_requests")
     assert answers == [("older than PARTITION_SPAN",)]
     assert stack.database.count("readings_default_old") == 1  # the rest is what ATTACH has to look through

@@ -233,7 +233,7 @@ static double number_of(const struct member *member, const char *name)
     const char *at;
     double number = -1;
 
-    source_put_metrics(member->source, &out);
+    source_put_metrics(member->source, &(struct prometheus){.out = &out});
     at = buffer_text(&out);
     while ((at = strstr(at, name)) && at[strlen(name)] != ' ')
         at++;

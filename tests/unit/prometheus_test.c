@@ -12,10 +12,11 @@
 static void test_prometheus__a_number_is_three_lines(void **state)
 {
     struct buffer out = {0};
+    const struct prometheus to = {.out = &out};
 
     (void)state;
-    prometheus_number(&out, "a_total", "counter", "How many.", 3);
-    prometheus_number(&out, "b_seconds", "gauge", "How long.", 0.25);
+    prometheus_number(&to, "a_total", "counter", "How many.", 3);
+    prometheus_number(&to, "b_seconds", "gauge", "How long.", 0.25);
     assert_string_equal(buffer_text(&out), "# HELP a_total How many.\n# TYPE a_total counter\n"
                                            "a_total 3\n"
                                            "# HELP b_seconds How long.\n# TYPE b_seconds gauge\n"
@@ -41,10 +42,10 @@ static void test_prometheus__a_process_has_memory_and_descriptors(void **state)
     FILE *file;
 
     (void)state;
-    prometheus_process(&before);
+    prometheus_process(&(struct prometheus){.out = &before}, 1500000);
     file = fopen("/dev/null", "r");
     assert_non_null(file);
-    prometheus_process(&after);
+    prometheus_process(&(struct prometheus){.out = &after}, 1500000);
     fclose(file);
     assert_true(value_of(buffer_text(&before), "process_resident_memory_bytes") > 100000);
     assert_true(value_of(buffer_text(&after), "process_cpu_seconds_total") >=

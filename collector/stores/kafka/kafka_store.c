@@ -273,7 +273,7 @@ void kafka_store_put_faults(const struct store *base, struct buffer *reasons)
                       store->fault[0] ? store->fault : "no broker has answered yet");
 }
 
-void kafka_store_put_metrics(const struct store *base, struct buffer *out)
+void kafka_store_put_metrics(const struct store *base, const struct prometheus *to)
 {
     const struct kafka_store *store = (const struct kafka_store *)base;
     const struct prometheus_sample samples[] = {
@@ -296,5 +296,5 @@ void kafka_store_put_metrics(const struct store *base, struct buffer *out)
          store->base.is_held},
     };
 
-    PROMETHEUS_WRITE(out, samples);
+    PROMETHEUS_WRITE(to, samples);
 }

@@ -119,6 +119,6 @@ void kafka_store_give_up(struct store *base);
 void kafka_store_reload(struct store *base);
 void kafka_store_explain(const struct store *base, struct buffer *out);
 void kafka_store_put_faults(const struct store *base, struct buffer *reasons);
-void kafka_store_put_metrics(const struct store *base, struct buffer *out);
+void kafka_store_put_metrics(const struct store *base, const struct prometheus *to);
 
 #endif

@@ -173,6 +173,7 @@ static void on_down(struct pg_link *link, const char *reason)
 
     (void)reason;
     maintenance->stats.is_holder = false;
+    maintenance->stats.size_count = 0;
     uv_timer_stop(&maintenance->timer);
 }
 

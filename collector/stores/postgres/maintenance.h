@@ -38,6 +38,7 @@ enum maintenance_job {
     MAINTENANCE_FOLD_LATE,
     MAINTENANCE_REJECTED,
     MAINTENANCE_STATUS,
+    MAINTENANCE_SIZES,
     MAINTENANCE_JOB_COUNT
 };
 
@@ -59,6 +60,8 @@ struct maintenance_config {
     void (*on_collector)(void *user, const char *id, bool is_live, int64_t batches);
 };
 
+enum { MAINTENANCE_SIZES_MOST = 8 };
+
 /* For status and metrics. The numbers about the database are of the last few seconds. */
 struct maintenance_stats {
     bool is_holder; /* this collector does the jobs */
@@ -70,7 +73,8 @@ struct maintenance_stats {
     int64_t late_rows;         /* sums that wait to be folded in */
     int64_t fleet_log_rows;
     int64_t rolled_until_us;
-    int64_t kept_from_us; /* INT64_MIN: nothing was ever dropped */
+    int64_t kept_from_us;        /* INT64_MIN: nothing was ever dropped */
+    int64_t oldest_partition_us; /* where it begins; INT64_MIN: there is none */
     uint64_t partitions_made;
     uint64_t partitions_dropped;
     uint64_t slices; /* of rollups */
@@ -78,6 +82,11 @@ struct maintenance_stats {
     int64_t rejected_kept; /* rows of rejected_messages */
     int64_t rejected_bytes;
     uint64_t rejected_forgotten;
+    struct {
+        char what[16];
+        int64_t bytes;
+    } sizes[MAINTENANCE_SIZES_MOST]; /* on disk, as of the last minute of the holder */
+    size_t size_count;               /* 0 = not known */
     uint64_t failures;
     char
         lacks[320]; /* a right that the role has not, or whose tables these are; "" = all is well */

@@ -269,7 +269,28 @@ static void read_status(struct maintenance *maintenance, const PGresult *result)
     stats->fleet_log_rows = number_of(result, 5);
     stats->rolled_until_us = timestamp_of(result, 6);
     stats->kept_from_us = timestamp_of(result, 7);
+    stats->oldest_partition_us = timestamp_of(result, 8);
     stats->is_known = true;
+}
+
+static void put_sizes(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_put_text(sql, "SELECT what, bytes FROM disk_bytes() ORDER BY what");
+}
+
+static void read_sizes(struct maintenance *maintenance, const PGresult *result)
+{
+    struct maintenance_stats *stats = &maintenance->stats;
+    int rows = PQntuples(result);
+
+    stats->size_count = 0;
+    for (int row = 0; row < rows && row < MAINTENANCE_SIZES_MOST; row++) {
+        snprintf(stats->sizes[row].what, sizeof(stats->sizes[row].what), "%s",
+                 PQgetvalue(result, row, 0));
+        stats->sizes[row].bytes = strtoll(PQgetvalue(result, row, 1), NULL, 10);
+        stats->size_count++;
+    }
 }
 
 const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
@@ -299,4 +320,5 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
                               maintenance_put_rejected, maintenance_read_rejected},
     [MAINTENANCE_STATUS] = {"status", 10 * MAINTENANCE_SECOND_MS, true, false, put_status,
                             read_status},
+    [MAINTENANCE_SIZES] = {"sizes", MAINTENANCE_MINUTE_MS, false, true, put_sizes, read_sizes},
 };

@@ -207,11 +207,11 @@ static void put_faults(const struct store *store, struct buffer *reasons)
         buffer_printf(reasons, "the database: %s\n", postgres->maintenance.stats.lacks);
 }
 
-static void put_metrics(const struct store *store, struct buffer *out)
+static void put_metrics(const struct store *store, const struct prometheus *to)
 {
     const struct postgres *postgres = (const struct postgres *)store;
 
-    postgres_put_metrics(&postgres->writer, &postgres->maintenance.stats, out);
+    postgres_put_metrics(&postgres->writer, &postgres->maintenance.stats, to);
 }
 
 static const char *const schemes[] = {"postgresql", "postgres", NULL};

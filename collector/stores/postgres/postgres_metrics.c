@@ -2,7 +2,7 @@
 
 #include "shared/net/prometheus.h"
 
-static void put_store(const struct pg_store *store, struct buffer *out)
+static void put_store(const struct pg_store *store, const struct prometheus *to)
 {
     const struct prometheus_sample samples[] = {
         {"highwater_store_copies_total", "counter", "COPYs of readings tried.",
@@ -11,17 +11,35 @@ static void put_store(const struct pg_store *store, struct buffer *out)
          (double)store->retries},
         {"highwater_store_on_hold", "gauge", "1 while the store needs an operator.",
          store->base.is_held},
-        {"highwater_turn", "gauge", "How often a process of this id has begun to store.",
+        {"highwater_turns_total", "counter",
+         "How often a process of this id has begun to store, over all restarts.",
          (double)store->base.turn},
         {"highwater_database_connects_total", "counter", "Times the database was connected.",
          (double)store->link.connects},
         {"highwater_database_up", "gauge", "1 while batches can be stored.", store->base.is_ready},
     };
 
-    PROMETHEUS_WRITE(out, samples);
+    PROMETHEUS_WRITE(to, samples);
 }
 
-static void put_maintenance(const struct maintenance_stats *stats, struct buffer *out)
+static void put_moment(const struct prometheus *to, const char *name, const char *type,
+                       const char *help, int64_t us)
+{
+    if (us != INT64_MIN)
+        prometheus_number(to, name, type, help, (double)us / 1e6);
+}
+
+static void put_sizes(const struct maintenance_stats *stats, const struct prometheus *to)
+{
+    prometheus_head(to, "highwater_disk_bytes", "gauge",
+                    "What readings, their keys, rollups, rejected messages and all else take on "
+                    "the database's disk; of who looks after storage, each minute.");
+    for (size_t i = 0; i < stats->size_count; i++)
+        prometheus_labelled(to, "highwater_disk_bytes", "what", stats->sizes[i].what,
+                            (double)stats->sizes[i].bytes);
+}
+
+static void put_maintenance(const struct maintenance_stats *stats, const struct prometheus *to)
 {
     const struct prometheus_sample known[] = {
         {"highwater_partitions", "gauge", "Partitions of readings.", (double)stats->partitions},
@@ -30,14 +48,12 @@ static void put_maintenance(const struct maintenance_stats *stats, struct buffer
          (double)stats->default_rows},
         {"highwater_partition_requests_open", "gauge", "Days that wait for their partition.",
          (double)stats->requests_open},
-        {"highwater_partition_requests_answered", "gauge", "Days that stay without a partition.",
+        {"highwater_partition_requests_refused", "gauge", "Days that stay without a partition.",
          (double)stats->requests_answered},
         {"highwater_rollup_late_rows", "gauge", "Sums of late readings to be folded in.",
          (double)stats->late_rows},
         {"highwater_rollup_fleet_log_rows", "gauge", "Sums of transactions to be folded in.",
          (double)stats->fleet_log_rows},
-        {"highwater_rollup_timestamp_seconds", "gauge",
-         "Up to when readings are rolled up, since 1970.", (double)stats->rolled_until_us / 1e6},
     };
     const struct prometheus_sample own[] = {
         {"highwater_maintenance_holder", "gauge", "1 while this collector looks after storage.",
@@ -62,16 +78,24 @@ static void put_maintenance(const struct maintenance_stats *stats, struct buffer
          (double)stats->rejected_bytes},
     };
 
-    PROMETHEUS_WRITE(out, own);
+    PROMETHEUS_WRITE(to, own);
     if (stats->knows_rejected && stats->is_holder)
-        PROMETHEUS_WRITE(out, rejected);
-    if (stats->is_known)
-        PROMETHEUS_WRITE(out, known);
+        PROMETHEUS_WRITE(to, rejected);
+    if (stats->size_count > 0 && stats->is_holder)
+        put_sizes(stats, to);
+    if (!stats->is_known)
+        return;
+    PROMETHEUS_WRITE(to, known);
+    put_moment(to, "highwater_rollup_timestamp_seconds", "gauge",
+               "Up to when readings are rolled up, since 1970.", stats->rolled_until_us);
+    put_moment(to, "highwater_oldest_partition_timestamp_seconds", "gauge",
+               "Where the oldest partition of readings begins, since 1970.",
+               stats->oldest_partition_us);
 }
 
 void postgres_put_metrics(const struct pg_store *store, const struct maintenance_stats *stats,
-                          struct buffer *out)
+                          const struct prometheus *to)
 {
-    put_store(store, out);
-    put_maintenance(stats, out);
+    put_store(store, to);
+    put_maintenance(stats, to);
 }

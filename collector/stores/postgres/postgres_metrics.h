@@ -6,6 +6,6 @@
 #include "collector/stores/postgres/pg_store.h"
 
 void postgres_put_metrics(const struct pg_store *store, const struct maintenance_stats *stats,
-                          struct buffer *out);
+                          const struct prometheus *to);
 
 #endif
