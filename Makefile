@@ -107,7 +107,7 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs deps run run-engines run-clean page test test-unit test-system test-faults test-brokers engines \
+.PHONY: all programs deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-page format asan fuzz bench bench-quick install dist clean help FORCE
@@ -252,14 +252,15 @@ $(PLAYED): build/engines/%: tests/engines/%.c $(OUT)/flags | deps-test
 # --- What is needed on the machine -------------------------------------------------------------
 
 deps: ## install what this machine lacks (Debian packages), of everything below
-	@deploy/deps build run test lint page browser
+	@deploy/deps build run production test lint page browser
 
 deps-%: FORCE
 	@deploy/deps $*
 
 # What comes with what.
 deps-run deps-lint: | deps-build
-deps-test: | deps-run
+deps-production: | deps-run
+deps-test: | deps-run deps-production
 deps-browser: | deps-test deps-page
 deps-screenshots: | deps-browser
 deps-bench deps-engines: | deps-test
@@ -271,6 +272,9 @@ run: all deps-run ## start everything on this machine, with 15 simulated devices
 
 run-engines: all build/engines/kafka/.complete deps-run ## the whole chain: HAProxy, two brokers, Kafka, a group of collectors, two httpapi; needs Java
 	@$(PYTHON) deploy/local/engines.py
+
+run-production: all deps-run deps-production ## the same as in production: TLS, passwords, rights, nginx; ports HTTPS_PORT, MQTTS_PORT and so on
+	@$(PYTHON) deploy/local/production.py
 
 run-clean: ## forget what `make run` keeps between runs
 	@$(PYTHON) deploy/local/run.py --clean

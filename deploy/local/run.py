@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPResponse
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -53,6 +54,13 @@ def port_setting(variable: str, default: int) -> int:
     return int(text)
 
 
+def free_port_setting(variable: str, default: int) -> int:
+    """The same; ServerError when somebody listens on it."""
+    port = port_setting(variable, default)
+    require_free(port, variable)
+    return port
+
+
 def lock(home: Path) -> TextIO:
     """Held until this process ends. ServerError when another one of this clone holds it."""
     home.mkdir(parents=True, exist_ok=True)
@@ -73,7 +81,7 @@ def clean(home: Path) -> None:
     if not home.exists():
         return
     held = lock(home)
-    for name in ("postgres", "broker", "engines", "log"):
+    for name in ("postgres", "broker", "engines", "production", "log"):
         if (home / name).exists():
             shutil.rmtree(home / name)
     (home / "lock").unlink()
@@ -101,28 +109,29 @@ class Stopped(Exception):
 class Run:
     """What is running, and in which order it is to stop."""
 
+    # Who sends before who stores before what is stored in.
+    STOP_ORDER = ("devicesim", "collector", "httpapi")
+
     def __init__(self, home: Path, interrupts: Interrupts) -> None:
         self.home = home
         self.interrupts = interrupts
-        self.http_port = port_setting("HTTP_PORT", 5000)
-        self.metrics_port = port_setting("METRICS_PORT", 5001)
+        self.http_port = free_port_setting("HTTP_PORT", 5000)
+        self.metrics_port = free_port_setting("METRICS_PORT", 5001)
         self.postgres: PrivatePostgres | None = None
         self.broker: PrivateBroker | None = None
         self.programs: list[Program] = []
+        self._choose_servers()
+
+    def _choose_servers(self) -> None:
         self.database_url = os.environ.get("DATABASE_URL") or ""
         self.mqtt_url = os.environ.get("MQTT_URL") or ""
-
-        require_free(self.http_port, "HTTP_PORT")
-        require_free(self.metrics_port, "METRICS_PORT")
         if not self.database_url:
-            port = port_setting("PGPORT_PRIVATE", 15432)
-            require_free(port, "PGPORT_PRIVATE")
-            self.postgres = PrivatePostgres(home / "postgres", port, log=home / "log" / "postgres.log")
+            port = free_port_setting("PGPORT_PRIVATE", 15432)
+            self.postgres = PrivatePostgres(self.home / "postgres", port, log=self.home / "log" / "postgres.log")
             self.database_url = self.postgres.url()
         if not self.mqtt_url:
-            port = port_setting("MQTT_PORT", 18830)
-            require_free(port, "MQTT_PORT")
-            self.broker = PrivateBroker(home / "broker", port, log=home / "log" / "broker.log")
+            port = free_port_setting("MQTT_PORT", 18830)
+            self.broker = PrivateBroker(self.home / "broker", port, log=self.home / "log" / "broker.log")
             self.mqtt_url = self.broker.url()
 
     def start(self) -> None:
@@ -134,28 +143,37 @@ class Run:
             say(f"broker: {LOOPBACK}:{self.broker.port}, data in {self.broker.home}")
             self.broker.start()
         self._stop_if_asked()
-        self._start_program("collector")
-        self._start_program("httpapi")
-        self._start_program("devicesim", "--num-devices", str(DEVICES))
+        self._start_programs()
         say("waiting for the first readings on /dashboard")
         self._wait(self._dashboard_has_data, READY_SECONDS)
 
-    def _start_program(self, name: str, *args: str) -> None:
-        settings = {
+    def _start_programs(self) -> None:
+        self._start_program("collector")
+        self._start_program("httpapi")
+        self._start_program("devicesim", "--num-devices", str(DEVICES))
+
+    def _settings(self, _program: str) -> dict[str, str]:
+        return {
             "DATABASE_URL": self.database_url,
             "MQTT_URL": self.mqtt_url,
             "HTTP_LISTEN": f"{LOOPBACK}:{self.http_port}",
             "METRICS_LISTEN": f"{LOOPBACK}:{self.metrics_port}",
         }
+
+    def _start_program(self, name: str, *args: str) -> None:
         log = self.home / "log" / f"{name}.log"
         say(f"{name}: log in {log}")
-        program = Program(name, [CLONE / "build" / name, *args], log, env={**DEFAULTS, **os.environ, **settings})
+        env = {**DEFAULTS, **os.environ, **self._settings(name)}
+        program = Program(name, [CLONE / "build" / name, *args], log, env=env)
         program.start()
         self.programs.append(program)
 
+    def _ask(self, path: str) -> HTTPResponse:
+        return urllib.request.urlopen(f"http://{LOOPBACK}:{self.http_port}{path}", timeout=2)
+
     def _dashboard_has_data(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.http_port}/dashboard", timeout=2) as answer:
+            with self._ask("/dashboard") as answer:
                 return any(json.load(answer).values())
         except (OSError, urllib.error.URLError, ValueError, AttributeError):
             return False
@@ -175,9 +193,8 @@ class Run:
             time.sleep(0.1)
 
     def _all(self) -> list[Program]:
-        """In the order in which they stop: who sends before who stores before what is stored in."""
-        order = ["devicesim", "collector", "httpapi"]
-        mine = sorted(self.programs, key=lambda program: order.index(program.name))
+        """In the order in which they stop."""
+        mine = sorted(self.programs, key=lambda program: self.STOP_ORDER.index(program.name))
         servers = [s.program for s in (self.broker, self.postgres) if s is not None and s.program is not None]
         return mine + servers
 
@@ -237,7 +254,8 @@ class Run:
         )
 
 
-def main() -> int:
+def main(kind: type[Run] = Run, folder: str = "") -> int:
+    """`folder` of the place where the state of all runs is kept is this kind's."""
     os.umask(0o022)  # the servers' own users must get through to their directories
     home = state_home()
     try:
@@ -246,7 +264,7 @@ def main() -> int:
             return 0
         interrupts = Interrupts()
         _held = lock(home)
-        run = Run(home, interrupts)
+        run = kind(home / folder, interrupts)
     except (ServerError, OSError) as error:
         say(f"run: {error}")
         return 1

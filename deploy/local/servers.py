@@ -309,11 +309,14 @@ def _step_down(user: str | None) -> dict[str, object]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _run(argv: Sequence[str | Path], user: str | None = None) -> subprocess.CompletedProcess[str]:
-    """A short command, to its end; out of reach of a Ctrl-C, which is for the caller."""
+def _run(
+    argv: Sequence[str | Path], user: str | None = None, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A short command, to its end, with `variables` besides ours; out of reach of a Ctrl-C, which is for the caller."""
     return subprocess.run(
         argv,
         cwd="/",
+        env={**os.environ, **(variables or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -356,6 +359,7 @@ class PrivatePostgres:
     """
 
     USER = "postgres"
+    AUTHENTICATION: Sequence[str | Path] = ("-A", "trust")  # as initdb is told
     STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
     def __init__(
@@ -393,6 +397,9 @@ class PrivatePostgres:
         self.program = Program("postgres", argv, self.log, user=self.USER, death_signal=signal.SIGQUIT)
         self.program.start()
         self.wait_until_ready(timeout)
+        self._make_roles()
+
+    def _make_roles(self) -> None:
         if self.sql("SELECT 1 FROM pg_roles WHERE rolname = 'highwater'") == "":
             self.sql("CREATE ROLE highwater LOGIN")
         if self.sql("SELECT 1 FROM pg_database WHERE datname = 'highwater'") == "":
@@ -402,8 +409,8 @@ class PrivatePostgres:
         """In a place of its own first, so that an interrupted one leaves nothing half made."""
         new = self.home / "data.new"
         shutil.rmtree(new, ignore_errors=True)
-        argv = [self.bin / "initdb", "-D", new, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-        argv += ["--locale=C.UTF-8", "--no-instructions"]
+        argv = [self.bin / "initdb", "-D", new, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        argv += self.AUTHENTICATION
         done = _run(argv, self.USER)
         if done.returncode != 0:
             raise ServerError(f"initdb failed:\n{done.stdout}{done.stderr}")
