@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from oracle import Database, compare, now_us, reading
-from servers import CLONE, LOOPBACK, until
+from servers import CLONE, LOOPBACK, PrivatePostgres, until
 from storage import DAY_US, differences, live
 
 
@@ -55,33 +57,70 @@ def test_a_dump_made_while_readings_come_is_one_moment_and_a_collector_goes_on_w
         postgres.drop_database(name)
 
 
-def documented(heading: str) -> str:
-    """The commands under a heading of docs/OPERATIONS.md."""
-    section = (CLONE / "docs" / "OPERATIONS.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-    return "\n".join(re.findall(r"^    (.*)$", section, re.MULTILINE))
+def section(heading: str) -> str:
+    return (CLONE / "docs" / "OPERATIONS.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
 
 
-def test_the_documented_commands_restore_a_database_that_a_collector_takes(stack, postgres):
-    """As PostgreSQL 15 wants it: only who owns a database may make tables in its schema public."""
-    collector = live(stack)
+def documented(heading: str) -> list[str]:
+    """The lines of commands under a heading of docs/OPERATIONS.md."""
+    return re.findall(r"^    (.*)$", section(heading), re.MULTILINE)
+
+
+@pytest.fixture
+def operator(area, logs):
+    """A server that asks for passwords, a role that owns nothing but its database, and a shell of somebody who may become
+    `postgres` by sudo and is nobody special otherwise."""
+    server = PrivatePostgres(Path(tempfile.mkdtemp(dir=area, prefix="postgres-")), log=logs / "scram.log")
+    server.start()
+    hba = server.data / "pg_hba.conf"
+    hba.write_text(f"host all postgres {LOOPBACK}/32 trust\nhost all all {LOOPBACK}/32 scram-sha-256\n")
+    server.sql("ALTER ROLE highwater PASSWORD 'of the collector'")
+    server.sql("SELECT pg_reload_conf()")
+    home = Path(tempfile.mkdtemp(dir=area, prefix="operator-"))
+    (home / "sudo").write_text('#!/bin/sh\n[ "$1 $2" = "-u postgres" ] || exit 1\nshift 2\nPGUSER=postgres exec "$@"\n')
+    (home / "sudo").chmod(0o755)
+    passwords = home / "pgpass"
+    passwords.write_text("*:*:*:highwater:of the collector\n*:*:*:highwater_reader:of who reads\n")
+    passwords.chmod(0o600)
+    where = {"PGHOST": LOOPBACK, "PGPORT": str(server.port), "PGPASSFILE": str(passwords), "DATABASE_URL": server.url()}
+    where["PATH"] = f"{home}:{server.bin}:{os.environ['PATH']}"
+
+    def run(*commands: str, **more: str) -> str:
+        done = subprocess.run(
+            ["sh", "-ec", "\n".join(commands)], cwd=home, env={**os.environ, **where, **more}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr, done.stderr
+        return done.stdout
+
+    yield server, run, where
+    server.stop("immediate")
+
+
+def test_the_documented_commands_restore_a_database_that_a_collector_takes(stack, operator):
+    """On a server that asks for passwords, by an operator whose own role is no superuser. As PostgreSQL 15 wants it: only who
+    owns a database may make tables in its schema public."""
+    server, run, where = operator
+    settings = {"database_url": where["DATABASE_URL"], "env": {"PGPASSFILE": where["PGPASSFILE"]}}
+    collector = live(stack, **settings)
     stack.publish(reading("d", temperature=1.0))
-    until(lambda: stack.database.count() == 1, 20)
+    until(lambda: server.sql("SELECT count(*) FROM readings", "highwater") == "1", 20)
+    server.sql(";".join(documented("Roles")), "highwater")
+    server.sql("ALTER ROLE highwater_reader PASSWORD 'of who reads'")
     assert collector.terminate() == 0
-    where = {"PGHOST": LOOPBACK, "PGPORT": str(postgres.port), "PGUSER": "postgres", "DATABASE_URL": stack.database.url}
-    path = f"{postgres.bin}:{os.environ['PATH']}"
-    postgres.drop_database("highwater")
-    try:
-        subprocess.run(
-            ["sh", "-ec", documented("Backup and restore")], cwd=stack.logs, check=True, env={**os.environ, **where, "PATH": path}
-        )
-        url = postgres.url("highwater")
-        restored = Database(url, postgres.url("highwater", "postgres"), "highwater")
-        assert restored.count() == 1
-        collector = live(stack, database_url=url, features="temperature,humidity")  # a column, and partitions
-        stack.publish(reading("e", now_us() - 41 * DAY_US, temperature=6.0))
-        until(lambda: restored.count() == 2 and restored.count("readings_default") == 0, 30)
-        assert collector.terminate() == 0
-    finally:
-        stack.close()
-        postgres.drop_database("highwater")
-        postgres.create_database("highwater")
+
+    dump, *restore = documented("Backup and restore")
+    aside = re.search(r"`(sudo -u postgres psql -c '[^`]*RENAME[^`]*)`", section("Backup and restore"))[1]
+    assert dump.startswith("pg_dump") and restore[0].startswith("sudo -u postgres createdb")
+    reader = server.url(user="highwater_reader")
+    run(dump, DATABASE_URL=reader)
+    run(dump)
+    run(aside, *restore)
+
+    assert run(f'psql -XqAt "{reader}" -c "SELECT count(*) FROM device_readings"') == "1\n", "grants have come back"
+    restored = Database(server.url(user="postgres"), server.url(user="postgres"), "highwater")
+    assert not differences(restored)
+    collector = live(stack, features="temperature,humidity", **settings)  # a column, and partitions
+    stack.publish(reading("e", now_us() - 41 * DAY_US, temperature=6.0))
+    until(lambda: restored.count() == 2 and restored.count("readings_default") == 0, 30)
+    assert run(f'psql -XqAt "{reader}" -c "SELECT count(*) FROM device_readings"') == "2\n", "those of what is new, too"
+    assert collector.terminate() == 0
