@@ -107,10 +107,10 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
+.PHONY: all programs config deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
-        lint-cppcheck lint-tidy lint-bare lint-scripts lint-page format asan fuzz bench bench-quick install dist clean help FORCE
+        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page format asan fuzz bench bench-quick install dist clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs ## build collector, devicesim, httpapi (default)
@@ -168,6 +168,20 @@ $(OUT)/sparkplug.pb-c.c: $(OUT)/sparkplug.pb-c.h ;
 $(OUT)/obj/sparkplug.pb-c.o: $(OUT)/sparkplug.pb-c.h
 $(OUT)/obj/shared/model/sparkplug_payload.o: $(OUT)/sparkplug.pb-c.h
 
+# And the settings of all programs inside each: a file of settings is for all of them. What reads the
+# tables runs while it is built, without a sanitizer's or a fuzzer's library where there is one.
+KNOWN := $(PROGRAMS:%=$(OUT)/known/%)
+
+$(KNOWN): $(OUT)/known/%: $(OUT)/obj/shared/options_known/main.o $(OUT)/obj/%/settings_table.o \
+                          $(OUT)/obj/shared/base/options_common.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $($(FLAVOUR)_CFLAGS) $(CFLAGS) $(filter-out -fsanitize=fuzzer%,$($(FLAVOUR)_LDFLAGS)) $(LDFLAGS) -o $@ $^
+
+$(OUT)/options_known.c: $(KNOWN)
+	$(call note,GEN,$@)
+	$(Q){ echo '#include "shared/base/options_known.h"'; echo 'const struct known_option options_known[] = {'; \
+	for p in $^; do $$p $${p##*/} || exit 1; done; echo '{0, {0}}};'; } > $@
+
 # So does the contract inside httpapi.
 $(OUT)/openapi_json.c: httpapi/openapi.json $(OUT)/flags
 	$(call note,GEN,$@)
@@ -195,10 +209,14 @@ page: $(NODE_MODULES) ## build the page into dashboard/built, which is committed
 	$(call note,PAGE,dashboard/built)
 	$(Q)cd dashboard && npm run --silent build
 
+# The same tables, for people. It is made of whatever program's, for each knows all.
+config: $(BIN)/collector ## write deploy/highwater.conf, which has every setting and is committed
+	$(Q)$< --generate config > deploy/highwater.conf
+
 # Tests link a folder's archive, which has everything but main(). It is made afresh, so that an
 # object whose source is gone goes too.
 collector_EXTRA := $(OUT)/obj/schema_sql.o
-shared_EXTRA    := $(OUT)/obj/sparkplug.pb-c.o
+shared_EXTRA    := $(OUT)/obj/sparkplug.pb-c.o $(OUT)/obj/options_known.o
 httpapi_EXTRA   := $(OUT)/obj/openapi_json.o $(OUT)/obj/page_files.o
 .SECONDEXPANSION:
 $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXTRA) $$(filter-out %.c %.h,$$(wildcard $$(call rooms,$$*)))
@@ -406,7 +424,7 @@ bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute,
 
 # --- Look ---------------------------------------------------------------------------------------
 
-lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-page ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, types of the page
+lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, types of the page
 
 # The layout and the checks of one version, which Debian 12 and 13 both have: the default of each lays
 # out some lines in its own way.
@@ -446,6 +464,13 @@ lint-scripts: deps-lint
 	$(call note,LINT,scripts)
 	$(Q)sh -n deploy/deps && sh -n tests/model/run.sh && bash -n .ci/run && bash -n tests/fresh && bash -n tests/machine.sh
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
+
+# What the programs make of their tables for man and for bash.
+lint-generated: programs deps-lint
+	$(call note,LINT,generated)
+	$(Q)for p in $(PROGRAMS); do \
+	  $(BIN)/$$p --generate man > build/$$p.1 && mandoc -Tlint build/$$p.1 && \
+	  $(BIN)/$$p --generate bash-completion > build/$$p.bash && shellcheck -s bash build/$$p.bash || exit 1; done
 
 lint-page: $(NODE_MODULES)
 	$(call note,LINT,page)

@@ -16,13 +16,14 @@ static const struct program program = {
     .summary =
         "Subscribes to device readings, stores each exactly once in PostgreSQL, and publishes "
         "which\ndevices had the highest values.",
-    .epilogue =
-        "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it ends "
-        "with status 0.\nA second signal ends it at once; the broker keeps what was not "
-        "acknowledged.\nSIGHUP reads certificates again, and Redis's password.\n"
-        "Exit status: 0 when all is done; 1 when it is not: --migrate or --rejected failed, the "
-        "end "
-        "came before\neverything was committed; 2 for a wrong setting."};
+    .brief = "stores what devices publish over MQTT, exactly once",
+    .signals = "SIGTERM and SIGINT drain: what was read is committed and acknowledged, then it "
+               "ends with status 0. A second signal ends it at once; the broker keeps what was "
+               "not acknowledged. SIGHUP reads certificates again, and Redis's password.",
+    .exit_status = {"when all is done",
+                    "when it is not: --migrate or --rejected failed, the end came before "
+                    "everything was committed",
+                    "for a wrong setting"}};
 
 /* Whether what boards are made of is there for as long as they want it; `legal` says what is. */
 static bool is_kept_long_enough(const struct settings *s, char *legal, size_t legal_bytes)

@@ -323,7 +323,7 @@ size_t malformed_pick(malformed_set set, uint64_t draw)
 void malformed_list(struct buffer *out)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
-        buffer_printf(out, "%s%s", i ? "," : "", rows[i].class.name);
+        buffer_printf(out, "%s%s", i ? ", " : "", rows[i].class.name);
 }
 
 void malformed_write(struct buffer *out, size_t class, const char *device_id,

@@ -28,6 +28,13 @@ static struct program program = {
     .name = "devicesim",
     .summary = "Simulates a fleet of devices that publish readings over MQTT, replays real ones, "
                "and keeps the\nrecord to hold a store to.",
+    .brief = "simulates devices that publish readings over MQTT",
+    .signals =
+        "SIGTERM and SIGINT end the run: what is outstanding is waited for (--drain-timeout); a "
+        "second one ends it at once. SIGHUP reads certificates again.",
+    .exit_status = {"when everything was acknowledged, or verified",
+                    "when not, or when no connection came up at all",
+                    "for a wrong setting, or when nothing can be compared"},
 };
 
 int settings_reject(const char *name, const char *value, const char *legal)
@@ -281,11 +288,7 @@ static int parse_options(int argc, char **argv)
 
     buffer_put_text(&epilogue, "Malformed messages: ");
     malformed_list(&epilogue);
-    buffer_put_text(
-        &epilogue, ".\nSIGHUP reads certificates anew.\nExit status: 0 when everything was "
-                   "acknowledged, or verified; 1 when not, or "
-                   "when no connection came up\nat all; 2 for a wrong setting, or when nothing can "
-                   "be compared.");
+    buffer_put_text(&epilogue, ".");
     program.epilogue = buffer_text(&epilogue);
     status = options_parse(&program, settings_table, argc, argv);
     program.epilogue = NULL;

@@ -13,13 +13,13 @@ enum { FDS_BESIDES_CLIENTS = 64 };
 const struct program program = {
     .name = "httpapi",
     .summary = "Serves the boards, histograms and history of all readings over HTTP.",
-    .epilogue =
-        "Boards come from the collectors over MQTT, or from the database while no collector is "
-        "live.\nSIGTERM: finishes running answers, ends streams, exits with 0. SIGHUP reads "
-        "certificates anew.\n"
-        "Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot listen, or after a second "
-        "signal; "
-        "2 for a\nwrong setting.",
+    .brief = "serves what Highwater has stored, over HTTP",
+    .epilogue = "Boards come from the collectors over MQTT, or from the database while no "
+                "collector is live.",
+    .signals = "SIGTERM and SIGINT: finishes running answers, ends streams, exits with 0; a second "
+               "one ends it at once. SIGHUP reads certificates again.",
+    .exit_status = {"after SIGTERM or SIGINT", "when it cannot listen, or after a second signal",
+                    "for a wrong setting"},
 };
 
 /* Every connection is a descriptor: as many as the system lets us have, and the cap lowered to

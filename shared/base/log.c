@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,13 +41,18 @@ const char *log_mark(enum log_level level)
 
 void log_init(const char *program)
 {
-    const char *wanted = getenv("LOG_LEVEL");
-
     program_name = program;
-    for (int i = LOG_LEVEL_DEBUG; wanted && i <= LOG_LEVEL_ERROR; i++) {
-        if (strcmp(wanted, level_names[i]) == 0)
+}
+
+bool log_set_level(const char *name)
+{
+    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
+        if (strcasecmp(name, level_names[i]) == 0) {
             least = (enum log_level)i;
+            return true;
+        }
     }
+    return false;
 }
 
 size_t log_visible(char *out, size_t out_bytes, const char *text, size_t bytes)

@@ -11,13 +11,17 @@
 #ifndef HIGHWATER_LOG_H
 #define HIGHWATER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
-/* Call first: the program's name for each line. LOG_LEVEL in the environment (debug, info,
- * warning, error) sets the least that is written, default info. */
+/* Call first: the program's name for each line. */
 void log_init(const char *program);
+
+/* The least that is written: debug, info (which it is at first), warning or error, in any case; false for
+ * another word. */
+bool log_set_level(const char *name);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

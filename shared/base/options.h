@@ -1,4 +1,5 @@
-/* options.h: settings from flags and environment, and the help made from the same table.
+/* options.h: settings from flags, environment and a file, and all that is made of the same table: the help,
+ * the manual, a file with every setting, completion for a shell.
  *
  * Shape    a table of struct option, ended by {0}. A flag --num-top-devices is the variable
  *          NUM_TOP_DEVICES; the flag wins; an empty variable counts as not set. Underscores in a
@@ -37,10 +38,16 @@ struct option {
     bool flag_only;         /* no environment variable: an action rather than a setting */
 };
 
+enum { PROGRAM_STATUSES = 3 };
+
+/* Texts are laid out where they are shown; each but the first may be NULL. The manual needs them all. */
 struct program {
     const char *name;
-    const char *summary;  /* one sentence */
-    const char *epilogue; /* further help, or NULL */
+    const char *summary;                       /* one sentence */
+    const char *brief;                         /* what it does, in less than 70 bytes */
+    const char *epilogue;                      /* further help, or NULL */
+    const char *signals;                       /* what they do */
+    const char *exit_status[PROGRAM_STATUSES]; /* what 0, 1 and 2 mean: "when all is done" */
 };
 
 /* Fills the targets. Returns -1 to go on, or the exit status with which to end now: 0 after
