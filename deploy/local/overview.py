@@ -67,7 +67,7 @@ def what_is_not(running: Running) -> list[tuple[str, str]]:
     lacking = optional(running.collector)
     mine = [what for what, given in (("broker", running.mqtt_port), ("database", running.database_url)) if given is not None]
     if mine:
-        lacking.append(("TLS, passwords", f"{' and '.join(mine)} answer this machine alone, without a password; docs/INSTALL.md has both"))
+        lacking.append(("TLS, passwords", f"{' and '.join(mine)} answer this machine alone, without a password; `make run-production` has both, docs/INSTALL.md for good"))
     lacking.append(("more machines", "`make run-engines`: two brokers, HAProxy, Kafka, a group of collectors; needs Java"))
     return lacking
 

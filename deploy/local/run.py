@@ -240,7 +240,7 @@ class Run:
     def _patience(self) -> float:
         return HURRIED_STOP_SECONDS if self.interrupts.count >= 2 else STOP_SECONDS
 
-    def overview(self) -> str:
+    def where_to_look(self) -> str:
         return overview(
             Running(
                 http_port=self.http_port,
@@ -271,7 +271,7 @@ def main(kind: type[Run] = Run, folder: str = "") -> int:
     failed = False
     try:
         run.start()
-        print(run.overview(), flush=True)
+        print(run.where_to_look(), flush=True)
         run.watch()
     except Stopped:
         pass
