@@ -58,7 +58,7 @@ PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engin
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
                $(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
+PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
@@ -499,6 +499,8 @@ install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector 
 	@ln -sf ../share/highwater/cassandra/highwater_cassandra.py "$(DESTDIR)$(PREFIX)/bin/highwater-cassandra"
 	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/haproxy"
 	@install -m 644 deploy/haproxy/* "$(DESTDIR)$(PREFIX)/share/highwater/haproxy"
+	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/monitoring"
+	@install -m 644 deploy/monitoring/*.yml "$(DESTDIR)$(PREFIX)/share/highwater/monitoring"
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz
