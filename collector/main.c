@@ -12,6 +12,7 @@
 #include "shared/base/log.h"
 #include "shared/base/secret.h"
 #include "shared/base/timestamp.h"
+#include "shared/net/healthcheck.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -141,6 +142,12 @@ static void start_migrating(struct collector *c)
     }
 }
 
+static int run_healthcheck(const struct settings *s)
+{
+    return healthcheck_run(
+        &(struct healthcheck){.setting = "METRICS_LISTEN", .listen = s->metrics_listen});
+}
+
 static int run_try_mapping(const struct settings *s)
 {
     const struct mapping_try_config config = {
@@ -183,6 +190,8 @@ int main(int argc, char **argv)
     if (!c->settings.core_dumps)
         secret_protect_process();
     log_init("collector");
+    if (c->settings.healthcheck)
+        return run_healthcheck(&c->settings);
     if (c->settings.try_mapping)
         return run_try_mapping(&c->settings);
     if (c->settings.suggest_mapping)

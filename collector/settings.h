@@ -69,6 +69,7 @@ struct settings {
     bool is_v311;
     bool lowest;
     bool migrate_only;
+    bool healthcheck;
     bool core_dumps;
     int64_t give_up_after_us;
     bool rejected;

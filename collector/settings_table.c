@@ -2,6 +2,7 @@
 
 #include "shared/model/board.h"
 #include "shared/model/mqtt_version.h"
+#include "shared/net/healthcheck.h"
 
 struct settings settings_given;
 
@@ -329,6 +330,11 @@ const struct option settings_table[] = {
      .value_name = "TIME",
      .help = "--migrate and --rejected: when database or broker are away\nfor longer; a wrong "
              "password ends them at once"},
+    {.name = "healthcheck",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.healthcheck,
+     .help = HEALTHCHECK_HELP,
+     .flag_only = true},
     {.name = "migrate",
      .kind = OPTION_SWITCH,
      .target = &settings_given.migrate_only,

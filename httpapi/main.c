@@ -18,6 +18,7 @@
 #include "shared/base/log.h"
 #include "shared/base/secret.h"
 #include "shared/base/timestamp.h"
+#include "shared/net/healthcheck.h"
 #include "shared/net/http_server.h"
 #include "shared/net/mqtt_link.h"
 #include "shared/net/service_notify.h"
@@ -363,6 +364,9 @@ int main(int argc, char **argv)
     if (!settings.core_dumps)
         secret_protect_process();
     log_init(program.name);
+    if (settings.healthcheck)
+        return healthcheck_run(
+            &(struct healthcheck){.setting = "HTTP_LISTEN", .listen = settings.listen});
     service_notify_init(&app.notify);
     settings_fit_descriptors(&settings);
     api->loop = uv_default_loop();

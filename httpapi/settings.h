@@ -33,6 +33,7 @@ struct settings {
     const char *cors_origin;
     bool access_log;
     bool core_dumps;
+    bool healthcheck;
     const char *mqtt_ca;
     const char *mqtt_cert;
     const char *mqtt_key;

@@ -3,6 +3,7 @@
 #include "httpapi/pool.h"
 #include "shared/model/board.h"
 #include "shared/model/mqtt_version.h"
+#include "shared/net/healthcheck.h"
 #include "shared/net/http_listen.h"
 
 struct settings settings_given;
@@ -179,5 +180,10 @@ const struct option settings_table[] = {
      .help = "for debugging: let the kernel write core dumps, which hold\npasswords, and this user "
              "read "
              "the process's memory"},
+    {.name = "healthcheck",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.healthcheck,
+     .help = HEALTHCHECK_HELP,
+     .flag_only = true},
     {0},
 };
