@@ -11,6 +11,7 @@ VERSION := $(file < VERSION)
 PYTHON  := /usr/bin/python3
 FLAVOUR ?= release
 PREFIX  ?= /usr/local
+SYSCONFDIR ?= /etc
 
 ifeq ($(origin CC),default)
 CC := $(if $(filter fuzz,$(FLAVOUR)),clang,gcc)
@@ -110,7 +111,8 @@ endif
 .PHONY: all programs config deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
-        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page format asan fuzz bench bench-quick install dist clean help FORCE
+        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page format asan fuzz bench bench-quick \
+        install uninstall dist clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs ## build collector, devicesim, httpapi (default)
@@ -462,12 +464,14 @@ lint-bare:
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
-	$(Q)sh -n deploy/deps && sh -n tests/model/run.sh && bash -n .ci/run && bash -n tests/fresh && bash -n tests/machine.sh
+	$(Q)for s in deploy/deps deploy/install tests/model/run.sh; do sh -n $$s || exit 1; done
+	$(Q)for s in .ci/run tests/fresh tests/machine.sh; do bash -n $$s || exit 1; done
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
 # What the programs make of their tables for man and for bash.
 lint-generated: programs deps-lint
 	$(call note,LINT,generated)
+	$(Q)mandoc -Tlint docs/man/*
 	$(Q)for p in $(PROGRAMS); do \
 	  $(BIN)/$$p --generate man > build/$$p.1 && mandoc -Tlint build/$$p.1 && \
 	  $(BIN)/$$p --generate bash-completion > build/$$p.bash && shellcheck -s bash build/$$p.bash || exit 1; done
@@ -483,24 +487,27 @@ format: deps-lint ## lay out the C files with clang-format
 
 # --- Install, clean, help -----------------------------------------------------------------------
 
-# The broker's settings go to /etc/mosquitto/conf.d, beside a main file of Debian's that says where the
-# broker saves, and which takes no second word about it.
-install: programs ## into DESTDIR and PREFIX=/usr/local, as highwater-collector and so on
-	@for p in $(PROGRAMS); do \
-	  install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/highwater-$$p" || exit 1; done
-	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater"
-	@sed '/^persistence_location/d' mosquitto.conf > "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
-	@chmod 644 "$(DESTDIR)$(PREFIX)/share/highwater/mosquitto.conf"
-	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/mappings"
-	@install -m 644 deploy/mappings/*.json "$(DESTDIR)$(PREFIX)/share/highwater/mappings"
-	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/cassandra"
-	@install -m 644 deploy/cassandra/*.py deploy/cassandra/schema.cql VERSION "$(DESTDIR)$(PREFIX)/share/highwater/cassandra"
-	@chmod 755 "$(DESTDIR)$(PREFIX)/share/highwater/cassandra/highwater_cassandra.py"
-	@ln -sf ../share/highwater/cassandra/highwater_cassandra.py "$(DESTDIR)$(PREFIX)/bin/highwater-cassandra"
-	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/haproxy"
-	@install -m 644 deploy/haproxy/* "$(DESTDIR)$(PREFIX)/share/highwater/haproxy"
-	@install -d -m 755 "$(DESTDIR)$(PREFIX)/share/highwater/monitoring"
-	@install -m 644 deploy/monitoring/*.yml "$(DESTDIR)$(PREFIX)/share/highwater/monitoring"
+# What the programs say of themselves, from the tables of their settings.
+MADE  := $(OUT)/made
+PAGES := $(PROGRAMS:%=$(MADE)/highwater-%.1) $(PROGRAMS:%=$(MADE)/highwater-%)
+
+$(MADE)/highwater-%.1: $(BIN)/%
+	$(call note,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$< --generate man > $@
+
+$(PROGRAMS:%=$(MADE)/highwater-%): $(MADE)/highwater-%: $(BIN)/%
+	$(call note,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$< --generate bash-completion > $@
+
+export PREFIX SYSCONFDIR DESTDIR BIN MADE # for deploy/install
+
+install: programs $(PAGES) ## programs, units, man pages, settings: into DESTDIR and PREFIX=/usr/local, as highwater-collector and so on
+	@deploy/install put
+
+uninstall: ## what `make install` put there, but for settings that were changed
+	@deploy/install remove
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz

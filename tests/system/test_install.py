@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BUILD_DIR, CLONE
+from installed import PROGRAMS, installed, make  # noqa: F401
 from mqtt_client import mqtt_client
 from servers import LOOPBACK, PrivateBroker, Program, _make_home, free_port, patience, until
 
@@ -27,20 +28,8 @@ DEBIAN_13 = DEBIAN_12.replace("pid_file", "#pid_file")
 THIS_MACHINE = Path("/etc/mosquitto/mosquitto.conf")
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """Where everything went, as into /usr."""
-    root = tmp_path_factory.mktemp("installed with blanks")
-    is_release = BUILD_DIR == CLONE / "build"
-    command = ["make", "-o", "programs", "install", f"DESTDIR={root}", "PREFIX=/usr"]
-    command += [] if is_release else [f"FLAVOUR={BUILD_DIR.name}"]
-    done = subprocess.run(command, cwd=CLONE, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return root
-
-
-def test_programs_and_the_brokers_settings_are_installed(installed):
-    for name in ("collector", "devicesim", "httpapi"):
+def test_programs_and_the_brokers_settings_are_installed(installed):  # noqa: F811
+    for name in PROGRAMS:
         program = installed / f"usr/bin/highwater-{name}"
         assert program.stat().st_mode & 0o777 == 0o755 and program.read_bytes() == (BUILD_DIR / name).read_bytes()
     assert (installed / "usr/share/highwater/mosquitto.conf").stat().st_mode & 0o777 == 0o644
@@ -49,8 +38,54 @@ def test_programs_and_the_brokers_settings_are_installed(installed):
         assert there.stat().st_mode & 0o777 == 0o644 and there.read_bytes() == file.read_bytes()
 
 
+def files(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+
+
+def test_each_program_has_its_manual_and_completion(installed):  # noqa: F811
+    share = installed / "usr/share"
+    for name in PROGRAMS:
+        page = (share / f"man/man1/highwater-{name}.1").read_text()
+        assert f'HIGHWATER\\-{name.upper()}' in page or f"HIGHWATER-{name.upper()}" in page, page[:200]
+        script = f'source "{share}/bash-completion/completions/highwater-{name}"; complete -p highwater-{name}'
+        assert subprocess.run(["bash", "-ec", script], capture_output=True).returncode == 0
+    assert {"man5/highwater.conf.5", "man7/highwater.7"} <= files(share / "man")
+
+
+def test_units_name_what_is_installed(tmp_path):
+    make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/high", "SYSCONFDIR=/opt/etc")
+    units = tmp_path / "opt/high/lib/systemd/system"
+    assert {path.name for path in units.iterdir()} == {f"highwater-{name}.service" for name in ("collector", "collector@", "httpapi")}
+    for unit in units.iterdir():
+        text = unit.read_text()
+        assert "/usr/bin/highwater" not in text and " /etc/highwater" not in text
+        [program, _, conf] = re.search(r"^ExecStart=(.*)", text, re.MULTILINE).group(1).split()
+        assert (tmp_path / program[1:]).exists() and (tmp_path / conf[1:]).exists()
+        [folder] = re.findall(r"^LoadCredential=highwater:(.*)", text, re.MULTILINE)
+        assert (tmp_path / folder[1:]).stat().st_mode & 0o777 == 0o700
+
+
+def test_uninstall_takes_out_what_install_put_there_and_nothing_else(tmp_path):
+    where = (f"DESTDIR={tmp_path}", "PREFIX=/usr")
+    make("install", *where)
+    assert (tmp_path / "etc/highwater/highwater.conf").stat().st_mode & 0o777 == 0o640
+    make("uninstall", *where)
+    assert files(tmp_path) == set() and not list(tmp_path.glob("etc/*")) and not list(tmp_path.glob("usr/share/highwater"))
+
+    make("install", *where)
+    conf = tmp_path / "etc/highwater/highwater.conf"
+    conf.write_text("RETENTION = 90d\n")
+    others = {"etc/highwater/collector/database-password", "usr/share/highwater/mappings/mine.json", "usr/bin/mine"}
+    for name in others:
+        (tmp_path / name).write_text("x")
+    make("install", *where)
+    assert conf.read_text() == "RETENTION = 90d\n"
+    make("uninstall", *where)
+    assert files(tmp_path) == others | {"etc/highwater/highwater.conf"} and conf.read_text() == "RETENTION = 90d\n"
+
+
 @pytest.mark.parametrize("main", ["Debian 12", "Debian 13", "this machine"])
-def test_the_brokers_settings_load_beside_debians_own(area, logs, installed, main):
+def test_the_brokers_settings_load_beside_debians_own(area, logs, installed, main):  # noqa: F811
     """As a file in conf.d. The main file is Debian's, word for word but for its folders."""
     text = {"Debian 12": DEBIAN_12, "Debian 13": DEBIAN_13}.get(main) or THIS_MACHINE.read_text()
     home = Path(tempfile.mkdtemp(dir=area, prefix="debian-"))

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from conftest import BUILD_DIR, CLONE
+from installed import installed  # noqa: F401
 from kafka import new_topic
 from oracle import now_us, reading
 from servers import LOOPBACK, PrivateBroker, until
@@ -25,6 +26,18 @@ def analyze(*args) -> str:
     done = subprocess.run(["systemd-analyze", *map(str, args)], capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
     return done.stdout
+
+
+def test_systemd_understands_each_line_of_the_units(installed):  # noqa: F811
+    """In a root of its own, with the few units around them that are systemd's."""
+    folder = installed / "usr/lib/systemd/system"
+    for name in ("sysinit", "basic", "shutdown", "multi-user", "network-online", "nss-lookup"):
+        (folder / f"{name}.target").write_text("[Unit]\nDescription=played\n")
+    kill = installed / "bin/kill"
+    kill.parent.mkdir()
+    kill.write_text("#!/bin/sh\n")
+    kill.chmod(0o755)
+    analyze("verify", f"--root={installed}", "--man=no", *(f"highwater-{name}.service" for name in (*PROGRAMS, "collector@north")))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
