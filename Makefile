@@ -6,6 +6,7 @@
 #   CI=true          a warning is an error
 #   KAFKA=no         collector without Kafka, and so without librdkafka
 #   REDIS=no         collector without Redis, and so without hiredis
+#   DEPS=no          nothing is installed on this machine, whatever it lacks
 
 VERSION := $(file < VERSION)
 PYTHON  := /usr/bin/python3
@@ -112,7 +113,7 @@ endif
         test-engines test-engines-faults test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page format asan fuzz bench bench-quick \
-        install uninstall dist clean help FORCE
+        install uninstall deb test-deb dist clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs ## build collector, devicesim, httpapi (default)
@@ -275,7 +276,7 @@ deps: ## install what this machine lacks (Debian packages), of everything below
 	@deploy/deps build run production test lint page browser
 
 deps-%: FORCE
-	@deploy/deps $*
+	@$(if $(filter no,$(DEPS)),,deploy/deps $*)
 
 # What comes with what.
 deps-run deps-lint: | deps-build
@@ -464,8 +465,8 @@ lint-bare:
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
-	$(Q)for s in deploy/deps deploy/install tests/model/run.sh; do sh -n $$s || exit 1; done
-	$(Q)for s in .ci/run tests/fresh tests/machine.sh; do bash -n $$s || exit 1; done
+	$(Q)for s in deploy/deps deploy/deb deploy/install tests/model/run.sh; do sh -n $$s || exit 1; done
+	$(Q)for s in .ci/run tests/fresh tests/machine.sh tests/deb; do bash -n $$s || exit 1; done
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
 # What the programs make of their tables for man and for bash.
@@ -508,6 +509,14 @@ install: programs $(PAGES) ## programs, units, man pages, settings: into DESTDIR
 
 uninstall: ## what `make install` put there, but for settings that were changed
 	@deploy/install remove
+
+DEB := build/deb
+
+deb: deps-deb ## Debian packages of the VERSION, for the release that runs here, into build/deb
+	@deploy/deb $(DEB)
+
+test-deb: deps-fresh ## those packages in bare Debians, 12 and 13: built, installed, upgraded, removed, purged; as root
+	@tests/deb bookworm && tests/deb trixie
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz

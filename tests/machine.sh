@@ -22,7 +22,7 @@ machine_area() {
     [ -n "${BARE:-}" ] || command -v mmdebstrap > /dev/null || machine_fail "there is no mmdebstrap: apt-get install mmdebstrap"
     area=$(mktemp -d "${TMPDIR:-/tmp}/highwater-${0##*/}-XXXXXX")
     # Not in a subshell, whose end is not the script's.
-    trap '[ "$BASHPID" -ne $$ ] || rm -rf --one-file-system "$area"' EXIT
+    trap '[ "$BASHPID" -ne $$ ] || { machine_halt; rm -rf --one-file-system "$area"; }' EXIT
     trap 'exit 130' INT TERM HUP
     chmod 755 "$area" # for those who are not root in there
 }
@@ -66,4 +66,34 @@ machine_enter() {
             env -i HOME="$home" USER="$user" LANG=C.UTF-8 TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin \
             NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt "$@"
     ' enter "$root" "$user" "$@" < /dev/null
+}
+
+# machine_boot FOLDER: with its own systemd as its first process, its services, and no network but its own loopback. It
+# needs systemd in the folder, and systemd-container here. FOLDER.log has what it says.
+machine_boot() {
+    local root=$1 alone=()
+    rm -f "$root/usr/sbin/policy-rc.d"
+    # Where no systemd runs, nobody is to be asked for a place among its units.
+    [ -d /run/systemd/system ] || alone=(--register=no --keep-unit)
+    systemd-nspawn --quiet --directory="$root" --boot --private-network --console=pipe "${alone[@]}" \
+        < /dev/null >> "$root.log" 2>&1 &
+    machine_nspawn=$!
+    until machine_first=$(pgrep --parent "$machine_nspawn" --exact systemd) && machine_in systemctl --wait is-system-running > /dev/null; do
+        kill -0 "$machine_nspawn" 2> /dev/null || { cat "$root.log" >&2; return 1; }
+        sleep 0.2
+    done
+}
+
+# machine_in COMMAND [ARGUMENT...]: in the one that was booted.
+machine_in() {
+    nsenter --target "$machine_first" --mount --uts --ipc --net --pid --cgroup \
+        env -i HOME=/root LANG=C.UTF-8 TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" < /dev/null
+}
+
+# Shuts it down, as with its button.
+machine_halt() {
+    [ -n "${machine_nspawn:-}" ] || return 0
+    kill -TERM "$machine_nspawn" 2> /dev/null || true
+    wait "$machine_nspawn" 2> /dev/null || true
+    machine_nspawn=
 }

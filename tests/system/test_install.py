@@ -84,6 +84,16 @@ def test_uninstall_takes_out_what_install_put_there_and_nothing_else(tmp_path):
     assert files(tmp_path) == others | {"etc/highwater/highwater.conf"} and conf.read_text() == "RETENTION = 90d\n"
 
 
+def test_debian_is_told_this_version_and_what_a_build_needs():
+    """debian/, beside what the Makefile knows; `make test-deb` builds and installs the packages."""
+    changelog = (CLONE / "debian/changelog").read_text()
+    assert changelog.startswith(f"highwater ({(CLONE / 'VERSION').read_text().strip().replace('-', '~')}) ")
+    [field] = re.findall(r"^Build-Depends: (.*?)\n(?=\S)", (CLONE / "debian/control").read_text(), re.MULTILINE | re.DOTALL)
+    told = {re.split(r"[ |]", one.strip())[0] for one in field.split(",")}
+    needed = subprocess.run([CLONE / "deploy/deps", "--list", "build"], check=True, capture_output=True, text=True).stdout.split()
+    assert set(needed) - told == {"gcc", "make", "libc6-dev", "pkg-config"}
+
+
 @pytest.mark.parametrize("main", ["Debian 12", "Debian 13", "this machine"])
 def test_the_brokers_settings_load_beside_debians_own(area, logs, installed, main):  # noqa: F811
     """As a file in conf.d. The main file is Debian's, word for word but for its folders."""
