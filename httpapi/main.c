@@ -413,7 +413,7 @@ int main(int argc, char **argv)
     uv_signal_start(&app.sigint, on_signal, SIGINT);
     service_notify_start(&app.notify, api->loop,
                          &(struct service_notify_config){.user = &app, .is_ready = is_ready});
-    log_info("listening on http://%s", server_address(api->server));
+    log_info("listening on %s", server_address(api->server));
 
     uv_run(api->loop, UV_RUN_DEFAULT);
     free_parts(&app);

@@ -8,8 +8,10 @@ struct target target_split(const char *text)
     struct target target;
 
     /* A proxy's form: http://host/path. The authority is the proxy's affair. */
-    if (strncasecmp(text, "http://", 7) == 0)
-        text += 7 + strcspn(text + 7, "/?");
+    if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
+        text = strchr(text, '/') + 2;
+        text += strcspn(text, "/?");
+    }
     target.path = *text == '?' || !*text ? "/" : text;
     target.path_bytes = *text == '?' || !*text ? 1 : strcspn(text, "?");
     target.query = strchr(text, '?');

@@ -1,8 +1,8 @@
 /* target.h: the target of a request, cut up, and whether a pattern of a path fits it.
  *
- * Shape    both forms: /path?query and http://host/path?query, whose authority is a proxy's affair.
- *          Nothing is decoded: a route is chosen by the bytes that came, so that an escaped slash
- *          is part of an id and never ends one.
+ * Shape    both forms: /path?query and http://host/path?query (or https://), whose authority is a
+ *          proxy's affair. Nothing is decoded: a route is chosen by the bytes that came, so that an
+ *          escaped slash is part of an id and never ends one.
  * Errors   none.
  * Owner    points into the text.
  * Source   RFC 9112 section 3.2.

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 enum {
     IN_FIRST_BYTES = 2048,
@@ -34,35 +33,27 @@ static void on_events(void *user, int events)
 {
     struct server_connection *c = user;
 
-    c->is_readable |= (events & UV_READABLE) != 0;
+    c->wire.is_readable |= (events & UV_READABLE) != 0;
     if (events & UV_WRITABLE)
-        c->is_blocked = false;
+        c->wire.is_blocked = false;
     connection_run(c);
 }
 
 /* More bytes into the buffer; the parser refuses a head before the buffer's end is reached. */
 static enum step receive(struct server_connection *c)
 {
-    ssize_t bytes;
-    size_t room;
+    size_t bytes;
+    enum step step;
 
-    if (!c->is_readable)
+    if (!c->wire.is_readable)
         return STEP_WAIT;
     if (c->in_bytes == c->in_capacity) {
         c->in_capacity = c->in_capacity ? c->in_capacity * 2 : IN_FIRST_BYTES;
         c->in = mem_realloc(c->in, c->in_capacity + 1); /* a NUL has room */
     }
-    room = c->in_capacity - c->in_bytes;
-    bytes = recv(c->fd, c->in + c->in_bytes, room, MSG_DONTWAIT);
-    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) {
-        c->is_readable = errno == EINTR;
-        return errno == EINTR ? STEP_GO_ON : STEP_WAIT;
-    }
-    if (bytes <= 0)
-        return STEP_CLOSE;
-    c->is_readable = (size_t)bytes == room; /* if not, the loop says when there is more */
-    c->in_bytes += (size_t)bytes;
-    return STEP_GO_ON;
+    step = wire_receive(&c->wire, c->in + c->in_bytes, c->in_capacity - c->in_bytes, &bytes);
+    c->in_bytes += bytes;
+    return step;
 }
 
 /* What was read is text from now on. The bytes after each span are separators that are done with. */
@@ -152,6 +143,36 @@ static enum step step_head(struct server_connection *c)
     return STEP_GO_ON;
 }
 
+/* ---- TLS ------------------------------------------------------------------------------------ */
+
+static void report_failure(struct server_connection *c, const char *failure)
+{
+    const struct server_config *config = &c->server->config;
+    char address[SERVER_ADDRESS_SIZE];
+
+    c->server->tls_failures++;
+    if (!config->on_tls_failed)
+        return;
+    connection_address(c, address);
+    config->on_tls_failed(config->user, address, failure);
+}
+
+/* The deadline stays that of the first head. */
+static enum step step_handshake(struct server_connection *c)
+{
+    const char *failure = NULL;
+    enum step step = wire_shake_hands(&c->wire, &failure);
+
+    if (step == STEP_GO_ON)
+        c->state = CONNECTION_HEAD;
+    if (failure)
+        report_failure(c, failure);
+    if (step != STEP_CLOSE || c->wire.ssl)
+        return step;
+    c->state = CONNECTION_ENDING;
+    return STEP_GO_ON;
+}
+
 /* ---- out ------------------------------------------------------------------------------------ */
 
 static void free_stream(struct server_request *request)
@@ -184,11 +205,9 @@ static void finish_request(struct server_connection *c, bool was_complete)
 static enum step end_answer(struct server_connection *c)
 {
     finish_request(c, true);
+    c->answered_bytes = wire_sent_bytes(&c->wire);
     if (c->closes || c->server->is_stopping) {
-        shutdown(c->fd, SHUT_WR);
-        c->state = CONNECTION_LINGERING;
-        c->is_readable = true;
-        connection_set_deadline(c, LINGER_MS);
+        c->state = CONNECTION_ENDING;
         return STEP_GO_ON;
     }
     c->in_bytes -= c->head.bytes;
@@ -196,6 +215,17 @@ static enum step end_answer(struct server_connection *c)
     http_head_init(&c->head, c->head.limits);
     c->state = CONNECTION_HEAD;
     connection_set_deadline(c, c->server->config.limits.idle_deadline_ms);
+    return STEP_GO_ON;
+}
+
+static enum step step_ending(struct server_connection *c)
+{
+    enum step step = wire_end(&c->wire);
+
+    if (step != STEP_GO_ON)
+        return step;
+    c->state = CONNECTION_LINGERING;
+    connection_set_deadline(c, LINGER_MS);
     return STEP_GO_ON;
 }
 
@@ -291,13 +321,23 @@ const char *server_request_header(const struct server_request *request, const ch
     return value ? c->in + value->at : NULL;
 }
 
-void server_request_address(const struct server_request *request, char *out)
+size_t server_request_header_count(const struct server_request *request, const char *name)
 {
     const struct server_connection *c = request->connection;
 
+    return http_head_count(&c->head, c->in, name);
+}
+
+void connection_address(const struct server_connection *c, char *out)
+{
     if (getnameinfo((const struct sockaddr *)&c->address, sizeof(c->address), out,
                     SERVER_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) != 0)
         strcpy(out, "-");
+}
+
+void server_request_address(const struct server_request *request, char *out)
+{
+    connection_address(request->connection, out);
 }
 
 /* ---- going on ------------------------------------------------------------------------------- */
@@ -308,7 +348,7 @@ static enum step step_lingering(struct server_connection *c)
     ssize_t bytes;
 
     do {
-        bytes = recv(c->fd, thrown_away, sizeof(thrown_away), MSG_DONTWAIT);
+        bytes = recv(c->wire.fd, thrown_away, sizeof(thrown_away), MSG_DONTWAIT);
     } while (bytes > 0 || (bytes < 0 && errno == EINTR));
     return bytes < 0 && errno == EAGAIN ? STEP_WAIT : STEP_CLOSE;
 }
@@ -316,6 +356,8 @@ static enum step step_lingering(struct server_connection *c)
 static enum step step_on(struct server_connection *c)
 {
     switch (c->state) {
+    case CONNECTION_HANDSHAKE:
+        return step_handshake(c);
     case CONNECTION_HEAD:
         return step_head(c);
     case CONNECTION_WAITING:
@@ -324,21 +366,25 @@ static enum step step_on(struct server_connection *c)
         return step_sending(c);
     case CONNECTION_STREAMING:
         return step_streaming(c);
+    case CONNECTION_ENDING:
+        return step_ending(c);
     case CONNECTION_LINGERING:
         return step_lingering(c);
     }
     return STEP_CLOSE;
 }
 
-/* While an answer is awaited nothing is read, so a client that pipelines waits. */
+/* While an answer is awaited nothing is read, so a client that pipelines waits. TLS may have to send
+ * something before it can read on. */
 static void rearm(struct server_connection *c)
 {
     int events = 0;
 
-    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_LINGERING)
-        events = UV_READABLE;
-    else if (c->is_blocked)
+    if (c->wire.is_blocked)
         events = UV_WRITABLE;
+    else if (c->state == CONNECTION_HANDSHAKE || c->state == CONNECTION_HEAD ||
+             c->state == CONNECTION_LINGERING)
+        events = UV_READABLE;
     fd_watch_want(c->watch, events);
 }
 
@@ -361,17 +407,20 @@ void connection_run(struct server_connection *c)
 bool connection_is_in_time(struct server_connection *c, uint64_t now_ms)
 {
     const struct server_limits *limits = &c->server->config.limits;
-    bool is_answering = c->state == CONNECTION_SENDING || c->state == CONNECTION_STREAMING;
+    bool is_answering = c->state == CONNECTION_SENDING || c->state == CONNECTION_STREAMING ||
+                        c->state == CONNECTION_ENDING;
+    uint64_t sent = wire_sent_bytes(&c->wire);
     int queued = 0;
     uint64_t taken;
 
-    if (c->taken_bytes < c->sent_bytes || c->state == CONNECTION_STREAMING) {
-        if (ioctl(c->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+    if (c->taken_bytes < sent || c->state == CONNECTION_STREAMING) {
+        if (ioctl(c->wire.fd, SIOCOUTQ, &queued) < 0 || queued < 0)
             queued = 0;
-        taken = c->sent_bytes - (uint64_t)queued;
-        if (is_answering && (taken > c->taken_bytes || (queued == 0 && !c->is_blocked)))
+        taken = sent - (uint64_t)queued;
+        if (is_answering && (taken > c->taken_bytes || (queued == 0 && !c->wire.is_blocked)))
             connection_set_deadline(c, limits->stall_deadline_ms);
-        else if (c->state == CONNECTION_HEAD && taken > c->taken_bytes && c->in_bytes == 0)
+        else if (c->state == CONNECTION_HEAD && taken > c->taken_bytes && c->in_bytes == 0 &&
+                 c->taken_bytes < c->answered_bytes)
             connection_set_deadline(c, limits->idle_deadline_ms);
         c->taken_bytes = taken;
     }
@@ -382,14 +431,15 @@ struct server_connection *connection_new(struct server *server, int fd,
                                          const struct sockaddr_storage *address)
 {
     struct server_connection *c = mem_calloc(1, sizeof(*c));
-    const struct http_limits limits = {server->config.limits.target_bytes,
-                                       server->config.limits.head_bytes};
+    const struct http_limits limits = {.target_bytes = server->config.limits.target_bytes,
+                                       .head_bytes = server->config.limits.head_bytes,
+                                       .is_tls = server->config.tls != NULL};
 
     c->server = server;
-    c->fd = fd;
+    wire_init(&c->wire, fd, server->config.tls);
+    c->state = server->config.tls ? CONNECTION_HANDSHAKE : CONNECTION_HEAD;
     c->address = *address;
     c->watch = fd_watch_new(server->loop, fd, on_events, c);
-    c->is_readable = true; /* most send at once */
     http_head_init(&c->head, limits);
     connection_set_deadline(c, server->config.limits.header_deadline_ms);
     return c;
@@ -397,11 +447,14 @@ struct server_connection *connection_new(struct server *server, int fd,
 
 void connection_free(struct server_connection *c)
 {
-    if (c->state != CONNECTION_HEAD && c->state != CONNECTION_LINGERING)
+    bool is_idle = c->state == CONNECTION_HEAD;
+
+    if (c->state == CONNECTION_WAITING || c->state == CONNECTION_SENDING ||
+        c->state == CONNECTION_STREAMING)
         finish_request(c, false);
     server_forget(c->server, c);
     fd_watch_free(c->watch);
-    close(c->fd);
+    wire_close(&c->wire, is_idle);
     buffer_release(&c->lines);
     buffer_release(&c->chunk);
     free(c->in);

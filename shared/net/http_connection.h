@@ -1,8 +1,9 @@
 /* http_connection.h: one client of a server: its heads in, its answers out, one after the other.
  *
  * Shape    a state, and one function that goes on from it as far as it can without waiting:
- *          HEAD -> WAITING -> SENDING or STREAMING -> HEAD, or LINGERING, where what still comes is
- *          thrown away until the client has seen its answer (else the kernel would take that back).
+ *          HEAD -> WAITING -> SENDING or STREAMING -> HEAD, or ENDING -> LINGERING, where what still
+ *          comes is thrown away until the client has seen its answer (else the kernel would take that
+ *          back). With TLS, HANDSHAKE comes first, and ENDING may have to wait.
  * Owner    the server (http_server.c), which unlinks it when it is freed.
  */
 #ifndef HIGHWATER_HTTP_CONNECTION_H
@@ -12,6 +13,7 @@
 #include "shared/net/http_head.h"
 #include "shared/net/http_hosts.h"
 #include "shared/net/http_server.h"
+#include "shared/net/http_wire.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -22,10 +24,12 @@ enum { SERVER_LISTENERS_MAX = 8, SERVER_DATE_SIZE = 96, SERVER_ADDRESSES_SIZE = 
 #define NO_DEADLINE UINT64_MAX
 
 enum connection_state {
+    CONNECTION_HANDSHAKE,
     CONNECTION_HEAD,
     CONNECTION_WAITING, /* for the answer to be given */
     CONNECTION_SENDING,
     CONNECTION_STREAMING,
+    CONNECTION_ENDING, /* to say so */
     CONNECTION_LINGERING
 };
 
@@ -34,16 +38,14 @@ struct server_connection {
     struct server_connection *next;
     struct server_connection *previous;
     struct server_connection *next_ready;
-    int fd;
+    struct http_wire wire;
     struct fd_watch *watch;
     struct sockaddr_storage address;
     enum connection_state state;
     uint64_t deadline_ms; /* of the loop's clock */
     bool is_running;
-    bool is_ready;    /* among server->ready or running */
-    bool is_readable; /* the socket may have more */
-    bool is_blocked;  /* the kernel takes no more for now */
-    bool closes;      /* after this answer */
+    bool is_ready; /* among server->ready or running */
+    bool closes;   /* after this answer */
 
     char *in;
     size_t in_bytes;
@@ -55,11 +57,11 @@ struct server_connection {
     struct iovec parts[3]; /* what the kernel has not taken yet */
     size_t part;
     size_t part_count;
-    size_t body_bytes;    /* of them, of the body */
-    struct buffer lines;  /* of the answer's head */
-    struct buffer chunk;  /* of a stream */
-    uint64_t sent_bytes;  /* handed to the kernel, ever */
-    uint64_t taken_bytes; /* acknowledged by the client's, as of the last sweep */
+    size_t body_bytes;       /* of them, of the body */
+    struct buffer lines;     /* of the answer's head */
+    struct buffer chunk;     /* of a stream */
+    uint64_t answered_bytes; /* handed to the kernel, ever, when the last answer was sent */
+    uint64_t taken_bytes;    /* acknowledged by the client's, as of the last sweep */
 };
 
 struct server {
@@ -71,6 +73,7 @@ struct server {
     size_t listener_count;
     int listener_fds[SERVER_LISTENERS_MAX];
     struct fd_watch *listeners[SERVER_LISTENERS_MAX];
+    bool is_loopback;
     bool is_accepting;
     struct server_connection *first;
     struct server_connection *swept;   /* the sweep's next */
@@ -79,6 +82,7 @@ struct server {
     size_t connection_count;
     uint64_t accepted;
     uint64_t cut;
+    uint64_t tls_failures;
     char addresses[SERVER_ADDRESSES_SIZE];
     time_t date_of;
     char date[SERVER_DATE_SIZE];
@@ -93,6 +97,9 @@ struct server_connection *connection_new(struct server *server, int fd,
 
 /* Goes on; it may be freed afterwards. */
 void connection_run(struct server_connection *connection);
+
+/* Of the client, without its port, into SERVER_ADDRESS_SIZE bytes. */
+void connection_address(const struct server_connection *connection, char *out);
 
 /* Ends it, and the request it is at. */
 void connection_free(struct server_connection *connection);

@@ -70,16 +70,20 @@ static enum http_head_verdict parse_version(struct http_head *head, const char *
 /* http://host:port/path: the host there wins over the Host line. */
 static enum http_head_verdict parse_authority(struct http_head *head, const char *target)
 {
+    const char *scheme = head->limits.is_tls ? "https://" : "http://";
+    size_t begin = strlen(scheme);
     size_t bytes = head->target.bytes;
-    size_t end = 7;
+    size_t end = begin;
 
-    if (bytes < 7 || strncasecmp(target, "http://", 7) != 0)
-        return refuse(head, 400, "the target is neither a path nor begins with http://");
+    if (bytes < begin || strncasecmp(target, scheme, begin) != 0)
+        return refuse(head, 400,
+                      head->limits.is_tls ? "the target is neither a path nor begins with https://"
+                                          : "the target is neither a path nor begins with http://");
     while (end < bytes && target[end] != '/' && target[end] != '?')
         end++;
-    if (end == 7 || memchr(target + 7, '@', end - 7))
+    if (end == begin || memchr(target + begin, '@', end - begin))
         return refuse(head, 400, "the target's authority is not a host with or without a port");
-    head->host = span(head->target.at + 7u, end - 7);
+    head->host = span(head->target.at + begin, end - begin);
     head->has_host = true;
     return HTTP_HEAD_DONE;
 }
@@ -314,4 +318,13 @@ const struct http_span *http_head_find(const struct http_head *head, const char 
             return &head->values[i];
     }
     return NULL;
+}
+
+size_t http_head_count(const struct http_head *head, const char *data, const char *name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < head->count; i++)
+        count += is_named(data + head->names[i].at, head->names[i].bytes, name);
+    return count;
 }

@@ -36,6 +36,7 @@ struct http_span {
 struct http_limits {
     size_t target_bytes;
     size_t head_bytes; /* of all header lines */
+    bool is_tls;       /* so that an absolute target begins with https:// */
 };
 
 struct http_head {
@@ -72,5 +73,8 @@ enum http_head_verdict http_head_parse(struct http_head *head, const char *data,
 /* The first header of that name, NULL when there is none. */
 const struct http_span *http_head_find(const struct http_head *head, const char *data,
                                        const char *name);
+
+/* How many have that name. */
+size_t http_head_count(const struct http_head *head, const char *data, const char *name);
 
 #endif

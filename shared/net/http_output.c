@@ -5,7 +5,6 @@
 #include "shared/net/http_answer.h"
 #include "shared/net/http_gzip.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -28,7 +27,6 @@ static void note_sent(struct server_connection *c, size_t bytes)
 {
     size_t left = 0;
 
-    c->sent_bytes += bytes;
     while (bytes > 0) {
         struct iovec *part = &c->parts[c->part];
         size_t taken = bytes < part->iov_len ? bytes : part->iov_len;
@@ -51,18 +49,15 @@ static void note_sent(struct server_connection *c, size_t bytes)
 enum step output_send(struct server_connection *c)
 {
     while (c->part < c->part_count) {
-        struct msghdr message = {.msg_iov = c->parts + c->part,
-                                 .msg_iovlen = c->part_count - c->part};
-        ssize_t bytes = c->is_blocked ? -1 : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        size_t bytes = 0;
+        enum step step = STEP_WAIT;
 
-        if (c->is_blocked || (bytes < 0 && errno == EAGAIN)) {
-            c->is_blocked = true;
-            return STEP_WAIT;
-        }
-        if (bytes < 0 && errno != EINTR)
-            return STEP_CLOSE;
+        if (!c->wire.is_blocked)
+            step = wire_send(&c->wire, c->parts + c->part, c->part_count - c->part, &bytes);
+        if (step != STEP_GO_ON)
+            return step;
         if (bytes > 0)
-            note_sent(c, (size_t)bytes);
+            note_sent(c, bytes);
     }
     c->part = c->part_count = 0;
     return STEP_GO_ON;

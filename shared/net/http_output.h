@@ -10,9 +10,6 @@
 
 #include "shared/net/http_connection.h"
 
-/* What a step came to. */
-enum step { STEP_GO_ON, STEP_WAIT, STEP_CLOSE };
-
 /* HEAD asks for what GET would answer, without the body. */
 bool output_is_head(const struct server_request *request);
 

@@ -178,13 +178,6 @@ void server_forget(struct server *server, struct server_connection *connection)
 
 /* ---- the sweep ------------------------------------------------------------------------------ */
 
-static bool has_ended(int fd)
-{
-    char byte;
-
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
 /* Hung-up clients among those that wait for an answer or for news. A stream is also over when the
  * client closed its half: there is nothing it could still say. */
 static void find_hung_up(struct server *server)
@@ -196,14 +189,14 @@ static void find_hung_up(struct server *server)
     for (struct server_connection *c = server->first; c; c = c->next) {
         if (c->state != CONNECTION_WAITING && c->state != CONNECTION_STREAMING)
             continue;
-        polled[count] =
-            (struct pollfd){.fd = c->fd, .events = c->state == CONNECTION_STREAMING ? POLLIN : 0};
+        polled[count] = (struct pollfd){.fd = c->wire.fd,
+                                        .events = c->state == CONNECTION_STREAMING ? POLLIN : 0};
         owners[count++] = c;
     }
     if (count > 0 && poll(polled, count, 0) > 0) {
         for (size_t i = 0; i < count; i++) {
             if ((polled[i].revents & (POLLHUP | POLLERR)) ||
-                ((polled[i].revents & POLLIN) && has_ended(polled[i].fd)))
+                ((polled[i].revents & POLLIN) && wire_has_ended(&owners[i]->wire)))
                 connection_free(owners[i]);
         }
     }
@@ -217,7 +210,8 @@ static void sweep_one(struct server *server, struct server_connection *c, uint64
         server->cut += c->state != CONNECTION_LINGERING;
         connection_free(c);
     } else if (server->is_stopping &&
-               (now_ms >= server->stop_deadline_ms || c->state == CONNECTION_HEAD)) {
+               (now_ms >= server->stop_deadline_ms || c->state == CONNECTION_HEAD ||
+                c->state == CONNECTION_HANDSHAKE)) {
         connection_free(c);
     } else if (server->is_stopping && c->state == CONNECTION_STREAMING) {
         server_wake(&c->request);
@@ -265,8 +259,8 @@ static void note_address(struct server *server, int fd)
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return;
     snprintf(server->addresses + used, sizeof(server->addresses) - used,
-             address.ss_family == AF_INET6 ? "%s[%s]:%s" : "%s%s:%s",
-             used > 0 ? " and http://" : "", host, port);
+             address.ss_family == AF_INET6 ? "%s%s://[%s]:%s" : "%s%s://%s:%s",
+             used > 0 ? " and " : "", server->config.tls ? "https" : "http", host, port);
 }
 
 static bool open_sockets(struct server *server, char *error, size_t error_bytes)
@@ -276,6 +270,7 @@ static bool open_sockets(struct server *server, char *error, size_t error_bytes)
     if (!http_listen(&sockets, server->config.listen, error, error_bytes))
         return false;
     server->listener_count = sockets.count;
+    server->is_loopback = sockets.is_loopback;
     for (size_t i = 0; i < sockets.count; i++) {
         server->listener_fds[i] = sockets.fds[i];
         server->listeners[i] = fd_watch_new(server->loop, sockets.fds[i], on_listener, server);
@@ -371,6 +366,11 @@ const char *server_address(const struct server *server)
     return server->addresses;
 }
 
+bool server_is_loopback(const struct server *server)
+{
+    return server->is_loopback;
+}
+
 size_t server_connection_count(const struct server *server)
 {
     return server->connection_count;
@@ -384,4 +384,9 @@ uint64_t server_accepted_count(const struct server *server)
 uint64_t server_cut_count(const struct server *server)
 {
     return server->cut;
+}
+
+uint64_t server_tls_failure_count(const struct server *server)
+{
+    return server->tls_failures;
 }

@@ -1,4 +1,4 @@
-/* http_server.h: HTTP/1.1 on the loop, for GET and HEAD.
+/* http_server.h: HTTP/1.1 on the loop, for GET and HEAD, with or without TLS.
  *
  * Shape    every request whose head has arrived comes to on_request(), the flawed ones too, and gets
  *          exactly one answer: at once, or later, from wherever the loop is then. An answer is made
@@ -32,6 +32,7 @@ struct server;
 struct server_answer;
 struct server_connection;
 struct server_request;
+struct tls_server;
 
 enum { SERVER_ANSWER_HEADERS_MAX = 16, SERVER_ADDRESS_SIZE = 64 };
 
@@ -64,10 +65,14 @@ struct server_config {
     const char *listen;        /* http_listen.h */
     const char *hosts;         /* http_hosts.h */
     const char *hosts_setting; /* what that list is called, for who is refused */
+    struct tls_server
+        *tls; /* tls_server.h; NULL = none. The caller's, for as long as the server is */
     struct server_limits limits;
     void *user;
     void (*on_request)(void *user, struct server_request *request);
     void (*on_done)(void *user, struct server_request *request); /* answered, or gone */
+    /* A client with whom TLS could not be agreed on; NULL = nobody is told. */
+    void (*on_tls_failed)(void *user, const char *address, const char *reason);
 };
 
 struct server_request {
@@ -98,14 +103,19 @@ bool server_start(struct server **out, uv_loop_t *loop, const struct server_conf
  * clients that are not done in `grace_ms` are cut off. Then on_stopped, and the server is freed. */
 void server_stop(struct server *server, uint64_t grace_ms, void (*on_stopped)(void *user));
 
-/* The addresses listened on, "127.0.0.1:5000 and [::1]:5000". */
+/* The addresses listened on, "http://127.0.0.1:5000 and http://[::1]:5000". */
 const char *server_address(const struct server *server);
+bool server_is_loopback(const struct server *server); /* and nothing else is listened on */
 size_t server_connection_count(const struct server *server);
 uint64_t server_accepted_count(const struct server *server);
 uint64_t server_cut_count(const struct server *server); /* connections past a deadline */
+uint64_t server_tls_failure_count(const struct server *server);
 
 /* The value of a header, NULL when the request has none. */
 const char *server_request_header(const struct server_request *request, const char *name);
+
+/* How often it is there. */
+size_t server_request_header_count(const struct server_request *request, const char *name);
 
 /* The client's address without its port, into SERVER_ADDRESS_SIZE bytes. */
 void server_request_address(const struct server_request *request, char *out);

@@ -4,18 +4,16 @@
 #include "shared/net/tls_client.h"
 
 #include "shared/base/mem.h"
-#include "shared/base/secret.h"
 #include "shared/net/resolve.h"
+#include "shared/net/tls_files.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { NAME_SIZE = 128, PATH_SIZE = 256, NO_ALERT = -1 };
 
@@ -25,7 +23,6 @@ struct tls_client {
     char *host;
     char *ca_file; /* NULL = the system's */
     bool has_cert;
-    bool wants_passphrase; /* the key does */
     /* of the connection */
     bool has_begun;
     bool has_answered; /* the peer, with TLS */
@@ -219,41 +216,6 @@ bool tls_client_explain(const struct tls_client *tls, bool is_beginning, char *o
 
 /* ---- the files ------------------------------------------------------------------------------ */
 
-/* Nobody sits there to type it in. */
-static int on_passphrase(char *out, int size, int is_writing, void *user)
-{
-    struct tls_client *tls = user;
-
-    (void)out;
-    (void)size;
-    (void)is_writing;
-    tls->wants_passphrase = true;
-    return 0;
-}
-
-/* Says that a file cannot be read, or else that it is not what it should be. What is in it may have
- * been given instead of its path; a key may be in the file of a certificate, too. */
-static bool reject_file(const struct tls_client *tls, const char *which, const char *path,
-                        const char *flaw, char *error, size_t bytes)
-{
-    bool may_be_key = strcmp(which, "KEY") == 0 || strstr(path, "-----") != NULL;
-    char shown[PATH_SIZE];
-    struct stat status = {0};
-    FILE *file = fopen(path, "re");
-
-    if (!file)
-        flaw = strerror(errno);
-    else if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
-        flaw = strerror(EISDIR);
-    if (may_be_key)
-        secret_path(shown, sizeof(shown), path);
-    snprintf(error, bytes, "%s_%s_FILE: %s: %s", tls->names.setting, which,
-             may_be_key ? shown : path, flaw);
-    if (file)
-        fclose(file);
-    return false;
-}
-
 /* Whether revocation lists came with the authorities, so that they are to be asked. */
 static bool has_revocations(X509_STORE *store)
 {
@@ -266,6 +228,14 @@ static bool has_revocations(X509_STORE *store)
     return false;
 }
 
+static bool reject_authorities(const struct tls_client *tls, char *error, size_t bytes)
+{
+    char setting[NAME_SIZE];
+
+    snprintf(setting, sizeof(setting), "%s_CA_FILE", tls->names.setting);
+    return tls_files_reject(setting, tls->ca_file, false, "no certificates in PEM", error, bytes);
+}
+
 static bool load_authorities(struct tls_client *tls, char *error, size_t bytes)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(tls->context);
@@ -274,45 +244,25 @@ static bool load_authorities(struct tls_client *tls, char *error, size_t bytes)
     if (!tls->ca_file)
         return SSL_CTX_set_default_verify_dir(tls->context) == 1;
     if (SSL_CTX_load_verify_locations(tls->context, tls->ca_file, NULL) != 1)
-        return reject_file(tls, "CA", tls->ca_file, "no certificates in PEM", error, bytes);
+        return reject_authorities(tls, error, bytes);
     if (has_revocations(store))
         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
     return true;
 }
 
-/* What may be wrong with the key has more kinds than with the certificate. */
-static bool reject_key(const struct tls_client *tls, const char *path, char *error, size_t bytes)
-{
-    bool is_other = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509;
-    char flaw[NAME_SIZE] = "no key in PEM";
-
-    if (tls->wants_passphrase)
-        snprintf(flaw, sizeof(flaw), "it wants a passphrase; store it without one");
-    else if (is_other)
-        snprintf(flaw, sizeof(flaw), "not the key of the certificate in %s_CERT_FILE",
-                 tls->names.setting);
-    return reject_file(tls, "KEY", path, flaw, error, bytes);
-}
-
 static bool load_own(struct tls_client *tls, const struct tls_client_config *config, char *error,
                      size_t bytes)
 {
-    const char *setting = tls->names.setting;
+    char cert_setting[NAME_SIZE];
+    char key_setting[NAME_SIZE];
+    const struct tls_files files = {cert_setting, key_setting, config->cert_file, config->key_file};
 
-    if (!config->cert_file && !config->key_file)
-        return true;
-    if (!config->cert_file || !config->key_file) {
-        snprintf(error, bytes, "%s_CERT_FILE and %s_KEY_FILE go together; %s_%s_FILE is missing",
-                 setting, setting, setting, config->cert_file ? "KEY" : "CERT");
+    snprintf(cert_setting, sizeof(cert_setting), "%s_CERT_FILE", tls->names.setting);
+    snprintf(key_setting, sizeof(key_setting), "%s_KEY_FILE", tls->names.setting);
+    if (!tls_files_go_together(&files, error, bytes))
         return false;
-    }
-    if (SSL_CTX_use_certificate_chain_file(tls->context, config->cert_file) != 1)
-        return reject_file(tls, "CERT", config->cert_file, "no certificate in PEM", error, bytes);
-    ERR_clear_error();
-    if (SSL_CTX_use_PrivateKey_file(tls->context, config->key_file, SSL_FILETYPE_PEM) != 1)
-        return reject_key(tls, config->key_file, error, bytes);
-    tls->has_cert = true;
-    return true;
+    tls->has_cert = config->cert_file != NULL;
+    return !tls->has_cert || tls_files_load(tls->context, &files, error, bytes);
 }
 
 static void require_host(struct tls_client *tls)
@@ -347,8 +297,6 @@ struct tls_client *tls_client_new(const struct tls_client_config *config, char *
     SSL_CTX_set_app_data(tls->context, tls);
     SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
     SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_default_passwd_cb(tls->context, on_passphrase);
-    SSL_CTX_set_default_passwd_cb_userdata(tls->context, tls);
     SSL_CTX_set_msg_callback(tls->context, on_tls_message);
     SSL_CTX_set_msg_callback_arg(tls->context, tls);
     SSL_CTX_set_cert_cb(tls->context, on_asked, tls);

@@ -37,7 +37,7 @@ static void check(const struct http_head *head, const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    const struct http_limits limits = {400, 1000};
+    const struct http_limits limits = {.target_bytes = 400, .head_bytes = 1000};
     struct http_head whole;
     struct http_head dealt;
     enum http_head_verdict verdict = HTTP_HEAD_MORE;

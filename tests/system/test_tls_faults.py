@@ -10,64 +10,9 @@ import subprocess
 import threading
 
 import pytest
+from certificates import Authority
 from conftest import BUILD_DIR
 from servers import LOOPBACK, PrivateBroker, until
-
-CONFIG = """
-[ca]
-default_ca = authority
-[authority]
-dir = .
-database = index.txt
-serial = serial
-crlnumber = crlnumber
-new_certs_dir = .
-default_md = sha256
-default_crl_days = 2
-policy = any
-copy_extensions = copy
-[any]
-commonName = supplied
-[req]
-distinguished_name = name
-[name]
-"""
-
-
-class Authority:
-    def __init__(self, home, name):
-        self.home = home / name
-        self.home.mkdir(mode=0o755)
-        (self.home / "index.txt").write_text("")
-        (self.home / "index.txt.attr").write_text("unique_subject = no\n")
-        (self.home / "serial").write_text("01")
-        (self.home / "crlnumber").write_text("01")
-        (self.home / "ca.cnf").write_text(CONFIG)
-        self.openssl("req", "-x509", "-days", "30", "-subj", f"/CN={name}", "-out", "ca.crt", "-keyout", "ca.key", *NEW_KEY)
-
-    def openssl(self, *args):
-        subprocess.run(["openssl", *args], cwd=self.home, check=True, capture_output=True)
-
-    def issue(self, name, names=f"IP:{LOOPBACK},DNS:localhost", start="20200101000000Z", end="20491231000000Z"):
-        """(certificate, key) with these dates, which `openssl x509` cannot choose."""
-        extensions = [] if not names else ["-addext", f"subjectAltName={names}"]
-        self.openssl("req", "-config", "ca.cnf", "-subj", f"/CN={name}", "-out", "it.csr", "-keyout", f"{name}.key", *NEW_KEY, *extensions)
-        self.openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-in", "it.csr",
-                     "-out", f"{name}.crt", "-notext", "-startdate", start, "-enddate", end)  # fmt: skip
-        return self.home / f"{name}.crt", self.home / f"{name}.key"
-
-    def revoke(self, certificate):
-        self.openssl("ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-revoke", certificate)
-        self.openssl("ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-gencrl", "-out", "crl.pem")
-        return self.home / "crl.pem"
-
-    @property
-    def ca(self):
-        return self.home / "ca.crt"
-
-
-NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-
 
 @pytest.fixture(scope="module")
 def authorities(area):

@@ -21,10 +21,11 @@ static enum http_head_verdict take(struct http_head *head, const char *data, siz
     enum http_head_verdict verdict = HTTP_HEAD_MORE;
     enum http_head_verdict whole_verdict;
 
-    http_head_init(head, (struct http_limits){TARGET_MAX, HEAD_MAX});
+    http_head_init(head, (struct http_limits){.target_bytes = TARGET_MAX, .head_bytes = HEAD_MAX});
     for (size_t i = 1; i <= bytes && verdict == HTTP_HEAD_MORE; i++)
         verdict = http_head_parse(head, data, i);
-    http_head_init(&whole, (struct http_limits){TARGET_MAX, HEAD_MAX});
+    http_head_init(&whole,
+                   (struct http_limits){.target_bytes = TARGET_MAX, .head_bytes = HEAD_MAX});
     whole_verdict = http_head_parse(&whole, data, bytes);
     assert_int_equal(verdict, whole_verdict);
     assert_int_equal(head->status, whole.status);
@@ -55,6 +56,9 @@ static void test_http_head__parts_are_found_where_they_are(void **state)
     assert_span(data, *accept, "a");
     assert_span(data, *http_head_find(&head, data, "x-empty"), "");
     assert_null(http_head_find(&head, data, "Accep"));
+    assert_int_equal(http_head_count(&head, data, "Accept"), 2);
+    assert_int_equal(http_head_count(&head, data, "HOST"), 1);
+    assert_int_equal(http_head_count(&head, data, "Accep"), 0);
     assert_string_equal(data + head.bytes, "GET /next");
     assert_true(head.keeps_alive);
 }
@@ -67,6 +71,25 @@ static void test_http_head__host_of_the_target_wins(void **state)
     (void)state;
     assert_int_equal(take(&head, data, sizeof(data) - 1), HTTP_HEAD_DONE);
     assert_span(data, head.host, "other:80");
+}
+
+/* What came by TLS is not for a place without, nor the other way round. */
+static void test_http_head__with_tls_an_absolute_target_is_one_of_https(void **state)
+{
+    static const char data[] = "GET HTTPS://other:443/x HTTP/1.1\r\n" HOST "\r\n";
+    static const char plain[] = "GET http://other/x HTTP/1.1\r\n" HOST "\r\n";
+    struct http_limits limits = {
+        .target_bytes = TARGET_MAX, .head_bytes = HEAD_MAX, .is_tls = true};
+    struct http_head head;
+
+    (void)state;
+    http_head_init(&head, limits);
+    assert_int_equal(http_head_parse(&head, data, sizeof(data) - 1), HTTP_HEAD_DONE);
+    assert_span(data, head.host, "other:443");
+    http_head_init(&head, limits);
+    assert_int_equal(http_head_parse(&head, plain, sizeof(plain) - 1), HTTP_HEAD_FLAWED);
+    assert_int_equal(head.status, 400);
+    assert_int_equal(take(&head, data, sizeof(data) - 1), HTTP_HEAD_FLAWED);
 }
 
 static void test_http_head__connection_is_kept_or_not(void **state)
@@ -216,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_http_head__parts_are_found_where_they_are),
         cmocka_unit_test(test_http_head__host_of_the_target_wins),
+        cmocka_unit_test(test_http_head__with_tls_an_absolute_target_is_one_of_https),
         cmocka_unit_test(test_http_head__connection_is_kept_or_not),
         cmocka_unit_test(test_http_head__whatever_two_readers_could_read_differently_is_refused),
         cmocka_unit_test(test_http_head__what_is_too_long_is_refused_before_it_is_complete),

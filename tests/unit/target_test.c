@@ -26,7 +26,9 @@ static void test_target__both_forms_are_cut_up(void **state)
         {"http://host?limit=1", "/", "limit=1"},
         {"HTTP://user@host:80/devices/x?q=/", "/devices/x", "q=/"},
         {"http:///devices", "/devices", NULL},
-        {"https://host/devices", "https://host/devices", NULL}, /* no route is called so */
+        {"https://host/devices", "/devices", NULL},
+        {"HTTPS://host", "/", NULL},
+        {"ftp://host/devices", "ftp://host/devices", NULL}, /* no route is called so */
         {"?a=b", "/", "a=b"},
         {"", "/", NULL},
     };
