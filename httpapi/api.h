@@ -5,7 +5,9 @@
 #ifndef HIGHWATER_API_H
 #define HIGHWATER_API_H
 
+#include "httpapi/access.h"
 #include "httpapi/catalog.h"
+#include "httpapi/certificate.h"
 #include "httpapi/metrics.h"
 #include "httpapi/params.h"
 
@@ -31,6 +33,8 @@ struct api {
     struct catalog_chooser chooser;
     struct params_rules rules; /* points into the catalog */
     const char *cors_origin;   /* "" = closed */
+    struct access access;
+    struct certificate certificate;
     bool has_access_log;
     uint64_t max_event_streams;
     uint64_t max_csv_streams;

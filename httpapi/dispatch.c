@@ -52,7 +52,7 @@ static void refuse_method(struct api *api, struct server_request *request)
     log_escaped(method, sizeof(method), request->method, strlen(request->method));
     problem_set(&problem, 405, "%s is not possible here: everything is read with GET or HEAD",
                 method);
-    reply_problem(api, request, &problem, "GET, HEAD");
+    reply_problem(api, request, &problem, (struct server_header[]){{"Allow", "GET, HEAD"}, {0}});
 }
 
 static void refuse_types(struct api *api, struct server_request *request, const struct route *route)
@@ -72,7 +72,7 @@ static void answer_options(struct api *api, struct server_request *request)
     struct buffer nothing = {0};
     struct server_answer *answer;
 
-    reply_headers_init(&headers, api, NULL, "no-store", REPLY_CSP_DATA);
+    reply_headers_init(&headers, api, NULL, REPLY_NOT_KEPT, REPLY_CSP_DATA);
     reply_header_add(&headers, "Allow", "GET, HEAD");
     answer = server_answer_new(204, headers.items, headers.count, &nothing, 0);
     server_respond(request, answer);
@@ -89,9 +89,10 @@ static bool answer_preflight(struct api *api, struct server_request *request)
     if (!api->cors_origin[0] || strcmp(request->method, "OPTIONS") != 0 ||
         !server_request_header(request, "Access-Control-Request-Method"))
         return false;
-    reply_headers_init(&headers, api, NULL, "no-store", REPLY_CSP_DATA);
+    reply_headers_init(&headers, api, NULL, REPLY_NOT_KEPT, REPLY_CSP_DATA);
     reply_header_add(&headers, "Access-Control-Allow-Methods", "GET, HEAD");
-    reply_header_add(&headers, "Access-Control-Allow-Headers", "Last-Event-ID, If-None-Match");
+    reply_header_add(&headers, "Access-Control-Allow-Headers",
+                     "Authorization, Last-Event-ID, If-None-Match");
     reply_header_add(&headers, "Access-Control-Max-Age", "86400");
     answer = server_answer_new(204, headers.items, headers.count, &nothing, 0);
     server_respond(request, answer);
@@ -110,6 +111,16 @@ static const struct route *find_route(const struct target *target, const char **
             return &routes[i];
     }
     return NULL;
+}
+
+/* A token must open the route; of a path where there is nothing, whatever it opens. */
+static bool is_admitted(struct api *api, struct server_request *request, const struct route *route,
+                        const struct target *target)
+{
+    if (route)
+        return access_admit(api, request, route->group);
+    return access_admit(api, request,
+                        page_has(api, target->path, target->path_bytes) ? TOKEN_PAGE : TOKEN_ALL);
 }
 
 static size_t count_types(const struct route *route)
@@ -165,6 +176,10 @@ void dispatch_on_request(void *user, struct server_request *request)
     }
     route = find_route(&target, &segment, &segment_bytes);
     request->route = route;
+    if (route && answer_preflight(api, request))
+        return;
+    if (!is_admitted(api, request, route, &target))
+        return;
     if (!route && reads && page_answer_file(api, request, target.path, target.path_bytes))
         return;
     if (!route) {
@@ -172,8 +187,7 @@ void dispatch_on_request(void *user, struct server_request *request)
         return;
     }
     if (!reads) {
-        if (!answer_preflight(api, request))
-            refuse_method(api, request);
+        refuse_method(api, request);
         return;
     }
     type = choose_type(request, route);
@@ -197,6 +211,19 @@ void dispatch_on_request(void *user, struct server_request *request)
 
 /* ---- afterwards ----------------------------------------------------------------------------- */
 
+/* A token has no business in a URL, and less in a log. */
+static void hide_token(char *target)
+{
+    static const char name[] = "access_token=";
+    char *value = strstr(target, name);
+
+    if (value && value[sizeof(name) - 1]) {
+        value += sizeof(name) - 1;
+        *value = '*';
+        memmove(value + 1, value + strcspn(value, "&"), strlen(value + strcspn(value, "&")) + 1);
+    }
+}
+
 static void log_access(const struct server_request *request, double duration_s)
 {
     char address[SERVER_ADDRESS_SIZE];
@@ -206,9 +233,16 @@ static void log_access(const struct server_request *request, double duration_s)
     server_request_address(request, address);
     log_escaped(method, sizeof(method), request->method, strlen(request->method));
     log_escaped(target, sizeof(target), request->target, strlen(request->target));
+    hide_token(target);
     log_info("access: %s %s %s %d %llu %.1fms%s", address, method, target, request->status,
              (unsigned long long)request->sent_bytes, duration_s * 1e3,
              request->was_complete ? "" : " cut off");
+}
+
+void dispatch_on_tls_failed(void *user, const char *address, const char *reason)
+{
+    (void)user;
+    log_debug("TLS: with %s it failed: %s", address, reason);
 }
 
 void dispatch_on_done(void *user, struct server_request *request)

@@ -10,5 +10,6 @@
 /* The server's callbacks; `user` is the struct api. */
 void dispatch_on_request(void *user, struct server_request *request);
 void dispatch_on_done(void *user, struct server_request *request);
+void dispatch_on_tls_failed(void *user, const char *address, const char *reason);
 
 #endif

@@ -86,7 +86,7 @@ static void start_stream(struct export *export)
     struct server_source source = {.user = export, .read = on_read, .on_closed = on_stream_closed};
     char when[TIMESTAMP_TEXT_SIZE];
 
-    reply_headers_init(&headers, export->api, REPLY_CSV, "no-store", REPLY_CSP_DATA);
+    reply_headers_init(&headers, export->api, REPLY_CSV, REPLY_NOT_KEPT, REPLY_CSP_DATA);
     reply_header_add(&headers, "Content-Disposition", "attachment; filename=\"readings.csv\"");
     timestamp_format(when, export->query.as_of_us);
     reply_header_add(&headers, "X-Data-As-Of", when);

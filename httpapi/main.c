@@ -144,7 +144,7 @@ static void make_contract(struct api *api)
     struct buffer document = {0};
 
     server_answer_release(api->openapi);
-    openapi_write(&document, &api->rules);
+    openapi_write(&document, &api->rules, access_asks(&api->access));
     api->openapi = reply_data(api, REPLY_JSON, &document, 0, NULL);
 }
 
@@ -219,6 +219,7 @@ static void on_roster_closed(void *user)
     coalescer_free(app->api.coalescer);
     mqtt_link_close(&app->mqtt, on_mqtt_closed);
     service_notify_close(&app->notify);
+    certificate_close(&app->api.certificate);
     signals_close(&app->signals);
     uv_close((uv_handle_t *)&app->sigterm, NULL);
     uv_close((uv_handle_t *)&app->sigint, NULL);
@@ -263,6 +264,9 @@ static void on_hangup(void *user)
         return;
     service_notify_reloading(&app->notify);
     signals_reload(&app->mqtt);
+    certificate_reload(&app->api.certificate);
+    if (access_reload(&app->api.access))
+        events_renew(app->api.events); /* who opens one again is asked for his token */
     service_notify_reloaded(&app->notify);
 }
 
@@ -282,6 +286,7 @@ static bool start_server(struct app *app, const struct settings *settings, char 
         .listen = settings->listen,
         .hosts = settings->hosts,
         .hosts_setting = "HTTP_HOSTS",
+        .tls = app->api.certificate.tls,
         .limits = {.connections = settings->max_connections,
                    .connections_per_address = settings->max_connections_per_address,
                    .target_bytes = 8192,
@@ -291,9 +296,22 @@ static bool start_server(struct app *app, const struct settings *settings, char 
                    .stall_deadline_ms = (uint64_t)settings->stall_timeout_us / 1000},
         .user = &app->api,
         .on_request = dispatch_on_request,
-        .on_done = dispatch_on_done};
+        .on_done = dispatch_on_done,
+        .on_tls_failed = dispatch_on_tls_failed};
 
     return server_start(&app->api.server, app->api.loop, &config, error, error_bytes);
+}
+
+/* Where the program listens, and who it lets in. */
+static void log_entrance(const struct api *api)
+{
+    log_info("listening on %s", server_address(api->server));
+    if (!access_asks(&api->access))
+        return;
+    log_info("tokens: %zu are let in", tokens_count(api->access.tokens));
+    if (!api->certificate.tls && !server_is_loopback(api->server))
+        log_warning("tokens: without TLS anybody on the way can read them; set TLS_CERT, or listen "
+                    "on loopback behind a proxy");
 }
 
 static bool start_mqtt(struct app *app, const struct settings *settings, char *error,
@@ -346,6 +364,8 @@ static void free_parts(struct app *app)
     page_free(api->page);
     dashboard_free(api->dashboard);
     board_cache_free(api->boards);
+    access_release(&api->access);
+    certificate_release(&api->certificate);
     catalog_release(api->catalog);
 }
 
@@ -354,7 +374,7 @@ int main(int argc, char **argv)
     static struct app app;
     struct settings settings = {0};
     struct api *api = &app.api;
-    char error[400];
+    char error[640];
     int status;
 
     signals_init();
@@ -365,8 +385,9 @@ int main(int argc, char **argv)
         secret_protect_process();
     log_init(program.name);
     if (settings.healthcheck)
-        return healthcheck_run(
-            &(struct healthcheck){.setting = "HTTP_LISTEN", .listen = settings.listen});
+        return healthcheck_run(&(struct healthcheck){.setting = "HTTP_LISTEN",
+                                                     .listen = settings.listen,
+                                                     .is_tls = settings.tls_cert[0] != '\0'});
     service_notify_init(&app.notify);
     settings_fit_descriptors(&settings);
     api->loop = uv_default_loop();
@@ -380,6 +401,13 @@ int main(int argc, char **argv)
     api->max_event_streams = settings.max_event_streams;
     api->max_csv_streams = settings.max_csv_streams;
     api->started_us = timestamp_now();
+
+    if (!access_init(&api->access, settings.token_file, error, sizeof(error)) ||
+        !certificate_start(&api->certificate, api->loop, settings.tls_cert, settings.tls_key, error,
+                           sizeof(error))) {
+        fprintf(stderr, "httpapi: %s\n", error);
+        return 2;
+    }
 
     struct pool_config pool = {.url = settings.database_url,
                                .connections = settings.database_connections,
@@ -413,7 +441,7 @@ int main(int argc, char **argv)
     uv_signal_start(&app.sigint, on_signal, SIGINT);
     service_notify_start(&app.notify, api->loop,
                          &(struct service_notify_config){.user = &app, .is_ready = is_ready});
-    log_info("listening on %s", server_address(api->server));
+    log_entrance(api);
 
     uv_run(api->loop, UV_RUN_DEFAULT);
     free_parts(&app);

@@ -15,7 +15,8 @@
 
 #include <stdio.h>
 
-static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 404, 405, 406, 414, 431, 503, 0};
+static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 401, 403, 404,
+                                               405, 406, 414, 421, 431, 503, 0};
 static const struct histogram_bounds bounds = {
     12, {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5}};
 
@@ -156,6 +157,22 @@ static void write_database(const struct prometheus *to, struct api *api)
                       (double)coalescer_shared_count(api->coalescer));
 }
 
+/* Of what there is no certificate, no alert may say that it ends. */
+static void write_clients(const struct prometheus *to, const struct api *api)
+{
+    prometheus_number(to, PREFIX "wrong_tokens_total", "counter",
+                      "Tokens of requests that are none of TOKEN_FILE.", (double)api->access.wrong);
+    prometheus_number(to, PREFIX "tls_failures_total", "counter",
+                      "Connections on which TLS could not be agreed on.",
+                      (double)server_tls_failure_count(api->server));
+    if (api->certificate.tls)
+        prometheus_number(
+            to, PREFIX "tls_not_after_timestamp_seconds", "gauge",
+            "When our certificate expires, or one between it and its authority, since "
+            "1970; only with TLS_CERT.",
+            (double)tls_server_not_after(api->certificate.tls));
+}
+
 static void write_build(const struct prometheus *to)
 {
     prometheus_head(to, PREFIX "build_info", "gauge", "Its version.");
@@ -180,6 +197,7 @@ void metrics_write(struct buffer *out, struct api *api)
     prometheus_number(&to, PREFIX "connections_cut_total", "counter",
                       "Connections ended for being too slow.",
                       (double)server_cut_count(api->server));
+    write_clients(&to, api);
     prometheus_number(&to, PREFIX "event_streams", "gauge", "Streams of events.",
                       (double)events_stream_count(api->events));
     prometheus_number(&to, PREFIX "events_sent_total", "counter", "Events sent, to each client.",

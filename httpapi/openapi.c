@@ -13,6 +13,7 @@
 struct filling {
     const struct params_rules *rules;
     const char *feature; /* of this line; NULL = of none */
+    bool asks_for_tokens;
 };
 
 /* ---- what the placeholders stand for -------------------------------------------------------- */
@@ -47,6 +48,11 @@ static void put_version(struct buffer *out, const struct filling *filling)
 {
     (void)filling;
     buffer_put_text(out, HIGHWATER_VERSION);
+}
+
+static void put_security(struct buffer *out, const struct filling *filling)
+{
+    buffer_put_text(out, filling->asks_for_tokens ? "[{\"bearer\": []}, {\"basic\": []}]" : "[]");
 }
 
 /* One more range of the characters that an id must not have. Beyond the first plane there is no
@@ -91,9 +97,13 @@ static const struct placeholder {
     const char *text;
     void (*put)(struct buffer *out, const struct filling *filling);
 } placeholders[] = {
-    {"\"${features}\"", put_features},      {"\"${intervals}\"", put_intervals},
-    {"\"${topDevices}\"", put_top_devices}, {"${version}", put_version},
-    {"${invisible}", put_invisible},        {"${feature}", put_feature},
+    {"\"${features}\"", put_features},
+    {"\"${intervals}\"", put_intervals},
+    {"\"${topDevices}\"", put_top_devices},
+    {"${version}", put_version},
+    {"\"${security}\"", put_security},
+    {"${invisible}", put_invisible},
+    {"${feature}", put_feature},
 };
 
 /* ---- the document --------------------------------------------------------------------------- */
@@ -150,9 +160,9 @@ static bool names_feature(const char *line, size_t bytes)
     return found && found < line + bytes;
 }
 
-void openapi_write(struct buffer *out, const struct params_rules *rules)
+void openapi_write(struct buffer *out, const struct params_rules *rules, bool asks_for_tokens)
 {
-    const struct filling filling = {.rules = rules};
+    const struct filling filling = {.rules = rules, .asks_for_tokens = asks_for_tokens};
     const char *line = (const char *)openapi_json;
 
     while (*line) {

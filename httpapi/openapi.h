@@ -10,6 +10,6 @@
 #include "httpapi/params.h"
 #include "shared/base/buffer.h"
 
-void openapi_write(struct buffer *out, const struct params_rules *rules);
+void openapi_write(struct buffer *out, const struct params_rules *rules, bool asks_for_tokens);
 
 #endif

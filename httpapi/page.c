@@ -24,8 +24,7 @@ static struct server_answer *file_answer(const struct api *api, const struct pag
     struct reply_headers headers;
 
     reply_headers_init(&headers, api, file->content_type,
-                       file->is_immutable ? "public, max-age=31536000, immutable" : "no-cache",
-                       REPLY_CSP_PAGE);
+                       file->is_immutable ? REPLY_KEPT : REPLY_ASKED_AGAIN, REPLY_CSP_PAGE);
     if (is_gz)
         reply_header_add(&headers, "Content-Encoding", "gzip");
     if (file->gz)
@@ -66,6 +65,15 @@ static bool is_named(const char *name, const char *path, size_t path_bytes)
     if (bytes > 0 && name[bytes - 1] == '*')
         return path_bytes >= bytes - 1 && memcmp(name, path, bytes - 1) == 0;
     return path_bytes == bytes && memcmp(name, path, bytes) == 0;
+}
+
+bool page_has(const struct api *api, const char *path, size_t path_bytes)
+{
+    for (size_t i = 0; i < api->page->count; i++) {
+        if (is_named(page_files[i].path, path, path_bytes))
+            return true;
+    }
+    return false;
 }
 
 bool page_answer_file(struct api *api, struct server_request *request, const char *path,

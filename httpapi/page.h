@@ -21,6 +21,9 @@ void page_free(struct page *page);
 void page_answer(struct api *api, struct server_request *request, const struct route *route,
                  struct params *params);
 
+/* Whether a path is that of a file of the page. */
+bool page_has(const struct api *api, const char *path, size_t path_bytes);
+
 /* Any other path; false when the page has no such file. */
 bool page_answer_file(struct api *api, struct server_request *request, const char *path,
                       size_t path_bytes);

@@ -25,7 +25,10 @@ void probes_answer_health(struct api *api, struct server_request *request,
 
     (void)route;
     (void)params;
-    buffer_put_text(&body, "{\"status\":\"ok\",\"version\":\"" HIGHWATER_VERSION "\"}");
+    buffer_put_text(&body, "{\"status\":\"ok\"");
+    if (access_knows(api, request)) /* a stranger learns no version */
+        buffer_put_text(&body, ",\"version\":\"" HIGHWATER_VERSION "\"");
+    buffer_put_text(&body, "}");
     respond_live(api, request, REPLY_JSON, &body);
 }
 
@@ -63,7 +66,10 @@ void probes_answer_readiness(struct api *api, struct server_request *request,
     reasons.bytes--; /* the last line's end */
     for (unsigned char *end; (end = memchr(reasons.data, '\n', reasons.bytes)) != NULL;)
         *end = ';';
-    problem_set_unavailable(&problem, 2, "%s", buffer_text(&reasons));
+    if (access_knows(api, request)) /* nor whose names are in the reasons */
+        problem_set_unavailable(&problem, 2, "%s", buffer_text(&reasons));
+    else
+        problem_set_unavailable(&problem, 2, "the reasons are told to who has a token");
     reply_problem(api, request, &problem, NULL);
     buffer_release(&reasons);
 }

@@ -33,8 +33,15 @@ struct reply_headers {
     struct server_header items[SERVER_ANSWER_HEADERS_MAX];
 };
 
+/* For how long an answer may be kept. Where tokens are asked for, by its client alone. */
+enum reply_cache {
+    REPLY_NOT_KEPT,
+    REPLY_ASKED_AGAIN, /* kept, but not used without asking whether it still holds */
+    REPLY_KEPT
+};
+
 void reply_headers_init(struct reply_headers *headers, const struct api *api,
-                        const char *content_type, const char *cache_control, const char *csp);
+                        const char *content_type, enum reply_cache cache, const char *csp);
 void reply_header_add(struct reply_headers *headers, const char *name, const char *value);
 
 /* Data with its as-of and source ("boards", "database"; NULL = neither header). */
@@ -45,8 +52,8 @@ struct server_answer *reply_data(const struct api *api, const char *content_type
 struct server_answer *reply_live(const struct api *api, int status, const char *content_type,
                                  struct buffer *body);
 
-/* Answers a request with a problem, once. */
+/* Answers a request with a problem, once. `more`: further headers, ended by {0}, or NULL. */
 void reply_problem(const struct api *api, struct server_request *request,
-                   const struct problem *problem, const char *allow);
+                   const struct problem *problem, const struct server_header *more);
 
 #endif

@@ -12,8 +12,9 @@
 enum { ROUTE_TYPES_MAX = 2 };
 
 struct route {
-    const char *path; /* {deviceId} stands for one segment */
-    const char *name; /* label of the metrics and operationId */
+    const char *path;       /* {deviceId} stands for one segment */
+    const char *name;       /* label of the metrics and operationId */
+    enum token_group group; /* which a token must open */
     void (*handle)(struct api *api, struct server_request *request, const struct route *route,
                    struct params *params);
     /* Answers what was answered before, without parsing; false when there is no such answer. NULL =

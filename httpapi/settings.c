@@ -17,7 +17,7 @@ const struct program program = {
     .epilogue = "Boards come from the collectors over MQTT, or from the database while no "
                 "collector is live.",
     .signals = "SIGTERM and SIGINT: finishes running answers, ends streams, exits with 0; a second "
-               "one ends it at once. SIGHUP reads certificates again.",
+               "one ends it at once. SIGHUP reads certificates and tokens again.",
     .exit_status = {"after SIGTERM or SIGINT", "when it cannot listen, or after a second signal",
                     "for a wrong setting"},
 };

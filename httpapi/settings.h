@@ -31,6 +31,9 @@ struct settings {
     int64_t idle_timeout_us;
     int64_t stall_timeout_us;
     const char *cors_origin;
+    const char *token_file;
+    const char *tls_cert;
+    const char *tls_key;
     bool access_log;
     bool core_dumps;
     bool healthcheck;

@@ -331,12 +331,16 @@ class Raw:
 class Stream:
     """A client of /events, read in a thread."""
 
-    def __init__(self, port: int, path: str = "/events", last_event_id: str | None = None) -> None:
+    def __init__(
+        self, port: int, path: str = "/events", last_event_id: str | None = None, headers: dict[str, str] | None = None,
+        raw: Raw | None = None
+    ) -> None:
+        """`raw`: a connection that there is, instead of one of its own."""
         self.events: list[dict[str, Any]] = []  # {"event", "id", "data", "at"}
         self.is_over = False
         self.ended_well = False
-        self._raw = Raw(port)
-        extra = {"Last_Event_ID": last_event_id} if last_event_id else {}
+        self._raw = raw or Raw(port)
+        extra = {**(headers or {}), **({"Last_Event_ID": last_event_id} if last_event_id else {})}
         lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{k.replace('_', '-')}: {v}" for k, v in extra.items())]
         self._raw.send("\r\n".join([*lines, "", ""]).encode())
         self.head = self._raw.head()

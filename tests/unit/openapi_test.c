@@ -18,7 +18,7 @@
 static struct buffer document;
 static struct json_token root;
 
-static void write_with(const char *feature_names)
+static void write_with(const char *feature_names, bool asks_for_tokens)
 {
     struct features features;
     struct intervals intervals;
@@ -28,7 +28,7 @@ static void write_with(const char *feature_names)
     assert_true(features_parse(&features, feature_names, error, sizeof(error)));
     assert_true(intervals_parse(&intervals, "past_day=1d,all_time", error, sizeof(error)));
     buffer_clear(&document);
-    openapi_write(&document, &rules);
+    openapi_write(&document, &rules, asks_for_tokens);
     /* deeper than readings may be, so it is only walked through; the system tests read it strictly */
     root = (struct json_token){
         .kind = JSON_OBJECT, .text = buffer_text(&document), .bytes = document.bytes - 1};
@@ -39,7 +39,7 @@ static void write_with(const char *feature_names)
 static int start(void **state)
 {
     (void)state;
-    write_with("temperature,pressure");
+    write_with("temperature,pressure", true);
     return 0;
 }
 
@@ -148,6 +148,19 @@ static void check_params(const struct json_token *described, const struct route 
     assert_false(json_walk_next(&walk, &name, &value));
 }
 
+/* The document as a whole asks for a token; a route for which there is no group says that it does not. */
+static void check_security(const struct json_token *operation, const struct route *route)
+{
+    struct json_token security = find(operation, "security");
+    bool is_open = route->group == TOKEN_OPEN;
+
+    assert_int_equal(security.text != NULL, is_open);
+    assert_int_equal(get(operation, "responses 401").text != NULL, !is_open);
+    assert_int_equal(get(operation, "responses 403").text != NULL, !is_open);
+    if (is_open)
+        assert_int_equal(count(&security), 0);
+}
+
 static void check_responses(const struct json_token *responses, const struct route *route)
 {
     struct json_token content = get(responses, "200 content");
@@ -188,6 +201,7 @@ static void test_openapi__every_route_is_described_as_the_table_has_it(void **st
         assert_text(find(&operation, "operationId"), routes[i].name);
         assert_text(find(&operation, "summary"), routes[i].summary);
         check_params(&parameters, &routes[i]);
+        check_security(&operation, &routes[i]);
         check_responses(&responses, &routes[i]);
     }
 }
@@ -210,6 +224,21 @@ static void test_openapi__features_and_intervals_are_filled_in(void **state)
     assert_null(strstr(buffer_text(&document), "${"));
 }
 
+static void test_openapi__tokens_are_asked_for_where_there_are_some(void **state)
+{
+    struct json_token security = find(&root, "security");
+    struct json_token schemes = get(&root, "components securitySchemes");
+
+    (void)state;
+    assert_int_equal(count(&security), 2);
+    assert_int_equal(count(&schemes), 2);
+    assert_non_null(
+        strstr(buffer_text(&document), "\"security\": [{\"bearer\": []}, {\"basic\": []}],"));
+    write_with("a", false);
+    security = find(&root, "security");
+    assert_int_equal(count(&security), 0);
+}
+
 static void test_openapi__it_is_json_with_any_number_of_features(void **state)
 {
     char names[FEATURES_MAX * (FEATURE_NAME_MAX + 1)] = "";
@@ -220,7 +249,7 @@ static void test_openapi__it_is_json_with_any_number_of_features(void **state)
     for (size_t i = 1; i <= FEATURES_MAX; i++) {
         bytes +=
             (size_t)snprintf(names + bytes, sizeof(names) - bytes, "%sf%zu", i > 1 ? "," : "", i);
-        write_with(names);
+        write_with(names, false);
         board = get(&root, "components schemas Dashboard properties");
         assert_int_equal(count(&board), i);
     }
@@ -233,6 +262,8 @@ int main(void)
                                         start, end),
         cmocka_unit_test_setup_teardown(test_openapi__features_and_intervals_are_filled_in, start,
                                         end),
+        cmocka_unit_test_setup_teardown(test_openapi__tokens_are_asked_for_where_there_are_some,
+                                        start, end),
         cmocka_unit_test_setup_teardown(test_openapi__it_is_json_with_any_number_of_features, start,
                                         end),
     };
