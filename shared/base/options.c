@@ -13,14 +13,15 @@
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-#define PREFIX "HIGHWATER_"
-
 enum { SHOWN_MAX_BYTES = 1024 };
 
 static int reject(const struct program *program, const char *name, const char *shown,
                   const char *legal)
 {
-    fprintf(stderr, "%s: %s: \"%s\" is not legal: %s\n", program->name, name, shown, legal);
+    char place[SHOWN_MAX_BYTES];
+
+    fprintf(stderr, "%s: %s%s: \"%s\" is not legal: %s\n", program->name,
+            option_place(place, sizeof(place), name), name, shown, legal);
     return 2;
 }
 
@@ -46,11 +47,12 @@ int options_reject_url(const struct program *program, const char *name, const ch
     return reject(program, name, secret_url(shown, sizeof(shown), url), legal);
 }
 
-static int apply(const struct program *program, const struct option *option, const char *shown,
+int option_apply(const struct program *program, const struct option *option, const char *shown,
                  const char *text)
 {
     char legal[OPTION_LEGAL_SIZE];
 
+    option_came_from(option->name, NULL, 0);
     if (option_set(option, text))
         return -1;
     return options_reject(program, shown, text, option_legal_text(legal, option));
@@ -92,16 +94,16 @@ static int parse_flag(const struct program *program, const struct option *option
     if (!option)
         return reject_argument(program, arg);
     if (equals)
-        return apply(program, option, option->name, taken(option, argv[*index] + bytes + 1));
+        return option_apply(program, option, option->name, taken(option, argv[*index] + bytes + 1));
     if (option->kind == OPTION_SWITCH)
-        return apply(program, option, option->name, "1");
+        return option_apply(program, option, option->name, "1");
     if (*index + 1 >= argc) {
         fprintf(stderr, "%s: --%s needs a value: %s\n", program->name, option->name,
                 option_kind_text(option->kind));
         return 2;
     }
     (*index)++;
-    return apply(program, option, option->name, taken(option, argv[*index]));
+    return option_apply(program, option, option->name, taken(option, argv[*index]));
 }
 
 /* What `argv` says about `flag`, whatever else is wrong in it: "" for the flag alone, or NULL. */
@@ -155,38 +157,27 @@ static const struct option *with_common(const struct option *options)
     return all;
 }
 
-/* HIGHWATER_MQTT_URL, or else MQTT_URL; `name` becomes that of the one that is set. */
-static const char *from_environment(const struct program *program, const struct option *option,
-                                    char name[OPTION_NAME_SIZE + sizeof(PREFIX)])
+/* The last --config, or HIGHWATER_CONFIG; NULL without either. It is looked for before flags are read, since
+ * they win over what is in it. */
+static const char *config_path(const struct option *options, int argc, char **argv)
 {
-    char variable[OPTION_NAME_SIZE];
-    const char *plain = getenv(option_variable(variable, option->name));
-    const char *text;
+    const char *path = getenv(OPTIONS_PREFIX "CONFIG");
 
-    snprintf(name, OPTION_NAME_SIZE + sizeof(PREFIX), "%s%s", PREFIX, variable);
-    text = getenv(name);
-    if (text && *text) {
-        if (plain && *plain && strcmp(plain, text) != 0)
-            fprintf(stderr, "%s: %s is used, and %s, which differs, is not\n", program->name, name,
-                    variable);
-        return text;
+    if (path && !*path)
+        path = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *equals = strchr(argv[i], '=');
+        size_t bytes = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
+        const struct option *option =
+            bytes > 2 ? option_find(options, argv[i] + 2, bytes - 2) : NULL;
+        const char *value = equals ? equals + 1 : i + 1 < argc ? argv[i + 1] : NULL;
+
+        if (option && value && option->target == &options_common_given.config)
+            path = value;
+        if (option && !equals && option->kind != OPTION_SWITCH)
+            i++;
     }
-    strcpy(name, variable);
-    return plain && *plain ? plain : NULL;
-}
-
-static int read_environment(const struct program *program, const struct option *options)
-{
-    char name[OPTION_NAME_SIZE + sizeof(PREFIX)];
-    int status = -1;
-
-    for (; options->name && status < 0; options++) {
-        const char *text = options->flag_only ? NULL : from_environment(program, options, name);
-
-        if (text)
-            status = apply(program, options, name, text);
-    }
-    return status;
+    return path;
 }
 
 static int use_common(const struct program *program)
@@ -198,19 +189,32 @@ static int use_common(const struct program *program)
     return options_reject(program, "log-level", level, "debug, info, warning or error");
 }
 
+static void use_defaults(const struct option *options)
+{
+    for (; options->name; options++) {
+        option_came_from(options->name, NULL, 0);
+        if (options->fallback)
+            option_set(options, options->fallback);
+    }
+}
+
 int options_parse(const struct program *program, const struct option *options, int argc,
                   char **argv)
 {
+    const char *path;
     int status;
 
     options = with_common(options);
     status = answer_question(program, options, argv);
-    for (const struct option *option = options; option->name && status < 0; option++) {
-        if (option->fallback)
-            option_set(option, option->fallback);
-    }
+    if (status >= 0)
+        return status;
+    use_defaults(options);
+    options_use_credentials(options);
+    path = config_path(options, argc, argv);
+    if (path)
+        status = options_read_config(program, options, path);
     if (status < 0)
-        status = read_environment(program, options);
+        status = options_read_environment(program, options);
     for (int i = 1; i < argc && status < 0; i++)
         status = parse_flag(program, options, argc, argv, &i);
     return status < 0 ? use_common(program) : status;

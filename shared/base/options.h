@@ -17,13 +17,14 @@
 #include <stddef.h>
 
 enum option_kind {
-    OPTION_TEXT,     /* const char * */
-    OPTION_URL,      /* the same; may hold a password, so it is not left for ps to show */
-    OPTION_COUNT,    /* uint64_t */
-    OPTION_NUMBER,   /* double */
-    OPTION_DURATION, /* int64_t, microseconds */
-    OPTION_BYTES,    /* uint64_t; takes k, M, G, with or without B */
-    OPTION_SWITCH    /* bool; the flag alone, or 1/0, true/false, yes/no, on/off */
+    OPTION_TEXT,        /* const char * */
+    OPTION_URL,         /* the same; may hold a password, so it is not left for ps to show */
+    OPTION_SECRET_FILE, /* const char *; the path of a file with a secret; its name ends with -file */
+    OPTION_COUNT,       /* uint64_t */
+    OPTION_NUMBER,      /* double */
+    OPTION_DURATION,    /* int64_t, microseconds */
+    OPTION_BYTES,       /* uint64_t; takes k, M, G, with or without B */
+    OPTION_SWITCH       /* bool; the flag alone, or 1/0, true/false, yes/no, on/off */
 };
 
 struct option {

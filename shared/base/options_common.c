@@ -10,6 +10,13 @@ const struct option options_common[] = {
      .fallback = "info",
      .value_name = "LEVEL",
      .help = "the least that is logged: debug, info, warning or error"},
+    {.name = "config",
+     .kind = OPTION_TEXT,
+     .target = &options_common_given.config,
+     .value_name = "FILE",
+     .help = "settings, NAME = value a line, for what neither a flag nor\nthe environment sets; "
+             "else the file of HIGHWATER_CONFIG",
+     .flag_only = true},
     {.name = "generate",
      .kind = OPTION_TEXT,
      .target = &options_common_given.generate,

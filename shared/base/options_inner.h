@@ -5,7 +5,11 @@
 #include "shared/base/buffer.h"
 #include "shared/base/options.h"
 
+#define OPTIONS_PREFIX "HIGHWATER_"
+
 enum { OPTION_NAME_SIZE = 64, OPTION_LEGAL_SIZE = 256 };
+
+struct known_option;
 
 /* What every program has besides its own, ended by {0}: options_common.c. */
 extern const struct option options_common[];
@@ -17,6 +21,21 @@ struct options_common_given {
 };
 
 extern struct options_common_given options_common_given;
+
+/* ---- options.c ---- */
+
+/* Sets it to what a flag or variable of the name `shown` says. Returns -1, or 2 after saying that it is not
+ * legal. */
+int option_apply(const struct program *program, const struct option *option, const char *shown,
+                 const char *text);
+
+/* ---- options_environment.c ---- */
+
+/* Sets what variables say. Returns -1, or the exit status. */
+int options_read_environment(const struct program *program, const struct option *options);
+
+/* Sets the files of secrets to those that systemd has for the program, where there are such. */
+void options_use_credentials(const struct option *options);
 
 /* ---- options_value.c ---- */
 
@@ -35,8 +54,37 @@ const char *option_range_text(char *out, size_t bytes, const struct option *opti
 /* NUM_TOP_DEVICES of num-top-devices. */
 const char *option_variable(char out[OPTION_NAME_SIZE], const char *name);
 
+/* And back. */
+const char *option_flag(char out[OPTION_NAME_SIZE], const char *variable);
+
 /* The one of that name, with dashes or underscores, or NULL. */
 const struct option *option_find(const struct option *options, const char *name, size_t bytes);
+
+/* How many letters to add, remove or replace make one of the other. */
+size_t option_distance(const char *name, const char *other);
+
+/* Whether a row is of the program, or with "" of any. */
+bool option_is_of(const struct known_option *row, const char *program);
+
+/* The setting of the program, or with "" of any, whose name is nearest. */
+const char *option_nearest(const char *name, const char *program);
+
+/* Whether any program has a flag of that name. */
+bool option_is_known(const char *name);
+
+/* ---- options_config.c ---- */
+
+/* Sets what the file says for this program. Returns -1, or the exit status after a line that says what is
+ * wrong. The file's text stays, for options point into it. */
+int options_read_config(const struct program *program, const struct option *options,
+                        const char *path);
+
+/* Where the value of an option came from, for whoever finds later that it is wrong: a line of a file,
+ * or with a line of 0 from somewhere that its name says. */
+void option_came_from(const char *name, const char *path, unsigned line);
+
+/* "FILE:LINE: " or "" of an option, by the name of the flag or of the variable. */
+const char *option_place(char *out, size_t bytes, const char *name);
 
 /* ---- options_help.c: all that is printed goes to standard output ---- */
 

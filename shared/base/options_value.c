@@ -16,6 +16,7 @@ const char *option_kind_text(enum option_kind kind)
     switch (kind) {
     case OPTION_TEXT:
     case OPTION_URL:
+    case OPTION_SECRET_FILE:
         return "text";
     case OPTION_COUNT:
         return "a whole number";
@@ -139,6 +140,7 @@ bool option_set(const struct option *option, const char *text)
     switch (option->kind) {
     case OPTION_TEXT:
     case OPTION_URL:
+    case OPTION_SECRET_FILE:
         *(const char **)option->target = text;
         return true;
     case OPTION_COUNT:

@@ -97,6 +97,31 @@ const char *secret_value(char *out, size_t out_bytes, const char *value)
     return out;
 }
 
+static bool has_password_member(const char *text)
+{
+    static const char word[] = "password";
+
+    for (; *text; text++) {
+        if (strncasecmp(text, word, strlen(word)) == 0) {
+            const char *after = text + strlen(word);
+
+            if (after[strspn(after, " \t")] == '=')
+                return true;
+        }
+    }
+    return false;
+}
+
+bool secret_is_in(const char *value)
+{
+    const char *rest = strstr(value, "://");
+    size_t bytes = rest ? strcspn(rest + 3, "/?") : 0;
+    const char *colon = rest ? memchr(rest + 3, ':', bytes) : NULL;
+
+    return (colon && memchr(colon, '@', bytes - (size_t)(colon - rest - 3))) ||
+           has_password_member(value);
+}
+
 /* Who gives a password in the place of its file's path gives no word that begins with a folder. The
  * root is not asked for: a password may begin with a slash. */
 static bool leads_to_folder(const char *path)

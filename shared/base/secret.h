@@ -18,6 +18,9 @@ const char *secret_url(char *out, size_t out_bytes, const char *url);
 /* Copies any other value or argument, as it is unless it looks as if it held a password. */
 const char *secret_value(char *out, size_t out_bytes, const char *value);
 
+/* Whether a value seems to hold a password: a URL with one before its @, or the word. */
+bool secret_is_in(const char *value);
+
 /* Whether what is given as the path of a file that holds a secret can be one: there is such a file, or
  * the folder that it names. Otherwise it may be the secret itself. */
 bool secret_is_path(const char *path);

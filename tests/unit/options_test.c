@@ -1,13 +1,16 @@
-#include "shared/base/options.h"
+#include "shared/base/options_inner.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "tests/unit/temp_file.h"
 
 static const char *url;
 static uint64_t count;
@@ -141,6 +144,146 @@ static void test_options__switches(void **state)
     assert_true(migrate);
 }
 
+/* ---- a file of settings, which is for real programs ---- */
+
+static const char *listen;
+static uint64_t batch;
+static int64_t linger_us;
+static bool lowest;
+static const char *password_file;
+
+static const struct program real = {.name = "collector", .summary = "A test."};
+static const struct option real_options[] = {
+    {.name = "metrics-listen", .kind = OPTION_TEXT, .target = &listen, .fallback = "here"},
+    {.name = "batch-size", .kind = OPTION_COUNT, .target = &batch, .fallback = "1", .most = 100},
+    {.name = "linger", .kind = OPTION_DURATION, .target = &linger_us, .fallback = "1s"},
+    {.name = "lowest", .kind = OPTION_SWITCH, .target = &lowest, .fallback = "0"},
+    {.name = "mqtt-password-file", .kind = OPTION_SECRET_FILE, .target = &password_file},
+    {0}};
+
+/* Parses with a file that says `text`. */
+static int parse_file(const struct temp_file *file, const char *text, const char *flag)
+{
+    static char name[] = "collector";
+    char config[100];
+    char *argv[] = {name, config, (char *)flag, NULL};
+    FILE *out = fopen(file->path, "w");
+
+    fputs(text, out);
+    fclose(out);
+    snprintf(config, sizeof(config), "--config=%s", file->path);
+    return options_parse(&real, real_options, flag ? 3 : 2, argv);
+}
+
+static void test_options__flag_then_environment_then_section_then_common_part(void **state)
+{
+    static const char text[] = "batch-size = 2\nLINGER = 2s\nMETRICS_LISTEN='x y'\nLOWEST=yes\n"
+                               "HTTP_LISTEN=another's\n[httpapi]\nHTTP_LISTEN=too\n"
+                               "[collector]\nBATCH_SIZE=3\nLOWEST=\n";
+
+    assert_int_equal(parse_file(*state, text, NULL), -1);
+    assert_int_equal(batch, 3);
+    assert_int_equal(linger_us, 2000000);
+    assert_string_equal(listen, "x y");
+    assert_true(lowest);
+    setenv("BATCH_SIZE", "4", 1);
+    setenv("LINGER", "", 1);
+    assert_int_equal(parse_file(*state, text, NULL), -1);
+    assert_int_equal(batch, 4);
+    assert_int_equal(linger_us, 2000000);
+    setenv("HIGHWATER_BATCH_SIZE", "5", 1);
+    assert_int_equal(parse_file(*state, text, NULL), -1);
+    assert_int_equal(batch, 5);
+    setenv("HIGHWATER_BATCH_SIZE", "", 1);
+    assert_int_equal(parse_file(*state, text, NULL), -1);
+    assert_int_equal(batch, 4);
+    assert_int_equal(parse_file(*state, text, "--batch-size=6"), -1);
+    assert_int_equal(batch, 6);
+    unsetenv("BATCH_SIZE");
+    unsetenv("LINGER");
+    unsetenv("HIGHWATER_BATCH_SIZE");
+}
+
+static void test_options__a_file_is_read_where_flag_or_variable_say_so(void **state)
+{
+    static char name[] = "collector";
+    static char level[] = "--metrics-listen";
+    static char look_alike[] = "--config=/no/such";
+    struct temp_file *file = *state;
+    char *none[] = {name, NULL};
+    char *value[] = {name, level, look_alike, NULL};
+
+    assert_int_equal(parse_file(file, "BATCH_SIZE=7", NULL), -1);
+    assert_int_equal(options_parse(&real, real_options, 1, none), -1);
+    assert_int_equal(batch, 1);
+    setenv("HIGHWATER_CONFIG", file->path, 1);
+    assert_int_equal(options_parse(&real, real_options, 1, none), -1);
+    assert_int_equal(batch, 7);
+    assert_int_equal(options_parse(&real, real_options, 3, value), -1);
+    assert_string_equal(listen, look_alike);
+    setenv("HIGHWATER_CONFIG", "/no/such", 1);
+    assert_int_equal(options_parse(&real, real_options, 1, none), 2);
+    assert_int_equal(parse_file(file, "BATCH_SIZE=8", NULL), -1);
+    assert_int_equal(batch, 8);
+    setenv("HIGHWATER_CONFIG", "", 1);
+    assert_int_equal(options_parse(&real, real_options, 1, none), -1);
+    unsetenv("HIGHWATER_CONFIG");
+}
+
+static void test_options__a_file_with_a_wrong_name_or_value_ends_with_status_2(void **state)
+{
+    static const char *const texts[] = {"BATCHSIZE=1",
+                                        "[colector]\nBATCH_SIZE=1",
+                                        "[httpapi]\nBATCH_SIZE=1",
+                                        "[devicesim]\nNO_SUCH=1",
+                                        "MIGRATE=1",
+                                        "CONFIG=/x",
+                                        "BATCH_SIZE=101",
+                                        "LOWEST=maybe",
+                                        "LOG_LEVEL=loud",
+                                        "nonsense"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (parse_file(*state, texts[i], NULL) != 2)
+            fail_msg("%s was accepted", texts[i]);
+    }
+}
+
+static void test_options__a_credential_of_systemd_counts_least(void **state)
+{
+    static char name[] = "collector";
+    char folder[] = "/tmp/options_test.XXXXXX";
+    char path[100];
+    char *none[] = {name, NULL};
+
+    assert_non_null(mkdtemp(folder));
+    setenv("CREDENTIALS_DIRECTORY", folder, 1);
+    password_file = NULL;
+    assert_int_equal(options_parse(&real, real_options, 1, none), -1);
+    assert_null(password_file);
+    snprintf(path, sizeof(path), "%s/highwater_mqtt-password", folder);
+    fclose(fopen(path, "w"));
+    assert_int_equal(options_parse(&real, real_options, 1, none), -1);
+    assert_string_equal(password_file, path);
+    assert_int_equal(parse_file(*state, "MQTT_PASSWORD_FILE=/x", NULL), -1);
+    assert_string_equal(password_file, "/x");
+    unsetenv("CREDENTIALS_DIRECTORY");
+    remove(path);
+    remove(folder);
+}
+
+static void test_options__of_names_the_nearest_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(option_distance("", "abc"), 3);
+    assert_int_equal(option_distance("mqtt-url", "mqtt-url"), 0);
+    assert_int_equal(option_distance("mqtt-ulr", "mqtt-url"), 2);
+    assert_int_equal(option_distance("kitten", "sitting"), 3);
+    assert_string_equal(option_nearest("mqtt-ulr", ""), "mqtt-url");
+    assert_string_equal(option_nearest("batchsize", "collector"), "batch-size");
+    assert_string_equal(option_nearest("metric-listen", "httpapi"), "http-listen");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +292,17 @@ int main(void)
         cmocka_unit_test(test_options__what_is_not_legal_ends_with_status_2),
         cmocka_unit_test(test_options__sizes),
         cmocka_unit_test(test_options__switches),
+        cmocka_unit_test_setup_teardown(
+            test_options__flag_then_environment_then_section_then_common_part, temp_file_setup,
+            temp_file_teardown),
+        cmocka_unit_test_setup_teardown(test_options__a_file_is_read_where_flag_or_variable_say_so,
+                                        temp_file_setup, temp_file_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_options__a_file_with_a_wrong_name_or_value_ends_with_status_2, temp_file_setup,
+            temp_file_teardown),
+        cmocka_unit_test_setup_teardown(test_options__a_credential_of_systemd_counts_least,
+                                        temp_file_setup, temp_file_teardown),
+        cmocka_unit_test(test_options__of_names_the_nearest_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
