@@ -60,7 +60,7 @@ PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engin
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
                $(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/bench/*.py dashboard/e2e/*.py)
+PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
@@ -112,7 +112,7 @@ endif
 .PHONY: all programs config deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
-        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page format asan fuzz bench bench-quick \
+        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page lint-dashboards format asan fuzz bench bench-quick \
         install uninstall deb test-deb dist clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -427,7 +427,7 @@ bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute,
 
 # --- Look ---------------------------------------------------------------------------------------
 
-lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, types of the page
+lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page lint-dashboards ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, types of the page and of dashboards
 
 # The layout and the checks of one version, which Debian 12 and 13 both have: the default of each lays
 # out some lines in its own way.
@@ -482,6 +482,12 @@ lint-page: $(NODE_MODULES)
 	$(Q)cd dashboard && npm run --silent lint && npm run --silent build -- --outDir ../build/page
 	$(Q)diff -r build/page dashboard/built > /dev/null || \
 	  { echo 'lint-page: dashboard/built is not what dashboard/src makes; make page' >&2; exit 1; }
+
+# Grafana's dashboards against the types that it publishes; the rules of Prometheus are the system tests'.
+lint-dashboards: $(NODE_MODULES) | build
+	$(call note,LINT,dashboards)
+	$(Q)$(PYTHON) tests/grafana/dashboards_ts.py > build/dashboards.ts
+	$(Q)dashboard/node_modules/.bin/tsc --noEmit --strict --skipLibCheck --module esnext --moduleResolution bundler --target es2022 build/dashboards.ts
 
 format: deps-lint ## lay out the C files with clang-format
 	$(Q)clang-format-$(LLVM) -i $(C_FILES)
