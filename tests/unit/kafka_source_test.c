@@ -3,6 +3,7 @@
 #include "collector/source.h"
 #include "shared/base/mem.h"
 #include "shared/model/record.h"
+#include "shared/net/prometheus.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
