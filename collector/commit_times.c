@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-const struct histogram_bounds commit_times_bounds = {
+const struct bucket_bounds commit_times_bounds = {
     15, {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 300}};
 
-const struct histogram_bounds commit_times_batch_bounds = {
+const struct bucket_bounds commit_times_batch_bounds = {
     10, {1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 30000}};
 
 void commit_times_begin(struct commit_times *times, int64_t now_us, int64_t last_arrival_us,
@@ -32,35 +32,35 @@ static size_t first_since(const struct batch *batch, size_t low, int64_t since_u
     return low;
 }
 
-static void add_arrivals(struct commit_times *times, const struct batch *batch, double commit_s)
+static void add_arrivals(struct commit_times *times, const struct batch *batch, int64_t commit_us)
 {
-    const struct histogram_bounds *bounds = &commit_times_bounds;
+    const struct bucket_bounds *bounds = &commit_times_bounds;
     /* unsigned, so that sums of microseconds since 1970 may wrap: the difference does not */
     uint64_t filling_us = batch->count * (uint64_t)times->closed_at_us - batch->arrivals_us;
     size_t low = 0;
 
     for (size_t bucket = bounds->count + 1; bucket-- > 0;) {
-        size_t next = batch->count; /* the first that is below this bucket */
+        size_t next = batch->count; /* the first row that is too young for this bucket */
 
-        if (bucket > 0 && bounds->items[bucket - 1] >= commit_s) {
-            double most_us = floor((bounds->items[bucket - 1] - commit_s) * 1e6);
-
-            next = first_since(batch, low, times->closed_at_us - (int64_t)most_us);
-        }
+        if (bucket > 0)
+            next = first_since(batch, low,
+                               times->closed_at_us + commit_us -
+                                   llround(bounds->items[bucket - 1] * 1e6));
         times->arrivals.counts[bucket] += next - low;
         low = next;
     }
-    times->arrivals.sum += (double)filling_us / 1e6 + commit_s * (double)batch->count;
+    times->arrivals.sum +=
+        (double)filling_us / 1e6 + (double)commit_us / 1e6 * (double)batch->count;
 }
 
 void commit_times_end(struct commit_times *times, const struct batch *batch, int64_t now_us,
                       uint64_t now_ns)
 {
-    double commit_s = (double)(now_ns - times->begun_ns) / 1e9;
+    int64_t commit_us = (int64_t)((now_ns - times->begun_ns) / 1000);
 
-    add_arrivals(times, batch, commit_s);
-    histogram_add(&times->commits, &commit_times_bounds, commit_s);
-    histogram_add(&times->batches, &commit_times_batch_bounds,
-                  (double)(batch->count + batch->rejected_count));
+    add_arrivals(times, batch, commit_us);
+    buckets_add(&times->commits, &commit_times_bounds, (double)commit_us / 1e6);
+    buckets_add(&times->batches, &commit_times_batch_bounds,
+                (double)(batch->count + batch->rejected_count));
     times->last_us = now_us;
 }

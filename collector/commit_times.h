@@ -12,20 +12,20 @@
 #define HIGHWATER_COMMIT_TIMES_H
 
 #include "collector/batch.h"
-#include "shared/base/histogram.h"
+#include "shared/base/buckets.h"
 
 struct commit_times {
-    struct histogram arrivals;
-    struct histogram commits;
-    struct histogram batches;
+    struct buckets arrivals;
+    struct buckets commits;
+    struct buckets batches;
     int64_t
         closed_at_us;  /* when the batch that is being stored got its last reading, at the latest */
     uint64_t begun_ns; /* and its commit began, of a clock that nobody sets */
     int64_t last_us;   /* when the last one ended, since 1970; 0 = none has yet */
 };
 
-extern const struct histogram_bounds commit_times_bounds; /* of the first two */
-extern const struct histogram_bounds commit_times_batch_bounds;
+extern const struct bucket_bounds commit_times_bounds; /* of the first two */
+extern const struct bucket_bounds commit_times_batch_bounds;
 
 /* A batch is given to the store; nothing in it arrived later than `last_arrival_us`. */
 void commit_times_begin(struct commit_times *times, int64_t now_us, int64_t last_arrival_us,

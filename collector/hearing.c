@@ -10,6 +10,14 @@ void hearing_release(struct hearing *hearing)
     *hearing = (struct hearing){0};
 }
 
+void hearing_clear(struct hearing *hearing)
+{
+    uint64_t clears = hearing->clears + 1;
+
+    hearing_release(hearing);
+    hearing->clears = clears;
+}
+
 void hearing_tick(struct hearing *hearing)
 {
     hearing->now_s++;
@@ -42,6 +50,14 @@ void hearing_remember(struct hearing *hearing, size_t device, int32_t ago_s)
     make_room(hearing, device);
     if (hearing->heard_s[device] < hearing->now_s - ago_s)
         hearing->heard_s[device] = hearing->now_s - ago_s;
+}
+
+bool hearing_silence(const struct hearing *hearing, size_t device, int32_t *silent_s)
+{
+    if (device >= hearing->count || hearing->heard_s[device] == HEARING_NEVER)
+        return false;
+    *silent_s = hearing->now_s - hearing->heard_s[device];
+    return true;
 }
 
 void hearing_forget(struct hearing *hearing, size_t device)

@@ -19,9 +19,14 @@ struct hearing {
     int32_t *heard_s; /* by device; HEARING_NEVER: not by us */
     size_t count;
     int32_t now_s;
+    uint64_t clears; /* how often it was emptied */
+    bool is_known;   /* what was kept of before has been read, or there is nothing that keeps it */
 };
 
 void hearing_release(struct hearing *hearing);
+
+/* Another process of our id hears them, or has. */
+void hearing_clear(struct hearing *hearing);
 
 /* Each second in which we could hear. */
 void hearing_tick(struct hearing *hearing);
@@ -31,6 +36,9 @@ void hearing_note(struct hearing *hearing, const struct batch *batch);
 
 /* So long ago was this device heard, by who was this collector before us; unless we have heard it since. */
 void hearing_remember(struct hearing *hearing, size_t device, int32_t ago_s);
+
+/* For how long a device of ours has been silent; false: it is not ours. */
+bool hearing_silence(const struct hearing *hearing, size_t device, int32_t *silent_s);
 
 /* It is not ours, or gone. */
 void hearing_forget(struct hearing *hearing, size_t device);

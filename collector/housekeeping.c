@@ -62,6 +62,19 @@ static void watch_store(struct housekeeping *h)
     buffer_release(&reason);
 }
 
+/* In the database, where there is one. Devices are known once they are loaded. */
+static void keep(struct housekeeping *h)
+{
+    struct store *store = h->config.store;
+
+    if (!store_is_ready(store))
+        return;
+    store_save_sequences(store, h->config.sequences,
+                         ingest_settled_until_us(h->config.ingest, timestamp_now()));
+    if (h->config.sequences->is_loaded || !store_has_boards(store))
+        store_keep_hearing(store, h->config.hearing);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct housekeeping *h = timer->data;
@@ -77,9 +90,7 @@ static void on_timer(uv_timer_t *timer)
     watch_store(h);
     if (ingest_is_live(ingest) && !lag_stands_still(ingest))
         hearing_tick(h->config.hearing);
-    if (store_is_ready(h->config.store))
-        store_save_sequences(h->config.store, h->config.sequences,
-                             ingest_settled_until_us(ingest, timestamp_now()));
+    keep(h);
     h->rate = ingest->counters.received - h->received_before;
     h->received_before = ingest->counters.received;
 }

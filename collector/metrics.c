@@ -120,6 +120,8 @@ static void write_devices(const struct prometheus *to, const struct metrics_view
         int32_t s;
     } spans[] = {{"5m", 300}, {"1h", 3600}};
 
+    if (!view->hearing->is_known)
+        return;
     prometheus_number(to, "highwater_devices_heard", "gauge",
                       "Devices whose readings come to this collector.",
                       (double)hearing_count(view->hearing));

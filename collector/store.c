@@ -1,5 +1,6 @@
 #include "collector/store.h"
 
+#include "collector/hearing.h"
 #include "collector/settings.h"
 
 #include <assert.h>
@@ -196,6 +197,14 @@ void store_save_sequences(struct store *store, struct sequences *sequences,
 {
     if (store->kind->save_sequences)
         store->kind->save_sequences(store, sequences, settled_until_us);
+}
+
+void store_keep_hearing(struct store *store, struct hearing *hearing)
+{
+    if (store->kind->keep_hearing)
+        store->kind->keep_hearing(store, hearing);
+    else
+        hearing->is_known = true;
 }
 
 int store_run_rejected(const struct settings *settings)

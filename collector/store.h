@@ -23,6 +23,7 @@
 
 struct coverage;
 struct devices;
+struct hearing;
 struct prometheus;
 struct sequences;
 struct settings;
@@ -130,7 +131,8 @@ struct store_kind {
                  size_t error_bytes);
     void (*cancel_load)(struct store *store);
 
-    /* It keeps the numbers of devices: called once a second. */
+    /* It keeps the numbers of devices, and when they were heard: both called once a second. */
+    void (*keep_hearing)(struct store *store, struct hearing *hearing);
     void (*save_sequences)(struct store *store, struct sequences *sequences,
                            int64_t settled_until_us);
 
@@ -230,6 +232,9 @@ void store_cancel_load(struct store *store);
  * stored; INT64_MIN: that cannot be said now. */
 void store_save_sequences(struct store *store, struct sequences *sequences,
                           int64_t settled_until_us);
+
+/* Call once a second: when devices were heard is kept, and is known after a start. */
+void store_keep_hearing(struct store *store, struct hearing *hearing);
 
 /* The command --rejected; returns the exit status. */
 int store_run_rejected(const struct settings *settings);

@@ -67,6 +67,7 @@ static void on_role_change(struct ingest *ingest, bool is_active)
         reload_set_active(&c->reload, is_active);
     if (!is_active)
         sequences_clear(&c->sequences);
+    hearing_clear(&c->hearing);
 }
 
 static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)

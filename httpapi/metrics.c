@@ -17,7 +17,7 @@
 
 static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 401, 403, 404,
                                                405, 406, 414, 421, 431, 503, 0};
-static const struct histogram_bounds bounds = {
+static const struct bucket_bounds bounds = {
     12, {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5}};
 
 void metrics_note(struct metrics *metrics, size_t route, int status, double duration_s,
@@ -28,7 +28,7 @@ void metrics_note(struct metrics *metrics, size_t route, int status, double dura
     while (code < METRICS_STATUSES - 1 && statuses[code] != status)
         code++;
     metrics->routes[route].answers[code]++;
-    histogram_add(&metrics->routes[route].durations, &bounds, duration_s);
+    buckets_add(&metrics->routes[route].durations, &bounds, duration_s);
     metrics->routes[route].sent_bytes += sent_bytes;
 }
 
@@ -69,7 +69,7 @@ static void write_durations(const struct prometheus *to, const struct metrics *m
     for (size_t i = 0; i <= routes_count; i++) {
         const struct prometheus_label route = {"route", route_name(i)};
 
-        if (histogram_count(&metrics->routes[i].durations) > 0)
+        if (buckets_count(&metrics->routes[i].durations) > 0)
             prometheus_histogram(to, PREFIX "request_duration_seconds", &route, &bounds,
                                  &metrics->routes[i].durations);
     }

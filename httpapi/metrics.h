@@ -9,8 +9,8 @@
 #ifndef HIGHWATER_METRICS_H
 #define HIGHWATER_METRICS_H
 
+#include "shared/base/buckets.h"
 #include "shared/base/buffer.h"
-#include "shared/base/histogram.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ enum { METRICS_ROUTES_MAX = 32, METRICS_STATUSES = 14 };
 struct metrics {
     struct {
         uint64_t answers[METRICS_STATUSES]; /* the last: gone without one, or another status */
-        struct histogram durations;         /* in seconds */
+        struct buckets durations;           /* in seconds */
         uint64_t sent_bytes;
     } routes[METRICS_ROUTES_MAX];
     uint64_t not_modified;

@@ -66,8 +66,8 @@ void prometheus_number(const struct prometheus *to, const char *name, const char
 }
 
 void prometheus_histogram(const struct prometheus *to, const char *name,
-                          const struct prometheus_label *label,
-                          const struct histogram_bounds *bounds, const struct histogram *histogram)
+                          const struct prometheus_label *label, const struct bucket_bounds *bounds,
+                          const struct buckets *buckets)
 {
     struct prometheus_label labels[2];
     size_t count = 0;
@@ -80,14 +80,14 @@ void prometheus_histogram(const struct prometheus *to, const char *name,
     for (size_t i = 0; i <= bounds->count; i++) {
         char bound[BOUND_SIZE] = "+Inf";
 
-        upto += histogram->counts[i];
+        upto += buckets->counts[i];
         if (i < bounds->count)
             snprintf(bound, sizeof(bound), "%g", bounds->items[i]);
         labels[count] = (struct prometheus_label){"le", bound};
         prometheus_value(to, series, labels, count + 1, (double)upto);
     }
     snprintf(series, sizeof(series), "%s_sum", name);
-    prometheus_value(to, series, labels, count, histogram->sum);
+    prometheus_value(to, series, labels, count, buckets->sum);
     snprintf(series, sizeof(series), "%s_count", name);
     prometheus_value(to, series, labels, count, (double)upto);
 }

@@ -8,8 +8,8 @@
 #ifndef HIGHWATER_PROMETHEUS_H
 #define HIGHWATER_PROMETHEUS_H
 
+#include "shared/base/buckets.h"
 #include "shared/base/buffer.h"
-#include "shared/base/histogram.h"
 
 #include <stdint.h>
 
@@ -44,8 +44,8 @@ void prometheus_number(const struct prometheus *to, const char *name, const char
 
 /* The samples of a histogram, below its head; `label` may be NULL. */
 void prometheus_histogram(const struct prometheus *to, const char *name,
-                          const struct prometheus_label *label,
-                          const struct histogram_bounds *bounds, const struct histogram *histogram);
+                          const struct prometheus_label *label, const struct bucket_bounds *bounds,
+                          const struct buckets *buckets);
 
 /* Metrics of one sample each, without labels of their own, as a table. */
 struct prometheus_sample {

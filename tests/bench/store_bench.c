@@ -14,10 +14,12 @@
  * up for an hour: the peaks are those of 3,600 readings, so that a new peak is as rare as it then is.
  */
 #include "collector/batch.h"
+#include "collector/commit_times.h"
 #include "collector/decoders/json.h"
 #include "collector/decoders/mapped.h"
 #include "collector/decoders/mapping_file.h"
 #include "collector/devices.h"
+#include "collector/hearing.h"
 #include "collector/stores/postgres/peaks.h"
 #include "collector/stores/postgres/pg_store.h"
 #include "collector/windows.h"
@@ -69,6 +71,8 @@ struct bench {
     struct peaks peaks; /* so, too */
     struct pg_store store;
     struct batch batch;
+    struct hearing hearing;
+    struct commit_times times;
     struct buffer rows;
     struct message *messages; /* one batch of them */
     uint64_t random;
@@ -274,6 +278,8 @@ __attribute__((noinline)) static void measured_path(struct bench *bench)
     peaks_encode(&bench->peaks, &bench->batch, &bench->refs, NULL, &bench->rows);
     peaks_committed(&bench->peaks);
     take_into_windows(bench);
+    hearing_note(&bench->hearing, &bench->batch);
+    commit_times_end(&bench->times, &bench->batch, 0, 0);
     batch_clear(&bench->batch);
 }
 
@@ -483,6 +489,7 @@ int main(int argc, char **argv)
     windows_release(&bench.windows);
     devices_release(&bench.devices);
     refs_release(&bench.refs);
+    hearing_release(&bench.hearing);
     free(bench.order);
     free(bench.messages);
     bench.mapped.decoder.kind->release(&bench.mapped.decoder);

@@ -1,9 +1,10 @@
 /* PostgreSQL as a kind of store. pg_store.h writes; beside it, each on a connection of its own while it
  * has something to do: migrate.h the schema, loader.h what the windows need, maintenance.h partitions
- * and rollups, and on that one sequences_table.h the numbers of devices. */
+ * and rollups, and on that one sequences_table.h the numbers of devices, and hearing_table.h when they were heard. */
 #include "collector/store.h"
 
 #include "collector/settings.h"
+#include "collector/stores/postgres/hearing_table.h"
 #include "collector/stores/postgres/loader.h"
 #include "collector/stores/postgres/maintenance.h"
 #include "collector/stores/postgres/migrate.h"
@@ -24,6 +25,7 @@ struct postgres {
     struct maintenance maintenance;
     struct loader loader;
     struct sequences_table sequences;
+    struct hearing_table hearing;
     bool has_maintenance;
     unsigned open_parts;
 };
@@ -45,6 +47,7 @@ static void free_postgres(struct store *store)
     struct postgres *postgres = postgres_of(store);
 
     sequences_table_release(&postgres->sequences);
+    hearing_table_release(&postgres->hearing);
     refs_release(&postgres->writer.refs);
     free(postgres);
 }
@@ -121,6 +124,7 @@ static bool start(struct store *store, uv_loop_t *loop, char *error, size_t erro
 
     postgres->loop = loop;
     sequences_table_init(&postgres->sequences, &postgres->writer.refs, s->collector_id);
+    hearing_table_init(&postgres->hearing, &postgres->writer.refs, s->collector_id);
     postgres->has_maintenance = start_maintenance(postgres, error, error_bytes);
     return postgres->has_maintenance &&
            pg_store_start(&postgres->writer, loop, &config, error, error_bytes);
@@ -183,6 +187,13 @@ static void save_sequences(struct store *store, struct sequences *sequences,
                          settled_until_us);
 }
 
+static void keep_hearing(struct store *store, struct hearing *hearing)
+{
+    struct postgres *postgres = postgres_of(store);
+
+    hearing_table_tick(&postgres->hearing, hearing, &postgres->maintenance.link);
+}
+
 static int run_rejected(const struct settings *s)
 {
     const struct rejected_config config = {.database_url = s->database_url,
@@ -234,5 +245,6 @@ const struct store_kind store_postgres = {
     .load = load,
     .cancel_load = cancel_load,
     .save_sequences = save_sequences,
+    .keep_hearing = keep_hearing,
     .run_rejected = run_rejected,
 };
