@@ -121,7 +121,12 @@ def test_what_waits_at_the_broker_is_told(stack):
     stack.start_collector()
     away = stack.start_collector(collector_id="away", metrics_listen="-")
     until(lambda: is_ready(stack), 20, "ready")
-    until(lambda: "mqtt: connecting -> up" in away.output(), 20, "the other has a session")
+
+    def is_stored_by_both():
+        send(stack, reading("d", now_us(), temperature=0))
+        return stack.database.rows("SELECT 1 FROM collectors WHERE batches > 0 HAVING count(*) = 2")
+
+    until(is_stored_by_both, 20, "the other has a session, too", 0.2)
     until(lambda: stack.metrics().get("highwater_broker_queued_messages") == 0, 20, "nothing waits")
     away.kill9()
     send(stack, *(reading("d", now_us() + n, temperature=n) for n in range(7)))
