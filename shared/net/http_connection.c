@@ -165,10 +165,9 @@ static enum step step_handshake(struct server_connection *c)
 
     if (step == STEP_GO_ON)
         c->state = CONNECTION_HEAD;
-    if (failure)
-        report_failure(c, failure);
-    if (step != STEP_CLOSE || c->wire.ssl)
+    if (!failure)
         return step;
+    report_failure(c, failure);
     c->state = CONNECTION_ENDING;
     return STEP_GO_ON;
 }

@@ -135,16 +135,22 @@ static enum step send_tls(struct http_wire *wire, const struct iovec *parts, siz
 
 /* ---- the beginning -------------------------------------------------------------------------- */
 
+/* From here on there is no TLS; what it had to say, an alert perhaps, is with the kernel. */
+static enum step fail(struct http_wire *wire, const char **failure, const char *reason)
+{
+    SSL_free(wire->ssl);
+    wire->ssl = NULL;
+    *failure = reason;
+    return STEP_CLOSE;
+}
+
 static enum step answer_plain(struct http_wire *wire, const char **failure)
 {
     ssize_t sent =
         send(wire->fd, plain_answer, sizeof(plain_answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     (void)sent; /* a courtesy; nothing else was sent to it, so there is room */
-    SSL_free(wire->ssl);
-    wire->ssl = NULL;
-    *failure = "plain HTTP was spoken";
-    return STEP_CLOSE;
+    return fail(wire, failure, "plain HTTP was spoken");
 }
 
 static enum step look_at_first_byte(struct http_wire *wire, const char **failure)
@@ -160,10 +166,8 @@ static enum step look_at_first_byte(struct http_wire *wire, const char **failure
         return STEP_CLOSE;
     if (first >= 'A' && first <= 'Z')
         return answer_plain(wire, failure);
-    if (first != TLS_HANDSHAKE) {
-        *failure = "what came is no TLS";
-        return STEP_CLOSE;
-    }
+    if (first != TLS_HANDSHAKE)
+        return fail(wire, failure, "what came is no TLS");
     wire->has_greeted = true;
     return STEP_GO_ON;
 }
@@ -171,6 +175,7 @@ static enum step look_at_first_byte(struct http_wire *wire, const char **failure
 enum step wire_shake_hands(struct http_wire *wire, const char **failure)
 {
     enum step step = wire->has_greeted ? STEP_GO_ON : look_at_first_byte(wire, failure);
+    const char *reason;
     int result;
 
     if (step != STEP_GO_ON)
@@ -180,11 +185,10 @@ enum step wire_shake_hands(struct http_wire *wire, const char **failure)
     if (result == 1)
         return STEP_GO_ON;
     step = wait_for(wire, result);
-    if (step == STEP_CLOSE) {
-        *failure = ERR_reason_error_string(ERR_peek_error());
-        *failure = *failure ? *failure : "the client left";
-    }
-    return step;
+    if (step != STEP_CLOSE)
+        return step;
+    reason = ERR_reason_error_string(ERR_peek_error());
+    return fail(wire, failure, reason ? reason : "the client left");
 }
 
 /* ---- in between ----------------------------------------------------------------------------- */

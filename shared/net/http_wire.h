@@ -31,8 +31,9 @@ struct http_wire {
 /* `tls` may be NULL. */
 void wire_init(struct http_wire *wire, int fd, struct tls_server *tls);
 
-/* STEP_GO_ON: TLS is agreed on. STEP_CLOSE: `failure` says why it will not be; NULL when the client left
- * without a word. Who spoke plain HTTP has been told, and the wire is a plain one that wants its end. */
+/* STEP_GO_ON: TLS is agreed on. STEP_CLOSE: `failure` says why it will not be, and the client has been
+ * told, in TLS or in plain HTTP, whichever it speaks: the wire is a plain one now that wants its end. NULL
+ * when it left without a word. */
 enum step wire_shake_hands(struct http_wire *wire, const char **failure);
 
 /* STEP_GO_ON with how many bytes came, which may be none. */

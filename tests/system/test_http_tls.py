@@ -330,18 +330,50 @@ def test_clients_that_leave_take_everything_with_them(secure):
     until(lambda: secure.program.fd_count() <= files_before, what="descriptors are given back")
 
 
-def test_a_client_that_takes_nothing_costs_a_record_more_than_without(stack, authority, files):
+EXPORT = b"GET /devices/d/readings?format=csv HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def exporting(stack, authority, files, **settings):
+    """With a device of which there is much to send."""
     migrate(stack)
     insert_many(stack.database, "d", 200_000)
-    secure = Secure(stack, authority, files, stall_timeout="60s")
+    secure = Secure(stack, authority, files, **settings)
     until(lambda: secure.connect().get("/devices/d").status == 200)
+    return secure
+
+
+def narrow(secure):
+    """A client whose system takes little that it does not read."""
+    raw = Raw(secure.port)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    return secure.wrap(raw)
+
+
+def test_a_client_that_takes_nothing_is_cut_and_one_that_takes_little_is_not(stack, authority, files):
+    secure = exporting(stack, authority, files, stall_timeout="2s")
+    with narrow(secure) as slow, narrow(secure) as stopped:
+        slow.send(EXPORT)
+        assert slow.head().status == 200
+        stopped.send(EXPORT)
+
+        def takes_little():
+            slow.buffered += slow.socket.recv(8192)
+            return secure.metric("connections_cut_total") == 1
+
+        until(takes_little, pause=0.05)
+        lines = 0
+        while chunk := slow.chunk():
+            lines += chunk.count(b"\n")
+        assert lines == 200_001
+
+
+def test_a_client_that_takes_nothing_costs_a_record_more_than_without(stack, authority, files):
+    secure = exporting(stack, authority, files, stall_timeout="60s")
     before = secure.program.anonymous_kb()
     with contextlib.ExitStack() as clients:
         for _ in range(16):
-            raw = Raw(secure.port)
-            raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-            clients.enter_context(secure.wrap(raw))
-            raw.send(b"GET /devices/d/readings?format=csv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            raw = clients.enter_context(narrow(secure))
+            raw.send(EXPORT)
             assert raw.head().status == 200
         time_of = [secure.program.cpu_seconds()]
 
