@@ -25,6 +25,7 @@ struct mqtt_link_config;
 struct settings {
     /* as given */
     const char *database_url;
+    const char *database_password_file;
     const char *store;  /* "" = the database */
     const char *source; /* "" = the broker of mqtt_url */
     const char *kafka_config;

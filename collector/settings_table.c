@@ -14,6 +14,12 @@ const struct option settings_table[] = {
      .fallback = "",
      .value_name = "URL",
      .help = "PostgreSQL, such as postgresql://user@host/db;\nempty = the PG* variables"},
+    {.name = "database-password-file",
+     .kind = OPTION_SECRET_FILE,
+     .target = &settings_given.database_password_file,
+     .value_name = "FILE",
+     .help = "the password of the database's role, instead of one in the\nURL or PGPASSWORD; read "
+             "again at each connect"},
     {.name = "store",
      .kind = OPTION_URL,
      .target = &settings_given.store,

@@ -8,6 +8,7 @@
 #include "shared/base/secret.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/mqtt_version.h"
+#include "shared/net/pg_password.h"
 #include "shared/net/pg_url.h"
 
 #include <errno.h>
@@ -273,6 +274,7 @@ static int read_version_and_verify(struct settings *settings)
         return settings_reject("mqtt-version", settings->mqtt_version, MQTT_VERSION_LEGAL);
     if (!settings->verify_url)
         return -1;
+    pg_password_set_file(settings->database_password_file);
     if (!settings->truth_path)
         return settings_reject_url("verify", settings->verify_url, "only with --truth FILE");
     if (pg_url_flaw(settings->verify_url))

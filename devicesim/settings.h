@@ -42,6 +42,7 @@ struct settings {
     const char *replay_path;
     const char *truth_path;
     const char *verify_url;
+    const char *database_password_file;
     const char *seed_text;
     uint64_t devices;
     uint64_t connections; /* after reading: how many there are, never 0 */

@@ -368,6 +368,13 @@ const struct option settings_table[] = {
      .help = "compare the record of --truth with what is stored there, and\nprint what is "
              "lost, doubled, unexpected; exit status 0 only\nif nothing is. Sends nothing",
      .flag_only = true},
+    {.name = "database-password-file",
+     .kind = OPTION_SECRET_FILE,
+     .target = &settings_given.database_password_file,
+     .value_name = "FILE",
+     .help = "--verify: the password of the database's role, instead of one in the\nURL or "
+             "PGPASSWORD; read "
+             "again at each connect"},
     {.name = "give-up-after",
      .kind = OPTION_DURATION,
      .target = &settings_given.give_up_after_us,

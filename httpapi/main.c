@@ -21,6 +21,7 @@
 #include "shared/net/healthcheck.h"
 #include "shared/net/http_server.h"
 #include "shared/net/mqtt_link.h"
+#include "shared/net/pg_password.h"
 #include "shared/net/service_notify.h"
 #include "shared/net/signals.h"
 
@@ -415,6 +416,7 @@ int main(int argc, char **argv)
                                .statement_timeout_ms =
                                    (uint64_t)settings.statement_timeout_us / 1000};
 
+    pg_password_set_file(settings.database_password_file);
     api->pool = pool_start(api->loop, &pool, error, sizeof(error));
     if (!api->pool)
         return options_reject_url(&program, "DATABASE_URL", settings.database_url, error);

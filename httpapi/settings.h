@@ -14,6 +14,7 @@
 
 struct settings {
     const char *database_url;
+    const char *database_password_file;
     const char *mqtt_url;
     const char *listen;
     const char *hosts;

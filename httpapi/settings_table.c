@@ -15,6 +15,12 @@ const struct option settings_table[] = {
      .fallback = "",
      .value_name = "URL",
      .help = "PostgreSQL, postgresql://user@host/database; else the PG* variables"},
+    {.name = "database-password-file",
+     .kind = OPTION_SECRET_FILE,
+     .target = &settings_given.database_password_file,
+     .value_name = "FILE",
+     .help = "the password of the database's role, instead of one in the\nURL or PGPASSWORD; read "
+             "again at each connect"},
     {.name = "mqtt-url",
      .kind = OPTION_URL,
      .target = &settings_given.mqtt_url,

@@ -5,6 +5,7 @@
 
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/net/pg_password.h"
 #include "shared/net/pg_url.h"
 #include "shared/net/resolve.h"
 
@@ -84,10 +85,14 @@ static void probe_work(uv_work_t *work)
 {
     struct pg_probe *probe = work->data;
     struct pg_params params;
+    char *password;
+    char reason[256];
 
     pg_params_fill(&params, probe->url, probe->application_name, probe->keeps_name, &probe->place);
     pg_params_add(&params, "connect_timeout", "3");
-    probe->is_shared = pg_session_is_shared(params.names, params.values, probe->backend_pid);
+    probe->is_shared = pg_password_add(&params, &password, reason, sizeof(reason)) &&
+                       pg_session_is_shared(params.names, params.values, probe->backend_pid);
+    free(password);
 }
 
 static void on_probed(uv_work_t *work, int status)
@@ -237,12 +242,19 @@ static void connect_now(struct pg_link *link)
 {
     uint64_t timeout_ms = link->place.is_chosen ? CONNECT_ONE_OF_MS : CONNECT_TIMEOUT_MS;
     struct pg_params params;
+    char *password;
+    char reason[256];
 
     pg_params_fill(&params, link->config.url, link->config.application_name,
                    link->config.keeps_name, &link->place);
     link->unfit[0] = link->failure_state[0] = '\0';
     pg_link_set_state(link, PG_LINK_CONNECTING);
+    if (!pg_password_add(&params, &password, reason, sizeof(reason))) {
+        pg_link_down(link, reason);
+        return;
+    }
     link->conn = PQconnectStartParams(params.names, params.values, 1);
+    free(password);
     if (!link->conn || PQstatus(link->conn) == CONNECTION_BAD) {
         pg_link_down_as_libpq_says(link);
         return;

@@ -4,6 +4,7 @@
  * log_*, temp_*), SET ROLE, and lc_messages, for no text of the server's is ever compared. */
 #include "shared/net/pg_session.h"
 
+#include "shared/net/pg_password.h"
 #include "shared/net/pg_url.h"
 
 #include <inttypes.h>
@@ -302,14 +303,21 @@ PGconn *pg_session_open(const char *url, const char *application_name,
 {
     struct pg_params params;
     char timeout_s[24];
+    char *password;
+    bool is_good;
     PGconn *conn;
 
     snprintf(timeout_s, sizeof(timeout_s), "%" PRIu64, (timeout_ms + 999) / 1000);
     pg_params_fill(&params, url, application_name, false, NULL);
     pg_params_add(&params, "connect_timeout", timeout_s);
+    if (!pg_password_add(&params, &password, reason, reason_bytes))
+        return NULL;
     conn = PQconnectdbParams(params.names, params.values, 1);
     reason[0] = '\0';
-    if (PQstatus(conn) == CONNECTION_OK && prepare(conn, &params, session, reason, reason_bytes))
+    is_good =
+        PQstatus(conn) == CONNECTION_OK && prepare(conn, &params, session, reason, reason_bytes);
+    free(password);
+    if (is_good)
         return conn;
     if (!reason[0]) {
         snprintf(reason, reason_bytes, "%s", PQerrorMessage(conn));

@@ -14,6 +14,7 @@
 #include "collector/stores/postgres/sequences_table.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/net/pg_password.h"
 #include "shared/net/pg_url.h"
 
 #include <stdlib.h>
@@ -194,6 +195,15 @@ static void keep_hearing(struct store *store, struct hearing *hearing)
     hearing_table_tick(&postgres->hearing, hearing, &postgres->maintenance.link);
 }
 
+/* Before anything connects: a command may come before the store is made. */
+static bool use_password_file(const struct settings *s, char *error, size_t error_bytes)
+{
+    (void)error;
+    (void)error_bytes;
+    pg_password_set_file(s->database_password_file);
+    return true;
+}
+
 static int run_rejected(const struct settings *s)
 {
     const struct rejected_config config = {.database_url = s->database_url,
@@ -230,6 +240,7 @@ static const char *const schemes[] = {"postgresql", "postgres", NULL};
 const struct store_kind store_postgres = {
     .schemes = schemes,
     .url_flaw = pg_url_flaw,
+    .check = use_password_file,
     .make = make,
     .free = free_postgres,
     .start = start,
