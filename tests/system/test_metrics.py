@@ -130,7 +130,7 @@ def test_what_waits_at_the_broker_is_told(stack):
     until(lambda: stack.metrics().get("highwater_broker_queued_messages") == 0, 20, "nothing waits")
     away.kill9()
     send(stack, *(reading("d", now_us() + n, temperature=n) for n in range(7)))
-    until(lambda: stack.metrics()["highwater_broker_queued_messages"] == 7, 20, "what waits for the other")
+    until(lambda: 7 <= stack.metrics()["highwater_broker_queued_messages"] < 7 + 3, 20, "what waits for the other, and the last before, if it took none")
     metrics = stack.metrics()
     assert metrics["highwater_broker_retained_messages"] > 3 and metrics["highwater_broker_stored_bytes"] > 7 * 40
 
