@@ -162,12 +162,15 @@ class GuardedBroker(PrivateBroker):
 
 
 class Nginx:
-    """nginx.conf of deploy/production/, before an httpapi on loopback; the one user is `anna`."""
+    """nginx.conf of deploy/production/, before an httpapi on loopback that may want a token; the one user is `anna`."""
 
     USER = "www-data"
 
-    def __init__(self, home: Path, port: int, http_port: int, log: Path, authority: Authority, secrets_in: Path) -> None:
+    def __init__(
+        self, home: Path, port: int, http_port: int, log: Path, authority: Authority, secrets_in: Path, token: str = ""
+    ) -> None:
         self.home = home
+        self.token = token
         self.port = port
         self.http_port = http_port
         self.authority = authority
@@ -198,6 +201,8 @@ class Nginx:
         )
         hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=self.password, capture_output=True, text=True, check=True)
         write_secret(self.home / "highwater.users", f"anna:{hashed.stdout.strip()}\n")
+        if self.token:
+            write_secret(self.home / "highwater.token", f'set $highwater_token "Bearer {self.token}";\n')
         self.authority.give(self.home, "proxy")
         _make_home(self.home, self.USER)
         self.program.start()

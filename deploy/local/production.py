@@ -1,7 +1,7 @@
 """`make run-production`: what deploy/production/ has, all of it on this machine, with 15 simulated devices, until Ctrl-C.
 
 PostgreSQL asks for passwords and knows who may do what, the broker too; devices come over TLS, each with a user of its own,
-browsers through nginx. The passwords are made with the first run, each in a file of its own.
+browsers through nginx, which has a token for httpapi. Passwords are made with the first run, each in a file of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import urllib.request
 from http.client import HTTPResponse
 
-from guarded import Authority, GuardedBroker, GuardedPostgres, Nginx, write_secret
+from guarded import Authority, GuardedBroker, GuardedPostgres, Nginx, password, write_secret
 from run import DEVICES, Run, free_port_setting, main, say
 from servers import LOOPBACK
 
@@ -32,7 +32,12 @@ class Production(Run):
         devices = [f"device_{number}" for number in range(1, DEVICES + 1)]
         self.guarded_postgres = GuardedPostgres(self.home / "postgres", postgres_port, logs / "postgres.log", *common)
         self.guarded_broker = GuardedBroker(self.home / "broker", mqtt_port, mqtts_port, logs / "broker.log", *common, devices)
-        self.nginx = Nginx(self.home / "nginx", https_port, self.http_port, logs / "nginx.log", *common)
+        self.tokens = {groups: password(self.secrets / f"token-{groups[0]}") for groups in (("page", "read", "events", "metrics"), ("metrics",))}
+        lines = (f"{','.join(groups)} {token}\n" for groups, token in self.tokens.items())
+        write_secret(self.secrets / "tokens", "".join(lines))
+        for_nginx, for_metrics = self.tokens.values()
+        write_secret(self.secrets / "metrics-header", f"Authorization: Bearer {for_metrics}\n")
+        self.nginx = Nginx(self.home / "nginx", https_port, self.http_port, logs / "nginx.log", *common, for_nginx)
         self.postgres, self.broker = self.guarded_postgres, self.guarded_broker
 
     def _settings(self, program: str) -> dict[str, str]:
@@ -41,6 +46,7 @@ class Production(Run):
             "HTTP_LISTEN": f"{LOOPBACK}:{self.http_port}",
             "METRICS_LISTEN": f"{LOOPBACK}:{self.metrics_port}",
             "MAX_CONNECTIONS_PER_ADDRESS": "0",
+            "TOKEN_FILE": str(self.secrets / "tokens"),
         }
         if program == "devicesim":
             return {**settings, "MQTT_URL": broker.devices_url(), "MQTT_CA_FILE": str(self.authority.ca_file)}
@@ -78,7 +84,7 @@ class Production(Run):
             f"  boards, live  XDG_CONFIG_HOME={self.secrets} mosquitto_sub -v -t 'collectors/+/boards/#'\n"
             f"  devices       {broker.devices_url()}, CA {ca_file}, users in {broker.credentials}\n"
             f'  readings      psql "{self.guarded_postgres.url(user="highwater_reader")}"\n'
-            f"  inside        http://{LOOPBACK}:{self.http_port}/metrics, http://{LOOPBACK}:{self.metrics_port}/metrics\n"
+            f"  inside        curl http://{LOOPBACK}:{self.metrics_port}/metrics; curl -H @{self.secrets}/metrics-header http://{LOOPBACK}:{self.http_port}/metrics\n"
             "\n"
             "Ctrl-C stops everything; data and passwords are kept for the next run. `make run-clean` forgets them.\n"
         )

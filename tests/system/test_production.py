@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -28,10 +29,20 @@ NEW_DEVICE = "device_of_another"
 
 
 class ProcessList:
-    """Every command line that shows up, as whoever has a shell on the machine may see it."""
+    """Every command line that shows up, as whoever has a shell on the machine may see it.
 
-    def __init__(self) -> None:
+    Commands that are over before one looks are found through PATH, so `path` has others of their names, which tell.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.seen: set[bytes] = set()
+        self._told = folder / "told"
+        folder.mkdir(mode=0o755)
+        for name in ("mosquitto_passwd", "openssl", "base64", "paste", "grep", "sort"):
+            command = folder / name
+            command.write_text(f"#!/bin/sh\nprintf '%s\\n' {name} \"$@\" >> {self._told}\nexec {shutil.which(name)} \"$@\"\n")
+            command.chmod(0o755)
+        self.path = f"{folder}:{os.environ['PATH']}"
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
@@ -44,6 +55,9 @@ class ProcessList:
                         self.seen.add(Path(entry.path, "cmdline").read_bytes())
             self._ends.wait(0.002)
 
+    def all(self) -> bytes:
+        return b"\n".join(self.seen) + self._told.read_bytes()
+
     def close(self) -> None:
         self._ends.set()
         self._thread.join()
@@ -53,7 +67,8 @@ class Production:
     def __init__(self, home: Path) -> None:
         self.ports = {name: free_port() for name in PORTS}
         self.folder = home / "production"
-        env = {**os.environ, **{name: str(port) for name, port in self.ports.items()}, "HIGHWATER_HOME": str(home)}
+        self.processes = ProcessList(home / "commands")
+        env = {**os.environ, **{name: str(port) for name, port in self.ports.items()}, "HIGHWATER_HOME": str(home), "PATH": self.processes.path}
         argv = ["/usr/bin/python3", CLONE / "deploy/local/production.py"]
         self.run = Program("run-production", argv, home / "run.log", env=env)
         self.ca_file = self.folder / "tls/ca.crt"
@@ -63,7 +78,8 @@ class Production:
 
     def secrets(self) -> set[str]:
         """All words that nobody else is to see, and what a browser makes of its own."""
-        words = {self.secret(path.name) for path in (self.folder / "secrets").glob("*-*") if not path.name.startswith("pgpass")}
+        files = [path.name for path in (self.folder / "secrets").glob("*-*") if not path.name.startswith(("pgpass", "metrics-header"))]
+        words = {self.secret(name) for name in files}
         words |= {line.partition(":")[2] for line in self.secret("devices").split()}
         return words | {base64.b64encode(f"anna:{self.secret('page-anna')}".encode()).decode()}
 
@@ -103,9 +119,9 @@ class Production:
 @pytest.fixture(scope="module")
 def production(area):
     """It runs, and has shown data through nginx; at its end it stops all that it started."""
-    made = Production(Path(tempfile.mkdtemp(dir=area, prefix="production-")))
-    (area / made.folder.parent.name).chmod(0o755)
-    made.processes = ProcessList()
+    home = Path(tempfile.mkdtemp(dir=area, prefix="production-"))
+    home.chmod(0o755)
+    made = Production(home)
     made.run.start()
     made.run.wait_for_line("Ctrl-C stops everything", 90)
     yield made
@@ -247,8 +263,8 @@ def test_httpapis_role_can_only_read(production):
 
 
 @pytest.mark.parametrize("statement", [
-    "SELECT readings_remove('device_1', '2020-01-01Z', now())",
-    "SELECT device_remove('device_1')",
+    "SELECT readings_remove((SELECT min(device_id) FROM devices), '2020-01-01Z', now())",
+    "SELECT device_remove((SELECT min(device_id) FROM devices))",
     "SELECT rollup_rebuild('2020-01-01', now())",
     "UPDATE installation SET id = DEFAULT",
     "CREATE TEMPORARY TABLE mine (n int)",
@@ -275,8 +291,23 @@ def test_nginx_lets_in_who_has_the_password_and_shows_what_is_for_others(product
     password = production.secret("page-anna")
     assert production.get("/dashboard")[0] == production.get("/", "wrong")[0] == 401
     assert production.get("/", password)[0] == production.get("/devices?limit=1", password)[0] == 200
-    for path in ("/metrics", "/readyz", "/healthz"):
+    for path in ("/readyz", "/healthz"):
         assert production.get(path, password)[0] == production.get(path)[0] == 404, path
+    assert production.get("/metrics")[0] == 401 and production.get("/metrics", password)[0] == 200  # the page's System reads it
+
+
+def test_httpapi_itself_wants_a_token_of_those_who_reach_it(production):
+    def status(path, token=""):
+        headers = {"Authorization": f"Bearer {production.secret(token)}"} if token else {}
+        request = urllib.request.Request(f"http://{LOOPBACK}:{production.ports['HTTP_PORT']}{path}", headers=headers)
+        with contextlib.suppress(urllib.error.HTTPError):
+            return urllib.request.urlopen(request).status
+        return 0
+
+    for_nginx, for_metrics = "token-page", "token-metrics"
+    assert [status(path, for_nginx) for path in ("/", "/dashboard", "/metrics")] == [200, 200, 200]
+    assert [status(path, for_metrics) for path in ("/metrics", "/dashboard")] == [200, 0]
+    assert [status(path) for path in ("/", "/dashboard", "/metrics")] == [0, 0, 0]
 
 
 def test_events_pass_nginx_as_they_come(production):
@@ -294,9 +325,9 @@ def test_events_pass_nginx_as_they_come(production):
 def test_passwords_are_in_no_process_list_and_no_log(production):
     """The last of this file, so that all of it has been seen."""
     secrets = production.secrets()
-    assert len(secrets) >= 22 and all(len(word) >= 32 for word in secrets)
-    listed = b"\n".join(production.processes.seen)
-    assert b"roles.sql" in listed and b"mosquitto_passwd" in listed and b"make-certificates" in listed
+    assert len(secrets) >= 25 and all(len(word) >= 32 for word in secrets)
+    listed = production.processes.all()
+    assert b"mosquitto_passwd" in listed and b"openssl\npasswd" in listed and b"--credentials" in listed and b"nginx.conf" in listed
     assert not [word for word in secrets if word.encode() in listed]
     logs = [*(production.folder / "log").iterdir(), production.folder / "nginx/access.log", production.run.log]
     assert len(logs) >= 8
