@@ -208,11 +208,12 @@ def prometheus(area, logs):
         binary, f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/data", f"--web.listen-address={LOOPBACK}:{port}",
     ], logs / "prometheus.log")
 
-    def start(**targets: int) -> tuple[Program, int]:
+    def start(**ports: list[int]) -> tuple[Program, int]:
         config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         for job in config["scrape_configs"]:
-            job["static_configs"] = [{"targets": [f"{LOOPBACK}:{targets[job['job_name'].removeprefix('highwater-')]}"]}]
+            targets = [f"{LOOPBACK}:{one}" for one in ports[job["job_name"].removeprefix("highwater-")]]
+            job["static_configs"] = [{"targets": targets}]
         (home / "prometheus.yml").write_text(yaml.safe_dump(config))
         (home / "alerts.yml").write_text((MONITORING / "alerts.yml").read_text())
         program.start()
@@ -231,9 +232,13 @@ def asked(port: int, path: str, **parameters: object) -> dict:
 
 @pytest.mark.faults
 def test_a_prometheus_answers_every_query_and_no_alert_comes_of_an_idle_fleet(stack, prometheus):
+    """With a second process of the same id, which waits."""
     collector = live(stack)
+    waits_at = free_port()
+    waits = stack.start_collector(metrics_listen=f"{LOOPBACK}:{waits_at}", log_name="waits")
+    waits.wait_for_line("another|waits", 20)
     stack.start_httpapi()
-    program, port = prometheus(collector=stack.metrics_port, httpapi=stack.http_port)
+    program, port = prometheus(collector=[stack.metrics_port, waits_at], httpapi=[stack.http_port])
     publisher = stack.publisher()
     missing = set()
 
@@ -255,10 +260,12 @@ def test_a_prometheus_answers_every_query_and_no_alert_comes_of_an_idle_fleet(st
 
     program.wait_for_line("Server is ready to receive web requests", 60)
     until(answered, 120, f"every query has data: {missing}", pause=1)
-    # A minute later nothing is wrong, and no rule is one that cannot be evaluated.
+    # What is wrong for a moment at a start is so no more, and no rule is one that cannot be evaluated.
+    until(lambda: asked(port, "query", query="count(count_over_time(up[20s]) > 15)")["result"], 60, "it has looked for a while", pause=1)
     rules = [rule for group in asked(port, "rules")["groups"] for rule in group["rules"]]
     assert len(rules) > 30 and {rule["health"] for rule in rules} == {"ok"}
     assert not [rule["name"] for rule in rules if rule["state"] != "inactive"]
+    waits.kill9()
     collector.kill9()
     until(lambda: {"HighwaterDown", "HighwaterNoCollector"} <= {
         alert["labels"]["alertname"] for alert in asked(port, "alerts")["alerts"]}, 60, "its alerts are pending")
