@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import CLONE
+from conftest import BUILD_DIR
 from oracle import now_us, to_text
 from psycopg2.extras import execute_values
 from storage import migrated
@@ -15,18 +15,11 @@ IDS = ("B", "a", "b", "A", "a-1", "a.1", "a1", "a_1", "aa", "Z", "z", "é", "e",
 
 
 @pytest.fixture(scope="module")
-def ranked_in_c(area):
+def ranked_in_c():
     """A function that ranks as board_rank() does, which staircases and windows share their order with."""
-    program = area / "tie_order"
-    sources = [CLONE / "tests/system/tie_order.c", *CLONE.glob("shared/base/*.c")]
-    sources += [path for path in CLONE.glob("shared/model/*.c") if "sparkplug" not in path.name]  # which needs what is generated
-    subprocess.run(
-        ["cc", "-std=c17", "-D_GNU_SOURCE", "-I", CLONE, "-o", program, *sources, "-lxxhash", "-lm", "-luv"], check=True
-    )
-
     def ranked(rows, order, limit):
         lines = "".join(f"{device} {at} {content_hash} {value!r}\n" for device, at, content_hash, value in rows)
-        done = subprocess.run([program, order, str(limit)], input=lines.encode(), stdout=subprocess.PIPE, check=True)
+        done = subprocess.run([BUILD_DIR / "tie_order_driver", order, str(limit)], input=lines.encode(), stdout=subprocess.PIPE, check=True)
         return [tuple(line.split()) for line in done.stdout.decode().splitlines()]
 
     return ranked

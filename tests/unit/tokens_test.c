@@ -127,7 +127,7 @@ static void test_tokens__longest_and_most(void **state)
     assert_int_equal(tokens_count(tokens), TOKENS_MAX);
     assert_int_equal(find(tokens, "0000000000000999"), TOKEN_READ);
     tokens_free(tokens);
-    snprintf(text + used, sizeof(text) - used, "read %016u\n", TOKENS_MAX);
+    snprintf(text + used, sizeof(text) - used, "read %016d\n", (int)TOKENS_MAX);
     assert_null(parse(text));
     assert_non_null(strstr(error, "line 1001: there are more than 1000"));
 }

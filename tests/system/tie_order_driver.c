@@ -1,20 +1,14 @@
 /* Ranks the readings on its standard input as the programs do; test_tie_order.py compares with SQL.
  *
- *     tie_order desc|asc <limit> < lines of: device-id recorded_at_us content_hash value
+ *     tie_order_driver desc|asc <limit> < lines of: device-id recorded_at_us content_hash value
  *
  * Prints a board of one feature: device id, recorded_at_us and content_hash, the best first. */
-#include "shared/model/board.h"
 #include "shared/base/mem.h"
+#include "shared/model/board.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-struct line {
-    char id[DEVICE_ID_SIZE];
-    union reading_storage storage;
-};
 
 int main(int argc, char **argv)
 {
@@ -30,18 +24,17 @@ int main(int argc, char **argv)
     if (argc != 3 || !sort_order_parse(&order, argv[1]))
         return 2;
     while (scanf("%64s %" SCNd64 " %" SCNd64 " %lf", id, &at_us, &hash, &value) == 4) {
-        struct line *line = mem_calloc(1, sizeof(*line));
+        union reading_storage *storage = mem_calloc(1, sizeof(*storage));
 
-        strcpy(line->id, id);
-        line->storage.reading.recorded_at_us = at_us;
-        line->storage.reading.content_hash = hash;
-        line->storage.reading.values[0] = value;
+        storage->reading.recorded_at_us = at_us;
+        storage->reading.content_hash = hash;
+        storage->reading.values[0] = value;
         entries = mem_realloc(entries, (count + 1) * sizeof(*entries));
-        entries[count++] = (struct board_entry){line->id, &line->storage.reading};
+        entries[count++] = (struct board_entry){mem_strdup(id), &storage->reading};
     }
     kept = board_rank(entries, count, 0, order, strtoul(argv[2], NULL, 10));
     for (size_t i = 0; i < kept; i++)
         printf("%s %" PRId64 " %" PRId64 "\n", entries[i].device_id,
-               entries[i].reading->recorded_at_us, entries[i].reading->content_hash);
+               (int64_t)entries[i].reading->recorded_at_us, entries[i].reading->content_hash);
     return 0;
 }
