@@ -1,4 +1,7 @@
 /* The whole of it: devices, broker, collector, database, httpapi, and the page in a browser. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -275,6 +278,30 @@ describe('everybody', () => {
     }
     expect(opened.complaints).toEqual([]);
     await opened.page.context().close();
+  });
+});
+
+describe('where a token is asked for', () => {
+  test('all of it works with one as the password, events too', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'highwater-token-'));
+    const file = join(home, 'tokens');
+    const password = 'a-token-of-this-test';
+
+    writeFileSync(file, `page,read,events,metrics ${password}\n`, { mode: 0o600 });
+    await stack.stop('httpapi');
+    await stack.start('httpapi', { settings: { ...settings, TOKEN_FILE: file } });
+    const opened = await open(browser, { ...desktop, httpCredentials: { username: 'anna', password } });
+    await go('#/', opened.page);
+    await opened.page.locator('section.board:has(h2:text-is("Temperature")) tbody tr:first-child .device a').waitFor();
+    await go('#/devices', opened.page);
+    await opened.page.getByRole('rowheader').first().waitFor();
+    await go('#/system', opened.page);
+    await opened.page.getByText('Requests', { exact: false }).first().waitFor();
+    await opened.page.context().close();
+    expect((await fetch(stack.url)).status).toBe(401);
+    await stack.stop('httpapi');
+    await stack.start('httpapi', { settings });
+    rmSync(home, { recursive: true });
   });
 });
 
