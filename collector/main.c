@@ -4,6 +4,7 @@
  * once this collector is the active one of its id (wiring.c, on_role_change()).
  * End (SIGTERM, SIGINT): ingest drains, then boards publishes a final status. A second signal skips
  * the drain. */
+#include "collector/check/check.h"
 #include "collector/collector.h"
 #include "collector/decoders/mapping_try.h"
 #include "collector/sources/forget.h"
@@ -190,6 +191,8 @@ int main(int argc, char **argv)
     if (!c->settings.core_dumps)
         secret_protect_process();
     log_init("collector");
+    if (c->settings.check)
+        return collector_check_run(&c->settings);
     if (c->settings.healthcheck)
         return run_healthcheck(&c->settings);
     if (c->settings.try_mapping)

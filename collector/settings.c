@@ -62,8 +62,7 @@ static int read_mappings(struct settings *s)
 
     if (!*file || mapping_load(&s->mappings, file, error))
         return -1;
-    fprintf(stderr, "collector: --%s %s: %s\n", name, file, error);
-    return 2;
+    return options_fail(&program, "--%s %s: %s", name, file, error);
 }
 
 /* Those that MAPPINGS names come first, then those of FEATURES. */
@@ -127,8 +126,7 @@ static int read_store(struct settings *s)
         s->database_url = s->store; /* the same in other words */
     if (store_check(s, error))
         return -1;
-    fprintf(stderr, "collector: %s\n", error);
-    return 2;
+    return options_fail(&program, "%s", error);
 }
 
 static int read_database(struct settings *s)
@@ -157,8 +155,7 @@ static int read_source(struct settings *s)
         return options_reject_url(&program, "source", s->source, flaw);
     if (source_check(s, error))
         return -1;
-    fprintf(stderr, "collector: %s\n", error);
-    return 2;
+    return options_fail(&program, "%s", error);
 }
 
 static int read_mqtt(struct settings *s)
@@ -183,14 +180,10 @@ static bool is_topic(const char *text)
 static int read_trial(struct settings *s)
 {
     s->arrival_us = timestamp_now();
-    if (!s->try_mapping && (s->topic || s->topics || s->arrival_text)) {
-        fprintf(stderr, "collector: --topic, --topics and --arrival need --try-mapping\n");
-        return 2;
-    }
-    if (s->try_mapping && !s->topic == !s->topics) {
-        fprintf(stderr, "collector: --try-mapping needs either --topic or --topics\n");
-        return 2;
-    }
+    if (!s->try_mapping && (s->topic || s->topics || s->arrival_text))
+        return options_fail(&program, "--topic, --topics and --arrival need --try-mapping");
+    if (s->try_mapping && !s->topic == !s->topics)
+        return options_fail(&program, "--try-mapping needs either --topic or --topics");
     if (s->topic && !is_topic(s->topic))
         return options_reject(&program, "topic", s->topic,
                               "the topic of a message, without + and #");
@@ -204,14 +197,10 @@ static int read_actions(struct settings *s)
 {
     if (s->forget && !mqtt_identity_is_legal(s->forget))
         return options_reject(&program, "forget", s->forget, MQTT_IDENTITY_LEGAL);
-    if (!s->rejected && (s->export_file || s->resubmit || s->reason)) {
-        fprintf(stderr, "collector: --export, --resubmit and --reason need --rejected\n");
-        return 2;
-    }
-    if (!s->suggest_mapping && (s->filter_text || s->for_us)) {
-        fprintf(stderr, "collector: --filter and --for need --suggest-mapping\n");
-        return 2;
-    }
+    if (!s->rejected && (s->export_file || s->resubmit || s->reason))
+        return options_fail(&program, "--export, --resubmit and --reason need --rejected");
+    if (!s->suggest_mapping && (s->filter_text || s->for_us))
+        return options_fail(&program, "--filter and --for need --suggest-mapping");
     if (s->filter_text && !*s->filter_text)
         return options_reject(&program, "filter", s->filter_text, "a topic filter");
     return read_trial(s);

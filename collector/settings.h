@@ -70,6 +70,7 @@ struct settings {
     bool is_v311;
     bool lowest;
     bool migrate_only;
+    bool check;
     bool healthcheck;
     bool core_dumps;
     int64_t give_up_after_us;

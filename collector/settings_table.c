@@ -1,5 +1,6 @@
 #include "collector/settings_table.h"
 
+#include "shared/base/check.h"
 #include "shared/model/board.h"
 #include "shared/model/mqtt_version.h"
 #include "shared/net/healthcheck.h"
@@ -336,6 +337,11 @@ const struct option settings_table[] = {
      .value_name = "TIME",
      .help = "--migrate and --rejected: when database or broker are away\nfor longer; a wrong "
              "password ends them at once"},
+    {.name = "check",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.check,
+     .help = CHECK_HELP,
+     .flag_only = true},
     {.name = "healthcheck",
      .kind = OPTION_SWITCH,
      .target = &settings_given.healthcheck,

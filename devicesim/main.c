@@ -1,5 +1,6 @@
 /* devicesim: wiring. How a run goes is decided in run and phase, what is sent and when in fleet,
  * replay and emitter, and whether a store has it all in verify. */
+#include "devicesim/check.h"
 #include "devicesim/descriptors.h"
 #include "devicesim/outcome.h"
 #include "devicesim/run.h"
@@ -247,7 +248,9 @@ int main(int argc, char **argv)
     status = settings_read(&run->settings, argc, argv);
     if (!run->settings.core_dumps)
         secret_protect_process();
-    if (status < 0)
+    if (status < 0 && run->settings.check)
+        status = check_run(&run->settings);
+    else if (status < 0)
         status = run->settings.verify_url ? verify(&run->settings) : simulate(run);
     settings_release(&run->settings);
     free(run);

@@ -43,6 +43,7 @@ struct settings {
     const char *truth_path;
     const char *verify_url;
     const char *database_password_file;
+    bool check;
     const char *seed_text;
     uint64_t devices;
     uint64_t connections; /* after reading: how many there are, never 0 */

@@ -1,5 +1,6 @@
 #include "devicesim/settings_table.h"
 
+#include "shared/base/check.h"
 #include "shared/model/mqtt_version.h"
 
 struct settings settings_given;
@@ -392,6 +393,11 @@ const struct option settings_table[] = {
      .flag_only = true},
 
     /* what is told */
+    {.name = "check",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.check,
+     .help = CHECK_HELP,
+     .flag_only = true},
     {.name = "until-stored",
      .kind = OPTION_SWITCH,
      .target = &settings_given.until_stored,

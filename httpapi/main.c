@@ -4,6 +4,7 @@
 #include "httpapi/api.h"
 #include "httpapi/ask.h"
 #include "httpapi/board_cache.h"
+#include "httpapi/check.h"
 #include "httpapi/coalescer.h"
 #include "httpapi/dashboard.h"
 #include "httpapi/dispatch.h"
@@ -385,6 +386,9 @@ int main(int argc, char **argv)
     if (!settings.core_dumps)
         secret_protect_process();
     log_init(program.name);
+    pg_password_set_file(settings.database_password_file);
+    if (settings.check)
+        return check_run(&settings);
     if (settings.healthcheck)
         return healthcheck_run(&(struct healthcheck){.setting = "HTTP_LISTEN",
                                                      .listen = settings.listen,
@@ -416,7 +420,6 @@ int main(int argc, char **argv)
                                .statement_timeout_ms =
                                    (uint64_t)settings.statement_timeout_us / 1000};
 
-    pg_password_set_file(settings.database_password_file);
     api->pool = pool_start(api->loop, &pool, error, sizeof(error));
     if (!api->pool)
         return options_reject_url(&program, "DATABASE_URL", settings.database_url, error);

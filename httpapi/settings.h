@@ -37,6 +37,7 @@ struct settings {
     const char *tls_key;
     bool access_log;
     bool core_dumps;
+    bool check;
     bool healthcheck;
     const char *mqtt_ca;
     const char *mqtt_cert;

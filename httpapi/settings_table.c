@@ -1,6 +1,7 @@
 #include "httpapi/settings_table.h"
 
 #include "httpapi/pool.h"
+#include "shared/base/check.h"
 #include "shared/model/board.h"
 #include "shared/model/mqtt_version.h"
 #include "shared/net/healthcheck.h"
@@ -206,6 +207,11 @@ const struct option settings_table[] = {
      .help = "for debugging: let the kernel write core dumps, which hold\npasswords, and this user "
              "read "
              "the process's memory"},
+    {.name = "check",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.check,
+     .help = CHECK_HELP,
+     .flag_only = true},
     {.name = "healthcheck",
      .kind = OPTION_SWITCH,
      .target = &settings_given.healthcheck,

@@ -1,10 +1,12 @@
 /* getopt_long knows flags but neither environment, defaults nor help; one table that makes all
  * four keeps them from drifting apart. */
+#include "shared/base/check.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/options_inner.h"
 #include "shared/base/secret.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +15,50 @@
 #define HIGHWATER_VERSION "unversioned"
 #endif
 
-enum { SHOWN_MAX_BYTES = 1024 };
+enum { SHOWN_MAX_BYTES = 1024, SAID_MAX_BYTES = 4096 };
+
+static bool is_checking; /* --check: what is wrong with settings is a finding like others */
+
+static void say(const struct program *program, enum check_level level, const char *text)
+{
+    struct check check = {0};
+
+    if (is_checking)
+        check_say(&check, level, "settings", "%s", text);
+    else
+        fprintf(stderr, "%s: %s\n", program->name, text);
+}
+
+int options_fail(const struct program *program, const char *format, ...)
+{
+    char text[SAID_MAX_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    say(program, CHECK_ERROR, text);
+    return is_checking ? 1 : 2;
+}
+
+void options_warn(const struct program *program, const char *format, ...)
+{
+    char text[SAID_MAX_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    say(program, CHECK_WARNING, text);
+}
 
 static int reject(const struct program *program, const char *name, const char *shown,
                   const char *legal)
 {
     char place[SHOWN_MAX_BYTES];
 
-    fprintf(stderr, "%s: %s%s: \"%s\" is not legal: %s\n", program->name,
-            option_place(place, sizeof(place), name), name, shown, legal);
-    return 2;
+    return options_fail(program, "%s%s: \"%s\" is not legal: %s",
+                        option_place(place, sizeof(place), name), name, shown, legal);
 }
 
 int options_reject(const struct program *program, const char *name, const char *value,
@@ -71,9 +107,8 @@ static int reject_argument(const struct program *program, const char *arg)
     else
         strpbrk(arg, "=:") ? secret_url(rest, sizeof(rest), arg)
                            : secret_value(rest, sizeof(rest), arg);
-    fprintf(stderr, "%s: unknown argument \"%.*s%s\"; --help lists the legal ones\n", program->name,
-            (int)shown, arg, rest);
-    return 2;
+    return options_fail(program, "unknown argument \"%.*s%s\"; --help lists the legal ones",
+                        (int)shown, arg, rest);
 }
 
 static const char *taken(const struct option *option, char *value)
@@ -97,11 +132,9 @@ static int parse_flag(const struct program *program, const struct option *option
         return option_apply(program, option, option->name, taken(option, argv[*index] + bytes + 1));
     if (option->kind == OPTION_SWITCH)
         return option_apply(program, option, option->name, "1");
-    if (*index + 1 >= argc) {
-        fprintf(stderr, "%s: --%s needs a value: %s\n", program->name, option->name,
-                option_kind_text(option->kind));
-        return 2;
-    }
+    if (*index + 1 >= argc)
+        return options_fail(program, "--%s needs a value: %s", option->name,
+                            option_kind_text(option->kind));
     (*index)++;
     return option_apply(program, option, option->name, taken(option, argv[*index]));
 }
@@ -205,6 +238,7 @@ int options_parse(const struct program *program, const struct option *options, i
     int status;
 
     options = with_common(options);
+    is_checking = asked(argv, "--check") != NULL;
     status = answer_question(program, options, argv);
     if (status >= 0)
         return status;

@@ -56,7 +56,14 @@ struct program {
 int options_parse(const struct program *program, const struct option *options, int argc,
                   char **argv);
 
-/* Says on standard error that a setting is wrong, in the one form all programs use. Returns 2. */
+/* Says on standard error that the settings are wrong, or strange; with --check as a finding. Returns the exit
+ * status. */
+int options_fail(const struct program *program, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void options_warn(const struct program *program, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Says on standard error that a setting is wrong, in the one form all programs use. Returns the exit status. */
 int options_reject(const struct program *program, const char *name, const char *value,
                    const char *legal);
 

@@ -126,10 +126,8 @@ static int reject_line(const struct program *program, const char *path, unsigned
                        const char *said)
 {
     if (line > 0)
-        fprintf(stderr, "%s: %s:%u: %s\n", program->name, path, line, said);
-    else
-        fprintf(stderr, "%s: settings in \"%s\": %s\n", program->name, path, said);
-    return 2;
+        return options_fail(program, "%s:%u: %s", path, line, said);
+    return options_fail(program, "the file \"%s\": %s", path, said);
 }
 
 static int check_names(const struct program *program, const struct config_file *file,
@@ -175,10 +173,10 @@ static void warn_of_secret(const struct program *program, const struct config_fi
     for (size_t i = 0; i < file->count && file->is_open; i++) {
         if (!secret_is_in(file->entries[i].value))
             continue;
-        fprintf(stderr,
-                "%s: %s:%u: this holds a password, and everybody may read the file: chmod o-r, or "
-                "a file of its own\n",
-                program->name, path, file->entries[i].line);
+        options_warn(program,
+                     "%s:%u: this holds a password, and everybody may read the file: chmod o-r, or "
+                     "a file of its own",
+                     path, file->entries[i].line);
         return;
     }
 }

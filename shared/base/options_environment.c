@@ -27,8 +27,7 @@ static const char *from_environment(const struct program *program, const struct 
     text = getenv(name);
     if (text && *text) {
         if (plain && *plain && strcmp(plain, text) != 0)
-            fprintf(stderr, "%s: %s is used, and %s, which differs, is not\n", program->name, name,
-                    variable);
+            options_warn(program, "%s is used, and %s, which differs, is not", name, variable);
         return text;
     }
     strcpy(name, variable);
@@ -51,8 +50,8 @@ static void warn_of_near(const struct program *program, const char *variable, si
     near = option_nearest(name, "");
     if (option_is_known(name) || option_distance(name, near) > NEAR)
         return;
-    fprintf(stderr, "%s: " OPTIONS_PREFIX "%s is no setting; is " OPTIONS_PREFIX "%s meant?\n",
-            program->name, shown, option_variable(better, near));
+    options_warn(program, OPTIONS_PREFIX "%s is no setting; is " OPTIONS_PREFIX "%s meant?", shown,
+                 option_variable(better, near));
 }
 
 static void look_at_names(const struct program *program)
