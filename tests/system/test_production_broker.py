@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import ssl
@@ -11,10 +12,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import CLONE
+from conftest import BUILD_DIR, CLONE
 from guarded import PRODUCTION, Authority, GuardedBroker
 from production_client import Client
-from servers import LOOPBACK, _make_home, free_port, until
+from servers import LOOPBACK, Program, _make_home, free_port, until
+from test_faults_clock import LIBFAKETIME
 
 
 def settings(path):
@@ -103,6 +105,33 @@ def test_a_renewed_certificate_is_taken_with_sighup(guarded):
     until(lambda: serial() != before, what="the broker shows the new certificate")
     assert one.answers == ["Success"] and not device(guarded, "two").refused
     one.close()
+
+
+def test_an_expired_certificate_is_said_to_be_one_and_mended_by_renewing_it(home, logs):
+    """Made two years ago, as the clock of make-certificates has it."""
+    if not LIBFAKETIME.exists():
+        pytest.skip("there is no libfaketime here")
+    tls = home / "tls"
+    argv = [PRODUCTION / "make-certificates", "server", tls, "localhost", LOOPBACK]
+    subprocess.run(argv, env={**os.environ, "LD_PRELOAD": str(LIBFAKETIME), "FAKETIME": "-730d"}, check=True, capture_output=True)
+    listed = subprocess.run([PRODUCTION / "make-certificates", "list", tls], capture_output=True, text=True, check=True).stdout
+    assert "localhost: EXPIRED" in listed and "ca: valid" in listed
+    broker = GuardedBroker(home / "broker", free_port(), free_port(), logs / "broker.log", Authority(tls), home / "secrets", ["device_1"])
+    broker.start()
+    argv = [BUILD_DIR / "devicesim", "--mqtt-url", broker.devices_url(), "--mqtt-ca-file", tls / "ca.crt", "--credentials", broker.credentials,
+            "--num-devices", "1", "--count", "1", "--rate", "max"]  # fmt: skip
+    fleet = Program("devicesim", argv, logs / "devicesim.log")
+    fleet.start()
+    try:
+        fleet.wait_for_line("certificate.* has expired")
+        subprocess.run([PRODUCTION / "make-certificates", "renew", tls, "localhost"], check=True, capture_output=True)
+        broker.authority.give(broker.home / "certs", "highwater")
+        _make_home(broker.home, broker.USER)
+        reload(broker)
+        assert fleet.wait() == 0, fleet.tail()
+    finally:
+        fleet.kill9()
+        broker.kill9()
 
 
 def test_a_client_certificate_is_a_user_where_the_broker_wants_one(guarded):
