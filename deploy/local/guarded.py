@@ -85,13 +85,19 @@ class GuardedPostgres(PrivatePostgres):
         super().__init__(home, port, settings, log)
         self.authority = authority
         self.secrets_in = secrets_in
-        self.passwords = {role: password(secrets_in / f"database-{role}") for role in ("postgres", "highwater", "highwater_reader")}
+        self.passwords = {role: password(self.password_file(role)) for role in ("postgres", "highwater", "highwater_reader")}
         self.AUTHENTICATION = ("-A", "scram-sha-256", "--pwfile", home / "superuser")
 
+    def address(self, database: str = "highwater", user: str = "highwater") -> str:
+        """For programs that are told of a file with the password: password_file()."""
+        return f"postgresql://{user}@localhost:{self.port}/{database}?sslmode=verify-full&sslrootcert={self.authority.ca_file}"
+
     def url(self, database: str = "highwater", user: str = "highwater") -> str:
-        """Without the password, which libpq finds in a file."""
-        file = self.secrets_in / f"pgpass-{user}"
-        return f"postgresql://{user}@localhost:{self.port}/{database}?sslmode=verify-full&sslrootcert={self.authority.ca_file}&passfile={file}"
+        """For psql and the like: libpq finds the password in a file of its own kind."""
+        return f"{self.address(database, user)}&passfile={self.secrets_in}/pgpass-{user}"
+
+    def password_file(self, user: str) -> Path:
+        return self.secrets_in / f"database-{user}"
 
     def start(self, timeout: float = 60.0) -> None:
         for role, word in self.passwords.items():

@@ -50,7 +50,9 @@ class Production(Run):
         }
         if program == "devicesim":
             return {**settings, "MQTT_URL": broker.devices_url(), "MQTT_CA_FILE": str(self.authority.ca_file)}
-        settings["DATABASE_URL"] = self.guarded_postgres.url(user="highwater" if program == "collector" else "highwater_reader")
+        role = "highwater" if program == "collector" else "highwater_reader"
+        settings["DATABASE_URL"] = self.guarded_postgres.address(user=role)
+        settings["DATABASE_PASSWORD_FILE"] = str(self.guarded_postgres.password_file(role))
         return {**settings, "MQTT_URL": broker.url(program), "MQTT_PASSWORD_FILE": str(broker.password_file(program))}
 
     def _start_programs(self) -> None:
