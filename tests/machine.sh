@@ -78,7 +78,7 @@ machine_boot() {
     systemd-nspawn --quiet --directory="$root" --boot --private-network --console=pipe "${alone[@]}" \
         < /dev/null >> "$root.log" 2>&1 &
     machine_nspawn=$!
-    until machine_first=$(pgrep --parent "$machine_nspawn" --exact systemd) && machine_in systemctl --wait is-system-running > /dev/null; do
+    until machine_first=$(pgrep --parent "$machine_nspawn" --exact systemd) && machine_in systemctl --wait is-system-running > /dev/null 2>&1; do
         kill -0 "$machine_nspawn" 2> /dev/null || { cat "$root.log" >&2; return 1; }
         sleep 0.2
     done

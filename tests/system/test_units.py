@@ -45,6 +45,18 @@ def test_a_unit_is_closed(name):
     analyze("security", "--offline=true", f"--threshold={MOST_EXPOSURE}", UNITS / f"highwater-{name}.service")
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_a_unit_sets_is_a_setting_of_its_program(name):
+    said = subprocess.run([BUILD_DIR / name, "--help"], capture_output=True, text=True, check=True).stdout
+    flags = set(re.findall(r"^  (--[a-z-]+)", said, re.MULTILINE))
+    of = list(settings(UNITS / f"highwater-{name}.service"))
+    [command] = [value for key, value in of if key == "ExecStart"]
+    used = set(re.findall(r" (--[a-z-]+)", command))
+    used |= {"--" + variable.lower().replace("_", "-") for key, value in of if key == "Environment"
+             for variable in re.findall(r"^HIGHWATER_(\w+)=", value)}
+    assert used <= flags, used - flags
+
+
 def test_users_are_made(tmp_path):
     (tmp_path / "etc").mkdir()
     subprocess.run(["systemd-sysusers", f"--root={tmp_path}", UNITS / "highwater.sysusers"], check=True, capture_output=True)
