@@ -18,7 +18,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg2
-import psycopg2.extras
 import pytest
 import yaml
 from conftest import CLONE
