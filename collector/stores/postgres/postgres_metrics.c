@@ -11,15 +11,17 @@ static void put_store(const struct pg_store *store, const struct prometheus *to)
          (double)store->retries},
         {"highwater_store_on_hold", "gauge", "1 while the store needs an operator.",
          store->base.is_held},
-        {"highwater_turns_total", "counter",
-         "How often a process of this id has begun to store, over all restarts.",
-         (double)store->base.turn},
         {"highwater_database_connects_total", "counter", "Times the database was connected.",
          (double)store->link.connects},
         {"highwater_database_up", "gauge", "1 while batches can be stored.", store->base.is_ready},
     };
 
     PROMETHEUS_WRITE(to, samples);
+    if (store->base.turn >
+        0) /* it is the database's count: 0 would look like one that began again */
+        prometheus_number(to, "highwater_turns_total", "counter",
+                          "How often a process of this id has begun to store, over all restarts.",
+                          (double)store->base.turn);
 }
 
 static void put_moment(const struct prometheus *to, const char *name, const char *type,
