@@ -151,7 +151,7 @@ class GuardedBroker(PrivateBroker):
         return f"mqtt://{user}@{LOOPBACK}:{self.port}"
 
     def devices_url(self) -> str:
-        return f"mqtts://localhost:{self.devices_port}"
+        return f"mqtts://{LOOPBACK}:{self.devices_port}"
 
     def config(self) -> str:
         places = {
