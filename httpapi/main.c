@@ -409,10 +409,8 @@ int main(int argc, char **argv)
 
     if (!access_init(&api->access, settings.token_file, error, sizeof(error)) ||
         !certificate_start(&api->certificate, api->loop, settings.tls_cert, settings.tls_key, error,
-                           sizeof(error))) {
-        fprintf(stderr, "httpapi: %s\n", error);
-        return 2;
-    }
+                           sizeof(error)))
+        return options_fail(&program, "%s", error);
 
     struct pool_config pool = {.url = settings.database_url,
                                .connections = settings.database_connections,
@@ -435,7 +433,7 @@ int main(int argc, char **argv)
     if (!start_mqtt(&app, &settings, error, sizeof(error)))
         return options_reject_url(&program, "MQTT_URL", settings.mqtt_url, error);
     if (!start_server(&app, &settings, error, sizeof(error))) {
-        fprintf(stderr, "httpapi: HTTP_LISTEN: %s\n", error);
+        log_complaint("HTTP_LISTEN", error);
         return 1;
     }
     uv_signal_init(api->loop, &app.sigterm);

@@ -26,7 +26,9 @@ static void say(const struct program *program, enum check_level level, const cha
     if (is_checking)
         check_say(&check, level, "settings", "%s", text);
     else
-        fprintf(stderr, "%s: %s\n", program->name, text);
+        fprintf(stderr, "%s%s: %s\n",
+                log_mark(level == CHECK_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING), program->name,
+                text);
 }
 
 int options_fail(const struct program *program, const char *format, ...)

@@ -61,7 +61,7 @@ void service_notify_init(struct service_notify *notify)
     *notify = (struct service_notify){.fd = -1};
     if (socket_name && *socket_name) {
         if (parse_address(notify, socket_name))
-            notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         else
             log_warning(
                 "NOTIFY_SOCKET: \"%s\" is not /path or @name; the service manager is told nothing",

@@ -122,6 +122,9 @@ def test_the_journal_is_given_priorities(stack):
     lines = program.output().splitlines()
     assert all(line[0] == "<" and line[2] == ">" and line[1] in "3467" for line in lines), lines
     assert not any(" info " in line or " warning " in line for line in lines)
+    for setting in ({"batch_size": "none"}, {"mappings": "/nowhere"}):
+        program = stack.start_collector(env={"JOURNAL_STREAM": f"{entry.st_dev}:{entry.st_ino}"}, **setting)
+        assert program.wait() == 2 and program.output().startswith("<3>collector: "), "what ends it is an error"
     program = stack.start_collector(env={"JOURNAL_STREAM": f"{entry.st_dev}:1{entry.st_ino}"})
     program.wait_for_line(r"^\d{4}-\S+Z collector info ")
     assert program.terminate() == 0
