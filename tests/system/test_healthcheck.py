@@ -54,6 +54,34 @@ def test_no_list_of_hosts_keeps_it_out(stack, hosts):
     assert check("httpapi", place)[0] == 0
 
 
+@pytest.fixture
+def tls(tmp_path):
+    """Settings of httpapi: a certificate that is nobody's, and tokens for all but the probes."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=elsewhere.example"]
+    subprocess.run([*command, "-keyout", "key.pem", "-out", "cert.pem"], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "tokens").write_text(f"all {'0123456789abcdef' * 2}\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o600)
+    return {"TLS_CERT": f"{tmp_path}/cert.pem", "TLS_KEY": f"{tmp_path}/key.pem", "TOKEN_FILE": f"{tmp_path}/tokens"}
+
+
+def test_it_speaks_tls_and_needs_no_token(stack, tls):
+    place = f"127.0.0.1:{free_port()}"
+    program = stack.program("httpapi", http_listen=place, **{name.lower(): value for name, value in tls.items()})
+    program.start()
+    program.wait_for_line("listening on")
+    assert check("httpapi", place, **tls) == (0, f"healthy: {place} answers")
+    status, line = check("httpapi", place)
+    assert status == 1 and line.startswith(f"unhealthy: {place}"), "it does not speak TLS there"
+
+
+def test_what_speaks_no_tls_is_not_healthy(tls):
+    for serve, said in ((says(b"HTTP/1.1 200 OK\r\n\r\n"), "no TLS: "), (reset, "no TLS: "), (wait, "within 5 s"), (pour, "no TLS: ")):
+        with listener(serve) as place:
+            status, line = check("httpapi", place, **tls)
+        assert status == 1 and said in line and line.isprintable() and len(line) < 400, line
+
+
 @pytest.mark.parametrize("listen", ["-", "127.0.0.1:0", "127.0.0.1:port", "127.0.0.1:99999", "\x1b[2J", "x" * 1000, "no.such.host.invalid:80"])
 def test_what_is_no_place_is_said(listen):
     status, line = check("collector", listen)
