@@ -287,6 +287,22 @@ def test_postgres_wants_passwords_and_tls(production):
             psycopg2.connect(url).close()
 
 
+@pytest.mark.parametrize("program, role", [("collector", "highwater"), ("httpapi", "highwater_reader")])
+def test_check_finds_nothing_wrong(production, program, role):
+    settings = {
+        "DATABASE_URL": production.url(role).partition("&passfile")[0],
+        "DATABASE_PASSWORD_FILE": production.folder / f"secrets/database-{role}",
+        "MQTT_URL": f"mqtt://{program}@{LOOPBACK}:{production.ports['MQTT_PORT']}",
+        "MQTT_PASSWORD_FILE": production.folder / f"secrets/broker-{program}",
+        "TOKEN_FILE": production.folder / "secrets/tokens",
+        "HTTP_LISTEN": f"{LOOPBACK}:{free_port()}",
+        "METRICS_LISTEN": f"{LOOPBACK}:{free_port()}",
+    }
+    env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    done = subprocess.run([BUILD_DIR / program, "--check"], env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and "broker: subscribed" in done.stdout and "ready: 0 errors" in done.stdout, done.stdout + done.stderr
+
+
 def test_nginx_lets_in_who_has_the_password_and_shows_what_is_for_others(production):
     password = production.secret("page-anna")
     assert production.get("/dashboard")[0] == production.get("/", "wrong")[0] == 401
