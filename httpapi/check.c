@@ -1,7 +1,9 @@
 #include "httpapi/check.h"
 
+#include "httpapi/certificate.h"
 #include "httpapi/settings.h"
 #include "httpapi/tokens.h"
+#include "shared/base/timestamp.h"
 #include "shared/net/check_broker.h"
 #include "shared/net/check_database.h"
 #include "shared/net/tls_server.h"
@@ -27,27 +29,41 @@ static void check_tokens(struct check *check, const struct settings *settings)
     tokens_free(tokens);
 }
 
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static void check_expiry(struct check *check, const struct settings *settings,
+                         const struct tls_server *tls)
+{
+    int64_t left_s = tls_server_not_after(tls) - timestamp_now() / 1000000;
+
+    if (left_s <= 0)
+        check_say(check, CHECK_ERROR, "certificate", "%s has expired", settings->tls_cert);
+    else if (left_s < (int64_t)CERTIFICATE_WARNED_DAYS * 86400)
+        check_say(check, CHECK_WARNING, "certificate", "%s expires in %lld days",
+                  settings->tls_cert, (long long)(left_s / 86400));
+    else
+        check_say(check, CHECK_OK, "certificate", "%s and its key", settings->tls_cert);
+}
+
 static void check_certificate(struct check *check, const struct settings *settings)
 {
     const struct tls_files files = {.cert_setting = "TLS_CERT",
                                     .key_setting = "TLS_KEY",
-                                    .cert_file = settings->tls_cert,
-                                    .key_file = settings->tls_key};
+                                    .cert_file = or_null(settings->tls_cert),
+                                    .key_file = or_null(settings->tls_key)};
     char error[400];
     struct tls_server *tls = tls_files_go_together(&files, error, sizeof(error))
                                  ? tls_server_new(&files, error, sizeof(error))
                                  : NULL;
 
     if (tls)
-        check_say(check, CHECK_OK, "certificate", "%s and its key", settings->tls_cert);
+        check_expiry(check, settings, tls);
     else
         check_say(check, CHECK_ERROR, "certificate", "%s", error);
     tls_server_free(tls);
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] ? text : NULL;
 }
 
 static void check_broker(struct check *check, const struct settings *settings)
