@@ -24,9 +24,10 @@ CREATE FUNCTION hearing_save(name text, of_part integer, silent integer[]) RETUR
 LANGUAGE sql SET search_path FROM CURRENT AS $$
     INSERT INTO hearing (collector, part, saved_at, silent_s) VALUES (name, of_part, now(), silent)
     ON CONFLICT (collector, part) DO UPDATE SET saved_at = EXCLUDED.saved_at, silent_s = EXCLUDED.silent_s;
-    SELECT DISTINCT theirs.place::integer - 1
-    FROM hearing h, unnest(h.silent_s) WITH ORDINALITY theirs (silent_s, place)
-    WHERE h.part = of_part AND h.collector <> name
-      AND h.saved_at - make_interval(secs => theirs.silent_s) > now() - make_interval(secs => silent[theirs.place])
+    SELECT DISTINCT of_both.place::integer - 1
+    FROM (SELECT silent_s, extract(epoch FROM now() - saved_at)::double precision AS since_s
+          FROM hearing WHERE part = of_part AND collector <> name) h,
+         unnest(h.silent_s, silent) WITH ORDINALITY of_both (theirs, ours, place)
+    WHERE of_both.theirs + h.since_s < of_both.ours
 $$;
 COMMENT ON FUNCTION hearing_save(text, integer, integer[]) IS 'Used by collectors, each minute.';

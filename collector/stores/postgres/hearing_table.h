@@ -2,7 +2,7 @@
  *
  * Shape    first what was kept under our id is read, then it is written each minute; part by part, a
  *          statement each, on maintenance's connection. What another has heard later is his.
- * Cost     of 100,000 devices 25 statements of a millisecond or two, each minute.
+ * Cost     of 100,000 devices 25 statements of 2 to 6 ms, each minute.
  * Errors   what was not read or written is read or written again.
  * Owner    embedded; hearing_table_release() frees it, once its link is closed.
  */
