@@ -113,7 +113,7 @@ endif
         test-engines test-engines-faults test-containers test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards format asan fuzz bench bench-quick \
-        install uninstall deb test-deb dist clean help FORCE
+        install uninstall deb test-deb test-operator dist clean help FORCE
 .DELETE_ON_ERROR:
 
 all: programs ## build collector, devicesim, httpapi (default)
@@ -469,7 +469,7 @@ lint-bare:
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
 	$(Q)for s in deploy/deps deploy/deb deploy/install $(filter-out %.yaml %.conf %file,$(wildcard deploy/containers/*)) tests/model/run.sh; do sh -n $$s || exit 1; done
-	$(Q)for s in .ci/run tests/fresh tests/machine.sh tests/deb; do bash -n $$s || exit 1; done
+	$(Q)for s in .ci/run tests/fresh tests/machine.sh tests/deb tests/operator; do bash -n $$s || exit 1; done
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
 # What the programs make of their tables for man and for bash.
@@ -540,6 +540,9 @@ deb: deps-deb ## Debian packages of the VERSION, for the release that runs here,
 
 test-deb: deps-fresh ## those packages in bare Debians, 12 and 13: built, installed, upgraded, removed, purged; as root
 	@tests/deb bookworm && tests/deb trixie
+
+test-operator: deps-fresh ## docs/INSTALL.md, typed as it stands, on bare Debians, 12 and 13; as root
+	@tests/operator bookworm && tests/operator trixie
 
 # The same commit gives the same bytes: times are the commit's, and gzip adds none.
 dist: | build ## what is committed as build/highwater-VERSION.tar.gz
