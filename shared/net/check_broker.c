@@ -36,7 +36,8 @@ struct visit {
     uint64_t began_ms;
     uint64_t up_ms; /* 0 = not yet */
     char client_id[64];
-    struct filter *filters; /* the last is our own topic, if there is one */
+    struct filter *filters;
+    struct filter *own; /* the last of them is our own topic; NULL = there is none */
     size_t filter_count;
     char message[40];
     int mid;
@@ -48,11 +49,6 @@ struct visit {
 };
 
 /* ---- what happens --------------------------------------------------------------------------- */
-
-static struct filter *own_topic(struct visit *visit)
-{
-    return visit->broker->topic ? &visit->filters[visit->filter_count - 1] : NULL;
-}
 
 static void on_up(struct mqtt_link *link, bool session_present)
 {
@@ -77,7 +73,7 @@ static void on_down(struct mqtt_link *link, const char *reason)
 static void on_subscribed(struct mqtt_link *link, const char *text, bool granted)
 {
     struct visit *visit = link->config.user;
-    struct filter *own = own_topic(visit);
+    struct filter *own = visit->own;
 
     for (size_t i = 0; i < visit->filter_count; i++) {
         if (strcmp(visit->filters[i].text, text) == 0)
@@ -99,7 +95,7 @@ static void on_published(struct mqtt_link *link, int mid, int reason_code)
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct visit *visit = link->config.user;
-    const struct filter *own = own_topic(visit);
+    const struct filter *own = visit->own;
     bool matches;
 
     if (own && strcmp(delivery->topic, own->text) == 0 &&
@@ -192,7 +188,7 @@ static void tell_end(struct visit *visit, const struct filter *own)
 
 static void tell_all(struct visit *visit)
 {
-    const struct filter *own = own_topic(visit);
+    const struct filter *own = visit->own;
 
     if (visit->up_ms == 0) {
         check_say(visit->check, CHECK_ERROR, WHAT, "%s",
@@ -217,7 +213,7 @@ static void tell_all(struct visit *visit)
 
 static bool is_answered(struct visit *visit)
 {
-    const struct filter *own = own_topic(visit);
+    const struct filter *own = visit->own;
 
     for (size_t i = 0; i < visit->filter_count; i++) {
         if (visit->filters[i].answer == NO_ANSWER)
@@ -284,8 +280,10 @@ static void init(struct visit *visit)
     for (size_t i = 0; i < broker->filter_count; i++)
         visit->filters[i].text = unshared(broker->filters[i]);
     visit->filter_count = broker->filter_count;
-    if (broker->topic)
-        visit->filters[visit->filter_count++].text = broker->topic;
+    if (broker->topic) {
+        visit->own = &visit->filters[visit->filter_count++];
+        visit->own->text = broker->topic;
+    }
     snprintf(visit->client_id, sizeof(visit->client_id), "highwater-check-%d-%llx", (int)getpid(),
              (unsigned long long)timestamp_now());
     snprintf(visit->message, sizeof(visit->message), "%s",

@@ -173,3 +173,26 @@ def test_all_that_is_wrong_is_told_at_once(stack, area):
     assert has(findings, "error", "broker", "/no/such")
     _, findings = check(stack, "collector", database_password_file=f"{mapping}.no")
     assert has(findings, "error", "database", f"{mapping}.no")
+
+
+def test_redis_is_greeted_and_nothing_is_put(stack, redis_server):
+    _, findings = check(stack, "collector", redis_url=redis_server.url())
+    assert has(findings, "ok", "redis: connected")
+    client = redis_server.client()
+    assert client.dbsize() == 0
+    client.config_set("requirepass", "geheim")
+    _, findings = check(stack, "collector", redis_url=redis_server.url())
+    assert has(findings, "error", "redis", "password") and not has(findings, "error", "geheim")
+
+
+def test_a_topic_of_kafka_is_asked_for_and_not_made(stack, mock_kafka):
+    topic = mock_kafka.topic("readings", 4)
+    status, findings = check(stack, "collector", store=mock_kafka.url(topic))
+    assert status == 0 and has(findings, "ok", f"store: the topic {topic} has 4 partitions"), findings
+    status, findings = check(stack, "collector", source=mock_kafka.url(topic))
+    assert has(findings, "ok", f"source: the topic {topic}"), findings
+    for _ in range(2):  # the first question has made none
+        status, findings = check(stack, "collector", store=mock_kafka.url("missing"))
+        assert status == 1 and has(findings, "error", "store: Kafka has no topic missing"), findings
+    status, findings = check(stack, "collector", store=f"kafka://{LOOPBACK}:{free_port()}/readings", give_up_after="2s")
+    assert status == 1 and has(findings, "error", "store: "), findings

@@ -135,7 +135,8 @@ static void test_config_file__a_long_line_is_taken_and_too_many_are_not(void **s
 
     (void)state;
     memset(text, 'x', sizeof(text));
-    memcpy(text, "A=", 2);
+    text[0] = 'A';
+    text[1] = '=';
     assert_true(config_file_parse(&file, text, sizeof(text), &fault));
     assert_int_equal(strlen(file.entries[0].value), sizeof(text) - 2);
     config_file_release(&file);
