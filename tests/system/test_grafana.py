@@ -267,6 +267,7 @@ def test_a_prometheus_answers_every_query_and_no_alert_comes_of_an_idle_fleet(st
     assert alerts_of(10) == []
     until(answered, 120, f"every query has data: {missing}", pause=1)
     assert alerts_of(10) == []
+    assert asked(port, "label/collector/values", **{"match[]": "highwater_build_info"}) == ["collector"]  # what $collector chooses from
     waits.kill9()
     collector.kill9()
     until(lambda: {"HighwaterDown", "HighwaterNoCollector"} <= {
