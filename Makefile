@@ -60,7 +60,7 @@ PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engin
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
                $(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/containers/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
+PY_FILES  := $(wildcard deploy/production/make-dynamic-security deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/containers/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
@@ -469,6 +469,7 @@ lint-bare:
 lint-scripts: deps-lint
 	$(call note,LINT,scripts)
 	$(Q)for s in deploy/deps deploy/deb deploy/install $(filter-out %.yaml %.conf %file,$(wildcard deploy/containers/*)) tests/model/run.sh; do sh -n $$s || exit 1; done
+	$(Q)shellcheck deploy/production/make-certificates deploy/production/make-passwords
 	$(Q)for s in .ci/run tests/fresh tests/machine.sh tests/deb tests/operator; do bash -n $$s || exit 1; done
 	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(PY_FILES)
 
