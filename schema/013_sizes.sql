@@ -1,8 +1,8 @@
 -- 013_sizes: what takes the disk.
 --
 -- By table, not of the whole database, so that the sums say what to do: RETENTION is for the first two,
--- REJECTED_SIZE for the fourth. It asks the file system about each table and index, which is a few
--- microseconds each.
+-- REJECTED_SIZE for the fourth. It asks the file system about each table and index: a tenth of a
+-- second for a year of days.
 
 CREATE FUNCTION disk_bytes(OUT what text, OUT bytes bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
