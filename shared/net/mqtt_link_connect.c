@@ -211,9 +211,9 @@ void mqtt_link_attempt(struct mqtt_link *link)
 
     if (!read_password(link))
         return;
-    /* TLS compares the certificate with the name it connects to, so there the library gets the
-     * name, and looks it up itself, on the loop. */
-    if (link->url.port == 0 || link->tls || resolve_is_numeric(link->url.host)) {
+    /* The library would look a name up itself, on the loop, and know one address of it; what the
+     * certificate is compared with is in our context. */
+    if (link->url.port == 0 || resolve_is_numeric(link->url.host)) {
         connect_to(link, link->url.host);
         return;
     }

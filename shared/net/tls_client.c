@@ -56,6 +56,19 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
     return 0;
 }
 
+/* Which host is asked for, whatever a library that knows the address alone has said. */
+static void on_tls_state(const SSL *ssl, int where, int value)
+{
+    const struct tls_client *tls = tls_of(ssl);
+    const char *name = resolve_is_numeric(tls->host) ? NULL : tls->host;
+
+    (void)value;
+    if ((where & SSL_CB_HANDSHAKE_START) && SSL_set_tlsext_host_name((SSL *)ssl, name) != 1) {
+        fprintf(stderr, "out of memory: no name to ask for with TLS\n");
+        abort();
+    }
+}
+
 /* Whole messages of the handshake, and alerts; the rest does not matter. */
 static void on_tls_message(int is_ours, int version, int type, const void *bytes, size_t count,
                            SSL *ssl, void *user)
@@ -297,6 +310,7 @@ struct tls_client *tls_client_new(const struct tls_client_config *config, char *
     SSL_CTX_set_app_data(tls->context, tls);
     SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
     SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_info_callback(tls->context, on_tls_state);
     SSL_CTX_set_msg_callback(tls->context, on_tls_message);
     SSL_CTX_set_msg_callback_arg(tls->context, tls);
     SSL_CTX_set_cert_cb(tls->context, on_asked, tls);
@@ -331,7 +345,7 @@ void *tls_client_new_connection(struct tls_client *tls)
 {
     SSL *ssl = SSL_new(tls->context);
 
-    if (!ssl || (!resolve_is_numeric(tls->host) && SSL_set_tlsext_host_name(ssl, tls->host) != 1)) {
+    if (!ssl) {
         fprintf(stderr, "out of memory: no TLS\n");
         abort();
     }

@@ -6,7 +6,8 @@
  *          hang on the words of any version.
  * Errors   what is wrong with the files is reported by tls_client_new(), with the setting's name.
  * Trust    the peer's certificate must be signed by one of `ca_file` (or of the system's
- *          authorities) and be for `host`. Revocation lists in that file are heeded.
+ *          authorities) and be for `host`, which is also what it is asked for (SNI), whatever address
+ *          was connected to. Revocation lists in that file are heeded.
  * Owner    tls_client_new() allocates, tls_client_free() takes NULL, too.
  */
 #ifndef HIGHWATER_TLS_CLIENT_H
@@ -40,8 +41,8 @@ void tls_client_free(struct tls_client *tls);
 /* The SSL_CTX. */
 void *tls_client_context(const struct tls_client *tls);
 
-/* For who speaks TLS without a library of his own: an SSL that is about to connect and says for which
- * host; to be freed by SSL_free(). It begins a connection. */
+/* For who speaks TLS without a library of his own: an SSL that is about to connect; to
+ * be freed by SSL_free(). It begins a connection. */
 void *tls_client_new_connection(struct tls_client *tls);
 
 /* A connection begins: forgets what was seen of the one before. */

@@ -39,6 +39,26 @@ def tls_broker(area, logs):
         broker.kill9()
 
 
+@pytest.mark.parametrize(("host", "asked"), [("localhost", "localhost"), (LOOPBACK, None)])
+def test_the_broker_is_asked_for_the_name(authorities, host, asked):
+    ours, _, _ = authorities
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ours.issue(f"asked-{host}"))
+    names = []
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    with socket.create_server((LOOPBACK, 0)) as server:
+        argv = [BUILD_DIR / "devicesim", "--mqtt-url", f"mqtts://{host}:{server.getsockname()[1]}", "--mqtt-ca-file", ours.ca]
+        program = subprocess.Popen([str(arg) for arg in [*argv, "--num-devices", "1"]], stderr=subprocess.DEVNULL)
+        try:
+            connection, _ = server.accept()
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True):
+                pass
+        finally:
+            program.kill()
+            program.wait()
+    assert names == [asked]
+
+
 def ends_with(url, *args):
     """What devicesim says of a broker that it cannot join."""
     for seconds in (1, 5, 25):
