@@ -20,9 +20,11 @@ static const char head[] = "# Settings of highwater-collector, highwater-httpapi
                            "#\n"
                            "# What stands before the first [section] is for every program that has "
                            "such a setting, what stands\n"
-                           "# in a section for that program alone, where it wins. Passwords are "
-                           "better in files of their own,\n"
-                           "# which only root and the program can read (..._PASSWORD_FILE).\n";
+                           "# in a section for that program alone, where it wins. So a line at the "
+                           "end of this file is in its\n"
+                           "# last section. Passwords are better in files of their own, which only "
+                           "root and the program can\n"
+                           "# read (..._PASSWORD_FILE).\n";
 
 static const char *fallback_of(const struct option *option)
 {
