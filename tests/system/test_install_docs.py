@@ -74,7 +74,9 @@ def test_packages_that_are_typed_are_made() -> None:
 
 
 def test_secrets_are_in_no_argument() -> None:
-    """What is in an argument, the whole machine reads. An assignment before a command is no argument."""
+    """What is in an argument, the whole machine reads. An assignment before a command is none, nor what the shell's own printf has."""
     for line in typed().splitlines():
+        if line.startswith("printf "):
+            continue
         for secret in re.findall(r'(\S*)"\$\(cat /(?:etc/highwater|root/highwater)\S*\)"', line):
             assert re.fullmatch(r"[A-Z]+(_[A-Z]+)*=", secret), line
