@@ -6,6 +6,7 @@
 #include "shared/base/timestamp.h"
 #include "shared/net/check_broker.h"
 #include "shared/net/check_database.h"
+#include "shared/net/check_listen.h"
 #include "shared/net/tls_server.h"
 
 #include <stdlib.h>
@@ -87,7 +88,11 @@ int check_run(const struct settings *settings)
 {
     struct check check = {0};
 
-    check_say(&check, CHECK_OK, "settings", "to listen on %s", settings->listen);
+    check_say(&check, CHECK_OK, "settings", "all are legal");
+    check_listen_run(&check, &(struct check_listen){.setting = "HTTP_LISTEN",
+                                                    .listen = settings->listen,
+                                                    .hosts_setting = "HTTP_HOSTS",
+                                                    .hosts = settings->hosts});
     if (settings->token_file[0])
         check_tokens(&check, settings);
     if (settings->tls_cert[0] || settings->tls_key[0])

@@ -4,6 +4,7 @@
 #include "shared/base/buffer.h"
 #include "shared/net/check_broker.h"
 #include "shared/net/check_database.h"
+#include "shared/net/check_listen.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,6 +55,10 @@ int collector_check_run(const struct settings *s)
     bool is_log = strncmp(s->store, "kafka://", 8) == 0;
 
     check_settings(&check, s);
+    check_listen_run(&check, &(struct check_listen){.setting = "METRICS_LISTEN",
+                                                    .listen = s->metrics_listen,
+                                                    .hosts_setting = "METRICS_HOSTS",
+                                                    .hosts = s->metrics_hosts});
     if (!is_log)
         check_database(&check, s);
 #ifdef HIGHWATER_KAFKA

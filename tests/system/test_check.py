@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -167,6 +168,15 @@ def test_all_that_is_wrong_is_told_at_once(stack, area):
     assert has(findings, "error", "settings", str(mapping))
     _, findings = check(stack, "collector", "--config", str(mapping))
     assert has(findings, "error", "settings", f"{mapping}:1: ")
+    _, findings = check(stack, "collector", metrics_listen="nowhere:x", metrics_hosts="a b")
+    assert has(findings, "error", "listen: METRICS_LISTEN") and has(findings, "error", "listen: METRICS_HOSTS")
+    with socket.socket() as other:
+        other.bind((LOOPBACK, nowhere))
+        other.listen()
+        _, findings = check(stack, "httpapi", http_listen=f"{LOOPBACK}:{nowhere}")
+        assert has(findings, "warning", "listen: HTTP_LISTEN", "is in use")
+    _, findings = check(stack, "httpapi", http_listen=f"{LOOPBACK}:{nowhere}")
+    assert has(findings, "ok", "listen: HTTP_LISTEN", "is free")
     _, findings = check(stack, "httpapi", token_file=mapping, mqtt_ca_file="/no/such")
     assert has(findings, "error", "tokens", str(mapping))
     _, findings = check(stack, "collector", mqtt_url=f"mqtts://{LOOPBACK}:{nowhere}", mqtt_ca_file="/no/such")
