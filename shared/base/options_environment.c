@@ -78,6 +78,17 @@ int options_read_environment(const struct program *program, const struct option 
     return status;
 }
 
+/* A copy that is there for as long as the program is, as texts of options are. */
+static const char *kept(const char *text)
+{
+    static char **all;
+    static size_t count;
+    static size_t capacity;
+
+    all = mem_grow_zeroed(all, &capacity, count + 1, sizeof(*all));
+    return all[count++] = mem_strdup(text);
+}
+
 /* Where systemd has put what LoadCredential=highwater:FOLDER names: the file "database-password" there is
  * DATABASE_PASSWORD_FILE for a program that is told of no other. */
 void options_use_credentials(const struct option *options)
@@ -93,7 +104,7 @@ void options_use_credentials(const struct option *options)
         buffer_clear(&path);
         buffer_printf(&path, "%s/" CREDENTIALS_ID "_%.*s", folder, (int)bytes, options->name);
         if (access(buffer_text(&path), F_OK) == 0)
-            option_set(options, mem_strdup(buffer_text(&path))); /* stays, as texts of options do */
+            option_set(options, kept(buffer_text(&path)));
     }
     buffer_release(&path);
 }

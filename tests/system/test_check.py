@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUILD_DIR
+from conftest import BUILD_DIR, CLONE
 from oracle import reading
 from servers import LOOPBACK, PrivateBroker, free_port, until
 from test_collector import live_collector
@@ -206,3 +206,13 @@ def test_a_topic_of_kafka_is_asked_for_and_not_made(stack, mock_kafka):
         assert status == 1 and has(findings, "error", "store: Kafka has no topic missing"), findings
     status, findings = check(stack, "collector", store=f"kafka://{LOOPBACK}:{free_port()}/readings", give_up_after="2s")
     assert status == 1 and has(findings, "error", "store: "), findings
+
+
+@pytest.mark.parametrize("program", ["collector", "httpapi", "devicesim"])
+def test_the_file_with_every_setting_is_right_when_all_of_it_is_said(stack, area, program):
+    """Each line of it with its default: names, sections and values are as the programs take them."""
+    file = Path(area, f"all-{free_port()}.conf")
+    file.write_text(re.sub(r"^#([A-Z_]+ =)", r"\1", (CLONE / "deploy/highwater.conf").read_text(), flags=re.MULTILINE))
+    _, findings = check(stack, program, "--config", str(file))
+    assert has(findings, "ok", "settings") and not has(findings, "error", "settings")
+    assert has(findings, "ok", "broker: connected")
