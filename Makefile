@@ -334,7 +334,7 @@ test-system: test-programs ## the short system tests, with private PostgreSQLs a
 test-faults: test-programs ## the long system tests: every fault of the matrix, under 15 minutes
 	@$(PYTEST) -m 'faults and not chaos and not brokers and not engines'
 
-test-containers: deps-containers ## builds the images and runs what compose.yaml says in them, with buildah; as root, 6 minutes
+test-containers: deps-containers ## builds the images and runs what compose.yaml says in them, with buildah; as root, 4 minutes
 	@$(PYTHON) tests/containers/run.py
 
 BROKERS = hivemq artemis

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -57,19 +56,8 @@ static int unhealthy(const char *format, ...)
 
 /* ---- the connection --------------------------------------------------------------------------- */
 
-/* Who listens on every address is met on loopback. */
-static void reach(struct sockaddr *address)
-{
-    struct sockaddr_in *four = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)address;
-
-    if (address->sa_family == AF_INET && four->sin_addr.s_addr == htonl(INADDR_ANY))
-        four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
-        six->sin6_addr = in6addr_loopback;
-}
-
-/* The first address that takes it; -1 with errno of the last that does not. */
+/* The first address that takes it; -1 with errno of the last that does not. Who listens on all of them, 0.0.0.0 or
+ * ::, is met under that name on loopback, as Linux has it. */
 static int connect_to(struct addrinfo *found)
 {
     for (; found; found = found->ai_next) {
@@ -78,7 +66,6 @@ static int connect_to(struct addrinfo *found)
 
         if (fd < 0)
             continue;
-        reach(found->ai_addr);
         if (connect(fd, found->ai_addr, found->ai_addrlen) == 0)
             return fd;
         error = errno;

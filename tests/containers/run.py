@@ -4,8 +4,9 @@ Without a container engine, for buildah needs none: an image is mounted, and its
 with the root read-only, as its user, without a capability, in a network of its own, where the services' names are known. Before, all
 shells are taken out. Mosquitto and PostgreSQL are this machine's, with the settings that compose.yaml gives to theirs.
 
-    BASE=image   what the images stand on. Else docker.io's Debian, or, where no registry can be reached, one that mmdebstrap makes.
-    KEEP=folder  where the images are kept for the next time; else all of it goes
+    BASE=image    what the images stand on. Else docker.io's Debian, or, where no registry can be reached, one that mmdebstrap makes.
+    SUITE=trixie  of which release mmdebstrap makes it, in any case; else of this machine's
+    KEEP=folder   where the images are kept for the next time; else all of it goes
 
 Needs root, and what `deploy/deps containers` installs.
 """
@@ -34,6 +35,7 @@ from servers import PrivateBroker, PrivatePostgres, until  # noqa: E402
 
 MOST_BYTES = 25_000_000  # of an image above its base
 UID = 10001
+SLIM = "docker.io/library/debian:trixie-slim"
 SHELLS = ("sh", "dash", "bash", "rbash", "perl")
 NETWORK = "HIGHWATER_IN_ITS_NETWORK"
 
@@ -64,17 +66,20 @@ class Images:
         named = os.environ.get("BASE")
         if named:
             return named
+        suite = os.environ.get("SUITE")
+        if suite:
+            return self.made_base(suite)
         with contextlib.suppress(SystemExit):
-            return self.buildah("pull", "--quiet", "docker.io/library/debian:trixie-slim", stderr=subprocess.DEVNULL)
+            self.buildah("pull", "--quiet", SLIM, stderr=subprocess.DEVNULL)
+            return SLIM
         say("no registry can be reached: mmdebstrap makes the base")
-        return self.made_base()
+        return self.made_base(run("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"))
 
-    def made_base(self) -> str:
+    def made_base(self, suite: str) -> str:
         """As Debian's slim images are: no documentation, no lists of packages."""
-        name = "localhost/debian-slim"
+        name = f"localhost/debian-slim-{suite}"
         if name in self.buildah("images", "--format", "{{.Name}}").split():
             return name
-        suite = run("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME")
         root = self.store / "base"
         without = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("doc", "man", "locale", "info")]
         run("mmdebstrap", "--quiet", "--variant=minbase", *without, "--dpkgopt=path-include=/usr/share/doc/*/copyright", suite, root)
