@@ -34,10 +34,12 @@ static void log_window(struct mqtt_source *m)
     if (m->has_said_allowance || window >= m->source.config.settings->batch_size)
         return;
     m->has_said_allowance = true;
-    log_info("mqtt: the broker sends %" PRIu64
-             " messages before it waits for acknowledgements, so no batch has more; raise that "
-             "(max_inflight_messages in mosquitto.conf) for more readings a second",
-             window);
+    log_info(
+        "mqtt: the broker sends %" PRIu64
+        " messages before it waits for acknowledgements, so no batch has more, or devices happen "
+        "to send so many at a time; if readings wait at the broker, raise "
+        "max_inflight_messages in mosquitto.conf",
+        window);
 }
 
 static void on_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
