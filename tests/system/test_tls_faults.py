@@ -7,7 +7,9 @@ import socket
 import ssl
 import struct
 import subprocess
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 from certificates import Authority
@@ -17,8 +19,8 @@ from servers import LOOPBACK, PrivateBroker, until
 @pytest.fixture(scope="module")
 def authorities(area):
     """(ours, another's, a folder for files)"""
-    home = area / "tls"
-    home.mkdir(mode=0o755)
+    home = Path(tempfile.mkdtemp(dir=area, prefix="tls-"))
+    home.chmod(0o755)
     return Authority(home, "ours"), Authority(home, "other"), home
 
 
