@@ -61,6 +61,8 @@ export HTTP_LISTEN={LOOPBACK}:{http}
         for program in (httpapi, collector):
             assert program.terminate() == 0
             assert "geheim" not in program.output()
+        # a session that ends still has temporary tables to drop
+        until(lambda: stack.database.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'locked'") == 0)
         with stack.database.connect(superuser=True) as connection, connection.cursor() as cursor:
             cursor.execute("REASSIGN OWNED BY locked TO highwater; DROP OWNED BY locked")
         connection.close()
