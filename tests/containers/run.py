@@ -300,6 +300,9 @@ def trial(images: Images, area: Path) -> None:
 def try_all(containers: dict[str, Container]) -> None:
     until(lambda: is_there("/readyz", b"ready"), 60, "httpapi is ready")
     until(lambda: is_there("/dashboard", b"deviceId"), 60, "readings are on the boards")
+    for container in containers.values():
+        folder = container.root / container.environment()["SSL_CERT_DIR"].lstrip("/")
+        assert len([path for path in folder.glob("*.0") if path.is_file()]) > 50, "the system's authorities are in the image"
     assert b"<title>" in get("/") and b"</html>" in get("/"), "the page is in the image"
     for container in containers.values():
         container.is_closed()
