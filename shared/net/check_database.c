@@ -30,22 +30,23 @@ static void say_failure(struct check *check, PGconn *conn)
 {
     char text[512];
 
-    snprintf(text, sizeof(text), "%s", PQerrorMessage(conn));
+    pg_session_failure(conn, text, sizeof(text));
     pg_url_scrub(conn, text);
     check_say(check, CHECK_ERROR, WHAT, "%s", text);
 }
 
 /* Two questions of one row each, NULL or a sentence. */
-static bool has_rights(struct check *check, PGconn *conn, const char *sql)
+static bool has_rights(struct check *check, PGconn *conn, const char *sql, uint64_t timeout_ms)
 {
-    bool is_good = PQsendQuery(conn, sql) == 1;
-    PGresult *result;
+    bool is_sent = PQsendQuery(conn, sql) == 1;
+    bool is_good = true;
 
-    if (!is_good)
-        say_failure(check, conn);
-    while ((result = PQgetResult(conn)) != NULL) {
+    while (is_sent && pg_session_wait(conn, timeout_ms)) {
+        PGresult *result = PQgetResult(conn);
         bool is_answer = PQresultStatus(result) == PGRES_TUPLES_OK;
 
+        if (!result)
+            return is_good;
         if (is_good && !is_answer)
             say_failure(check, conn);
         else if (is_good && !PQgetisnull(result, 0, 0))
@@ -53,12 +54,15 @@ static bool has_rights(struct check *check, PGconn *conn, const char *sql)
         is_good = is_good && is_answer && PQgetisnull(result, 0, 0);
         PQclear(result);
     }
-    return is_good;
+    say_failure(check, conn);
+    return false;
 }
 
-static void look_at_version(struct check *check, PGconn *conn, bool writes)
+static void look_at_version(struct check *check, PGconn *conn,
+                            const struct check_database *database)
 {
-    PGresult *result = PQexec(conn, "SELECT max(name COLLATE \"C\") FROM public.schema_migrations");
+    PGresult *result = pg_session_ask(
+        conn, "SELECT max(name COLLATE \"C\") FROM public.schema_migrations", database->timeout_ms);
     const char *name = PQntuples(result) == 1 ? PQgetvalue(result, 0, 0) : "";
 
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
@@ -69,8 +73,8 @@ static void look_at_version(struct check *check, PGconn *conn, bool writes)
         check_say(check, CHECK_WARNING, WHAT,
                   "its schema is older than this program: %s, not %s; %s", *name ? name : "none",
                   HIGHWATER_SCHEMA,
-                  writes ? "the collector brings it up to date when it starts"
-                         : "a collector of this version brings it up to date");
+                  database->writes ? "the collector brings it up to date when it starts"
+                                   : "a collector of this version brings it up to date");
     PQclear(result);
 }
 
@@ -89,21 +93,23 @@ static void look_at_empty(struct check *check, const PGresult *place)
                   PQgetvalue(place, 0, USER));
 }
 
-static void look_at_tables(struct check *check, PGconn *conn, const PGresult *place, bool writes)
+static void look_at_tables(struct check *check, PGconn *conn, const PGresult *place,
+                           const struct check_database *database)
 {
-    if (writes && !is_true(place, HAS_TABLES)) {
+    if (database->writes && !is_true(place, HAS_TABLES)) {
         look_at_empty(check, place);
         return;
     }
-    if (!has_rights(check, conn, writes ? pg_rights_to_write_sql : pg_rights_to_read_sql))
+    if (!has_rights(check, conn, database->writes ? pg_rights_to_write_sql : pg_rights_to_read_sql,
+                    database->timeout_ms))
         return;
     check_say(check, CHECK_OK, WHAT, "role %s has the rights it needs", PQgetvalue(place, 0, USER));
-    look_at_version(check, conn, writes);
+    look_at_version(check, conn, database);
 }
 
-static void look(struct check *check, PGconn *conn, bool writes)
+static void look(struct check *check, PGconn *conn, const struct check_database *database)
 {
-    PGresult *place = PQexec(conn, PLACE_SQL);
+    PGresult *place = pg_session_ask(conn, PLACE_SQL, database->timeout_ms);
 
     if (PQntuples(place) != 1) {
         say_failure(check, conn);
@@ -113,11 +119,11 @@ static void look(struct check *check, PGconn *conn, bool writes)
     check_say(check, CHECK_OK, WHAT, "connected to %s as %s, PostgreSQL %s",
               PQgetvalue(place, 0, DATABASE), PQgetvalue(place, 0, USER),
               PQgetvalue(place, 0, VERSION));
-    if (writes && is_true(place, IS_STANDBY))
+    if (database->writes && is_true(place, IS_STANDBY))
         check_say(check, CHECK_ERROR, WHAT, "this is a standby, which takes no readings");
-    if (writes && strcmp(PQgetvalue(place, 0, FSYNC), "on") != 0)
+    if (database->writes && strcmp(PQgetvalue(place, 0, FSYNC), "on") != 0)
         check_say(check, CHECK_ERROR, WHAT, "fsync is off: what is committed may be lost");
-    look_at_tables(check, conn, place, writes);
+    look_at_tables(check, conn, place, database);
     PQclear(place);
 }
 
@@ -133,6 +139,6 @@ void check_database_run(struct check *check, const struct check_database *databa
         check_say(check, CHECK_ERROR, WHAT, "%s", reason);
         return;
     }
-    look(check, conn, database->writes);
+    look(check, conn, database);
     PQfinish(conn);
 }

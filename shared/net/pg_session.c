@@ -213,6 +213,29 @@ static bool wait_readable(PGconn *conn, int64_t until_ms)
     return true;
 }
 
+bool pg_session_wait(PGconn *conn, uint64_t timeout_ms)
+{
+    return wait_readable(conn, now_ms() + (int64_t)timeout_ms);
+}
+
+PGresult *pg_session_ask(PGconn *conn, const char *sql, uint64_t timeout_ms)
+{
+    int64_t until_ms = now_ms() + (int64_t)timeout_ms;
+    PGresult *last = NULL;
+    PGresult *result = NULL;
+    bool is_there = PQsendQuery(conn, sql) == 1;
+
+    while (is_there && (is_there = wait_readable(conn, until_ms)) &&
+           (result = PQgetResult(conn)) != NULL) {
+        PQclear(last);
+        last = result;
+    }
+    if (is_there)
+        return last;
+    PQclear(last);
+    return NULL;
+}
+
 /* The process that serves the next transaction; 0 when no answer comes. */
 static int ask_pid(PGconn *conn, int64_t until_ms)
 {
@@ -255,9 +278,9 @@ bool pg_session_is_shared(const char *const *names, const char *const *values, i
 
 /* ---- poolers ----------------------------------------------------------------------------- */
 
-static bool run(PGconn *conn, const char *sql, PGresult **result)
+static bool run(PGconn *conn, const char *sql, uint64_t timeout_ms, PGresult **result)
 {
-    *result = PQexec(conn, sql); /* the last of the string, or the one that failed */
+    *result = pg_session_ask(conn, sql, timeout_ms);
     return PQresultStatus(*result) == PGRES_TUPLES_OK;
 }
 
@@ -273,14 +296,14 @@ static bool is_shared(PGconn *conn, const struct pg_params *params, int backend_
 }
 
 static bool prepare(PGconn *conn, const struct pg_params *params, const struct pg_session *session,
-                    char *reason, size_t reason_bytes)
+                    uint64_t timeout_ms, char *reason, size_t reason_bytes)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
     bool is_good = false;
 
     pg_session_put_sql(&sql, session);
-    if (!run(conn, PG_SESSION_LOOK_SQL, &result) ||
+    if (!run(conn, PG_SESSION_LOOK_SQL, timeout_ms, &result) ||
         pg_session_is_unfit(result, reason, reason_bytes))
         goto out;
     if (pg_session_is_pooled(result, conn) &&
@@ -289,12 +312,20 @@ static bool prepare(PGconn *conn, const struct pg_params *params, const struct p
         goto out;
     }
     PQclear(result);
-    is_good =
-        run(conn, buffer_text(&sql), &result) && !pg_session_is_unset(result, reason, reason_bytes);
+    is_good = run(conn, buffer_text(&sql), timeout_ms, &result) &&
+              !pg_session_is_unset(result, reason, reason_bytes);
 out:
     PQclear(result);
     buffer_release(&sql);
     return is_good;
+}
+
+void pg_session_failure(const PGconn *conn, char *reason, size_t reason_bytes)
+{
+    const char *message = PQerrorMessage(conn);
+
+    snprintf(reason, reason_bytes, "%s",
+             *message ? message : "the server is connected, and does not answer in time");
 }
 
 PGconn *pg_session_open(const char *url, const char *application_name,
@@ -314,13 +345,13 @@ PGconn *pg_session_open(const char *url, const char *application_name,
         return NULL;
     conn = PQconnectdbParams(params.names, params.values, 1);
     reason[0] = '\0';
-    is_good =
-        PQstatus(conn) == CONNECTION_OK && prepare(conn, &params, session, reason, reason_bytes);
+    is_good = PQstatus(conn) == CONNECTION_OK &&
+              prepare(conn, &params, session, timeout_ms, reason, reason_bytes);
     free(password);
     if (is_good)
         return conn;
     if (!reason[0]) {
-        snprintf(reason, reason_bytes, "%s", PQerrorMessage(conn));
+        pg_session_failure(conn, reason, reason_bytes);
         reason[strcspn(reason, "\n")] = '\0';
         pg_url_scrub(conn, reason);
     }

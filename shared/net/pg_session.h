@@ -67,4 +67,16 @@ PGconn *pg_session_open(const char *url, const char *application_name,
                         const struct pg_session *session, uint64_t timeout_ms, char *reason,
                         size_t reason_bytes);
 
+/* For those that wait. PQexec() has no end where a server holds the connection and says nothing: a machine
+ * that is stopped, a proxy without what is behind it. The server's statement_timeout does not help then.
+ *
+ * As PQexec(): the last result, or the one that failed; NULL when the time is over, or the connection. */
+PGresult *pg_session_ask(PGconn *conn, const char *sql, uint64_t timeout_ms);
+
+/* Until PQgetResult() need not wait; false when the time is over, or the connection. */
+bool pg_session_wait(PGconn *conn, uint64_t timeout_ms);
+
+/* What libpq says, or that nothing came. */
+void pg_session_failure(const PGconn *conn, char *reason, size_t reason_bytes);
+
 #endif

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
+import struct
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -183,6 +186,36 @@ def test_all_that_is_wrong_is_told_at_once(stack, area):
     assert has(findings, "error", "broker", "/no/such")
     _, findings = check(stack, "collector", database_password_file=f"{mapping}.no")
     assert has(findings, "error", "database", f"{mapping}.no")
+
+
+@pytest.fixture
+def stopped_database():
+    """Lets everybody in as PostgreSQL does, and then says nothing more: a server or a proxy that is stopped."""
+    welcome = b"R" + struct.pack("!ii", 8, 0) + b"K" + struct.pack("!iii", 12, 1, 1) + b"Z" + struct.pack("!i", 5) + b"I"
+    held = []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                held.append(connection)
+                connection.recv(1000)
+                connection.sendall(welcome)
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"postgresql://highwater@{LOOPBACK}:{listener.getsockname()[1]}/x?sslmode=disable"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in held:
+        connection.close()
+
+
+def test_a_database_that_falls_silent_is_given_up(stack, stopped_database):
+    status, findings = check(stack, "collector", database_url=stopped_database, give_up_after="1s")
+    assert status == 1 and has(findings, "error", "database", "does not answer in time"), findings
+    assert has(findings, "ok", "broker: connected")  # the rest is looked at all the same
 
 
 def test_redis_is_greeted_and_nothing_is_put(stack, redis_server):
