@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,10 @@ static struct tokens *read_from(FILE *file, bool *is_open, char *error, size_t e
         snprintf(error, error_bytes, "%s", strerror(S_ISDIR(status.st_mode) ? EISDIR : errno));
         return NULL;
     }
+    if (!S_ISREG(status.st_mode)) {
+        snprintf(error, error_bytes, "this is no regular file");
+        return NULL;
+    }
     *is_open = (status.st_mode & S_IROTH) != 0;
     setvbuf(file, NULL, _IONBF, 0); /* so that there is no other copy of it */
     text = mem_alloc(FILE_MOST_BYTES + 1);
@@ -255,11 +260,19 @@ static struct tokens *read_from(FILE *file, bool *is_open, char *error, size_t e
     return tokens;
 }
 
+/* SIGHUP reads it amid the work, so a pipe that nobody writes to must not be waited for. */
+static FILE *open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
 struct tokens *tokens_read(const char *path, bool *is_open, char *error, size_t error_bytes)
 {
     char shown[PATH_SIZE];
     char reason[REASON_SIZE];
-    FILE *file = fopen(path, "re");
+    FILE *file = open_file(path);
     struct tokens *tokens = NULL;
 
     secret_path(shown, sizeof(shown), path);

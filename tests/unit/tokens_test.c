@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -189,8 +190,15 @@ static void test_tokens__a_file_of_no_use_is_named_and_a_token_in_its_place_is_n
     assert_non_null(strstr(error, "TOKEN_FILE: "));
     assert_null(tokens_read("/tmp", &is_open, error, sizeof(error)));
     assert_non_null(strstr(error, "/tmp: Is a directory"));
-    assert_null(tokens_read("/dev/zero", &is_open, error, sizeof(error)));
+    assert_int_equal(truncate(file->path, 1000000), 0);
+    assert_null(tokens_read(file->path, &is_open, error, sizeof(error)));
     assert_non_null(strstr(error, "more than"));
+    assert_null(tokens_read("/dev/zero", &is_open, error, sizeof(error)));
+    assert_non_null(strstr(error, "/dev/zero: this is no regular file"));
+    assert_int_equal(unlink(file->path), 0);
+    assert_int_equal(mkfifo(file->path, 0600), 0);
+    assert_null(tokens_read(file->path, &is_open, error, sizeof(error))); /* nobody writes to it */
+    assert_non_null(strstr(error, "this is no regular file"));
     assert_null(tokens_read(A B, &is_open, error, sizeof(error)));
     assert_null(strstr(error, "aaaa"));
 }
