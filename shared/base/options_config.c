@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define LIBPQ "pg" /* what its variables begin with, and no setting does */
+
 enum { SAID_SIZE = 400 };
 
 /* ---- where a value came from ---------------------------------------------------------------- */
@@ -98,6 +100,11 @@ static bool has_fault(const struct config_entry *entry, char said[SAID_SIZE])
     else if (other)
         snprintf(said, SAID_SIZE, "%s has no setting %s, which %s has", entry->section, variable,
                  other->program);
+    else if (strncmp(entry->name, LIBPQ, strlen(LIBPQ)) == 0)
+        snprintf(said, SAID_SIZE,
+                 "%s is a variable of libpq, for the environment; here are DATABASE_URL and "
+                 "DATABASE_PASSWORD_FILE",
+                 variable);
     else
         snprintf(said, SAID_SIZE, "%s is no setting of %s; the nearest is %s", variable,
                  *entry->section ? entry->section : "any program",

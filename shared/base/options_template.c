@@ -12,7 +12,7 @@ static const char head[] = "# Settings of highwater-collector, highwater-httpapi
                            "#\n"
                            "# NAME = value, one a line, with or without quotes around the value. # "
                            "begins a comment where a\n"
-                           "# line begins. An empty value is the default. Flags (--name) and the "
+                           "# line begins. An empty value sets nothing. Flags (--name) and the "
                            "environment (HIGHWATER_NAME,\n"
                            "# NAME) win over this file. It is read at the start, not with SIGHUP; "
                            "highwater-PROGRAM --check\n"

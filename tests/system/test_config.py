@@ -73,6 +73,7 @@ def test_what_is_wrong_in_a_file_ends_a_program_with_its_line(stack, folder):
     cases = {
         "[collector]\n\nMQTT_ULR = mqtt://u:geheim@h": ":3: MQTT_ULR is no setting of collector; the nearest is MQTT_URL",
         "HTTP_LISTEN = x\n[collector]\nHTTP_LISTEN=x": ":3: collector has no setting HTTP_LISTEN, which httpapi has",
+        "[collector]\nPGPASSWORD = geheim": ":2: PGPASSWORD is a variable of libpq, for the environment; here are DATABASE_URL and DATABASE_PASSWORD_FILE",
         "RETENTION = 5m": ":1: retention: \"5m\" is not legal",
         "MQTT_URL = geheim\nx": ":2: ",
         "MQTT_URL = mqtt://u:geheim@h\n[collectors]\nLINGER=1s": ":3: no program is called \"collectors\"",
