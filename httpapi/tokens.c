@@ -1,6 +1,7 @@
 #include "httpapi/tokens.h"
 
 #include "shared/base/mem.h"
+#include "shared/base/regular_file.h"
 #include "shared/base/secret.h"
 
 #include <openssl/crypto.h>
@@ -8,11 +9,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { PATH_SIZE = 256, REASON_SIZE = 256, GROUP_MOST_BYTES = 16 };
 enum { FILE_MOST_BYTES = TOKENS_MAX * (TOKEN_MOST_BYTES + 128) };
@@ -230,22 +229,12 @@ struct tokens *tokens_parse(const char *text, size_t bytes, char *error, size_t 
     return NULL;
 }
 
-static struct tokens *read_from(FILE *file, bool *is_open, char *error, size_t error_bytes)
+static struct tokens *read_from(FILE *file, char *error, size_t error_bytes)
 {
-    struct stat status;
     char *text;
     size_t bytes;
     struct tokens *tokens = NULL;
 
-    if (fstat(fileno(file), &status) != 0 || S_ISDIR(status.st_mode)) {
-        snprintf(error, error_bytes, "%s", strerror(S_ISDIR(status.st_mode) ? EISDIR : errno));
-        return NULL;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        snprintf(error, error_bytes, "this is no regular file");
-        return NULL;
-    }
-    *is_open = (status.st_mode & S_IROTH) != 0;
     setvbuf(file, NULL, _IONBF, 0); /* so that there is no other copy of it */
     text = mem_alloc(FILE_MOST_BYTES + 1);
     bytes = fread(text, 1, FILE_MOST_BYTES + 1, file);
@@ -260,29 +249,25 @@ static struct tokens *read_from(FILE *file, bool *is_open, char *error, size_t e
     return tokens;
 }
 
-/* SIGHUP reads it amid the work, so a pipe that nobody writes to must not be waited for. */
-static FILE *open_file(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-    return fd < 0 ? NULL : fdopen(fd, "r");
-}
-
 struct tokens *tokens_read(const char *path, bool *is_open, char *error, size_t error_bytes)
 {
     char shown[PATH_SIZE];
     char reason[REASON_SIZE];
-    FILE *file = open_file(path);
+    struct stat status;
+    const char *flaw = "no memory";
+    int fd = regular_file_open(path, &status, &flaw);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     struct tokens *tokens = NULL;
 
     secret_path(shown, sizeof(shown), path);
-    if (!file)
-        snprintf(reason, sizeof(reason), "%s", strerror(errno));
-    else
-        tokens = read_from(file, is_open, reason, sizeof(reason));
+    if (!file) {
+        snprintf(reason, sizeof(reason), "%s", flaw);
+    } else {
+        *is_open = (status.st_mode & S_IROTH) != 0;
+        tokens = read_from(file, reason, sizeof(reason));
+        fclose(file);
+    }
     if (!tokens)
         snprintf(error, error_bytes, "TOKEN_FILE: %s: %s", shown, reason);
-    if (file)
-        fclose(file);
     return tokens;
 }

@@ -2,15 +2,14 @@
 #include "shared/base/config_file.h"
 
 #include "shared/base/mem.h"
+#include "shared/base/regular_file.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BLANKS " \t"
@@ -189,20 +188,10 @@ bool config_file_parse(struct config_file *out, const char *text, size_t bytes,
     return true;
 }
 
-/* A pipe would be waited for, and a device has no end. */
-static char *read_whole(int fd, struct stat *status, size_t *bytes, struct config_fault *fault)
+static char *read_whole(int fd, size_t *bytes, struct config_fault *fault)
 {
-    char *text;
+    char *text = mem_alloc(CONFIG_FILE_MOST_BYTES + 1);
 
-    if (fstat(fd, status) < 0 || S_ISDIR(status->st_mode)) {
-        fail(fault, strerror(S_ISDIR(status->st_mode) ? EISDIR : errno));
-        return NULL;
-    }
-    if (!S_ISREG(status->st_mode)) {
-        fail(fault, "this is no regular file");
-        return NULL;
-    }
-    text = mem_alloc(CONFIG_FILE_MOST_BYTES + 1);
     *bytes = 0;
     for (;;) {
         ssize_t got = read(fd, text + *bytes, CONFIG_FILE_MOST_BYTES + 1 - *bytes);
@@ -221,16 +210,17 @@ static char *read_whole(int fd, struct stat *status, size_t *bytes, struct confi
 
 bool config_file_read(struct config_file *out, const char *path, struct config_fault *fault)
 {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat status = {0};
-    char *text = NULL;
+    const char *flaw;
+    int fd = regular_file_open(path, &status, &flaw);
+    char *text;
     size_t bytes;
     bool is_read;
 
     *fault = (struct config_fault){0};
     if (fd < 0)
-        return fail(fault, strerror(errno));
-    text = read_whole(fd, &status, &bytes, fault);
+        return fail(fault, flaw);
+    text = read_whole(fd, &bytes, fault);
     close(fd);
     if (!text)
         return false;

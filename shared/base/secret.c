@@ -18,7 +18,6 @@
 
 #define STARS "***"
 
-enum { FILE_MOST_BYTES = 1024, SHOWN_BYTES = 256 };
 enum { KNOWN_LEAST_BYTES = 4 }; /* shorter ones are found in any text by chance */
 
 /* The length of "mqtt://" and the like at the start; 0 when there is none. */
@@ -205,36 +204,6 @@ const char *secret_pop_argument(char *argument)
     copy->next = all_taken;
     all_taken = copy;
     return copy->text;
-}
-
-char *secret_read_file(const char *path, bool *is_open, char *reason, size_t reason_bytes)
-{
-    char text[FILE_MOST_BYTES + 1];
-    char shown[SHOWN_BYTES];
-    FILE *file = fopen(path, "r");
-    int error = errno;
-    struct stat stat;
-    size_t bytes;
-
-    secret_path(shown, sizeof(shown), path);
-    if (!file || fstat(fileno(file), &stat) != 0) {
-        snprintf(reason, reason_bytes, "password file %s: %s", shown, strerror(error));
-        if (file)
-            fclose(file);
-        return NULL;
-    }
-    *is_open = (stat.st_mode & S_IROTH) != 0;
-    bytes = fread(text, 1, sizeof(text), file);
-    fclose(file);
-    while (bytes > 0 && bytes < sizeof(text) &&
-           (text[bytes - 1] == '\n' || text[bytes - 1] == '\r'))
-        bytes--;
-    if (bytes > 0 && bytes < sizeof(text) && !memchr(text, '\0', bytes))
-        return mem_strndup(text, bytes);
-    snprintf(reason, reason_bytes,
-             "password file %s: it has to hold a password of 1 to %d bytes, without NUL", shown,
-             FILE_MOST_BYTES);
-    return NULL;
 }
 
 void secret_protect_process(void)

@@ -3,12 +3,11 @@
 #include "shared/net/kafka_conf.h"
 
 #include "shared/base/log.h"
+#include "shared/base/regular_file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { LINE_MOST = 8192, SHOWN_SIZE = 80 };
 
@@ -173,16 +172,15 @@ static bool take_file(rd_kafka_conf_t *conf, const struct kafka_property *table,
                       char *error, size_t error_bytes)
 {
     struct place place = {.file = path, .error = error, .error_bytes = error_bytes};
-    FILE *file = fopen(path, "r");
-    char line[LINE_MOST];
     struct stat about;
+    const char *flaw = "no memory";
+    int fd = regular_file_open(path, &about, &flaw);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    char line[LINE_MOST];
     bool is_good = true;
 
-    if (!file || fstat(fileno(file), &about) != 0 || S_ISDIR(about.st_mode)) {
-        snprintf(error, error_bytes, "%s cannot be read: %s", path,
-                 strerror(file ? EISDIR : errno));
-        if (file)
-            fclose(file);
+    if (!file) {
+        snprintf(error, error_bytes, "%s cannot be read: %s", path, flaw);
         return false;
     }
     while (is_good && fgets(line, sizeof(line), file)) {

@@ -256,7 +256,8 @@ static bool load_authorities(struct tls_client *tls, char *error, size_t bytes)
     /* by their hashes when they are wanted; their bundle would be parsed for each of a fleet */
     if (!tls->ca_file)
         return SSL_CTX_set_default_verify_dir(tls->context) == 1;
-    if (SSL_CTX_load_verify_locations(tls->context, tls->ca_file, NULL) != 1)
+    if (tls_files_flaw(tls->ca_file) ||
+        SSL_CTX_load_verify_locations(tls->context, tls->ca_file, NULL) != 1)
         return reject_authorities(tls, error, bytes);
     if (has_revocations(store))
         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);

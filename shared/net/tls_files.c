@@ -1,14 +1,14 @@
 #include "shared/net/tls_files.h"
 
+#include "shared/base/regular_file.h"
 #include "shared/base/secret.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum { FLAW_SIZE = 128, PATH_SIZE = 256 };
 
@@ -21,6 +21,17 @@ bool tls_files_go_together(const struct tls_files *files, char *error, size_t er
     return false;
 }
 
+const char *tls_files_flaw(const char *path)
+{
+    struct stat status;
+    const char *flaw = NULL;
+    int fd = regular_file_open(path, &status, &flaw);
+
+    if (fd >= 0)
+        close(fd);
+    return flaw;
+}
+
 /* What is in a file may have been given instead of its path; a key may be in the file of a certificate,
  * too. */
 bool tls_files_reject(const char *setting, const char *path, bool is_key, const char *flaw,
@@ -28,18 +39,12 @@ bool tls_files_reject(const char *setting, const char *path, bool is_key, const 
 {
     bool may_be_key = is_key || strstr(path, "-----") != NULL;
     char shown[PATH_SIZE];
-    struct stat status = {0};
-    FILE *file = fopen(path, "re");
+    const char *other = tls_files_flaw(path);
 
-    if (!file)
-        flaw = strerror(errno);
-    else if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
-        flaw = strerror(EISDIR);
     if (may_be_key)
         secret_path(shown, sizeof(shown), path);
-    snprintf(error, error_bytes, "%s: %s: %s", setting, may_be_key ? shown : path, flaw);
-    if (file)
-        fclose(file);
+    snprintf(error, error_bytes, "%s: %s: %s", setting, may_be_key ? shown : path,
+             other ? other : flaw);
     return false;
 }
 
@@ -72,11 +77,13 @@ static bool reject_key(const struct tls_files *files, bool wants_passphrase, cha
 static bool load(SSL_CTX *context, const struct tls_files *files, const bool *wants_passphrase,
                  char *error, size_t error_bytes)
 {
-    if (SSL_CTX_use_certificate_chain_file(context, files->cert_file) != 1)
+    if (tls_files_flaw(files->cert_file) ||
+        SSL_CTX_use_certificate_chain_file(context, files->cert_file) != 1)
         return tls_files_reject(files->cert_setting, files->cert_file, false,
                                 "no certificate in PEM", error, error_bytes);
     ERR_clear_error();
-    if (SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM) != 1)
+    if (tls_files_flaw(files->key_file) ||
+        SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM) != 1)
         return reject_key(files, *wants_passphrase, error, error_bytes);
     return true;
 }

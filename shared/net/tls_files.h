@@ -23,6 +23,10 @@ bool tls_files_go_together(const struct tls_files *files, char *error, size_t er
 /* `context` is an SSL_CTX. */
 bool tls_files_load(void *context, const struct tls_files *files, char *error, size_t error_bytes);
 
+/* NULL, or why the file cannot be read. One that is no regular file might be waited for, as a FIFO is, and
+ * files are read again while the loop runs. */
+const char *tls_files_flaw(const char *path);
+
 /* Says that a file cannot be read, or else that it is not what it should be; returns false. */
 bool tls_files_reject(const char *setting, const char *path, bool is_key, const char *flaw,
                       char *error, size_t error_bytes);

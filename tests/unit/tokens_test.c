@@ -194,11 +194,11 @@ static void test_tokens__a_file_of_no_use_is_named_and_a_token_in_its_place_is_n
     assert_null(tokens_read(file->path, &is_open, error, sizeof(error)));
     assert_non_null(strstr(error, "more than"));
     assert_null(tokens_read("/dev/zero", &is_open, error, sizeof(error)));
-    assert_non_null(strstr(error, "/dev/zero: this is no regular file"));
+    assert_non_null(strstr(error, "/dev/zero: it is no regular file"));
     assert_int_equal(unlink(file->path), 0);
     assert_int_equal(mkfifo(file->path, 0600), 0);
     assert_null(tokens_read(file->path, &is_open, error, sizeof(error))); /* nobody writes to it */
-    assert_non_null(strstr(error, "this is no regular file"));
+    assert_non_null(strstr(error, "it is no regular file"));
     assert_null(tokens_read(A B, &is_open, error, sizeof(error)));
     assert_null(strstr(error, "aaaa"));
 }
