@@ -29,11 +29,11 @@ static void warn_of_expiry(const struct certificate *certificate)
 
 static void warn_of_readers(const struct certificate *certificate)
 {
+    const char *key_file = certificate->files.key_file;
     struct stat status;
 
-    if (stat(certificate->files.key_file, &status) == 0 && (status.st_mode & S_IROTH))
-        log_warning("TLS_KEY: %s: anybody on this machine may read it; chmod o-r",
-                    certificate->files.key_file);
+    if (key_file && stat(key_file, &status) == 0 && (status.st_mode & S_IROTH))
+        log_warning("TLS_KEY: %s: anybody on this machine may read it; chmod o-r", key_file);
 }
 
 static void on_day(uv_timer_t *timer)

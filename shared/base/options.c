@@ -200,12 +200,12 @@ static const char *config_path(const struct option *options, int argc, char **ar
 
     if (path && !*path)
         path = NULL;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc && argv[i]; i++) {
         const char *equals = strchr(argv[i], '=');
         size_t bytes = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
         const struct option *option =
-            bytes > 2 ? option_find(options, argv[i] + 2, bytes - 2) : NULL;
-        const char *value = equals ? equals + 1 : i + 1 < argc ? argv[i + 1] : NULL;
+            strncmp(argv[i], "--", 2) == 0 ? option_find(options, argv[i] + 2, bytes - 2) : NULL;
+        const char *value = equals ? equals + 1 : argv[i + 1];
 
         if (option && value && option->target == &options_common_given.config)
             path = value;

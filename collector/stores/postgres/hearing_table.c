@@ -163,7 +163,8 @@ void hearing_table_tick(struct hearing_table *table, struct hearing *hearing, st
         table->part = 0;
         table->ticks = 0;
     }
-    if (table->ticks > 0 && --table->ticks > 0)
-        return;
-    go_on(table);
+    if (table->ticks > 0)
+        table->ticks--;
+    if (table->ticks == 0)
+        go_on(table);
 }
