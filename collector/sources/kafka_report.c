@@ -119,11 +119,13 @@ void kafka_report_put_metrics(const struct source *source, const struct promethe
     const struct kafka_source *k = (const void *)source;
     const struct kafka_counters *n = &k->counters;
     const struct prometheus_sample samples[] = {
-        {"highwater_kafka_up", "gauge", "1 while we are a member of the group.", k->is_member},
+        {"highwater_kafka_up", "gauge",
+         "1 while we are a member of the group, or batches can be stored in Kafka.", k->is_member},
         {"highwater_kafka_paused", "gauge",
          "1 while no records are taken: the store is behind or away.",
          k->is_paused || !k->is_wanted},
-        {"highwater_kafka_partitions", "gauge", "Partitions that we read.",
+        {"highwater_kafka_partitions", "gauge",
+         "Partitions that we read, or of the topic that we write.",
          (double)count_of(k, KAFKA_PARTITION_READING)},
         {"highwater_kafka_held_partitions", "gauge",
          "Partitions of which nothing is stored, because what comes next is not in the topic.",
@@ -133,7 +135,8 @@ void kafka_report_put_metrics(const struct source *source, const struct promethe
         {"highwater_kafka_missing_records_total", "counter",
          "Records that were deleted before they were read, as far as is known.",
          (double)n->missing},
-        {"highwater_kafka_records_total", "counter", "Records taken.", (double)n->records},
+        {"highwater_kafka_records_total", "counter",
+         "Records taken, or those of readings that Kafka has confirmed.", (double)n->records},
         {"highwater_kafka_tombstones_total", "counter",
          "Records without a value, which are passed over.", (double)n->tombstones},
         {"highwater_kafka_rebalances_total", "counter",

@@ -5,6 +5,7 @@
 #include "collector/settings.h"
 #include "collector/sink.h"
 #include "shared/base/mem.h"
+#include "shared/net/prometheus.h"
 #include "tests/bench/measure.h"
 
 #include <sys/resource.h>

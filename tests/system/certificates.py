@@ -22,6 +22,10 @@ default_md = sha256
 default_crl_days = 2
 policy = any
 copy_extensions = copy
+x509_extensions = whose
+[whose]
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 [any]
 commonName = supplied
 [req]
@@ -39,7 +43,8 @@ class Authority:
         (self.home / "serial").write_text("01")
         (self.home / "crlnumber").write_text("01")
         (self.home / "ca.cnf").write_text(CONFIG)
-        self.openssl("req", "-x509", "-days", "30", "-subj", f"/CN={name}", "-out", "ca.crt", "-keyout", "ca.key", *NEW_KEY)
+        self.openssl("req", "-x509", "-days", "30", "-subj", f"/CN={name}", "-out", "ca.crt", "-keyout", "ca.key",
+                     "-addext", "keyUsage=critical,keyCertSign,cRLSign", *NEW_KEY)  # which newer clients insist on
 
     def openssl(self, *args: str | Path) -> None:
         subprocess.run(["openssl", *args], cwd=self.home, check=True, capture_output=True)

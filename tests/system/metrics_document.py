@@ -21,12 +21,13 @@ METRIC = re.compile(rf'"((?:highwater|process)_\w+)"\s*,\s*"(counter|gauge|histo
 
 
 def described(files: Iterable[Path]) -> dict[str, tuple[str, str]]:
-    """Type and help of each metric that these sources write."""
-    found = {}
-    for file in files:
+    """Type and help of each metric that these sources write: wherever it is written, it is the same metric."""
+    found: dict[str, tuple[str, str]] = {}
+    for file in sorted(files):
         code = re.sub(r'\bPREFIX\s+"', '"highwater_httpapi_', file.read_text())
         for name, kind, text in METRIC.findall(code):
-            found[name] = (kind, "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)))
+            said = (kind, "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)))
+            assert found.setdefault(name, said) == said, f"{name} in {file} is another than elsewhere: {said}, {found[name]}"
     return found
 
 

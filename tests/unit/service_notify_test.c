@@ -169,19 +169,14 @@ static void test_service_notify__a_manager_that_does_not_read_holds_nothing_up(v
 
 static void test_service_notify__without_a_manager_nothing_is_begun(void **state)
 {
-    static const char *const names[] = {
-        "",
-        "relative/path",
-        "vsock:2:9999",
-        "@",
-        "/",
-        "/nowhere/at/all",
-        "/of-one-hundred-and-eight-bytes-which-is-one-more-than-what-the-address-of-a-socket-takes-"
-        "with-"
-        "its-end--------",
+    char too_long[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+    const char *const names[] = {
+        "", "relative/path", "vsock:2:9999", "@", "/", "/nowhere/at/all", too_long,
     };
 
     (void)state;
+    memset(too_long, '/', sizeof(too_long) - 1);
+    too_long[sizeof(too_long) - 1] = '\0';
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct manager m = {.fd = -1};
 

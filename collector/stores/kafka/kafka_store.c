@@ -277,10 +277,11 @@ void kafka_store_put_metrics(const struct store *base, const struct prometheus *
 {
     const struct kafka_store *store = (const struct kafka_store *)base;
     const struct prometheus_sample samples[] = {
-        {"highwater_kafka_up", "gauge", "1 while batches can be stored in Kafka.",
+        {"highwater_kafka_up", "gauge",
+         "1 while we are a member of the group, or batches can be stored in Kafka.",
          store->base.is_ready},
-        {"highwater_kafka_records_total", "counter", "Readings that Kafka has confirmed.",
-         (double)store->records},
+        {"highwater_kafka_records_total", "counter",
+         "Records taken, or those of readings that Kafka has confirmed.", (double)store->records},
         {"highwater_kafka_rejected_records_total", "counter",
          "Records of rejected messages that Kafka has confirmed; a large message is several.",
          (double)store->rejected_records},
@@ -288,8 +289,8 @@ void kafka_store_put_metrics(const struct store *base, const struct prometheus *
          store->state == KAFKA_STORE_WRITING ? (double)store->try.unreported : 0},
         {"highwater_kafka_producers_total", "counter",
          "Producers made: one, and another after each that was given up.", (double)store->clients},
-        {"highwater_kafka_partitions", "gauge", "Partitions of the topic that is written.",
-         store->partitions},
+        {"highwater_kafka_partitions", "gauge",
+         "Partitions that we read, or of the topic that we write.", store->partitions},
         {"highwater_store_retries_total", "counter", "Tries of a batch that were made again.",
          (double)store->retries},
         {"highwater_store_on_hold", "gauge", "1 while the store needs an operator.",
