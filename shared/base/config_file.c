@@ -3,6 +3,7 @@
 
 #include "shared/base/mem.h"
 #include "shared/base/regular_file.h"
+#include "shared/base/trim.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,19 +21,6 @@ static bool fail(struct config_fault *fault, const char *text)
 {
     snprintf(fault->text, sizeof(fault->text), "%s", text);
     return false;
-}
-
-/* Without blanks at either end; the text is cut. */
-static char *trim(char *text)
-{
-    size_t bytes;
-
-    text += strspn(text, BLANKS);
-    bytes = strlen(text);
-    while (bytes > 0 && strchr(BLANKS, text[bytes - 1]))
-        bytes--;
-    text[bytes] = '\0';
-    return text;
 }
 
 /* As flags are written. False when it is no name. */
@@ -112,12 +100,12 @@ static bool parse_setting(struct config_file *file, const char *section, char *l
         name += strlen(EXPORT);
     if (equals) {
         *equals = '\0';
-        name = trim(name);
+        name = trim(name, BLANKS);
     }
     if (!equals || !make_name(&name))
         return fail(fault,
                     "this is neither NAME = value nor [section] nor a comment with # before it");
-    value = trim(equals + 1);
+    value = trim(equals + 1, BLANKS);
     if (!make_value(&value, fault))
         return false;
     entry.name = name;
@@ -143,7 +131,7 @@ static bool parse_line(struct config_file *file, const char **section, char *lin
 {
     size_t bytes;
 
-    line = trim(line);
+    line = trim(line, BLANKS);
     bytes = strlen(line);
     if (*line == '\0' || *line == '#')
         return true;
@@ -152,7 +140,7 @@ static bool parse_line(struct config_file *file, const char **section, char *lin
     if (line[bytes - 1] != ']')
         return fail(fault, "a [section] ends with ] and stands alone");
     line[bytes - 1] = '\0';
-    *section = trim(line + 1);
+    *section = trim(line + 1, BLANKS);
     return **section || fail(fault, "a [section] has the name of a program");
 }
 

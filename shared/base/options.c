@@ -19,10 +19,13 @@ enum { SHOWN_MAX_BYTES = 1024, SAID_MAX_BYTES = 4096 };
 
 static bool is_checking; /* --check: what is wrong with settings is a finding like others */
 
-static void say(const struct program *program, enum check_level level, const char *text)
+__attribute__((format(printf, 3, 0))) static void
+say(const struct program *program, enum check_level level, const char *format, va_list args)
 {
+    char text[SAID_MAX_BYTES];
     struct check check = {0};
 
+    vsnprintf(text, sizeof(text), format, args);
     if (is_checking)
         check_say(&check, level, "settings", "%s", text);
     else
@@ -33,25 +36,21 @@ static void say(const struct program *program, enum check_level level, const cha
 
 int options_fail(const struct program *program, const char *format, ...)
 {
-    char text[SAID_MAX_BYTES];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    say(program, CHECK_ERROR, format, args);
     va_end(args);
-    say(program, CHECK_ERROR, text);
     return is_checking ? 1 : 2;
 }
 
 void options_warn(const struct program *program, const char *format, ...)
 {
-    char text[SAID_MAX_BYTES];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    say(program, CHECK_WARNING, format, args);
     va_end(args);
-    say(program, CHECK_WARNING, text);
 }
 
 static int reject(const struct program *program, const char *name, const char *shown,

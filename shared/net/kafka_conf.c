@@ -4,10 +4,13 @@
 
 #include "shared/base/log.h"
 #include "shared/base/regular_file.h"
+#include "shared/base/trim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BLANKS " \t\r\n"
 
 enum { LINE_MOST = 8192, SHOWN_SIZE = 80 };
 
@@ -49,20 +52,6 @@ static bool is_secret(const char *name)
     return false;
 }
 
-/* Cuts blanks off both ends, in place. */
-static char *trimmed(char *text)
-{
-    static const char blanks[] = " \t\r\n";
-    size_t bytes;
-
-    text += strspn(text, blanks);
-    bytes = strlen(text);
-    while (bytes > 0 && strchr(blanks, text[bytes - 1]))
-        bytes--;
-    text[bytes] = '\0';
-    return text;
-}
-
 /* Of the line "name | C/P | range | default | ..." what stands in the third column. */
 static bool find_range(char *line, const char *name, char *out, size_t out_bytes)
 {
@@ -75,9 +64,9 @@ static bool find_range(char *line, const char *name, char *out, size_t out_bytes
             return false;
         *line++ = '\0';
     }
-    if (strcmp(trimmed(columns[0]), name) != 0)
+    if (strcmp(trim(columns[0], BLANKS), name) != 0)
         return false;
-    snprintf(out, out_bytes, "%s", trimmed(columns[2]));
+    snprintf(out, out_bytes, "%s", trim(columns[2], BLANKS));
     return out[0] != '\0';
 }
 
@@ -151,7 +140,7 @@ static bool set_from_file(rd_kafka_conf_t *conf, const struct kafka_property *ta
 static bool take_line(rd_kafka_conf_t *conf, const struct kafka_property *table,
                       const struct place *place, char *line)
 {
-    char *name = trimmed(line);
+    char *name = trim(line, BLANKS);
     char *equals;
 
     if (!*name || *name == '#')
@@ -165,7 +154,7 @@ static bool take_line(rd_kafka_conf_t *conf, const struct kafka_property *table,
         return false;
     }
     *equals = '\0';
-    return set_from_file(conf, table, place, trimmed(name), trimmed(equals + 1));
+    return set_from_file(conf, table, place, trim(name, BLANKS), trim(equals + 1, BLANKS));
 }
 
 static bool take_file(rd_kafka_conf_t *conf, const struct kafka_property *table, const char *path,
