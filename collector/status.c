@@ -1,5 +1,6 @@
 #include "collector/status.h"
 
+#include "collector/lag.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 
@@ -17,6 +18,25 @@ static const char *state_name(const struct status_view *view)
     if (!view->is_complete)
         return "warming";
     return ingest_is_live(view->ingest) ? "live" : "degraded";
+}
+
+/* What keeps readings from being stored; NULL = nothing does, or it ends. */
+static const char *find_lack(const struct ingest *ingest)
+{
+    if (!ingest->store || ingest->state == INGEST_CLOSING)
+        return NULL;
+    if (!store_is_ready(ingest->store) || lag_stands_still(ingest))
+        return "store";
+    return source_is_up(ingest->source) ? NULL : "source";
+}
+
+static void put_lack(struct buffer *out, const struct ingest *ingest)
+{
+    const char *lack = find_lack(ingest);
+
+    if (lack)
+        buffer_printf(out, "\"lacks\":\"%s\",\"oldestUncommittedMs\":%" PRIu64 ",", lack,
+                      lag_waiting_ms(ingest));
 }
 
 static void put_features(struct buffer *out, const struct features *features)
@@ -80,6 +100,7 @@ void status_write(struct buffer *out, const struct status_view *view)
 
     buffer_printf(out, "\"state\":\"%s\",\"turn\":%" PRId64 ",", state_name(view),
                   store_turn(view->store));
+    put_lack(out, view->ingest);
     board_publisher_put_span(view->publisher, out);
     buffer_put_text(out, ",\"loaded\":");
     coverage_write(view->coverage, s->collector_id, out);

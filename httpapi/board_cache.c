@@ -159,7 +159,7 @@ static bool apply_status(struct board_cache *cache, struct speaker *collector, c
     if (!collector_status_parse(&status, &cache->features, &cache->intervals, payload, bytes,
                                 cache->fault))
         return false;
-    collector->state = status.state;
+    speaker_note(collector, &status, is_retained, now_us);
     collector->is_heard = is_believed(&status, is_retained, now_us);
     age_ms = is_retained ? (now_us - status.as_of_us) / 1000 : 0;
     collector->heard_ms =
@@ -348,6 +348,11 @@ bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows,
     if (!is_same)
         cache->generation++;
     return !is_same;
+}
+
+const struct speakers *board_cache_speakers(const struct board_cache *cache)
+{
+    return &cache->speakers;
 }
 
 uint64_t board_cache_generation(const struct board_cache *cache)

@@ -35,6 +35,7 @@ enum {
 };
 
 struct board_cache;
+struct speakers;
 
 struct boards_merged {
     int64_t as_of_us;
@@ -72,6 +73,9 @@ uint64_t board_cache_mark(const struct board_cache *cache);
 /* The table's rows, and the mark from before they were asked for. True when the set has changed. */
 bool board_cache_weigh(struct board_cache *cache, const struct roster_row *rows, size_t row_count,
                        uint64_t mark, uint64_t now_ms);
+
+/* Who was heard (speakers.h). */
+const struct speakers *board_cache_speakers(const struct board_cache *cache);
 
 /* Changes when the set does; while it is the same and current, so are all answers. */
 uint64_t board_cache_generation(const struct board_cache *cache);

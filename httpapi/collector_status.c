@@ -22,19 +22,33 @@ struct status_member {
 };
 
 static const struct status_member members[] = {
-    {"state", STATUS_KIND_STATE, false},         {"asOf", STATUS_KIND_TIMESTAMP, false},
-    {"since", STATUS_KIND_TIMESTAMP, true},      {"turn", STATUS_KIND_COUNT, false},
-    {"generations", STATUS_KIND_COUNTS, true},   {"loaded", STATUS_KIND_COUNTS_BY, true},
-    {"installation", STATUS_KIND_TEXT, false},   {"startedAt", STATUS_KIND_TIMESTAMP, false},
-    {"version", STATUS_KIND_TEXT, false},        {"features", STATUS_KIND_NAMES, false},
-    {"intervals", STATUS_KIND_INTERVALS, false}, {"limit", STATUS_KIND_COUNT, false},
-    {"lowest", STATUS_KIND_FLAG, false},         {"subscribe", STATUS_KIND_TEXT, false},
-    {"devices", STATUS_KIND_COUNT, false},       {"messages", STATUS_KIND_COUNT, false},
-    {"received", STATUS_KIND_COUNT, false},      {"stored", STATUS_KIND_COUNT, false},
-    {"duplicates", STATUS_KIND_COUNT, false},    {"rejected", STATUS_KIND_COUNT, false},
-    {"inFlight", STATUS_KIND_COUNT, false},      {"ratePerSecond", STATUS_KIND_COUNT, false},
-    {"lagMs", STATUS_KIND_NUMBER, false},        {"rejectedByReason", STATUS_KIND_COUNTS_BY, false},
+    {"state", STATUS_KIND_STATE, false},
+    {"asOf", STATUS_KIND_TIMESTAMP, false},
+    {"since", STATUS_KIND_TIMESTAMP, true},
+    {"turn", STATUS_KIND_COUNT, false},
+    {"generations", STATUS_KIND_COUNTS, true},
+    {"loaded", STATUS_KIND_COUNTS_BY, true},
+    {"installation", STATUS_KIND_TEXT, false},
+    {"startedAt", STATUS_KIND_TIMESTAMP, false},
+    {"version", STATUS_KIND_TEXT, false},
+    {"features", STATUS_KIND_NAMES, false},
+    {"intervals", STATUS_KIND_INTERVALS, false},
+    {"limit", STATUS_KIND_COUNT, false},
+    {"lowest", STATUS_KIND_FLAG, false},
+    {"subscribe", STATUS_KIND_TEXT, false},
+    {"devices", STATUS_KIND_COUNT, false},
+    {"messages", STATUS_KIND_COUNT, false},
+    {"received", STATUS_KIND_COUNT, false},
+    {"stored", STATUS_KIND_COUNT, false},
+    {"duplicates", STATUS_KIND_COUNT, false},
+    {"rejected", STATUS_KIND_COUNT, false},
+    {"inFlight", STATUS_KIND_COUNT, false},
+    {"ratePerSecond", STATUS_KIND_COUNT, false},
+    {"lagMs", STATUS_KIND_NUMBER, false},
+    {"rejectedByReason", STATUS_KIND_COUNTS_BY, false},
     {"brokerDropped", STATUS_KIND_COUNT, false},
+    {"lacks", STATUS_KIND_TEXT, false},
+    {"oldestUncommittedMs", STATUS_KIND_COUNT, false},
 };
 
 enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
@@ -371,6 +385,15 @@ static enum collector_state find_state(const struct json_token *token)
     return COLLECTOR_UNKNOWN;
 }
 
+static enum collector_lack find_lack(const struct json_token *token)
+{
+    if (!token)
+        return COLLECTOR_LACKS_NOTHING;
+    return json_token_is(token, "store", 5)    ? COLLECTOR_LACKS_STORE
+           : json_token_is(token, "source", 6) ? COLLECTOR_LACKS_SOURCE
+                                               : COLLECTOR_LACKS_NOTHING;
+}
+
 static int64_t later(int64_t a_us, int64_t b_us)
 {
     return a_us > b_us ? a_us : b_us;
@@ -381,6 +404,8 @@ static bool read_members(struct collector_status *out, const struct features *fe
                          char *fault)
 {
     out->state = find_state(get(found, "state"));
+    out->lacks = find_lack(get(found, "lacks"));
+    out->oldest_ms = get_count(found, "oldestUncommittedMs");
     out->as_of_us = get_timestamp(found, "asOf");
     out->since_us = get_timestamp(found, "since");
     out->latest_us = later(later(out->as_of_us, out->since_us), get_timestamp(found, "startedAt"));

@@ -33,6 +33,9 @@ enum collector_state {
     COLLECTOR_LOST
 };
 
+/* What keeps it from storing what it receives. */
+enum collector_lack { COLLECTOR_LACKS_NOTHING, COLLECTOR_LACKS_STORE, COLLECTOR_LACKS_SOURCE };
+
 /* How much of another collector stood in the snapshot that the windows were loaded from. */
 struct loaded {
     char *id;
@@ -43,6 +46,8 @@ enum { INSTALLATION_SIZE = 17 };
 
 struct collector_status {
     enum collector_state state;
+    enum collector_lack lacks;
+    int64_t oldest_ms; /* how long its oldest reading has waited to be committed; 0 = not said */
     char installation[INSTALLATION_SIZE]; /* the mark of its database; "" = not said */
     int64_t as_of_us;                     /* 0 = not said, as in a last will */
     int64_t since_us;

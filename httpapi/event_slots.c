@@ -2,7 +2,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/board_cache.h"
-#include "httpapi/pool.h"
+#include "httpapi/health_facts.h"
 #include "httpapi/roster.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -121,36 +121,53 @@ bool event_slots_look(struct event_slots *slots, size_t index)
 
     slot->needs_database = show_set(slots, index, BOARD_SET_CURRENT, &changed) != WEIGHED_EXACT;
     /* without a database a new client gets the last boards that were whole */
-    if (slot->needs_database && !slot->event && pool_up_count(slots->api->pool) == 0)
+    if (slot->needs_database && !slot->event && !health_has_database(slots->api))
         show_set(slots, index, BOARD_SET_STANDING, &changed);
     return changed;
 }
 
-/* The as-of of answers that are given now; without boards and database that of the last boards. */
+/* The as-of of answers that are given now. Without boards and database it is that of the last boards, and
+ * stands still: a connection to a database that says nothing is none. INT64_MIN = there is nothing. */
 static int64_t as_of(const struct api *api, bool is_of_boards)
 {
-    int64_t boards_us = board_cache_as_of(api->boards);
     int64_t replayed_us;
 
-    if (boards_us != INT64_MIN && (is_of_boards || pool_up_count(api->pool) == 0))
-        return boards_us;
+    if (is_of_boards || !health_has_database(api))
+        return board_cache_as_of(api->boards);
     return roster_is_standby(api->roster, &replayed_us) ? replayed_us : timestamp_now();
+}
+
+static void put_time(struct buffer *out, const char *name, int64_t us)
+{
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    buffer_printf(out, ",\"%s\":", name);
+    if (us == INT64_MIN) {
+        buffer_put_text(out, "null");
+        return;
+    }
+    timestamp_format(when, us);
+    buffer_printf(out, "\"%s\"", when);
 }
 
 void event_slots_publish_status(struct event_slots *slots)
 {
     struct api *api = slots->api;
     struct buffer data = {0};
-    char when[TIMESTAMP_TEXT_SIZE];
+    struct health health;
     enum weighing_verdict verdict = board_cache_verdict(api->boards, uv_now(api->loop));
     int64_t replayed_us;
 
-    timestamp_format(when, as_of(api, verdict == WEIGHED_EXACT));
-    buffer_printf(&data, "{\"source\":\"%s\",\"asOf\":\"%s\",\"reason\":\"%s\",\"collectors\":",
-                  verdict == WEIGHED_EXACT       ? "boards"
-                  : pool_up_count(api->pool) > 0 ? "database"
-                                                 : "none",
-                  when,
+    health_look(api, &health);
+    buffer_printf(&data, "{\"source\":\"%s\"",
+                  verdict == WEIGHED_EXACT   ? "boards"
+                  : health_has_database(api) ? "database"
+                                             : "none");
+    put_time(&data, "at", timestamp_now());
+    put_time(&data, "asOf", as_of(api, verdict == WEIGHED_EXACT));
+    buffer_put_text(&data, ",\"health\":");
+    health_write(&data, &health);
+    buffer_printf(&data, ",\"reason\":\"%s\",\"collectors\":",
                   verdict != WEIGHED_EXACT && roster_is_standby(api->roster, &replayed_us)
                       ? "the database is a standby: answers are as of what it has replayed"
                       : weighing_verdict_text(verdict));

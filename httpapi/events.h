@@ -6,8 +6,8 @@
  *          skips to the present on its own, none has a queue, and Last-Event-ID is nothing but a
  *          position.
  *          event: board   {"feature","interval","order","asOf","source","readings":[...]}
- *          event: status  {"source","asOf","reason","collectors":[...]}, every second, which is the
- *                         heartbeat too
+ *          event: status  {"source","at","asOf","health","reason","collectors":[...]}, every second,
+ *                         which is the heartbeat too
  * Limits   api->max_event_streams; a client that takes nothing is cut by the server's deadline.
  * Owner    events_new(); events_close() when no request is left.
  * Source   HTML Living Standard, section 9.2.

@@ -1,6 +1,7 @@
 #include "httpapi/probes.h"
 
 #include "httpapi/board_cache.h"
+#include "httpapi/health_facts.h"
 #include "httpapi/pool.h"
 #include "httpapi/reply.h"
 #include "httpapi/roster.h"
@@ -29,6 +30,23 @@ void probes_answer_health(struct api *api, struct server_request *request,
     if (access_knows(api, request)) /* a stranger learns no version */
         buffer_put_text(&body, ",\"version\":\"" HIGHWATER_VERSION "\"");
     buffer_put_text(&body, "}");
+    respond_live(api, request, REPLY_JSON, &body);
+}
+
+/* Always 200: it is to be read, and what decides by a status asks /readyz. A stranger learns no names. */
+void probes_answer_verdict(struct api *api, struct server_request *request,
+                           const struct route *route, struct params *params)
+{
+    struct buffer body = {0};
+    struct health health;
+
+    (void)route;
+    (void)params;
+    health_look(api, &health);
+    if (access_knows(api, request))
+        health_write(&body, &health);
+    else
+        buffer_printf(&body, "{\"level\":\"%s\"}", health_level_text(health.level));
     respond_live(api, request, REPLY_JSON, &body);
 }
 

@@ -11,6 +11,8 @@ bool probes_is_ready(struct api *api, struct buffer *reasons);
 
 void probes_answer_health(struct api *api, struct server_request *request,
                           const struct route *route, struct params *params);
+void probes_answer_verdict(struct api *api, struct server_request *request,
+                           const struct route *route, struct params *params);
 void probes_answer_readiness(struct api *api, struct server_request *request,
                              const struct route *route, struct params *params);
 void probes_answer_collectors(struct api *api, struct server_request *request,

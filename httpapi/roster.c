@@ -34,6 +34,11 @@ struct roster {
     struct roster_row *rows;
     char columns[4096]; /* more than 32 names of features are not looked at */
     char complaint[6];  /* the SQLSTATE that was said last */
+    char complaint_text[256];
+    uint64_t heard_ms;
+    uint64_t stored_ms;
+    size_t collectors; /* that the last answer had */
+    int64_t batches;   /* of all of them; -1 = not known yet */
     uint64_t answers;
     uint64_t failures;
     unsigned open_parts;
@@ -77,12 +82,26 @@ static void on_result(struct pg_query *query, const PGresult *result)
     }
 }
 
+/* What collectors have stored since the last answer shows in it. */
+static void note_batches(struct roster *roster)
+{
+    int64_t batches = 0;
+
+    for (size_t i = 0; i < roster->count; i++)
+        batches += roster->rows[i].batches;
+    if (roster->batches >= 0 && batches > roster->batches)
+        roster->stored_ms = uv_now(roster->again.loop);
+    roster->batches = batches;
+    roster->collectors = roster->count;
+}
+
 /* A standby answers with what it has heard by now, which may be older than the question; then
  * nothing can be weighed against it. */
 static void hand_over(struct roster *roster)
 {
     roster->answers++;
-    roster->complaint[0] = '\0';
+    roster->complaint[0] = roster->complaint_text[0] = '\0';
+    note_batches(roster);
     if (!roster->replayed.is_standby) {
         roster->has_said_standby = false;
         roster->config.on_rows(roster->config.user, roster->rows, roster->count, roster->mark);
@@ -97,6 +116,8 @@ static void hand_over(struct roster *roster)
 static void complain(struct roster *roster, const struct pg_error *error)
 {
     roster->failures++;
+    if (!error->is_connection)
+        snprintf(roster->complaint_text, sizeof(roster->complaint_text), "%s", error->text);
     if (error->is_connection || strcmp(roster->complaint, error->sqlstate) == 0)
         return;
     strcpy(roster->complaint, error->sqlstate);
@@ -109,6 +130,8 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
     struct roster *roster = query->user;
 
     roster->is_asking = false;
+    if (!error || !error->is_connection)
+        roster->heard_ms = uv_now(roster->again.loop);
     if (error)
         complain(roster, error);
     else
@@ -240,6 +263,7 @@ struct roster *roster_start(uv_loop_t *loop, const struct roster_config *config,
                                   .on_up = on_up};
 
     roster->config = *config;
+    roster->batches = -1;
     if (!pg_link_start(&roster->link, loop, &link, error, error_bytes)) {
         free(roster);
         return NULL;
@@ -280,6 +304,31 @@ void roster_close(struct roster *roster, void (*on_closed)(void *user), void *us
     roster->open_parts = 2;
     uv_close((uv_handle_t *)&roster->again, on_timer_closed);
     pg_link_close(&roster->link, on_link_closed);
+}
+
+bool roster_is_heard(const struct roster *roster)
+{
+    return roster->heard_ms > 0 && uv_now(roster->again.loop) < roster->heard_ms + ROSTER_HEARD_MS;
+}
+
+uint64_t roster_heard_ms(const struct roster *roster)
+{
+    return roster->heard_ms;
+}
+
+uint64_t roster_stored_ms(const struct roster *roster)
+{
+    return roster->stored_ms;
+}
+
+size_t roster_collector_count(const struct roster *roster)
+{
+    return roster->collectors;
+}
+
+const char *roster_complaint(const struct roster *roster)
+{
+    return roster->complaint_text;
 }
 
 uint64_t roster_answer_count(const struct roster *roster)

@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { ROSTER_PAUSE_MS = 50, ROSTER_EVERY_MS = 1000 };
+enum { ROSTER_PAUSE_MS = 50, ROSTER_EVERY_MS = 1000, ROSTER_HEARD_MS = 3000 };
 
 struct roster;
 
@@ -45,6 +45,18 @@ const char *roster_lacks(const struct roster *roster);
 
 /* Whether the database was a standby when it answered last, and as of when. */
 bool roster_is_standby(const struct roster *roster, int64_t *as_of_us);
+
+/* It has answered within ROSTER_HEARD_MS: it is there, and does not stand still. */
+bool roster_is_heard(const struct roster *roster);
+
+/* Of the loop's clock, 0 = never: when it answered last, and when an answer told of batches that the one
+ * before did not have. */
+uint64_t roster_heard_ms(const struct roster *roster);
+uint64_t roster_stored_ms(const struct roster *roster);
+size_t roster_collector_count(const struct roster *roster);
+
+/* Why it answers, and not what was asked; "" = it does. */
+const char *roster_complaint(const struct roster *roster);
 
 uint64_t roster_answer_count(const struct roster *roster);
 uint64_t roster_failure_count(const struct roster *roster);

@@ -56,6 +56,21 @@ static struct speaker *find(const struct speakers *speakers, const char *id, siz
     return NULL;
 }
 
+void speaker_note(struct speaker *speaker, const struct collector_status *status, bool is_retained,
+                  int64_t now_us)
+{
+    int64_t since_us = is_retained ? status->as_of_us : now_us;
+
+    if (!speaker->shown || speaker->state != status->state || speaker->lacks != status->lacks)
+        speaker->state_us = since_us <= now_us ? since_us : 0;
+    speaker->state = status->state;
+    speaker->lacks = status->lacks;
+    speaker->uncommitted_us =
+        status->oldest_ms > 0 && status->oldest_ms < now_us / 1000 && !is_retained
+            ? now_us - status->oldest_ms * 1000
+            : 0;
+}
+
 bool speaker_is_there(const struct speaker *speaker, uint64_t now_ms)
 {
     return speaker->state != COLLECTOR_STOPPED && speaker->state != COLLECTOR_LOST &&

@@ -23,9 +23,13 @@
 struct speaker {
     char id[DEVICE_ID_SIZE];
     enum collector_state state;
-    bool is_heard;  /* by a status that can be believed, at heard_ms */
-    bool is_merged; /* in the current set */
-    bool is_known;  /* to the database */
+    int64_t
+        state_us; /* when it came into that state; 0 = not known, as with a retained last will */
+    enum collector_lack lacks;
+    int64_t uncommitted_us; /* when its oldest reading came that is not committed; 0 = none waits */
+    bool is_heard;          /* by a status that can be believed, at heard_ms */
+    bool is_merged;         /* in the current set */
+    bool is_known;          /* to the database */
     uint64_t heard_ms;
     uint64_t spoke;                /* when, among all messages */
     size_t bytes;                  /* that are kept of it, as of the last speakers_fit() */
@@ -60,6 +64,10 @@ void speakers_know(struct speakers *speakers, const struct roster_row *rows, siz
 /* False for a message that is not to be read, since strangers have said enough in this second. Before
  * the database has answered once, all that is retained must be let in. */
 bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes, uint64_t now_ms);
+
+/* Takes what a status says of its state; since when, a retained one says by its as-of. */
+void speaker_note(struct speaker *speaker, const struct collector_status *status, bool is_retained,
+                  int64_t now_us);
 
 /* It has said something lately, and not that it ends. */
 bool speaker_is_there(const struct speaker *speaker, uint64_t now_ms);

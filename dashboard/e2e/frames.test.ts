@@ -76,7 +76,9 @@ function change(feature: string): void {
 const tell = () =>
   say('status', {
     source: 'boards',
+    at: new Date().toISOString(),
     asOf: new Date().toISOString(),
+    health: { level: 'ok', worst: null, others: [] },
     reason: 'the boards are current',
     collectors: [{ collectorId: 'c', isLive: true, state: 'live', devices: 100_000, limit: 10, ratePerSecond: 20_000 }],
   });

@@ -345,17 +345,6 @@ describe('when something goes away', () => {
     await isGone('Not possible right now');
   });
 
-  test('the collector: boards come from the database, and it is said', async () => {
-    await go('#/');
-    await leader('Temperature').waitFor();
-    await stack.stop('collector');
-    await shows('No collector is live');
-    await shows('from the database');
-    await stack.start('collector', { settings });
-    await isGone('No collector is live');
-    await shows('from the collector');
-  });
-
   test('the fleet: the past minute empties', async () => {
     await go('#/');
     await leader('Temperature').waitFor();

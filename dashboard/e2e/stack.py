@@ -70,6 +70,9 @@ class Stack:
     def stop(self, program: str) -> None:
         self.programs.pop(program).terminate()
 
+    def kill(self, program: str) -> None:
+        self.programs.pop(program).kill9()
+
     def freeze(self, program: str) -> None:
         self.programs[program].signal(signal.SIGSTOP)
 
@@ -81,6 +84,12 @@ class Stack:
 
     def start_postgres(self) -> None:
         self.postgres.start()
+
+    def stop_broker(self) -> None:
+        self.broker.stop()
+
+    def start_broker(self) -> None:
+        self.broker.start()
 
     def sql(self, statement: str) -> str:
         return self.postgres.sql(statement, "highwater", "highwater")

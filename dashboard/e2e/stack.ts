@@ -78,6 +78,10 @@ export class Stack {
     await this.#ask('stop', { program });
   }
 
+  async kill(program: ProgramName): Promise<void> {
+    await this.#ask('kill', { program });
+  }
+
   async freeze(program: ProgramName): Promise<void> {
     await this.#ask('freeze', { program });
   }
@@ -92,6 +96,14 @@ export class Stack {
 
   async startPostgres(): Promise<void> {
     await this.#ask('start_postgres');
+  }
+
+  async stopBroker(): Promise<void> {
+    await this.#ask('stop_broker');
+  }
+
+  async startBroker(): Promise<void> {
+    await this.#ask('start_broker');
   }
 
   async sql(statement: string): Promise<string> {

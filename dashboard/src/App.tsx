@@ -1,9 +1,8 @@
 /* The frame around the views: where one is, and whether the page hears the server. */
 import { useEffect, useRef, type ReactNode } from 'preact/compat';
-import { useNow } from './clock';
-import { formatAge, formatClock } from './format';
-import { live, useLive } from './live';
+import { live } from './live';
 import { useRoute, type Route } from './router';
+import { HealthMark, HealthNotice } from './parts/Health';
 import { Notice } from './parts/Notice';
 import { Boards } from './views/Boards';
 import { Device } from './views/Device';
@@ -55,9 +54,10 @@ export function App() {
             System
           </Tab>
         </nav>
-        <Link />
+        <HealthMark />
       </header>
       <main ref={main} className={route.view === 'boards' ? 'wide' : undefined}>
+        <HealthNotice />
         <View route={route} />
       </main>
     </>
@@ -111,27 +111,6 @@ function titleOf(route: Route): string {
   const titles = { boards: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
   return route.view === 'device' ? route.deviceId : titles[route.view];
 }
-
-/** Whether the page hears the server. */
-function Link() {
-  const link = useLive((state) => state.link);
-  const lostAt = useLive((state) => state.lostAt);
-  const asOf = useLive((state) => state.status?.asOf);
-
-  return (
-    <p className={`link-state link-${link}`}>
-      <i aria-hidden="true" />
-      <span role="status">
-        {link === 'live' ? 'Live' : link === 'connecting' ? 'Connecting' : 'Reconnecting'}
-      </span>
-      <span className="moment">
-        {link === 'live' && asOf ? formatClock(Date.parse(asOf)) : lostAt !== null ? <LostFor since={lostAt} /> : null}
-      </span>
-    </p>
-  );
-}
-
-const LostFor = ({ since }: { since: number }) => <>{formatAge(useNow() - since)}</>;
 
 const Mark = () => (
   <svg viewBox="0 0 32 32" aria-hidden="true">

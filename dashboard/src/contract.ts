@@ -20,9 +20,28 @@ export interface BoardEvent {
   readings: Reading[];
 }
 
+/** What is wrong, in sentences. */
+export interface Trouble {
+  code: string;
+  level: 'warning' | 'broken';
+  since: string | null;
+  title: string;
+  meaning: string;
+  action: string;
+}
+
+export interface Health {
+  level: 'ok' | 'warning' | 'broken';
+  worst: Trouble | null;
+  others: Trouble[];
+}
+
 export interface StatusEvent {
   source: 'boards' | 'database' | 'none';
-  asOf: string;
+  at: string;
+  /** Null while nothing is known yet. */
+  asOf: string | null;
+  health: Health;
   reason: string;
   collectors: Collector[];
 }
@@ -51,6 +70,8 @@ export interface Collector {
   inFlight?: number;
   ratePerSecond?: number;
   lagMs?: number;
+  lacks?: 'store' | 'source' | string;
+  oldestUncommittedMs?: number;
 }
 
 /** Of a device that numbers its readings. */

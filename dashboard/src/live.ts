@@ -250,7 +250,7 @@ export class Live {
   }
 
   #takeStatus(status: StatusEvent): void {
-    const at = Date.parse(status.asOf);
+    const at = Date.parse(status.at);
     const rate = status.collectors.reduce((sum, one) => sum + (one.isLive ? (one.ratePerSecond ?? 0) : 0), 0);
     const [times, rates] = this.#state.rates;
     const sorted = [...this.#lags].sort((a, b) => a - b);

@@ -1,6 +1,6 @@
 /* A server and a browser's parts, as far as the page sees them. */
 import { vi } from 'vitest';
-import type { BoardEvent, Collector, Reading, StatusEvent } from '../src/contract';
+import type { BoardEvent, Collector, Health, Reading, StatusEvent, Trouble } from '../src/contract';
 
 export class FakeSource extends EventTarget {
   static all: FakeSource[] = [];
@@ -83,11 +83,20 @@ export const collector = (more: Partial<Collector> = {}): Collector => ({
 
 export const status = (more: Partial<StatusEvent> = {}): StatusEvent => ({
   source: 'boards',
+  at: new Date().toISOString(),
   asOf: new Date().toISOString(),
+  health: { level: 'ok', worst: null, others: [] },
   reason: 'the boards are current',
   collectors: [collector()],
   ...more,
 });
+
+/** The health of a status in which this is wrong. */
+export const health = (code: string, title: string, more: Partial<Trouble> = {}, ...others: Trouble[]): Health => {
+  const worst: Trouble = { code, level: 'broken', since: new Date(Date.now() - 90_000).toISOString(), title, meaning: 'It means this.', action: 'Do that.', ...more };
+
+  return { level: worst.level, worst, others };
+};
 
 export interface Reply {
   status?: number;

@@ -1,7 +1,7 @@
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Devices } from '../src/contract';
-import { FakeSource, board, collector, furnish, openapi, reading, serve, status, type Reply } from './fakes';
+import { FakeSource, board, collector, furnish, health, openapi, reading, serve, status, type Reply } from './fakes';
 
 /* The plots are for a browser; see the tests with one. */
 vi.mock('../src/plot', () => ({ Plot: ({ label }: { label: string }) => <div role="img" aria-label={label} /> }));
@@ -98,17 +98,6 @@ describe('boards', () => {
     expect(screen.queryByText('Connection lost')).toBeNull();
   });
 
-  test.each([
-    ['A collector is warming up', status({ source: 'database', collectors: [collector({ isLive: false, state: 'warming' })] })],
-    ['No collector is live', status({ source: 'database', collectors: [collector({ isLive: false, state: 'lost' })] })],
-    ['No collector is live', status({ source: 'database', collectors: [] })],
-    ['Neither collector nor database', status({ source: 'none', collectors: [] })],
-  ])('say: %s', async (title, event) => {
-    await show('#/');
-    await say(['status', event], ...full());
-    expect(screen.getByText(title)).toBeTruthy();
-  });
-
   test('say when nothing was sent, and offer to look further back', async () => {
     await show('#/');
     await say(['status', status()], ['board', board([])], ['board', board([], { feature: 'pressure' })]);
@@ -122,6 +111,82 @@ describe('boards', () => {
   test('know that there is no such interval', async () => {
     await show('#/boards/past_year');
     expect(screen.getByText('There is no interval “past_year”.')).toBeTruthy();
+  });
+});
+
+describe('what is wrong', () => {
+  const away = () => status({ source: 'database', health: health('broker_away', 'The broker is away'), collectors: [collector({ isLive: false })] });
+
+  test.each(['#/', '#/devices', '#/device/pump', '#/system', '#/rejected/not_json', '#/nowhere'])('is said in the head of %s', async (view) => {
+    await show(view);
+    await say(['status', status()]);
+    const mark = within(screen.getAllByRole('banner')[0]!);
+    expect(mark.getByText('Live')).toBeTruthy();
+    await say(['status', away()]);
+    expect(mark.queryByText('Live')).toBeNull();
+    expect(mark.getByText('The broker is away')).toBeTruthy();
+    expect(mark.getByText('1 min')).toBeTruthy();
+    const notice = screen.getAllByRole('alert')[0]!;
+    expect(notice.textContent).toMatch(/^The broker is away since .*It means this.Do that.$/);
+    await say(['status', status()]);
+    expect(mark.getByText('Live')).toBeTruthy();
+    expect(screen.queryByText('The broker is away')).toBeNull();
+  });
+
+  test('is a warning when all that is shown is true', async () => {
+    await show('#/');
+    await say(['status', status({ health: health('collector_warming', 'A collector is warming up', { level: 'warning', since: null }) })]);
+    expect(screen.queryByRole('alert')).toBeNull();
+    expect(screen.getAllByText('A collector is warming up')).toHaveLength(2);
+  });
+
+  test('names the others, too', async () => {
+    const other = health('broker_away', 'The broker is away').worst!;
+    await show('#/devices');
+    await say(['status', status({ source: 'none', asOf: null, health: health('database_away', 'The database is away', {}, other) })]);
+    expect(screen.getByText('Also: The broker is away.')).toBeTruthy();
+  });
+
+  test('is that nobody answers, when nobody does, whatever was said before', async () => {
+    await show('#/devices');
+    await say(['status', away()]);
+    act(() => FakeSource.last.fail());
+    await settle();
+    expect(screen.queryByText('The broker is away')).toBeNull();
+    expect(screen.getAllByRole('alert')[0]!.textContent).toContain('whether readings are stored is not known here');
+    fireEvent.click(screen.getByRole('button', { name: 'Try now' }));
+    await settle();
+    expect(FakeSource.all).toHaveLength(2);
+  });
+
+  test('the clock of the page goes on while the as-of stands still', async () => {
+    await show('#/');
+    const asOf = new Date(Date.now() - 600_000).toISOString();
+    await say(['status', status({ source: 'none', asOf, health: health('database_away', 'The database is away', { since: asOf }) })]);
+    await settle(3000);
+    expect(within(screen.getAllByRole('banner')[0]!).getByText('10 min')).toBeTruthy();
+  });
+
+  test('without the broker nothing is claimed of collectors', async () => {
+    await show('#/system');
+    await say(['status', away()]);
+    const rows = within(screen.getByRole('region', { name: 'Collectors' })).getAllByRole('row');
+    expect(rows[1]!.textContent).toContain('UnknownNothing is heard of it without the broker');
+  });
+
+  test('without a collector nothing is claimed of what was rejected', async () => {
+    await show('#/system');
+    await say(['status', status({ source: 'database', health: health('collector_lost', 'The collector ended unexpectedly'), collectors: [{ collectorId: 'c', isLive: false, state: 'lost' }] })]);
+    expect(screen.queryByText(/Nothing was rejected/)).toBeNull();
+    expect(screen.getByText(/No collector says now what it has rejected/)).toBeTruthy();
+    expect(screen.getAllByText('No collector says so now')).toHaveLength(3);
+  });
+
+  test('a store that stands still is no live collector', async () => {
+    await show('#/system');
+    await say(['status', status({ health: health('store_stands', 'The store stands still'), collectors: [collector({ lacks: 'store' })] })]);
+    const rows = within(screen.getByRole('region', { name: 'Collectors' })).getAllByRole('row');
+    expect(rows[1]!.textContent).toContain('Standing stillIts database is away, or stands still');
   });
 });
 
@@ -278,7 +343,7 @@ describe('the system', () => {
   test('says how to start a collector when there is none', async () => {
     await show('#/system');
     await say(['status', status({ source: 'database', reason: 'no collector is live', collectors: [] })]);
-    expect(screen.getByText('No collector was ever heard of')).toBeTruthy();
+    expect(screen.getByText('No collector is heard')).toBeTruthy();
   });
 });
 

@@ -32,7 +32,7 @@ ROUTES = {
     "/healthz/x": "any",
     "/dashboard?limit=0": "read",
 }
-PROBES = ("/healthz", "/readyz")
+PROBES = ("/health", "/healthz", "/readyz")
 
 
 def write(path, text):

@@ -1,8 +1,8 @@
 /* All boards of an interval, as of when and from where, and what is wrong if something is. */
 import { useEffect } from 'preact/compat';
 import { useNow } from '../clock';
-import type { Order, StatusEvent } from '../contract';
-import { formatAge, formatCount, formatNear, nameInterval, phraseInterval } from '../format';
+import type { Order } from '../contract';
+import { formatCount, formatNear, nameInterval, phraseInterval } from '../format';
 import { live, useLive } from '../live';
 import { navigate } from '../router';
 import { Board } from '../parts/Board';
@@ -71,7 +71,6 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
         </Notice>
       ) : (
         <>
-          <Trouble status={status} />
           {features.length === 0 ? <Waiting /> : null}
           {isEmpty ? <Empty interval={chosen!} intervals={names!.intervals} onChoose={(to) => choose({ interval: to })} /> : null}
           <Grid features={features} places={isEmpty ? 2 : places} />
@@ -99,7 +98,7 @@ function Source() {
   const status = useLive((state) => state.status);
   const now = useNow();
 
-  if (!status) return <p className="source">&nbsp;</p>;
+  if (!status?.asOf) return <p className="source">&nbsp;</p>;
   const at = Date.parse(status.asOf);
   const devices = status.collectors.reduce((sum, one) => sum + (one.isLive ? (one.devices ?? 0) : 0), 0);
   const live = status.collectors.filter((one) => one.isLive).length;
@@ -115,75 +114,12 @@ function Source() {
   );
 }
 
-/** Why the boards may not be what they should. */
-function Trouble({ status }: { status: StatusEvent | null }) {
-  const link = useLive((state) => state.link);
-  const lostAt = useLive((state) => state.lostAt);
-
-  if (link === 'lost' && lostAt !== null && status)
-    return (
-      <Notice
-        kind="warning"
-        title="Connection lost"
-        action={
-          <button type="button" onClick={live.retry}>
-            Try now
-          </button>
-        }
-      >
-        <Since at={lostAt} /> The page tries again by itself.
-      </Notice>
-    );
-  if (link !== 'live' || !status || status.source === 'boards') return null;
-  if (status.source === 'none')
-    return (
-      <Notice kind="warning" title="Neither collector nor database">
-        {status.collectors.length ? 'No collector is live' : 'No collector was ever heard of'}, and the database does not
-        answer: what you see is the last that was known. Start PostgreSQL, and look at the{' '}
-        <a href="#/system">collectors</a>.
-      </Notice>
-    );
-  if (status.collectors.some((one) => one.state === 'warming'))
-    return (
-      <Notice title="A collector is warming up">
-        It reads its windows from the database, which takes seconds. Until then the boards come from the database, once a
-        second, and are just as right.
-      </Notice>
-    );
-  return (
-    <Notice kind="warning" title="No collector is live">
-      {status.collectors.length ? (
-        <>
-          Readings wait at the broker until one is back. See <a href="#/system">System</a> for what became of it.
-        </>
-      ) : (
-        <>None was ever heard of: start one with build/collector. </>
-      )}{' '}
-      Meanwhile the boards come from the database.
-    </Notice>
-  );
-}
-
-const Since = ({ at }: { at: number }) => <>These boards are {formatAge(useNow() - at)} old.</>;
-
 /** Nothing came yet. */
 function Waiting() {
   const link = useLive((state) => state.link);
+  const hasSource = useLive((state) => state.status?.source !== 'none');
 
-  if (link === 'lost')
-    return (
-      <Notice
-        kind="problem"
-        title="Highwater does not answer"
-        action={
-          <button type="button" onClick={live.retry}>
-            Try now
-          </button>
-        }
-      >
-        Is httpapi running at {window.location.host}, and the network up? The page tries again by itself.
-      </Notice>
-    );
+  if (link === 'lost' || !hasSource) return null; /* the head of the page says so */
   return <Loading what="the boards" />;
 }
 

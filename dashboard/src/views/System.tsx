@@ -3,9 +3,9 @@ import { useMemo } from 'preact/compat';
 import uPlot from 'uplot';
 import { getText, useQuery } from '../api';
 import { useNow } from '../clock';
-import type { Collector } from '../contract';
+import type { Collector, StatusEvent } from '../contract';
 import { formatAge, formatBytes, formatCount, formatMs, formatShort, nameReason } from '../format';
-import { live, useLive, useTick } from '../live';
+import { useLive, useTick } from '../live';
 import { parseMetrics, sumOf, type Metrics } from '../metrics';
 import { formatRoute } from '../router';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
@@ -21,28 +21,13 @@ export function System() {
       <div className="heading">
         <div>
           <h1 tabIndex={-1}>System</h1>
-          <p className="source">{status ? sentence(status.source, status.reason) : <>&nbsp;</>}</p>
+          <p className="source">{status ? sentence(status) : <>&nbsp;</>}</p>
         </div>
       </div>
-      {isLost ? (
-        <Notice
-          kind={status ? 'warning' : 'problem'}
-          title={status ? 'Connection lost' : 'Highwater does not answer'}
-          action={
-            <button type="button" onClick={live.retry}>
-              Try now
-            </button>
-          }
-        >
-          {status
-            ? 'What you see is from before. The page tries again by itself.'
-            : `Is httpapi running at ${window.location.host}, and the network up? The page tries again by itself.`}
-        </Notice>
-      ) : null}
       {status ? (
         <>
           <Tiles collectors={status.collectors} />
-          <Collectors collectors={status.collectors} />
+          <Collectors collectors={status.collectors} isHearing={isHearing(status)} />
           <div className="columns even">
             <Rejected collectors={status.collectors} />
             <Front />
@@ -55,15 +40,25 @@ export function System() {
   );
 }
 
-function sentence(source: string, reason: string): string {
+/* Why it is so, if that is anything to mend, says the head of the page. */
+function sentence({ source, asOf, reason, health }: StatusEvent): string {
   if (source === 'boards') return 'The boards are current, out of the memory of the collectors';
-  return source === 'database' ? `The boards come from the database: ${reason}` : `The boards are old: ${reason}, and there is no database`;
+  if (source === 'none') return asOf ? 'The boards stand still: they are the last that were known' : 'There are no boards yet';
+  return `The boards come from the database${health.worst ? '' : `: ${reason}`}`;
 }
+
+/** Whether anything can be known of collectors. */
+const isHearing = ({ health }: StatusEvent): boolean =>
+  ![health.worst, ...health.others].some((one) => one?.code === 'broker_away');
 
 type Counter = 'received' | 'stored' | 'duplicates' | 'rejected' | 'inFlight' | 'ratePerSecond';
 
 const total = (collectors: readonly Collector[], counter: Counter): number =>
   collectors.reduce((sum, one) => sum + (one[counter] ?? 0), 0);
+
+/** Somebody says how many; a collector that is lost says nothing any more. */
+const isTold = (collectors: readonly Collector[], counter: Counter): boolean =>
+  collectors.some((one) => one[counter] !== undefined);
 
 function Tiles({ collectors }: { collectors: readonly Collector[] }) {
   const rates = useLive((state) => state.rates);
@@ -91,9 +86,9 @@ function Tiles({ collectors }: { collectors: readonly Collector[] }) {
         more="Last batch, slowest collector"
         help="From the first arrival in a batch to the commit of its transaction."
       />
-      <Tile title="Stored" value={formatShort(total(collectors, 'stored'))} exact={total(collectors, 'stored')} more={`of ${formatShort(total(collectors, 'received'))} received`} />
-      <Tile title="Duplicates" value={formatShort(total(collectors, 'duplicates'))} exact={total(collectors, 'duplicates')} more="Delivered twice, stored once" />
-      <Tile title="Rejected" value={formatShort(total(collectors, 'rejected'))} exact={total(collectors, 'rejected')} more="Kept with their reasons" isBad={total(collectors, 'rejected') > 0} />
+      <Count title="Stored" collectors={collectors} counter="stored" more={`of ${isTold(collectors, 'received') ? formatShort(total(collectors, 'received')) : '–'} received`} />
+      <Count title="Duplicates" collectors={collectors} counter="duplicates" more="Delivered twice, stored once" />
+      <Count title="Rejected" collectors={collectors} counter="rejected" more="Kept with their reasons" isBad={total(collectors, 'rejected') > 0} />
       {dropped.length ? (
         <Tile
           title="Dropped by the broker"
@@ -104,6 +99,16 @@ function Tiles({ collectors }: { collectors: readonly Collector[] }) {
         />
       ) : null}
     </section>
+  );
+}
+
+function Count({ title, collectors, counter, more, isBad }: { title: string; collectors: readonly Collector[]; counter: Counter; more: string; isBad?: boolean }) {
+  const count = total(collectors, counter);
+
+  return isTold(collectors, counter) ? (
+    <Tile title={title} value={formatShort(count)} exact={count} more={more} isBad={isBad} />
+  ) : (
+    <Tile title={title} value="–" more="No collector says so now" />
   );
 }
 
@@ -166,16 +171,22 @@ const states: Record<string, string> = {
 
 const advice: Record<string, string> = {
   warming: 'Reads its windows from the database',
-  degraded: 'Broker or database is away: see its log',
+  degraded: 'Stores nothing: see its log',
   stopped: 'Was stopped in order; the broker keeps what comes',
   lost: 'Gone without a word; the broker keeps what comes',
   live: 'Says nothing any more, though it never said goodbye',
 };
 
-function Collectors({ collectors }: { collectors: readonly Collector[] }) {
+const lacking: Record<string, string> = {
+  store: 'Its database is away, or stands still',
+  source: 'Its connection for readings is down',
+};
+
+function Collectors({ collectors, isHearing }: { collectors: readonly Collector[]; isHearing: boolean }) {
+  if (collectors.length === 0 && !isHearing) return null;
   if (collectors.length === 0)
     return (
-      <Notice kind="warning" title="No collector was ever heard of">
+      <Notice kind="warning" title="No collector is heard">
         Start one with <code>build/collector</code>, with the same broker (MQTT_URL) as httpapi.
       </Notice>
     );
@@ -202,7 +213,7 @@ function Collectors({ collectors }: { collectors: readonly Collector[] }) {
           </thead>
           <tbody>
             {collectors.map((one) => (
-              <CollectorRow key={one.collectorId} collector={one} />
+              <CollectorRow key={one.collectorId} collector={one} isHearing={isHearing} />
             ))}
           </tbody>
         </table>
@@ -211,9 +222,17 @@ function Collectors({ collectors }: { collectors: readonly Collector[] }) {
   );
 }
 
-function CollectorRow({ collector }: { collector: Collector }) {
+function nameState({ isLive, state, lacks }: Collector, isHearing: boolean): { name: string; why: string | undefined } {
+  if (!isHearing) return { name: 'Unknown', why: 'Nothing is heard of it without the broker' };
+  const name = !isLive && state === 'live' ? 'Silent' : isLive && lacks ? 'Standing still' : (states[state] ?? state);
+
+  return { name, why: (lacks && name !== 'Silent' && lacking[lacks]) || advice[state] };
+}
+
+function CollectorRow({ collector, isHearing }: { collector: Collector; isHearing: boolean }) {
+  const { name, why } = nameState(collector, isHearing);
   const count = (value: number | undefined) => (value === undefined ? '–' : formatCount(value));
-  const isFine = collector.isLive && collector.state === 'live';
+  const isFine = isHearing && collector.isLive && collector.state === 'live' && !collector.lacks;
 
   return (
     <tr>
@@ -221,9 +240,9 @@ function CollectorRow({ collector }: { collector: Collector }) {
       <td>
         <span className={`status ${isFine ? 'status-full' : 'status-hollow bad'}`}>
           <i aria-hidden="true" />
-          <span>{!collector.isLive && collector.state === 'live' ? 'Silent' : (states[collector.state] ?? collector.state)}</span>
+          <span>{name}</span>
         </span>
-        {isFine ? null : <small>{advice[collector.state]}</small>}
+        {isFine ? null : <small>{why}</small>}
       </td>
       <td className="number">{collector.isLive ? count(collector.ratePerSecond) : '–'}</td>
       <td className="number">{count(collector.devices)}</td>
@@ -253,7 +272,11 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
       <header>
         <h2 id="rejected-title">Rejected by reason</h2>
       </header>
-      {rejected === 0 ? (
+      {!isTold(collectors, 'rejected') ? (
+        <p className="nothing">
+          No collector says now what it has rejected. All that was kept: <code>collector --rejected</code>
+        </p>
+      ) : rejected === 0 ? (
         <p className="nothing">Nothing was rejected since the collectors started.</p>
       ) : sorted.length === 0 ? (
         <p className="nothing">
