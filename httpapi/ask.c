@@ -16,13 +16,24 @@ void ask_database(struct api *api, struct server_request *request, const struct 
     ask_query(api, request, route, route->query, params);
 }
 
+/* What has been over for a minute hardly changes: who has the answer may show it again for as long,
+ * with its as-of. Readings that come late, or are removed, show by then. */
+static enum reply_cache cache_of(const struct query *query)
+{
+    bool is_board = query->kind == &query_dashboard;
+
+    return is_board && query->params.to_us <= query->as_of_us - 60 * TIMESTAMP_US_PER_S
+               ? REPLY_KEPT_A_MINUTE
+               : REPLY_ASKED_AGAIN;
+}
+
 struct server_answer *ask_on_answer(void *user, struct query *query)
 {
     struct api *api = user;
 
     api->metrics.from_database++;
     return reply_data(api, query->params.format == FORMAT_CSV ? REPLY_CSV : REPLY_JSON,
-                      &query->body, query->as_of_us, "database");
+                      cache_of(query), &query->body, query->as_of_us, "database");
 }
 
 void ask_on_failed(void *user, struct server_request *request, const struct query *query,

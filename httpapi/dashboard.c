@@ -118,14 +118,15 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
     int64_t as_of_us;
     size_t bytes;
 
-    if (!write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
+    if (params_have_span(params) ||
+        !write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
         buffer_release(&body);
         ask_database(api, request, route, params);
         return;
     }
     api->metrics.from_boards++;
     bytes = body.bytes;
-    answer = reply_data(api, REPLY_JSON, &body, as_of_us, "boards");
+    answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, as_of_us, "boards");
     if (bytes <= KEPT_MAX_BYTES)
         keep(api, request->target, answer);
     server_respond(request, answer);
@@ -139,14 +140,15 @@ void dashboard_on_failed(struct api *api, struct server_request *request, const 
     struct server_answer *answer;
     int64_t as_of_us = 0;
 
-    if (problem->status != 503 || query->catalog != api->catalog ||
+    if (problem->status != 503 || params_have_span(&query->params) ||
+        query->catalog != api->catalog ||
         !write_boards(api, &query->params, BOARD_SET_STANDING, &body, &as_of_us)) {
         buffer_release(&body);
         reply_problem(api, request, problem, NULL);
         return;
     }
     api->metrics.from_old_boards++;
-    answer = reply_data(api, REPLY_JSON, &body, as_of_us, "boards");
+    answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, as_of_us, "boards");
     server_respond(request, answer);
     server_answer_release(answer);
 }

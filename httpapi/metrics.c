@@ -15,8 +15,8 @@
 
 #include <stdio.h>
 
-static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 401, 403, 404,
-                                               405, 406, 414, 421, 431, 503, 0};
+static const int statuses[METRICS_STATUSES] = {200, 204, 304, 400, 401, 403, 404, 405,
+                                               406, 410, 414, 421, 431, 503, 0};
 static const struct bucket_bounds bounds = {
     12, {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5}};
 

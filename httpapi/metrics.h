@@ -17,7 +17,7 @@
 
 struct api;
 
-enum { METRICS_ROUTES_MAX = 32, METRICS_STATUSES = 14 };
+enum { METRICS_ROUTES_MAX = 32, METRICS_STATUSES = 15 };
 
 struct metrics {
     struct {

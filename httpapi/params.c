@@ -358,6 +358,11 @@ void params_init(struct params *out, const struct params_rules *rules)
     out->interval_count = 1;
 }
 
+bool params_have_span(const struct params *params)
+{
+    return params->from_us != INT64_MIN || params->to_us != INT64_MAX;
+}
+
 static void set_fallbacks(struct params *out, const struct param *params,
                           const struct params_rules *rules)
 {

@@ -94,6 +94,9 @@ struct params_rules {
     uint64_t top_devices;
 };
 
+/* Whether `from` or `to` was given: then a board is of that span, and of no interval. */
+bool params_have_span(const struct params *params);
+
 /* Decodes percent escapes of [text, text + bytes) into `out` (PARAM_TEXT_SIZE bytes); false when
  * it is too long, an escape is broken, or the outcome is not UTF-8 or has a NUL in it. */
 bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space);

@@ -1,39 +1,55 @@
 #include "httpapi/query_parts.h"
 
 #include "httpapi/pg_cell.h"
-#include "shared/base/timestamp.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 
-/* As boards are, SQL's have one as-of: nothing counts that was received after it, although the
- * snapshot, which is taken later, may have it. (Of all time the best is kept, and when it was
- * received is not.) */
+/* What is asked of one feature: the function and its span. As boards are, SQL's have one as-of: nothing
+ * counts that was received after it, although the snapshot, which is taken later, may have it. (Of
+ * all time the best is kept, and when it was received is not.) */
+static void put_board(struct query *query, const char *feature)
+{
+    const struct params *params = &query->params;
+    const char *order = sort_order_text(params->order);
+
+    if (params_have_span(params))
+        buffer_printf(&query->sql,
+                      "board_of_span('%s', '%s', a.starts, a.ends, %" PRIu64 ", a.arrived)",
+                      feature, order, params->limit);
+    else if (params->intervals[0].interval.length_us == INTERVAL_ALL_TIME)
+        buffer_printf(&query->sql, "board_of('%s', '%s', '-infinity', %" PRIu64 ")", feature, order,
+                      params->limit);
+    else
+        buffer_printf(&query->sql, "board_of('%s', '%s', a.starts, %" PRIu64 ", a.arrived)",
+                      feature, order, params->limit);
+}
+
 static void build_dashboard(struct query *query)
 {
     const struct params *params = &query->params;
     const struct interval *interval = &params->intervals[0].interval;
-    bool is_all_time = interval->length_us == INTERVAL_ALL_TIME;
 
-    for (size_t i = 0; i < params->feature_count; i++) {
-        const char *feature = query->features->names[params->features[i]];
-
-        buffer_printf(&query->sql,
-                      "%sSELECT %zu, b.device_id, (b.best).recorded_at, (b.best).content_hash,"
-                      " (b.best).status",
-                      i > 0 ? " UNION ALL " : "", i);
-        query_sql_features(query, "(b.best)");
-        buffer_printf(&query->sql, " FROM board_of('%s', '%s', %s, %" PRIu64 "%s) b", feature,
-                      sort_order_text(params->order),
-                      is_all_time ? "'-infinity'" : "$1::timestamptz", params->limit,
-                      is_all_time ? "" : ", $2::timestamptz");
+    query_sql(query, "WITH a (arrived, starts, ends) AS (SELECT ");
+    query_bind_timestamp(query, query->as_of_us);
+    query_sql(query, ", ");
+    if (params_have_span(params)) {
+        query_bind_span(query);
+    } else {
+        query_bind_timestamp(query, interval->length_us == INTERVAL_ALL_TIME
+                                        ? INT64_MIN
+                                        : query->as_of_us - interval->length_us);
+        query_sql(query, ", 'infinity'::timestamptz");
     }
-    if (!is_all_time) {
-        query->bound_count = 2;
-        query->bound[0] = query->bound_text[0];
-        query->bound[1] = query->bound_text[1];
-        timestamp_format(query->bound_text[0], query->as_of_us - interval->length_us);
-        timestamp_format(query->bound_text[1], query->as_of_us);
+    query_sql(query, ")");
+    for (size_t i = 0; i < params->feature_count; i++) {
+        buffer_printf(&query->sql,
+                      "%s SELECT %zu, b.device_id, (b.best).recorded_at, (b.best).content_hash,"
+                      " (b.best).status",
+                      i > 0 ? " UNION ALL" : "", i);
+        query_sql_features(query, "(b.best)");
+        query_sql(query, " FROM a, ");
+        put_board(query, query->features->names[params->features[i]]);
+        query_sql(query, " b");
     }
 }
 

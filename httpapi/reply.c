@@ -18,6 +18,8 @@ static const char *cache_control(const struct api *api, enum reply_cache cache)
     switch (cache) {
     case REPLY_ASKED_AGAIN:
         return is_private ? "private, no-cache" : "no-cache";
+    case REPLY_KEPT_A_MINUTE:
+        return is_private ? "private, max-age=60" : "public, max-age=60";
     case REPLY_KEPT:
         return is_private ? "private, max-age=31536000, immutable"
                           : "public, max-age=31536000, immutable";
@@ -56,12 +58,13 @@ void reply_headers_init(struct reply_headers *headers, const struct api *api,
 }
 
 struct server_answer *reply_data(const struct api *api, const char *content_type,
-                                 struct buffer *body, int64_t as_of_us, const char *source)
+                                 enum reply_cache cache, struct buffer *body, int64_t as_of_us,
+                                 const char *source)
 {
     struct reply_headers headers;
     char when[TIMESTAMP_TEXT_SIZE];
 
-    reply_headers_init(&headers, api, content_type, REPLY_ASKED_AGAIN, REPLY_CSP_DATA);
+    reply_headers_init(&headers, api, content_type, cache, REPLY_CSP_DATA);
     if (source) {
         timestamp_format(when, as_of_us);
         reply_header_add(&headers, "X-Data-As-Of", when);

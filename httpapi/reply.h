@@ -37,6 +37,7 @@ struct reply_headers {
 enum reply_cache {
     REPLY_NOT_KEPT,
     REPLY_ASKED_AGAIN, /* kept, but not used without asking whether it still holds */
+    REPLY_KEPT_A_MINUTE,
     REPLY_KEPT
 };
 
@@ -46,7 +47,8 @@ void reply_header_add(struct reply_headers *headers, const char *name, const cha
 
 /* Data with its as-of and source ("boards", "database"; NULL = neither header). */
 struct server_answer *reply_data(const struct api *api, const char *content_type,
-                                 struct buffer *body, int64_t as_of_us, const char *source);
+                                 enum reply_cache cache, struct buffer *body, int64_t as_of_us,
+                                 const char *source);
 
 /* The same, without an ETag and not to be kept: it differs every time. */
 struct server_answer *reply_live(const struct api *api, int status, const char *content_type,

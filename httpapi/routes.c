@@ -16,9 +16,16 @@
 
 static const struct param no_params[] = {{0}};
 
+#define FROM_AND_TO                                                                                \
+    {.name = "from", .kind = PARAM_TIMESTAMP, .offset = AT(from_us)},                              \
+    {                                                                                              \
+        .name = "to", .kind = PARAM_TIMESTAMP, .offset = AT(to_us)                                 \
+    }
+
 static const struct param board_params[] = {
     {.name = "features", .kind = PARAM_FEATURES},
     {.name = "interval", .kind = PARAM_INTERVAL},
+    FROM_AND_TO,
     {.name = "limit",
      .kind = PARAM_TOP,
      .offset = AT(limit),
@@ -43,12 +50,6 @@ static const struct param device_params[] = {
      .fallback = "100"},
     {.name = "q", .kind = PARAM_TEXT, .offset = AT(q)},
     {0}};
-
-#define FROM_AND_TO                                                                                \
-    {.name = "from", .kind = PARAM_TIMESTAMP, .offset = AT(from_us)},                              \
-    {                                                                                              \
-        .name = "to", .kind = PARAM_TIMESTAMP, .offset = AT(to_us)                                 \
-    }
 
 static const struct param histogram_params[] = {
     {.name = "feature", .kind = PARAM_FEATURE},

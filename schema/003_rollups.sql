@@ -42,6 +42,9 @@ COMMENT ON COLUMN rollup_hours.readings IS 'How many; those that are none of the
 COMMENT ON COLUMN rollup_hours.first_at IS 'recorded_at of the oldest one';
 COMMENT ON COLUMN rollup_hours.last_at IS 'recorded_at of the newest one';
 
+-- For questions about all devices: their sums of a few hours lie together, as they were made.
+CREATE INDEX rollup_hours_bucket ON rollup_hours (bucket);
+
 CREATE TABLE rollup_days (LIKE rollup_hours INCLUDING ALL);
 CREATE TABLE rollup_open (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS) WITH (fillfactor = 40);
 ALTER TABLE rollup_open ADD COLUMN unit text COLLATE "C" NOT NULL, ADD PRIMARY KEY (device, unit);

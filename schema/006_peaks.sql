@@ -113,12 +113,18 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
 --
 -- A board of any span costs what its rollups cost, not what its readings do. The highest (lowest) value
 -- of a device in an hour is in the rollups; it says what a reading of that hour may reach at most. So
--- devices are looked at in the order of what they may reach, and of each only the hours that may hold
--- its best reading, until nothing that is left can come before the last on the board. What is looked at
--- are always readings, so it does not matter that the span begins within an hour, or what came after the
--- moment that is asked about: a bound may be too high, and is never too low. What is not summed up yet, the
--- last minutes, is looked through, and so is what came for days whose partition was dropped.
--- Rejected: to look for the row of each device's maximum, which needs a bound that is exact.
+-- such cells are looked at in the order of what they may reach, and none that cannot change the board,
+-- until nothing that is left can come before the last on it. What is looked at are always readings, so
+-- it does not matter that the span begins or ends within an hour, or what came after the moment that is
+-- asked about: a bound may be too high, and is never too low. What is not summed up yet, the last
+-- minutes, is looked through, and so is what came for days whose partition was dropped.
+-- In the hours that the span cuts, no device reaches more than the fleet did in the ten-second slots
+-- within: otherwise a spike of the whole fleet, just outside, would make a candidate of every device.
+-- One hour comes first, the one in which the fleet reached most: what is on the board after that is a bar for
+-- the cells of all other hours, so that few of them are more than read.
+-- Rejected: to look for the row of each device's maximum, which needs a bound that is exact; to order
+-- devices by their bounds, which sorts all of them; indexes on what cells reach, two for each feature,
+-- which take more room than the cells.
 
 -- The row of peaks that a reading r makes, as SQL.
 CREATE FUNCTION board_row_sql(feature text, sort_order text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
@@ -128,62 +134,97 @@ CREATE FUNCTION board_row_sql(feature text, sort_order text) RETURNS text LANGUA
     FROM pg_attribute WHERE attrelid = 'peaks'::regclass AND attnum > 0 AND NOT attisdropped
 $$;
 
--- What the readings of devices may reach in each bucket that ends after `since`, as SQL: device, reach
--- (the value, or its opposite where the lowest is the best), from_at, and last_at, when the newest was recorded.
-CREATE FUNCTION board_bounds_sql(feature text, sort_order text, since timestamptz, uses_days boolean, whose text)
-RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+-- The best reading r of a device within [from_at, until_at), both SQL, as a row `found`; of those
+-- that are within a span, too, and were received by a moment. The span stands there as literals: it is what
+-- spares partitions before they are looked at.
+CREATE FUNCTION board_look_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, received_until timestamptz,
+                               of_device text, from_at text, until_at text)
+RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+    SELECT format('SELECT %s AS found FROM readings r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.received_at <= %L'
+                  ' AND r.recorded_at >= %L AND r.recorded_at < %L AND r.recorded_at >= %s AND r.recorded_at < %s ORDER BY %s LIMIT 1',
+                  board_row_sql(feature, sort_order), of_device, feature, received_until, starts, ends, from_at, until_at,
+                  (rank_sql(feature, sort_order)).of_device)
+$$;
+
+-- What the fleet reached in the ten-second slots from one moment to another; NULL: nothing is known.
+CREATE FUNCTION board_fleet_reach(feature text, sort_order text, starts timestamptz, ends timestamptz)
+RETURNS double precision LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
-    state      storage_state;
-    starts     timestamptz;
-    first_hour timestamptz;
-    first_day  timestamptz; -- of the whole ones
-    open_day   timestamptz;
-    part       text;
+    reach double precision;
 BEGIN
-    SELECT * INTO state FROM storage_state;
-    starts := greatest(since, state.kept_from); -- before that there are sums without readings
-    first_hour := date_bin('1 hour', starts, 'epoch');
-    open_day := date_bin('1 day', state.rolled_until, 'epoch');
-    first_day := least(date_bin('1 day', starts, 'epoch') + interval '24 hours', open_day);
-    part := format('SELECT device, %s AS reach, bucket AS from_at, last_at FROM %%s WHERE %I > 0 AND device > 0 AND last_at >= %L%s',
-                   CASE sort_order WHEN 'desc' THEN format('%I', feature || '_max') ELSE format('-%I', feature || '_min') END,
-                   feature || '_count', starts, whose);
-    RETURN format(part, 'rollup_open') || ' AND unit = ''hour'' UNION ALL ' || format(part, 'rollup_late')
-           || ' UNION ALL ' || format(part, 'rollup_hours')
-           || CASE WHEN uses_days THEN format(' AND (bucket >= %L AND bucket < %L OR bucket >= %L) UNION ALL ',
-                                              first_hour, first_day, open_day)
-                                       || format(part, 'rollup_days') || format(' AND bucket >= %L AND bucket < %L', first_day, open_day)
-                   ELSE format(' AND bucket >= %L', first_hour) END;
+    EXECUTE (SELECT format('SELECT max(%1$s) FROM (SELECT * FROM rollup_fleet WHERE bucket >= %2$L AND bucket < %3$L'
+                           ' UNION ALL SELECT * FROM rollup_fleet_log WHERE bucket >= %2$L AND bucket < %3$L) f',
+                           CASE sort_order WHEN 'desc' THEN format('f.%I', feature || '_max') ELSE format('-f.%I', feature || '_min') END,
+                           date_bin('10 seconds', starts, 'epoch'), ends)) INTO reach;
+    RETURN reach;
 END $$;
 
--- The best reading of one device recorded after `since` and received by then; NULL when there is none.
-CREATE FUNCTION board_best(of_device integer, feature text, sort_order text, since timestamptz, received_until timestamptz)
+-- What the readings of devices in [starts, ends) may reach, hour by hour and (`uses_days`) day by day, as SQL:
+-- device, reach (the value, or its opposite where the lowest is the best), last_at, when the newest
+-- was recorded, and the span [from_at, until_at) of the cell. Of what is summed up, where that is $1 at least:
+-- it stands first, for most rows need no other condition then.
+CREATE FUNCTION board_cells_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, uses_days boolean, whose text)
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    first_hour  timestamptz := date_bin('1 hour', starts, 'epoch');
+    whole_from  timestamptz := date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch');
+    whole_until timestamptz := greatest(date_bin('1 hour', ends, 'epoch'), whole_from);
+    day_from    timestamptz := date_bin('1 day', starts + interval '24 hours' - interval '1 microsecond', 'epoch');
+    day_until   timestamptz := least(date_bin('1 day', ends, 'epoch'),
+                                     date_bin('1 day', (SELECT rolled_until FROM storage_state), 'epoch'));
+    has_days    boolean := uses_days AND day_from < day_until;
+    reach       text := CASE sort_order WHEN 'desc' THEN format('%I', feature || '_max') ELSE format('-%I', feature || '_min') END;
+    within      text := format(' AND last_at >= %L AND first_at < %L', starts, ends);
+BEGIN
+    RETURN (
+        SELECT string_agg(format(
+            'SELECT device, %1$s AS reach, last_at, bucket AS from_at, bucket + interval ''%2$s'' AS until_at, %3$s AS is_day FROM %4$s'
+            ' WHERE %1$s >= $1 AND device > 0 AND bucket >= %5$L AND bucket < %6$L%7$s',
+            CASE WHEN NOT c.is_cut OR whose <> '' THEN reach
+                 ELSE format('least(%s, %L::float8)', reach, board_fleet_reach(feature, sort_order, greatest(c.a, starts), c.b)) END,
+            CASE c.source WHEN 'days' THEN '24 hours' ELSE '1 hour' END, CASE c.source WHEN 'days' THEN 'true' ELSE 'false' END,
+            'rollup_' || c.source, c.a, c.b, c.more || whose), ' UNION ALL ')
+        FROM (VALUES
+            ('late', first_hour, ends, within, false),
+            ('open', first_hour, ends, within || ' AND unit = ''hour''', false),
+            ('hours', first_hour, least(whole_from, ends), within, true),
+            ('hours', whole_from, CASE WHEN has_days THEN day_from ELSE whole_until END, '', false),
+            ('days', day_from, CASE WHEN has_days THEN day_until ELSE day_from END, '', false),
+            ('hours', day_until, CASE WHEN has_days THEN whole_until ELSE day_until END, '', false),
+            ('hours', whole_until, ends, within, true)) AS c (source, a, b, more, is_cut)
+        WHERE c.a < c.b OR c.source = 'late');
+END $$;
+
+-- The whole hour within [starts, ends) in which the fleet reached most, as far as its sums are folded in: a guess
+-- that saves work, and nothing rests on it. NULL: none.
+CREATE FUNCTION board_first_hour(feature text, sort_order text, starts timestamptz, ends timestamptz)
+RETURNS timestamptz LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    hour timestamptz;
+BEGIN
+    EXECUTE format('SELECT bucket FROM rollup_hours WHERE device = 0 AND bucket >= %L AND bucket < %L AND %I > 0 ORDER BY %I %s, bucket LIMIT 1',
+                   date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch'), date_bin('1 hour', ends, 'epoch'),
+                   feature || '_count', feature || CASE sort_order WHEN 'desc' THEN '_max' ELSE '_min' END, sort_order) INTO hour;
+    RETURN hour;
+END $$;
+
+-- The best reading of one device in [starts, ends), all of which is summed up; NULL when there is none.
+CREATE FUNCTION board_best(of_device integer, feature text, sort_order text, starts timestamptz, ends timestamptz, received_until timestamptz)
 RETURNS peaks LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
-    state storage_state;
     best  peaks;
     other peaks;
     cell  record;
     sign  double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
-    look  text := format('SELECT (b.found).* FROM (SELECT %s AS found FROM readings r WHERE r.device = %s AND r.%I <> ''NaN'''
-                         ' AND r.recorded_at > %L AND r.received_at <= %L AND r.recorded_at >= %%L AND r.recorded_at < %%L'
-                         ' ORDER BY %s LIMIT 1) b', board_row_sql(feature, sort_order), of_device, feature, since,
-                         received_until, (rank_sql(feature, sort_order)).of_device);
 BEGIN
-    SELECT * INTO state FROM storage_state;
-    EXECUTE format(look, state.rolled_until, 'infinity') INTO best;
-    FOR cell IN EXECUTE
-        CASE WHEN since < state.kept_from
-             THEN format('SELECT ''Infinity''::float8 AS reach, ''infinity''::timestamptz AS last_at,'
-                         ' ''-infinity''::timestamptz AS from_at, %L::timestamptz AS until_at UNION ALL ', state.kept_from)
-             ELSE '' END
-        || format('SELECT reach, last_at, from_at, from_at + interval ''1 hour'' AS until_at FROM (%s) b ORDER BY reach DESC, last_at DESC',
-                  board_bounds_sql(feature, sort_order, since, false, format(' AND device = %s', of_device)))
+    FOR cell IN EXECUTE format('SELECT reach, last_at, from_at, until_at FROM (%s) c ORDER BY reach DESC, last_at DESC',
+                               board_cells_sql(feature, sort_order, starts, ends, false, format(' AND device = %s', of_device)))
+                USING '-Infinity'::float8
     LOOP
-        EXIT WHEN best.device IS NOT NULL AND (cell.reach < sign * best.value
-                                               OR cell.reach = sign * best.value AND cell.last_at < best.recorded_at);
-        EXECUTE format(look, cell.from_at, cell.until_at) INTO other;
+        EXIT WHEN best.device IS NOT NULL AND (cell.reach, cell.last_at) < (sign * best.value, best.recorded_at);
+        EXECUTE 'SELECT (b.found).* FROM (' || board_look_sql(feature, sort_order, greatest(starts, cell.from_at), least(ends, cell.until_at),
+                received_until, of_device::text, '''-infinity''', '''infinity''') || ') b' INTO other;
         IF other.device IS NOT NULL
            AND (best.device IS NULL OR (sign * other.value, other.recorded_at, other.content_hash)
                                        > (sign * best.value, best.recorded_at, best.content_hash)) THEN
@@ -193,65 +234,154 @@ BEGIN
     RETURN best;
 END $$;
 
--- A board out of the tables: the best reading of each device recorded after a moment, the best
--- devices first. Of all time, since -infinity, it is what peaks says.
-CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
-                         received_until timestamptz DEFAULT 'infinity')
+-- The best readings of devices, at most so many, the best first, and what the cells (SQL, as above) add to them. `look`
+-- is a statement that looks at some cells.
+CREATE FUNCTION board_improve(bests peaks[], most bigint, sign double precision, cells text, look text)
+RETURNS peaks[] LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    last      peaks := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
+    bar       double precision := coalesce(sign * last.value, '-Infinity'); -- what cells must reach
+    page      integer := 64 + 2 * most; -- cells, those that may reach most first:
+    devices   integer[];
+    reaches   double precision[];
+    times     timestamptz[];
+    from_ats  timestamptz[];
+    until_ats timestamptz[];
+    days      boolean[];
+    looked    integer[] := '{}';        -- places among them
+    picked    integer[];
+    batch     integer := most;
+BEGIN
+    LOOP
+        EXECUTE format('SELECT array_agg(c.device), array_agg(c.reach), array_agg(c.last_at), array_agg(c.from_at), array_agg(c.until_at),'
+                       ' array_agg(c.is_day) FROM (SELECT * FROM (%s) c (device, reach, last_at, from_at, until_at, is_day)'
+                       ' ORDER BY reach DESC, last_at DESC, device, from_at, until_at LIMIT %s) c',
+                       cells, page) INTO devices, reaches, times, from_ats, until_ats, days USING bar;
+        LOOP
+            last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
+            -- of each device the one that may reach most, if it may still change the board
+            picked := ARRAY(SELECT d.place FROM (
+                SELECT DISTINCT ON (c.device) c.place FROM unnest(devices, reaches, times) WITH ORDINALITY AS c (device, reach, at, place)
+                LEFT JOIN unnest(bests) b ON b.device = c.device
+                WHERE c.place <> ALL (looked)
+                  AND (last.device IS NULL OR (c.reach, c.at) >= (sign * last.value, last.recorded_at))
+                  AND (b.device IS NULL OR (c.reach, c.at) >= (sign * b.value, b.recorded_at))
+                ORDER BY c.device, c.place) d ORDER BY d.place LIMIT batch);
+            EXIT WHEN cardinality(picked) = 0;
+            EXECUTE look INTO bests
+            USING bests, ARRAY(SELECT devices[i] FROM unnest(picked) i), ARRAY(SELECT from_ats[i] FROM unnest(picked) i),
+                  ARRAY(SELECT until_ats[i] FROM unnest(picked) i), ARRAY(SELECT days[i] FROM unnest(picked) i);
+            bests := coalesce(bests, '{}');
+            looked := looked || picked;
+            batch := batch * 2;
+        END LOOP;
+        EXIT WHEN coalesce(cardinality(devices), 0) < page
+                  OR last.device IS NOT NULL AND (reaches[page], times[page]) < (sign * last.value, last.recorded_at);
+        page := page * 8; -- the first of them are the same again
+    END LOOP;
+    RETURN bests;
+END $$;
+
+-- The best reading of each device recorded in [starts, ends) and received by a moment, the best devices first.
+-- Where partitions were dropped, sums say what there was, but not which reading it was, unless peaks
+-- has it. If one of those may belong on the board, this fails with HW003, or, if only what is
+-- `kept` is asked about, it is passed over.
+CREATE FUNCTION board_of_span(feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint,
+                              received_until timestamptz DEFAULT 'infinity', kept boolean DEFAULT false)
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'
 SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     state   storage_state;
-    whose   integer[];          -- devices, in the order of what they may reach
-    reaches double precision[];
-    times   double precision[]; -- when at the latest, in seconds and a little more
-    taken   integer := 0;
-    batch   integer := most + 8;
+    kept_at timestamptz;       -- where what is kept of the span begins
+    hour    timestamptz;       -- the one to begin with
+    parts   text[];            -- cells as SQL
+    cells   text;
+    look    text;
     bests   peaks[] := '{}';
     last    peaks;
-    best_first text := (rank_sql('value', sort_order)).of_fleet;
+    known   integer[];         -- devices whose peak is in the span
+    dropped integer;           -- a device that had more
+    rank    record := rank_sql('value', sort_order);
     sign    double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
+BEGIN
+    PERFORM readings_settle();
+    SELECT * INTO state FROM storage_state;
+    kept_at := greatest(starts, state.kept_from);
+    IF starts >= ends OR most < 1 THEN
+        RETURN;
+    ELSIF starts >= state.rolled_until THEN
+        RETURN QUERY EXECUTE format(
+            'SELECT d.device_id, %s FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
+            ' WHERE r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L AND r.received_at <= %L ORDER BY r.device, %s) r'
+            ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s', board_row_sql(feature, sort_order), feature, starts, ends,
+            received_until, (rank_sql(feature, sort_order)).of_device, (rank_sql(feature, sort_order)).of_fleet, most);
+        RETURN;
+    END IF;
+    hour := board_first_hour(feature, sort_order, kept_at, least(ends, state.rolled_until));
+    parts := CASE WHEN hour IS NULL THEN ARRAY[board_cells_sql(feature, sort_order, kept_at, ends, true, '')]
+                  ELSE ARRAY[board_cells_sql(feature, sort_order, hour, hour + interval '1 hour', false, ''),
+                             board_cells_sql(feature, sort_order, kept_at, hour, true, '') || ' UNION ALL '
+                             || board_cells_sql(feature, sort_order, hour + interval '1 hour', ends, true, '')] END;
+    -- what is not summed up, or is not there any more, by the device
+    SELECT parts || coalesce(array_agg(format(
+        'SELECT r.device, max(%s * r.%I), max(r.recorded_at), %L::timestamptz, %L::timestamptz, false FROM readings r'
+        ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%2$I <> ''NaN'' GROUP BY r.device HAVING max(%1$s * r.%2$I) >= $1', sign, feature, s.a, s.b)), '{}')
+    INTO parts FROM (VALUES (state.rolled_until, ends), (starts, least(ends, state.kept_from))) AS s (a, b) WHERE s.a < s.b;
+    look := format(
+        'SELECT array_agg(p.found ORDER BY p.place) FROM (SELECT ROW (r.*)::peaks AS found, row_number() OVER (ORDER BY %s) AS place'
+        ' FROM (SELECT DISTINCT ON (r.device) r.* FROM (SELECT u.* FROM unnest($1) u'
+        ' UNION ALL SELECT (l.found).* FROM unnest($2, $3, $4, $5) AS c (device, from_at, until_at, is_day) CROSS JOIN LATERAL (%s) l WHERE NOT c.is_day'
+        ' UNION ALL SELECT b.* FROM unnest($2, $3, $4, $5) AS c (device, from_at, until_at, is_day),'
+        ' board_best(c.device, %L, %L, c.from_at, c.until_at, %L) b WHERE c.is_day AND b.device IS NOT NULL) r'
+        ' ORDER BY r.device, %s) r JOIN devices d ON d.id = r.device) p WHERE p.place <= %s', rank.of_fleet,
+        board_look_sql(feature, sort_order, starts, ends, received_until, 'c.device', 'c.from_at', 'c.until_at'),
+        feature, sort_order, received_until, rank.of_device, most);
+    IF starts < state.kept_from AND NOT kept THEN
+        EXECUTE format('SELECT array_agg(r.device), array_agg(ROW (r.*)::peaks) FROM peaks r WHERE r.feature = %L AND r.sort_order = %L'
+                       ' AND r.recorded_at >= %L AND r.recorded_at < %L AND (r.recorded_at < %L OR EXISTS (SELECT FROM readings x'
+                       ' WHERE x.device = r.device AND x.recorded_at = r.recorded_at AND x.content_hash = r.content_hash'
+                       ' AND x.recorded_at >= %5$L AND x.recorded_at < %4$L AND x.received_at <= %6$L))',
+                       feature, sort_order, starts, ends, state.kept_from, received_until) INTO known, bests;
+        EXECUTE look INTO bests USING coalesce(bests, '{}'), '{}'::integer[], '{}'::timestamptz[], '{}'::timestamptz[], '{}'::boolean[];
+        bests := coalesce(bests, '{}');
+    END IF;
+    FOREACH cells IN ARRAY parts LOOP
+        bests := board_improve(bests, most, sign, cells, look);
+    END LOOP;
+    last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
+    IF starts < state.kept_from AND NOT kept THEN
+        EXECUTE format('SELECT c.device FROM (%s) c LEFT JOIN unnest($2) b ON b.device = c.device WHERE c.device <> ALL ($3)'
+                       ' AND (c.reach, c.last_at) >= ($1, $4)'
+                       ' AND (b.device IS NULL OR (c.reach, c.last_at) >= ($5 * b.value, b.recorded_at)) LIMIT 1',
+                       board_cells_sql(feature, sort_order, starts, least(ends, state.kept_from), true, ' AND true'))
+        INTO dropped USING coalesce(sign * last.value, '-Infinity'), bests, coalesce(known, '{}'),
+                           coalesce(last.recorded_at, '-infinity'), sign;
+        IF dropped IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'HW003', MESSAGE = format(
+                'readings recorded before %s were dropped, and one of them may belong on this board, of which there are only sums now; from=%1$s, or later, is answered',
+                to_char(state.kept_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+        END IF;
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM unnest($1) r JOIN devices d ON d.id = r.device'
+                                ' ORDER BY %s', rank.of_fleet) USING bests;
+END $$;
+COMMENT ON FUNCTION board_of_span(text, text, timestamptz, timestamptz, bigint, timestamptz, boolean) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded from `starts` until before `ends`, each with its whole best reading, the best first.';
+
+-- The same of what is recorded after a moment and still kept; of all time, since -infinity, it is what peaks says.
+CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
+                         received_until timestamptz DEFAULT 'infinity')
+RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
 BEGIN
     IF since = '-infinity' THEN
         RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM peaks r JOIN devices d ON d.id = r.device'
                                     ' WHERE r.feature = %L AND r.sort_order = %L ORDER BY %s LIMIT %s',
-                                    feature, sort_order, best_first, most);
-        RETURN;
+                                    feature, sort_order, (rank_sql('value', sort_order)).of_fleet, most);
+    ELSE
+        RETURN QUERY SELECT b.device_id, b.best FROM board_of_span(feature, sort_order, since + interval '1 microsecond', 'infinity', most,
+                                                                   received_until, true) b;
     END IF;
-    PERFORM readings_settle();
-    SELECT * INTO state FROM storage_state;
-    IF since >= state.rolled_until THEN
-        RETURN QUERY EXECUTE format(
-            'SELECT d.device_id, %s FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
-            ' WHERE r.%I <> ''NaN'' AND r.recorded_at > %L AND r.received_at <= %L ORDER BY r.device, %s) r'
-            ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s', board_row_sql(feature, sort_order), feature, since,
-            received_until, (rank_sql(feature, sort_order)).of_device, (rank_sql(feature, sort_order)).of_fleet, most);
-        RETURN;
-    END IF;
-    EXECUTE format(
-        'SELECT array_agg(device ORDER BY bound DESC), array_agg(bound[1] ORDER BY bound DESC), array_agg(bound[2] ORDER BY bound DESC)'
-        ' FROM (SELECT device, max(ARRAY[reach, date_part(''epoch'', last_at) + 0.00001]) AS bound FROM (%s'
-        ' UNION ALL SELECT r.device, max(%s * r.%I), NULL, max(r.recorded_at) FROM readings r'
-        ' WHERE r.recorded_at >= %L AND r.%3$I <> ''NaN'' GROUP BY r.device'
-        ' UNION ALL SELECT r.device, max(%2$s * r.%3$I), NULL, max(r.recorded_at) FROM readings r'
-        ' WHERE r.recorded_at > %5$L AND r.recorded_at < %6$L AND r.%3$I <> ''NaN'' GROUP BY r.device) b GROUP BY device) d',
-        board_bounds_sql(feature, sort_order, since, true, ''), sign, feature, state.rolled_until, since, state.kept_from)
-    INTO whose, reaches, times;
-    WHILE taken < cardinality(whose) LOOP
-        last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
-        EXIT WHEN last.device IS NOT NULL
-                  AND (reaches[taken + 1] < sign * last.value
-                       OR reaches[taken + 1] = sign * last.value AND times[taken + 1] < date_part('epoch', last.recorded_at));
-        EXECUTE format('SELECT array_agg(found ORDER BY place) FROM (SELECT ROW (r.*)::peaks AS found, row_number() OVER (ORDER BY %s) AS place'
-                       ' FROM (SELECT u.* FROM unnest($1) u UNION ALL SELECT b.* FROM unnest($2) AS w (id),'
-                       ' board_best(w.id, %L, %L, %L, %L) b WHERE b.device IS NOT NULL) r JOIN devices d ON d.id = r.device) p'
-                       ' WHERE place <= %s', best_first, feature, sort_order, since, received_until, most)
-        INTO bests USING bests, whose[taken + 1:taken + batch];
-        bests := coalesce(bests, '{}');
-        taken := taken + batch;
-        batch := batch * 4;
-    END LOOP;
-    RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM unnest($1) r JOIN devices d ON d.id = r.device'
-                                ' ORDER BY %s', best_first) USING bests;
 END $$;
 COMMENT ON FUNCTION board_of(text, text, timestamptz, bigint, timestamptz) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded after `since` (-infinity: ever), each with its whole best reading, the best first.';

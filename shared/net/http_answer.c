@@ -23,6 +23,7 @@ static const struct {
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {406, "Not Acceptable"},
+    {410, "Gone"},
     {414, "URI Too Long"},
     {421, "Misdirected Request"},
     {431, "Request Header Fields Too Large"},

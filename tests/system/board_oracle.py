@@ -142,22 +142,24 @@ class Facts:
             return [f for f in self._by_device.get(device_id, ()) if from_us <= f.at_us < to_us]
         return self.by_time[bisect.bisect_left(self._times, from_us) : bisect.bisect_left(self._times, to_us)]
 
-    def _ranking(self, feature: str, order: str, after_us: int) -> Iterable[Fact]:
-        """Those with the feature that were recorded after a moment, the best first."""
-        recent = self.span(after_us + 1)
+    def _ranking(self, feature: str, order: str, from_us: int, to_us: int) -> Iterable[Fact]:
+        """Those with the feature that were recorded in a span, the best first."""
+        recent = self.span(from_us, to_us)
         if len(recent) < len(self.by_time) / 10:
             return sorted((f for f in recent if feature in f.values), key=rank_key(feature, order))
         if (feature, order) not in self._ranked:
             having = (f for f in self.by_time if feature in f.values)
             self._ranked[feature, order] = sorted(having, key=rank_key(feature, order))
-        return (f for f in self._ranked[feature, order] if f.at_us > after_us)
+        return (f for f in self._ranked[feature, order] if from_us <= f.at_us < to_us)
 
-    def board(self, feature: str, order: str, after_us: int, view: View, limit: int) -> tuple[list[Fact], list[Fact]]:
+    def board(
+        self, feature: str, order: str, span: tuple[int, int], view: View, limit: int
+    ) -> tuple[list[Fact], list[Fact]]:
         """The best of each device that must be known, the best devices first; and what may stand before them."""
         required: list[Fact] = []
         optional: list[Fact] = []
         seen: set[str] = set()
-        for fact in self._ranking(feature, order, after_us):
+        for fact in self._ranking(feature, order, *span):
             if fact.device_id in seen:
                 continue
             if view.must(fact):
@@ -179,10 +181,11 @@ class Facts:
         as_of_us: int,
         view: View,
         limit: int,
+        span: tuple[int, int] | None = None,
     ) -> list[str]:
-        """A board is right when it is the ranking of what must be known and of some of what may be."""
-        after_us = _NEVER if length_us is None else as_of_us - length_us
-        required, optional = self.board(feature, order, after_us, view, limit)
+        """Of `length_us` up to its as-of, or of a span, which holds its start and not its end. A board is right when it is the ranking of what must be known and of some of what may be."""
+        after_us = span[0] - 1 if span else _NEVER if length_us is None else as_of_us - length_us
+        required, optional = self.board(feature, order, (after_us + 1, span[1] if span else _FOR_EVER), view, limit)
         seen = set(shown)
         known = [*required, *(f for f in optional if entry_of_fact(f, features) in seen)]
         right: list[Fact] = []
@@ -198,7 +201,7 @@ class Facts:
         there = shown[at] if at < len(shown) else "nothing"
         ought = right[at] if at < len(right) else "nothing"
         return [
-            f"{feature} {order}, {'all time' if length_us is None else f'{length_us / 1e6:g} s'}, as of"
+            f"{feature} {order}, {span or ('all time' if length_us is None else f'{length_us / 1e6:g} s')}, as of"
             f" {to_text(as_of_us)}, place {at + 1} of {len(right)}: {there}\n    must be {ought}"
             + self._about(there, as_of_us, after_us)
         ]

@@ -335,6 +335,25 @@ def board_by_sql(
     return [_to_reading(row, features) for row in rows]
 
 
+def board_of_span_by_sql(
+    database: Database, feature: str, from_us: int, to_us: int, limit: int = 10, order: str = "desc"
+) -> list[Reading]:
+    """Each device's best reading with from <= recorded_at < to, by a look at every one, the best first."""
+    columns = "".join(f', "{name}"' for name in FEATURES)
+    rows = database.rows(
+        f"""
+        SELECT device_id, (extract(epoch FROM recorded_at) * 1000000)::bigint, status_text{columns}
+        FROM (SELECT DISTINCT ON (r.device) d.device_id, r.*,
+                     (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[r.status] AS status_text
+              FROM readings r JOIN devices d ON d.id = r.device
+              WHERE r."{feature}" IS NOT NULL AND r.recorded_at >= %s AND r.recorded_at < %s
+              ORDER BY r.device, r."{feature}" {order}, r.recorded_at DESC, r.content_hash DESC) best
+        ORDER BY "{feature}" {order}, recorded_at DESC, device_id COLLATE "C" LIMIT %s""",
+        (to_text(from_us), to_text(to_us), limit),
+    )
+    return [_to_reading(row, FEATURES) for row in rows]
+
+
 def board_of_json(entries: Sequence[dict[str, Any]], features: Sequence[str] = FEATURES) -> list[Reading]:
     """The entries of /dashboard, or of a board's `readings`, as readings."""
     return [

@@ -149,6 +149,8 @@ class Questioner:
                 "order": rng.choice([HIGHEST, HIGHEST, LOWEST]),
                 "limit": rng.choice([settings.limit, rng.randint(1, 2 * settings.limit)]),
             }
+            if rng.random() < 0.3:
+                parameters.update(self._span())
             return kind, "/dashboard", parameters
         if kind == "device":
             return kind, self._device(), {}
@@ -279,6 +281,8 @@ class Judge:
         if answer.status == 503:
             return []
         view = self.view(answer)
+        if answer.status == 410 and answer.kind == "board" and self._asked_span(answer)[0] < self._droppable_before_us:
+            return []
         if answer.status == 404 and answer.path.startswith("/devices/"):
             return [f"404, with {len(must)} readings"] if (must := view.split(self._asked(answer))[0]) else []
         if answer.status != 200:
@@ -297,6 +301,9 @@ class Judge:
             span["from_us"] = answer.as_of_us - self._length_us(answer.parameters["interval"]) + 1
         return self.facts.span(device_id=self._device_id(answer), **span)
 
+    def _asked_span(self, answer: Answer) -> tuple[int, int]:
+        return answer.parameters.get("from", -(2**62)), answer.parameters.get("to", 2**62)
+
     def _length_us(self, interval: str) -> Any:
         if interval in self._intervals:
             length = self._intervals[interval]
@@ -313,10 +320,11 @@ class Judge:
         order = answer.parameters.get("order", HIGHEST)
         limit = answer.parameters.get("limit", answer.settings.limit)
         length_us = self._length_us(answer.parameters.get("interval", "past_minute"))
+        span = self._asked_span(answer) if answer.parameters.keys() & {"from", "to"} else None
         shown = list(answer.settings.features)
         for name in sorted(answer.document):
             entries = [entry_of_json(entry, shown) for entry in answer.document[name]]
-            errors += self.facts.board_errors(entries, shown, name, order, length_us, answer.as_of_us, view, limit)
+            errors += self.facts.board_errors(entries, shown, name, order, length_us, answer.as_of_us, view, limit, span)
         return errors
 
     def _device(self, answer: Answer, view: View) -> list[str]:

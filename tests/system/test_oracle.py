@@ -152,6 +152,18 @@ def test_a_board_is_that_of_its_own_moment():
     assert board([nine, one], [one], as_of_s=3.0, length_s=2)
 
 
+def test_a_board_of_a_span_has_its_start_and_not_its_end():
+    facts = [fact("d", at_s=at, t=float(at)) for at in range(4)]
+
+    def errors(shown, from_s, to_s):
+        entries = [entry_of_fact(f, ["t"]) for f in shown]
+        span = (NOON + from_s * S, NOON + to_s * S)
+        return Facts(facts).board_errors(entries, ["t"], "t", LOWEST, None, NOON + 9 * S, EVERYTHING, 10, span)
+
+    assert not errors([facts[1]], 1, 3) and errors([facts[0]], 1, 3) and errors([facts[2]], 1, 3)
+    assert not errors([], 1, 1) and errors([facts[1]], 1, 1) and errors([], 3, 4)
+
+
 def test_a_board_has_what_had_arrived_and_nothing_later():
     late = fact("d", at_s=0, received_s=10, t=9.0)
     early = fact("d", at_s=1, t=1.0)

@@ -95,6 +95,11 @@ static void test_params__what_is_asked_for_is_taken(void **state)
     assert_true(params.intervals[0].interval.length_us == INT64_C(5400000000));
     assert_true(parse(&params, "/dashboard", "interval=1m", &problem));
     assert_int_equal(params.intervals[0].index, 0); /* as long as past_minute */
+    assert_false(params_have_span(&params));
+    assert_true(parse(&params, "/dashboard", "to=2026-11-23T12:00:00Z", &problem));
+    assert_true(params_have_span(&params));
+    assert_true(parse(&params, "/dashboard", "from=2026-11-23T12:00:00Z", &problem));
+    assert_true(params_have_span(&params));
 
     assert_true(parse(&params, "/devices/{deviceId}/readings",
                       "from=2026-11-23T12:00:00+08:00&to=2026-11-23%2012:00:00Z&points=100",
@@ -135,6 +140,8 @@ static void test_params__what_is_wrong_is_named(void **state)
          "pressure,temperature,pressure"},
         {"/events", "interval=past_hour,past_hour", "interval", "past_hour,past_hour"},
         {"/histogram", "to=", "to", ""},
+        {"/dashboard", "from=", "from", ""},
+        {"/dashboard", "to=yesterday", "to", "yesterday"},
         {"/dashboard", "interval=", "interval", ""},
         {"/dashboard", "interval=0", "interval", "0"},
         {"/dashboard", "interval=60", "interval", "60"},
