@@ -90,6 +90,27 @@ describe('boards', () => {
     await page.getByRole('heading', { name: 'Highest in the past minute' }).waitFor();
   });
 
+  test('the spike of last night is two clicks away, and its history one more', async () => {
+    const at = new Date();
+    at.setHours(-2, 15, 30, 0); /* yesterday, in the zone that the browser has, too */
+    await stack.publish('night-owl', { timestamp: at.toISOString(), status: 'ON', temperature: 4321.5 });
+    await until('it is stored', async () => (await fetch(`${stack.url}devices/night-owl`)).ok);
+    await go('#/');
+    await leader('Temperature').waitFor();
+    await page.getByText('Earlier').click();
+    await page.getByRole('button', { name: 'Last night' }).click();
+    await page.getByRole('heading', { name: 'Highest last night' }).waitFor();
+    await page.locator('section.board tbody tr .age time', { hasText: '22:15:30' }).first().waitFor();
+    await page.reload(); /* all of it stands in the URL */
+    await page.getByRole('heading', { name: 'Highest last night' }).waitFor();
+    await page.getByRole('link', { name: 'night-owl' }).first().click();
+    await page.getByRole('heading', { name: 'night-owl' }).waitFor();
+    await page.goBack();
+    await page.getByRole('button', { name: 'Back to live' }).click();
+    await page.getByRole('heading', { name: 'Highest in the past minute' }).waitFor();
+    await leader('Temperature').waitFor();
+  });
+
   test('every view is reached by keyboard alone', async () => {
     await go('#/');
     await leader('Temperature').waitFor();
@@ -247,7 +268,7 @@ describe('the system', () => {
 });
 
 describe('everybody', () => {
-  const views = ['#/', '#/device/device_1', '#/devices', '#/system', '#/devices?q=nothing', '#/nowhere'];
+  const views = ['#/', '#/boards?from=2026-01-01T00:00:00Z&to=2100-01-01T00:00:00Z', '#/device/device_1', '#/devices', '#/system', '#/devices?q=nothing', '#/nowhere'];
 
   test.each([
     ['light', 'desktop', desktop],
@@ -263,6 +284,7 @@ describe('everybody', () => {
       await opened.page.locator('h1').waitFor();
       await opened.page.locator('.link-live').waitFor();
       await opened.page.locator('.loading').first().waitFor({ state: 'detached' });
+      await opened.page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
       /* through the debugger: the policy would not let a script in */
       await opened.page.evaluate(axe.source);
       const found = await opened.page.evaluate(async () => {

@@ -7,6 +7,7 @@ import { Notice } from './parts/Notice';
 import { Boards } from './views/Boards';
 import { Device } from './views/Device';
 import { Devices } from './views/Devices';
+import { SpanBoards } from './views/SpanBoards';
 import { Rejected } from './views/Rejected';
 import { System } from './views/System';
 
@@ -44,7 +45,7 @@ export function App() {
           <span>Highwater</span>
         </a>
         <nav aria-label="Views">
-          <Tab href="#/" isHere={route.view === 'boards'}>
+          <Tab href="#/" isHere={route.view === 'boards' || route.view === 'span'}>
             Boards
           </Tab>
           <Tab href="#/devices" isHere={route.view === 'devices' || route.view === 'device'}>
@@ -56,7 +57,7 @@ export function App() {
         </nav>
         <HealthMark />
       </header>
-      <main ref={main} className={route.view === 'boards' ? 'wide' : undefined}>
+      <main ref={main} className={route.view === 'boards' || route.view === 'span' ? 'wide' : undefined}>
         <HealthNotice />
         <View route={route} />
       </main>
@@ -74,6 +75,8 @@ function View({ route }: { route: Route }) {
   switch (route.view) {
     case 'boards':
       return <Boards interval={route.interval} order={route.order} />;
+    case 'span':
+      return <SpanBoards span={route} order={route.order} />;
     case 'device':
       return <Device key={route.deviceId} route={route} />;
     case 'devices':
@@ -105,10 +108,16 @@ function View({ route }: { route: Route }) {
 
 /** Changes when one comes to another view, rather than to another state of it. */
 const placeOf = (route: Route): string =>
-  route.view === 'device' ? `device ${route.deviceId}` : route.view === 'rejected' ? `rejected ${route.reason}` : route.view;
+  route.view === 'device'
+    ? `device ${route.deviceId}`
+    : route.view === 'rejected'
+      ? `rejected ${route.reason}`
+      : route.view === 'span'
+        ? 'boards'
+        : route.view;
 
 function titleOf(route: Route): string {
-  const titles = { boards: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
+  const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
   return route.view === 'device' ? route.deviceId : titles[route.view];
 }
 

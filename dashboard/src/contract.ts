@@ -11,6 +11,9 @@ export interface Reading {
   [feature: string]: string | number | null;
 }
 
+/** Of a span: the best readings of each feature. */
+export type Dashboard = Record<string, Reading[]>;
+
 export interface BoardEvent {
   feature: string;
   interval: string;

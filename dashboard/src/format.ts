@@ -73,9 +73,13 @@ export function formatAge(ms: number): string {
   return rest > 0 ? `${text} ${rest} ${next[0]}` : text;
 }
 
+const shortDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+
 export const formatClock = (ms: number): string => clock.format(ms);
 export const formatDay = (ms: number): string => day.format(ms);
 export const formatMoment = (ms: number): string => `${day.format(ms)}, ${clock.format(ms)}`;
+/** Without the year, and to the minute: for columns. */
+export const formatShortMoment = (ms: number): string => shortDay.format(ms).replace(',', '');
 
 /** The time alone when it is of the same day as `nowMs`. */
 export function formatNear(ms: number, nowMs: number): string {

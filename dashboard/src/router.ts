@@ -8,6 +8,7 @@ export type SpanName = (typeof spans)[number];
 
 export type Route =
   | { view: 'boards'; interval: string | null; order: Order }
+  | { view: 'span'; from: number; to: number; order: Order } /* boards, too, of no interval */
   | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
   | { view: 'devices'; q: string; after: string }
   | { view: 'system' }
@@ -32,14 +33,17 @@ export function parseRoute(hash: string): Route {
   const [view = '', ...rest] = path.split('/').map(decode);
   const params = new URLSearchParams(query);
 
-  if (view === '' || view === 'boards')
-    return { view: 'boards', interval: rest[0] || null, order: params.get('order') === 'asc' ? 'asc' : 'desc' };
+  const from = moment(params.get('from'));
+  const to = moment(params.get('to'));
+  const range = from !== null && to !== null && from < to ? { from, to } : null;
+
+  if (view === '' || view === 'boards') {
+    const order: Order = params.get('order') === 'asc' ? 'asc' : 'desc';
+    return range ? { view: 'span', ...range, order } : { view: 'boards', interval: rest[0] || null, order };
+  }
   if (view === 'device' && rest[0]) {
     const span = spans.find((name) => name === params.get('span')) ?? 'hour';
-    const from = moment(params.get('from'));
-    const to = moment(params.get('to'));
-    const isRange = from !== null && to !== null && from < to;
-    return { view: 'device', deviceId: rest[0], span, from: isRange ? from : null, to: isRange ? to : null };
+    return { view: 'device', deviceId: rest[0], span, from: range?.from ?? null, to: range?.to ?? null };
   }
   if (view === 'devices') return { view: 'devices', q: params.get('q') ?? '', after: params.get('after') ?? '' };
   if (view === 'system') return { view: 'system' };
@@ -56,6 +60,12 @@ export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'boards':
       return withQuery(route.interval ? `#/boards/${encodeURIComponent(route.interval)}` : '#/boards', {
+        order: route.order === 'asc' ? 'asc' : null,
+      });
+    case 'span':
+      return withQuery('#/boards', {
+        from: new Date(route.from).toISOString(),
+        to: new Date(route.to).toISOString(),
         order: route.order === 'asc' ? 'asc' : null,
       });
     case 'device':

@@ -6,6 +6,12 @@ test.each<[string, Route]>([
   ['#/', { view: 'boards', interval: null, order: 'desc' }],
   ['#/boards/past_hour', { view: 'boards', interval: 'past_hour', order: 'desc' }],
   ['#/boards/past_hour?order=asc', { view: 'boards', interval: 'past_hour', order: 'asc' }],
+  [
+    '#/boards?from=2026-11-23T20:00:00Z&to=2026-11-24T06:00:00.000Z&order=asc',
+    { view: 'span', from: Date.UTC(2026, 10, 23, 20), to: Date.UTC(2026, 10, 24, 6), order: 'asc' },
+  ],
+  ['#/boards?from=2026-11-23T20:00:00Z', { view: 'boards', interval: null, order: 'desc' }],
+  ['#/boards?from=2026-11-23T20:00:00Z&to=2026-11-23T20:00:00Z', { view: 'boards', interval: null, order: 'desc' }],
   ['#/device/device_1', { view: 'device', deviceId: 'device_1', span: 'hour', from: null, to: null }],
   ['#/device/a%3Fb%26c%25?span=day', { view: 'device', deviceId: 'a?b&c%', span: 'day', from: null, to: null }],
   ['#/devices?q=pump+1&after=pump-7', { view: 'devices', q: 'pump 1', after: 'pump-7' }],
@@ -21,6 +27,12 @@ test.each<[string, Route]>([
 
 test.each(['device_1', 'a/b?c', 'Gerät 7', '100%', '#1', "o'neil", '..', '日本'])('device id %s survives its URL', (deviceId) => {
   expect(parseRoute(deviceHref(deviceId))).toMatchObject({ view: 'device', deviceId });
+});
+
+test('a span survives its URL', () => {
+  const route: Route = { view: 'span', from: Date.UTC(2026, 10, 23, 20), to: Date.UTC(2026, 10, 24, 6), order: 'asc' };
+
+  expect(parseRoute(formatRoute(route))).toEqual(route);
 });
 
 test('a zoomed history survives its URL', () => {

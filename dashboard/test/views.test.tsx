@@ -36,6 +36,62 @@ async function say(...events: ['board' | 'status', object][]) {
   await settle();
 }
 
+describe('boards of a span', () => {
+  const past = (temperature: number) => reading('pump', temperature, 12 * 3_600_000);
+
+  test('last night is two clicks, stands in the URL, and one click leads back to live', async () => {
+    vi.setSystemTime(new Date(2026, 10, 27, 9, 30));
+    const asked = await show('#/', { dashboard: { body: { temperature: [past(97.5)], pressure: [] } } });
+    await say(['status', status()], ['board', board([reading('a', 1)])]);
+    fireEvent.click(screen.getByText('Earlier'));
+    fireEvent.click(screen.getByRole('button', { name: 'Last night', hidden: true }));
+    await settle();
+    const from = new Date(2026, 10, 26, 20).toISOString();
+    const to = new Date(2026, 10, 27, 6).toISOString();
+    const query = new URLSearchParams({ from, to });
+    expect(window.location.hash).toBe(`#/boards?${query}`);
+    expect(asked).toContain(`dashboard?${query}`);
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Highest last night');
+    const link = screen.getByRole('link', { name: 'pump' });
+    expect(link.getAttribute('href')).toBe(`#/device/pump?${query}`);
+    expect(screen.getByText('97.5')).toBeTruthy();
+    expect(screen.getByRole('table', { name: /^Pressure: highest from 26 Nov 2026, 20:00:00 to / })).toBeTruthy();
+    fireEvent.click(screen.getByRole('button', { name: 'Back to live' }));
+    await settle();
+    expect(window.location.hash).toBe('#/boards');
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Highest in the past minute');
+  });
+
+  test('are of what two fields say, and of nothing where they make no sense', async () => {
+    const asked = await show('#/', { dashboard: { body: { temperature: [past(3)] } } });
+    await say(['status', status()]);
+    fireEvent.click(screen.getByText('Earlier'));
+    const [first, second] = [screen.getByLabelText('From'), screen.getByLabelText('To, not included')] as HTMLInputElement[];
+    fireEvent.input(first!, { target: { value: '2026-11-26T22:15:00' } });
+    fireEvent.input(second!, { target: { value: '2026-11-26T22:00:00' } });
+    fireEvent.submit(first!.form!);
+    await settle();
+    expect(screen.getByText('The first moment must be before the second.')).toBeTruthy();
+    expect(asked.some((path) => path.startsWith('dashboard'))).toBe(false);
+    fireEvent.input(second!, { target: { value: '2026-11-26T22:45:00' } });
+    fireEvent.submit(first!.form!);
+    await settle();
+    const query = new URLSearchParams({
+      from: new Date(2026, 10, 26, 22, 15).toISOString(),
+      to: new Date(2026, 10, 26, 22, 45).toISOString(),
+    });
+    expect(asked).toContain(`dashboard?${query}`);
+  });
+
+  test('say why there are none', async () => {
+    const detail = 'readings recorded before 2026-11-20T00:00:00Z were dropped; from=2026-11-20T00:00:00Z, or later, is answered';
+    await show('#/boards?from=2026-11-01T00:00:00Z&to=2026-11-21T00:00:00Z', { dashboard: { status: 410, body: { detail } } });
+    expect(screen.getByRole('alert').textContent).toContain('or later, is answered');
+    await show('#/boards?from=2026-11-02T00:00:00Z&to=2026-11-21T00:00:00Z&order=asc', { dashboard: { body: { temperature: [] } } });
+    expect(screen.getAllByText('No reading in this span')).toBeTruthy();
+  });
+});
+
 describe('boards', () => {
   const full = () => [
     ['board', board([reading('b', 2), reading('a', 1)])] as ['board', object],

@@ -1,8 +1,9 @@
 /* One feature's ranking: rank, device, value with its bar, status, age. */
 import { memo, useMemo, useRef, type CSSProperties } from 'preact/compat';
 import type { BoardEvent, Reading } from '../contract';
-import { decimalsFor, formatValue, nameFeature, phraseInterval } from '../format';
-import { deviceHref } from '../router';
+import { decimalsFor, formatClock, formatMoment, formatRange, formatShortMoment, formatValue, nameFeature, phraseInterval } from '../format';
+import { deviceHref, formatRoute } from '../router';
+import type { TimeSpan } from '../spans';
 import { Age } from './Age';
 import { DeviceId } from './DeviceId';
 import { Ranking } from './Ranking';
@@ -24,9 +25,27 @@ interface RowProps {
   unit: string;
   low: number;
   high: number;
+  span: TimeSpan | undefined;
 }
 
-const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, high }: RowProps) {
+const DAY_MS = 86_400_000;
+
+/** When it was, in place of how long ago that is. */
+function Time({ at, span }: { at: string; span: TimeSpan }) {
+  const ms = Date.parse(at);
+
+  return (
+    <time dateTime={at} title={formatMoment(ms)}>
+      {span.to - span.from <= DAY_MS ? formatClock(ms) : formatShortMoment(ms)}
+    </time>
+  );
+}
+
+/** The device, with its history of that time if the board is of one. */
+const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
+  span ? formatRoute({ view: 'device', deviceId, span: 'hour', from: span.from, to: span.to }) : deviceHref(deviceId);
+
+const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, high, span }: RowProps) {
   const value = reading[feature] as number;
   const size = Math.abs(value) / (high - low);
   const start = (Math.min(0, value) - low) / (high - low);
@@ -38,7 +57,7 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
         {rank}
       </td>
       <th role="rowheader" scope="row" className="device">
-        <a href={deviceHref(reading.deviceId)} title={reading.deviceId} aria-label={reading.deviceId}>
+        <a href={hrefOf(reading.deviceId, span)} title={reading.deviceId} aria-label={reading.deviceId}>
           <DeviceId id={reading.deviceId} />
         </a>
       </th>
@@ -53,7 +72,7 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
         <StatusMark status={reading.status} />
       </td>
       <td role="cell" className="age">
-        <Age at={reading.timestamp} />
+        {span ? <Time at={reading.timestamp} span={span} /> : <Age at={reading.timestamp} />}
       </td>
     </tr>
   );
@@ -62,12 +81,15 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
 interface BoardProps {
   board: BoardEvent;
   places: number;
+  /** What the board is of, where it is of no interval. */
+  span?: TimeSpan;
 }
 
-export const Board = memo(function Board({ board, places }: BoardProps) {
+export const Board = memo(function Board({ board, places, span }: BoardProps) {
   const { feature, readings } = board;
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
+  const phrase = span ? `from ${formatRange(span.from, span.to)}` : phraseInterval(board.interval);
   const scale = useMemo(() => {
     const values = readings.map((reading) => reading[feature] as number);
     const decimals = decimalsFor(values);
@@ -76,7 +98,7 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
   }, [readings, feature]);
 
   return (
-    <section className="card board" aria-labelledby={`board-${feature}`}>
+    <section className={span ? 'card board of-span' : 'card board'} aria-labelledby={`board-${feature}`}>
       <header>
         <h2 id={`board-${feature}`}>
           {name.label}
@@ -84,7 +106,7 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
         </h2>
       </header>
       <div className="ranking" style={{ '--places': Math.max(places, readings.length), '--digits': scale.digits } as CSSProperties}>
-        <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phraseInterval(board.interval)}`}>
+        <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phrase}`}>
           <thead role="rowgroup">
             <tr role="row">
               <th role="columnheader" scope="col" className="rank">
@@ -101,7 +123,7 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
                 <span>Status</span>
               </th>
               <th role="columnheader" scope="col" className="age">
-                <span>Age</span>
+                <span>{span ? 'Time' : 'Age'}</span>
               </th>
             </tr>
           </thead>
@@ -116,12 +138,13 @@ export const Board = memo(function Board({ board, places }: BoardProps) {
                 unit={name.unit}
                 low={scale.low}
                 high={scale.high}
+                span={span}
               />
             ))}
           </Ranking>
         </table>
         {readings.length === 0 ? (
-          <p className="nothing">No device sent this {phraseInterval(board.interval)}.</p>
+          <p className="nothing">No device sent this {phrase}.</p>
         ) : null}
         <div className="ghosts" ref={ghosts} aria-hidden="true" inert />
       </div>

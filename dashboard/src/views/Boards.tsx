@@ -8,6 +8,7 @@ import { navigate } from '../router';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
 import { Loading, Notice } from '../parts/Notice';
+import { SpanChoice } from '../parts/SpanChoice';
 
 const PLACES = 10;
 
@@ -62,6 +63,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
               onChoose={(value) => choose({ interval: value })}
             />
           ) : null}
+          <SpanChoice span={null} onChoose={(span) => navigate({ view: 'span', ...span, order })} />
         </div>
       </div>
       {isUnknown ? (
