@@ -143,14 +143,17 @@ static void judge_database(struct health *health, const struct health_facts *fac
         trouble = add(health, HEALTH_BROKEN, "database_away", facts->database_heard_us,
                       "The database is away");
         say_without_database(trouble, facts, census);
-        say(trouble->action, "Start PostgreSQL, or look at DATABASE_URL and the network: %.200s",
-            facts->database_fails);
-    } else if (facts->database_lacks[0]) {
+        say(trouble->action,
+            "Start PostgreSQL, or look at DATABASE_URL and the network. /readyz of "
+            "httpapi, and its log, name the reason.");
+    } else if (facts->is_database_unfit) {
         trouble = add(health, HEALTH_BROKEN, "database_unfit", 0, "The database cannot be used");
-        say(trouble->meaning, "It answers, but: %.300s", facts->database_lacks);
-        say(trouble->action, "Where there are no tables yet, start a collector or run collector "
-                             "--migrate. Else give the role of DATABASE_URL its rights "
-                             "(docs/OPERATIONS.md), or this program the version of the tables.");
+        say(trouble->meaning,
+            "It answers, but tables or rights lack, or are of another version: nothing that "
+            "needs them can be asked for.");
+        say(trouble->action,
+            "Where there are no tables yet, start a collector or run collector "
+            "--migrate. Else /readyz of httpapi names the right or the version that lacks.");
     } else if (!health_hears_database(facts)) {
         trouble = add(health, HEALTH_BROKEN, "database_silent", facts->database_heard_us,
                       "The database does not answer");
@@ -183,12 +186,17 @@ static void judge_broker(struct health *health, const struct health_facts *facts
                 : "Unless only httpapi is cut off from it, devices cannot deliver, and what they "
                   "do not keep themselves is lost.",
             say_boards(facts));
-        say(trouble->action, "Start the broker, or look at MQTT_URL and the network: %.200s",
-            facts->broker_failure);
-    } else if (facts->broker_fault[0]) {
+        say(trouble->action,
+            "Start the broker, or look at MQTT_URL and the network: the log of httpapi "
+            "names the reason.");
+    } else if (facts->is_refused) {
         trouble = add(health, HEALTH_WARNING, "broker_refuses", 0, "The broker refuses something");
-        say(trouble->meaning, "%.300s. %s", facts->broker_fault, say_boards(facts));
-        say(trouble->action, "Give httpapi the rights that docs/SECURITY.md names.");
+        say(trouble->meaning,
+            "It is there, and does not let httpapi hear all that collectors publish, or ends "
+            "its connections. %s",
+            say_boards(facts));
+        say(trouble->action,
+            "/readyz of httpapi names what is refused; it has to be allowed there.");
     }
 }
 

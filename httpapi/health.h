@@ -3,6 +3,8 @@
  * Shape    facts in, troubles out, the worst first; each with a code for programs, and for people a title, since
  *          when, what it means for the data and what to do. A trouble that only follows from another is
  *          none of its own: without the broker nobody can say what became of a collector.
+ *          Hosts and roles are in no sentence: who may see the page need not know them. /readyz and the log say
+ *          those, and so does no other text from outside get in here, but for collectors' ids.
  * Units    microseconds since 1970; 0 = not known.
  * Errors   none; what does not fit its text is cut.
  * Owner    plain values; what the facts point to is the caller's.
@@ -46,14 +48,12 @@ struct health_collector {
 struct health_facts {
     int64_t now_us;
     bool is_broker_up;
-    int64_t broker_since_us;    /* that it is up, or away */
-    const char *broker_failure; /* why it is away */
-    const char *broker_fault;   /* what it refuses while it is up; "" = nothing */
+    int64_t broker_since_us; /* that it is up, or away */
+    bool is_refused;         /* it is up, and refuses something */
 
-    bool is_database_up;        /* connected */
-    int64_t database_heard_us;  /* when it answered last */
-    const char *database_fails; /* why it is not connected */
-    const char *database_lacks; /* why it is of no use although it answers; "" = it is */
+    bool is_database_up;       /* connected */
+    int64_t database_heard_us; /* when it answered last */
+    bool is_database_unfit;    /* it answers and is of no use: tables or rights lack */
     bool is_standby;
     int64_t replayed_us;
     int64_t stored_us; /* when it was last seen that a collector had stored something */

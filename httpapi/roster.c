@@ -34,7 +34,6 @@ struct roster {
     struct roster_row *rows;
     char columns[4096]; /* more than 32 names of features are not looked at */
     char complaint[6];  /* the SQLSTATE that was said last */
-    char complaint_text[256];
     uint64_t heard_ms;
     uint64_t stored_ms;
     size_t collectors; /* that the last answer had */
@@ -100,7 +99,7 @@ static void note_batches(struct roster *roster)
 static void hand_over(struct roster *roster)
 {
     roster->answers++;
-    roster->complaint[0] = roster->complaint_text[0] = '\0';
+    roster->complaint[0] = '\0';
     note_batches(roster);
     if (!roster->replayed.is_standby) {
         roster->has_said_standby = false;
@@ -116,8 +115,6 @@ static void hand_over(struct roster *roster)
 static void complain(struct roster *roster, const struct pg_error *error)
 {
     roster->failures++;
-    if (!error->is_connection)
-        snprintf(roster->complaint_text, sizeof(roster->complaint_text), "%s", error->text);
     if (error->is_connection || strcmp(roster->complaint, error->sqlstate) == 0)
         return;
     strcpy(roster->complaint, error->sqlstate);
@@ -326,9 +323,9 @@ size_t roster_collector_count(const struct roster *roster)
     return roster->collectors;
 }
 
-const char *roster_complaint(const struct roster *roster)
+bool roster_complains(const struct roster *roster)
 {
-    return roster->complaint_text;
+    return roster->complaint[0] != '\0';
 }
 
 uint64_t roster_answer_count(const struct roster *roster)

@@ -55,8 +55,8 @@ uint64_t roster_heard_ms(const struct roster *roster);
 uint64_t roster_stored_ms(const struct roster *roster);
 size_t roster_collector_count(const struct roster *roster);
 
-/* Why it answers, and not what was asked; "" = it does. */
-const char *roster_complaint(const struct roster *roster);
+/* Its last answer was that it cannot: the tables lack, or the right to read them. */
+bool roster_complains(const struct roster *roster);
 
 uint64_t roster_answer_count(const struct roster *roster);
 uint64_t roster_failure_count(const struct roster *roster);

@@ -1,7 +1,7 @@
 /* What is wrong, on the screen: of each broken state the sentence in the head of every view, held against what is so. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { launch, open } from './browser';
+import { desktop, faults, launch, open, phone } from './browser';
 import { Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=1m,all_time' };
@@ -84,6 +84,26 @@ test('the collector is killed: nobody says that it was stopped', async () => {
   await go('#/system');
   await page.getByText('No collector says now what it has rejected').waitFor();
   expect(await page.getByText('Nothing was rejected').count()).toBe(0);
+  await stack.start('collector', { settings });
+  await isLiveAgain();
+});
+
+test.each([
+  ['light', 'desktop', desktop],
+  ['dark', 'phone', phone],
+] as const)('in %s on the %s it can be read by everybody', async (colorScheme, _, device) => {
+  const opened = await open(browser, { ...device, colorScheme, reducedMotion: 'reduce' });
+
+  await stack.stop('collector');
+  for (const view of VIEWS) {
+    await opened.page.goto('about:blank');
+    await opened.page.goto(`${stack.url}${view}`);
+    await opened.page.locator('main > .notice').waitFor();
+    await opened.page.locator('.loading').first().waitFor({ state: 'detached' });
+    if (process.env.PICTURES) await opened.page.screenshot({ path: `${process.env.PICTURES}/${colorScheme}${view.replaceAll(/\W/g, '_')}.png` });
+    expect(await faults(opened.page), view).toEqual([]);
+  }
+  await opened.page.context().close();
   await stack.start('collector', { settings });
   await isLiveAgain();
 });

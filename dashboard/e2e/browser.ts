@@ -1,4 +1,5 @@
 /* A headless Chromium of its own, and pages that tell what went wrong in them. */
+import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
 import { PATIENCE_MS } from './stack';
@@ -40,4 +41,19 @@ export async function open(browser: Browser, options: BrowserContextOptions = de
     addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
   });
   return { page, complaints };
+}
+
+/** What axe finds on a page, and that it is wider than the screen, if it is. */
+export async function faults(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source); /* through the debugger: the policy would not let a script in */
+  const found = await page.evaluate(async () => {
+    const { axe: here } = window as unknown as { axe: typeof axe };
+    const result = await here.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+    return result.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(', ')}`);
+  });
+  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+
+  return wide! > screen! ? [...found, `${wide} pixels on ${screen}`] : found;
 }

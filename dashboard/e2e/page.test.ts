@@ -2,10 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { desktop, launch, open, phone } from './browser';
+import { desktop, faults, launch, open, phone } from './browser';
 import { Stack, until } from './stack';
 
 const FLEET = 15;
@@ -285,18 +284,7 @@ describe('everybody', () => {
       await opened.page.locator('.link-live').waitFor();
       await opened.page.locator('.loading').first().waitFor({ state: 'detached' });
       await opened.page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
-      /* through the debugger: the policy would not let a script in */
-      await opened.page.evaluate(axe.source);
-      const found = await opened.page.evaluate(async () => {
-        const { axe: here } = window as unknown as { axe: typeof axe };
-        const result = await here.run(document, {
-          runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-        });
-        return result.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(', ')}`);
-      });
-      expect(found, view).toEqual([]);
-      const [wide, screen] = await opened.page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-      expect(wide, `width of ${view}`).toBeLessThanOrEqual(screen!);
+      expect(await faults(opened.page), view).toEqual([]);
     }
     expect(opened.complaints).toEqual([]);
     await opened.page.context().close();

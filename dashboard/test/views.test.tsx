@@ -183,7 +183,7 @@ describe('what is wrong', () => {
     expect(mark.getByText('The broker is away')).toBeTruthy();
     expect(mark.getByText('1 min')).toBeTruthy();
     const notice = screen.getAllByRole('alert')[0]!;
-    expect(notice.textContent).toMatch(/^The broker is away since .*It means this.Do that.$/);
+    expect(notice.textContent).toMatch(/^The broker is away · since .*It means this.Do that.$/);
     await say(['status', status()]);
     expect(mark.getByText('Live')).toBeTruthy();
     expect(screen.queryByText('The broker is away')).toBeNull();

@@ -35,8 +35,8 @@ struct given {
     bool none_known;
     bool strangers;
     int replayed;
-    const char *fault;
-    const char *lacks;
+    bool is_refused;
+    bool is_unfit;
 };
 
 static const struct health_case {
@@ -114,7 +114,7 @@ static const struct health_case {
      "database_away",
      AGO(60),
      "only httpapi is cut off",
-     "refused",
+     "/readyz",
      "Nothing is stored"},
     {"the database since the start: nothing to show",
      {.never_heard = true, .verdict = WEIGHED_UNKNOWN},
@@ -151,13 +151,13 @@ static const struct health_case {
      NULL,
      "collector"},
     {"a right lacks",
-     {.lacks = "may not read peaks"},
+     {.is_unfit = true},
      {LIVE},
      1,
      HEALTH_BROKEN,
      "database_unfit",
      0,
-     "may not read peaks",
+     "rights lack",
      "--migrate",
      NULL},
     {"a standby is behind",
@@ -181,13 +181,13 @@ static const struct health_case {
      NULL,
      NULL},
     {"the broker refuses a subscription",
-     {.fault = "collectors/+/status is refused"},
+     {.is_refused = true},
      {LIVE},
      1,
      HEALTH_WARNING,
      "broker_refuses",
      0,
-     "is refused",
+     "does not let httpapi hear",
      NULL,
      NULL},
     {"the collector was stopped",
@@ -371,7 +371,7 @@ static const struct health_case {
      NULL,
      NULL},
     {"a warning steps back behind what is broken",
-     {.verdict = WEIGHED_NOT_LIVE, .boards = 60, .fault = "no", .stored = 31},
+     {.verdict = WEIGHED_NOT_LIVE, .boards = 60, .is_refused = true, .stored = 31},
      {{.id = "c", .state = COLLECTOR_LOST, .since_us = AGO(30)}},
      1,
      HEALTH_BROKEN,
@@ -394,14 +394,12 @@ static struct health_facts facts_of(const struct given *given)
         .is_broker_up = given->broker_away == 0,
         .broker_since_us =
             given->broker_up > 0 ? AGO(given->broker_up) : ago(given->broker_away, 1000),
-        .broker_failure = "gone",
-        .broker_fault = given->fault ? given->fault : "",
+        .is_refused = given->is_refused,
         .is_database_up = given->database_away == 0 && !given->never_heard,
         .database_heard_us = given->never_heard         ? 0
                              : given->database_away > 0 ? AGO(given->database_away)
                                                         : ago(given->database_silent, 1),
-        .database_fails = "refused",
-        .database_lacks = given->lacks ? given->lacks : "",
+        .is_database_unfit = given->is_unfit,
         .is_standby = given->replayed > 0,
         .replayed_us = ago(given->replayed, 1),
         .stored_us = given->never_heard ? 0 : ago(given->stored, 1),
@@ -484,8 +482,8 @@ static void test_health__more_troubles_than_there_is_room_for(void **state)
 /* Whatever others say: the text is JSON, and no more than it may be. */
 static void test_health__what_is_written_is_json(void **state)
 {
-    char reason[1000];
-    struct health_collector one = {.id = "a \"b\" \\", .state = COLLECTOR_LOST, .since_us = AGO(3)};
+    char id[DEVICE_ID_SIZE];
+    struct health_collector one = {.id = id, .state = COLLECTOR_LOST, .since_us = AGO(3)};
     const struct health_collector live = LIVE;
     struct health_facts facts = facts_of(&(struct given){.database_away = 60});
     struct buffer out = {0};
@@ -493,11 +491,10 @@ static void test_health__what_is_written_is_json(void **state)
     struct json_token root;
 
     (void)state;
-    memset(reason, '"', sizeof(reason) - 1);
-    reason[sizeof(reason) - 1] = '\0';
+    memset(id, '"', sizeof(id) - 1);
+    id[sizeof(id) - 1] = '\0';
     facts.collectors = &one;
     facts.count = 1;
-    facts.database_fails = facts.broker_fault = reason;
     health_judge(&health, &facts);
     health_write(&out, &health);
     assert_int_equal(json_walk_open(&root, buffer_text(&out), out.bytes), JSON_OK);

@@ -31,7 +31,7 @@ export function HealthMark() {
 }
 
 const Lasting = ({ since }: { since: string }) => <>{formatAge(useNow() - Date.parse(since))}</>;
-const Since = ({ at }: { at: string }) => <>since {formatNear(Date.parse(at), useNow())}</>;
+const Since = ({ at }: { at: string }) => <>· since {formatNear(Date.parse(at), useNow())}</>;
 
 export function HealthNotice() {
   const { level, worst, others } = useVerdict();
