@@ -87,10 +87,11 @@ size_t batch_keep_message(struct batch *batch, const char *topic, const void *pa
     return at;
 }
 
-void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item)
+void batch_reject(struct batch *batch, const char *topic, const char *device,
+                  const struct reading_item *item)
 {
     batch_note_arrival(batch, item->received_at_us);
-    rejected_list_add_item(&batch->rejected, topic, item);
+    rejected_list_add_item(&batch->rejected, topic, device, item);
     batch->rejected_count++;
     batch->rejected_by_reason[item->error]++;
 }

@@ -112,7 +112,8 @@ static inline struct batch_row *batch_push(struct batch *batch, uint32_t device,
 void batch_note_arrival(struct batch *batch, int64_t received_at_us);
 
 /* Adds an item that is none, with its error, detail, bytes and arrival. */
-void batch_reject(struct batch *batch, const char *topic, const struct reading_item *item);
+void batch_reject(struct batch *batch, const char *topic, const char *device,
+                  const struct reading_item *item);
 
 /* `ranks` has a number for each device by its index, and the order is theirs. */
 void batch_sort(struct batch *batch, const int32_t *ranks);

@@ -7,6 +7,7 @@
 void hearing_release(struct hearing *hearing)
 {
     free(hearing->heard_s);
+    free(hearing->arrivals);
     *hearing = (struct hearing){0};
 }
 
@@ -31,17 +32,26 @@ static void make_room(struct hearing *hearing, size_t device)
         return;
     hearing->count = mem_grown(count, device + 1);
     hearing->heard_s = mem_realloc(hearing->heard_s, hearing->count * sizeof(hearing->heard_s[0]));
-    while (count < hearing->count)
-        hearing->heard_s[count++] = HEARING_NEVER;
+    hearing->arrivals =
+        mem_realloc(hearing->arrivals, hearing->count * sizeof(hearing->arrivals[0]));
+    for (; count < hearing->count; count++) {
+        hearing->heard_s[count] = HEARING_NEVER;
+        hearing->arrivals[count] = (struct hearing_arrival){0};
+    }
 }
 
 void hearing_note(struct hearing *hearing, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        size_t device = batch_row(batch, i)->device;
+        const struct batch_row *row = batch_row(batch, i);
+        struct hearing_arrival *arrival;
 
-        make_room(hearing, device);
-        hearing->heard_s[device] = hearing->now_s;
+        make_room(hearing, row->device);
+        hearing->heard_s[row->device] = hearing->now_s;
+        arrival = &hearing->arrivals[row->device];
+        arrival->received_at_us = row->received_at_us;
+        /* what was rejected before and came again was late for no fault of its clock */
+        arrival->offset_us = batch_reading(row)->recorded_at_us - row->first_received_at_us;
     }
 }
 

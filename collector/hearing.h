@@ -4,7 +4,9 @@
  *          came to this collector. Silence is counted in time in which we could hear: it stands still
  *          while broker or database is away, or readings wait to be stored, so that no device seems
  *          silent because we were deaf.
- * Cost     4 bytes a device; a store per reading. Counting looks at all: 30 us of 100,000 devices.
+ *          Beside it, for lists of devices: when the last reading of each came by the clock, and how far its
+ *          timestamp was from that.
+ * Cost     28 bytes a device; two stores per reading. Counting looks at all: 30 us of 100,000 devices.
  * Units    seconds of that time.
  * Owner    embedded; hearing_release() frees the array.
  */
@@ -15,8 +17,15 @@
 
 #define HEARING_NEVER INT32_MIN
 
+struct hearing_arrival {
+    int64_t received_at_us; /* 0 = none */
+    int64_t offset_us;      /* the timestamp less that */
+    int64_t written_us;     /* received_at_us of the last that was written */
+};
+
 struct hearing {
     int32_t *heard_s; /* by device; HEARING_NEVER: not by us */
+    struct hearing_arrival *arrivals;
     size_t count;
     int32_t now_s;
     uint64_t clears; /* how often it was emptied */

@@ -51,6 +51,7 @@ static const char *on_device(void *user, const char *id, size_t bytes)
         return device->is_legal ? device->id : NULL;
     }
     ingest->message_device = INGEST_NO_DEVICE;
+    ingest->message_device_id[0] = '\0';
     if (!device_id_is_legal(id, bytes))
         return NULL;
     memcpy(ingest->message_device_id, id, bytes);
@@ -92,6 +93,22 @@ static struct batch_row *push(struct ingest *ingest, const struct reading_item *
     return row;
 }
 
+/* Whose message it is that cannot be a reading; "" when that cannot be told. Nothing has asked yet where the message
+ * is refused before it is looked into. */
+static const char *rejected_device(struct ingest *ingest)
+{
+    const struct subscriptions *subscriptions = ingest->config.subscriptions;
+
+    if (ingest->message_device != INGEST_NO_DEVICE)
+        return ingest->devices->items[ingest->message_device].id;
+    for (size_t i = 0; !ingest->message_device_id[0] && i < subscriptions->contract_count; i++) {
+        if (!topic_device_id(ingest->message_device_id, &subscriptions->contract[i],
+                             ingest->message->topic))
+            ingest->message_device_id[0] = '\0';
+    }
+    return ingest->message_device_id;
+}
+
 static void on_item(void *user, const struct reading_item *item)
 {
     struct ingest *ingest = user;
@@ -101,7 +118,8 @@ static void on_item(void *user, const struct reading_item *item)
     ingest->counters.received++;
     ingest->message_elements++;
     if (item->error) {
-        if (rejects_add(&ingest->rejects, topic, item, ingest->message_elements))
+        if (rejects_add(&ingest->rejects, topic, rejected_device(ingest), item,
+                        ingest->message_elements))
             ingest->config.on_rejected(ingest, topic, item->error, item->detail);
         return;
     }
@@ -184,6 +202,8 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
     enum decoder_outcome outcome;
 
     ingest->message_elements = 0;
+    ingest->message_device = INGEST_NO_DEVICE;
+    ingest->message_device_id[0] = '\0';
     ingest->counters.messages++;
     if (message->is_at_most_once)
         ingest->counters.qos0++;
@@ -208,6 +228,7 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
 static void move_rejects(struct ingest *ingest, const struct reading_source *source)
 {
     const struct rejects_message message = {.topic = ingest->message->topic,
+                                            .device = rejected_device(ingest),
                                             .payload = ingest->message->payload,
                                             .bytes = ingest->message->bytes,
                                             .elements = ingest->message_elements,

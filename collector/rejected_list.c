@@ -33,6 +33,7 @@ void rejected_list_add(struct rejected_list *list, const struct rejected_message
     const struct rejected_entry entry = {.error = message->error,
                                          .detail_bytes = (uint32_t)strlen(message->detail) + 1,
                                          .topic_bytes = (uint32_t)strlen(message->topic) + 1,
+                                         .device_bytes = (uint32_t)strlen(message->device) + 1,
                                          .at = list->bytes.bytes,
                                          .payload_bytes = message->payload_bytes,
                                          .first_received_at_us = message->first_received_at_us};
@@ -41,15 +42,17 @@ void rejected_list_add(struct rejected_list *list, const struct rejected_message
     list->entries[list->count++] = entry;
     buffer_put(&list->bytes, message->detail, entry.detail_bytes);
     buffer_put(&list->bytes, message->topic, entry.topic_bytes);
+    buffer_put(&list->bytes, message->device, entry.device_bytes);
     buffer_put(&list->bytes, message->payload, entry.payload_bytes);
 }
 
-void rejected_list_add_item(struct rejected_list *list, const char *topic,
+void rejected_list_add_item(struct rejected_list *list, const char *topic, const char *device,
                             const struct reading_item *item)
 {
     rejected_list_add(
         list, &(struct rejected_message){.error = item->error,
                                          .topic = topic,
+                                         .device = device,
                                          .detail = item->detail,
                                          .payload = item->bytes,
                                          .payload_bytes = item->length,
@@ -72,11 +75,13 @@ struct rejected_message rejected_list_at(const struct rejected_list *list, size_
     const struct rejected_entry *entry = &list->entries[index];
     const char *detail = (const char *)list->bytes.data + entry->at;
     const char *topic = detail + entry->detail_bytes;
+    const char *device = topic + entry->topic_bytes;
 
     return (struct rejected_message){.error = entry->error,
                                      .topic = topic,
+                                     .device = device,
                                      .detail = detail,
-                                     .payload = topic + entry->topic_bytes,
+                                     .payload = device + entry->device_bytes,
                                      .payload_bytes = entry->payload_bytes,
                                      .first_received_at_us = entry->first_received_at_us};
 }

@@ -13,7 +13,8 @@
 
 struct rejected_message {
     enum reading_error error;
-    const char *topic; /* as it came: any bytes but NUL */
+    const char *topic;  /* as it came: any bytes but NUL */
+    const char *device; /* a legal id; "" = not known */
     const char *detail;
     const void *payload;
     size_t payload_bytes;
@@ -24,7 +25,8 @@ struct rejected_entry {
     enum reading_error error;
     uint32_t detail_bytes; /* with its NUL, as the next */
     uint32_t topic_bytes;
-    size_t at; /* in `bytes`: detail, topic, payload */
+    uint32_t device_bytes;
+    size_t at; /* in `bytes`: detail, topic, device, payload */
     size_t payload_bytes;
     int64_t first_received_at_us;
 };
@@ -42,7 +44,7 @@ void rejected_list_clear(struct rejected_list *list);
 void rejected_list_add(struct rejected_list *list, const struct rejected_message *message);
 
 /* An item that is no reading. */
-void rejected_list_add_item(struct rejected_list *list, const char *topic,
+void rejected_list_add_item(struct rejected_list *list, const char *topic, const char *device,
                             const struct reading_item *item);
 
 /* Appends what `from` has, and empties that. */

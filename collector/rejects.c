@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool rejects_add(struct rejects *rejects, const char *topic, const struct reading_item *item,
-                 size_t element)
+bool rejects_add(struct rejects *rejects, const char *topic, const char *device,
+                 const struct reading_item *item, size_t element)
 {
     if (rejects->count == 0) {
         rejects->first_error = item->error;
@@ -16,7 +16,7 @@ bool rejects_add(struct rejects *rejects, const char *topic, const struct readin
     rejects->by_reason[item->error]++;
     if (rejects->count > REJECTS_LISTED_MOST)
         return false;
-    rejected_list_add_item(&rejects->listed, topic, item);
+    rejected_list_add_item(&rejects->listed, topic, device, item);
     return true;
 }
 
@@ -46,6 +46,7 @@ static void put_all_in_one(const struct rejects *rejects, struct rejected_list *
     rejected_list_add(
         list, &(struct rejected_message){.error = rejects->first_error,
                                          .topic = message->topic,
+                                         .device = message->device,
                                          .detail = buffer_text(&detail),
                                          .payload = message->payload,
                                          .payload_bytes = message->bytes,

@@ -28,6 +28,7 @@ struct rejects {
 /* What rejects_move() has to know of a message. */
 struct rejects_message {
     const char *topic;
+    const char *device;
     const void *payload;
     size_t bytes;
     size_t elements;
@@ -36,8 +37,8 @@ struct rejects_message {
 };
 
 /* Adds the element number `element`; true when it is one of the first, which are listed. */
-bool rejects_add(struct rejects *rejects, const char *topic, const struct reading_item *item,
-                 size_t element);
+bool rejects_add(struct rejects *rejects, const char *topic, const char *device,
+                 const struct reading_item *item, size_t element);
 
 /* Empties it into the batch. */
 void rejects_move(struct rejects *rejects, struct batch *batch,

@@ -1,5 +1,6 @@
 #include "collector/store.h"
 
+#include "collector/devices.h"
 #include "collector/hearing.h"
 #include "collector/settings.h"
 
@@ -146,7 +147,7 @@ void store_refuse_row(struct store *store, struct batch *batch, struct batch_row
     };
 
     store->events->put_topic(store->user, batch, row, &topic);
-    batch_reject(batch, buffer_text(&topic), &item);
+    batch_reject(batch, buffer_text(&topic), store->config.devices->items[row->device].id, &item);
     buffer_release(&topic);
     row->is_refused = true;
     store->outcome.refused++;

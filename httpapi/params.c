@@ -57,79 +57,6 @@ bool params_decode(char *out, const char *text, size_t bytes, bool plus_is_space
     return decode(out, PARAM_TEXT_SIZE, text, bytes, plus_is_space);
 }
 
-/* ---- what is legal -------------------------------------------------------------------------- */
-
-static void append(char *out, size_t out_bytes, const char *text)
-{
-    size_t used = strlen(out);
-
-    snprintf(out + used, out_bytes - used, "%s", text);
-}
-
-static void append_features(char *out, size_t out_bytes, const struct features *features)
-{
-    for (size_t i = 0; i < features->count; i++) {
-        append(out, out_bytes, i > 0 ? ", " : "");
-        append(out, out_bytes, features->names[i]);
-    }
-}
-
-static void append_intervals(char *out, size_t out_bytes, const struct intervals *intervals)
-{
-    for (size_t i = 0; i < intervals->count; i++) {
-        append(out, out_bytes, i > 0 ? ", " : "");
-        append(out, out_bytes, intervals->items[i].name);
-    }
-}
-
-void param_legal(char *out, size_t out_bytes, const struct param *param,
-                 const struct params_rules *rules)
-{
-    out[0] = '\0';
-    switch (param->kind) {
-    case PARAM_FEATURES:
-        append(out, out_bytes, "a list, with commas, each once, of ");
-        append_features(out, out_bytes, rules->features);
-        break;
-    case PARAM_FEATURE:
-        append(out, out_bytes, "one of ");
-        append_features(out, out_bytes, rules->features);
-        break;
-    case PARAM_INTERVAL:
-        append(out, out_bytes, "one of ");
-        append_intervals(out, out_bytes, rules->intervals);
-        append(out, out_bytes, ", or a duration such as 90s, 15m or 6h");
-        break;
-    case PARAM_INTERVALS:
-        append(out, out_bytes, "a list, with commas, each once, of ");
-        append_intervals(out, out_bytes, rules->intervals);
-        break;
-    case PARAM_ORDER:
-        append(out, out_bytes, "desc or asc");
-        break;
-    case PARAM_COUNT:
-    case PARAM_TOP:
-        snprintf(out, out_bytes, "a whole number from %llu to %llu",
-                 (unsigned long long)param->least, (unsigned long long)param->most);
-        break;
-    case PARAM_TIMESTAMP:
-        append(out, out_bytes, "a timestamp as in RFC 3339, such as 2026-11-23T12:00:00Z");
-        break;
-    case PARAM_TEXT:
-        append(out, out_bytes, "at most 64 characters of UTF-8, none of them NUL");
-        break;
-    case PARAM_DEVICE:
-        append(out, out_bytes, DEVICE_ID_LEGAL);
-        break;
-    case PARAM_CURSOR:
-        append(out, out_bytes, "what an earlier answer gave as \"next\"");
-        break;
-    case PARAM_FORMAT:
-        append(out, out_bytes, "json or csv");
-        break;
-    }
-}
-
 /* ---- values --------------------------------------------------------------------------------- */
 
 static bool parse_count(uint64_t *out, const char *text, uint64_t least, uint64_t most)
@@ -188,6 +115,17 @@ static bool parse_interval(struct params *out, const char *text, const struct pa
     }
     out->intervals[out->interval_count++] = choice;
     return true;
+}
+
+static bool parse_choice(size_t *out, const struct param *param, const char *text)
+{
+    for (size_t i = 0; param->choices[i]; i++) {
+        if (strcmp(param->choices[i], text) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool parse_feature(struct params *out, const char *text, const struct params_rules *rules)
@@ -290,9 +228,13 @@ static bool parse_value(struct params *out, const struct param *param, const cha
         return parse_count(target, text, param->least, param->most);
     case PARAM_TIMESTAMP:
         return timestamp_parse(target, text);
+    case PARAM_DURATION:
+        return is_one_duration(text) && duration_parse(target, text);
+    case PARAM_CHOICE:
+        return parse_choice(target, param, text);
     case PARAM_TEXT:
         strcpy(target, text);
-        return count_characters(text) <= DEVICE_ID_MAX_CHARACTERS;
+        return count_characters(text) <= (size_t)param_most_characters(param);
     case PARAM_DEVICE:
         strcpy(target, text);
         return device_id_is_legal(text, strlen(text));
@@ -321,14 +263,9 @@ static void refuse(struct problem *problem, const struct param *param, const cha
 static void refuse_name(struct problem *problem, const struct param *params, const char *name,
                         size_t bytes)
 {
-    char legal[sizeof(problem->legal)] = "a parameter of this route: ";
+    char legal[sizeof(problem->legal)];
 
-    if (!params->name)
-        strcpy(legal, "no parameter at all on this route");
-    for (const struct param *param = params; param->name; param++) {
-        append(legal, sizeof(legal), param > params ? ", " : "");
-        append(legal, sizeof(legal), param->name);
-    }
+    params_legal_names(legal, sizeof(legal), params);
     problem_set_parameter(problem, "the parameter's name", name, bytes, legal);
 }
 
@@ -347,6 +284,8 @@ void params_init(struct params *out, const struct params_rules *rules)
 
     *out = (struct params){.feature = FEATURES_MAX,
                            .limit = rules->top_devices,
+                           .state = DEVICES_ANY,
+                           .silent_for_us = INT64_MIN,
                            .from_us = INT64_MIN,
                            .to_us = INT64_MAX};
     for (size_t i = 0; i < rules->features->count; i++)
@@ -469,7 +408,11 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
         case PARAM_TOP:
             buffer_printf(out, "%llu", (unsigned long long)*(const uint64_t *)value);
             break;
+        case PARAM_CHOICE:
+            buffer_printf(out, "%zu", *(const size_t *)value);
+            break;
         case PARAM_TIMESTAMP:
+        case PARAM_DURATION:
             buffer_printf(out, "%lld", (long long)*(const int64_t *)value);
             break;
         case PARAM_TEXT:

@@ -22,10 +22,11 @@
 #include <stdint.h>
 
 enum {
-    PARAM_TEXT_SIZE = DEVICE_ID_SIZE,
+    PARAM_PLACE_CHARACTERS = DEVICE_ID_MAX_CHARACTERS + 21, /* a number, _ and an id */
+    PARAM_TEXT_SIZE = DEVICE_ID_SIZE + 21,
     PARAM_LIST_SIZE = FEATURES_MAX * (FEATURE_NAME_MAX + 1),
     PARAMS_MAX = 64,          /* in a query; no route has nearly as many */
-    PARAM_INTERVAL_DIGITS = 5 /* of interval=<duration> */
+    PARAM_INTERVAL_DIGITS = 5 /* of interval=<duration>, and of other durations */
 };
 
 enum param_kind {
@@ -37,7 +38,9 @@ enum param_kind {
     PARAM_COUNT,     /* uint64_t at `offset`, from `least` to `most` */
     PARAM_TOP,       /* the same, and NUM_TOP_DEVICES when not given */
     PARAM_TIMESTAMP, /* int64_t at `offset` */
-    PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset` */
+    PARAM_DURATION,  /* the same: its length */
+    PARAM_CHOICE,    /* size_t at `offset`: which of `choices`; their count = not given */
+    PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset`, of `most` characters (0: as an id) */
     PARAM_DEVICE,    /* the same, a legal device id */
     PARAM_CURSOR,    /* struct params_cursor at `offset` */
     PARAM_FORMAT     /* json or csv */
@@ -51,7 +54,8 @@ struct param {
     size_t offset;
     uint64_t least;
     uint64_t most;
-    const char *fallback; /* as text; NULL = what params_init() left */
+    const char *fallback;       /* as text; NULL = what params_init() left */
+    const char *const *choices; /* ended by NULL */
 };
 
 /* One interval that was asked for. */
@@ -82,10 +86,23 @@ struct params {
     int64_t to_us;   /* exclusive; INT64_MAX = to the last */
     enum params_format format;
     struct params_cursor cursor;
+    size_t sort;           /* of devices: enum devices_sort */
+    size_t state;          /* enum devices_state */
+    int64_t silent_for_us; /* INT64_MIN = not given */
     char after[PARAM_TEXT_SIZE];
     char q[PARAM_TEXT_SIZE];
     char device_id[PARAM_TEXT_SIZE]; /* out of the path */
 };
+
+/* In the order of the contract's words. */
+enum devices_sort {
+    DEVICES_BY_ID,
+    DEVICES_BY_HEARD,
+    DEVICES_BY_CLOCK,
+    DEVICES_BY_MISSING,
+    DEVICES_BY_REJECTED
+};
+enum devices_state { DEVICES_SILENT, DEVICES_LOSING, DEVICES_REFUSED, DEVICES_ANY };
 
 /* What the settings make legal. */
 struct params_rules {
@@ -113,6 +130,12 @@ bool params_parse_device(struct params *out, const char *segment, size_t bytes,
 
 /* Appends the parsed values in one fixed form: equal texts for equal questions. */
 void params_key(struct buffer *out, const struct params *params, const struct param *table);
+
+/* Of a PARAM_TEXT. */
+int param_most_characters(const struct param *param);
+
+/* "a parameter of this route: limit, order" */
+void params_legal_names(char *out, size_t out_bytes, const struct param *params);
 
 /* "a whole number from 1 to 1000" */
 void param_legal(char *out, size_t out_bytes, const struct param *param,

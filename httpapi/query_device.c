@@ -13,6 +13,7 @@ enum {
     DEVICE_HIGHEST,
     DEVICE_LOWEST,
     DEVICE_STATUS,
+    DEVICE_HEARD,   /* when, and in the place of the count the offset of its clock */
     DEVICE_SEQUENCE /* its numbering, in the place of the feature */
 };
 
@@ -34,12 +35,17 @@ static void sql_device_part(struct query *query, int what, const char *feature,
 
 static void build_device(struct query *query)
 {
-    query_sql(query,
-              "WITH d AS MATERIALIZED (SELECT id, first_seen_at FROM devices WHERE device_id = ");
+    query_sql(
+        query,
+        "WITH d AS MATERIALIZED (SELECT s.device AS id, d.first_seen_at, s.heard_at,"
+        " s.clock_offset, s.rejected FROM device_states s LEFT JOIN devices d ON d.id = s.device"
+        " WHERE s.natural_id = natural_id(");
     query_bind_text(query, query->params.device_id, "text");
-    query_sql(query, ") ");
-    sql_device_part(query, DEVICE_SELF, "NULL", "d.first_seen_at", NULL, "NULL");
+    query_sql(query, ")) ");
+    sql_device_part(query, DEVICE_SELF, "NULL", "d.first_seen_at", NULL, "d.rejected");
     query_sql(query, "FROM d UNION ALL (");
+    sql_device_part(query, DEVICE_HEARD, "NULL", "d.heard_at", NULL, "d.clock_offset");
+    query_sql(query, "FROM d) UNION ALL (");
     sql_device_part(query, DEVICE_LATEST, "NULL", "r.recorded_at", "r", "NULL");
     query_sql(query, "FROM device_page((SELECT id FROM d), '-infinity', 'infinity', true, 1) r)"
                      " UNION ALL (");
@@ -51,7 +57,8 @@ static void build_device(struct query *query)
     query_sql(query,
               ", NULL::bigint FROM peaks p WHERE p.device = (SELECT id FROM d)) UNION ALL (");
     sql_device_part(query, DEVICE_STATUS, "NULL", "NULL::timestamptz", NULL, "r.readings");
-    query_sql(query, "FROM d, status_counts(d.id, '-infinity', 'infinity') r) UNION ALL (");
+    query_sql(query, "FROM (SELECT d.id FROM d WHERE d.id IS NOT NULL) d,"
+                     " status_counts(d.id, '-infinity', 'infinity') r) UNION ALL (");
     sql_device_part(query, DEVICE_SEQUENCE, SEQUENCE_JSON, "s.highest_at", NULL, "NULL");
     query_sql(query, "FROM device_sequences s WHERE s.device = (SELECT id FROM d))");
 }
@@ -75,11 +82,29 @@ static void put_reading_or_null(struct query *query, const PGresult *result, int
         query_put_reading(query, result, row, 2, query->params.device_id);
 }
 
+static void put_heard(struct query *query, const PGresult *result, int self, bool has_clock)
+{
+    int heard = find_row(result, DEVICE_HEARD, NULL);
+    int count_column = 5 + (int)query->features->count;
+    struct buffer *out = &query->body;
+
+    buffer_put_text(out, ",\"lastHeardAt\":");
+    query_put_timestamp_cell(out, result, heard, 2);
+    if (has_clock)
+        buffer_printf(out, ",\"clockOffsetMs\":%" PRId64,
+                      pg_cell_integer(result, heard, count_column) / 1000);
+    else
+        buffer_put_text(out, ",\"clockOffsetMs\":null");
+    buffer_printf(out, ",\"rejectedPastHour\":%" PRId64,
+                  pg_cell_integer(result, self, count_column));
+}
+
 static void write_device(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
     int64_t counts[STATUS_COUNT] = {0};
     int self = find_row(result, DEVICE_SELF, NULL);
+    int latest = find_row(result, DEVICE_LATEST, NULL);
     int sequence = find_row(result, DEVICE_SEQUENCE, NULL);
     int count_column = 5 + (int)query->features->count;
 
@@ -90,8 +115,9 @@ static void write_device(struct query *query, const PGresult *result)
     json_write_string(out, query->params.device_id);
     buffer_put_text(out, ",\"firstSeenAt\":");
     query_put_timestamp_cell(out, result, self, 2);
+    put_heard(query, result, self, latest >= 0);
     buffer_put_text(out, ",\"latest\":");
-    put_reading_or_null(query, result, find_row(result, DEVICE_LATEST, NULL));
+    put_reading_or_null(query, result, latest);
     buffer_put_text(out, ",\"peaks\":{");
     for (size_t i = 0; i < query->features->count; i++) {
         const char *feature = query->features->names[i];

@@ -2,6 +2,7 @@
 
 #include "httpapi/ask.h"
 #include "httpapi/dashboard.h"
+#include "httpapi/devices.h"
 #include "httpapi/events.h"
 #include "httpapi/history.h"
 #include "httpapi/page.h"
@@ -41,14 +42,22 @@ static const struct param event_params[] = {
     {0}};
 
 static const struct param device_params[] = {
-    {.name = "after", .kind = PARAM_TEXT, .offset = AT(after)},
+    {.name = "after", .kind = PARAM_TEXT, .offset = AT(after), .most = PARAM_PLACE_CHARACTERS},
     {.name = "limit",
      .kind = PARAM_COUNT,
      .offset = AT(limit),
      .least = 1,
      .most = 1000,
      .fallback = "100"},
+    {.name = "order", .kind = PARAM_ORDER, .fallback = "asc"},
     {.name = "q", .kind = PARAM_TEXT, .offset = AT(q)},
+    {.name = "silentFor", .kind = PARAM_DURATION, .offset = AT(silent_for_us)},
+    {.name = "sort",
+     .kind = PARAM_CHOICE,
+     .offset = AT(sort),
+     .choices = devices_sorts,
+     .fallback = "deviceId"},
+    {.name = "status", .kind = PARAM_CHOICE, .offset = AT(state), .choices = devices_states},
     {0}};
 
 static const struct param histogram_params[] = {
@@ -104,11 +113,11 @@ const struct route routes[] = {
     {.path = "/devices",
      .name = "devices",
      .group = TOKEN_READ,
-     .handle = ask_database,
+     .handle = devices_answer,
      .query = &query_devices,
      .params = device_params,
      .types = {REPLY_JSON},
-     .summary = "All devices, by id"},
+     .summary = "All devices, and how each is"},
     {.path = "/devices/{deviceId}",
      .name = "device",
      .group = TOKEN_READ,

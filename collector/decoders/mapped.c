@@ -16,6 +16,10 @@ static void on_item(void *user, const char *id, const struct reading_item *item)
         (void)is_legal;
         memcpy(mapped->device, id, bytes + 1);
     }
+    if (!id && mapped->device[0]) { /* not of the one before it */
+        taker->on_device(taker->user, "", 0);
+        mapped->device[0] = '\0';
+    }
     taker->on_item(taker->user, item);
 }
 

@@ -96,6 +96,21 @@ void mapping_run_release(struct mapping_run *run)
     free(run->values);
 }
 
+/* Only the topic is believed: what the payload says may be what is wrong. */
+static void find_faulty_device(struct mapping_run *run)
+{
+    const struct template *device =
+        run->mapping && run->mapping->rule_count > 0 ? &run->mapping->rules[0].device : NULL;
+    char *id = run->fault.device;
+    bool is_known = device != NULL;
+
+    for (size_t i = 0; is_known && i < device->count; i++)
+        is_known = device->parts[i].literal || device->parts[i].name >= 0;
+    if (!is_known || !mapping_put_device(run, device, id, sizeof(run->fault.device)) ||
+        !device_id_is_legal(id, strlen(id)))
+        id[0] = '\0';
+}
+
 void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
 {
     va_list args;
@@ -104,6 +119,7 @@ void mapping_fault(struct mapping_run *run, enum reading_error error, const char
     if (run->fault.count++ > 0)
         return;
     run->fault.error = error;
+    find_faulty_device(run);
     va_start(args, format);
     bytes = vsnprintf(run->fault.detail, sizeof(run->fault.detail), format, args);
     va_end(args);
@@ -387,7 +403,7 @@ static void take_fault(struct mapping_run *run, const char *payload, size_t byte
     item.first_received_at_us = run->source.first_received_at_us;
     item.error = run->fault.error;
     item.detail = run->fault.detail;
-    on_item(user, NULL, &item);
+    on_item(user, run->fault.device[0] ? run->fault.device : NULL, &item);
     run->taken++;
 }
 

@@ -168,6 +168,7 @@ struct mapping_fault {
     enum reading_error error;
     size_t count;
     char detail[READING_DETAIL_SIZE];
+    char device[DEVICE_ID_SIZE]; /* that the topic names; "": it names none */
 };
 
 /* What is kept from message to message. */
@@ -199,7 +200,7 @@ struct mapping_run {
     unsigned taken_off; /* as reading_json_parse() says it */
 };
 
-/* `id` is NULL for a rejected item. */
+/* `id` is NULL for a rejected item whose topic names no device. */
 typedef void (*mapping_item_fn)(void *user, const char *id, const struct reading_item *item);
 
 void mapping_run_init(struct mapping_run *run, const struct mappings *mappings,

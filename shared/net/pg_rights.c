@@ -8,8 +8,10 @@
     " ('storage_state'), ('reading_partitions'), ('rollup_hours'), ('rollup_days'),"               \
     " ('rollup_open'), ('rollup_totals'), ('rollup_late'), ('rollup_fleet'),"                      \
     " ('rollup_fleet_log'), ('device_readings'), ('installation'), ('schema_migrations'),"         \
-    " ('heartbeat')"
-#define WRITTEN READ ", ('sequence_marks'), ('rejected_messages'), ('partition_requests')"
+    " ('heartbeat'), ('device_states')"
+#define WRITTEN                                                                                    \
+    READ ", ('sequence_marks'), ('rejected_messages'), ('partition_requests')"                     \
+         ", ('rejected_minutes'), ('rejected_minutes_log')"
 
 #define TABLES(names)                                                                              \
     "(SELECT c.oid, c.relname, c.relkind, c.relowner FROM pg_class c JOIN (VALUES " names          \

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -385,13 +386,22 @@ def device_errors(
     return errors
 
 
+def natural_id(device_id: str) -> bytes:
+    """Orders ids as people count: device_2 before device_10."""
+    parts = re.split("([0-9]+)", device_id)
+    parts[1::2] = [f"{len(digits.lstrip('0')):02}{digits.lstrip('0')}" for digits in parts[1::2]]
+    return f"{''.join(parts)}\x01{device_id}".encode()
+
+
 def devices_errors(entries: Sequence[dict[str, Any]], facts: Facts, after: str, as_of_us: int, view: View) -> list[str]:
-    """A page of /devices: none left out, in order of their bytes; first and last reading, readings of the past hour."""
+    """A page of /devices: none left out, in their natural order; first and last reading, readings of the past hour."""
     shown = [entry["deviceId"] for entry in entries]
-    errors = [] if shown == sorted(set(shown), key=str.encode) else [f"not in order, or one twice: {shown}"]
+    errors = [] if shown == sorted(set(shown), key=natural_id) else [f"not in order, or one twice: {shown}"]
     last = shown[-1] if shown else None
     for device_id in facts.devices:
-        is_on_page = device_id.encode() > after.encode() and (last is None or device_id.encode() <= last.encode())
+        is_on_page = (not after or natural_id(device_id) > natural_id(after)) and (
+            last is None or natural_id(device_id) <= natural_id(last)
+        )
         if is_on_page and device_id not in shown and view.split(facts.span(device_id=device_id))[0]:
             errors.append(f"lacks {device_id!r}")
     for entry in entries:

@@ -128,7 +128,7 @@ static void reject(struct driver *d, int64_t number)
     snprintf(payload, sizeof(payload), "%" PRId64, number);
     item.length = strlen(payload);
     item.received_at_us = item.first_received_at_us = timestamp_now();
-    batch_reject(&d->batch, "devices/d/readings", &item);
+    batch_reject(&d->batch, "devices/d/readings", "d", &item);
 }
 
 static void begin(struct driver *d, const char *kind)

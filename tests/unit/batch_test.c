@@ -66,7 +66,7 @@ static void push(struct fixture *f, uint32_t device, int64_t recorded_at_us, int
 static void reject(struct fixture *f, const char *topic, const char *payload, const char *detail,
                    int64_t received_at_us)
 {
-    batch_reject(&f->batch, topic,
+    batch_reject(&f->batch, topic, "",
                  &(struct reading_item){.error = READING_NOT_JSON,
                                         .detail = detail,
                                         .received_at_us = received_at_us,

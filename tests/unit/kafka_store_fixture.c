@@ -217,7 +217,7 @@ void kafka_reject(const char *payload, size_t bytes)
                                       .received_at_us = 5,
                                       .first_received_at_us = 5};
 
-    batch_reject(&kafka_test.batch, "devices/x/readings", &item);
+    batch_reject(&kafka_test.batch, "devices/x/readings", "x", &item);
 }
 
 typedef void (*message_fn)(const rd_kafka_message_t *message, const struct record *record);

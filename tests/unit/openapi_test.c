@@ -89,6 +89,19 @@ static size_t count(const struct json_token *container)
     return parts;
 }
 
+static struct json_token element(const struct json_token *array, size_t number)
+{
+    struct json_walk walk;
+    struct json_token name;
+    struct json_token value = {.kind = JSON_NULL};
+    size_t at = 0;
+
+    json_walk_init(&walk, array);
+    while (json_walk_next(&walk, &name, &value) && at++ < number)
+        ;
+    return value;
+}
+
 static void assert_text(struct json_token token, const char *text)
 {
     assert_int_equal(token.kind, JSON_STRING);
@@ -117,11 +130,16 @@ static void check_param(const struct json_token *described, const struct param *
         assert_number(find(&schema, "minimum"), param->least);
         assert_number(find(&schema, "maximum"), param->most);
     }
+    for (size_t i = 0; param->kind == PARAM_CHOICE && param->choices[i]; i++) {
+        struct json_token choices = find(&schema, "enum");
+
+        assert_text(element(&choices, i), param->choices[i]);
+    }
     if (param->kind == PARAM_TOP)
         assert_number(find(&schema, "default"), 77);
     else if (param->kind == PARAM_COUNT && param->fallback)
         assert_number(find(&schema, "default"), strtoull(param->fallback, NULL, 10));
-    else if (param->kind == PARAM_ORDER)
+    else if (param->kind == PARAM_ORDER || (param->kind == PARAM_CHOICE && param->fallback))
         assert_text(find(&schema, "default"), param->fallback);
     else
         assert_null(find(&schema, "default").text);

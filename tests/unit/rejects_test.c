@@ -23,7 +23,7 @@ static void add(struct fixture *f, size_t count, enum reading_error error)
                                     .received_at_us = 1000 + (int64_t)i,
                                     .first_received_at_us = 1000 + (int64_t)i};
 
-        bool is_listed = rejects_add(&f->rejects, "t", &item, 3 + i);
+        bool is_listed = rejects_add(&f->rejects, "t", "d", &item, 3 + i);
 
         assert_true(is_listed == (f->rejects.count <= REJECTS_LISTED_MOST));
     }
@@ -32,6 +32,7 @@ static void add(struct fixture *f, size_t count, enum reading_error error)
 static void move(struct fixture *f)
 {
     const struct rejects_message message = {.topic = "t",
+                                            .device = "d",
                                             .payload = "[the whole]",
                                             .bytes = 11,
                                             .elements = 5000,

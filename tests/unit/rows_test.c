@@ -118,8 +118,8 @@ static void test_rows__of_a_span_or_of_the_rest(void **state)
 }
 
 /* The topic, the payload's bytes and the detail of the rejected message that was encoded last. */
-static size_t read_rejected(struct fixture *f, char *topic, size_t topic_bytes, char *detail,
-                            size_t detail_bytes)
+static size_t read_rejected(struct fixture *f, char *topic, size_t topic_bytes, char *device,
+                            size_t device_bytes, char *detail, size_t detail_bytes)
 {
     struct pg_row row;
     size_t bytes;
@@ -128,6 +128,7 @@ static size_t read_rejected(struct fixture *f, char *topic, size_t topic_bytes, 
     assert_true(pg_row_start(&row, (const char *)f->out.data, f->out.bytes, false));
     assert_int_equal(pg_row_timestamp(&row), 77);
     pg_row_text(&row, topic, topic_bytes);
+    pg_row_text(&row, device, device_bytes);
     assert_non_null(pg_row_bytes(&row, &bytes));
     pg_row_text(&row, reason, sizeof(reason));
     pg_row_text(&row, detail, detail_bytes);
@@ -154,18 +155,23 @@ static void test_rows__a_rejected_message_keeps_its_bytes_and_a_legal_topic(void
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct rejected_message message = {.error = READING_NOT_JSON,
                                                  .topic = cases[i].topic,
+                                                 .device = "plug é",
                                                  .detail = "d\xc0x",
                                                  .payload = "p\xff\0q",
                                                  .payload_bytes = 4,
                                                  .first_received_at_us = 77};
         char topic[64];
+        char device[64];
         char detail[64];
 
         rejected_list_add(&f->batch.rejected, &message);
         buffer_clear(&f->out);
         rows_put_rejected(&f->batch.rejected, i, i + 1, &f->out);
-        assert_int_equal(read_rejected(f, topic, sizeof(topic), detail, sizeof(detail)), 4);
+        assert_int_equal(
+            read_rejected(f, topic, sizeof(topic), device, sizeof(device), detail, sizeof(detail)),
+            4);
         assert_string_equal(topic, cases[i].kept);
+        assert_string_equal(device, message.device);
         assert_string_equal(detail, "d?x");
     }
 }

@@ -126,6 +126,12 @@ static void put_beat(struct maintenance *maintenance, struct buffer *sql)
     buffer_put_text(sql, "UPDATE heartbeat SET beat = clock_timestamp()");
 }
 
+static void put_devices(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_put_text(sql, "SELECT device_states_fold()");
+}
+
 static void put_requests(struct maintenance *maintenance, struct buffer *sql)
 {
     buffer_printf(sql, "SELECT answer_partition_request('%s', '%" PRId64 " microseconds', ",
@@ -318,6 +324,8 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
                                read_fold},
     [MAINTENANCE_REJECTED] = {"rejected messages", 5 * MAINTENANCE_SECOND_MS, false, true,
                               maintenance_put_rejected, maintenance_read_rejected},
+    [MAINTENANCE_DEVICES] = {"lists of devices", 5 * MAINTENANCE_SECOND_MS, false, true,
+                             put_devices, NULL},
     [MAINTENANCE_STATUS] = {"status", 10 * MAINTENANCE_SECOND_MS, true, false, put_status,
                             read_status},
     [MAINTENANCE_SIZES] = {"sizes", MAINTENANCE_MINUTE_MS, false, true, put_sizes, read_sizes},

@@ -1,9 +1,11 @@
 /* PostgreSQL as a kind of store. pg_store.h writes; beside it, each on a connection of its own while it
  * has something to do: migrate.h the schema, loader.h what the windows need, maintenance.h partitions
- * and rollups, and on that one sequences_table.h the numbers of devices, and hearing_table.h when they were heard. */
+ * and rollups, and on that one sequences_table.h the numbers of devices, and hearing_table.h and
+ * arrivals_table.h when they were heard. */
 #include "collector/store.h"
 
 #include "collector/settings.h"
+#include "collector/stores/postgres/arrivals_table.h"
 #include "collector/stores/postgres/hearing_table.h"
 #include "collector/stores/postgres/loader.h"
 #include "collector/stores/postgres/maintenance.h"
@@ -27,6 +29,7 @@ struct postgres {
     struct loader loader;
     struct sequences_table sequences;
     struct hearing_table hearing;
+    struct arrivals_table arrivals;
     bool has_maintenance;
     unsigned open_parts;
 };
@@ -49,6 +52,7 @@ static void free_postgres(struct store *store)
 
     sequences_table_release(&postgres->sequences);
     hearing_table_release(&postgres->hearing);
+    arrivals_table_release(&postgres->arrivals);
     refs_release(&postgres->writer.refs);
     free(postgres);
 }
@@ -126,6 +130,7 @@ static bool start(struct store *store, uv_loop_t *loop, char *error, size_t erro
     postgres->loop = loop;
     sequences_table_init(&postgres->sequences, &postgres->writer.refs, s->collector_id);
     hearing_table_init(&postgres->hearing, &postgres->writer.refs, s->collector_id);
+    arrivals_table_init(&postgres->arrivals, &postgres->writer.refs);
     postgres->has_maintenance = start_maintenance(postgres, error, error_bytes);
     return postgres->has_maintenance &&
            pg_store_start(&postgres->writer, loop, &config, error, error_bytes);
@@ -193,6 +198,7 @@ static void keep_hearing(struct store *store, struct hearing *hearing)
     struct postgres *postgres = postgres_of(store);
 
     hearing_table_tick(&postgres->hearing, hearing, &postgres->maintenance.link);
+    arrivals_table_tick(&postgres->arrivals, hearing, &postgres->maintenance.link);
 }
 
 /* Before anything connects: a command may come before the store is made. */

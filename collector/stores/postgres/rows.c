@@ -65,9 +65,13 @@ void rows_put_rejected(const struct rejected_list *rejected, size_t from, size_t
     for (size_t i = from; i < to; i++) {
         const struct rejected_message message = rejected_list_at(rejected, i);
 
-        pg_put_row(out, 5);
+        pg_put_row(out, 6);
         pg_put_timestamp(out, message.first_received_at_us);
         put_valid_text(out, message.topic);
+        if (message.device[0])
+            put_valid_text(out, message.device);
+        else
+            pg_put_null(out);
         pg_put_bytes(out, message.payload, message.payload_bytes);
         put_valid_text(out, reading_error_text(message.error));
         put_valid_text(out, message.detail);

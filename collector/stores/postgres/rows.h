@@ -24,7 +24,7 @@ bool rows_is_due(const struct batch_row *row, const struct rows_span *span);
 size_t rows_put_readings(const struct batch *batch, const struct refs *refs, size_t from, size_t to,
                          const struct rows_span *span, struct buffer *out);
 
-#define ROWS_REJECTED_COLUMNS "received_at, topic, payload, reason, detail"
+#define ROWS_REJECTED_COLUMNS "received_at, topic, device_id, payload, reason, detail"
 
 /* Appends the rejected messages [from, to) as rows of rejected_messages. What is not valid UTF-8 in
  * a topic or a detail is replaced by '?'. */

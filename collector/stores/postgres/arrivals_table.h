@@ -1,0 +1,47 @@
+/* arrivals_table.h: writes when each device's last reading came, and how far its timestamp was from that
+ * (hearing.h), into device_states (schema/015_device_states.sql).
+ *
+ * Shape    each second those that changed, on maintenance's connection, in turn, and no more than
+ *          ARRIVALS_TABLE_MOST: what that costs does not grow with the fleet, how old a row is does.
+ * Cost     some 15 us of PostgreSQL's for each.
+ * Errors   what was not written is written again.
+ * Limits   what has not been written when the collector ends is not known: such a device seems to have been
+ *          heard so much earlier, until it sends again.
+ * Owner    embedded; arrivals_table_release() frees it, once its link is closed.
+ */
+#ifndef HIGHWATER_ARRIVALS_TABLE_H
+#define HIGHWATER_ARRIVALS_TABLE_H
+
+#include "collector/hearing.h"
+#include "collector/stores/postgres/refs.h"
+#include "shared/base/buffer.h"
+#include "shared/net/pg_link.h"
+
+enum { ARRIVALS_TABLE_MOST = 2000 }; /* devices in a statement */
+
+struct arrivals_table {
+    const struct refs *refs;
+    struct hearing *hearing;
+    uint64_t clears; /* of it, when the statement was made */
+    bool is_busy;
+    bool has_failed; /* and that was said */
+    size_t next;     /* the device whose turn it is */
+    size_t count;    /* devices that the statement is about, */
+    uint32_t devices[ARRIVALS_TABLE_MOST];
+    int64_t received_at_us[ARRIVALS_TABLE_MOST]; /* and what it says of each */
+    struct pg_query query;
+    struct buffer sql;
+};
+
+void arrivals_table_init(struct arrivals_table *table, const struct refs *refs);
+void arrivals_table_release(struct arrivals_table *table);
+
+/* Call once a second, when all devices of the database are known. */
+void arrivals_table_tick(struct arrivals_table *table, struct hearing *hearing,
+                         struct pg_link *link);
+
+/* Parts of it: makes the statement about those that are due, if there are any; and notes that it was done. */
+bool arrivals_table_put(struct arrivals_table *table, const struct hearing *hearing);
+void arrivals_table_note_written(const struct arrivals_table *table, struct hearing *hearing);
+
+#endif

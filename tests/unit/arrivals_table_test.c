@@ -1,0 +1,100 @@
+#include "collector/stores/postgres/arrivals_table.h"
+
+#include "shared/base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct refs refs;
+    struct hearing hearing;
+    struct arrivals_table table;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = mem_calloc(1, sizeof(*f));
+
+    arrivals_table_init(&f->table, &f->refs);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    arrivals_table_release(&f->table);
+    hearing_release(&f->hearing);
+    refs_release(&f->refs);
+    free(f);
+    return 0;
+}
+
+static void hear(struct fixture *f, uint32_t device, int64_t received_at_us, int64_t offset_us)
+{
+    hearing_remember(&f->hearing, device, 0); /* makes room */
+    f->hearing.arrivals[device].received_at_us = received_at_us;
+    f->hearing.arrivals[device].offset_us = offset_us;
+}
+
+static void test_arrivals_table__what_changed_is_written_once(void **state)
+{
+    struct fixture *f = *state;
+
+    refs_set(&f->refs, 0, 12);
+    refs_set(&f->refs, 2, 7);
+    assert_false(arrivals_table_put(&f->table, &f->hearing));
+    hear(f, 0, 1000, 0);
+    hear(f, 1, 1500, 9); /* not registered, or removed */
+    hear(f, 2, 2000, -30);
+    assert_true(arrivals_table_put(&f->table, &f->hearing));
+    assert_string_equal(buffer_text(&f->table.sql),
+                        "SELECT devices_heard('{12,7}','{1000,2000}','{0,-30}')");
+    hear(f, 2, 2500, -31); /* meanwhile */
+    arrivals_table_note_written(&f->table, &f->hearing);
+    assert_true(arrivals_table_put(&f->table, &f->hearing));
+    assert_string_equal(buffer_text(&f->table.sql), "SELECT devices_heard('{7}','{2500}','{-31}')");
+    /* that failed */
+    assert_true(arrivals_table_put(&f->table, &f->hearing));
+    assert_string_equal(buffer_text(&f->table.sql), "SELECT devices_heard('{7}','{2500}','{-31}')");
+    arrivals_table_note_written(&f->table, &f->hearing);
+    assert_false(arrivals_table_put(&f->table, &f->hearing));
+}
+
+static void test_arrivals_table__all_have_their_turn(void **state)
+{
+    enum { DEVICES = 5 * ARRIVALS_TABLE_MOST / 2 };
+    struct fixture *f = *state;
+    unsigned written[DEVICES] = {0};
+
+    for (uint32_t device = 0; device < DEVICES; device++)
+        refs_set(&f->refs, device, (int32_t)device + 1);
+    for (int round = 0; round < 5; round++) {
+        for (uint32_t device = 0; device < DEVICES; device++)
+            hear(f, device, 10 + round, 0); /* all of them are busy */
+        assert_true(arrivals_table_put(&f->table, &f->hearing));
+        assert_int_equal(f->table.count, ARRIVALS_TABLE_MOST);
+        arrivals_table_note_written(&f->table, &f->hearing);
+        for (size_t i = 0; i < f->table.count; i++)
+            written[f->table.devices[i]]++;
+    }
+    for (uint32_t device = 0; device < DEVICES; device++)
+        assert_int_equal(written[device], 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_arrivals_table__what_changed_is_written_once),
+        TEST(test_arrivals_table__all_have_their_turn),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
