@@ -80,7 +80,7 @@ function View({ route }: { route: Route }) {
     case 'device':
       return <Device key={route.deviceId} route={route} />;
     case 'devices':
-      return <Devices q={route.q} after={route.after} />;
+      return <Devices route={route} />;
     case 'system':
       return <System />;
     case 'rejected':

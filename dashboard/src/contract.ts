@@ -87,15 +87,24 @@ export interface Sequence {
 
 export interface DeviceEntry {
   deviceId: string;
-  firstSeenAt: string;
+  /** Null: all its messages were rejected. */
+  firstSeenAt: string | null;
   firstReadingAt: string | null;
   lastReadingAt: string | null;
+  /** By arrival, whatever its clock says. */
+  lastHeardAt: string;
+  /** Below 0 its clock is behind, or it sends late. */
+  clockOffsetMs: number | null;
   readingsPastHour: number;
+  rejectedPastHour: number;
   sequence?: Sequence | null;
+  latest: Reading | null;
 }
 
 export interface Devices {
   devices: DeviceEntry[];
+  /** How many fit the filters, on all pages. */
+  total: number;
   next: string | null;
 }
 
@@ -103,7 +112,10 @@ export type Statuses = Record<Status, number> & { none?: number };
 
 export interface Device {
   deviceId: string;
-  firstSeenAt: string;
+  firstSeenAt: string | null;
+  lastHeardAt: string;
+  clockOffsetMs: number | null;
+  rejectedPastHour: number;
   latest: Reading | null;
   peaks: Record<string, { highest: Reading | null; lowest: Reading | null }>;
   statuses: Statuses;

@@ -3,6 +3,20 @@
 import { useSyncExternalStore } from 'preact/compat';
 import type { Order } from './contract';
 
+export const deviceSorts = ['deviceId', 'lastHeardAt', 'clockOffsetMs', 'missing', 'rejectedPastHour'] as const;
+export type DeviceSort = (typeof deviceSorts)[number];
+export const deviceStates = ['silent', 'losing', 'refused'] as const;
+export type DeviceState = (typeof deviceStates)[number];
+
+export interface DevicesRoute {
+  view: 'devices';
+  q: string;
+  after: string;
+  sort: DeviceSort;
+  order: Order;
+  state: DeviceState | null;
+}
+
 export const spans = ['hour', 'day', 'all'] as const;
 export type SpanName = (typeof spans)[number];
 
@@ -10,7 +24,7 @@ export type Route =
   | { view: 'boards'; interval: string | null; order: Order }
   | { view: 'span'; from: number; to: number; order: Order } /* boards, too, of no interval */
   | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
-  | { view: 'devices'; q: string; after: string }
+  | DevicesRoute
   | { view: 'system' }
   | { view: 'rejected'; reason: string }
   | { view: 'unknown'; path: string };
@@ -45,7 +59,15 @@ export function parseRoute(hash: string): Route {
     const span = spans.find((name) => name === params.get('span')) ?? 'hour';
     return { view: 'device', deviceId: rest[0], span, from: range?.from ?? null, to: range?.to ?? null };
   }
-  if (view === 'devices') return { view: 'devices', q: params.get('q') ?? '', after: params.get('after') ?? '' };
+  if (view === 'devices')
+    return {
+      view: 'devices',
+      q: params.get('q') ?? '',
+      after: params.get('after') ?? '',
+      sort: deviceSorts.find((name) => name === params.get('sort')) ?? 'deviceId',
+      order: params.get('order') === 'desc' ? 'desc' : 'asc',
+      state: deviceStates.find((name) => name === params.get('status')) ?? null,
+    };
   if (view === 'system') return { view: 'system' };
   if (view === 'rejected' && rest[0]) return { view: 'rejected', reason: rest[0] };
   return { view: 'unknown', path };
@@ -55,6 +77,15 @@ function withQuery(path: string, params: Record<string, string | null>): string 
   const given = Object.entries(params).filter((pair): pair is [string, string] => !!pair[1]);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
+
+/** As /devices takes it, without what goes without saying. */
+export const devicesQuery = (route: DevicesRoute): Record<string, string> => ({
+  ...(route.q ? { q: route.q } : {}),
+  ...(route.state ? { status: route.state } : {}),
+  ...(route.sort !== 'deviceId' ? { sort: route.sort } : {}),
+  ...(route.order === 'desc' ? { order: 'desc' } : {}),
+  ...(route.after ? { after: route.after } : {}),
+});
 
 export function formatRoute(route: Route): string {
   switch (route.view) {
@@ -75,7 +106,7 @@ export function formatRoute(route: Route): string {
         to: route.to === null ? null : new Date(route.to).toISOString(),
       });
     case 'devices':
-      return withQuery('#/devices', { q: route.q, after: route.after });
+      return withQuery('#/devices', devicesQuery(route));
     case 'system':
       return '#/system';
     case 'rejected':

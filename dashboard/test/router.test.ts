@@ -14,7 +14,11 @@ test.each<[string, Route]>([
   ['#/boards?from=2026-11-23T20:00:00Z&to=2026-11-23T20:00:00Z', { view: 'boards', interval: null, order: 'desc' }],
   ['#/device/device_1', { view: 'device', deviceId: 'device_1', span: 'hour', from: null, to: null }],
   ['#/device/a%3Fb%26c%25?span=day', { view: 'device', deviceId: 'a?b&c%', span: 'day', from: null, to: null }],
-  ['#/devices?q=pump+1&after=pump-7', { view: 'devices', q: 'pump 1', after: 'pump-7' }],
+  ['#/devices?q=pump+1&after=pump-7', { view: 'devices', q: 'pump 1', after: 'pump-7', sort: 'deviceId', order: 'asc', state: null }],
+  [
+    '#/devices?status=losing&sort=missing&order=desc&after=4_pump-7',
+    { view: 'devices', q: '', after: '4_pump-7', sort: 'missing', order: 'desc', state: 'losing' },
+  ],
   ['#/system', { view: 'system' }],
   ['#/rejected/not_json', { view: 'rejected', reason: 'not_json' }],
   ['#/rejected', { view: 'unknown', path: 'rejected' }],

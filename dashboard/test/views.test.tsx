@@ -252,9 +252,13 @@ describe('devices', () => {
     firstSeenAt: '2026-11-01T00:00:00Z',
     firstReadingAt: '2026-11-01T00:00:00Z',
     lastReadingAt: new Date(Date.now() - 5000).toISOString(),
+    lastHeardAt: new Date(Date.now() - 5000).toISOString(),
+    clockOffsetMs: 0,
     readingsPastHour: 1234,
+    rejectedPastHour: 0,
+    latest: null,
   });
-  const page = (next: string | null, ...ids: string[]): Devices => ({ devices: ids.map(entry), next });
+  const page = (next: string | null, ...ids: string[]): Devices => ({ devices: ids.map(entry), total: ids.length, next });
 
   test('are listed and paged', async () => {
     const asked = await show('#/devices', {
@@ -273,6 +277,41 @@ describe('devices', () => {
   test('a page that was not come to by the one before leads to the first', async () => {
     await show('#/devices?after=x', { devices: { body: page(null, 'y') } });
     expect(screen.getByRole('link', { name: 'First page' }).getAttribute('href')).toBe('#/devices');
+  });
+
+  test('are ordered by a click on a column, and turned round by another', async () => {
+    const asked = await show('#/devices?after=x', { devices: { body: page(null, 'y') } });
+    fireEvent.click(screen.getByRole('button', { name: 'Missing' }));
+    await settle();
+    expect(asked.at(-1)).toBe('devices?limit=50&sort=missing&order=desc');
+    expect(screen.getByRole('columnheader', { name: 'Missing' }).getAttribute('aria-sort')).toBe('descending');
+    fireEvent.click(screen.getByRole('button', { name: 'Missing' }));
+    await settle();
+    expect(asked.at(-1)).toBe('devices?limit=50&sort=missing');
+    fireEvent.click(screen.getByRole('radio', { name: 'Silent' }));
+    await settle();
+    expect(asked.at(-1)).toBe('devices?limit=50&status=silent&sort=missing');
+  });
+
+  test('that are late, lose or are refused say so', async () => {
+    const late = { ...entry('late'), clockOffsetMs: -7_500_000 };
+    const losing = { ...entry('losing'), sequence: { highest: 9, missing: 4, repeats: 0, restarts: 0 } };
+    const refused = { ...entry('refused'), firstSeenAt: null, firstReadingAt: null, lastReadingAt: null, clockOffsetMs: null, rejectedPastHour: 1030 };
+    await show('#/devices', { devices: { body: { devices: [late, losing, refused], total: 3, next: null } } });
+    const cells = (id: string) => within(screen.getByRole('row', { name: new RegExp(`^${id} `) })).getAllByRole('cell').map((cell) => cell.textContent);
+    expect(cells('late')).toEqual(['5 s ago', '1,234', '–', '0', '2 h 5 min behind', expect.any(String)]);
+    expect(cells('losing').slice(2, 4)).toEqual(['4', '0']);
+    expect(cells('refused').slice(2)).toEqual(['–', '1,030', '–', 'none']);
+  });
+
+  test('are asked about again while the page is looked at', async () => {
+    const asked = await show('#/devices', { devices: { body: page(null, 'y') } });
+    const before = asked.filter((path) => path.startsWith('devices')).length;
+    for (let i = 0; i < 6; i++) {
+      await settle(1000);
+      await say(['status', status()]);
+    }
+    expect(asked.filter((path) => path.startsWith('devices')).length).toBeGreaterThan(before + 1);
   });
 
   test('are searched for when the typing rests', async () => {

@@ -42,7 +42,14 @@ export function Device({ route }: { route: DeviceRoute }) {
                     <StatusMark status={device.latest.status} /> ·{' '}
                   </>
                 ) : null}
-                last reading <Age at={device.latest.timestamp} /> ago · first seen {formatDay(Date.parse(device.firstSeenAt))}
+                last reading <Age at={device.latest.timestamp} /> ago
+                {device.firstSeenAt ? ` · first seen ${formatDay(Date.parse(device.firstSeenAt))}` : null}
+                {device.rejectedPastHour > 0 ? ` · ${formatCount(device.rejectedPastHour)} rejected in the past hour` : null}
+              </>
+            ) : device ? (
+              <>
+                No reading: all its messages were rejected, the last <Age at={device.lastHeardAt} /> ago ·{' '}
+                <a href="#/system">why</a>
               </>
             ) : (
               <>&nbsp;</>
@@ -52,13 +59,13 @@ export function Device({ route }: { route: DeviceRoute }) {
       </div>
       {query.problem?.status === 404 ? (
         <Notice title="No such device" action={<a className="button" href={`#/devices?q=${encodeURIComponent(route.deviceId)}`}>Search</a>}>
-          “{route.deviceId}” never sent a reading. Ids are matched letter by letter.
+          “{route.deviceId}” never sent anything. Ids are matched letter by letter.
         </Notice>
       ) : query.problem ? (
         <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={device !== null} />
       ) : null}
       {!device && query.isLoading && !query.problem ? <Loading what="the device" /> : null}
-      {device ? (
+      {device?.firstSeenAt ? (
         <>
           <Latest device={device} features={features} onShow={(at) => show(route, at)} />
           <HistoryCard route={route} path={path} features={features} tick={tick} />

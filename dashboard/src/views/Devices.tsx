@@ -1,67 +1,91 @@
-/* The registry: searched by a part of the id, paged. */
+/* The operator's table: which devices are silent, lose, are refused, or have a wrong clock; in any order, paged. */
 import { useEffect, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { useNow } from '../clock';
 import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
-import { formatCount, formatNear } from '../format';
-import { useLive } from '../live';
-import { deviceHref, formatRoute, navigate } from '../router';
+import { formatAge, formatCount, formatNear } from '../format';
+import { useTick } from '../live';
+import { deviceHref, deviceStates, devicesQuery, formatRoute, navigate, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
+import { Choice } from '../parts/Choice';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 
 const PER_PAGE = 50;
+const LOOK_AGAIN_S = 2;
 const TYPING_MS = 250;
 const LONGEST_ID = 64;
+const CLOCK_IS_RIGHT_MS = 2000;
+
+const states: Record<DeviceState, { label: string; none: string }> = {
+  silent: { label: 'Silent', none: 'No device has been silent for 5 minutes' },
+  losing: { label: 'Losing', none: 'No device has lost a reading' },
+  refused: { label: 'Refused', none: 'No message was rejected in the past hour' },
+};
+const chips = [{ value: '', label: 'All' }, ...deviceStates.map((value) => ({ value, label: states[value].label }))];
 
 /* A cursor leads forward only: where a page was come to from is remembered here. */
 const cameFrom = new Map<string, string>();
 
-export function Devices({ q, after }: { q: string; after: string }) {
-  const params = new URLSearchParams({ limit: String(PER_PAGE), ...(q ? { q } : {}), ...(after ? { after } : {}) });
-  const query = useQuery<DevicesAnswer>(`devices?${params}`);
-  const fleet = useLive(
-    (state) => state.status?.collectors.reduce((sum, one) => sum + (one.isLive ? (one.devices ?? 0) : 0), 0) ?? 0,
-  );
+export function Devices({ route }: { route: DevicesRoute }) {
+  const { q, after, state } = route;
+  const params = new URLSearchParams({ limit: String(PER_PAGE), ...devicesQuery(route) });
+  const query = useQuery<DevicesAnswer>(`devices?${params}`, useTick(LOOK_AGAIN_S));
   const page = query.data;
-  const before = cameFrom.get(pageHref(q, after));
+  const here = formatRoute(route);
+  const before = cameFrom.get(here);
+  const pageHref = (to: string): string => formatRoute({ ...route, after: to });
 
   useEffect(() => {
-    if (page?.next) cameFrom.set(pageHref(q, page.next), after);
-  }, [page, q, after]);
+    if (page?.next) cameFrom.set(formatRoute({ ...route, after: page.next }), after);
+    // `here` says all that the route does
+  }, [page, here]);
 
   return (
     <>
       <div className="heading">
         <div>
           <h1 tabIndex={-1}>Devices</h1>
-          <p className="source">{fleet > 0 ? `${formatCount(fleet)} in the fleet, by id` : 'By id'}</p>
+          <p className="source">{page ? `${formatCount(page.total)} ${q || state ? 'found' : 'in all'}` : <>&nbsp;</>}</p>
         </div>
-        <Search q={q} />
+        <div className="choices">
+          <Choice
+            label="Which devices"
+            options={chips}
+            value={state ?? ''}
+            onChoose={(value) => navigate({ ...route, after: '', state: (value || null) as DeviceState | null })}
+          />
+          <Search route={route} />
+        </div>
       </div>
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={page !== null} /> : null}
       {!page && !query.problem ? <Loading what="devices" /> : null}
-      {page && page.devices.length === 0 ? <None q={q} after={after} /> : null}
+      {page && page.devices.length === 0 ? <None route={route} /> : null}
       {page && page.devices.length > 0 ? (
         <section className="card" aria-label="Devices">
-          <Table devices={page.devices} />
+          <Table devices={page.devices} route={route} />
           <nav className="pager" aria-label="Pages">
             {after && before !== '' ? (
-              <a className="button" href={pageHref(q, '')}>
+              <a className="button" href={pageHref('')}>
                 First page
               </a>
             ) : null}
             {before !== undefined ? (
-              <a className="button" href={pageHref(q, before)}>
+              <a className="button" href={pageHref(before)}>
                 Previous {PER_PAGE}
               </a>
             ) : null}
             <p className="source">
-              {after || page.next !== null
-                ? `${page.devices[0]!.deviceId} to ${page.devices.at(-1)!.deviceId}${page.next === null ? ', the last' : ''}`
-                : `${formatCount(page.devices.length)} ${q ? 'found' : 'in all'}`}
+              {after || page.next !== null ? (
+                <>
+                  <bdi>{page.devices[0]!.deviceId}</bdi> to <bdi>{page.devices.at(-1)!.deviceId}</bdi>
+                  {page.next === null ? ', the last' : null}
+                </>
+              ) : (
+                `${formatCount(page.devices.length)} ${q || state ? 'found' : 'in all'}`
+              )}
             </p>
             {page.next !== null ? (
-              <a className="button" href={pageHref(q, page.next)}>
+              <a className="button" href={pageHref(page.next)}>
                 Next {PER_PAGE}
               </a>
             ) : null}
@@ -72,10 +96,9 @@ export function Devices({ q, after }: { q: string; after: string }) {
   );
 }
 
-const pageHref = (q: string, after: string): string => formatRoute({ view: 'devices', q, after });
-
 /** What is typed is looked for once the typing rests; the URL follows without a step of its own. */
-function Search({ q }: { q: string }) {
+function Search({ route }: { route: DevicesRoute }) {
+  const { q } = route;
   const [text, setText] = useState(q);
   const [told, setTold] = useState(q);
 
@@ -88,7 +111,7 @@ function Search({ q }: { q: string }) {
     if (text.trim() === q) return;
     const timer = setTimeout(() => {
       setTold(text.trim());
-      navigate({ view: 'devices', q: text.trim(), after: '' }, 'replace');
+      navigate({ ...route, q: text.trim(), after: '' }, 'replace');
     }, TYPING_MS);
     return () => clearTimeout(timer);
   }, [text, q]);
@@ -113,26 +136,62 @@ function Search({ q }: { q: string }) {
   );
 }
 
-function Table({ devices }: { devices: readonly DeviceEntry[] }) {
+interface ColumnProps {
+  sort: DeviceSort;
+  /** What the first click shows on top: the longest silent, the most missing. */
+  first: 'asc' | 'desc';
+  className?: string;
+  children: string;
+  route: DevicesRoute;
+}
+
+/** A head that orders the table; another click turns it round. */
+function Column({ sort, first, className, children, route }: ColumnProps) {
+  const isHere = route.sort === sort;
+  const order = isHere ? (route.order === 'asc' ? 'desc' : 'asc') : first;
+
+  return (
+    <th scope="col" className={className} aria-sort={isHere ? (route.order === 'asc' ? 'ascending' : 'descending') : undefined}>
+      <button type="button" className="sort" onClick={() => navigate({ ...route, after: '', sort, order })}>
+        {children}
+        <span aria-hidden="true">{isHere ? (route.order === 'asc' ? ' ↑' : ' ↓') : ''}</span>
+      </button>
+    </th>
+  );
+}
+
+/** "right", "2 h 5 min behind": late by its own clock, or by the way. */
+function formatOffset(ms: number | null): string {
+  if (ms === null) return '–';
+  if (Math.abs(ms) < CLOCK_IS_RIGHT_MS) return 'right';
+  return `${formatAge(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead'}`;
+}
+
+function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: DevicesRoute }) {
   const now = useNow();
-  const hasSequences = devices.some((device) => device.sequence);
 
   return (
     <table className="plain devices">
       <thead>
         <tr>
-          <th scope="col">Device</th>
-          <th scope="col" className="number">
-            Last reading
-          </th>
-          <th scope="col" className="number">
+          <Column route={route} sort="deviceId" first="asc">
+            Device
+          </Column>
+          <Column route={route} sort="lastHeardAt" first="asc" className="number">
+            Last heard
+          </Column>
+          <th scope="col" className="number wide">
             Past hour
           </th>
-          {hasSequences ? (
-            <th scope="col" className="number">
-              Missing
-            </th>
-          ) : null}
+          <Column route={route} sort="missing" first="desc" className="number">
+            Missing
+          </Column>
+          <Column route={route} sort="rejectedPastHour" first="desc" className="number">
+            Rejected
+          </Column>
+          <Column route={route} sort="clockOffsetMs" first="asc" className="number wide">
+            Clock
+          </Column>
           <th scope="col" className="number wide">
             First reading
           </th>
@@ -142,26 +201,22 @@ function Table({ devices }: { devices: readonly DeviceEntry[] }) {
         {devices.map((device) => (
           <tr key={device.deviceId}>
             <th scope="row">
-              <a href={deviceHref(device.deviceId)}>{device.deviceId}</a>
+              <a href={deviceHref(device.deviceId)}>
+                <bdi>{device.deviceId}</bdi>
+              </a>
             </th>
             <td className="number">
-              {device.lastReadingAt ? (
-                <>
-                  <Age at={device.lastReadingAt} />
-                  <span className="wide"> ago</span>
-                </>
-              ) : (
-                '–'
-              )}
+              <Age at={device.lastHeardAt} />
+              <span className="wide"> ago</span>
             </td>
-            <td className="number">{formatCount(device.readingsPastHour)}</td>
-            {hasSequences ? (
-              <td className={device.sequence?.missing ? 'number bad' : 'number'}>
-                {device.sequence ? formatCount(device.sequence.missing) : '–'}
-              </td>
-            ) : null}
+            <td className="number wide">{formatCount(device.readingsPastHour)}</td>
+            <td className={device.sequence?.missing ? 'number bad' : 'number'}>
+              {device.sequence ? formatCount(device.sequence.missing) : '–'}
+            </td>
+            <td className={device.rejectedPastHour ? 'number bad' : 'number'}>{formatCount(device.rejectedPastHour)}</td>
+            <td className="number wide">{formatOffset(device.clockOffsetMs)}</td>
             <td className="number wide">
-              {device.firstReadingAt ? formatNear(Date.parse(device.firstReadingAt), now) : '–'}
+              {device.firstReadingAt ? formatNear(Date.parse(device.firstReadingAt), now) : 'none'}
             </td>
           </tr>
         ))}
@@ -170,11 +225,13 @@ function Table({ devices }: { devices: readonly DeviceEntry[] }) {
   );
 }
 
-function None({ q, after }: { q: string; after: string }) {
+function None({ route }: { route: DevicesRoute }) {
+  const { q, after, state } = route;
+
   if (q)
     return (
       <Notice
-        title={`No device has “${q}” in its id`}
+        title={`No device has “${q}” in its id${state ? `, of those that are ${states[state].label.toLowerCase()}` : ''}`}
         action={
           <a className="button" href="#/devices">
             All devices
@@ -189,15 +246,26 @@ function None({ q, after }: { q: string; after: string }) {
       <Notice
         title="No more devices"
         action={
-          <a className="button" href="#/devices">
+          <a className="button" href={formatRoute({ ...route, after: '' })}>
             First page
+          </a>
+        }
+      />
+    );
+  if (state)
+    return (
+      <Notice
+        title={states[state].none}
+        action={
+          <a className="button" href="#/devices">
+            All devices
           </a>
         }
       />
     );
   return (
     <Notice title="No device yet">
-      A device is listed from its first reading on. To try it out: <code>build/devicesim --num-devices 15</code>
+      A device is listed from its first message on. To try it out: <code>build/devicesim --num-devices 15</code>
     </Notice>
   );
 }
