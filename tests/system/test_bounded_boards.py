@@ -144,6 +144,13 @@ def test_a_span_that_was_dropped_is_answered_exactly_or_not_at_all(stack, rng):
     values = {"order": "desc", "since": to_text(first), "ends": to_text(today), "until": "infinity", "most": 3}
     assert [d for d, _, _ in database.rows(BOARD_OF_SPAN, values)] == ["d4", "d3", "d2"]
     assert not compare_span(database, first, today - DAY_US, source="everything"), "whose peak is later"
+    # a peak that was received after the moment that is asked about
+    late = spike.replace("now()", "now() + interval '1 hour'")
+    database.rows(late, (5, to_text(today - HOUR_US), 7000))
+    database.rows("INSERT INTO everything SELECT * FROM readings WHERE temperature = 7000")
+    compare_span(database, first, today, to_text(now), "everything")
+    values["until"] = to_text(now_us())
+    assert [d for d, _, _ in database.rows(BOARD_OF_SPAN, values)] == ["d4", "d3", "d2"]
 
 
 def test_a_board_of_days_looks_at_few_readings(stack, rng):
@@ -223,4 +230,12 @@ def test_a_span_that_is_over_looks_at_few_readings_of_few_devices(stack, rng):
         for order in ("desc", "asc"):
             assert looked_at(order, 1) <= 60, order  # an hour of one device
             assert looked_at(order, 10) <= 10 * 60, order
+        cursor.execute("SELECT board_cells_sql('temperature', 'desc', %s, %s, true, '')", (to_text(night), to_text(ends)))
+        (cells,) = cursor.fetchone()
+        cursor.execute("SET enable_seqscan = off")  # so small a table would be read as a whole
+        cursor.execute("EXPLAIN " + cells.replace("$1", "'-Infinity'"))
+        plan = [line for (line,) in cursor.fetchall()]
+        connection.rollback()
+    assert sum("using rollup_hours_bucket" in line or "on rollup_hours_bucket" in line for line in plan) == 3, plan
+    assert not any("on readings" in line for line in plan), plan
     connection.close()
