@@ -114,7 +114,7 @@ describe('boards', () => {
     await go('#/');
     await leader('Temperature').waitFor();
     for (const name of ['Devices', 'System', 'Boards']) {
-      for (let i = 0; i < 30; i++) {
+      for (let i = 0; i < 120; i++) {
         await page.keyboard.press('Tab');
         if ((await page.evaluate(() => document.activeElement?.textContent)) === name) break;
       }
