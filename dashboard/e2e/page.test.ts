@@ -223,6 +223,45 @@ describe('a device', () => {
   });
 });
 
+describe('the table of devices', () => {
+  const ids = () => page.getByRole('rowheader').allTextContents();
+  const heardAgo = async (id: string) =>
+    Date.now() - Date.parse((await page.getByRole('row', { name: id }).locator('time').first().getAttribute('datetime'))!);
+
+  test('counts as people do, and its ages start again with each reading', async () => {
+    await go('#/devices?q=device_');
+    await page.getByRole('link', { name: 'device_15' }).waitFor();
+    expect((await ids()).slice(0, 3)).toEqual(['device_1', 'device_2', 'device_3']);
+    const first = Date.now() - (await heardAgo('device_7'));
+    await until('the row has heard of it since', async () => Date.now() - (await heardAgo('device_7')) > first + 3000);
+  });
+
+  test('a device all of whose messages are rejected is there', async () => {
+    await stack.publishRaw('devices/all wrong/readings', 'nope');
+    await go('#/devices');
+    await page.locator('label:has-text("Refused")').click();
+    await page.getByRole('link', { name: 'all wrong' }).waitFor();
+    expect(page.url()).toContain('status=refused');
+    expect(await faults(page)).toEqual([]);
+    await page.getByRole('link', { name: 'all wrong' }).click();
+    await shows('all its messages were rejected');
+  });
+
+  test('a slow clock is told from silence; a click orders by it', async () => {
+    await stack.publishRaw('devices/slow clock/readings', JSON.stringify({ timestamp: new Date(Date.now() - 7_260_000).toISOString(), temperature: 1 }));
+    await go('#/devices');
+    await page.getByRole('button', { name: 'Clock' }).click();
+    await page.locator('tbody tr:first-child', { hasText: 'slow clock' }).filter({ hasText: '2 h 1 min behind' }).waitFor();
+    expect(page.url()).toContain('sort=clockOffsetMs');
+    expect(await page.getByRole('columnheader', { name: 'Clock' }).getAttribute('aria-sort')).toBe('ascending');
+    expect(await heardAgo('slow clock')).toBeLessThan(3_600_000);
+    await page.getByRole('button', { name: 'Clock' }).click();
+    await until('it is the last', async () => (await ids()).at(-1) === 'slow clock');
+    await page.goBack();
+    await until('and the first again', async () => (await ids())[0] === 'slow clock');
+  });
+});
+
 describe('devices, 100,000 of them', () => {
   beforeAll(async () => {
     await stack.sql(
