@@ -236,7 +236,7 @@ def test_a_device_whose_clock_is_behind_is_not_silent(stack):
     assert api.json("/devices?status=silent")["total"] == 0
     publisher.send_bytes("devices/slow/readings", b'{"temperature":2}')
     publisher.wait()
-    until(lambda: api.json("/devices?sort=clockOffsetMs&limit=1")["devices"][0]["clockOffsetMs"] == 0, 15)
+    until(lambda: api.json("/devices?sort=clockOffsetMs&limit=1")["devices"][0]["clockOffsetMs"] == 0, 40)
 
 
 def test_each_order_is_read_from_its_index(stack):

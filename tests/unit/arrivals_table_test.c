@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#define SECOND INT64_C(1000000)
+#define NOW (1000 * SECOND)
+
 struct fixture {
     struct refs refs;
     struct hearing hearing;
@@ -43,28 +46,45 @@ static void hear(struct fixture *f, uint32_t device, int64_t received_at_us, int
     f->hearing.arrivals[device].offset_us = offset_us;
 }
 
+static void assert_put(struct fixture *f, const char *sql)
+{
+    assert_true(arrivals_table_put(&f->table, &f->hearing, NOW));
+    assert_string_equal(buffer_text(&f->table.sql), sql);
+}
+
 static void test_arrivals_table__what_changed_is_written_once(void **state)
 {
     struct fixture *f = *state;
 
     refs_set(&f->refs, 0, 12);
     refs_set(&f->refs, 2, 7);
-    assert_false(arrivals_table_put(&f->table, &f->hearing));
+    assert_false(arrivals_table_put(&f->table, &f->hearing, NOW));
     hear(f, 0, 1000, 0);
     hear(f, 1, 1500, 9); /* not registered, or removed */
     hear(f, 2, 2000, -30);
-    assert_true(arrivals_table_put(&f->table, &f->hearing));
-    assert_string_equal(buffer_text(&f->table.sql),
-                        "SELECT devices_heard('{12,7}','{1000,2000}','{0,-30}')");
+    assert_put(f, "SELECT devices_heard('{12,7}','{1000,2000}','{0,-30}')");
     hear(f, 2, 2500, -31); /* meanwhile */
     arrivals_table_note_written(&f->table, &f->hearing);
-    assert_true(arrivals_table_put(&f->table, &f->hearing));
-    assert_string_equal(buffer_text(&f->table.sql), "SELECT devices_heard('{7}','{2500}','{-31}')");
+    assert_put(f, "SELECT devices_heard('{7}','{2500}','{-31}')");
     /* that failed */
-    assert_true(arrivals_table_put(&f->table, &f->hearing));
-    assert_string_equal(buffer_text(&f->table.sql), "SELECT devices_heard('{7}','{2500}','{-31}')");
+    assert_put(f, "SELECT devices_heard('{7}','{2500}','{-31}')");
     arrivals_table_note_written(&f->table, &f->hearing);
-    assert_false(arrivals_table_put(&f->table, &f->hearing));
+    assert_false(arrivals_table_put(&f->table, &f->hearing, NOW));
+}
+
+static void test_arrivals_table__who_sends_often_is_not_written_as_often(void **state)
+{
+    struct fixture *f = *state;
+
+    refs_set(&f->refs, 0, 1);
+    hear(f, 0, NOW - 9 * SECOND, 0);
+    assert_true(arrivals_table_put(&f->table, &f->hearing, NOW));
+    arrivals_table_note_written(&f->table, &f->hearing);
+    hear(f, 0, NOW, 0);
+    assert_false(arrivals_table_put(&f->table, &f->hearing, NOW));
+    assert_true(arrivals_table_put(&f->table, &f->hearing, NOW + 10 * SECOND)); /* it fell silent */
+    hear(f, 0, NOW + SECOND, 0);
+    assert_true(arrivals_table_put(&f->table, &f->hearing, NOW + SECOND)); /* it goes on */
 }
 
 static void test_arrivals_table__all_have_their_turn(void **state)
@@ -78,7 +98,7 @@ static void test_arrivals_table__all_have_their_turn(void **state)
     for (int round = 0; round < 5; round++) {
         for (uint32_t device = 0; device < DEVICES; device++)
             hear(f, device, 10 + round, 0); /* all of them are busy */
-        assert_true(arrivals_table_put(&f->table, &f->hearing));
+        assert_true(arrivals_table_put(&f->table, &f->hearing, NOW));
         assert_int_equal(f->table.count, ARRIVALS_TABLE_MOST);
         arrivals_table_note_written(&f->table, &f->hearing);
         for (size_t i = 0; i < f->table.count; i++)
@@ -93,6 +113,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_arrivals_table__what_changed_is_written_once),
+        TEST(test_arrivals_table__who_sends_often_is_not_written_as_often),
         TEST(test_arrivals_table__all_have_their_turn),
     };
 

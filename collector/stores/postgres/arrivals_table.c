@@ -1,6 +1,7 @@
 #include "collector/stores/postgres/arrivals_table.h"
 
 #include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
 
@@ -14,8 +15,16 @@ void arrivals_table_release(struct arrivals_table *table)
     buffer_release(&table->sql);
 }
 
+/* Of a device that goes on, ten seconds after the last time; of one that does not, so long after it sent. */
+static bool is_due(const struct hearing_arrival *arrival, int64_t now_us)
+{
+    return arrival->received_at_us != arrival->written_us &&
+           (arrival->received_at_us - arrival->written_us >= ARRIVALS_TABLE_OLD_US ||
+            now_us - arrival->received_at_us >= ARRIVALS_TABLE_OLD_US);
+}
+
 /* In turn, so that none is forgotten where more change than are written. */
-static void choose(struct arrivals_table *table, const struct hearing *hearing)
+static void choose(struct arrivals_table *table, const struct hearing *hearing, int64_t now_us)
 {
     table->count = 0;
     if (table->next >= hearing->count)
@@ -25,18 +34,18 @@ static void choose(struct arrivals_table *table, const struct hearing *hearing)
         uint32_t device = (uint32_t)table->next;
 
         table->next = table->next + 1 < hearing->count ? table->next + 1 : 0;
-        if (arrival->received_at_us == arrival->written_us || refs_of(table->refs, device) == 0)
+        if (!is_due(arrival, now_us) || refs_of(table->refs, device) == 0)
             continue;
         table->devices[table->count] = device;
         table->received_at_us[table->count++] = arrival->received_at_us;
     }
 }
 
-bool arrivals_table_put(struct arrivals_table *table, const struct hearing *hearing)
+bool arrivals_table_put(struct arrivals_table *table, const struct hearing *hearing, int64_t now_us)
 {
     struct buffer *sql = &table->sql;
 
-    choose(table, hearing);
+    choose(table, hearing, now_us);
     if (table->count == 0)
         return false;
     buffer_clear(sql);
@@ -77,7 +86,8 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
 void arrivals_table_tick(struct arrivals_table *table, struct hearing *hearing,
                          struct pg_link *link)
 {
-    if (table->is_busy || link->state != PG_LINK_UP || !arrivals_table_put(table, hearing))
+    if (table->is_busy || link->state != PG_LINK_UP ||
+        !arrivals_table_put(table, hearing, timestamp_now()))
         return;
     table->is_busy = true;
     table->hearing = hearing;

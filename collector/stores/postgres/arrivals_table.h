@@ -1,9 +1,10 @@
 /* arrivals_table.h: writes when each device's last reading came, and how far its timestamp was from that
  * (hearing.h), into device_states (schema/015_device_states.sql).
  *
- * Shape    each second those that changed, on maintenance's connection, in turn, and no more than
- *          ARRIVALS_TABLE_MOST: what that costs does not grow with the fleet, how old a row is does.
- * Cost     some 15 us of PostgreSQL's for each.
+ * Shape    each second those whose row is ARRIVALS_TABLE_OLD_US old, on maintenance's connection, in turn,
+ *          and no more than ARRIVALS_TABLE_MOST: a device that sends often is not written as often, and
+ *          what that costs at most does not grow with the fleet; how old a row is does.
+ * Cost     some 20 us of PostgreSQL's for each.
  * Errors   what was not written is written again.
  * Limits   what has not been written when the collector ends is not known: such a device seems to have been
  *          heard so much earlier, until it sends again.
@@ -18,6 +19,8 @@
 #include "shared/net/pg_link.h"
 
 enum { ARRIVALS_TABLE_MOST = 2000 }; /* devices in a statement */
+
+#define ARRIVALS_TABLE_OLD_US (INT64_C(10) * 1000000)
 
 struct arrivals_table {
     const struct refs *refs;
@@ -41,7 +44,8 @@ void arrivals_table_tick(struct arrivals_table *table, struct hearing *hearing,
                          struct pg_link *link);
 
 /* Parts of it: makes the statement about those that are due, if there are any; and notes that it was done. */
-bool arrivals_table_put(struct arrivals_table *table, const struct hearing *hearing);
+bool arrivals_table_put(struct arrivals_table *table, const struct hearing *hearing,
+                        int64_t now_us);
 void arrivals_table_note_written(const struct arrivals_table *table, struct hearing *hearing);
 
 #endif
