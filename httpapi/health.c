@@ -158,8 +158,9 @@ static void judge_database(struct health *health, const struct health_facts *fac
         trouble = add(health, HEALTH_BROKEN, "database_silent", facts->database_heard_us,
                       "The database does not answer");
         say_without_database(trouble, facts, census);
-        say(trouble->action, "It is connected and says nothing: look at its load, its disk and the "
-                             "network.");
+        say(trouble->action,
+            "It is connected and says nothing: look at its load, its locks, its disk and the "
+            "network.");
     } else if (facts->is_standby && facts->replayed_us > 0 &&
                facts->now_us - facts->replayed_us > HEALTH_BEHIND_US) {
         trouble = add(health, HEALTH_WARNING, "standby_behind", facts->replayed_us,

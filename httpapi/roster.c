@@ -34,6 +34,7 @@ struct roster {
     struct roster_row *rows;
     char columns[4096]; /* more than 32 names of features are not looked at */
     char complaint[6];  /* the SQLSTATE that was said last */
+    bool is_refused;    /* the last question: tables or rights lack */
     uint64_t heard_ms;
     uint64_t stored_ms;
     size_t collectors; /* that the last answer had */
@@ -122,12 +123,19 @@ static void complain(struct roster *roster, const struct pg_error *error)
                 error->text);
 }
 
+/* That it took too long, behind a lock, say, is no answer. */
+static bool is_refusal(const struct pg_error *error)
+{
+    return !error->is_connection && pg_error_class(error) == PG_ERROR_SCHEMA;
+}
+
 static void on_done(struct pg_query *query, const struct pg_error *error)
 {
     struct roster *roster = query->user;
 
     roster->is_asking = false;
-    if (!error || !error->is_connection)
+    roster->is_refused = error && is_refusal(error);
+    if (!error || roster->is_refused)
         roster->heard_ms = uv_now(roster->again.loop);
     if (error)
         complain(roster, error);
@@ -325,7 +333,7 @@ size_t roster_collector_count(const struct roster *roster)
 
 bool roster_complains(const struct roster *roster)
 {
-    return roster->complaint[0] != '\0';
+    return roster->is_refused;
 }
 
 uint64_t roster_answer_count(const struct roster *roster)

@@ -116,6 +116,16 @@ def test_a_store_that_stands_before_a_lock(stack, running):
     until_health(stack, None, 30)
 
 
+def test_a_question_that_is_held_up_is_no_right_that_lacks(stack, running):
+    lock = stack.database.connect()
+    lock.cursor().execute("LOCK TABLE collectors IN ACCESS EXCLUSIVE MODE")
+    verdict = until_health(stack, "database_silent", 30)
+    assert "does not answer" in told(verdict) and "rights" not in told(verdict)
+    lock.rollback()
+    lock.close()
+    until_health(stack, None, 30)
+
+
 def test_without_a_collector_and_after_one_of_another_database(stack):
     migrate(stack)
     stack.start_httpapi(**QUICK)
