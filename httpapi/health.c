@@ -117,7 +117,7 @@ static void say_without_database(struct health_trouble *trouble, const struct he
     const char *boards =
         facts->boards_us > 0
             ? "The boards stand still as of their last moment; devices, histograms "
-              "and history cannot be asked for."
+              "and history may not be answered."
             : "There is nothing to show until it is back.";
 
     if (facts->is_broker_up && census->without_store)
