@@ -1,5 +1,5 @@
 import { createRoot } from 'preact/compat/client';
 import { App } from './App';
-import './style.css';
+import './styles/index.css';
 
 createRoot(document.getElementById('root')!).render(<App />);

@@ -1,7 +1,6 @@
 /* uPlot as a component: made when it is first drawn, again when light turns to dark, fed after that. */
 import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'preact/compat';
 import uPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
 import { formatShort } from './format';
 
 export interface Colors {
@@ -17,11 +16,14 @@ export interface Colors {
 }
 
 function readColors(): Colors {
-  const style = getComputedStyle(document.documentElement);
-  const read = (name: string) => style.getPropertyValue(name).trim();
-  const size = parseFloat(style.fontSize) || 16;
-
-  return {
+  const probe = document.body.appendChild(document.createElement('i'));
+  /* The property itself says both colours, light-dark(); what is drawn with it says one. */
+  const read = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const size = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+  const colors = {
     text: read('--text'),
     dim: read('--dim'),
     line: read('--line'),
@@ -32,6 +34,9 @@ function readColors(): Colors {
     font: `${Math.round(size * 0.8)}px ${getComputedStyle(document.body).fontFamily}`,
     rem: size,
   };
+
+  probe.remove();
+  return colors;
 }
 
 const dark = '(prefers-color-scheme: dark)';

@@ -1,12 +1,12 @@
 import type { Statuses } from '../contract';
 import { formatCount } from '../format';
+import { Share } from './Share';
 import { StatusMark } from './StatusMark';
 
 /** How often a device had which status. */
 export function StatusBars({ statuses }: { statuses: Statuses }) {
   const entries = Object.entries(statuses);
   const total = entries.reduce((sum, [, count]) => sum + count, 0);
-  const most = Math.max(1, ...entries.map(([, count]) => count));
 
   return (
     <table className="status-bars">
@@ -25,11 +25,8 @@ export function StatusBars({ statuses }: { statuses: Statuses }) {
               <StatusMark status={status} />
             </th>
             <td className="number">{formatCount(count)}</td>
-            <td className="number share">
-              <span className="track" aria-hidden="true">
-                <i style={{ transform: `scaleX(${count / most})` }} />
-              </span>
-              {total > 0 ? `${((100 * count) / total).toFixed(1)} %` : '–'}
+            <td>
+              <Share count={count} total={total} />
             </td>
           </tr>
         ))}

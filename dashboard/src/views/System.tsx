@@ -11,6 +11,7 @@ import { formatRoute } from '../router';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { Share } from '../parts/Share';
 
 export function System() {
   const status = useLive((state) => state.status);
@@ -265,7 +266,6 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
       reasons.set(reason, (reasons.get(reason) ?? 0) + count);
   }
   const sorted = [...reasons].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
-  const most = sorted[0]?.[1] ?? 1;
 
   return (
     <section className="card" aria-labelledby="rejected-title">
@@ -293,11 +293,8 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
                     <a href={formatRoute({ view: 'rejected', reason })}>{nameReason(reason)}</a>
                   </th>
                   <td className="number">{formatCount(count)}</td>
-                  <td className="number share">
-                    <span className="track" aria-hidden="true">
-                      <i style={{ transform: `scaleX(${count / most})` }} />
-                    </span>
-                    {((100 * count) / rejected).toFixed(1)} %
+                  <td>
+                    <Share count={count} total={rejected} />
                   </td>
                 </tr>
               ))}
