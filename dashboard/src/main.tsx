@@ -1,5 +1,5 @@
-import { createRoot } from 'preact/compat/client';
+import { render } from 'preact';
 import { App } from './App';
 import './styles/index.css';
 
-createRoot(document.getElementById('root')!).render(<App />);
+render(<App />, document.getElementById('root')!);
