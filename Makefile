@@ -430,7 +430,7 @@ bench-quick: programs $(BENCHES) deps-test deps-bench ## some of it in a minute,
 
 # --- Look ---------------------------------------------------------------------------------------
 
-lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, containers, types of the page and of dashboards
+lint: lint-format lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards ## formatting, cppcheck, clang-tidy, a build of the least, syntax of scripts, manuals, containers, the page, types of dashboards
 
 # The layout and the checks of one version, which Debian 12 and 13 both have: the default of each lays
 # out some lines in its own way.

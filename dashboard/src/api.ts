@@ -137,7 +137,7 @@ export function useQuery<T>(path: string | null, tick = 0, get: Get<T> = getJson
         }));
       },
     );
-    // held.path is only looked at: it changes by the answers of this very effect.
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- held.path changes by the answers of this very effect
   }, [path, tick, again, get, isRested]);
 
   useEffect(

@@ -119,6 +119,9 @@ export function Plot({ build, data, range, height, label }: PlotProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const isDark = useScheme();
+  const latest = useRef({ data, range });
+  const { min, max } = range ?? {};
+  latest.current = { data, range };
 
   useLayoutEffect(() => {
     const element = host.current!;
@@ -126,6 +129,7 @@ export function Plot({ build, data, range, height, label }: PlotProps) {
       width: Math.max(120, element.clientWidth),
       height: height * parseFloat(getComputedStyle(document.documentElement).fontSize),
     });
+    const { data, range } = latest.current; /* those of later drawings come below */
     const made = new uPlot({ ...build(readColors()), ...size() }, data, element);
     const watcher = new ResizeObserver(() => made.setSize(size()));
 
@@ -137,15 +141,15 @@ export function Plot({ build, data, range, height, label }: PlotProps) {
       made.destroy();
       plot.current = null;
     };
-    // The data and the range of later drawings come below.
   }, [build, isDark, height]);
 
   useEffect(() => {
     plot.current?.batch(() => {
-      plot.current!.setData(data, !range);
-      if (range) plot.current!.setScale('x', range);
+      const hasRange = min !== undefined && max !== undefined;
+      plot.current!.setData(data, !hasRange);
+      if (hasRange) plot.current!.setScale('x', { min, max });
     });
-  }, [data, range?.min, range?.max]);
+  }, [data, min, max]);
 
   return <div className="plot" ref={host} role="img" aria-label={label} />;
 }

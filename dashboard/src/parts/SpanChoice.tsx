@@ -38,7 +38,7 @@ export function SpanChoice({ span, onChoose }: SpanChoiceProps) {
         onSubmit={(event) => {
           event.preventDefault();
           const fields = new FormData(event.currentTarget as HTMLFormElement);
-          const [from, to] = ['from', 'to'].map((name) => ofField(String(fields.get(name)))) as [number, number];
+          const [from, to] = ['from', 'to'].map((name) => ofField(fields.get(name) as string)) as [number, number];
           if (from < to) choose({ from, to });
           else setError('The first moment must be before the second.');
         }}

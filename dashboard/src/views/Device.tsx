@@ -154,6 +154,7 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
    * stands still. */
   useEffect(() => {
     if (!isLoading && isRested()) setNow(serverNow());
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- with each tick, not with each answer: that would ask without end
   }, [tick, key]);
 
   const shown: Range | null =

@@ -37,8 +37,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
 
   useEffect(() => {
     if (page?.next) cameFrom.set(formatRoute({ ...route, after: page.next }), after);
-    // `here` says all that the route does
-  }, [page, here]);
+  }, [page, route, after]);
 
   return (
     <>
@@ -114,7 +113,7 @@ function Search({ route }: { route: DevicesRoute }) {
       navigate({ ...route, q: text.trim(), after: '' }, 'replace');
     }, TYPING_MS);
     return () => clearTimeout(timer);
-  }, [text, q]);
+  }, [text, q, route]);
 
   return (
     <label className="search">
