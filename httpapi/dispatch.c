@@ -58,9 +58,12 @@ static void refuse_method(struct api *api, struct server_request *request)
 static void refuse_types(struct api *api, struct server_request *request, const struct route *route)
 {
     struct problem problem;
+    char types[240] = "";
 
-    problem_set(&problem, 406, "this is available as %s%s%s", route->types[0],
-                route->types[1] ? " and as " : "", route->types[1] ? route->types[1] : "");
+    for (size_t i = 0; route->types[i]; i++)
+        snprintf(types + strlen(types), sizeof(types) - strlen(types), "%s%s",
+                 i > 0 ? " and as " : "", route->types[i]);
+    problem_set(&problem, 406, "this is available as %s", types);
     reply_problem(api, request, &problem, NULL);
 }
 
@@ -205,7 +208,7 @@ void dispatch_on_request(void *user, struct server_request *request)
         return;
     }
     if (params.format == FORMAT_UNSET)
-        params.format = strncmp(route->types[type], "text/csv", 8) == 0 ? FORMAT_CSV : FORMAT_JSON;
+        params.format = params_format_of_type(route->types[type]);
     route->handle(api, request, route, &params);
 }
 

@@ -128,6 +128,40 @@ static bool parse_choice(size_t *out, const struct param *param, const char *tex
     return false;
 }
 
+static const struct {
+    const char *name;
+    const char *type;
+} formats[] = {[FORMAT_UNSET] = {"", ""},
+               [FORMAT_JSON] = {"json", "application/json"},
+               [FORMAT_CSV] = {"csv", "text/csv"},
+               [FORMAT_LINES] = {"jsonl", "application/x-ndjson"}};
+
+enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
+
+enum params_format params_format_of_type(const char *type)
+{
+    size_t bytes = strcspn(type, ";");
+
+    for (int i = FORMAT_JSON; i < FORMATS; i++) {
+        if (strlen(formats[i].type) == bytes && memcmp(formats[i].type, type, bytes) == 0)
+            return (enum params_format)i;
+    }
+    return FORMAT_UNSET;
+}
+
+static bool parse_format(enum params_format *out, const struct param *param, const char *text)
+{
+    size_t choice;
+
+    if (!parse_choice(&choice, param, text))
+        return false;
+    for (int i = FORMAT_JSON; i < FORMATS; i++) {
+        if (strcmp(formats[i].name, text) == 0)
+            *out = (enum params_format)i;
+    }
+    return true;
+}
+
 static bool parse_feature(struct params *out, const char *text, const struct params_rules *rules)
 {
     size_t feature = features_find(rules->features, text);
@@ -241,10 +275,7 @@ static bool parse_value(struct params *out, const struct param *param, const cha
     case PARAM_CURSOR:
         return parse_cursor(target, text);
     case PARAM_FORMAT:
-        out->format = strcmp(text, "csv") == 0    ? FORMAT_CSV
-                      : strcmp(text, "json") == 0 ? FORMAT_JSON
-                                                  : FORMAT_UNSET;
-        return out->format != FORMAT_UNSET;
+        return parse_format(&out->format, param, text);
     }
     return false;
 }

@@ -43,10 +43,11 @@ enum param_kind {
     PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset`, of `most` characters (0: as an id) */
     PARAM_DEVICE,    /* the same, a legal device id */
     PARAM_CURSOR,    /* struct params_cursor at `offset` */
-    PARAM_FORMAT     /* json or csv */
+    PARAM_FORMAT     /* one of `choices`, which are of params_formats */
 };
 
-enum params_format { FORMAT_UNSET, FORMAT_JSON, FORMAT_CSV };
+/* FORMAT_LINES: a JSON value a line. */
+enum params_format { FORMAT_UNSET, FORMAT_JSON, FORMAT_CSV, FORMAT_LINES };
 
 struct param {
     const char *name;
@@ -130,6 +131,9 @@ bool params_parse_device(struct params *out, const char *segment, size_t bytes,
 
 /* Appends the parsed values in one fixed form: equal texts for equal questions. */
 void params_key(struct buffer *out, const struct params *params, const struct param *table);
+
+/* What a media type stands for, such as "text/csv; charset=utf-8". */
+enum params_format params_format_of_type(const char *type);
 
 /* Of a PARAM_TEXT. */
 int param_most_characters(const struct param *param);

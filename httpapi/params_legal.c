@@ -69,6 +69,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
         append(out, out_bytes, "a duration such as 90s, 15m or 6h");
         break;
     case PARAM_CHOICE:
+    case PARAM_FORMAT:
         append(out, out_bytes, "one of ");
         for (size_t i = 0; param->choices[i]; i++) {
             append(out, out_bytes, i > 0 ? ", " : "");
@@ -84,9 +85,6 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
         break;
     case PARAM_CURSOR:
         append(out, out_bytes, "what an earlier answer gave as \"next\"");
-        break;
-    case PARAM_FORMAT:
-        append(out, out_bytes, "json or csv");
         break;
     }
 }

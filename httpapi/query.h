@@ -45,6 +45,7 @@ struct query {
     struct buffer body;
     bool is_found;
     bool has_more; /* a page: there is more after `last` */
+    uint64_t rows; /* of the page, where it is exported */
     struct params_cursor last;
     char next[PARAM_TEXT_SIZE]; /* cursor of the following page, "" = none */
 };

@@ -108,6 +108,7 @@ static void write_csv(struct query *query, const PGresult *result)
     struct buffer *out = &query->body;
     int rows = page_rows(query, result, query->params.limit);
 
+    query->rows = (uint64_t)rows;
     for (int row = 0; row < rows; row++) {
         union reading_storage storage;
         const struct reading *reading = &storage.reading;

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { ROUTE_TYPES_MAX = 2 };
+enum { ROUTE_TYPES_MAX = 3 };
 
 struct route {
     const char *path;       /* {deviceId} stands for one segment */

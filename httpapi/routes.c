@@ -72,6 +72,8 @@ static const struct param histogram_params[] = {
     FROM_AND_TO,
     {0}};
 
+static const char *const json_or_csv[] = {"json", "csv", NULL};
+
 static const struct param reading_params[] = {
     FROM_AND_TO,
     {.name = "limit",
@@ -82,7 +84,7 @@ static const struct param reading_params[] = {
     {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
     {.name = "after", .kind = PARAM_CURSOR, .offset = AT(cursor)},
     {.name = "points", .kind = PARAM_COUNT, .offset = AT(points), .least = 1, .most = 10000},
-    {.name = "format", .kind = PARAM_FORMAT},
+    {.name = "format", .kind = PARAM_FORMAT, .choices = json_or_csv},
     {0}};
 
 const struct route routes[] = {

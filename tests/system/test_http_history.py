@@ -86,7 +86,7 @@ def test_devices_are_listed_page_by_page(stack):
     assert [d["deviceId"] for d in api.json("/devices?q=ICE_1")["devices"]] == [f"device_1{i}" for i in range(10)]
     assert [d["deviceId"] for d in api.json(f"/devices?q={quote('温')}")["devices"]] == ["温度"]
     assert api.json("/devices?q=%25")["devices"] == []  # no wildcard
-    assert api.json("/devices?q=nothing") == {"devices": [], "next": None}
+    assert api.json("/devices?q=nothing") == {"devices": [], "total": 0, "next": None}
 
 
 def test_a_device_is_described(stack):

@@ -15,12 +15,9 @@
 
 #define NOW INT64_C(1795521600000000)
 #define S INT64_C(1000000)
-#define AGO(s) (NOW - (s)*S)
+#define AGO(s) (NOW - (s) * S)
 
-#define LIVE                                                                                       \
-    {                                                                                              \
-        .id = "c", .state = COLLECTOR_LIVE, .is_there = true, .since_us = AGO(900)                 \
-    }
+#define LIVE {.id = "c", .state = COLLECTOR_LIVE, .is_there = true, .since_us = AGO(900)}
 
 /* What is not as it should be; seconds ago, and 0 is well. */
 struct given {
