@@ -11,6 +11,7 @@ import { useSyncExternalStore } from 'preact/compat';
 import { getJson } from './api';
 import { learnServerTime, serverNow } from './clock';
 import type { BoardEvent, OpenApi, Order, Reading, StatusEvent } from './contract';
+import { openStream, type Source } from './tabs';
 
 const SILENCE_MS = 5000;
 const RETRY_MS = [250, 500, 1000, 2000, 3000];
@@ -44,12 +45,6 @@ export interface Lag {
   median: number;
   p95: number;
   count: number;
-}
-
-/** What is used of an EventSource. */
-export interface Source extends EventTarget {
-  onerror: ((event: Event) => void) | null;
-  close(): void;
 }
 
 export interface LiveParts {
@@ -100,6 +95,7 @@ export class Live {
   #asking: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null; /* until silence, or until the next try */
   #tries = 0;
+  #isResting = false;
   #lags: number[] = [];
 
   constructor(parts: LiveParts) {
@@ -118,12 +114,25 @@ export class Live {
     if (this.#wanted?.interval === interval && this.#wanted.order === order) return;
     const isSame = this.#wanted !== null && this.#resolve(interval) === this.#state.interval && order === this.#state.order;
     this.#wanted = { interval, order };
-    if (!isSame) void this.#connect();
+    if (!isSame && !this.#isResting) void this.#connect();
   }
+
+  /** Listens no more until wake(), as a tab that nobody sees. */
+  rest = (): void => {
+    this.#isResting = true;
+    this.#drop();
+    this.#set({ link: 'connecting', lostAt: null });
+  };
+
+  wake = (): void => {
+    if (!this.#isResting) return this.retry();
+    this.#isResting = false;
+    if (this.#wanted) void this.#connect();
+  };
 
   /** Tries at once, rather than when it is time. */
   retry = (): void => {
-    if (this.#wanted && this.#state.link !== 'live') void this.#connect();
+    if (this.#wanted && !this.#isResting && this.#state.link !== 'live') void this.#connect();
   };
 
   close(): void {
@@ -275,16 +284,16 @@ export class Live {
 }
 
 export const live = new Live({
-  open: (url) => new EventSource(url),
+  open: openStream,
   names: askNames,
   frame: (draw) => requestAnimationFrame(draw),
 });
 
 if (typeof window !== 'undefined') {
+  const look = () => (document.visibilityState === 'hidden' ? live.rest() : live.wake());
   window.addEventListener('online', live.retry);
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') live.retry();
-  });
+  document.addEventListener('visibilitychange', look);
+  if (document.visibilityState === 'hidden') look();
 }
 
 /** `select` must return something that is the same as long as it is equal. */

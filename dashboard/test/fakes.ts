@@ -20,8 +20,8 @@ export class FakeSource extends EventTarget {
     this.isClosed = true;
   }
 
-  say(type: 'board' | 'status', data: object): void {
-    this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data) }));
+  say(type: 'board' | 'change' | 'status', data: object, lastEventId = ''): void {
+    this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data), lastEventId }));
   }
 
   fail(): void {

@@ -39,6 +39,31 @@ const start = async () => {
   draw();
 };
 
+describe('a tab that nobody sees', () => {
+  test('does not listen, and listens at once when it is seen again', async () => {
+    await start();
+    live.rest();
+    draw();
+    expect(FakeSource.last.isClosed).toBe(true);
+    expect(live.get().link).toBe('connecting');
+    live.retry();
+    live.watch('past_hour', 'desc');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(FakeSource.all).toHaveLength(1);
+    live.wake();
+    await settle();
+    expect(FakeSource.all).toHaveLength(2);
+    expect(FakeSource.last.url).toBe('events?interval=past_hour');
+  });
+
+  test('that was opened unseen asks for nothing', async () => {
+    live.rest();
+    live.watch(null, 'desc');
+    await settle();
+    expect(FakeSource.all).toHaveLength(0);
+  });
+});
+
 describe('connecting', () => {
   test('asks for the names, then listens to the first interval', async () => {
     live.watch(null, 'desc');

@@ -1,0 +1,24 @@
+/* A board from its changes: what `event: change` of /events says, put upon what was there. Pure. */
+import type { BoardEvent, Reading } from './contract';
+
+/** `upon` is the id of the event that it goes upon; `removed` are places in that board, `added` places in the new one. */
+export interface ChangeEvent extends Omit<BoardEvent, 'readings'> {
+  upon: string;
+  removed: readonly number[];
+  added: readonly { place: number; reading: Reading }[];
+}
+
+/** A board, and the event that it is as of. */
+export interface HeldBoard extends BoardEvent {
+  id: string;
+}
+
+/** The board after a change; null when it does not go upon this one. */
+export function applyChange(board: HeldBoard, { upon, removed, added, ...head }: ChangeEvent, id: string): HeldBoard | null {
+  if (board.id !== upon) return null;
+  const gone = new Set(removed);
+  const readings = board.readings.filter((_, place) => !gone.has(place));
+
+  for (const { place, reading } of added) readings.splice(place, 0, reading);
+  return { ...head, readings, id };
+}
