@@ -15,6 +15,8 @@ enum {
     KEPT_MAX_BYTES = 256 * 1024
 };
 
+const char *const dashboard_bys[] = {"maximum", "deviation", "rise", NULL};
+
 struct dashboard {
     uint64_t generation; /* of the set that all kept answers were made from */
     struct {
@@ -110,6 +112,12 @@ static bool write_boards(struct api *api, const struct params *params, enum boar
     return true;
 }
 
+/* Boards in memory are of values, and of intervals. */
+static bool is_of_boards(const struct params *params)
+{
+    return !params_have_span(params) && params->by == BY_MAXIMUM;
+}
+
 void dashboard_answer(struct api *api, struct server_request *request, const struct route *route,
                       struct params *params)
 {
@@ -118,8 +126,7 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
     int64_t as_of_us;
     size_t bytes;
 
-    if (params_have_span(params) ||
-        !write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
+    if (!is_of_boards(params) || !write_boards(api, params, BOARD_SET_CURRENT, &body, &as_of_us)) {
         buffer_release(&body);
         ask_database(api, request, route, params);
         return;
@@ -140,8 +147,7 @@ void dashboard_on_failed(struct api *api, struct server_request *request, const 
     struct server_answer *answer;
     int64_t as_of_us = 0;
 
-    if (problem->status != 503 || params_have_span(&query->params) ||
-        query->catalog != api->catalog ||
+    if (problem->status != 503 || !is_of_boards(&query->params) || query->catalog != api->catalog ||
         !write_boards(api, &query->params, BOARD_SET_STANDING, &body, &as_of_us)) {
         buffer_release(&body);
         reply_problem(api, request, problem, NULL);

@@ -16,6 +16,8 @@
 
 struct dashboard;
 
+extern const char *const dashboard_bys[]; /* as enum board_by */
+
 struct dashboard *dashboard_new(void);
 void dashboard_free(struct dashboard *dashboard);
 

@@ -13,7 +13,7 @@ void database_problem_of_error(struct problem *out, const struct pg_error *error
         problem_set_unavailable(out, RETRY_SLOW_S,
                                 "the database did not answer in time; a shorter time span or "
                                 "fewer features are quicker");
-    else if (strcmp(error->sqlstate, "HW003") == 0) /* schema/006_peaks.sql */
+    else if (strcmp(error->sqlstate, "HW003") == 0) /* schema/006_peaks.sql, 018_boards_by.sql */
         problem_set(out, 410, "%s", error->text);
     else if (strcmp(error->sqlstate, "42P01") == 0 || strcmp(error->sqlstate, "42703") == 0 ||
              strcmp(error->sqlstate, "42883") == 0) /* no such table, column, function */

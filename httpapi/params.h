@@ -87,6 +87,7 @@ struct params {
     int64_t to_us;   /* exclusive; INT64_MAX = to the last */
     enum params_format format;
     struct params_cursor cursor;
+    size_t by;             /* of boards: enum board_by */
     size_t sort;           /* of devices: enum devices_sort */
     size_t state;          /* enum devices_state */
     int64_t silent_for_us; /* INT64_MIN = not given */
@@ -96,6 +97,7 @@ struct params {
 };
 
 /* In the order of the contract's words. */
+enum board_by { BY_MAXIMUM, BY_DEVIATION, BY_RISE };
 enum devices_sort {
     DEVICES_BY_ID,
     DEVICES_BY_HEARD,

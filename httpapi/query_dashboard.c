@@ -1,6 +1,9 @@
 #include "httpapi/query_parts.h"
 
+#include "httpapi/dashboard.h"
 #include "httpapi/pg_cell.h"
+#include "shared/base/json_write.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -12,7 +15,12 @@ static void put_board(struct query *query, const char *feature)
     const struct params *params = &query->params;
     const char *order = sort_order_text(params->order);
 
-    if (params_have_span(params))
+    if (params->by != BY_MAXIMUM)
+        buffer_printf(&query->sql,
+                      "board_by('%s', '%s', '%s', a.starts, a.ends, %" PRIu64 ", kept => %s)",
+                      dashboard_bys[params->by], feature, order, params->limit,
+                      params_have_span(params) ? "false" : "true");
+    else if (params_have_span(params))
         buffer_printf(&query->sql,
                       "board_of_span('%s', '%s', a.starts, a.ends, %" PRIu64 ", a.arrived)",
                       feature, order, params->limit);
@@ -37,7 +45,8 @@ static void build_dashboard(struct query *query)
     } else {
         query_bind_timestamp(query, interval->length_us == INTERVAL_ALL_TIME
                                         ? INT64_MIN
-                                        : query->as_of_us - interval->length_us);
+                                        : query->as_of_us - interval->length_us +
+                                              (params->by != BY_MAXIMUM));
         query_sql(query, ", 'infinity'::timestamptz");
     }
     query_sql(query, ")");
@@ -47,10 +56,28 @@ static void build_dashboard(struct query *query)
                       " (b.best).status",
                       i > 0 ? " UNION ALL" : "", i);
         query_sql_features(query, "(b.best)");
+        if (params->by != BY_MAXIMUM)
+            query_sql(query, ", b.change, b.against, b.against_at");
         query_sql(query, " FROM a, ");
         put_board(query, query->features->names[params->features[i]]);
         query_sql(query, " b");
     }
+}
+
+/* Behind the reading's own members, under a name that no feature may have. */
+static void put_change(struct query *query, const PGresult *result, int row)
+{
+    struct buffer *out = &query->body;
+    int column = 5 + (int)query->features->count;
+
+    out->bytes--; /* the brace */
+    buffer_put_text(out, ",\"value\":{\"change\":");
+    json_write_double(out, pg_cell_double(result, row, column));
+    buffer_put_text(out, ",\"against\":");
+    json_write_double(out, pg_cell_double(result, row, column + 1));
+    buffer_put_text(out, ",\"againstAt\":");
+    query_put_timestamp_cell(out, result, row, column + 2);
+    buffer_put_text(out, "}}");
 }
 
 static void write_dashboard(struct query *query, const PGresult *result)
@@ -68,6 +95,8 @@ static void write_dashboard(struct query *query, const PGresult *result)
                 continue;
             buffer_put_text(&query->body, is_first ? "" : ",");
             query_put_reading(query, result, row, 2, PQgetvalue(result, row, 1));
+            if (params->by != BY_MAXIMUM)
+                put_change(query, result, row);
             is_first = false;
         }
         buffer_put_text(&query->body, "]");

@@ -24,6 +24,11 @@ static const struct param no_params[] = {{0}};
     }
 
 static const struct param board_params[] = {
+    {.name = "by",
+     .kind = PARAM_CHOICE,
+     .offset = AT(by),
+     .choices = dashboard_bys,
+     .fallback = "maximum"},
     {.name = "features", .kind = PARAM_FEATURES},
     {.name = "interval", .kind = PARAM_INTERVAL},
     FROM_AND_TO,

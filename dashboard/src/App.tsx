@@ -76,7 +76,7 @@ function View({ route }: { route: Route }) {
     case 'boards':
       return <Boards interval={route.interval} order={route.order} />;
     case 'span':
-      return <SpanBoards span={route} order={route.order} />;
+      return <SpanBoards route={route} />;
     case 'device':
       return <Device key={route.deviceId} route={route} />;
     case 'devices':

@@ -8,11 +8,18 @@ export interface Reading {
   deviceId: string;
   timestamp: string;
   status: Status | null;
-  [feature: string]: string | number | null;
+  [feature: string]: string | number | null | Change | undefined;
+}
+
+/** How a reading was ranked by deviation or rise: it is so much above `against`, a mean or the lowest value before. */
+export interface Change {
+  change: number;
+  against: number;
+  againstAt: string | null;
 }
 
 /** Of a span: the best readings of each feature. */
-export type Dashboard = Record<string, Reading[]>;
+export type Dashboard = Record<string, (Reading & { value?: Change })[]>;
 
 export interface BoardEvent {
   feature: string;

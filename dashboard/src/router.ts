@@ -17,12 +17,15 @@ export interface DevicesRoute {
   state: DeviceState | null;
 }
 
+export const bys = ['maximum', 'deviation', 'rise'] as const;
+export type By = (typeof bys)[number];
+
 export const spans = ['hour', 'day', 'all'] as const;
 export type SpanName = (typeof spans)[number];
 
 export type Route =
   | { view: 'boards'; interval: string | null; order: Order }
-  | { view: 'span'; from: number; to: number; order: Order } /* boards, too, of no interval */
+  | { view: 'span'; from: number; to: number; order: Order; by?: By } /* boards, too, of no interval */
   | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
   | DevicesRoute
   | { view: 'system' }
@@ -53,7 +56,8 @@ export function parseRoute(hash: string): Route {
 
   if (view === '' || view === 'boards') {
     const order: Order = params.get('order') === 'asc' ? 'asc' : 'desc';
-    return range ? { view: 'span', ...range, order } : { view: 'boards', interval: rest[0] || null, order };
+    const by = bys.find((name) => name === params.get('by') && name !== 'maximum');
+    return range ? { view: 'span', ...range, order, ...(by ? { by } : {}) } : { view: 'boards', interval: rest[0] || null, order };
   }
   if (view === 'device' && rest[0]) {
     const span = spans.find((name) => name === params.get('span')) ?? 'hour';
@@ -97,6 +101,7 @@ export function formatRoute(route: Route): string {
       return withQuery('#/boards', {
         from: new Date(route.from).toISOString(),
         to: new Date(route.to).toISOString(),
+        by: route.by && route.by !== 'maximum' ? route.by : null,
         order: route.order === 'asc' ? 'asc' : null,
       });
     case 'device':

@@ -26,6 +26,7 @@ interface RowProps {
   low: number;
   high: number;
   span: TimeSpan | undefined;
+  explain: ((reading: Reading) => string) | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -45,7 +46,7 @@ function Time({ at, span }: { at: string; span: TimeSpan }) {
 const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
   span ? formatRoute({ view: 'device', deviceId, span: 'hour', from: span.from, to: span.to }) : deviceHref(deviceId);
 
-const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, high, span }: RowProps) {
+const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, high, span, explain }: RowProps) {
   const value = reading[feature] as number;
   const size = Math.abs(value) / (high - low);
   const start = (Math.min(0, value) - low) / (high - low);
@@ -61,9 +62,9 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
           <DeviceId id={reading.deviceId} />
         </a>
       </th>
-      <td role="cell" className="value" title={`${value} ${unit}`.trim()}>
+      <td role="cell" className="value" title={explain?.(reading) ?? `${value} ${unit}`.trim()}>
         {formatValue(value, decimals)}
-        {unit ? <span className="unseen"> {unit}</span> : null}
+        {unit || explain ? <span className="unseen"> {unit} {explain?.(reading)}</span> : null}
       </td>
       <td role="presentation" className="bar" aria-hidden="true">
         <i style={{ transform: `translateX(${start * 100}%) scaleX(${size})` }} />
@@ -83,9 +84,11 @@ interface BoardProps {
   places: number;
   /** What the board is of, where it is of no interval. */
   span?: TimeSpan;
+  /** What a number is made of, where it is no value but a change. */
+  explain?: (reading: Reading) => string;
 }
 
-export const Board = memo(function Board({ board, places, span }: BoardProps) {
+export const Board = memo(function Board({ board, places, span, explain }: BoardProps) {
   const { feature, readings } = board;
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
@@ -116,7 +119,7 @@ export const Board = memo(function Board({ board, places, span }: BoardProps) {
                 <span>Device</span>
               </th>
               <th role="columnheader" scope="col" className="value">
-                <span>Value</span>
+                <span>{explain ? 'Change' : 'Value'}</span>
               </th>
               <th role="presentation" className="bar" aria-hidden="true" />
               <th role="columnheader" scope="col" className="state">
@@ -139,6 +142,7 @@ export const Board = memo(function Board({ board, places, span }: BoardProps) {
                 low={scale.low}
                 high={scale.high}
                 span={span}
+                explain={explain}
               />
             ))}
           </Ranking>

@@ -1,10 +1,11 @@
 /* All boards of a span that began in the past: asked once, or every few seconds while it goes on. */
+import { useMemo } from 'preact/compat';
 import { useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
-import type { BoardEvent, Dashboard, Order } from '../contract';
-import { formatNear, formatRange, nameInterval } from '../format';
+import type { BoardEvent, Change, Dashboard, Order, Reading } from '../contract';
+import { formatNear, formatRange, formatShortMoment, nameInterval } from '../format';
 import { useLive, useTick } from '../live';
-import { navigate } from '../router';
+import { bys, navigate, type By, type Route } from '../router';
 import { presets, type TimeSpan } from '../spans';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
@@ -13,37 +14,54 @@ import { SpanChoice } from '../parts/SpanChoice';
 
 const LOOK_AGAIN_S = 10;
 
-export function SpanBoards({ span, order }: { span: TimeSpan; order: Order }) {
+/** What boards are ranked by: the words of the choice, and of the head of the page, from the highest and from the lowest. */
+const rankings: Record<By, { label: string; desc: string; asc: string }> = {
+  maximum: { label: 'Value', desc: 'Highest', asc: 'Lowest' },
+  deviation: { label: 'Deviation', desc: 'Farthest above their mean', asc: 'Farthest below their mean' },
+  rise: { label: 'Rise', desc: 'Largest rise', asc: 'Largest fall' },
+};
+
+export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> }) {
+  const { order, by = 'maximum' } = route;
+  const span: TimeSpan = useMemo(() => ({ from: route.from, to: route.to }), [route.from, route.to]);
   const names = useLive((state) => state.names);
   const tick = useTick(LOOK_AGAIN_S);
   const params = new URLSearchParams({
     from: new Date(span.from).toISOString(),
     to: new Date(span.to).toISOString(),
+    ...(by === 'maximum' ? {} : { by }),
     ...(order === 'asc' ? { order } : {}),
   });
   const query = useQuery<Dashboard>(`dashboard?${params}`, span.to > serverNow() ? tick : 0);
   const boards = Object.entries(query.data ?? {});
   const places = Math.max(2, ...boards.map(([, readings]) => readings.length));
   const goLive = (interval: string | null) => navigate({ view: 'boards', interval, order });
+  const go = (to: Partial<typeof route>) => navigate({ ...route, ...to });
 
   return (
     <>
       <div className="heading">
         <div>
           <h1 tabIndex={-1}>
-            {order === 'desc' ? 'Highest' : 'Lowest'} {phraseOf(span)}
+            {rankings[by][order]} {phraseOf(span)}
           </h1>
-          <Source span={span} asOf={query.asOf} />
+          <Source span={span} asOf={query.asOf} by={by} />
         </div>
         <div className="choices">
           <Choice
             label="Order"
-            options={[
-              { value: 'desc', label: 'Highest' },
-              { value: 'asc', label: 'Lowest' },
-            ]}
+            options={(['desc', 'asc'] as const).map((value) => ({
+              value,
+              label: by === 'rise' ? { desc: 'Rises', asc: 'Falls' }[value] : { desc: 'Highest', asc: 'Lowest' }[value],
+            }))}
             value={order}
-            onChoose={(value) => navigate({ view: 'span', ...span, order: value as Order })}
+            onChoose={(value) => go({ order: value as Order })}
+          />
+          <Choice
+            label="By"
+            options={bys.map((value) => ({ value, label: rankings[value].label }))}
+            value={by}
+            onChoose={(value) => go({ by: value as By })}
           />
           {names ? (
             <Choice
@@ -53,7 +71,7 @@ export function SpanBoards({ span, order }: { span: TimeSpan; order: Order }) {
               onChoose={goLive}
             />
           ) : null}
-          <SpanChoice span={span} onChoose={(chosen) => navigate({ view: 'span', ...chosen, order })} />
+          <SpanChoice span={span} onChoose={go} />
           <button type="button" onClick={() => goLive(null)}>
             Back to live
           </button>
@@ -66,7 +84,13 @@ export function SpanBoards({ span, order }: { span: TimeSpan; order: Order }) {
       ) : null}
       <div className="boards" data-count={boards.length}>
         {boards.map(([feature, readings]) => (
-          <Board key={feature} board={boardOf(feature, readings, order, query.asOf)} places={places} span={span} />
+          <Board
+            key={feature}
+            board={boardOf(feature, readings, order, query.asOf)}
+            places={places}
+            span={span}
+            {...(by === 'maximum' ? {} : { explain: by === 'rise' ? tellRise : tellDeviation })}
+          />
         ))}
       </div>
     </>
@@ -79,8 +103,20 @@ const boardOf = (feature: string, readings: Dashboard[string], order: Order, asO
   order,
   asOf: asOf === null ? '' : new Date(asOf).toISOString(),
   source: 'database',
-  readings,
+  /* ranked, and so shown, by how much they changed */
+  readings: readings.map((reading) => (reading.value ? { ...reading, [feature]: reading.value.change } : reading)),
 });
+
+const short = (value: number): string => String(Number(value.toPrecision(6)));
+
+/* The sentence behind a number of a board, which is a change: what it is made of. */
+const tell = (reading: Reading, words: (value: Change) => string): string => {
+  const change = (reading as Dashboard[string][number]).value!;
+  return `${short(change.against + change.change)}, ${words(change)}`;
+};
+const tellDeviation = (reading: Reading) => tell(reading, ({ against }) => `against a mean of ${short(against)}`);
+const tellRise = (reading: Reading) =>
+  tell(reading, ({ against, againstAt }) => `from ${short(against)} at ${formatShortMoment(Date.parse(againstAt!))}`);
 
 function phraseOf(span: TimeSpan): string {
   const now = serverNow();
@@ -90,7 +126,7 @@ function phraseOf(span: TimeSpan): string {
 }
 
 /** Which span, and up to which moment readings of it are known. */
-function Source({ span, asOf }: { span: TimeSpan; asOf: number | null }) {
+function Source({ span, asOf, by }: { span: TimeSpan; asOf: number | null; by: By }) {
   const now = useNow();
 
   return (
@@ -98,6 +134,11 @@ function Source({ span, asOf }: { span: TimeSpan; asOf: number | null }) {
       {formatRange(span.from, span.to)}
       {asOf === null ? null : (
         <>
+          {by === 'deviation'
+            ? ', each device against its own mean there'
+            : by === 'rise'
+              ? ', each value against the extreme one of its device before'
+              : ''}
           . As of <time dateTime={new Date(asOf).toISOString()}>{formatNear(asOf, now)}</time>, from the database
         </>
       )}

@@ -1,0 +1,241 @@
+-- 018_boards_by: boards of how much a value changed within a span, rather than of the value itself.
+--
+-- deviation: a device's highest value in the span less the mean of all its values there.
+-- rise:      the most by which a value is above the lowest one that the device had recorded before, in the span.
+--            So a slow climb counts as well as a jump, and a fall does not.
+-- Lowest first (asc) both are turned over: the lowest value less the mean; the value less the highest one before, which
+-- is the largest fall. Between equals the device that was known first comes first. Values, as in sums, count
+-- as 1e290 where they are beyond; what is not a number is none.
+--
+-- What rollups say of a device bounds both: no rise is higher than what lies between its highest and its
+-- lowest value, and the mean of the hours that the span cuts is not below their lowest value. So devices are looked at
+-- in the order of these bounds, some at a time, until none is left that can come before the last on the board.
+-- To look at a device costs its sums by the hour, and those of its readings that are needed: of the
+-- hours which the span cuts, of the minutes that are not summed up, and of hours within which it may have risen more
+-- than from one hour to another. What is known meanwhile is the devices of one such step, whatever the
+-- span and the fleet.
+--
+-- A mean is the quotient of sums of doubles, which rollups have added in their own order: it is as exact as such a sum.
+-- Unlike boards of values these know no moment of receipt, since sums do not: a reading that arrives while
+-- the question is on its way counts.
+--
+-- Where partitions were dropped, sums do not tell what came first, nor which reading it was. If the feature has any
+-- values of then in the span, this fails with HW003, or, if only what is `kept` is asked about, begins after them.
+
+-- A value as it counts here, as SQL.
+CREATE FUNCTION change_value_sql(value text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT format('greatest(least(%s, 1e290), -1e290)', value)
+$$;
+
+-- What is summed up of devices in [starts, ends), as SQL: device, the cell's from_at, n, total, lo and hi, turned over for
+-- the lowest first, and is_cut, whether the cell is known to reach out of the span. By the hour, or where
+-- nobody asks what came first, by the day.
+CREATE FUNCTION change_cells_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, uses_days boolean, whose text)
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
+    open_hour   timestamptz := date_bin('1 hour', rolled_until, 'epoch');
+    first_hour  timestamptz := date_bin('1 hour', starts, 'epoch');
+    last_hour   timestamptz := least(date_bin('1 hour', ends, 'epoch'), open_hour);
+    whole_from  timestamptz := least(date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch'), open_hour);
+    day_from    timestamptz := least(date_bin('1 day', starts + interval '24 hours' - interval '1 microsecond', 'epoch'), last_hour);
+    day_until   timestamptz := greatest(least(date_bin('1 day', ends, 'epoch'), date_bin('1 day', rolled_until, 'epoch')), day_from);
+    columns     text := CASE sort_order
+        WHEN 'desc' THEN format('%I::float8 AS n, %I AS total, %I AS lo, %I AS hi', feature || '_count', feature || '_sum', feature || '_min', feature || '_max')
+        ELSE format('%I::float8 AS n, -%I AS total, -%I AS lo, -%I AS hi', feature || '_count', feature || '_sum', feature || '_max', feature || '_min') END;
+BEGIN
+    IF NOT uses_days OR day_from = day_until THEN
+        day_from := last_hour;
+        day_until := last_hour;
+    END IF;
+    last_hour := greatest(last_hour, whole_from);
+    RETURN (
+        SELECT string_agg(format('SELECT device, %s AS from_at, %s, %s AS is_cut FROM rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
+                                 c.at, columns, c.is_cut, c.source, c.a, c.b, c.more, whose), ' UNION ALL ')
+        FROM (VALUES
+            ('late', 'date_bin(''1 hour'', bucket, ''epoch'')', first_hour, least(ends, rolled_until), '',
+             format('(date_bin(''1 hour'', bucket, ''epoch'') < %L OR least(date_bin(''1 hour'', bucket, ''epoch'') + interval ''1 hour'', %L) > %L)',
+                    starts, rolled_until, ends)),
+            ('open', 'bucket', open_hour, CASE WHEN starts < rolled_until AND ends > open_hour THEN rolled_until ELSE open_hour END,
+             ' AND unit = ''hour''', CASE WHEN starts > open_hour OR ends < rolled_until THEN 'true' ELSE 'false' END),
+            ('hours', 'bucket', first_hour, CASE WHEN first_hour < starts THEN whole_from ELSE first_hour END, '', 'true'),
+            ('hours', 'bucket', whole_from, least(day_from, last_hour), '', 'false'),
+            ('days', 'bucket', day_from, day_until, '', 'false'),
+            ('hours', 'bucket', greatest(day_until, whole_from), last_hour, '', 'false'),
+            ('hours', 'bucket', last_hour, CASE WHEN last_hour < least(ends, open_hour) THEN open_hour ELSE last_hour END,
+             format(' AND bucket < %L', ends), 'true')) AS c (source, at, a, b, more, is_cut)
+        WHERE c.a < c.b OR c.source = 'late');
+END $$;
+
+-- The readings r of a device in [from_at, until_at), both SQL, and in the span: y, its time and hash, and `low`, the lowest y
+-- of the span before it, of which `low_before` (SQL) was before from_at.
+CREATE FUNCTION change_readings_sql(feature text, sort_order text, starts timestamptz, ends timestamptz,
+                                    of_device text, from_at text, until_at text, low_before text)
+RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+    SELECT format('SELECT v.y, v.recorded_at, v.content_hash, least(%s, min(v.y) OVER (ORDER BY v.recorded_at'
+                  ' GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS low FROM (SELECT %s%s AS y, r.recorded_at, r.content_hash'
+                  ' FROM readings r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L'
+                  ' AND r.recorded_at >= %s AND r.recorded_at < %s) v',
+                  low_before, CASE sort_order WHEN 'desc' THEN '' ELSE '-' END, change_value_sql(format('r.%I', feature)),
+                  of_device, feature, starts, ends, from_at, until_at)
+$$;
+
+-- What is known of the devices $1, as the head of a statement: `known`, a row for each hour and device with n, total, lo and hi
+-- of what is in the span, and rise where the hour was read, which is where sums do not do.
+CREATE FUNCTION change_known_sql(feature text, sort_order text, starts timestamptz, ends timestamptz)
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
+BEGIN
+    RETURN format(
+        'WITH cell AS MATERIALIZED (SELECT device, from_at, least(from_at + interval ''1 hour'', %1$L) AS until_at, sum(n) AS n,'
+        ' sum(total) AS total, %2$s AS lo, %3$s AS hi, bool_or(is_cut OR hi = ''NaN'' OR lo = ''NaN'') AS is_cut'
+        ' FROM (%4$s) c WHERE n > 0 GROUP BY device, from_at),'
+        ' known AS MATERIALIZED (SELECT device, from_at, until_at, n, total, lo, hi, NULL::float8 AS rise, false AS is_read FROM cell WHERE NOT is_cut'
+        ' UNION ALL SELECT p.device, p.from_at, p.until_at, r.*, true FROM (SELECT device, from_at, until_at FROM cell WHERE is_cut'
+        ' UNION ALL SELECT u, %5$L, %6$L FROM unnest($1) u WHERE %5$L::timestamptz < %6$L::timestamptz) p (device, from_at, until_at)'
+        ' CROSS JOIN LATERAL (SELECT count(*)::float8, sum(y), min(y), max(y), max(y - low) FROM (%7$s) v) r (n, total, lo, hi, rise) WHERE r.n > 0)',
+        rolled_until, change_value_sql('min(lo)'), change_value_sql('max(hi)'),
+        change_cells_sql(feature, sort_order, starts, ends, false, ' AND device = ANY ($1)'),
+        greatest(starts, rolled_until), ends,
+        change_readings_sql(feature, sort_order, starts, ends, 'p.device', 'p.from_at', 'p.until_at', 'NULL::float8'));
+END $$;
+
+-- A statement: device and bound for each device that has a value, those that may have changed most first.
+CREATE FUNCTION change_bounds_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
+    sign text := CASE sort_order WHEN 'desc' THEN '' ELSE '-' END;
+    tail text := '';
+BEGIN
+    IF greatest(starts, rolled_until) < ends THEN
+        tail := format(' UNION ALL SELECT r.device, NULL, count(*)::float8, sum(%1$s%2$s), min(%1$s%2$s), max(%1$s%2$s), false FROM readings r'
+                       ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%5$I <> ''NaN'' GROUP BY r.device', sign,
+                       change_value_sql(format('r.%I', feature)), greatest(starts, rolled_until), ends, feature);
+    END IF;
+    -- A value that is no number makes the highest none, and then the sums are of no use.
+    -- The mean is lowest if all that the cut hours have is in the span and as low as their lowest. What sums round
+    -- off may not lower the bound.
+    RETURN format('SELECT device, %s AS bound FROM (SELECT device, coalesce(sum(n) FILTER (WHERE NOT is_cut), 0) AS n,'
+                  ' CASE WHEN abs(sum(total) FILTER (WHERE NOT is_cut)) < 1e-200 THEN 0 ELSE sum(total) FILTER (WHERE NOT is_cut) END AS total, coalesce(sum(n) FILTER (WHERE is_cut), 0) AS cut,'
+                  ' %s AS cut_lo, %s AS lo, %s AS hi, greatest(max(hi), max(lo)) AS odd FROM (%s%s) c WHERE n > 0 GROUP BY device OFFSET 0) d',
+                  CASE by_what WHEN 'rise' THEN 'CASE WHEN odd = ''NaN'' THEN 2e290 ELSE hi - lo END'
+                  ELSE 'CASE WHEN odd = ''NaN'' THEN 2e290 ELSE hi + 1e-9 * greatest(abs(hi), abs(lo), 1e-200) - CASE WHEN n = 0 THEN cut_lo'
+                       ' WHEN cut = 0 THEN total / n ELSE (total + least(cut_lo, total / n) * cut) / (n + cut) END END' END,
+                  change_value_sql('min(lo) FILTER (WHERE is_cut)'), change_value_sql('min(lo)'), change_value_sql('max(hi)'),
+                  change_cells_sql(feature, sort_order, starts, ends, true, ''), tail);
+END $$;
+
+-- A statement: device, change, and of a rise the cell in which it ended and the lowest value before that, for those of the devices $1
+-- that may come before a device with the change $2.
+CREATE FUNCTION change_look_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
+RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT change_known_sql(feature, sort_order, starts, ends) || CASE by_what WHEN 'deviation' THEN
+        ' SELECT device, max(hi) - rollup_mean(sum(total), sum(n)::bigint) AS change, rollup_mean(sum(total), sum(n)::bigint) AS low, NULL::timestamptz AS from_at, NULL::timestamptz AS until_at'
+        ' FROM known GROUP BY device'
+    ELSE
+        -- from one hour to another is known; then hours are read in which there may be more
+        ', timed AS (SELECT *, min(lo) OVER (PARTITION BY device ORDER BY from_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS low FROM known),'
+        ' sure AS (SELECT DISTINCT ON (device) device, from_at, until_at, low, greatest(hi - low, rise) AS change FROM timed'
+        ' ORDER BY device, change DESC NULLS LAST, from_at DESC),'
+        ' more AS (SELECT t.device, t.from_at, t.until_at, t.low, r.change FROM timed t JOIN sure s ON s.device = t.device'
+        ' AND NOT t.is_read AND t.hi - t.lo >= $2 AND (s.change IS NULL OR (t.hi - t.lo, t.from_at) > (s.change, s.from_at))'
+        ' CROSS JOIN LATERAL (SELECT max(y - low) AS change FROM ('
+        || change_readings_sql(feature, sort_order, starts, ends, 't.device', 't.from_at', 't.until_at', 't.low') || ') v) r)'
+        ' SELECT DISTINCT ON (device) device, change, low, from_at, until_at FROM (SELECT device, change, low, from_at, until_at FROM sure'
+        ' UNION ALL SELECT device, change, low, from_at, until_at FROM more) c'
+        ' WHERE change IS NOT NULL ORDER BY device, change DESC, from_at DESC'
+    END
+$$;
+
+-- A statement: the devices $1 with the changes $2 ($3: the lows, and $4 and $5 the cells, that were found with them), as device, the
+-- reading that is meant, change, against what, and when that was recorded, where it is a reading.
+CREATE FUNCTION change_tell_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
+RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT change_known_sql(feature, sort_order, starts, ends) || format(CASE by_what WHEN 'deviation' THEN
+        ' SELECT f.device, f.found, f.change, %1$s f.low, NULL::timestamptz FROM (SELECT DISTINCT ON (r.device) r.device, r.found, u.change, u.low FROM ('
+        -- the whole hour with the highest, the latest such one, and what was read anyway
+        ' SELECT k.device, (l.found).recorded_at, (l.found).content_hash, (l.found).value, l.found'
+        ' FROM (SELECT * FROM known WHERE is_read UNION ALL (SELECT DISTINCT ON (device) * FROM known ORDER BY device, hi DESC, from_at DESC)) k'
+        ' CROSS JOIN LATERAL (%2$s) l) r JOIN unnest($1, $2, $3) AS u (device, change, low) ON u.device = r.device'
+        ' ORDER BY r.device, %3$s) f'
+    ELSE
+        ' SELECT e.device, l.found, e.change, %1$s e.low, b.recorded_at FROM (SELECT u.device, v.* FROM unnest($1, $3, $4, $5) AS u (device, low, from_at, until_at)'
+        ' CROSS JOIN LATERAL (SELECT v.recorded_at, v.content_hash, v.y - v.low AS change, v.low FROM (%4$s) v WHERE v.low IS NOT NULL'
+        ' ORDER BY change DESC, v.recorded_at DESC, v.content_hash DESC LIMIT 1) v) e'
+        ' CROSS JOIN LATERAL (SELECT %5$s AS found FROM readings r WHERE r.device = e.device AND r.recorded_at = e.recorded_at AND r.content_hash = e.content_hash) l'
+        ' CROSS JOIN LATERAL (SELECT max(v.recorded_at) AS recorded_at FROM (SELECT k.* FROM known k WHERE k.device = e.device AND k.lo <= e.low'
+        ' AND k.from_at <= e.recorded_at ORDER BY k.from_at DESC LIMIT 2) k CROSS JOIN LATERAL (%6$s) v WHERE v.y = e.low) b'
+    END,
+        CASE sort_order WHEN 'desc' THEN '' ELSE '-' END,
+        board_look_sql(feature, sort_order, starts, ends, 'infinity', 'k.device', 'k.from_at', 'k.until_at'),
+        (rank_sql('value', sort_order)).of_device,
+        change_readings_sql(feature, sort_order, starts, ends, 'u.device', 'u.from_at', 'u.until_at', 'u.low'),
+        board_row_sql(feature, sort_order),
+        change_readings_sql(feature, sort_order, starts, ends, 'k.device', 'k.from_at', 'least(k.until_at, e.recorded_at)', 'NULL::float8'))
+$$;
+
+-- The devices that changed most in [starts, ends), those first, each with the reading in which it did.
+CREATE FUNCTION board_by(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint, kept boolean DEFAULT false)
+RETURNS TABLE (device_id text, best peaks, change double precision, against double precision, against_at timestamptz)
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    kept_from timestamptz := (SELECT s.kept_from FROM storage_state s);
+    sign      double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
+    page      bigint := 64 + 2 * most;
+    batch     bigint := greatest(most, 32);
+    done      bigint := 0;
+    bounds    text;
+    look      text;
+    dropped   boolean;
+    devices   integer[];
+    reaches   double precision[];
+    best_devices integer[] := '{}';
+    changes   double precision[] := '{}';
+    lows      double precision[] := '{}';
+    from_ats  timestamptz[] := '{}';
+    until_ats timestamptz[] := '{}';
+BEGIN
+    PERFORM readings_settle();
+    IF starts < kept_from THEN
+        IF NOT kept THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM (%s) c WHERE n > 0)',
+                           change_cells_sql(feature, sort_order, starts, least(ends, kept_from), true, '')) INTO dropped;
+            IF dropped THEN
+                RAISE EXCEPTION USING ERRCODE = 'HW003', MESSAGE = format(
+                    'readings recorded before %s were dropped, and sums do not tell how a value changed; from=%1$s, or later, is answered',
+                    to_char(kept_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+            END IF;
+        END IF;
+        starts := kept_from;
+    END IF;
+    IF starts >= ends OR most < 1 THEN
+        RETURN;
+    END IF;
+    bounds := change_bounds_sql(by_what, feature, sort_order, starts, ends);
+    look := change_look_sql(by_what, feature, sort_order, starts, ends);
+    LOOP
+        EXECUTE format('SELECT coalesce(array_agg(b.device), ''{}''), array_agg(b.bound) FROM (SELECT * FROM (%s) b ORDER BY bound DESC, device LIMIT %s) b',
+                       bounds, page) INTO devices, reaches;
+        WHILE done < cardinality(devices)
+              AND (cardinality(changes) < most OR reaches[done + 1] > changes[most]
+                   OR reaches[done + 1] = changes[most] AND devices[done + 1] < best_devices[most]) LOOP
+            EXECUTE format('SELECT coalesce(array_agg(device), ''{}''), coalesce(array_agg(change), ''{}''), array_agg(low), array_agg(from_at), array_agg(until_at) FROM ('
+                           'SELECT * FROM (SELECT * FROM unnest($3, $4, $5, $6, $7) AS b (device, change, low, from_at, until_at)'
+                           ' UNION ALL (%s)) c ORDER BY change DESC, device LIMIT %s) c', look, most)
+            INTO best_devices, changes, lows, from_ats, until_ats
+            USING devices[done + 1 : done + batch], coalesce(changes[most], '-Infinity'), best_devices, changes, lows, from_ats, until_ats;
+            done := done + batch;
+            batch := least(batch * 2, greatest(most, 512));
+        END LOOP;
+        EXIT WHEN cardinality(devices) < page OR done < cardinality(devices);
+        page := page * 8; -- the first of them are the same again
+    END LOOP;
+    RETURN QUERY EXECUTE format('SELECT d.device_id, t.found, $6 * t.change, t.against, t.at FROM (%s) t (device, found, change, against, at)'
+                                ' JOIN devices d ON d.id = t.device ORDER BY t.change DESC, t.device',
+                                change_tell_sql(by_what, feature, sort_order, starts, ends))
+                 USING best_devices, changes, lows, from_ats, until_ats, sign;
+END $$;
+COMMENT ON FUNCTION board_by(text, text, text, timestamptz, timestamptz, bigint, boolean) IS 'The devices that rose, or deviated from their mean, most (asc: fell, or deviated downwards) from `starts` until before `ends`, each with the reading in which it did, by how much, and against what.';
