@@ -1,9 +1,13 @@
 /* The frame around the views: where one is, and whether the page hears the server. */
 import { useEffect, useRef, type ReactNode } from 'preact/compat';
+import { isolate } from './ids';
 import { live } from './live';
 import { useRoute, type Route } from './router';
+import { Boundary } from './parts/Boundary';
+import { DeviceId } from './parts/DeviceId';
 import { HealthMark, HealthNotice } from './parts/Health';
 import { Notice } from './parts/Notice';
+import { ThemeSwitch } from './parts/ThemeSwitch';
 import { Boards } from './views/Boards';
 import { Device } from './views/Device';
 import { Devices } from './views/Devices';
@@ -56,10 +60,13 @@ export function App() {
           </Tab>
         </nav>
         <HealthMark />
+        <ThemeSwitch />
       </header>
       <main ref={main} className={route.view === 'boards' || route.view === 'span' ? 'wide' : undefined}>
         <HealthNotice />
-        <View route={route} />
+        <Boundary key={place}>
+          <View route={route} />
+        </Boundary>
       </main>
     </>
   );
@@ -99,7 +106,7 @@ function View({ route }: { route: Route }) {
               </a>
             }
           >
-            “{route.path}” is no view of this page.
+            “<DeviceId id={route.path} />” is no view of this page.
           </Notice>
         </>
       );
@@ -118,7 +125,7 @@ const placeOf = (route: Route): string =>
 
 function titleOf(route: Route): string {
   const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
-  return route.view === 'device' ? route.deviceId : titles[route.view];
+  return route.view === 'device' ? isolate(route.deviceId) : titles[route.view];
 }
 
 const Mark = () => (

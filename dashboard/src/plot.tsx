@@ -1,7 +1,8 @@
 /* uPlot as a component: made when it is first drawn, again when light turns to dark, fed after that. */
-import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'preact/compat';
+import { useEffect, useLayoutEffect, useRef } from 'preact/compat';
 import uPlot from 'uplot';
 import { formatShort } from './format';
+import { useIsDark } from './theme';
 
 export interface Colors {
   text: string;
@@ -38,18 +39,6 @@ function readColors(): Colors {
   probe.remove();
   return colors;
 }
-
-const dark = '(prefers-color-scheme: dark)';
-
-const useScheme = (): boolean =>
-  useSyncExternalStore(
-    (onChange) => {
-      const query = window.matchMedia(dark);
-      query.addEventListener('change', onChange);
-      return () => query.removeEventListener('change', onChange);
-    },
-    () => window.matchMedia(dark).matches,
-  );
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const seconds = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
@@ -118,7 +107,7 @@ interface PlotProps {
 export function Plot({ build, data, range, height, label }: PlotProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const isDark = useScheme();
+  const isDark = useIsDark();
   const latest = useRef({ data, range });
   const { min, max } = range ?? {};
   latest.current = { data, range };

@@ -2,6 +2,7 @@
 import { memo, useMemo, useRef, type CSSProperties } from 'preact/compat';
 import type { BoardEvent, Reading } from '../contract';
 import { decimalsFor, formatClock, formatMoment, formatRange, formatShortMoment, formatValue, nameFeature, phraseInterval } from '../format';
+import { isolate, visible } from '../ids';
 import { deviceHref, formatRoute } from '../router';
 import type { TimeSpan } from '../spans';
 import { Age } from './Age';
@@ -58,8 +59,8 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
         {rank}
       </td>
       <th role="rowheader" scope="row" className="device">
-        <a href={hrefOf(reading.deviceId, span)} title={reading.deviceId} aria-label={reading.deviceId}>
-          <DeviceId id={reading.deviceId} />
+        <a href={hrefOf(reading.deviceId, span)} title={isolate(reading.deviceId)} aria-label={visible(reading.deviceId)}>
+          <DeviceId id={reading.deviceId} isCut />
         </a>
       </th>
       <td role="cell" className="value" title={explain?.(reading) ?? `${value} ${unit}`.trim()}>

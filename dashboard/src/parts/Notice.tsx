@@ -45,8 +45,9 @@ export function ProblemNotice({ problem, onRetry, hasOld }: { problem: Problem; 
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-export const Loading = ({ what }: { what: string }) => (
-  <p className="loading" role="status">
+/** As high as what will stand there, in rem, so that nothing below it moves then. */
+export const Loading = ({ what, room }: { what: string; room?: number }) => (
+  <p className="loading" role="status" style={room ? { minHeight: `${room}rem` } : undefined}>
     <i aria-hidden="true" />
     Loading {what} …
   </p>

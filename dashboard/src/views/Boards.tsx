@@ -3,6 +3,8 @@ import { useEffect } from 'preact/compat';
 import { useNow } from '../clock';
 import type { Order } from '../contract';
 import { formatCount, formatNear, nameInterval, phraseInterval } from '../format';
+import { isolate } from '../ids';
+import { useKiosk } from '../kiosk';
 import { live, useLive } from '../live';
 import { navigate } from '../router';
 import { Board } from '../parts/Board';
@@ -26,7 +28,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
 
   const choose = (to: { interval?: string; order?: Order }) =>
     navigate({ view: 'boards', interval: to.interval ?? chosen, order: to.order ?? order });
-  const features = (names?.features ?? []).filter((feature) => boards.has(feature));
+  const features = useKiosk((names?.features ?? []).filter((feature) => boards.has(feature)));
   const isEmpty = features.length > 0 && features.every((feature) => boards.get(feature)!.readings.length === 0);
   const hasLowest = order === 'asc' || (status?.collectors.some((one) => one.lowest) ?? false);
   /* room for as many as there can be */
@@ -67,7 +69,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
         </div>
       </div>
       {isUnknown ? (
-        <Notice title={`There is no interval “${interval}”.`}>
+        <Notice title={`There is no interval “${isolate(interval)}”.`}>
           This Highwater keeps boards of {names.intervals.map(nameInterval).join(', ').toLowerCase()}. Choose one of
           them above.
         </Notice>

@@ -9,6 +9,7 @@ import { useLive, useTick } from '../live';
 import { navigate, type Route, type SpanName } from '../router';
 import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
+import { DeviceId } from '../parts/DeviceId';
 import { History } from '../parts/History';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { StatusBars } from '../parts/StatusBars';
@@ -20,6 +21,9 @@ type DeviceRoute = Extract<Route, { view: 'device' }>;
 const LOOK_AGAIN_S = 5;
 const VALUES_AGAIN_S = 30;
 const READINGS_SHOWN = 20;
+/* how high a plot is with what stands above it */
+const HISTORY_REM = 14.55;
+const VALUES_REM = 13.05;
 const PEAK_AROUND_MS = 150_000;
 
 export function Device({ route }: { route: DeviceRoute }) {
@@ -33,7 +37,9 @@ export function Device({ route }: { route: DeviceRoute }) {
     <>
       <div className="heading">
         <div>
-          <h1 tabIndex={-1}>{route.deviceId}</h1>
+          <h1 tabIndex={-1}>
+            <DeviceId id={route.deviceId} />
+          </h1>
           <p className="source">
             {device?.latest ? (
               <>
@@ -59,7 +65,7 @@ export function Device({ route }: { route: DeviceRoute }) {
       </div>
       {query.problem?.status === 404 ? (
         <Notice title="No such device" action={<a className="button" href={`#/devices?q=${encodeURIComponent(route.deviceId)}`}>Search</a>}>
-          “{route.deviceId}” never sent anything. Ids are matched letter by letter.
+          “<DeviceId id={route.deviceId} />” never sent anything. Ids are matched letter by letter.
         </Notice>
       ) : query.problem ? (
         <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={device !== null} />
@@ -214,7 +220,7 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
         )}
       </p>
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={answer !== null} /> : null}
-      {!answer && !query.problem ? <Loading what="the history" /> : null}
+      {!answer && !query.problem ? <Loading what="the history" room={HISTORY_REM * features.length} /> : null}
       {answer && answer.points.length === 0 ? (
         <Notice
           title="No reading in this time"
@@ -289,7 +295,7 @@ function FeatureValues({ path, feature }: { path: string; feature: string }) {
   const histogram = query.data ? Object.values(query.data)[0] : null;
 
   if (query.problem) return <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={!!histogram} />;
-  return histogram ? <ValueBars histogram={histogram} /> : <Loading what={nameFeature(feature).label.toLowerCase()} />;
+  return histogram ? <ValueBars histogram={histogram} /> : <Loading what={nameFeature(feature).label.toLowerCase()} room={VALUES_REM} />;
 }
 
 function Readings({ path, features, tick }: { path: string; features: string[]; tick: number }) {

@@ -4,10 +4,12 @@ import { useQuery } from '../api';
 import { useNow } from '../clock';
 import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
 import { formatAge, formatCount, formatNear } from '../format';
+import { isolate } from '../ids';
 import { useTick } from '../live';
 import { deviceHref, deviceStates, devicesQuery, formatRoute, navigate, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
+import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 
 const PER_PAGE = 50;
@@ -76,7 +78,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
             <p className="source">
               {after || page.next !== null ? (
                 <>
-                  <bdi>{page.devices[0]!.deviceId}</bdi> to <bdi>{page.devices.at(-1)!.deviceId}</bdi>
+                  <DeviceId id={page.devices[0]!.deviceId} /> to <DeviceId id={page.devices.at(-1)!.deviceId} />
                   {page.next === null ? ', the last' : null}
                 </>
               ) : (
@@ -201,7 +203,7 @@ function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: Dev
           <tr key={device.deviceId}>
             <th scope="row">
               <a href={deviceHref(device.deviceId)}>
-                <bdi>{device.deviceId}</bdi>
+                <DeviceId id={device.deviceId} />
               </a>
             </th>
             <td className="number">
@@ -230,7 +232,7 @@ function None({ route }: { route: DevicesRoute }) {
   if (q)
     return (
       <Notice
-        title={`No device has “${q}” in its id${state ? `, of those that are ${states[state].label.toLowerCase()}` : ''}`}
+        title={`No device has “${isolate(q)}” in its id${state ? `, of those that are ${states[state].label.toLowerCase()}` : ''}`}
         action={
           <a className="button" href="#/devices">
             All devices

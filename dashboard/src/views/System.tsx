@@ -10,6 +10,7 @@ import { parseMetrics, sumOf, type Metrics } from '../metrics';
 import { formatRoute } from '../router';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
+import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { Share } from '../parts/Share';
 
@@ -237,7 +238,9 @@ function CollectorRow({ collector, isHearing }: { collector: Collector; isHearin
 
   return (
     <tr>
-      <th scope="row">{collector.collectorId}</th>
+      <th scope="row">
+        <DeviceId id={collector.collectorId} />
+      </th>
       <td>
         <span className={`status ${isFine ? 'status-full' : 'status-hollow bad'}`}>
           <i aria-hidden="true" />
