@@ -27,13 +27,23 @@ static enum reply_cache cache_of(const struct query *query)
                : REPLY_ASKED_AGAIN;
 }
 
+/* /devices/{deviceId}/histogram?feature=: since when there is /devices/{deviceId}/distribution
+ * (RFC 9745, seconds since 1970). */
+static const struct server_header deprecated[] = {{"Deprecation", "@1795737600"}, {0}};
+
+static bool is_deprecated(const struct query *query)
+{
+    return query->kind == &query_histogram && query->params.feature < query->features->count;
+}
+
 struct server_answer *ask_on_answer(void *user, struct query *query)
 {
     struct api *api = user;
 
     api->metrics.from_database++;
     return reply_data(api, query->params.format == FORMAT_CSV ? REPLY_CSV : REPLY_JSON,
-                      cache_of(query), &query->body, query->as_of_us, "database");
+                      cache_of(query), &query->body, query->as_of_us, "database",
+                      is_deprecated(query) ? deprecated : NULL);
 }
 
 void ask_on_failed(void *user, struct server_request *request, const struct query *query,

@@ -133,7 +133,7 @@ void dashboard_answer(struct api *api, struct server_request *request, const str
     }
     api->metrics.from_boards++;
     bytes = body.bytes;
-    answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, as_of_us, "boards");
+    answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, as_of_us, "boards", NULL);
     if (bytes <= KEPT_MAX_BYTES)
         keep(api, request->target, answer);
     server_respond(request, answer);
@@ -154,7 +154,7 @@ void dashboard_on_failed(struct api *api, struct server_request *request, const 
         return;
     }
     api->metrics.from_old_boards++;
-    answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, as_of_us, "boards");
+    answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, as_of_us, "boards", NULL);
     server_respond(request, answer);
     server_answer_release(answer);
 }

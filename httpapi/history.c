@@ -12,12 +12,8 @@ static const struct export_kind csv = {&query_csv, REPLY_CSV,
 void history_answer(struct api *api, struct server_request *request, const struct route *route,
                     struct params *params)
 {
-    if (params->format == FORMAT_CSV && params->points == 0) {
+    if (params->format == FORMAT_CSV) {
         export_answer(api, request, params, &csv);
-        return;
-    }
-    if (params->points > 0) {
-        ask_query(api, request, route, &query_points, params);
         return;
     }
     params->limit = params->rows > 0 ? params->rows : JSON_ROWS;

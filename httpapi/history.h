@@ -1,4 +1,4 @@
-/* history.h: the readings of one device: a JSON page, a plot's steps, or all of it as CSV.
+/* history.h: the readings of one device: a JSON page, or all of it as CSV.
  *
  * Shape    what is asked for decides; CSV of all is a stream (export.h).
  */

@@ -147,7 +147,7 @@ static void make_contract(struct api *api)
 
     server_answer_release(api->openapi);
     openapi_write(&document, &api->rules, access_asks(&api->access));
-    api->openapi = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &document, 0, NULL);
+    api->openapi = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &document, 0, NULL, NULL);
 }
 
 static void log_catalog(const struct catalog *catalog)

@@ -358,6 +358,22 @@ static bool is_list(const struct param *param)
     return param->kind == PARAM_FEATURES || param->kind == PARAM_INTERVALS;
 }
 
+/* What the route cannot do without, and the query does not have. */
+static bool lacks_one(const struct param *params, uint64_t given, const struct params_rules *rules,
+                      struct problem *problem)
+{
+    char legal[sizeof(problem->legal)];
+
+    for (const struct param *param = params; param->name; param++) {
+        if (!param->is_required || given >> (param - params) & 1)
+            continue;
+        param_legal(legal, sizeof(legal), param, rules);
+        problem_set_missing(problem, param->name, legal);
+        return true;
+    }
+    return false;
+}
+
 bool params_parse(struct params *out, const struct param *params, const char *query,
                   const struct params_rules *rules, struct problem *problem)
 {
@@ -399,7 +415,7 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
         }
         query += length + (query[length] == '&');
     }
-    return true;
+    return !lacks_one(params, given, rules, problem);
 }
 
 bool params_parse_device(struct params *out, const char *segment, size_t bytes,

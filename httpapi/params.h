@@ -57,6 +57,7 @@ struct param {
     uint64_t most;
     const char *fallback;       /* as text; NULL = what params_init() left */
     const char *const *choices; /* ended by NULL */
+    bool is_required;
 };
 
 /* One interval that was asked for. */
@@ -81,7 +82,7 @@ struct params {
     enum sort_order order;
     uint64_t limit;
     uint64_t rows;   /* 0 = not given */
-    uint64_t points; /* 0 = every reading */
+    uint64_t points; /* steps at most */
     uint64_t bins;
     int64_t from_us; /* inclusive; INT64_MIN = from the first */
     int64_t to_us;   /* exclusive; INT64_MAX = to the last */

@@ -39,6 +39,15 @@ void problem_set_parameter(struct problem *problem, const char *parameter, const
              problem->parameter, problem->value, problem->legal);
 }
 
+void problem_set_missing(struct problem *problem, const char *parameter, const char *legal)
+{
+    *problem = (struct problem){.status = 400};
+    snprintf(problem->parameter, sizeof(problem->parameter), "%s", parameter);
+    snprintf(problem->legal, sizeof(problem->legal), "%s", legal);
+    snprintf(problem->detail, sizeof(problem->detail), "%s is missing; legal is %s",
+             problem->parameter, problem->legal);
+}
+
 static void put_member(struct buffer *out, const char *name, const char *value)
 {
     buffer_printf(out, ",\"%s\":", name);

@@ -29,6 +29,9 @@ void problem_set(struct problem *problem, int status, const char *format, ...)
 void problem_set_parameter(struct problem *problem, const char *parameter, const char *value,
                            size_t value_bytes, const char *legal);
 
+/* A 400 about a parameter that did not come. */
+void problem_set_missing(struct problem *problem, const char *parameter, const char *legal);
+
 /* A 503: what is missing, and when to come again. */
 void problem_set_unavailable(struct problem *problem, unsigned retry_after_s, const char *format,
                              ...) __attribute__((format(printf, 3, 4)));

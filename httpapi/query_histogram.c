@@ -105,3 +105,12 @@ static void write_histogram(struct query *query, const PGresult *result)
 }
 
 const struct query_kind query_histogram = {build_histogram, write_histogram};
+
+static void write_distribution(struct query *query, const PGresult *result)
+{
+    query->is_found = !query->params.device_id[0] || PQntuples(result) > 0;
+    if (query->is_found)
+        put_value_histogram(query, result);
+}
+
+const struct query_kind query_distribution = {build_histogram, write_distribution};

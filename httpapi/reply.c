@@ -59,7 +59,7 @@ void reply_headers_init(struct reply_headers *headers, const struct api *api,
 
 struct server_answer *reply_data(const struct api *api, const char *content_type,
                                  enum reply_cache cache, struct buffer *body, int64_t as_of_us,
-                                 const char *source)
+                                 const char *source, const struct server_header *more)
 {
     struct reply_headers headers;
     char when[TIMESTAMP_TEXT_SIZE];
@@ -70,6 +70,8 @@ struct server_answer *reply_data(const struct api *api, const char *content_type
         reply_header_add(&headers, "X-Data-As-Of", when);
         reply_header_add(&headers, "X-Data-Source", source);
     }
+    for (; more && more->name; more++)
+        reply_header_add(&headers, more->name, more->value);
     return server_answer_new(200, headers.items, headers.count, body,
                              SERVER_ANSWER_ETAG | SERVER_ANSWER_GZIP);
 }

@@ -45,10 +45,11 @@ void reply_headers_init(struct reply_headers *headers, const struct api *api,
                         const char *content_type, enum reply_cache cache, const char *csp);
 void reply_header_add(struct reply_headers *headers, const char *name, const char *value);
 
-/* Data with its as-of and source ("boards", "database"; NULL = neither header). */
+/* Data with its as-of and source ("boards", "database"; NULL = neither header). `more`: further
+ * headers, ended by {0}, or NULL. */
 struct server_answer *reply_data(const struct api *api, const char *content_type,
                                  enum reply_cache cache, struct buffer *body, int64_t as_of_us,
-                                 const char *source);
+                                 const char *source, const struct server_header *more);
 
 /* The same, without an ETag and not to be kept: it differs every time. */
 struct server_answer *reply_live(const struct api *api, int status, const char *content_type,

@@ -65,7 +65,22 @@ static const struct param device_params[] = {
     {.name = "status", .kind = PARAM_CHOICE, .offset = AT(state), .choices = devices_states},
     {0}};
 
+static const struct param distribution_params[] = {
+    {.name = "feature", .kind = PARAM_FEATURE, .is_required = true},
+    {.name = "bins",
+     .kind = PARAM_COUNT,
+     .offset = AT(bins),
+     .least = 1,
+     .most = 1000,
+     .fallback = "20"},
+    {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"},
+    FROM_AND_TO,
+    {0}};
+
 static const struct param histogram_params[] = {
+    {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"}, FROM_AND_TO, {0}};
+
+static const struct param device_histogram_params[] = {
     {.name = "feature", .kind = PARAM_FEATURE},
     {.name = "bins",
      .kind = PARAM_COUNT,
@@ -88,7 +103,17 @@ static const struct param reading_params[] = {
      .most = UINT64_C(1000000000000)},
     {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
     {.name = "after", .kind = PARAM_CURSOR, .offset = AT(cursor)},
-    {.name = "points", .kind = PARAM_COUNT, .offset = AT(points), .least = 1, .most = 10000},
+    {.name = "format", .kind = PARAM_FORMAT, .choices = json_or_csv},
+    {0}};
+
+static const struct param point_params[] = {
+    FROM_AND_TO,
+    {.name = "points",
+     .kind = PARAM_COUNT,
+     .offset = AT(points),
+     .least = 1,
+     .most = 10000,
+     .fallback = "500"},
     {.name = "format", .kind = PARAM_FORMAT, .choices = json_or_csv},
     {0}};
 
@@ -138,9 +163,25 @@ const struct route routes[] = {
      .group = TOKEN_READ,
      .handle = ask_database,
      .query = &query_histogram,
-     .params = histogram_params,
+     .params = device_histogram_params,
      .types = {REPLY_JSON},
-     .summary = "How often a device had each status, or value"},
+     .summary = "How often a device had each status"},
+    {.path = "/devices/{deviceId}/distribution",
+     .name = "device_distribution",
+     .group = TOKEN_READ,
+     .handle = ask_database,
+     .query = &query_distribution,
+     .params = distribution_params,
+     .types = {REPLY_JSON},
+     .summary = "How often a device had each value"},
+    {.path = "/devices/{deviceId}/points",
+     .name = "device_points",
+     .group = TOKEN_READ,
+     .handle = ask_database,
+     .query = &query_points,
+     .params = point_params,
+     .types = {REPLY_JSON, REPLY_CSV},
+     .summary = "A device's history in steps"},
     {.path = "/devices/{deviceId}/readings",
      .name = "device_readings",
      .group = TOKEN_READ,
@@ -156,7 +197,15 @@ const struct route routes[] = {
      .query = &query_histogram,
      .params = histogram_params,
      .types = {REPLY_JSON},
-     .summary = "How often the fleet had each status, or value"},
+     .summary = "How often the fleet had each status"},
+    {.path = "/distribution",
+     .name = "distribution",
+     .group = TOKEN_READ,
+     .handle = ask_database,
+     .query = &query_distribution,
+     .params = distribution_params,
+     .types = {REPLY_JSON},
+     .summary = "How often the fleet had each value"},
     {.path = "/collectors",
      .name = "collectors",
      .group = TOKEN_READ,

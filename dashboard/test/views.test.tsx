@@ -358,13 +358,13 @@ describe('a device', () => {
         sequence: { highest: 40, missing: 2, repeats: 1, restarts: 0 },
       },
     },
-    'devices/pump%201/histogram?feature=temperature': {
-      body: { 'pump 1': { feature: 'temperature', count: 4, edges: [0, 10, 20], counts: [1, 3] } },
+    'devices/pump%201/distribution?feature=temperature': {
+      body: { feature: 'temperature', count: 4, edges: [0, 10, 20], counts: [1, 3] },
     },
-    'devices/pump%201/histogram?feature=pressure': {
-      body: { 'pump 1': { feature: 'pressure', count: 0, edges: [], counts: [] } },
+    'devices/pump%201/distribution?feature=pressure': {
+      body: { feature: 'pressure', count: 0, edges: [], counts: [] },
     },
-    'devices/pump%201/readings?from': {
+    'devices/pump%201/points?from': {
       body: {
         deviceId: 'pump 1',
         from: '2026-11-23T11:00:00Z',

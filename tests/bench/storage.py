@@ -224,11 +224,11 @@ def histograms(args: argparse.Namespace) -> None:
                 ("/devices/device_1", 200),
                 ("/devices?limit=50", 50),
                 ("/devices/device_1/readings?limit=100", 200),
-                ("/devices/device_1/readings?points=500", 50),
-                (f"/devices/device_1/readings?points=500&from={from_}&to={to}", 20),
-                ("/devices/device_1/histogram?feature=temperature&bins=20&interval=past_hour", 50),
-                ("/devices/device_1/histogram?feature=temperature&bins=20", 3),
-                ("/histogram?feature=temperature&bins=20", 2),
+                ("/devices/device_1/points?points=500", 50),
+                (f"/devices/device_1/points?points=500&from={from_}&to={to}", 20),
+                ("/devices/device_1/distribution?feature=temperature&bins=20&interval=past_hour", 50),
+                ("/devices/device_1/distribution?feature=temperature&bins=20", 3),
+                ("/distribution?feature=temperature&bins=20", 2),
             ):
                 ask(port, path, min(times, 20) if times > 20 else 1)
                 say(f"    {path.replace(from_, 'T1').replace(to, 'T2'):<72} {percentiles(ask(port, path, times))}")

@@ -161,7 +161,7 @@ class Questioner:
             return kind, f"{fleet_or_device}/histogram", parameters
         if kind == "values":
             chosen = {"feature": rng.choice(settings.features), "bins": rng.randint(1, 30)}
-            return kind, f"{fleet_or_device}/histogram", {**chosen, **self._span()}
+            return kind, f"{fleet_or_device}/distribution", {**chosen, **self._span()}
         span = self._span()
         if kind == "points":
             points = rng.choice([1, 7, 50, 500])
@@ -169,7 +169,7 @@ class Questioner:
                 step_us = rng.choice([1, 60, 1800, 3600, 5400, 86400]) * 1_000_000 - rng.choice([0, 0, 1])
                 ends = rng.choice(list(self._moments()) or [now_us()]) // 1_000_000 * 1_000_000
                 span = {"from": ends - points * step_us, "to": ends}
-            return kind, f"{self._device()}/readings", {"points": points, **span}
+            return kind, f"{self._device()}/points", {"points": points, **span}
         parameters = {"order": rng.choice([HIGHEST, LOWEST]), **span}
         if kind == "csv":
             return kind, f"{self._device()}/readings", {"format": "csv", **parameters}
@@ -224,13 +224,13 @@ class Questioner:
         yield "statuses", "/histogram", {}
         yield "devices", "/devices", {"limit": 100, "after": ""}
         for feature in settings.features:
-            yield "values", "/histogram", {"feature": feature, "bins": 20}
+            yield "values", "/distribution", {"feature": feature, "bins": 20}
         for device in self.rng.sample(self._devices, some_devices or len(self._devices)):
             path = f"/devices/{quote(device, safe='')}"
             yield "device", path, {}
             yield "statuses", f"{path}/histogram", {}
-            yield "values", f"{path}/histogram", {"feature": self.rng.choice(settings.features), "bins": 20}
-            yield "points", f"{path}/readings", {"points": self.rng.choice([1, 10, 300])}
+            yield "values", f"{path}/distribution", {"feature": self.rng.choice(settings.features), "bins": 20}
+            yield "points", f"{path}/points", {"points": self.rng.choice([1, 10, 300])}
             yield self.of_kind("points", settings)
             order = self.rng.choice([HIGHEST, LOWEST])
             yield "pages", f"{path}/readings", {"order": order, "limit": self.rng.choice([50, 1000])}
@@ -353,7 +353,7 @@ class Judge:
     def _values(self, answer: Answer, view: View) -> list[str]:
         feature, bins = answer.parameters["feature"], answer.parameters["bins"]
         facts, view = self._asked(answer), self._of_readings(view)
-        return value_histogram_errors(self._of_device(answer), feature, bins, facts, view)
+        return value_histogram_errors(answer.document, feature, bins, facts, view)
 
     def _pages(self, answer: Answer, view: View) -> list[str]:
         features = list(answer.settings.features)

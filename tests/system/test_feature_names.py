@@ -79,7 +79,7 @@ def assert_answers(stack, names, readings, highest, lowest):
     of_a = [dict(r.values) for r in readings if r.device_id == "a"]
     page = stack.get_json("/devices/a/readings?limit=1000&order=asc")["readings"]
     assert [{name: one[name] for name in names} for one in page] == of_a
-    points = stack.get_json("/devices/a/readings?points=100")["points"]
+    points = stack.get_json("/devices/a/points?points=100")["points"]
     assert sum(point["count"] for point in points) == len(of_a)
     document = csv.DictReader(io.StringIO(stack.get("/devices/a/readings?format=csv")[2].decode()))
     assert sorted(float(row[names[0]]) for row in document) == sorted(values[names[0]] for values in of_a)
@@ -88,10 +88,10 @@ def assert_answers(stack, names, readings, highest, lowest):
         values = [one[name] for one in of_a]
         assert min(p[name]["min"] for p in points) == min(values) and max(p[name]["max"] for p in points) == max(values)
         assert peaks[name]["highest"][name] == max(values) and peaks[name]["lowest"][name] == min(values)
-        for histogram in ("/devices/a/histogram", "/histogram"):
-            counts = stack.get_json(f"{histogram}?feature={name}&bins=5")
+        for path in ("/devices/a/distribution", "/distribution"):
+            counts = stack.get_json(f"{path}?feature={name}&bins=5")
             counts = counts.get("a", counts)
-            assert sum(counts["counts"]) == len(of_a) * (1 if histogram.startswith("/devices") else 2)
+            assert sum(counts["counts"]) == len(of_a) * (1 if path.startswith("/devices") else 2)
     assert {device["deviceId"] for device in stack.get_json("/devices")["devices"]} == {"a", "b"}
 
 

@@ -146,9 +146,9 @@ def assert_answers(stack, sent, source: str, settings: dict[str, object]) -> Non
     assert len(rows) == 4 and [to_text(r.recorded_at_us) in row for r, row in zip(sent, rows)] == [True] * 4
     assert [f"{value!r}" in row or value in numbers(row) for value, row in zip(VALUES, rows)] == [True] * 4
     assert stack.get_json(f"{device}/histogram")["\u00e4 I\u0131i"]["ON"] == 4
-    values = stack.get_json(f"{device}/histogram?feature=temperature&bins=3")["\u00e4 I\u0131i"]
+    values = stack.get_json(f"{device}/distribution?feature=temperature&bins=3")
     assert (values["count"], values["edges"][0], values["edges"][-1]) == (4, min(VALUES), max(VALUES))
-    plot = stack.get_json(f"{device}/readings?points=50")["points"]
+    plot = stack.get_json(f"{device}/points?points=50")["points"]
     assert sum(point["count"] for point in plot) == 4
 
 

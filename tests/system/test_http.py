@@ -34,8 +34,13 @@ def test_whatever_is_wrong_is_named(stack):
         ("/dashboard?features=", 400, "features", ""),
         ("/dashboard?interval=0", 400, "interval", "0"),
         ("/devices/d/readings?after=1_2_3", 400, "after", "1_2_3"),
-        ("/devices/d/readings?points=10001", 400, "points", "10001"),
-        ("/histogram?feature=x", 400, "feature", "x"),
+        ("/devices/d/points?points=10001", 400, "points", "10001"),
+        ("/devices/d/readings?points=5", 400, "the parameter's name", "points"),
+        ("/histogram?feature=temperature", 400, "the parameter's name", "feature"),
+        ("/distribution?feature=x", 400, "feature", "x"),
+        ("/distribution?feature=", 400, "feature", ""),
+        ("/distribution", 400, "feature", ""),
+        ("/devices/d/distribution?bins=2", 400, "feature", ""),
     ]
     for path, status, parameter, value in cases:
         answer = api.get(path)
@@ -50,12 +55,12 @@ def test_nothing_lies_between_two_moments_that_are_the_wrong_way_round(stack):
     api = Api(stack)
     insert(stack.database, [reading("d", now_us() - 10**9, status="ON", temperature=1)])
     span = "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z"
-    for path in (f"/histogram?{span}", f"/devices/d/histogram?{span}", f"/histogram?{span}&feature=temperature"):
+    for path in (f"/histogram?{span}", f"/devices/d/histogram?{span}", f"/devices/d/histogram?{span}&feature=temperature", f"/distribution?{span}&feature=temperature"):
         answer = api.json(path)
         counts = answer.get("d", answer)
         assert counts.get("count", 0) == 0 and not any(v for v in counts.values() if isinstance(v, int)), path
     assert api.json(f"/devices/d/readings?{span}") == {"deviceId": "d", "readings": [], "next": None}
-    assert api.json(f"/devices/d/readings?{span}&points=5")["points"] == []
+    assert api.json(f"/devices/d/points?{span}&points=5")["points"] == []
     assert api.get(f"/devices/d/readings?{span}&format=csv").body.count(b"\r\n") == 1
 
 

@@ -39,7 +39,7 @@ def test_histograms_count_statuses_and_values(stack, rng):
 
     for bins in (1, 2, 7, 20):
         values = [dict(r.values)["temperature"] for r in readings if "temperature" in dict(r.values)]
-        found = api.json(f"/histogram?feature=temperature&bins={bins}")
+        found = api.json(f"/distribution?feature=temperature&bins={bins}")
         edges = found["edges"]
         assert (edges[0], edges[-1], len(edges)) == (min(values), max(values), bins + 1)
         counts = [0] * bins
@@ -52,16 +52,17 @@ def test_histograms_of_nothing(stack):
     api = Api(stack)
     insert(stack.database, [reading("a", pressure=1.5)])
     assert api.get("/devices/b/histogram").status == 404
-    assert api.get("/devices/b/histogram?feature=pressure").status == 404
-    assert api.json("/devices/a/histogram?feature=temperature") == {
-        "a": {"feature": "temperature", "count": 0, "edges": [], "counts": []}
-    }
-    assert api.json("/devices/a/histogram?feature=pressure&bins=9") == {
-        "a": {"feature": "pressure", "count": 1, "edges": [1.5, 1.5], "counts": [1]}
-    }
+    assert api.get("/devices/b/distribution?feature=pressure").status == 404
+    nothing = {"feature": "temperature", "count": 0, "edges": [], "counts": []}
+    one = {"feature": "pressure", "count": 1, "edges": [1.5, 1.5], "counts": [1]}
+    for query, expected in (("feature=temperature", nothing), ("feature=pressure&bins=9", one)):
+        assert api.json(f"/devices/a/distribution?{query}") == api.json(f"/distribution?{query}") == expected
+        old = api.get(f"/devices/a/histogram?{query}")
+        assert old.json() == {"a": expected} and old.headers["deprecation"] == "@1795737600"
+    assert "deprecation" not in api.get("/devices/a/histogram").headers
     long_ago = "from=1999-01-01T00:00:00Z&to=1999-01-02T00:00:00Z"
     assert sum(api.json(f"/devices/a/histogram?{long_ago}")["a"].values()) == 0
-    assert api.json(f"/histogram?{long_ago}&feature=pressure")["count"] == 0
+    assert api.json(f"/distribution?{long_ago}&feature=pressure")["count"] == 0
 
 
 def test_devices_are_listed_page_by_page(stack):
@@ -155,7 +156,7 @@ def test_a_plot_loses_no_peak(stack, rng):
     readings[1234] = reading("d", readings[1234].recorded_at_us, temperature=1e6)
     insert(stack.database, readings)
     for points in (1, 3, 100, 4999):
-        plot = api.json(f"/devices/d/readings?points={points}")
+        plot = api.json(f"/devices/d/points?points={points}")
         assert 1 <= len(plot["points"]) <= points
         assert sum(p["count"] for p in plot["points"]) == 5000
         assert max(p["temperature"]["max"] for p in plot["points"]) == 1e6
@@ -168,11 +169,11 @@ def test_a_plot_loses_no_peak(stack, rng):
             assert (p["temperature"]["min"], p["temperature"]["max"]) == (min(values), max(values))
             assert p["temperature"]["mean"] == pytest.approx(sum(values) / len(values))
     start, end = at + 10**9, at + 2 * 10**9
-    zoomed = api.json(f"/devices/d/readings?points=10&from={to_text(start)}&to={to_text(end)}")
+    zoomed = api.json(f"/devices/d/points?points=10&from={to_text(start)}&to={to_text(end)}")
     assert sum(p["count"] for p in zoomed["points"]) == 1000
     assert (to_us(zoomed["from"]), to_us(zoomed["to"])) == (start, end)
-    assert api.json("/devices/d/readings?points=10&to=1990-01-01T00:00:00Z")["points"] == []
-    assert api.get("/devices/e/readings?points=10").status == 404
+    assert api.json("/devices/d/points?points=10&to=1990-01-01T00:00:00Z")["points"] == []
+    assert api.get("/devices/e/points?points=10").status == 404
 
 
 def test_a_plot_over_years_is_made_of_rollups_and_loses_nothing(stack, rng):
@@ -190,7 +191,7 @@ def test_a_plot_over_years_is_made_of_rollups_and_loses_nothing(stack, rng):
         if folds:
             stack.database.rows("SELECT rollup_fold_late(500)")
         for query in ("points=1", "points=7", "points=500", f"points=40&from={to_text(end - 400 * 86400 * 10**6 - 7)}"):
-            plot = api.json(f"/devices/d/readings?{query}")
+            plot = api.json(f"/devices/d/points?{query}")
             low, high = to_us(plot["from"]), to_us(plot["to"])
             inside = [r for r in readings if low <= r.recorded_at_us <= high]
             steps = {to_us(p["timestamp"]): p for p in plot["points"]}

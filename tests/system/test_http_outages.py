@@ -229,7 +229,7 @@ def test_a_port_that_is_taken_is_said(stack):
 def test_clients_that_leave_at_any_moment_do_no_harm(stack, rng):
     api = Api(stack)
     insert(stack.database, [reading("d", now_us() - i, temperature=i) for i in range(5000)])
-    paths = ["/dashboard", "/devices/d", "/devices/d/readings?format=csv", "/events", "/devices/d/readings?points=9"]
+    paths = ["/dashboard", "/devices/d", "/devices/d/readings?format=csv", "/events", "/devices/d/points?points=9"]
 
     def come_and_go(seed):
         for i in range(60):

@@ -194,10 +194,10 @@ def test_a_proxy_asks_for_a_password_and_passes_on_what_it_should(stack, area, k
         assert {ask(path, {})[0] for path in ("/readyz", "/healthz", "/metrics")} <= {401, 404}
         status, headers, page = ask("/")
         assert status == 200 and b"<script" in page and "max-age" in headers["Strict-Transport-Security"]
-        status, headers, _ = ask("/devices/none/histogram?feature=temperature")
+        status, headers, _ = ask("/devices/none/distribution?feature=temperature")
         assert status == 404 and headers["Content-Type"] == "application/problem+json"
         assert ask("/dashboard", data=b"x" * 100)[0] == 405
-        assert ask("/collectors")[0] == ask("/histogram?feature=temperature&bins=5")[0] == 200
+        assert ask("/collectors")[0] == ask("/distribution?feature=temperature&bins=5")[0] == 200
         # An event each second comes one by one, not when a buffer is full.
         with urllib.request.urlopen(urllib.request.Request(f"{base}/events", headers=login), context=context, timeout=60) as stream:
             names: set[bytes] = set()

@@ -33,8 +33,8 @@ def asked(stack, path=BOARD):
     return to_us(headers["X-Data-As-Of"].replace("Z", "+00:00")), json.loads(body)
 
 
-def held(histogram):
-    return histogram["d1"]["count"]
+def held(distribution):
+    return distribution["count"]
 
 
 def store(stack, *readings):
@@ -70,7 +70,7 @@ def test_answers_of_a_standby_that_stands_still_are_of_its_last_moment(stack, da
     until(lambda: replica.sql("SELECT pg_get_wal_replay_pause_state()") == "paused", 10)
     paused_us = now_us()
     store(stack, reading("d2", temperature=2))
-    for path in (BOARD, BOARD + "&order=asc", "/devices/d1/histogram", "/devices", "/devices/d1/readings?points=3"):
+    for path in (BOARD, BOARD + "&order=asc", "/devices/d1/histogram", "/devices", "/devices/d1/points?points=3"):
         as_of_us, answer = asked(stack, path)
         assert stored_us < as_of_us < paused_us, path
     as_of_us, answer = asked(stack)
@@ -109,7 +109,7 @@ def test_what_a_standby_cancels_is_asked_again(stack, database, replica):
         "INSERT INTO readings (device, recorded_at, content_hash, received_at, status, temperature)"
         " SELECT 1, now() - n * interval '1 ms', n, now(), 1, n FROM generate_series(1, 400000) n"
     )
-    path = "/devices/d1/histogram?feature=temperature"
+    path = "/devices/d1/distribution?feature=temperature"
     until(lambda: stack.get(path)[0] == 200 and held(asked(stack, path)[1]) > 400_000, 60, "all of it is replayed")
     there = Database(replica.url(database.name), replica.url(database.name, "postgres"), database.name)
     running = (

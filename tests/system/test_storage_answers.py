@@ -283,14 +283,14 @@ def test_steps_of_whole_hours_begin_where_they_are_asked_for(stack, hours, minut
     while stack.database.value("SELECT rollup_until(%s) < %s", (to_text(middle),) * 2):
         pass
     insert(stack.database, [reading("d", start + HOUR_US * hours + 7 * MINUTE_US, temperature=1e6)])
-    path = f"/devices/d/readings?points=5&from={to_text(start)}&to={to_text(start + count * HOUR_US)}"
+    path = f"/devices/d/points?points=5&from={to_text(start)}&to={to_text(start + count * HOUR_US)}"
     plot = api.json(path)
     assert plot["stepMs"] == hours * 3600 * 1000
     assert [to_us(p["timestamp"]) for p in plot["points"]] == [start + i * hours * HOUR_US for i in range(5)]
     assert [p["count"] for p in plot["points"]] == [4 * hours, 4 * hours + 1, 4 * hours, 4 * hours, 4 * hours]
     assert plot["points"][1]["temperature"]["max"] == 1e6
     # a microsecond less is still a step of an hour, of which the last is short
-    short = api.json(f"/devices/d/readings?points=5&from={to_text(start)}&to={to_text(start + count * HOUR_US - 4)}")
+    short = api.json(f"/devices/d/points?points=5&from={to_text(start)}&to={to_text(start + count * HOUR_US - 4)}")
     assert [p["count"] for p in short["points"]] == [p["count"] for p in plot["points"]]
 
 
@@ -305,7 +305,7 @@ def test_a_plot_of_everything_has_every_hour_of_dropped_partitions(stack, rng):
     assert stack.database.count() == 0
     api = Api(stack)
     for points in (1, 5, 24, 25, 500, 10000):
-        plot = api.json(f"/devices/d/readings?points={points}")
+        plot = api.json(f"/devices/d/points?points={points}")
         assert sum(p["count"] for p in plot["points"]) == 96 and len(plot["points"]) <= points
         assert points < 25 or len(plot["points"]) == 25
         assert (plot["points"][0]["temperature"]["min"], plot["points"][-1]["temperature"]["max"]) == (0.0, 95.0)

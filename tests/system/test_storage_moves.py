@@ -53,10 +53,10 @@ def move_held_open(database, day):
 # Spans that lie in the day, so that plans look into its partition alone once there is one.
 QUESTIONS = {
     "/devices/d/histogram?from={0}&to={1}": lambda body: body["d"]["ON"],
-    "/devices/d/histogram?feature=temperature&from={0}&to={1}": lambda body: body["d"]["count"],
+    "/devices/d/distribution?feature=temperature&from={0}&to={1}": lambda body: body["count"],
     "/histogram?from={0}&to={1}": lambda body: body["ON"],
     "/devices/d/readings?limit=1000&from={0}&to={1}": lambda body: len(body["readings"]),
-    "/devices/d/readings?points=10&from={0}&to={1}": lambda body: sum(p["count"] for p in body["points"]),
+    "/devices/d/points?points=10&from={0}&to={1}": lambda body: sum(p["count"] for p in body["points"]),
     # a statement at top level, which needs no care: its snapshot is younger than its locks
     "/dashboard?features=temperature&interval={2}": lambda body: int(body["temperature"][0]["temperature"]) + 1,
 }

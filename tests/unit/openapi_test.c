@@ -126,6 +126,7 @@ static void check_param(const struct json_token *described, const struct param *
     assert_text(find(described, "name"), param->name);
     assert_text(find(described, "in"), "query");
     assert_int_equal(find(described, "description").kind, JSON_STRING);
+    assert_int_equal(find(described, "required").text != NULL, param->is_required);
     if (param->kind == PARAM_COUNT || param->kind == PARAM_TOP) {
         assert_number(find(&schema, "minimum"), param->least);
         assert_number(find(&schema, "maximum"), param->most);

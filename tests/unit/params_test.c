@@ -51,7 +51,9 @@ static void test_params__without_a_query_the_defaults_stand(void **state)
     assert_string_equal(params.q, "");
     assert_true(parse(&params, "/histogram", NULL, &problem));
     assert_true(params.intervals[0].interval.length_us == INTERVAL_ALL_TIME);
+    assert_true(parse(&params, "/distribution", "feature=pressure", &problem));
     assert_int_equal(params.bins, 20);
+    assert_int_equal(params.feature, 1);
 }
 
 static void test_params__histograms_are_of_all_time_whatever_intervals_are_kept(void **state)
@@ -102,10 +104,12 @@ static void test_params__what_is_asked_for_is_taken(void **state)
     assert_true(params_have_span(&params));
 
     assert_true(parse(&params, "/devices/{deviceId}/readings",
-                      "from=2026-11-23T12:00:00+08:00&to=2026-11-23%2012:00:00Z&points=100",
-                      &problem));
+                      "from=2026-11-23T12:00:00+08:00&to=2026-11-23%2012:00:00Z", &problem));
     assert_true(params.to_us - params.from_us == 8 * 3600 * TIMESTAMP_US_PER_S);
+    assert_true(parse(&params, "/devices/{deviceId}/points", "points=100", &problem));
     assert_int_equal(params.points, 100);
+    assert_true(parse(&params, "/devices/{deviceId}/points", NULL, &problem));
+    assert_int_equal(params.points, 500);
     assert_true(parse(&params, "/devices/{deviceId}/readings",
                       "after=1795521600000000_-9223372036854775808", &problem));
     assert_true(params.cursor.is_given);
@@ -166,9 +170,12 @@ static void test_params__what_is_wrong_is_named(void **state)
         {"/dashboard", "=3", "the parameter's name", ""},
         {"/dashboard", "lim%69t=3", "the parameter's name", "lim%69t"},
         {"/healthz", "x=1", "the parameter's name", "x"},
-        {"/histogram", "bins=0", "bins", "0"},
-        {"/histogram", "bins=1001", "bins", "1001"},
-        {"/histogram", "feature=temperature,pressure", "feature", "temperature,pressure"},
+        {"/distribution", "feature=pressure&bins=0", "bins", "0"},
+        {"/distribution", "bins=1001", "bins", "1001"},
+        {"/distribution", "feature=temperature,pressure", "feature", "temperature,pressure"},
+        {"/distribution", "bins=7", "feature", ""},
+        {"/distribution", NULL, "feature", ""},
+        {"/histogram", "feature=pressure", "the parameter's name", "feature"},
         {"/devices/{deviceId}/readings", "from=yesterday", "from", "yesterday"},
         {"/devices/{deviceId}/readings", "to=2026-13-01T00:00:00Z", "to", "2026-13-01T00:00:00Z"},
         {"/devices/{deviceId}/readings", "after=12", "after", "12"},
@@ -177,7 +184,7 @@ static void test_params__what_is_wrong_is_named(void **state)
         {"/devices/{deviceId}/readings", "after=99999999999999999999_1", "after",
          "99999999999999999999_1"},
         {"/devices/{deviceId}/readings", "format=xml", "format", "xml"},
-        {"/devices/{deviceId}/readings", "points=0", "points", "0"},
+        {"/devices/{deviceId}/points", "points=0", "points", "0"},
     };
 
     (void)state;
@@ -186,7 +193,7 @@ static void test_params__what_is_wrong_is_named(void **state)
         struct problem problem = {0};
 
         if (parse(&params, cases[i].path, cases[i].query, &problem))
-            fail_msg("%s?%s is accepted", cases[i].path, cases[i].query);
+            fail_msg("%s?%s is accepted", cases[i].path, cases[i].query ? cases[i].query : "");
         assert_int_equal(problem.status, 400);
         assert_string_equal(problem.parameter, cases[i].parameter);
         assert_string_equal(problem.value, cases[i].value);

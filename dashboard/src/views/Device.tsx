@@ -152,7 +152,7 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
     ...(range ? { from: new Date(range.from).toISOString(), to: new Date(range.to).toISOString() } : {}),
     points: String(POINTS),
   });
-  const query = useHeld(useQuery<Points>(`${path}/readings?${params}`, chosen ? 0 : tick), key);
+  const query = useHeld(useQuery<Points>(`${path}/points?${params}`, chosen ? 0 : tick), key);
   const answer = query.data;
   const { isLoading, isRested } = query;
 
@@ -291,8 +291,8 @@ function Values({ path, features }: { path: string; features: string[] }) {
 }
 
 function FeatureValues({ path, feature }: { path: string; feature: string }) {
-  const query = useQuery<Record<string, ValueHistogram>>(`${path}/histogram?feature=${feature}&bins=24`, useTick(VALUES_AGAIN_S));
-  const histogram = query.data ? Object.values(query.data)[0] : null;
+  const query = useQuery<ValueHistogram>(`${path}/distribution?feature=${feature}&bins=24`, useTick(VALUES_AGAIN_S));
+  const histogram = query.data;
 
   if (query.problem) return <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={!!histogram} />;
   return histogram ? <ValueBars histogram={histogram} /> : <Loading what={nameFeature(feature).label.toLowerCase()} room={VALUES_REM} />;
