@@ -164,6 +164,22 @@ static void write_readiness(const struct prometheus *to, const struct metrics_vi
     buffer_release(&reasons);
 }
 
+/* Labels of their own: who draws a feature joins them to it. A UNIT line would be of the metric's name,
+ * and no metric is of one feature. */
+static void write_features(const struct prometheus *to, const struct features *features)
+{
+    prometheus_head(to, "highwater_feature_info", "gauge",
+                    "1 for each feature that is kept, with its unit and label as FEATURES or "
+                    "MAPPINGS say them.");
+    for (size_t i = 0; i < features->count; i++) {
+        const struct prometheus_label labels[] = {{"feature", features->names[i]},
+                                                  {"unit", features->units[i]},
+                                                  {"label", features->labels[i]}};
+
+        prometheus_value(to, "highwater_feature_info", labels, 3, 1);
+    }
+}
+
 static void write_rest(const struct prometheus *to, const struct metrics_view *view)
 {
     const struct windows_stats windows = windows_stats(view->windows);
@@ -207,6 +223,7 @@ void metrics_write(struct buffer *out, const struct metrics_view *view)
     write_sparkplug(&to, &view->ingest->sparkplug.counters);
     write_sequences(&to, view);
     write_rest(&to, view);
+    write_features(&to, view->features);
     store_put_metrics(view->store, &to);
     prometheus_process(&to, view->started_at_us);
 }

@@ -27,6 +27,7 @@ struct metrics_view {
     struct sequences *sequences;
     const struct hearing *hearing;
     const char *collector_id; /* the label of them all */
+    const struct features *features;
     int64_t started_at_us;
     uint64_t accounting_mismatches;
     double lag_ms;

@@ -157,7 +157,8 @@ const struct option settings_table[] = {
      .target = &settings_given.features_text,
      .fallback = "",
      .value_name = "LIST",
-     .help = "numbers that a reading may carry, beside those that MAPPINGS\nnames; empty and no "
+     .help = "numbers that a reading may carry, beside those that MAPPINGS\nnames: name, "
+             "name[unit] or name[unit|label],...; empty and no\n"
              "such = " FEATURES_DEFAULT},
     {.name = "intervals",
      .kind = OPTION_TEXT,

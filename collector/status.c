@@ -47,6 +47,36 @@ static void put_features(struct buffer *out, const struct features *features)
     buffer_put_text(out, "]");
 }
 
+/* Of the features of which it is said; nothing when it is of none. */
+static void put_words(struct buffer *out, const struct features *features, const char *member,
+                      const char *(*word_of)(const struct features *features, size_t feature))
+{
+    const char *before = "";
+
+    for (size_t i = 0; i < features->count; i++) {
+        const char *word = word_of(features, i);
+
+        if (!*word)
+            continue;
+        if (!*before)
+            buffer_printf(out, ",\"%s\":{", member);
+        buffer_printf(out, "%s\"%s\":", before, features->names[i]);
+        json_write_string(out, word);
+        before = ",";
+    }
+    buffer_put_text(out, *before ? "}" : "");
+}
+
+static const char *unit_of(const struct features *features, size_t feature)
+{
+    return features->units[feature];
+}
+
+static const char *label_of(const struct features *features, size_t feature)
+{
+    return features->labels[feature];
+}
+
 static void put_intervals(struct buffer *out, const struct intervals *intervals)
 {
     buffer_put_text(out, ",\"intervals\":[");
@@ -107,6 +137,8 @@ void status_write(struct buffer *out, const struct status_view *view)
     timestamp_format(when, view->started_at_us);
     buffer_printf(out, ",\"startedAt\":\"%s\",\"version\":\"" HIGHWATER_VERSION "\"", when);
     put_features(out, &s->features);
+    put_words(out, &s->features, "units", unit_of);
+    put_words(out, &s->features, "labels", label_of);
     put_intervals(out, &s->intervals);
     buffer_printf(out, ",\"limit\":%" PRIu64 ",\"lowest\":%s,\"subscribe\":", s->num_top_devices,
                   s->lowest ? "true" : "false");

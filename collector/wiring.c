@@ -202,6 +202,7 @@ static void get_view(void *user, struct metrics_view *view)
                                   .sequences = &c->sequences,
                                   .hearing = &c->hearing,
                                   .collector_id = c->settings.collector_id,
+                                  .features = &c->settings.features,
                                   .started_at_us = c->started_at_us,
                                   .accounting_mismatches = c->housekeeping.accounting_mismatches,
                                   .lag_ms = lag_ms(c),

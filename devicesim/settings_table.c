@@ -67,7 +67,8 @@ const struct option settings_table[] = {
      .target = &settings_given.features_text,
      .fallback = SIGNAL_RANGES_DEFAULT,
      .value_name = "LIST",
-     .help = "what the devices measure: name=low..high,..."},
+     .help = "what the devices measure: name=low..high,...; a unit may stand\nbehind a name: "
+             "name[unit]"},
 
     /* how it publishes */
     {.name = "topic",

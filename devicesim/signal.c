@@ -2,7 +2,9 @@
  * so rounding and the ends of the range are dealt with once. */
 #include "devicesim/signal.h"
 
+#include "shared/base/buffer.h"
 #include "shared/base/random.h"
+#include "shared/model/feature_words.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,31 +62,42 @@ static bool parse_range(struct signal_range *out, const char *text)
            parse_number(&out->high, dots + 2, dots + strlen(dots)) && out->low <= out->high;
 }
 
+/* Up to the range: a name, and what is said of it in brackets. */
+static size_t named_bytes(const char *item, size_t bytes)
+{
+    size_t at = 0;
+
+    while (at < bytes && item[at] != '=')
+        at += item[at] == '[' ? 1 + strcspn(item + at + 1, "]") : 1;
+    return at < bytes ? at : bytes;
+}
+
 bool signal_ranges_parse(struct signal_ranges *out, const char *text, char *error,
                          size_t error_bytes)
 {
     struct signal_ranges parsed = {0};
-    char names[FEATURES_MAX * (FEATURE_NAME_MAX + 1) + 1] = "";
+    struct buffer names = {0};
     char range_texts[FEATURES_MAX][64];
-    size_t used = 0;
     size_t count = 0;
+    bool is_good;
 
-    for (const char *item = text; item; count++) {
-        size_t bytes = strcspn(item, ",");
-        size_t name_bytes = strcspn(item, "=,");
+    for (const char *item = text; item && count < FEATURES_MAX; count++) {
+        size_t bytes = feature_item_bytes(item);
+        size_t name_bytes = named_bytes(item, bytes);
 
-        if (count == FEATURES_MAX || used + name_bytes + 2 > sizeof(names)) {
-            snprintf(error, error_bytes, "at most %d features with names of at most %d bytes",
-                     FEATURES_MAX, FEATURE_NAME_MAX);
-            return false;
-        }
-        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.*s", count ? "," : "",
-                                 (int)name_bytes, item);
+        buffer_put_text(&names, count > 0 ? "," : "");
+        buffer_put(&names, item, name_bytes);
         snprintf(range_texts[count], sizeof(range_texts[count]), "%.*s", (int)(bytes - name_bytes),
                  item + name_bytes);
-        item = item[bytes] ? item + bytes + 1 : NULL;
+        text = item = item[bytes] ? item + bytes + 1 : NULL;
     }
-    if (!features_parse(&parsed.features, names, error, error_bytes))
+    if (text) {
+        buffer_put_text(&names, ",");
+        buffer_put_text(&names, text);
+    }
+    is_good = features_parse(&parsed.features, buffer_text(&names), error, error_bytes);
+    buffer_release(&names);
+    if (!is_good)
         return false;
     for (size_t i = 0; i < count; i++) {
         parsed.ranges[i] = default_range(parsed.features.names[i]);

@@ -4,6 +4,7 @@
 #include "httpapi/catalog.h"
 
 #include "shared/base/mem.h"
+#include "shared/model/feature_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,15 +37,32 @@ void catalog_release(struct catalog *catalog)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-void catalog_add_feature(struct features *out, const char *name)
+void catalog_add_feature(struct features *out, const char *name, const char *unit,
+                         const char *label)
 {
-    struct features one;
-    char error[ERROR_BYTES];
+    size_t i = features_find(out, name);
 
-    if (out->count == FEATURES_MAX || strchr(name, ',') ||
-        !features_parse(&one, name, error, sizeof(error)) || features_find(out, name) < out->count)
-        return;
-    strcpy(out->names[out->count++], name);
+    if (i == out->count) {
+        if (i == FEATURES_MAX || !feature_name_is_legal(name, strlen(name)) ||
+            feature_name_taken(name))
+            return;
+        strcpy(out->names[i], name);
+        out->units[i][0] = out->labels[i][0] = '\0';
+        out->count++;
+    }
+    feature_words_add(out, i, unit, label);
+}
+
+/* Appends a feature of another list, with what that says of it. */
+static void add_feature_of(struct features *out, const struct features *of, size_t feature)
+{
+    catalog_add_feature(out, of->names[feature], of->units[feature], of->labels[feature]);
+}
+
+void catalog_add_features(struct features *out, const struct features *of)
+{
+    for (size_t i = 0; i < of->count; i++)
+        add_feature_of(out, of, i);
 }
 
 void catalog_add_interval(struct intervals *out, const char *name, int64_t length_us)
@@ -69,13 +87,16 @@ void catalog_parse_columns(struct features *out, const char *columns)
 {
     *out = (struct features){0};
     while (*columns) {
-        char name[FEATURE_NAME_MAX + 1];
-        size_t bytes = strcspn(columns, ",");
+        struct features one;
+        char item[FEATURE_NAME_MAX + FEATURE_UNIT_MAX + FEATURE_LABEL_MAX + sizeof("[|]")];
+        char error[ERROR_BYTES];
+        size_t bytes = feature_item_bytes(columns);
 
-        if (bytes < sizeof(name)) {
-            snprintf(name, sizeof(name), "%.*s", (int)bytes, columns);
-            catalog_add_feature(out, name);
-        }
+        snprintf(item, sizeof(item), "%.*s", (int)bytes, columns);
+        if (bytes >= sizeof(item) || !features_parse(&one, item, error, sizeof(error)))
+            item[strcspn(item, "[")] = '\0'; /* the comment is somebody else's */
+        if (features_parse(&one, item, error, sizeof(error)))
+            add_feature_of(out, &one, 0);
         columns += bytes + (columns[bytes] == ',');
     }
 }
@@ -95,7 +116,9 @@ static bool is_same(const struct catalog_offer *a, const struct features *featur
     if (a->features.count != features->count || a->intervals.count != intervals->count)
         return false;
     for (size_t i = 0; i < features->count; i++) {
-        if (strcmp(a->features.names[i], features->names[i]) != 0)
+        if (strcmp(a->features.names[i], features->names[i]) != 0 ||
+            strcmp(a->features.units[i], features->units[i]) != 0 ||
+            strcmp(a->features.labels[i], features->labels[i]) != 0)
             return false;
     }
     for (size_t i = 0; i < intervals->count; i++) {
@@ -115,8 +138,12 @@ static bool find_candidate(const struct catalog_chooser *chooser, const struct c
 
     *out = (struct catalog_offer){.features = current->features, .intervals = current->intervals};
     for (size_t i = 0; i < offer->features.count; i++) {
-        if (features_find(columns, offer->features.names[i]) < columns->count)
-            catalog_add_feature(&features, offer->features.names[i]);
+        size_t column = features_find(columns, offer->features.names[i]);
+
+        if (column == columns->count)
+            continue;
+        add_feature_of(&features, &offer->features, i);
+        add_feature_of(&features, columns, column);
     }
     if (features.count == 0 && !chooser->is_offered && !chooser->has_features && columns->count > 0)
         out->features = *columns;

@@ -5,6 +5,9 @@
  *          A chooser says when another one is due. What the settings say wins; else it is what the
  *          collectors keep, all of them together, as far as the table has columns for it; until one
  *          was heard, the columns of the table with the default intervals.
+ *          Units and labels: the settings' when they name the features; else, for each feature and
+ *          for unit and label apart, the first collector that says one, in the order of their ids;
+ *          else the comment of the column.
  * When     a change counts once it has stood for CATALOG_STABLE_MS. Until every collector of the
  *          database was heard, at most CATALOG_GUESS_MS after its first answer, the catalog is a
  *          guess.
@@ -32,11 +35,15 @@ struct catalog *catalog_new(const struct features *features, const struct interv
 struct catalog *catalog_hold(struct catalog *catalog);
 void catalog_release(struct catalog *catalog);
 
-/* Appends what is legal and not there yet. Of two intervals with one name the first stays. */
-void catalog_add_feature(struct features *out, const char *name);
+/* Appends what is legal and not there yet. Of two intervals with one name the first stays, and so does
+ * what was said first of a feature; NULL says nothing. */
+void catalog_add_feature(struct features *out, const char *name, const char *unit,
+                         const char *label);
+/* Appends those of another list, with what that says of them. */
+void catalog_add_features(struct features *out, const struct features *of);
 void catalog_add_interval(struct intervals *out, const char *name, int64_t length_us);
 
-/* "temperature,pressure", as the database names the columns. */
+/* "temperature[°C],pressure", as the database names the columns and what their comments say. */
 void catalog_parse_columns(struct features *out, const char *columns);
 
 /* What collectors keep; no features = none was heard. */

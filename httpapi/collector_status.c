@@ -6,6 +6,7 @@
 #include "httpapi/status_kinds.h"
 #include "shared/base/buffer.h"
 #include "shared/base/mem.h"
+#include "shared/model/feature_words.h"
 #include "shared/model/json_token.h"
 #include "shared/model/json_walk.h"
 
@@ -32,6 +33,8 @@ static const struct status_member members[] = {
     {"startedAt", STATUS_KIND_TIMESTAMP, false},
     {"version", STATUS_KIND_TEXT, false},
     {"features", STATUS_KIND_NAMES, false},
+    {"units", STATUS_KIND_WORDS_BY, false},
+    {"labels", STATUS_KIND_WORDS_BY, false},
     {"intervals", STATUS_KIND_INTERVALS, false},
     {"limit", STATUS_KIND_COUNT, false},
     {"lowest", STATUS_KIND_FLAG, false},
@@ -330,6 +333,30 @@ static bool read_vouching(struct collector_status *out, const struct features *f
 
 /* ---- what it keeps -------------------------------------------------------------------------- */
 
+/* {"temperature":"°C"}: of features that it keeps. */
+static void get_words(struct features *out, const struct json_token *words, bool are_units)
+{
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+
+    if (!words)
+        return;
+    json_walk_init(&walk, words);
+    while (json_walk_next(&walk, &name, &value)) {
+        size_t feature;
+        struct json_text word;
+
+        name.kind = JSON_STRING;
+        feature = find_feature(out, &name);
+        json_text_init(&word, &value);
+        if (feature < out->count)
+            feature_words_add(out, feature, are_units ? word.chars : NULL,
+                              are_units ? NULL : word.chars);
+        json_text_release(&word);
+    }
+}
+
 static void get_kept(struct collector_status *out, const struct status_found *found)
 {
     struct json_token name;
@@ -343,9 +370,11 @@ static void get_kept(struct collector_status *out, const struct status_found *fo
     json_walk_init(&walk, get(found, "features"));
     while (json_walk_next(&walk, &name, &value)) {
         json_text_init(&text, &value);
-        catalog_add_feature(&out->kept.features, text.chars);
+        catalog_add_feature(&out->kept.features, text.chars, NULL, NULL);
         json_text_release(&text);
     }
+    get_words(&out->kept.features, get(found, "units"), true);
+    get_words(&out->kept.features, get(found, "labels"), false);
     json_walk_init(&walk, get(found, "intervals"));
     while (json_walk_next(&walk, &name, &value)) {
         struct json_token interval_name;

@@ -6,6 +6,7 @@
 
 #include "httpapi/openapi_json.h"
 #include "shared/base/invisible.h"
+#include "shared/base/json_write.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -37,6 +38,24 @@ static void put_intervals(struct buffer *out, const struct filling *filling)
 static void put_feature(struct buffer *out, const struct filling *filling)
 {
     buffer_put_text(out, filling->feature);
+}
+
+/* What people read of the feature, as members before others; nothing where nothing is said. */
+static void put_words(struct buffer *out, const struct filling *filling)
+{
+    const struct features *features = filling->rules->features;
+    size_t i = features_find(features, filling->feature);
+
+    if (*features->labels[i]) {
+        buffer_put_text(out, "\"title\": ");
+        json_write_string(out, features->labels[i]);
+        buffer_put_text(out, ", ");
+    }
+    if (*features->units[i]) {
+        buffer_put_text(out, "\"x-unit\": ");
+        json_write_string(out, features->units[i]);
+        buffer_put_text(out, ", ");
+    }
 }
 
 static void put_top_devices(struct buffer *out, const struct filling *filling)
@@ -97,13 +116,10 @@ static const struct placeholder {
     const char *text;
     void (*put)(struct buffer *out, const struct filling *filling);
 } placeholders[] = {
-    {"\"${features}\"", put_features},
-    {"\"${intervals}\"", put_intervals},
-    {"\"${topDevices}\"", put_top_devices},
-    {"${version}", put_version},
-    {"\"${security}\"", put_security},
-    {"${invisible}", put_invisible},
-    {"${feature}", put_feature},
+    {"\"${features}\"", put_features},          {"\"${intervals}\"", put_intervals},
+    {"\"${topDevices}\"", put_top_devices},     {"${version}", put_version},
+    {"\"${security}\"", put_security},          {"${invisible}", put_invisible},
+    {"\"x-words\": \"${words}\", ", put_words}, {"${feature}", put_feature},
 };
 
 /* ---- the document --------------------------------------------------------------------------- */

@@ -32,9 +32,9 @@ struct roster {
     size_t count;
     size_t capacity;
     struct roster_row *rows;
-    char columns[4096]; /* more than 32 names of features are not looked at */
-    char complaint[6];  /* the SQLSTATE that was said last */
-    bool is_refused;    /* the last question: tables or rights lack */
+    char columns[FEATURES_MAX * 160];
+    char complaint[6]; /* the SQLSTATE that was said last */
+    bool is_refused;   /* the last question: tables or rights lack */
     uint64_t heard_ms;
     uint64_t stored_ms;
     size_t collectors; /* that the last answer had */
@@ -193,9 +193,12 @@ const char *roster_lacks(const struct roster *roster)
     return roster->lacks;
 }
 
-/* The features of a reading are what it has of this type. */
+/* The features of a reading are what it has of this type, with what describe_features() says of them. */
 #define COLUMNS                                                                                    \
-    "(SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a"                     \
+    "(SELECT string_agg(a.attname || coalesce(substring(d.description FROM "                       \
+    "'^[^][ ]+(\\[[^][]+\\]) as the device sent it'), ''), ',' ORDER BY a.attnum)"                 \
+    " FROM pg_attribute a LEFT JOIN pg_description d ON d.classoid = 'pg_class'::regclass"         \
+    " AND d.objoid = a.attrelid AND d.objsubid = a.attnum"                                         \
     " WHERE a.attrelid = to_regclass('readings') AND a.attnum > 0 AND NOT a.attisdropped"          \
     " AND a.atttypid = 'float8'::regtype)"
 

@@ -76,8 +76,8 @@ const struct option settings_table[] = {
      .target = &settings_given.features,
      .fallback = "",
      .value_name = "NAMES",
-     .help =
-         "numbers that readings carry; else those that the collectors keep, or the database has"},
+     .help = "numbers that readings carry, and their units and labels, as the\ncollector has them; "
+             "else those that the collectors keep, or the database has"},
     {.name = "intervals",
      .kind = OPTION_TEXT,
      .target = &settings_given.intervals,

@@ -92,8 +92,7 @@ static int compare_ids(const void *a, const void *b)
 
 static void add_kept(struct catalog_offer *out, const struct catalog_offer *kept)
 {
-    for (size_t i = 0; i < kept->features.count; i++)
-        catalog_add_feature(&out->features, kept->features.names[i]);
+    catalog_add_features(&out->features, &kept->features);
     for (size_t i = 0; i < kept->intervals.count; i++)
         catalog_add_interval(&out->intervals, kept->intervals.items[i].name,
                              kept->intervals.items[i].length_us);

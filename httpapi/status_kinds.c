@@ -154,6 +154,16 @@ static bool are_counts(const struct json_token *token)
     return is_each(token, JSON_ARRAY, COUNTS_MOST, is_count);
 }
 
+static bool is_word(const struct json_token *token)
+{
+    return is_text_of(token, FEATURE_LABEL_MAX);
+}
+
+static bool are_words_by(const struct json_token *token)
+{
+    return is_each(token, JSON_OBJECT, FEATURES_MAX, is_word);
+}
+
 static bool are_counts_by(const struct json_token *token)
 {
     return is_each(token, JSON_OBJECT, COUNTS_BY_MOST, is_count);
@@ -262,6 +272,7 @@ const struct status_kind status_kinds[STATUS_KINDS] = {
     [STATUS_KIND_COUNT] = {is_count, put_count, "a whole number from 0 to 2^53"},
     [STATUS_KIND_NUMBER] = {is_number, put_number, "a number from 0 to 1e15"},
     [STATUS_KIND_NAMES] = {are_names, put_strings, "an array of names of features"},
+    [STATUS_KIND_WORDS_BY] = {are_words_by, put_strings, "an object of texts, no name twice"},
     [STATUS_KIND_INTERVALS] = {are_intervals, put_intervals, "an array of intervals"},
     [STATUS_KIND_COUNTS] = {are_counts, put_counts, "an array of whole numbers"},
     [STATUS_KIND_COUNTS_BY] = {are_counts_by, put_counts,

@@ -21,7 +21,8 @@ enum status_kind_id {
     STATUS_KIND_FLAG,
     STATUS_KIND_COUNT,
     STATUS_KIND_NUMBER,
-    STATUS_KIND_NAMES,     /* of strings */
+    STATUS_KIND_NAMES, /* of strings */
+    STATUS_KIND_WORDS_BY,
     STATUS_KIND_INTERVALS, /* of {"name","lengthMs"} */
     STATUS_KIND_COUNTS,    /* an array of counts */
     STATUS_KIND_COUNTS_BY, /* an object of counts */

@@ -36,7 +36,7 @@ void mappings_bind(struct mappings *mappings, const struct features *features)
     mappings->positions =
         mem_realloc(mappings->positions, (mappings->feature_count + 1) * sizeof(size_t));
     for (size_t i = 0; i < mappings->feature_count; i++) {
-        size_t at = features_find(features, mappings->features[i]);
+        size_t at = features_find(features, mappings->features[i].name);
 
         mappings->positions[i] = at < features->count ? at : SIZE_MAX;
     }

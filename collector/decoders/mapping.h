@@ -46,6 +46,13 @@ struct number_rule {
     size_t bad_count;
 };
 
+/* A feature that the file names, and what it says of it for people. */
+struct mapped_feature {
+    char name[FEATURE_NAME_MAX + 1];
+    char unit[FEATURE_UNIT_MAX + 1];
+    char label[FEATURE_LABEL_MAX + 1];
+};
+
 struct feature_rule {
     struct number_rule value;
     size_t feature; /* of mappings->features */
@@ -142,7 +149,7 @@ struct mappings {
     size_t zone_count;
     size_t zone_capacity;
     /* the features that the file names, and where each is among those that readings have: */
-    char (*features)[FEATURE_NAME_MAX + 1];
+    struct mapped_feature *features;
     size_t feature_count;
     size_t feature_capacity;
     size_t *positions; /* SIZE_MAX: readings have no such feature */

@@ -3,6 +3,7 @@
 #include "collector/decoders/mapping_rule.h"
 #include "collector/decoders/mapping_sparkplug.h"
 #include "shared/base/mem.h"
+#include "shared/model/feature_words.h"
 #include "shared/model/json_token.h"
 #include "shared/model/reading_json_inner.h"
 
@@ -342,13 +343,16 @@ bool mapping_load(struct mappings *out, const char *path, char error[MAPPING_ERR
     return is_good;
 }
 
-static bool add_feature(struct features *features, const char *name)
+static bool add_feature(struct features *features, const char *name, const char *unit,
+                        const char *label)
 {
-    if (features_find(features, name) < features->count)
-        return true;
-    if (features->count == FEATURES_MAX)
+    size_t i = features_find(features, name);
+
+    if (i == FEATURES_MAX)
         return false;
-    snprintf(features->names[features->count++], sizeof(features->names[0]), "%s", name);
+    if (i == features->count)
+        snprintf(features->names[features->count++], sizeof(features->names[0]), "%s", name);
+    feature_words_add(features, i, unit, label);
     return true;
 }
 
@@ -356,12 +360,16 @@ bool mappings_features(const struct mappings *mappings, const struct features *m
                        struct features *out, char error[MAPPING_ERROR_SIZE])
 {
     bool has_room = true;
+    struct features said = {0};
 
-    out->count = 0;
     for (size_t i = 0; i < mappings->feature_count && has_room; i++)
-        has_room = add_feature(out, mappings->features[i]);
+        has_room = add_feature(&said, mappings->features[i].name, "", "");
     for (size_t i = 0; i < more->count && has_room; i++)
-        has_room = add_feature(out, more->names[i]);
+        has_room = add_feature(&said, more->names[i], more->units[i], more->labels[i]);
+    for (size_t i = 0; i < mappings->feature_count && has_room; i++)
+        has_room = add_feature(&said, mappings->features[i].name, mappings->features[i].unit,
+                               mappings->features[i].label);
+    *out = said;
     if (!has_room)
         snprintf(error, MAPPING_ERROR_SIZE,
                  "the %zu features that MAPPINGS names and these are more than %d",

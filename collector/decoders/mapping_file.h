@@ -25,7 +25,8 @@ bool mapping_compile(struct mappings *out, const char *text, size_t bytes,
 
 bool mapping_load(struct mappings *out, const char *path, char error[MAPPING_ERROR_SIZE]);
 
-/* What readings carry: the features that the file names, in its order, and then `more`. False when
+/* What readings carry: the features that the file names, in its order, and then `more`, whose units and
+ * labels win. False when
  * there are too many. */
 bool mappings_features(const struct mappings *mappings, const struct features *more,
                        struct features *out, char error[MAPPING_ERROR_SIZE]);

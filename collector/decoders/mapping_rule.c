@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_FEATURE SIZE_MAX
+
 struct rule {
     struct mapping_text *text;
     struct arena *arena;
@@ -112,12 +114,15 @@ static bool read_bad(struct rule *rule, const struct json_token *token, struct n
     return true;
 }
 
-static bool read_number_object(struct rule *rule, const struct json_token *token,
+/* `feature` is of mappings->features; NO_FEATURE where the number is of none, or of one of many. */
+static bool read_number_object(struct rule *rule, const struct json_token *token, size_t feature,
                                struct number_rule *out)
 {
-    enum { AT, SCALE, OFFSET, BAD };
-    struct mapping_key keys[] = {
-        {"at", {0}}, {"scale", {0}}, {"offset", {0}}, {"bad", {0}}, {NULL, {0}}};
+    enum { AT, SCALE, OFFSET, BAD, UNIT, LABEL };
+    struct mapping_key keys[] = {{"at", {0}},   {"scale", {0}}, {"offset", {0}}, {"bad", {0}},
+                                 {"unit", {0}}, {"label", {0}}, {NULL, {0}}};
+    struct mapped_feature *said =
+        feature == NO_FEATURE ? NULL : &rule->text->out->features[feature];
     double scale = 1;
 
     if (!mapping_text_keys(rule->text, token, keys))
@@ -134,14 +139,22 @@ static bool read_number_object(struct rule *rule, const struct json_token *token
     if (keys[OFFSET].value.text &&
         !mapping_text_number(rule->text, &keys[OFFSET].value, &out->offset))
         return false;
-    return !keys[BAD].value.text || read_bad(rule, &keys[BAD].value, out);
+    if (keys[BAD].value.text && !read_bad(rule, &keys[BAD].value, out))
+        return false;
+    return mapping_text_words(rule->text, &keys[UNIT], &keys[LABEL], said);
+}
+
+static bool read_number_of(struct rule *rule, const struct json_token *token, size_t feature,
+                           struct number_rule *out)
+{
+    *out = (struct number_rule){.factor = 1};
+    return token->kind == JSON_OBJECT ? read_number_object(rule, token, feature, out)
+                                      : read_places(rule, token, &out->at);
 }
 
 static bool read_number(struct rule *rule, const struct json_token *token, struct number_rule *out)
 {
-    *out = (struct number_rule){.factor = 1};
-    return token->kind == JSON_OBJECT ? read_number_object(rule, token, out)
-                                      : read_places(rule, token, &out->at);
+    return read_number_of(rule, token, NO_FEATURE, out);
 }
 
 /* ---- features ------------------------------------------------------------------------------- */
@@ -162,13 +175,13 @@ static bool add_feature(struct rule *rule, const struct json_token *token, size_
                                  "\"%s\" is %s, so no feature can have that name", name,
                                  feature_name_taken(name));
     for (*out = 0; *out < mappings->feature_count; ++*out) {
-        if (strcmp(mappings->features[*out], name) == 0)
+        if (strcmp(mappings->features[*out].name, name) == 0)
             return true;
     }
     mappings->features =
         mem_grow_zeroed(mappings->features, &mappings->feature_capacity,
                         mappings->feature_count + 1, sizeof(mappings->features[0]));
-    memcpy(mappings->features[mappings->feature_count++], name, strlen(name) + 1);
+    memcpy(mappings->features[mappings->feature_count++].name, name, strlen(name) + 1);
     return true;
 }
 
@@ -197,7 +210,7 @@ static bool read_features(struct rule *rule, const struct json_token *token)
         name = as_string(name);
         mapping_text_enter(rule->text, &name);
         if (!add_feature(rule, &name, &feature->feature) ||
-            !read_number(rule, &value, &feature->value))
+            !read_number_of(rule, &value, feature->feature, &feature->value))
             return false;
         mapping_text_leave(rule->text);
     }

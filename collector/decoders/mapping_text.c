@@ -1,6 +1,7 @@
 #include "collector/decoders/mapping_text.h"
 
 #include "shared/base/log.h"
+#include "shared/model/feature_words.h"
 #include "shared/model/json_token.h"
 
 #include <assert.h>
@@ -249,4 +250,40 @@ bool mapping_text_list(struct mapping_text *text, const struct json_token *token
             return false;
     }
     return true;
+}
+
+/* ---- what people read of a feature ---------------------------------------------------------- */
+
+static bool read_word(struct mapping_text *text, const struct mapping_key *key, char *out,
+                      bool (*is_legal)(const char *word, size_t bytes), const char *legal)
+{
+    const char *word;
+
+    if (!key->value.text)
+        return true;
+    if (!mapping_text_string(text, &key->value, &word))
+        return false;
+    if (!is_legal(word, strlen(word)))
+        return mapping_text_fail(text, &key->value, "the %s \"%.100s\" is not %s", key->name, word,
+                                 legal);
+    if (*out && strcmp(out, word) != 0)
+        return mapping_text_fail(text, &key->value, "the %s \"%s\" is \"%s\" elsewhere in the file",
+                                 key->name, word, out);
+    strcpy(out, word);
+    return true;
+}
+
+bool mapping_text_words(struct mapping_text *text, const struct mapping_key *unit,
+                        const struct mapping_key *label, struct mapped_feature *said)
+{
+    const struct mapping_key *first = unit->value.text ? unit : label;
+
+    if (!said)
+        return !first->value.text ||
+               mapping_text_fail(
+                   text, &first->value,
+                   "%s stands below a name in \"features\", or in the setting FEATURES",
+                   first->name);
+    return read_word(text, unit, said->unit, feature_unit_is_legal, FEATURE_UNIT_LEGAL) &&
+           read_word(text, label, said->label, feature_label_is_legal, FEATURE_LABEL_LEGAL);
 }

@@ -55,6 +55,11 @@ bool mapping_text_scalar(struct mapping_text *text, const struct json_token *tok
 
 bool mapping_text_number(struct mapping_text *text, const struct json_token *token, double *out);
 
+/* Takes what a unit and a label say for people of a feature, which is the same wherever it is said; NULL: they
+ * stand where no feature is. */
+bool mapping_text_words(struct mapping_text *text, const struct mapping_key *unit,
+                        const struct mapping_key *label, struct mapped_feature *said);
+
 /* One or a list of them. */
 bool mapping_text_list(struct mapping_text *text, const struct json_token *token,
                        struct text_list *out);

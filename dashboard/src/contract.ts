@@ -164,6 +164,7 @@ export interface ValueHistogram {
 
 export interface OpenApi {
   info: { version: string };
+  components: { schemas: Record<string, { properties?: Record<string, { title?: string; 'x-unit'?: string }> }> };
   paths: Record<
     string,
     { get: { parameters: { name: string; schema: { enum?: string[]; items?: { enum?: string[] } } }[] } }

@@ -155,6 +155,17 @@ const units: Record<string, string> = {
 export interface FeatureName {
   label: string;
   unit: string;
+  /** Its own name, where it is called something else. */
+  title?: string;
+}
+
+/** What the contract says of features: a label as its title, a unit. */
+export type FeatureWords = Record<string, { title?: string; 'x-unit'?: string }>;
+
+let said: FeatureWords = {};
+
+export function setFeatureWords(words: FeatureWords): void {
+  said = words;
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -163,10 +174,10 @@ export function nameFeature(feature: string): FeatureName {
   const cut = feature.lastIndexOf('_');
   const unit = cut > 0 ? units[feature.slice(cut + 1)] : undefined;
 
-  return {
-    label: capital((unit === undefined ? feature : feature.slice(0, cut)).replaceAll('_', ' ')),
-    unit: unit ?? '',
-  };
+  const { title, 'x-unit': saidUnit } = said[feature] ?? {};
+  const words = (unit === undefined || saidUnit ? feature : feature.slice(0, cut)).replaceAll('_', ' ');
+
+  return { label: title ?? capital(words), unit: saidUnit ?? unit ?? '', ...(title ? { title: feature } : {}) };
 }
 
 /** "Past minute" of past_minute. */

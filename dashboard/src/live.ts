@@ -12,6 +12,7 @@ import { getJson } from './api';
 import { learnServerTime, serverNow } from './clock';
 import type { BoardEvent, OpenApi, Order, Reading, StatusEvent } from './contract';
 import { openStream, type Source } from './tabs';
+import { setFeatureWords } from './format';
 
 const SILENCE_MS = 5000;
 const RETRY_MS = [250, 500, 1000, 2000, 3000];
@@ -59,6 +60,7 @@ export async function askNames(signal: AbortSignal): Promise<Names> {
   const params = data.paths['/events']?.get.parameters ?? [];
   const list = (name: string) => params.find((param) => param.name === name)?.schema.items?.enum ?? [];
 
+  setFeatureWords(data.components.schemas.Reading?.properties ?? {});
   return { features: list('features'), intervals: list('interval'), version: data.info.version };
 }
 

@@ -30,6 +30,7 @@ export class FakeSource extends EventTarget {
 }
 
 export const openapi = {
+  components: { schemas: {} },
   info: { version: '1.2.3' },
   paths: {
     '/events': {

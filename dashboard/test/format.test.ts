@@ -97,3 +97,11 @@ describe('names', () => {
     expect(format.phraseInterval(interval)).toBe(phrase);
   });
 });
+
+test('a feature is called what the contract calls it, with the name in reach', () => {
+  format.setFeatureWords({ temperature_celsius: { title: 'Outdoor' }, load: { 'x-unit': '%' }, speed: {} });
+  expect(format.nameFeature('temperature_celsius')).toEqual({ label: 'Outdoor', unit: '°C', title: 'temperature_celsius' });
+  expect(format.nameFeature('load')).toMatchObject({ label: 'Load', unit: '%' });
+  expect(format.nameFeature('speed')).toEqual({ label: 'Speed', unit: '' });
+  format.setFeatureWords({});
+});

@@ -1,6 +1,7 @@
 #include "shared/model/features.h"
 
 #include "shared/base/duration.h"
+#include "shared/model/feature_words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -77,11 +78,14 @@ static bool next_item(const char **text, const char **item, size_t *bytes)
 bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes)
 {
     struct features parsed = {0};
-    const char *item;
-    size_t bytes;
 
-    while (next_item(&text, &item, &bytes)) {
+    while (text) {
+        const char *item = text;
+        size_t item_bytes = feature_item_bytes(item);
+        size_t bytes = strcspn(item, ",[");
         char *name;
+
+        text = item[item_bytes] ? item + item_bytes + 1 : NULL;
 
         if (!feature_name_is_legal(item, bytes)) {
             snprintf(error, error_bytes, "feature \"%.*s\" is not " FEATURE_NAME_LEGAL, (int)bytes,
@@ -107,6 +111,9 @@ bool features_parse(struct features *out, const char *text, char *error, size_t 
             snprintf(error, error_bytes, "feature \"%s\" is named twice", name);
             return false;
         }
+        if (!feature_words_parse(&parsed, parsed.count, item + bytes, item_bytes - bytes, error,
+                                 error_bytes))
+            return false;
         parsed.count++;
     }
     *out = parsed;

@@ -1,7 +1,7 @@
 /* features.h: which numbers a reading carries, and which rolling windows are kept of them.
  *
  * Shape    both are short ordered lists, made from the FEATURES and INTERVALS settings.
- *          FEATURES=temperature,pressure
+ *          FEATURES=temperature[°C|Outdoor temperature],pressure[bar],vibration
  *          INTERVALS=past_minute=60s,past_hour=1h,all_time
  * Units    lengths in microseconds; INTERVAL_ALL_TIME for the one without an end.
  * Errors   false, with a sentence in `error` that names the value and what is legal.
@@ -17,6 +17,8 @@
 enum {
     FEATURES_MAX = 200,
     FEATURE_NAME_MAX = 31, /* bytes; with what rollups add to it still a legal PostgreSQL name */
+    FEATURE_UNIT_MAX = 24, /* bytes */
+    FEATURE_LABEL_MAX = 80,
     INTERVALS_MAX = 16,
     INTERVAL_NAME_MAX = 31
 };
@@ -28,6 +30,9 @@ enum {
 struct features {
     size_t count;
     char names[FEATURES_MAX][FEATURE_NAME_MAX + 1];
+    /* what people read; "" = nothing is said. Apart from the names, which each payload is held to */
+    char units[FEATURES_MAX][FEATURE_UNIT_MAX + 1];
+    char labels[FEATURES_MAX][FEATURE_LABEL_MAX + 1];
 };
 
 struct interval {
@@ -41,7 +46,7 @@ struct intervals {
 };
 
 /* Names of letters, digits, _ . and -, a letter first, none twice, none that stands for something
- * else in tables or answers. */
+ * else in tables or answers; after each a unit, a label or both may stand in brackets (feature_words.h). */
 bool features_parse(struct features *out, const char *text, char *error, size_t error_bytes);
 
 /* Whether the text may be a name of a feature, whatever that name stands for elsewhere. */

@@ -168,6 +168,29 @@ static void test_catalog__settings_win(void **state)
     assert_int_equal(catalog->intervals.count, 3);
 }
 
+static void test_catalog__of_units_the_first_collector_says_and_then_the_column(void **state)
+{
+    struct catalog_offer offer = offer_of("a[x],b,c", "past_hour=1h");
+    struct features other = features_of("a[y|A],b[z],d[u]");
+
+    (void)state;
+    catalog_add_features(&offer.features, &other);
+    offer.is_complete = true;
+    assert_true(look(&offer, "a[p|P],b[q|B],c[r|no, one's],e", 0));
+    assert_features("a,b,c");
+    assert_string_equal(catalog->features.units[0], "x");
+    assert_string_equal(catalog->features.labels[0], "A");
+    assert_string_equal(catalog->features.units[1], "z");
+    assert_string_equal(catalog->features.labels[1], "B");
+    assert_string_equal(catalog->features.units[2], "r");
+    assert_string_equal(catalog->features.labels[2], "no, one's");
+    offer = offer_of("a[new],b,c", "past_hour=1h");
+    assert_false(look(&offer, "a,b,c", 10));
+    assert_true(look(&offer, "a,b,c", 10 + CATALOG_STABLE_MS));
+    assert_string_equal(catalog->features.units[0], "new");
+    assert_string_equal(catalog->features.units[1], "");
+}
+
 static void test_catalog__only_legal_names_are_added_each_once(void **state)
 {
     static const char *const bad[] = {"", "-a", "a b", "a\"", "device", "a,b", "9", "count"};
@@ -178,15 +201,15 @@ static void test_catalog__only_legal_names_are_added_each_once(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        catalog_add_feature(&features, bad[i]);
+        catalog_add_feature(&features, bad[i], NULL, NULL);
     assert_int_equal(features.count, 0);
     for (size_t i = 0; i < FEATURES_MAX + 50; i++) {
         strcpy(name, "f000");
         name[1] = (char)('0' + i / 100);
         name[2] = (char)('0' + i / 10 % 10);
         name[3] = (char)('0' + i % 10);
-        catalog_add_feature(&features, name);
-        catalog_add_feature(&features, name);
+        catalog_add_feature(&features, name, NULL, NULL);
+        catalog_add_feature(&features, name, NULL, NULL);
     }
     assert_int_equal(features.count, FEATURES_MAX);
     for (size_t i = 0; i < sizeof(bad_intervals) / sizeof(bad_intervals[0]); i++)
@@ -216,6 +239,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_catalog__a_feature_without_a_column_is_none, start,
                                         end),
         cmocka_unit_test_setup_teardown(test_catalog__settings_win, start, end),
+        cmocka_unit_test_setup_teardown(
+            test_catalog__of_units_the_first_collector_says_and_then_the_column, start, end),
         cmocka_unit_test(test_catalog__only_legal_names_are_added_each_once),
     };
 

@@ -62,6 +62,9 @@ static void test_collector_status__what_is_not_as_it_should_be_is_refused(void *
         "{\"state\":\"live\",\"lowest\":1}",
         "{\"state\":\"live\",\"features\":[1]}",
         "{\"state\":\"live\",\"features\":{\"a\":\"b\"}}",
+        "{\"state\":\"live\",\"units\":[\"V\"]}",
+        "{\"state\":\"live\",\"units\":{\"a\":1}}",
+        "{\"state\":\"live\",\"labels\":{\"a\":\"\\u202e\"}}",
         "{\"state\":\"live\",\"intervals\":[\"past_minute\"]}",
         "{\"state\":\"live\",\"intervals\":[{\"name\":\"past_minute\"}]}",
         "{\"state\":\"live\",\"intervals\":[{\"name\":\"past_minute\",\"lengthMs\":1,\"x\":1}]}",
@@ -239,6 +242,22 @@ test_collector_status__boards_without_one_of_our_features_count_for_nothing(void
     collector_status_release(&status);
 }
 
+static void test_collector_status__units_and_labels_are_of_what_is_kept(void **state)
+{
+    struct collector_status status;
+
+    (void)state;
+    assert_true(parse(&status,
+                      "{\"labels\":{\"b\":\"Inlet \\u00fc\",\"ghost\":\"x\",\"a\":\"no ] label\"},"
+                      "\"state\":\"live\",\"units\":{\"a\":\"bar\"},\"intervals\":[],"
+                      "\"features\":[\"a\",\"b\",\"a[x]\"]}"));
+    assert_int_equal(status.kept.features.count, 2);
+    assert_string_equal(status.kept.features.units[0], "bar");
+    assert_string_equal(status.kept.features.labels[0], "");
+    assert_string_equal(status.kept.features.labels[1], "Inlet \xc3\xbc");
+    collector_status_release(&status);
+}
+
 static void test_collector_status__without_a_whole_span_it_vouches_for_nothing(void **state)
 {
     static const char *const cases[] = {
@@ -274,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_collector_status__generations_are_found_by_name),
         cmocka_unit_test(
             test_collector_status__boards_without_one_of_our_features_count_for_nothing),
+        cmocka_unit_test(test_collector_status__units_and_labels_are_of_what_is_kept),
         cmocka_unit_test(test_collector_status__without_a_whole_span_it_vouches_for_nothing),
     };
 

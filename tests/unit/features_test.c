@@ -60,6 +60,69 @@ static void test_features__a_refusal_names_the_reason(void **state)
     }
 }
 
+static void test_features__units_and_labels_stand_in_brackets(void **state)
+{
+    struct features features;
+    char error[300];
+
+    (void)state;
+    assert_true(features_parse(&features,
+                               "a[\xc2\xb0"
+                               "C],b[bar|Inlet, upper],c,d[|Rotor 'x' \"y\" \\],e[ % | Load ]",
+                               error, sizeof(error)));
+    assert_int_equal(features.count, 5);
+    assert_string_equal(features.names[0], "a");
+    assert_string_equal(features.units[0], "\xc2\xb0"
+                                           "C");
+    assert_string_equal(features.labels[0], "");
+    assert_string_equal(features.units[1], "bar");
+    assert_string_equal(features.labels[1], "Inlet, upper");
+    assert_string_equal(features.units[2], "");
+    assert_string_equal(features.units[3], "");
+    assert_string_equal(features.labels[3], "Rotor 'x' \"y\" \\");
+    assert_string_equal(features.units[4], "%");
+    assert_string_equal(features.labels[4], "Load");
+}
+
+static void test_features__brackets_that_say_nothing_legal_are_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *names; /* what the sentence has in it */
+    } cases[] = {
+        {"a[", "pair of brackets"},
+        {"a[x", "\"[x\" behind feature \"a\""},
+        {"a]", "\"a]\""},
+        {"[x]", "\"\""},
+        {"a[x]b", "\"[x]b\""},
+        {"a[x][y]", "FIRST"},
+        {"a[]", "neither a unit nor a label"},
+        {"a[ | ]", "neither a unit nor a label"},
+        {"a[x|y|z]", "the label \"y|z\""},
+        {"a[a[b]", "the unit \"a[b\""},
+        {"a[x,b", "\"[x,b\""},
+        {"a[\xe2\x80\xae]", "the unit"},
+        {"a[x|\xe2\x80\x8b]", "the label"},
+        {"a[\n]", "without control"},
+        {"a[\xff]", "UTF-8"},
+        {"a[1234567890123456789012345]", "1 to 24 bytes"},
+        {"a[|123456789012345678901234567890123456789012345678901234567890123456789012345678901]",
+         "1 to 80 bytes"},
+        {"a[x],a[y]", "twice"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct features features = {.count = 99};
+        char error[300] = "";
+
+        if (features_parse(&features, cases[i].text, error, sizeof(error)))
+            fail_msg("\"%s\" was accepted", cases[i].text);
+        assert_int_equal(features.count, 99);
+        if (strcmp(cases[i].names, "FIRST") != 0 && !strstr(error, cases[i].names))
+            fail_msg("%s: %s", cases[i].text, error);
+    }
+}
+
 static void test_features__words_of_sql_and_of_rollups_are_names_too(void **state)
 {
     struct features features;
@@ -148,6 +211,8 @@ int main(void)
         cmocka_unit_test(test_features__a_list_keeps_its_order),
         cmocka_unit_test(test_features__names_that_are_no_columns_are_refused),
         cmocka_unit_test(test_features__a_refusal_names_the_reason),
+        cmocka_unit_test(test_features__units_and_labels_stand_in_brackets),
+        cmocka_unit_test(test_features__brackets_that_say_nothing_legal_are_refused),
         cmocka_unit_test(test_features__words_of_sql_and_of_rollups_are_names_too),
         cmocka_unit_test(test_features__intervals_have_a_name_and_a_length),
         cmocka_unit_test(test_features__intervals_without_a_length_are_refused),

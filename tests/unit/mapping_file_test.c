@@ -66,8 +66,20 @@ static void test_mapping_file__mistakes_are_told_with_line_and_key(void **state)
          "a scale of 0"},
         {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"scale\":\"2\"}}}]",
          "is a string, not a number"},
-        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"unit\":\"C\"}}}]",
-         "no key \"unit\" here; there are at, scale"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"units\":\"C\"}}}]",
+         "no key \"units\" here; there are at, scale"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"unit\":\"a|b\"}}}]",
+         "the unit \"a|b\" is not 1 to 24 bytes"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"label\":\"\"}}}]",
+         "the label \"\" is not 1 to 80 bytes"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"unit\":7}}}]",
+         "is a number, not a string"},
+        {"[{\"topic\":\"a/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"unit\":\"C\"}}},"
+         "{\"topic\":\"b/{device}\",\"features\":{\"t\":{\"at\":\"/t\",\"unit\":\"K\"}}}]",
+         "the unit \"K\" is \"C\" elsewhere in the file"},
+        {"[{\"topic\":\"a/{device}\",\"feature\":{\"name\":\"x\",\"value\":{\"at\":\"/"
+         "t\",\"unit\":\"C\"}}}]",
+         "unit stands below a name in \"features\""},
         {"[{\"topic\":\"a/{device}\",\"status\":{\"at\":\"\",\"map\":{\"1\":\"on\"}}}]",
          "status: \"on\" is not one of ON"},
         {"[{\"topic\":\"a/{device}\",\"status\":{\"at\":\"\",\"map\":{}}}]",
@@ -142,6 +154,30 @@ static void test_mapping_file__features_follow_in_their_order(void **state)
     (void)state;
 }
 
+static void test_mapping_file__features_have_units_and_labels(void **state)
+{
+    static const char *const text = "[{\"topic\":\"a/{device}\",\"features\":{\"a\":{\"at\":\"/"
+                                    "a\",\"unit\":\"V\",\"label\":\"Battery\"},"
+                                    "\"b\":{\"at\":\"/b\",\"unit\":\"A\"}}},"
+                                    "{\"topic\":\"b/{device}\",\"features\":{\"a\":\"/"
+                                    "a\",\"b\":{\"at\":\"/x\",\"unit\":\"A\"}}}]";
+    char error[MAPPING_ERROR_SIZE];
+    struct mappings mappings;
+    struct features features;
+    struct features more;
+
+    assert_true(features_parse(&more, "c[W],a[mV]", error, sizeof(error)));
+    assert_true(mapping_compile(&mappings, text, strlen(text), zone_load, error));
+    assert_true(mappings_features(&mappings, &more, &features, error));
+    assert_int_equal(features.count, 3);
+    assert_string_equal(features.units[0], "mV");       /* FEATURES wins, */
+    assert_string_equal(features.labels[0], "Battery"); /* where it says something */
+    assert_string_equal(features.units[1], "A");
+    assert_string_equal(features.units[2], "W");
+    mappings_release(&mappings);
+    (void)state;
+}
+
 static void test_mapping_file__a_file_that_is_not_there_says_so(void **state)
 {
     char error[MAPPING_ERROR_SIZE];
@@ -159,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_mapping_file__mistakes_are_told_with_line_and_key),
         cmocka_unit_test(test_mapping_file__comments_may_stand_anywhere),
         cmocka_unit_test(test_mapping_file__features_follow_in_their_order),
+        cmocka_unit_test(test_mapping_file__features_have_units_and_labels),
         cmocka_unit_test(test_mapping_file__a_file_that_is_not_there_says_so),
     };
 

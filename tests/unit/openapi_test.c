@@ -274,6 +274,22 @@ static void test_openapi__it_is_json_with_any_number_of_features(void **state)
     }
 }
 
+static void test_openapi__it_says_what_people_read_of_features(void **state)
+{
+    struct json_token a;
+
+    (void)state;
+    write_with("a[\"\\|Rotor \"x\"],b,c[bar]", false);
+    a = get(&root, "components schemas Reading properties a title");
+    assert_true(json_token_is(&a, "Rotor \"x\"", 9));
+    a = get(&root, "components schemas Reading properties a x-unit");
+    assert_true(json_token_is(&a, "\"\\", 2));
+    a = get(&root, "components schemas Reading properties b");
+    assert_int_equal(count(&a), 1);
+    a = get(&root, "components schemas Reading properties c");
+    assert_int_equal(count(&a), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +299,8 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(test_openapi__tokens_are_asked_for_where_there_are_some,
                                         start, end),
+        cmocka_unit_test_setup_teardown(test_openapi__it_says_what_people_read_of_features, start,
+                                        end),
         cmocka_unit_test_setup_teardown(test_openapi__it_is_json_with_any_number_of_features, start,
                                         end),
     };

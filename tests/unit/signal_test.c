@@ -118,10 +118,13 @@ static void test_signal__ranges_are_read(void **state)
     char error[256] = "";
 
     (void)state;
-    assert_true(signal_ranges_parse(&ranges, "a=-1.5..2,temperature,pressure,x=3..3", error,
-                                    sizeof(error)));
+    assert_true(signal_ranges_parse(&ranges, "a[m=s|A, b]=-1.5..2,temperature[|T],pressure,x=3..3",
+                                    error, sizeof(error)));
     assert_int_equal(ranges.features.count, 4);
     assert_string_equal(ranges.features.names[0], "a");
+    assert_string_equal(ranges.features.units[0], "m=s");
+    assert_string_equal(ranges.features.labels[0], "A, b");
+    assert_string_equal(ranges.features.labels[1], "T");
     assert_true(ranges.ranges[0].low == -1.5 && ranges.ranges[0].high == 2);
     assert_true(ranges.ranges[1].low == 0 && ranges.ranges[1].high == 200);
     assert_true(ranges.ranges[2].low == 0 && ranges.ranges[2].high == 25);

@@ -114,6 +114,31 @@ static void submit_file(struct migrate *migrate)
     submit(migrate, buffer_text(&migrate->sql));
 }
 
+/* What people read of the features becomes comments of their columns. */
+static void put_descriptions(struct migrate *migrate)
+{
+    const struct features *features = migrate->features;
+    struct buffer *sql = &migrate->sql;
+
+    buffer_put_text(sql, "SELECT describe_features(ARRAY[");
+    for (size_t i = 0; i < features->count; i++)
+        buffer_printf(sql, "%s'%s'", i > 0 ? ", " : "", features->names[i]);
+    buffer_put_text(sql, "], ARRAY[");
+    for (size_t i = 0; i < features->count; i++) {
+        char words[FEATURE_UNIT_MAX + FEATURE_LABEL_MAX + sizeof("[|]")] = "";
+        char *literal;
+
+        if (*features->labels[i])
+            snprintf(words, sizeof(words), "[%s|%s]", features->units[i], features->labels[i]);
+        else if (*features->units[i])
+            snprintf(words, sizeof(words), "[%s]", features->units[i]);
+        literal = PQescapeLiteral(migrate->link.conn, words, strlen(words));
+        buffer_printf(sql, "%s%s", i > 0 ? ", " : "", literal ? literal : "''");
+        PQfreemem(literal);
+    }
+    buffer_put_text(sql, "])");
+}
+
 static void submit_step(struct migrate *migrate)
 {
     struct buffer *sql = &migrate->sql;
@@ -136,7 +161,8 @@ static void submit_step(struct migrate *migrate)
         buffer_put_text(sql, "SELECT add_features(ARRAY[");
         for (size_t i = 0; i < migrate->features->count; i++)
             buffer_printf(sql, "%s'%s'", i > 0 ? ", " : "", migrate->features->names[i]);
-        buffer_put_text(sql, "])");
+        buffer_put_text(sql, "]);");
+        put_descriptions(migrate);
         submit(migrate, buffer_text(sql));
     } else if (migrate->step == STEP_PARTITIONS) {
         buffer_printf(sql, MAKE_PARTITIONS_SQL, migrate->partition);

@@ -104,7 +104,7 @@ export const Board = memo(function Board({ board, places, span, explain }: Board
   return (
     <section className={span ? 'card board of-span' : 'card board'} aria-labelledby={`board-${feature}`}>
       <header>
-        <h2 id={`board-${feature}`}>
+        <h2 id={`board-${feature}`} title={name.title}>
           {name.label}
           {name.unit ? <span className="unit"> {name.unit}</span> : null}
         </h2>
