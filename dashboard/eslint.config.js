@@ -15,6 +15,7 @@ export default defineConfig(
     rules: {
       'react-hooks/rules-of-hooks': 'error',
       'react-hooks/exhaustive-deps': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       /* What needs no assertion today may need one with the next types of a library. */
       '@typescript-eslint/no-unnecessary-type-assertion': 'off',

@@ -61,6 +61,17 @@ export function timeTicks(ticks: readonly number[], distance: number): string[] 
   });
 }
 
+/** None of the texts that would be cut at an edge: a letter is about half as wide as the font is high. */
+export function whole(plot: uPlot, ticks: readonly number[], texts: readonly string[], rem: number): string[] {
+  const left = plot.bbox.left / devicePixelRatio;
+
+  return texts.map((text, i) => {
+    const half = (0.48 * rem * Math.max(...text.split('\n').map((line) => line.length))) / 2;
+    const at = left + plot.valToPos(ticks[i]!, 'x');
+    return at - half < 0 || at + half > plot.width ? '' : text;
+  });
+}
+
 export function timeAxis(colors: Colors): uPlot.Axis {
   return {
     stroke: colors.dim,
@@ -69,8 +80,8 @@ export function timeAxis(colors: Colors): uPlot.Axis {
     ticks: { stroke: colors.line, width: 1, size: 4 },
     gap: 4,
     size: 2.4 * colors.rem,
-    space: 4.8 * colors.rem,
-    values: (_, ticks, _axis, _space, distance) => timeTicks(ticks, distance),
+    space: (_, _axis, from, to) => (to - from < 10 ? 6.4 : 4.8) * colors.rem, /* thousandths are long */
+    values: (plot, ticks, _axis, _space, distance) => whole(plot, ticks, timeTicks(ticks, distance), colors.rem),
   };
 }
 

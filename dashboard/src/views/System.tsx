@@ -91,6 +91,7 @@ function Tiles({ collectors }: { collectors: readonly Collector[] }) {
       <Count title="Stored" collectors={collectors} counter="stored" more={`of ${isTold(collectors, 'received') ? formatShort(total(collectors, 'received')) : '–'} received`} />
       <Count title="Duplicates" collectors={collectors} counter="duplicates" more="Delivered twice, stored once" />
       <Count title="Rejected" collectors={collectors} counter="rejected" more="Kept with their reasons" isBad={total(collectors, 'rejected') > 0} />
+      {/* there even when nobody knows: a tile that comes and goes moves all that lies below */}
       {dropped.length ? (
         <Tile
           title="Dropped by the broker"
@@ -99,7 +100,9 @@ function Tiles({ collectors }: { collectors: readonly Collector[] }) {
           more={Math.max(...dropped) > 0 ? 'A queue was full: raise its limit' : 'None since it started'}
           isBad={Math.max(...dropped) > 0}
         />
-      ) : null}
+      ) : (
+        <Tile title="Dropped by the broker" value="–" more="The broker does not say" />
+      )}
     </section>
   );
 }
