@@ -22,6 +22,8 @@ static enum reply_cache cache_of(const struct query *query)
 {
     bool is_board = query->kind == &query_dashboard;
 
+    if (query->kind == &query_rejected)
+        return REPLY_NOT_KEPT; /* no browser is to have it on its disk */
     return is_board && query->params.to_us <= query->as_of_us - 60 * TIMESTAMP_US_PER_S
                ? REPLY_KEPT_A_MINUTE
                : REPLY_ASKED_AGAIN;

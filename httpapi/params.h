@@ -94,7 +94,9 @@ struct params {
     int64_t silent_for_us; /* INT64_MIN = not given */
     char after[PARAM_TEXT_SIZE];
     char q[PARAM_TEXT_SIZE];
-    char device_id[PARAM_TEXT_SIZE]; /* out of the path */
+    char reason[PARAM_TEXT_SIZE];
+    uint64_t payload_bytes;          /* of each, at most */
+    char device_id[PARAM_TEXT_SIZE]; /* out of the path, or `device` */
 };
 
 /* In the order of the contract's words. */

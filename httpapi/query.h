@@ -61,11 +61,14 @@ void query_set_as_of(struct query *query, int64_t as_of_us);
 extern const struct query_kind query_dashboard;
 extern const struct query_kind query_devices;
 extern const struct query_kind query_device;
-extern const struct query_kind query_histogram;    /* of a device, or of all without device_id */
-extern const struct query_kind query_distribution; /* the same of a feature's values */
-extern const struct query_kind query_readings;     /* a page, in JSON */
-extern const struct query_kind query_points;       /* `points` steps, in JSON or CSV */
-extern const struct query_kind query_csv;          /* QUERY_CSV_PAGE_ROWS lines at most */
+extern const struct query_kind query_histogram;       /* of a device, or of all without device_id */
+extern const struct query_kind query_distribution;    /* the same of a feature's values */
+extern const struct query_kind query_readings;        /* a page, in JSON */
+extern const struct query_kind query_points;          /* `points` steps, in JSON or CSV */
+extern const struct query_kind query_csv;             /* QUERY_CSV_PAGE_ROWS lines at most */
+extern const struct query_kind query_rejected;        /* a page, in JSON */
+extern const struct query_kind query_rejected_lines;  /* a page of an export */
+extern const struct query_kind query_rejected_counts; /* by hour and reason */
 
 /* Names the columns of query_csv. */
 void query_csv_header(struct buffer *out, const struct features *features);

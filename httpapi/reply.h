@@ -16,6 +16,7 @@
 #define REPLY_JSON "application/json"
 #define REPLY_PROBLEM "application/problem+json"
 #define REPLY_CSV "text/csv; charset=utf-8"
+#define REPLY_LINES "application/x-ndjson"
 #define REPLY_EVENTS "text/event-stream"
 #define REPLY_TEXT "text/plain; charset=utf-8"
 #define REPLY_HTML "text/html; charset=utf-8"

@@ -7,6 +7,7 @@
 #include "httpapi/history.h"
 #include "httpapi/page.h"
 #include "httpapi/probes.h"
+#include "httpapi/rejected.h"
 #include "httpapi/reply.h"
 #include "shared/net/prometheus.h"
 
@@ -117,6 +118,29 @@ static const struct param point_params[] = {
     {.name = "format", .kind = PARAM_FORMAT, .choices = json_or_csv},
     {0}};
 
+static const char *const json_or_lines[] = {"json", "jsonl", NULL};
+
+static const struct param rejected_params[] = {
+    {.name = "reason", .kind = PARAM_TEXT, .offset = AT(reason)},
+    {.name = "device", .kind = PARAM_DEVICE, .offset = AT(device_id)},
+    FROM_AND_TO,
+    {.name = "after", .kind = PARAM_CURSOR, .offset = AT(cursor)},
+    {.name = "limit",
+     .kind = PARAM_COUNT,
+     .offset = AT(rows),
+     .least = 1,
+     .most = UINT64_C(1000000000000)},
+    {.name = "bytes",
+     .kind = PARAM_COUNT,
+     .offset = AT(payload_bytes),
+     .least = 0,
+     .most = 16384,
+     .fallback = "1024"},
+    {.name = "format", .kind = PARAM_FORMAT, .choices = json_or_lines},
+    {0}};
+
+static const struct param rejected_count_params[] = {FROM_AND_TO, {0}};
+
 const struct route routes[] = {
     {.path = "/",
      .name = "page",
@@ -206,6 +230,22 @@ const struct route routes[] = {
      .params = distribution_params,
      .types = {REPLY_JSON},
      .summary = "How often the fleet had each value"},
+    {.path = "/rejected",
+     .name = "rejected",
+     .group = TOKEN_REJECTED,
+     .handle = rejected_answer,
+     .query = &query_rejected,
+     .params = rejected_params,
+     .types = {REPLY_JSON, REPLY_LINES},
+     .summary = "Messages that were rejected, as they came"},
+    {.path = "/rejected/counts",
+     .name = "rejected_counts",
+     .group = TOKEN_READ,
+     .handle = ask_database,
+     .query = &query_rejected_counts,
+     .params = rejected_count_params,
+     .types = {REPLY_JSON},
+     .summary = "How many messages were rejected in each hour, and why"},
     {.path = "/collectors",
      .name = "collectors",
      .group = TOKEN_READ,

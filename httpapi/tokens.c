@@ -29,13 +29,10 @@ struct tokens {
 static const struct {
     const char *name;
     unsigned groups;
-} groups[] = {{"read", TOKEN_READ},
-              {"events", TOKEN_EVENTS},
-              {"metrics", TOKEN_METRICS},
-              {"page", TOKEN_PAGE},
-              {"all", TOKEN_ALL}};
+} groups[] = {{"read", TOKEN_READ}, {"events", TOKEN_EVENTS},     {"metrics", TOKEN_METRICS},
+              {"page", TOKEN_PAGE}, {"rejected", TOKEN_REJECTED}, {"all", TOKEN_ALL}};
 
-#define GROUPS_LEGAL "read, events, metrics, page and all"
+#define GROUPS_LEGAL "read, events, metrics, page, rejected and all"
 
 const char *token_group_name(enum token_group group)
 {

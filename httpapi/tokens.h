@@ -27,7 +27,8 @@ enum token_group {
     TOKEN_EVENTS = 2,
     TOKEN_METRICS = 4,
     TOKEN_PAGE = 8,
-    TOKEN_ALL = 15
+    TOKEN_REJECTED = 16, /* what devices sent by mistake may be secret */
+    TOKEN_ALL = 31
 };
 
 struct tokens;

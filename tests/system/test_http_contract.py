@@ -62,7 +62,7 @@ def test_every_parameter_takes_what_fits_its_schema_and_nothing_else(stack):
             continue
         for parameter in item["get"]["parameters"]:
             name = parameter["name"]
-            values = IDS if name == "deviceId" else good_values(parameter)
+            values = IDS if name in ("deviceId", "device") else good_values(parameter)
             for text in itertools.chain(values, ODD):
                 if name == "deviceId":
                     if not text or "/" in text:

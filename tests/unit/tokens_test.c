@@ -72,7 +72,8 @@ static void test_tokens__what_is_wrong_is_said_by_its_line_and_shows_no_word(voi
         {"read\n", "line 1: a line has groups"},
         {"# x\nread " A " " B, "line 2: a line has groups"},
         {"read " A " # mine", "line 1: a line has groups"},
-        {A " read", "line 1: group 1 is none of read, events, metrics, page and all"},
+        {A " read", "line 1: group 1 is none of read, events, metrics, page, "
+                    "rejected and all"},
         {"read,write " A, "group 2 is none"},
         {"read,,events " A, "group 2 is none"},
         {"read, " A, "group 2 is none"},

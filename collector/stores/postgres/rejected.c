@@ -1,6 +1,7 @@
 #include "collector/stores/postgres/rejected.h"
 
 #include "collector/source.h"
+#include "shared/base/base64.h"
 #include "shared/base/buffer.h"
 #include "shared/base/json_write.h"
 #include "shared/base/log.h"
@@ -168,22 +169,6 @@ static bool is_text(const unsigned char *data, size_t bytes)
     return true;
 }
 
-static void put_base64(struct buffer *out, const unsigned char *data, size_t bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t at = 0; at < bytes; at += 3) {
-        size_t left = bytes - at;
-        uint32_t group = (uint32_t)data[at] << 16 | (left > 1 ? (uint32_t)data[at + 1] << 8 : 0) |
-                         (left > 2 ? data[at + 2] : 0);
-        char text[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=',
-                        left > 2 ? digits[group & 63] : '='};
-
-        buffer_put(out, text, sizeof(text));
-    }
-}
-
 static void put_line(struct buffer *out, const PGresult *page, int row)
 {
     static const char *const names[] = {"id", "receivedAt", "topic", "reason", "detail"};
@@ -202,7 +187,7 @@ static void put_line(struct buffer *out, const PGresult *page, int row)
         json_write_string(out, payload); /* libpq ends every value with NUL */
     } else {
         buffer_put_text(out, ",\"payloadBase64\":\"");
-        put_base64(out, (const unsigned char *)payload, bytes);
+        base64_write(out, payload, bytes);
         buffer_put_text(out, "\"");
     }
     buffer_put_text(out, "}\n");
