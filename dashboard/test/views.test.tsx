@@ -257,6 +257,7 @@ describe('devices', () => {
     readingsPastHour: 1234,
     rejectedPastHour: 0,
     latest: null,
+    sequence: null,
   });
   const page = (next: string | null, ...ids: string[]): Devices => ({ devices: ids.map(entry), total: ids.length, next });
 

@@ -95,6 +95,25 @@ def test_whatever_is_answered_is_in_the_contract(stack):
                 api.contract.check(known, answer.status, answer.headers, answer.body)
 
 
+def objects_of(schema):
+    """Every schema of an object, wherever it is within."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield schema
+        for part in schema.values():
+            yield from objects_of(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from objects_of(part)
+
+
+def test_no_answer_may_have_members_that_the_contract_does_not(stack):
+    document = Api(stack).contract.document
+    for name, schema in document["components"]["schemas"].items():
+        for part in objects_of(schema):
+            assert "additionalProperties" in part, name
+
+
 def test_collectors_and_events_are_as_the_contract_has_them(stack):
     stack.start_collector(collector_id="real")
     api = Api(stack)
