@@ -2,6 +2,7 @@
 
 #include "httpapi/api.h"
 #include "httpapi/board_cache.h"
+#include "httpapi/board_changes.h"
 #include "httpapi/health_facts.h"
 #include "httpapi/roster.h"
 #include "shared/base/mem.h"
@@ -18,15 +19,14 @@ void event_release(struct event *event)
         free(event);
 }
 
-static void publish(struct event_slots *slots, struct event_slot *slot, const char *name,
-                    const struct buffer *data)
+static struct event *make_event(const struct event_slots *slots, const char *name,
+                                const struct buffer *data)
 {
     struct buffer text = {0};
     struct event *event;
 
-    slot->number = ++slots->number;
     buffer_printf(&text, "event: %s\nid: %" PRIx64 "-%" PRIu64 "\ndata: ", name, slots->boot,
-                  slot->number);
+                  slots->number);
     buffer_put(&text, data->data, data->bytes); /* JSON of ours has no line breaks */
     buffer_put_text(&text, "\n\n");
     event = mem_alloc(sizeof(*event) + text.bytes);
@@ -34,8 +34,15 @@ static void publish(struct event_slots *slots, struct event_slot *slot, const ch
     event->bytes = text.bytes;
     memcpy(event->text, text.data, text.bytes);
     buffer_release(&text);
+    return event;
+}
+
+static void publish(struct event_slots *slots, struct event_slot *slot, const char *name,
+                    const struct buffer *data)
+{
+    slot->number = ++slots->number;
     event_release(slot->event);
-    slot->event = event;
+    slot->event = make_event(slots, name, data);
 }
 
 struct event_slot *event_slots_at(struct event_slots *slots, size_t feature, size_t interval,
@@ -53,12 +60,31 @@ void event_slots_locate(const struct event_slots *slots, size_t index, size_t *f
     *feature = index / ORDER_COUNT / slots->catalog->intervals.count;
 }
 
+/* What of the board changed since the event that is published now; `head` has its first members. */
+static struct event *make_change(const struct event_slots *slots, const struct event_slot *slot,
+                                 const struct buffer *head, const struct buffer *readings)
+{
+    struct buffer data = {0};
+    struct event *event = NULL;
+
+    buffer_put(&data, head->data, head->bytes);
+    buffer_printf(&data, "\"upon\":\"%" PRIx64 "-%" PRIu64 "\",", slots->boot, slot->upon);
+    if (board_changes_write(&data, &slot->readings, readings)) {
+        buffer_put_text(&data, "}");
+        event = make_event(slots, "change", &data);
+    }
+    buffer_release(&data);
+    return event;
+}
+
 /* A board's readings, as a JSON array. True when that is news. */
 bool event_slots_update(struct event_slots *slots, size_t index, struct buffer *readings,
                         int64_t as_of_us, const char *source)
 {
     struct event_slot *slot = &slots->items[index];
     struct buffer data = {0};
+    size_t head_bytes;
+    bool had_event = slot->event != NULL;
     char when[TIMESTAMP_TEXT_SIZE];
     size_t feature;
     size_t interval;
@@ -71,13 +97,22 @@ bool event_slots_update(struct event_slots *slots, size_t index, struct buffer *
     timestamp_format(when, as_of_us);
     buffer_printf(&data,
                   "{\"feature\":\"%s\",\"interval\":\"%s\",\"order\":\"%s\",\"asOf\":\"%s\","
-                  "\"source\":\"%s\",\"readings\":",
+                  "\"source\":\"%s\",",
                   slots->catalog->features.names[feature],
                   slots->catalog->intervals.items[interval].name, sort_order_text(order), when,
                   source);
+    head_bytes = data.bytes;
+    buffer_put_text(&data, "\"readings\":");
     buffer_put(&data, readings->data, readings->bytes);
     buffer_put_text(&data, "}");
+    slot->upon = slot->number;
     publish(slots, slot, "board", &data);
+    event_release(slot->change);
+    slot->change = NULL;
+    if (had_event && slots->change_listeners > 0) {
+        data.bytes = head_bytes;
+        slot->change = make_change(slots, slot, &data, readings);
+    }
     buffer_release(&data);
     buffer_clear(&slot->readings);
     buffer_put(&slot->readings, readings->data, readings->bytes);
@@ -190,6 +225,7 @@ static void free_slots(struct event_slots *slots)
 {
     for (size_t i = 0; i < slots->count; i++) {
         event_release(slots->items[i].event);
+        event_release(slots->items[i].change);
         buffer_release(&slots->items[i].readings);
     }
     free(slots->items);

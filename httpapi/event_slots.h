@@ -28,6 +28,8 @@ struct event {
 struct event_slot {
     uint64_t number; /* of the event below; 0 = there is none yet */
     struct event *event;
+    uint64_t upon;          /* the number before, which the change goes upon */
+    struct event *change;   /* NULL = the whole board is shorter, or nobody wants it */
     struct buffer readings; /* as JSON, to see what changed */
     unsigned listeners;
     bool needs_database;
@@ -39,6 +41,7 @@ struct event_slots {
     struct catalog *catalog; /* that the slots have their positions in */
     uint64_t boot;           /* ids of another run mean nothing here */
     uint64_t number;
+    unsigned change_listeners; /* clients that take changes */
     size_t count;
     struct event_slot *items;
     struct event_slot status;

@@ -26,6 +26,7 @@ struct client {
     struct server_request *request;
     struct params params;
     uint64_t position;
+    uint64_t *seen; /* the number of each board it has; NULL = it takes whole boards only */
     struct event *sending;
     size_t sent;
     bool is_over; /* it asked under another catalog */
@@ -54,13 +55,15 @@ struct events {
 
 /* ---- clients -------------------------------------------------------------------------------- */
 
-/* The slot with the lowest number above the client's position, NULL when it has seen them all. */
-static struct event_slot *next_for(struct client *client)
+/* The slot with the lowest number above the client's position, NULL when it has seen them all.
+ * `seen` then is the client's number of that board, or NULL. */
+static struct event_slot *next_for(struct client *client, uint64_t **seen)
 {
     struct events *events = client->events;
     const struct params *params = &client->params;
     struct event_slot *found = NULL;
 
+    *seen = NULL;
     if (client->is_over)
         return NULL;
     if (events->slots.status.number > client->position)
@@ -70,11 +73,23 @@ static struct event_slot *next_for(struct client *client)
             struct event_slot *slot = event_slots_at(&events->slots, params->features[i],
                                                      params->intervals[j].index, params->order);
 
-            if (slot->number > client->position && (!found || slot->number < found->number))
+            if (slot->number > client->position && (!found || slot->number < found->number)) {
                 found = slot;
+                *seen = client->seen ? &client->seen[i * params->interval_count + j] : NULL;
+            }
         }
     }
     return found;
+}
+
+/* The change, to who has what it goes upon; whoever fell behind gets the whole board. */
+static struct event *choose_event(const struct event_slot *slot, uint64_t *seen)
+{
+    struct event *event = seen && slot->change && *seen == slot->upon ? slot->change : slot->event;
+
+    if (seen)
+        *seen = slot->number;
+    return event;
 }
 
 static ssize_t on_read(void *user, char *out, size_t room)
@@ -86,11 +101,12 @@ static ssize_t on_read(void *user, char *out, size_t room)
         size_t taken;
 
         if (!client->sending) {
-            struct event_slot *slot = next_for(client);
+            uint64_t *seen;
+            struct event_slot *slot = next_for(client, &seen);
 
             if (!slot)
                 break;
-            client->sending = slot->event;
+            client->sending = choose_event(slot, seen);
             client->sending->holds++;
             client->position = slot->number;
             client->sent = 0;
@@ -136,14 +152,18 @@ static void on_stream_closed(void *user)
     if (client->next)
         client->next->previous = client->previous;
     events->client_count--;
+    events->slots.change_listeners -= client->seen != NULL;
     event_release(client->sending);
+    free(client->seen);
     free(client);
 }
 
 static void wake(struct events *events)
 {
     for (struct client *client = events->clients; client; client = client->next) {
-        if (client->sending || next_for(client) || client->is_over || events->is_stopped)
+        uint64_t *seen;
+
+        if (client->sending || next_for(client, &seen) || client->is_over || events->is_stopped)
             server_wake(client->request);
     }
 }
@@ -321,6 +341,11 @@ void events_answer(struct api *api, struct server_request *request, const struct
     client->request = request;
     client->params = *params;
     client->position = parse_position(events, server_request_header(request, "Last-Event-ID"));
+    if (params->changes == EVENTS_CHANGES) {
+        client->seen =
+            mem_calloc(params->feature_count * params->interval_count + 1, sizeof(client->seen[0]));
+        events->slots.change_listeners++;
+    }
     client->next = events->clients;
     if (events->clients)
         events->clients->previous = client;

@@ -41,7 +41,14 @@ static const struct param board_params[] = {
     {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
     {0}};
 
+static const char *const no_or_yes[] = {"false", "true", NULL};
+
 static const struct param event_params[] = {
+    {.name = "changes",
+     .kind = PARAM_CHOICE,
+     .offset = AT(changes),
+     .choices = no_or_yes,
+     .fallback = "false"},
     {.name = "features", .kind = PARAM_FEATURES},
     {.name = "interval", .kind = PARAM_INTERVALS},
     {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import time
@@ -50,6 +51,83 @@ def test_first_all_boards_then_each_change(live):
     until(lambda: stream.boards()["temperature", "past_minute", "desc"] == [], 1)
     assert len(stream.of("board")) == before + 2
     stream.close()
+
+
+def apply(shown, event):
+    """The readings after a change, put together as the documents say; `shown` is (id, readings) of the board before."""
+    data = event["data"]
+    assert data["upon"] == shown[0]
+    readings = [r for place, r in enumerate(shown[1]) if place not in data["removed"]]
+    for added in data["added"]:
+        readings.insert(added["place"], added["reading"])
+    return readings
+
+
+def states(stream):
+    """{(board, id): its readings} of all events of a stream, changes applied."""
+    found, shown = {}, {}
+    for event in list(stream.events):
+        if event["event"] == "status":
+            continue
+        key = tuple(event["data"][name] for name in ("feature", "interval", "order"))
+        whole = event["event"] == "board"
+        shown[key] = (event["id"], event["data"]["readings"] if whole else apply(shown[key], event))
+        found[key, event["id"]] = shown[key][1]
+    return found
+
+
+def test_changes_make_the_same_boards_at_each_moment(live):
+    api, collector = live
+    chance = random.Random(20261127)
+    whole = Stream(api.port)
+    changes = Stream(api.port, "/events?changes=true")
+    until(lambda: len(whole.boards()) == len(changes.boards()) == 6)
+    best = {feature: {} for feature in FEATURES}
+    for round in range(120):
+        before = [len(stream.of("status")) - len(stream.events) for stream in (whole, changes)]
+        feature = chance.choice(FEATURES)
+        for device in chance.sample(range(40), chance.choice([1, 1, 2, 30])):
+            value = chance.random()
+            best[feature][f'd"{device}'] = (value, reading(f'd"{device}', **{f: value for f in FEATURES}))
+        for device in chance.sample(sorted(best[feature]), min(len(best[feature]), chance.choice([0, 0, 1, 20]))):
+            del best[feature][device]
+        value = 1 + chance.random()
+        best[feature]["always new"] = (value, reading("always new", **{f: value for f in FEATURES}))
+        ranked = sorted(best[feature].values(), key=lambda pair: -pair[0])
+        collector.board(feature, "past_minute", [one for _, one in ranked[:10]])
+        if round % 3:  # some come too fast for either stream
+            until(lambda: all(len(s.of("status")) - len(s.events) < n for s, n in zip((whole, changes), before)))
+    for feature in FEATURES:
+        collector.board(feature, "past_minute", [])
+    for stream in (whole, changes):
+        until(lambda: all(stream.boards()[f, "past_minute", "desc"] == [] for f in FEATURES))
+    expected, found = states(whole), states(changes)
+    common = set(expected) & set(found)
+    assert len(common) > 20 and len(changes.of("change")) > 20
+    assert all(found[key] == expected[key] for key in common)
+    whole.close()
+    changes.close()
+
+
+def test_who_fell_behind_gets_the_whole_board(live):
+    api, collector = live
+    stream = Stream(api.port, "/events?changes=true&features=pressure&interval=past_minute")
+    other = Stream(api.port, "/events?changes=true&features=pressure&interval=past_minute")
+    until(lambda: len(stream.boards()) == 1)
+    best = devices(*range(10, 0, -1))
+    collector.board("pressure", "past_minute", best)
+    until(lambda: stream.boards()["pressure", "past_minute", "desc"][:1] == ["d0"])  # all of it is new
+    collector.board("pressure", "past_minute", best[1:])
+    until(lambda: len(stream.of("change")) == 1)
+    last = stream.events[-1]["id"]
+    stream.close()
+    collector.board("pressure", "past_minute", best[2:])
+    until(lambda: len(api.json("/dashboard?features=pressure&interval=past_minute&limit=30")["pressure"]) == 8)
+    back = Stream(api.port, "/events?changes=true&features=pressure&interval=past_minute", last_event_id=last)
+    until(lambda: len(back.boards().get(("pressure", "past_minute", "desc"), [])) == 8)
+    assert len(other.of("change")) == 2
+    back.close()
+    other.close()
 
 
 def test_a_status_comes_every_second(live):
