@@ -81,11 +81,12 @@ struct params {
     struct interval_choice intervals[INTERVALS_MAX];
     enum sort_order order;
     uint64_t limit;
-    uint64_t rows;   /* 0 = not given */
-    uint64_t points; /* steps at most */
-    uint64_t bins;
-    int64_t from_us; /* inclusive; INT64_MIN = from the first */
-    int64_t to_us;   /* exclusive; INT64_MAX = to the last */
+    uint64_t rows;    /* 0 = not given */
+    uint64_t points;  /* steps at most */
+    uint64_t bins;    /* also the rows of a heat map */
+    uint64_t columns; /* of a heat map */
+    int64_t from_us;  /* inclusive; INT64_MIN = from the first */
+    int64_t to_us;    /* exclusive; INT64_MAX = to the last */
     enum params_format format;
     struct params_cursor cursor;
     size_t by;             /* of boards: enum board_by */

@@ -69,6 +69,7 @@ extern const struct query_kind query_csv;             /* QUERY_CSV_PAGE_ROWS lin
 extern const struct query_kind query_rejected;        /* a page, in JSON */
 extern const struct query_kind query_rejected_lines;  /* a page of an export */
 extern const struct query_kind query_rejected_counts; /* by hour and reason */
+extern const struct query_kind query_heatmap;
 
 /* Names the columns of query_csv. */
 void query_csv_header(struct buffer *out, const struct features *features);

@@ -85,6 +85,23 @@ static const struct param distribution_params[] = {
     FROM_AND_TO,
     {0}};
 
+static const struct param heatmap_params[] = {
+    {.name = "feature", .kind = PARAM_FEATURE, .is_required = true},
+    {.name = "columns",
+     .kind = PARAM_COUNT,
+     .offset = AT(columns),
+     .least = 2,
+     .most = 400,
+     .fallback = "96"},
+    {.name = "rows",
+     .kind = PARAM_COUNT,
+     .offset = AT(bins),
+     .least = 1,
+     .most = 100,
+     .fallback = "32"},
+    FROM_AND_TO,
+    {0}};
+
 static const struct param histogram_params[] = {
     {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"}, FROM_AND_TO, {0}};
 
@@ -253,6 +270,14 @@ const struct route routes[] = {
      .params = rejected_count_params,
      .types = {REPLY_JSON},
      .summary = "How many messages were rejected in each hour, and why"},
+    {.path = "/heatmap",
+     .name = "heatmap",
+     .group = TOKEN_READ,
+     .handle = ask_database,
+     .query = &query_heatmap,
+     .params = heatmap_params,
+     .types = {REPLY_JSON},
+     .summary = "The fleet at a glance: time by value"},
     {.path = "/collectors",
      .name = "collectors",
      .group = TOKEN_READ,

@@ -24,6 +24,7 @@ ROUTES = {
     "/devices/d/readings": "read",
     "/devices/d/readings?format=csv": "read",
     "/histogram": "read",
+    "/heatmap?feature=status": "read",
     "/distribution?feature=status": "read",
     "/devices/d/distribution?feature=status": "read",
     "/devices/d/points": "read",

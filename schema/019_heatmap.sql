@@ -1,0 +1,76 @@
+-- 019_heatmap: the whole fleet at a glance, time by value.
+--
+-- Each device is counted once in each column, a step of time, in the row that its highest value of then lies in. So a column
+-- adds up to the devices that sent the feature then, a spike of one device is a cell of its own, and it means the same
+-- whether it is made of readings or of rollups, which hold each device's highest value of an hour and of a day.
+-- Rejected: to count readings, which rollups do not have by value; and a device at its mean, where spikes vanish.
+--
+-- Steps are as short as the number of columns allows, but cost a bounded amount: steps below an hour are made of
+-- readings, where the sums of the fleet say that these are few enough; else of hours, and over more than so many
+-- device-hours of days. Columns are whole steps since 1970, so the span is widened to them.
+
+CREATE FUNCTION heatmap_step(starts timestamptz, ends timestamptz, columns integer, least_step interval) RETURNS interval
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    -- the first of these that fits, else whole days
+    SELECT coalesce(
+        (SELECT min(s.step) FROM unnest('{1s,2s,5s,10s,15s,30s,1min,2min,5min,10min,15min,30min,1h,2h,3h,6h,12h}'::interval[]) AS s (step)
+         WHERE s.step >= least_step AND date_part('epoch', date_bin(s.step, ends - interval '1 microsecond', 'epoch') - date_bin(s.step, starts, 'epoch'))
+               < columns * date_part('epoch', s.step)),
+        make_interval(hours => 24 * ceil(date_part('epoch', ends - starts) / 86400 / (columns - 1))::integer))
+$$;
+
+CREATE FUNCTION heatmap(feature text, starts_at timestamptz, ends_at timestamptz, columns integer, rows integer) RETURNS json
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    most_readings CONSTANT bigint := 700000;
+    most_hours    CONSTANT bigint := 1000000; -- of devices
+    ends   timestamptz := least(ends_at, '2200-01-01Z'); -- steps of such a span can still be told
+    starts timestamptz := least(greatest(starts_at, '1900-01-01Z'), ends);
+    state  storage_state;
+    moment CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"';
+    source text := 'hours';
+    known  bigint;
+    step   interval;
+    points text;
+    result json;
+BEGIN
+    PERFORM readings_settle();
+    SELECT * INTO state FROM storage_state;
+    step := heatmap_step(starts, ends, columns, '1 second');
+    IF step < interval '1 hour' AND date_bin(step, starts, 'epoch') >= state.kept_from THEN
+        -- by ten seconds, or of what has no such sums left, by the hour
+        EXECUTE format('SELECT coalesce(sum(readings), 0) FROM (SELECT readings FROM rollup_fleet WHERE bucket >= %1$L AND bucket < %2$L'
+                       ' UNION ALL SELECT readings FROM rollup_fleet_log WHERE bucket >= %1$L AND bucket < %2$L) f',
+                       date_bin('10 seconds', starts, 'epoch'), ends) INTO known;
+        source := CASE WHEN known <= most_readings THEN 'readings' ELSE 'hours' END;
+    END IF;
+    IF source = 'hours' THEN
+        source := CASE WHEN date_part('epoch', ends - starts) / 3600 * (SELECT count(*) FROM devices) <= most_hours THEN 'hours' ELSE 'days' END;
+        step := heatmap_step(starts, ends, columns, CASE source WHEN 'hours' THEN interval '1 hour' ELSE interval '24 hours' END);
+    END IF;
+    ends := CASE WHEN starts < ends THEN date_bin(step, ends - interval '1 microsecond', 'epoch') + step ELSE date_bin(step, starts, 'epoch') END;
+    starts := date_bin(step, starts, 'epoch');
+    points := CASE WHEN source = 'readings' OR ends > state.rolled_until THEN format(
+        'SELECT r.device, r.recorded_at AS from_at, r.%1$I AS hi FROM readings r WHERE r.recorded_at >= %2$L AND r.recorded_at < %3$L AND r.%1$I <> ''NaN''',
+        feature, CASE source WHEN 'readings' THEN starts ELSE greatest(starts, state.rolled_until) END, ends) END;
+    IF source <> 'readings' THEN
+        points := concat_ws(' UNION ALL ', points, format('SELECT device, from_at, hi FROM (%s) c WHERE hi <> ''NaN''',
+                                                          change_cells_sql(feature, 'desc', starts, ends, source = 'days', '')));
+    END IF;
+    EXECUTE format(
+        'WITH point AS MATERIALIZED (SELECT device, floor((date_part(''epoch'', from_at) - $1) / $2)::integer AS place, %s AS hi FROM (%s) p GROUP BY 1, 2),'
+        ' extent AS MATERIALIZED (SELECT min(hi) AS low, max(hi) AS high FROM point),'
+        ' cell AS (SELECT place, CASE WHEN low = high THEN 1 ELSE least(width_bucket(hi, low, high, $4), $4) END AS at, count(*) AS n FROM point, extent GROUP BY 1, 2),'
+        ' best AS MATERIALIZED (SELECT device FROM point ORDER BY hi DESC, place DESC, device LIMIT 1)'
+        ' SELECT json_build_object(''feature'', $6, ''from'', $7, ''to'', $8, ''stepMs'', ($2 * 1000)::bigint, ''source'', $5, ''low'', low, ''high'', high,'
+        ' ''columns'', (SELECT coalesce(json_agg(c.counts ORDER BY c.place), ''[]'') FROM (SELECT x.place, (SELECT json_agg(coalesce(cell.n, 0) ORDER BY y.at)'
+        ' FROM generate_series(1, $4) AS y (at) LEFT JOIN cell ON cell.place = x.place AND cell.at = y.at) AS counts'
+        ' FROM generate_series(0, $3 - 1) AS x (place)) c),'
+        ' ''top'', (SELECT json_build_object(''deviceId'', d.device_id, ''highest'', (SELECT json_agg(p.hi ORDER BY x.place) FROM generate_series(0, $3 - 1) AS x (place)'
+        ' LEFT JOIN point p ON p.device = best.device AND p.place = x.place)) FROM best JOIN devices d ON d.id = best.device)) FROM extent', change_value_sql('max(hi)'), points)
+    INTO result USING date_part('epoch', starts), date_part('epoch', step), round(date_part('epoch', ends - starts) / date_part('epoch', step))::integer, rows, source, feature,
+        to_char(starts AT TIME ZONE 'UTC', moment), to_char(ends AT TIME ZONE 'UTC', moment);
+    RETURN result;
+END $$;
+COMMENT ON FUNCTION heatmap(text, timestamptz, timestamptz, integer, integer) IS 'How many devices had their highest value of a step of time in each of so many rows of equal height, from `starts` until before `ends`, in at most so many columns; with the line of the device that was highest.';
