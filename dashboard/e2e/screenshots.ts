@@ -1,4 +1,4 @@
-/* Pictures of each view and state, to be looked at: build/screenshots. Two of them are in README. */
+/* Pictures of each view and state, to be looked at: build/screenshots. Some of them are in README. */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,12 @@ const OUT = fileURLToPath(new URL('../../build/screenshots/', import.meta.url));
 const DOCS = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
 const PUMPS = 24;
 const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
+/* Twelve numbers of each device, of which a board shows a hundred. */
+const wide = [
+  'temperature[°C]', 'pressure[kPa]', 'humidity[%]', 'vibration[mm/s]', 'voltage[V]', 'current[A]',
+  'power[kW]', 'flow[l/min]', 'level[m]', 'speed[rpm]', 'torque[Nm]', 'noise[dB]',
+];
+const wideSettings = { ...settings, FEATURES: wide.join(','), NUM_TOP_DEVICES: '100' };
 const devices = {
   desktop,
   phone,
@@ -31,18 +37,21 @@ test('screenshots', async () => {
   mkdirSync(OUT, { recursive: true });
   mkdirSync(DOCS, { recursive: true });
   writeFileSync(join(temporary, 'fonts.conf'), fonts);
-  const [stack, browser] = await Promise.all([
+  const [first, browser] = await Promise.all([
     Stack.open(),
     launch({ FONTCONFIG_FILE: join(temporary, 'fonts.conf') }),
   ]);
 
+  let stack = first;
   const shoot = async (name: string, hash: string, device: keyof typeof devices, colorScheme: 'light' | 'dark', waitMs = 1500, ready = 'h1') => {
     const { page } = await open(browser, { ...devices[device], colorScheme });
     await page.goto(`${stack.url}${hash}`);
     await page.locator(ready).first().waitFor();
     await page.waitForTimeout(waitMs);
+    if (name === 'paper') await page.emulateMedia({ media: 'print' });
+    if (name === 'rtl') await page.evaluate(() => (document.documentElement.dir = 'rtl'));
     const path = join(OUT, `${name}-${colorScheme}-${device}.png`);
-    await page.screenshot({ path, fullPage: device === 'phone' || device === 'desktop' });
+    await page.screenshot({ path, fullPage: (device === 'phone' || device === 'desktop') && name !== 'many' });
     await page.context().close();
     return path;
   };
@@ -63,10 +72,21 @@ test('screenshots', async () => {
       }
     }
     await shoot('boards', '#/boards/past_hour', 'wall', 'dark', 1500, 'tbody tr');
+    await shoot('kiosk', '#/boards/past_hour?kiosk=temperature', 'wall', 'light', 1500, 'tbody tr');
+    await shoot('paper', '#/device/pump-1', 'desktop', 'light', 2000, '.history canvas');
+    await shoot('rtl', '#/', 'desktop', 'light', 1500, 'tbody tr');
+    await shoot('span', `#/boards?${new URLSearchParams({ from: new Date(Date.now() - 7_200_000).toISOString(), to: new Date(Date.now() - 3_600_000).toISOString() })}`, 'desktop', 'dark', 2000, 'tbody tr');
     await shoot('nobody', '#/device/nobody', 'desktop', 'light');
     copyFileSync(await shoot('boards', '#/', 'readme', 'light', 4000, 'tbody tr'), join(DOCS, 'boards.png'));
     copyFileSync(await shoot('device', '#/device/pump-1?span=all', 'readme', 'dark', 2500, '.history canvas'), join(DOCS, 'device.png'));
     fleet.stop();
+    await stack.stopBroker();
+    await shoot('no-broker', '#/', 'desktop', 'dark', 4500);
+    await shoot('no-broker', '#/system', 'phone', 'light', 4500);
+    await stack.startBroker();
+    await stack.stopPostgres();
+    await shoot('no-database', '#/devices', 'desktop', 'light', 4500);
+    await stack.startPostgres();
     await stack.stop('collector');
     await shoot('no-collector', '#/', 'desktop', 'light', 4500);
     await shoot('no-collector', '#/system', 'phone', 'dark', 2500);
@@ -77,9 +97,25 @@ test('screenshots', async () => {
     await stack.stop('httpapi');
     await page.waitForTimeout(2500);
     await page.screenshot({ path: join(OUT, 'lost-dark-desktop.png') });
+    await page.context().close();
+
+    await stack.close();
+    stack = await Stack.open();
+    await stack.start('httpapi', { settings: wideSettings });
+    await stack.start('collector', { settings: wideSettings });
+    await stack.ready();
+    await stack.start('devicesim', {
+      args: ['--num-devices', '2000', '--connections', '8', '--interval', '4s..7s', '--features', wide.map((one, i) => `${one}=0..${10 + 90 * i}`).join(',')],
+    });
+    await shoot('many', '#/', 'desktop', 'dark', 12_000, 'tbody tr');
+    await shoot('many', '#/', 'wall', 'light', 3000, 'tbody tr');
+    await shoot('many', '#/', 'phone', 'light', 3000, 'tbody tr');
+    await shoot('many-devices', '#/devices', 'desktop', 'light', 1000, 'tbody tr');
+    await shoot('many-device', '#/device/device_7', 'desktop', 'dark', 2500, '.history canvas');
+    await shoot('many-system', '#/system', 'desktop', 'dark', 6500, 'tbody tr');
   } finally {
     await browser.close();
     await stack.close();
     rmSync(temporary, { recursive: true });
   }
-}, 300_000);
+}, 600_000);
