@@ -1,12 +1,5 @@
 /* A board from its changes: what `event: change` of /events says, put upon what was there. Pure. */
-import type { BoardEvent, Reading } from './contract';
-
-/** `upon` is the id of the event that it goes upon; `removed` are places in that board, `added` places in the new one. */
-export interface ChangeEvent extends Omit<BoardEvent, 'readings'> {
-  upon: string;
-  removed: readonly number[];
-  added: readonly { place: number; reading: Reading }[];
-}
+import type { BoardEvent, ChangeEvent } from './contract';
 
 /** A board, and the event that it is as of. */
 export interface HeldBoard extends BoardEvent {

@@ -50,7 +50,7 @@ export interface paths {
         };
         /**
          * Boards as they change
-         * @description Server-sent events: `board` with a whole board, first all that were asked for, then each that changes; `status` every second. A client that reconnects with Last-Event-ID gets what changed since.
+         * @description Server-sent events: `board` with a whole board, first all that were asked for, then each that changes; with `changes=true` also `change`, what changed of one; `status` every second. A client that reconnects with Last-Event-ID gets what changed since.
          */
         get: operations["events"];
         put?: never;
@@ -557,6 +557,24 @@ export interface components {
             lacks?: string;
             oldestUncommittedMs?: number;
         };
+        ChangeEvent: {
+            feature: string;
+            interval: string;
+            /** @enum {unknown} */
+            order: "desc" | "asc";
+            asOf: components["schemas"]["Timestamp"];
+            /** @enum {unknown} */
+            source: "boards" | "database";
+            /** @description the id of the event that it goes upon: the last one of this board */
+            upon: string;
+            /** @description places in that board, from 0, whose readings go, first of all */
+            removed: number[];
+            /** @description then these are put in, one after the other, each at its place */
+            added: {
+                place: number;
+                reading: components["schemas"]["Reading"];
+            }[];
+        };
         BoardEvent: {
             feature: string;
             interval: string;
@@ -783,6 +801,7 @@ export type RejectedMessage = components['schemas']['RejectedMessage'];
 export type RejectedCounts = components['schemas']['RejectedCounts'];
 export type Collectors = components['schemas']['Collectors'];
 export type Collector = components['schemas']['Collector'];
+export type ChangeEvent = components['schemas']['ChangeEvent'];
 export type BoardEvent = components['schemas']['BoardEvent'];
 export type StatusEvent = components['schemas']['StatusEvent'];
 export type Reading = components['schemas']['Reading'];
@@ -905,6 +924,8 @@ export interface operations {
     events: {
         parameters: {
             query?: {
+                /** @description true: where it is shorter, `change` events say what changed of a board, instead of all of it */
+                changes?: "false" | "true";
                 /** @description which features; all when not given */
                 features?: string[];
                 /** @description which intervals; all when not given */

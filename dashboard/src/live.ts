@@ -10,7 +10,8 @@
 import { useSyncExternalStore } from 'preact/compat';
 import { getJson } from './api';
 import { learnServerTime, serverNow } from './clock';
-import type { BoardEvent, OpenApi, Order, Reading, StatusEvent } from './contract';
+import { applyChange, type HeldBoard } from './changes';
+import type { BoardEvent, ChangeEvent, OpenApi, Order, Reading, StatusEvent } from './contract';
 import { openStream, type Source } from './tabs';
 import { setFeatureWords } from './format';
 
@@ -27,7 +28,7 @@ export interface LiveState {
   names: Names | null;
   interval: string | null;
   order: Order;
-  boards: ReadonlyMap<string, BoardEvent>;
+  boards: ReadonlyMap<string, HeldBoard>;
   status: StatusEvent | null;
   statusCount: number;
   rates: readonly [readonly number[], readonly number[]];
@@ -197,23 +198,25 @@ export class Live {
     const shown = this.#resolve(interval);
     if (shown !== this.#state.interval || order !== this.#state.order)
       this.#set({ interval: shown, order, boards: new Map() });
-    const query = new URLSearchParams({ ...(shown ? { interval: shown } : {}), ...(order === 'asc' ? { order } : {}) });
+    const query = new URLSearchParams({ changes: 'true', ...(shown ? { interval: shown } : {}), ...(order === 'asc' ? { order } : {}) });
     this.#listen(this.#parts.open(`events?${query}`));
   }
 
   #listen(source: Source): void {
     this.#source = source;
-    const on = <T>(type: string, take: (data: T) => void) =>
+    const on = <T>(type: string, take: (data: T, id: string) => void) =>
       source.addEventListener(type, (event) => {
         if (source !== this.#source) return;
         this.#hear();
-        take(JSON.parse((event as MessageEvent<string>).data) as T);
+        const { data, lastEventId } = event as MessageEvent<string>;
+        take(JSON.parse(data) as T, lastEventId);
       });
 
     source.onerror = () => {
       if (source === this.#source) this.#lose();
     };
-    on<BoardEvent>('board', (board) => this.#takeBoard(board));
+    on<BoardEvent>('board', (board, id) => this.#takeBoard({ ...board, id }));
+    on<ChangeEvent>('change', (change, id) => this.#takeChange(change, id));
     on<StatusEvent>('status', (status) => this.#takeStatus(status));
     this.#expectWithin(SILENCE_MS);
   }
@@ -237,8 +240,20 @@ export class Live {
     this.#timer = setTimeout(() => void this.#connect(), wait * (0.75 + Math.random() / 2));
   }
 
-  #takeBoard(board: BoardEvent): void {
-    if (board.interval !== this.#state.interval || board.order !== this.#state.order) return;
+  #takeChange(change: ChangeEvent, id: string): void {
+    if (!this.#isShown(change)) return;
+    const before = this.#state.boards.get(change.feature);
+    if (!before) return; /* it comes */
+    const board = applyChange(before, change, id);
+
+    if (board) this.#takeBoard(board);
+    else void this.#connect(); /* whole boards come first */
+  }
+
+  #isShown = (of: { interval: string; order: Order }): boolean => of.interval === this.#state.interval && of.order === this.#state.order;
+
+  #takeBoard(board: HeldBoard): void {
+    if (!this.#isShown(board)) return;
     const before = this.#state.boards.get(board.feature);
     const readings = keepIdentity(before?.readings ?? [], board.readings);
 

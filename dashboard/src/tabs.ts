@@ -6,8 +6,8 @@
  * nobody keeps lists of who is there. There is one such stream for each order, so two at most.
  *
  * Web Locks are there for https and localhost only; without them a tab listens for itself. */
-import { applyChange, type ChangeEvent, type HeldBoard } from './changes';
-import type { BoardEvent } from './contract';
+import { applyChange, type HeldBoard } from './changes';
+import type { BoardEvent, ChangeEvent } from './contract';
 
 /** What is used of an EventSource. */
 export interface Source extends EventTarget {

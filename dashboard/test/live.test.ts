@@ -39,6 +39,39 @@ const start = async () => {
   draw();
 };
 
+describe('changes', () => {
+  const change = (upon: string, removed: number[], added: object[]) => ({ ...board([]), readings: undefined, upon, removed, added });
+  const shown = () => live.get().boards.get('temperature')?.readings.map((one) => one.deviceId);
+
+  test('are put upon the board that they go upon', async () => {
+    await start();
+    FakeSource.last.say('board', board([reading('a', 3), reading('b', 2), reading('c', 1)]), '7-1');
+    FakeSource.last.say('change', change('7-1', [1, 2], [{ place: 0, reading: reading('d', 4) }, { place: 2, reading: reading('b', 2.5) }]), '7-3');
+    FakeSource.last.say('change', change('7-3', [], [{ place: 3, reading: reading('e', 0) }]), '7-4');
+    draw();
+    expect(shown()).toEqual(['d', 'a', 'b', 'e']);
+    expect(FakeSource.all).toHaveLength(1);
+  });
+
+  test('that go upon another board are no reason to show what never was', async () => {
+    await start();
+    FakeSource.last.say('board', board([reading('a', 3)]), '7-1');
+    FakeSource.last.say('change', change('7-2', [0], []), '7-3');
+    await settle();
+    expect(shown()).toEqual(['a']);
+    expect(FakeSource.all).toHaveLength(2);
+  });
+
+  test('of a board that has not come yet wait for it', async () => {
+    live.watch(null, 'desc');
+    await settle();
+    FakeSource.last.say('change', change('7-2', [0], []), '7-3');
+    await settle();
+    expect(FakeSource.all).toHaveLength(1);
+    expect(shown()).toBeUndefined();
+  });
+});
+
 describe('a tab that nobody sees', () => {
   test('does not listen, and listens at once when it is seen again', async () => {
     await start();
@@ -53,7 +86,7 @@ describe('a tab that nobody sees', () => {
     live.wake();
     await settle();
     expect(FakeSource.all).toHaveLength(2);
-    expect(FakeSource.last.url).toBe('events?interval=past_hour');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_hour');
   });
 
   test('that was opened unseen asks for nothing', async () => {
@@ -68,7 +101,7 @@ describe('connecting', () => {
   test('asks for the names, then listens to the first interval', async () => {
     live.watch(null, 'desc');
     await settle();
-    expect(FakeSource.last.url).toBe('events?interval=past_minute');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_minute');
     expect(live.get()).toMatchObject({ link: 'connecting', interval: 'past_minute', names });
   });
 
@@ -84,7 +117,7 @@ describe('connecting', () => {
     live.watch('past_hour', 'desc');
     await settle();
     expect(first.isClosed).toBe(true);
-    expect(FakeSource.last.url).toBe('events?interval=past_hour');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_hour');
     expect(live.get().boards.size).toBe(0);
     first.say('board', board([reading('late', 9)]));
     draw();
@@ -101,13 +134,13 @@ describe('connecting', () => {
   test('an interval that does not exist is not asked for', async () => {
     live.watch('past_year', 'desc');
     await settle();
-    expect(FakeSource.last.url).toBe('events?interval=past_minute');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_minute');
   });
 
   test('the lowest are asked for by order', async () => {
     live.watch('past_hour', 'asc');
     await settle();
-    expect(FakeSource.last.url).toBe('events?interval=past_hour&order=asc');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_hour&order=asc');
   });
 });
 

@@ -127,7 +127,7 @@ describe('boards', () => {
     fireEvent.click(screen.getByRole('radio', { name: 'Past hour' }));
     await settle();
     expect(window.location.hash).toBe('#/boards/past_hour');
-    expect(FakeSource.last.url).toBe('events?interval=past_hour');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_hour');
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Highest in the past hour');
   });
 
@@ -138,7 +138,7 @@ describe('boards', () => {
     await say(['status', status({ collectors: [collector({ lowest: true })] })]);
     fireEvent.click(screen.getByRole('radio', { name: 'Lowest' }));
     await settle();
-    expect(FakeSource.last.url).toBe('events?interval=past_minute&order=asc');
+    expect(FakeSource.last.url).toBe('events?changes=true&interval=past_minute&order=asc');
   });
 
   test('stay when the connection is lost, which is said', async () => {
