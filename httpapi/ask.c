@@ -6,7 +6,7 @@
 void ask_query(struct api *api, struct server_request *request, const struct route *route,
                const struct query_kind *kind, const struct params *params)
 {
-    coalescer_ask(api->coalescer, request, kind, api->catalog, params, route->params,
+    coalescer_ask(api->coalescer, request, kind, api->catalog, params, route->params, NULL,
                   timestamp_now());
 }
 
@@ -14,6 +14,13 @@ void ask_database(struct api *api, struct server_request *request, const struct 
                   struct params *params)
 {
     ask_query(api, request, route, route->query, params);
+}
+
+void ask_about(struct api *api, struct server_request *request, const struct route *route,
+               const struct params *params, struct buffer *rows)
+{
+    coalescer_ask(api->coalescer, request, route->query, api->catalog, params, route->params, rows,
+                  timestamp_now());
 }
 
 /* What has been over for a minute hardly changes: who has the answer may show it again for as long,

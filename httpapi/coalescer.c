@@ -168,7 +168,8 @@ static struct question *find(const struct coalescer *coalescer, const struct buf
 
 void coalescer_ask(struct coalescer *coalescer, struct server_request *request,
                    const struct query_kind *kind, struct catalog *catalog,
-                   const struct params *params, const struct param *table, int64_t now_us)
+                   const struct params *params, const struct param *table, struct buffer *rows,
+                   int64_t now_us)
 {
     struct buffer key = {0};
     struct question *question;
@@ -189,6 +190,8 @@ void coalescer_ask(struct coalescer *coalescer, struct server_request *request,
     question->coalescer = coalescer;
     question->key = key;
     query_init(&question->query, kind, params, catalog, now_us);
+    if (rows)
+        query_set_about(&question->query, rows);
     question->job = (struct pool_job){.sql = buffer_text(&question->query.sql),
                                       .param_count = question->query.bound_count,
                                       .params = question->query.bound,

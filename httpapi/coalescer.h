@@ -34,10 +34,11 @@ struct coalescer *coalescer_new(const struct coalescer_config *config);
 void coalescer_free(struct coalescer *coalescer);
 
 /* Answers the request, sooner or later. The key is the kind and all of `params` that `table`
- * names, positions in the catalog. */
+ * names, positions in the catalog. `rows` are of query_set_about(), NULL = none. */
 void coalescer_ask(struct coalescer *coalescer, struct server_request *request,
                    const struct query_kind *kind, struct catalog *catalog,
-                   const struct params *params, const struct param *table, int64_t now_us);
+                   const struct params *params, const struct param *table, struct buffer *rows,
+                   int64_t now_us);
 
 uint64_t coalescer_shared_count(const struct coalescer *coalescer);
 

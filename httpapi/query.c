@@ -27,9 +27,18 @@ void query_init(struct query *query, const struct query_kind *kind, const struct
 void query_release(struct query *query)
 {
     buffer_release(&query->sql);
+    buffer_release(&query->about);
     buffer_release(&query->body);
     catalog_release(query->catalog);
     query->catalog = NULL;
+}
+
+void query_set_about(struct query *query, struct buffer *rows)
+{
+    buffer_release(&query->about);
+    query->about = *rows;
+    *rows = (struct buffer){0};
+    query_set_as_of(query, query->as_of_us);
 }
 
 void query_set_as_of(struct query *query, int64_t as_of_us)

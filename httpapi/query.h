@@ -42,6 +42,8 @@ struct query {
     const char *bound[QUERY_PARAMS_MAX];
     char bound_text[QUERY_PARAMS_MAX][PARAM_TEXT_SIZE];
 
+    struct buffer about; /* rows that the caller knows, as JSON; empty = the tables say which */
+
     struct buffer body;
     bool is_found;
     bool has_more; /* a page: there is more after `last` */
@@ -55,10 +57,14 @@ void query_init(struct query *query, const struct query_kind *kind, const struct
                 struct catalog *catalog, int64_t as_of_us);
 void query_release(struct query *query);
 
+/* The same question about these rows, which are taken over. */
+void query_set_about(struct query *query, struct buffer *rows);
+
 /* The same question as of another time; before it is asked. */
 void query_set_as_of(struct query *query, int64_t as_of_us);
 
 extern const struct query_kind query_dashboard;
+extern const struct query_kind query_board_history;
 extern const struct query_kind query_devices;
 extern const struct query_kind query_device;
 extern const struct query_kind query_histogram;       /* of a device, or of all without device_id */

@@ -10,7 +10,7 @@
 /* What is asked of one feature: the function and its span. As boards are, SQL's have one as-of: nothing
  * counts that was received after it, although the snapshot, which is taken later, may have it. (Of
  * all time the best is kept, and when it was received is not.) */
-static void put_board(struct query *query, const char *feature)
+void query_put_board(struct query *query, const char *feature)
 {
     const struct params *params = &query->params;
     const char *order = sort_order_text(params->order);
@@ -32,7 +32,7 @@ static void put_board(struct query *query, const char *feature)
                       feature, order, params->limit);
 }
 
-static void build_dashboard(struct query *query)
+void query_put_board_span(struct query *query)
 {
     const struct params *params = &query->params;
     const struct interval *interval = &params->intervals[0].interval;
@@ -50,6 +50,13 @@ static void build_dashboard(struct query *query)
         query_sql(query, ", 'infinity'::timestamptz");
     }
     query_sql(query, ")");
+}
+
+static void build_dashboard(struct query *query)
+{
+    const struct params *params = &query->params;
+
+    query_put_board_span(query);
     for (size_t i = 0; i < params->feature_count; i++) {
         buffer_printf(&query->sql,
                       "%s SELECT %zu, b.device_id, (b.best).recorded_at, (b.best).content_hash,"
@@ -59,7 +66,7 @@ static void build_dashboard(struct query *query)
         if (params->by != BY_MAXIMUM)
             query_sql(query, ", b.change, b.against, b.against_at");
         query_sql(query, " FROM a, ");
-        put_board(query, query->features->names[params->features[i]]);
+        query_put_board(query, query->features->names[params->features[i]]);
         query_sql(query, " b");
     }
 }

@@ -24,6 +24,11 @@ void query_bind_count(struct query *query, uint64_t count);
 void query_bind_timestamp(struct query *query, int64_t us); /* also -infinity and infinity */
 void query_bind_span(struct query *query);                  /* from and to, with a comma */
 
+/* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends) AS (...)`, and then each
+ * feature's rows, board_of(...), with its device_id and its best reading. */
+void query_put_board_span(struct query *query);
+void query_put_board(struct query *query, const char *feature);
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 /* From `column` on: recorded_at, content_hash, status, and every feature. */

@@ -1,6 +1,7 @@
 #include "httpapi/routes.h"
 
 #include "httpapi/ask.h"
+#include "httpapi/board_history.h"
 #include "httpapi/dashboard.h"
 #include "httpapi/devices.h"
 #include "httpapi/events.h"
@@ -42,6 +43,29 @@ static const struct param board_params[] = {
     {0}};
 
 static const char *const no_or_yes[] = {"false", "true", NULL};
+
+static const struct param line_params[] = {
+    {.name = "by",
+     .kind = PARAM_CHOICE,
+     .offset = AT(by),
+     .choices = dashboard_bys,
+     .fallback = "maximum"},
+    {.name = "features", .kind = PARAM_FEATURES},
+    {.name = "interval", .kind = PARAM_INTERVAL},
+    FROM_AND_TO,
+    {.name = "limit",
+     .kind = PARAM_TOP,
+     .offset = AT(limit),
+     .least = 1,
+     .most = BOARD_ENTRIES_MAX},
+    {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
+    {.name = "points",
+     .kind = PARAM_COUNT,
+     .offset = AT(points),
+     .least = 2,
+     .most = 120,
+     .fallback = "60"},
+    {0}};
 
 static const struct param event_params[] = {
     {.name = "changes",
@@ -183,6 +207,14 @@ const struct route routes[] = {
      .params = board_params,
      .types = {REPLY_JSON},
      .summary = "Which devices have the highest values"},
+    {.path = "/boards/history",
+     .name = "board_history",
+     .group = TOKEN_READ,
+     .handle = board_history_answer,
+     .query = &query_board_history,
+     .params = line_params,
+     .types = {REPLY_JSON},
+     .summary = "The past hour of every device that is on a board"},
     {.path = "/events",
      .name = "events",
      .group = TOKEN_EVENTS,
