@@ -1,5 +1,6 @@
 #include "httpapi/ask.h"
 
+#include "httpapi/file_name.h"
 #include "httpapi/reply.h"
 #include "shared/base/timestamp.h"
 
@@ -45,13 +46,29 @@ static bool is_deprecated(const struct query *query)
     return query->kind == &query_histogram && query->params.feature < query->features->count;
 }
 
+/* What is asked once and is no JSON: the steps of a plot, as a file. */
+static struct server_answer *reply_steps(struct api *api, struct query *query)
+{
+    struct buffer disposition = {0};
+    struct server_header headers[] = {{"Content-Disposition", NULL}, {0}};
+    struct server_answer *answer;
+
+    file_name_put_disposition(&disposition, "steps", &query->params);
+    headers[0].value = buffer_text(&disposition);
+    answer = reply_data(api, query->params.format == FORMAT_CSV ? REPLY_CSV : REPLY_LINES,
+                        REPLY_ASKED_AGAIN, &query->body, query->as_of_us, "database", headers);
+    buffer_release(&disposition);
+    return answer;
+}
+
 struct server_answer *ask_on_answer(void *user, struct query *query)
 {
     struct api *api = user;
 
     api->metrics.from_database++;
-    return reply_data(api, query->params.format == FORMAT_CSV ? REPLY_CSV : REPLY_JSON,
-                      cache_of(query), &query->body, query->as_of_us, "database",
+    if (query->params.format == FORMAT_CSV || query->params.format == FORMAT_LINES)
+        return reply_steps(api, query);
+    return reply_data(api, REPLY_JSON, cache_of(query), &query->body, query->as_of_us, "database",
                       is_deprecated(query) ? deprecated : NULL);
 }
 

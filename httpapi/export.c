@@ -1,6 +1,7 @@
 #include "httpapi/export.h"
 
 #include "httpapi/database_problem.h"
+#include "httpapi/file_name.h"
 #include "httpapi/pool.h"
 #include "httpapi/reply.h"
 #include "shared/base/mem.h"
@@ -81,16 +82,22 @@ static void start_stream(struct export *export)
 {
     struct reply_headers headers;
     struct server_source source = {.user = export, .read = on_read, .on_closed = on_stream_closed};
+    struct buffer disposition = {0};
     char when[TIMESTAMP_TEXT_SIZE];
 
     reply_headers_init(&headers, export->api, export->kind->content_type, REPLY_NOT_KEPT,
                        REPLY_CSP_DATA);
-    reply_header_add(&headers, "Content-Disposition", export->kind->disposition);
+    if (export->kind->disposition)
+        buffer_put_text(&disposition, export->kind->disposition);
+    else
+        file_name_put_disposition(&disposition, "readings", &export->params);
+    reply_header_add(&headers, "Content-Disposition", buffer_text(&disposition));
     timestamp_format(when, export->query.as_of_us);
     reply_header_add(&headers, "X-Data-As-Of", when);
     reply_header_add(&headers, "X-Data-Source", "database");
     export->is_streaming = true;
     server_respond_stream(export->request, 200, headers.items, headers.count, &source, true);
+    buffer_release(&disposition);
 }
 
 static void apply_page(struct export *export)
@@ -104,6 +111,7 @@ static void apply_page(struct export *export)
         export->kind->put_header(&export->text, &export->catalog->features);
     buffer_put(&export->text, query->body.data, query->body.bytes);
     export->params.cursor = query->last;
+    memcpy(export->params.after, query->next, sizeof(query->next));
     export->is_last = !query->has_more;
     if (export->rows_left > 0) {
         export->rows_left -= rows < export->rows_left ? rows : export->rows_left;

@@ -18,7 +18,7 @@
 struct export_kind {
     const struct query_kind *page;
     const char *content_type;
-    const char *disposition; /* with the file's name */
+    const char *disposition; /* with the file's name; NULL: that of readings (file_name.h) */
     void (*put_header)(struct buffer *out, const struct features *features); /* NULL = none */
 };
 

@@ -6,8 +6,8 @@
 
 enum { JSON_ROWS = 1000, JSON_ROWS_MAX = 10000 };
 
-static const struct export_kind csv = {&query_csv, REPLY_CSV,
-                                       "attachment; filename=\"readings.csv\"", query_csv_header};
+static const struct export_kind csv = {
+    .page = &query_csv, .content_type = REPLY_CSV, .put_header = query_csv_header};
 
 void history_answer(struct api *api, struct server_request *request, const struct route *route,
                     struct params *params)

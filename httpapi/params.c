@@ -240,6 +240,18 @@ static size_t count_characters(const char *text)
     return count;
 }
 
+static bool parse_device(struct params *out, const char *text)
+{
+    if (!device_id_is_legal(text, strlen(text)) || out->device_count == PARAM_DEVICES_MAX)
+        return false;
+    for (size_t i = 0; i < out->device_count; i++) {
+        if (strcmp(out->device_ids[i], text) == 0)
+            return false; /* twice */
+    }
+    strcpy(out->device_ids[out->device_count++], text);
+    return true;
+}
+
 static bool parse_value(struct params *out, const struct param *param, const char *text,
                         const struct params_rules *rules)
 {
@@ -272,6 +284,8 @@ static bool parse_value(struct params *out, const struct param *param, const cha
     case PARAM_DEVICE:
         strcpy(target, text);
         return device_id_is_legal(text, strlen(text));
+    case PARAM_DEVICES:
+        return parse_device(out, text);
     case PARAM_CURSOR:
         return parse_cursor(target, text);
     case PARAM_FORMAT:
@@ -399,7 +413,7 @@ bool params_parse(struct params *out, const struct param *params, const char *qu
             refuse_name(problem, params, query, name_bytes);
             return false;
         }
-        if (param) {
+        if (param && param->kind != PARAM_DEVICES) {
             if (given >> (param - params) & 1) {
                 problem_set_parameter(problem, param->name, value, value_bytes,
                                       "a parameter only once");
@@ -465,6 +479,10 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
         case PARAM_TEXT:
         case PARAM_DEVICE:
             json_write_string(out, value);
+            break;
+        case PARAM_DEVICES:
+            for (size_t i = 0; i < params->device_count; i++)
+                json_write_string(out, params->device_ids[i]);
             break;
         case PARAM_CURSOR:
             if (((const struct params_cursor *)value)->is_given)

@@ -1,7 +1,7 @@
 /* params.h: what a request asks for, out of its target.
  *
  * Shape    a route names its parameters in a table; params_parse() reads a query string against it,
- *          strictly: an unknown, repeated or ill-formed parameter is a problem; so is an empty value,
+ *          strictly: an unknown, ill-formed or (but for PARAM_DEVICES) repeated parameter is a problem; so is an empty value,
  *          except of a text or a cursor.
  * Units    timestamps in microseconds since 1970, lengths in microseconds.
  * Errors   false, with a struct problem that names the parameter, the value and what is legal.
@@ -26,6 +26,7 @@ enum {
     PARAM_TEXT_SIZE = DEVICE_ID_SIZE + 21,
     PARAM_LIST_SIZE = FEATURES_MAX * (FEATURE_NAME_MAX + 1),
     PARAMS_MAX = 64,          /* in a query; no route has nearly as many */
+    PARAM_DEVICES_MAX = 8,    /* colours that can be told apart on a plot */
     PARAM_INTERVAL_DIGITS = 5 /* of interval=<duration>, and of other durations */
 };
 
@@ -42,6 +43,7 @@ enum param_kind {
     PARAM_CHOICE,    /* size_t at `offset`: which of `choices`; their count = not given */
     PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset`, of `most` characters (0: as an id) */
     PARAM_DEVICE,    /* the same, a legal device id */
+    PARAM_DEVICES,   /* one of several: may be given up to PARAM_DEVICES_MAX times */
     PARAM_CURSOR,    /* struct params_cursor at `offset` */
     PARAM_FORMAT     /* one of `choices`, which are of params_formats */
 };
@@ -99,6 +101,8 @@ struct params {
     char reason[PARAM_TEXT_SIZE];
     uint64_t payload_bytes;          /* of each, at most */
     char device_id[PARAM_TEXT_SIZE]; /* out of the path, or `device` */
+    size_t device_count;             /* of those named as PARAM_DEVICES; 0 = the fleet */
+    char device_ids[PARAM_DEVICES_MAX][DEVICE_ID_SIZE];
 };
 
 /* In the order of the contract's words. */

@@ -83,6 +83,10 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
     case PARAM_DEVICE:
         append(out, out_bytes, DEVICE_ID_LEGAL);
         break;
+    case PARAM_DEVICES:
+        snprintf(out, out_bytes, "up to %d devices, each once: %s", PARAM_DEVICES_MAX,
+                 DEVICE_ID_LEGAL);
+        break;
     case PARAM_CURSOR:
         append(out, out_bytes, "what an earlier answer gave as \"next\"");
         break;

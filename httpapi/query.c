@@ -4,6 +4,7 @@
 #include "httpapi/query_parts.h"
 
 #include "httpapi/pg_cell.h"
+#include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
 
@@ -121,6 +122,15 @@ void query_put_reading(struct query *query, const PGresult *result, int row, int
 
     query_get_reading(query, result, row, column, &storage);
     reading_json_write(&query->body, device_id, &storage.reading, query->features);
+}
+
+void query_put_float(struct buffer *out, double value)
+{
+    size_t at = out->bytes;
+
+    json_write_double(out, value);
+    if (strspn(buffer_text(out) + at, "-0123456789") == out->bytes - at)
+        buffer_put_text(out, ".0");
 }
 
 void query_put_timestamp(struct buffer *out, int64_t us)

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { QUERY_PARAMS_MAX = 8, QUERY_CSV_PAGE_ROWS = 2000 };
+enum { QUERY_PARAMS_MAX = 20, QUERY_CSV_PAGE_ROWS = 2000 };
 
 struct query;
 
@@ -76,6 +76,9 @@ extern const struct query_kind query_rejected;        /* a page, in JSON */
 extern const struct query_kind query_rejected_lines;  /* a page of an export */
 extern const struct query_kind query_rejected_counts; /* by hour and reason */
 extern const struct query_kind query_heatmap;
+extern const struct query_kind query_steps;     /* query_points of several devices */
+extern const struct query_kind query_fleet_csv; /* a page of several devices, or of all */
+extern const struct query_kind query_fleet_lines;
 
 /* Names the columns of query_csv. */
 void query_csv_header(struct buffer *out, const struct features *features);

@@ -23,6 +23,7 @@ void query_bind_text(struct query *query, const char *text, const char *type);
 void query_bind_count(struct query *query, uint64_t count);
 void query_bind_timestamp(struct query *query, int64_t us); /* also -infinity and infinity */
 void query_bind_span(struct query *query);                  /* from and to, with a comma */
+void query_put_devices(struct query *query); /* those named, as an array; NULL of the fleet */
 
 /* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends) AS (...)`, and then each
  * feature's rows, board_of(...), with its device_id and its best reading. */
@@ -36,6 +37,9 @@ void query_get_reading(const struct query *query, const PGresult *result, int ro
                        union reading_storage *out);
 void query_put_reading(struct query *query, const PGresult *result, int row, int column,
                        const char *device_id);
+
+/* A double that is seen to be one, 100.0: who guesses a column's type by its first values guesses right. */
+void query_put_float(struct buffer *out, double value);
 
 void query_put_timestamp(struct buffer *out, int64_t us);
 void query_put_timestamp_cell(struct buffer *out, const PGresult *result, int row,

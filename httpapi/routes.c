@@ -8,6 +8,7 @@
 #include "httpapi/history.h"
 #include "httpapi/page.h"
 #include "httpapi/probes.h"
+#include "httpapi/readings.h"
 #include "httpapi/rejected.h"
 #include "httpapi/reply.h"
 #include "shared/net/prometheus.h"
@@ -189,6 +190,16 @@ static const struct param rejected_params[] = {
 
 static const struct param rejected_count_params[] = {FROM_AND_TO, {0}};
 
+static const char *const any_format[] = {"json", "csv", "jsonl", NULL};
+
+static const struct param compare_params[] = {
+    {.name = "deviceId", .kind = PARAM_DEVICES},
+    {.name = "features", .kind = PARAM_FEATURES},
+    FROM_AND_TO,
+    {.name = "points", .kind = PARAM_COUNT, .offset = AT(points), .least = 1, .most = 2000},
+    {.name = "format", .kind = PARAM_FORMAT, .choices = any_format},
+    {0}};
+
 const struct route routes[] = {
     {.path = "/",
      .name = "page",
@@ -270,6 +281,14 @@ const struct route routes[] = {
      .params = reading_params,
      .types = {REPLY_JSON, REPLY_CSV},
      .summary = "What a device sent"},
+    {.path = "/readings",
+     .name = "readings",
+     .group = TOKEN_READ,
+     .handle = readings_answer,
+     .query = &query_steps,
+     .params = compare_params,
+     .types = {REPLY_JSON, REPLY_CSV, REPLY_LINES},
+     .summary = "What several devices sent, or all of them"},
     {.path = "/histogram",
      .name = "histogram",
      .group = TOKEN_READ,

@@ -41,6 +41,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/boards/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The past hour of every device that is on a board
+         * @description What the lines beside the rows of boards are drawn from: of each device that is on one of them the lowest and the highest value of that feature in equal steps of the past hour, or, with from and to, of that span. Takes what /dashboard takes. The features together get 1,200 rows at most, the first of each board. A device without a value in that time has no series.
+         */
+        get: operations["board_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -181,6 +201,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What several devices sent, or all of them
+         * @description For a plot: steps, the same of each device. As CSV or JSON lines without `points`: every reading that was stored when the answer began, once, device by device in the order of their ids (by bytes), of each the earliest first; one that is stored meanwhile may be in it. 404 if none of the devices that are named is known.
+         */
+        get: operations["readings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/histogram": {
         parameters: {
             query?: never;
@@ -253,6 +293,26 @@ export interface paths {
          * @description Of those that are kept; hours in which there is none are left out. `from` and `to` are taken to whole hours (UTC), outwards. Of more than 10,000 pairs of an hour and a reason the newest are answered, and `from` says from when on.
          */
         get: operations["rejected_counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The fleet at a glance: time by value
+         * @description How many devices had their highest value of each step of time in each of some rows of equal height. A device that sent the feature in a step counts once in its column. Steps are as short as columns, and a bounded cost, allow: below an hour they are made of readings, else of the sums of hours or days.
+         */
+        get: operations["heatmap"];
         put?: never;
         post?: never;
         delete?: never;
@@ -393,6 +453,20 @@ export interface components {
         /** Format: date-time */
         Timestamp: string;
         DeviceIdAsked: string;
+        BoardHistory: {
+            asOf: components["schemas"]["Timestamp"];
+            from: components["schemas"]["Timestamp"];
+            to: components["schemas"]["Timestamp"];
+            stepMs: number;
+            series: components["schemas"]["BoardSeries"][];
+        };
+        /** @description A value per step, null where the device sent none */
+        BoardSeries: {
+            deviceId: string;
+            feature: string;
+            min: (number | null)[];
+            max: (number | null)[];
+        };
         Problem: {
             type: string;
             title: string;
@@ -471,6 +545,26 @@ export interface components {
             to: components["schemas"]["Timestamp"] | null;
             stepMs: number | null;
             points: components["schemas"]["Point"][];
+        };
+        ComparedPoints: {
+            from: components["schemas"]["Timestamp"] | null;
+            to: components["schemas"]["Timestamp"] | null;
+            stepMs: number | null;
+            /** @description how many devices are meant; more than eight are not in the answer */
+            total: number;
+            devices: components["schemas"]["ComparedDevice"][];
+        };
+        ComparedDevice: {
+            deviceId: components["schemas"]["DeviceId"];
+            /** @description false: it never sent a reading */
+            isKnown: boolean;
+            points: components["schemas"]["ComparedPoint"][];
+        };
+        ComparedPoint: {
+            timestamp: components["schemas"]["Timestamp"];
+            count: number;
+        } & {
+            [key: string]: components["schemas"]["Timestamp"] | number | (components["schemas"]["Span"] | null);
         };
         Span: {
             min: number;
@@ -627,6 +721,31 @@ export interface components {
         } & {
             [key: string]: components["schemas"]["Timestamp"] | number | (components["schemas"]["Span"] | null);
         };
+        Heatmap: {
+            feature: string;
+            from: components["schemas"]["Timestamp"];
+            to: components["schemas"]["Timestamp"];
+            /** @description the width of a column */
+            stepMs: number;
+            /**
+             * @description what it is made of
+             * @enum {unknown}
+             */
+            source: "readings" | "hours" | "days";
+            /** @description where the first row begins; null without any values */
+            low: number | null;
+            /** @description where the last row ends */
+            high: number | null;
+            /** @description counts of devices: of each column those of its rows, the lowest first */
+            columns: number[][];
+            top: components["schemas"]["HeatmapLine"] | null;
+        };
+        /** @description The device with the highest value of the span. */
+        HeatmapLine: {
+            deviceId: components["schemas"]["DeviceId"];
+            /** @description its highest value in each column, null where it sent none */
+            highest: (number | null)[];
+        };
         ValueHistogram: {
             feature: string;
             count: number;
@@ -782,6 +901,8 @@ export interface components {
 export type TimestampOrNone = components['schemas']['TimestampOrNone'];
 export type Timestamp = components['schemas']['Timestamp'];
 export type DeviceIdAsked = components['schemas']['DeviceIdAsked'];
+export type BoardHistory = components['schemas']['BoardHistory'];
+export type BoardSeries = components['schemas']['BoardSeries'];
 export type Problem = components['schemas']['Problem'];
 export type Health = components['schemas']['Health'];
 export type Verdict = components['schemas']['Verdict'];
@@ -795,6 +916,9 @@ export type Sequence = components['schemas']['Sequence'];
 export type DeviceId = components['schemas']['DeviceId'];
 export type ReadingPage = components['schemas']['ReadingPage'];
 export type ReadingPoints = components['schemas']['ReadingPoints'];
+export type ComparedPoints = components['schemas']['ComparedPoints'];
+export type ComparedDevice = components['schemas']['ComparedDevice'];
+export type ComparedPoint = components['schemas']['ComparedPoint'];
 export type Span = components['schemas']['Span'];
 export type RejectedPage = components['schemas']['RejectedPage'];
 export type RejectedMessage = components['schemas']['RejectedMessage'];
@@ -809,6 +933,8 @@ export type Dashboard = components['schemas']['Dashboard'];
 export type RankedReading = components['schemas']['RankedReading'];
 export type Change = components['schemas']['Change'];
 export type Point = components['schemas']['Point'];
+export type Heatmap = components['schemas']['Heatmap'];
+export type HeatmapLine = components['schemas']['HeatmapLine'];
 export type ValueHistogram = components['schemas']['ValueHistogram'];
 export type Device = components['schemas']['Device'];
 export type Peaks = components['schemas']['Peaks'];
@@ -898,6 +1024,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description If-None-Match names what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            405: components["responses"]["Problem405"];
+            406: components["responses"]["Problem406"];
+            410: components["responses"]["Problem410"];
+            414: components["responses"]["Problem414"];
+            421: components["responses"]["Problem421"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            505: components["responses"]["Problem505"];
+        };
+    };
+    board_history: {
+        parameters: {
+            query?: {
+                /** @description what devices are ranked by: maximum, their highest value; deviation, their highest value less the mean of all of theirs; rise, the most by which a value is above the lowest one recorded before it; all of the span or interval. With asc the lowest value, the lowest less the mean, and the largest fall. The database answers deviation and rise */
+                by?: "maximum" | "deviation" | "rise";
+                /** @description which features; all when not given */
+                features?: string[];
+                /** @description how far back from now; past_minute when not given; not looked at with from or to. Configured intervals are kept in memory, others are computed by the database */
+                interval?: string;
+                /** @description readings of this timestamp and later; with to alone an hour before it */
+                from?: string;
+                /** @description readings before this timestamp, which is not included; now with from alone */
+                to?: string;
+                /** @description devices per feature, fewer where there are many features */
+                limit?: number;
+                /** @description desc: the highest values, asc: the lowest */
+                order?: "desc" | "asc";
+                /** @description how many steps, at most */
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description when the answer was true */
+                    "X-Data-As-Of"?: components["schemas"]["Timestamp"];
+                    "X-Data-Source"?: "database";
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardHistory"];
                 };
             };
             /** @description If-None-Match names what there is */
@@ -1301,6 +1487,66 @@ export interface operations {
             505: components["responses"]["Problem505"];
         };
     };
+    readings: {
+        parameters: {
+            query?: {
+                /** @description a device, up to eight of them: deviceId=a&deviceId=b. All devices when not given; of a plot the first eight by their ids */
+                deviceId?: components["schemas"]["DeviceIdAsked"][];
+                /** @description which features, with commas; all when not given */
+                features?: string[];
+                /** @description readings of this timestamp and later; from the first one when not given */
+                from?: string;
+                /** @description readings before this timestamp, which is not included; to the last one when not given */
+                to?: string;
+                /** @description this many steps at most, each with minimum, maximum and mean of each feature, so that no peak is lost; 500 when not given, in JSON. A step includes its start and not its end */
+                points?: number;
+                /** @description json, csv or jsonl (JSON lines); wins over Accept */
+                format?: "json" | "csv" | "jsonl";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description when the answer was true, or began */
+                    "X-Data-As-Of"?: components["schemas"]["Timestamp"];
+                    "X-Data-Source"?: "boards" | "database";
+                    /** @description of what is no JSON: a name for the file */
+                    "Content-Disposition"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparedPoints"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description If-None-Match names what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            405: components["responses"]["Problem405"];
+            406: components["responses"]["Problem406"];
+            414: components["responses"]["Problem414"];
+            421: components["responses"]["Problem421"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            505: components["responses"]["Problem505"];
+        };
+    };
     histogram: {
         parameters: {
             query?: {
@@ -1488,6 +1734,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RejectedCounts"];
+                };
+            };
+            /** @description If-None-Match names what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            405: components["responses"]["Problem405"];
+            406: components["responses"]["Problem406"];
+            414: components["responses"]["Problem414"];
+            421: components["responses"]["Problem421"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            505: components["responses"]["Problem505"];
+        };
+    };
+    heatmap: {
+        parameters: {
+            query: {
+                /** @description whose values are shown */
+                feature: string;
+                /** @description how many steps of time at most */
+                columns?: number;
+                /** @description how many rows between the lowest and the highest of the values that are counted */
+                rows?: number;
+                /** @description where it begins, or a little before, at a whole step; a day before its end when not given */
+                from?: string;
+                /** @description where it ends, or a little after, at a whole step; now when not given */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description when the answer was true */
+                    "X-Data-As-Of"?: components["schemas"]["Timestamp"];
+                    "X-Data-Source"?: "boards" | "database";
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heatmap"];
                 };
             };
             /** @description If-None-Match names what there is */

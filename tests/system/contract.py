@@ -98,6 +98,9 @@ class Contract:
     def _minItems(self, rule: int, value: Any, at: str) -> list[str]:
         return [] if not isinstance(value, list) or len(value) >= rule else ["has too few items"]
 
+    def _maxItems(self, rule: int, value: Any, at: str) -> list[str]:
+        return [] if not isinstance(value, list) or len(value) <= rule else ["has too many items"]
+
     def _uniqueItems(self, rule: bool, value: Any, at: str) -> list[str]:
         return [] if not isinstance(value, list) or len({json.dumps(v) for v in value}) == len(value) else ["has one twice"]
 

@@ -201,6 +201,39 @@ static void test_params__what_is_wrong_is_named(void **state)
     }
 }
 
+static void test_params__devices_are_named_up_to_eight_times_each_once(void **state)
+{
+    struct params params;
+    struct params others;
+    struct problem problem;
+    struct buffer key = {0};
+    struct buffer other_key = {0};
+
+    (void)state;
+    assert_true(
+        parse(&params, "/readings",
+              "deviceId=a&points=7&deviceId=b%2Cc&deviceId=1&deviceId=2&deviceId=3&deviceId=4&"
+              "deviceId=5&deviceId=6",
+              &problem));
+    assert_int_equal(params.device_count, PARAM_DEVICES_MAX);
+    assert_string_equal(params.device_ids[1], "b,c");
+    assert_int_equal(params.points, 7);
+    assert_false(parse(&params, "/readings",
+                       "deviceId=1&deviceId=2&deviceId=3&deviceId=4&deviceId=5&deviceId=6&"
+                       "deviceId=7&deviceId=8&deviceId=9",
+                       &problem));
+    assert_non_null(strstr(problem.detail, "up to 8 devices, each once"));
+    assert_false(parse(&params, "/readings", "deviceId=a&deviceId=%61", &problem));
+    assert_false(parse(&params, "/readings", "deviceId=", &problem));
+    assert_true(parse(&params, "/readings", "deviceId=a&deviceId=b", &problem));
+    assert_true(parse(&others, "/readings", "deviceId=b&deviceId=a", &problem));
+    params_key(&key, &params, params_of("/readings"));
+    params_key(&other_key, &others, params_of("/readings"));
+    assert_string_not_equal(buffer_text(&key), buffer_text(&other_key));
+    buffer_release(&key);
+    buffer_release(&other_key);
+}
+
 static void test_params__a_device_is_decoded_once(void **state)
 {
     static const struct {
@@ -330,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_params__histograms_are_of_all_time_whatever_intervals_are_kept),
         cmocka_unit_test(test_params__what_is_asked_for_is_taken),
         cmocka_unit_test(test_params__what_is_wrong_is_named),
+        cmocka_unit_test(test_params__devices_are_named_up_to_eight_times_each_once),
         cmocka_unit_test(test_params__a_device_is_decoded_once),
         cmocka_unit_test(test_params__a_text_longer_than_its_place_is_refused),
         cmocka_unit_test(test_params__equal_questions_have_equal_keys_and_others_have_not),

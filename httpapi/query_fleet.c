@@ -1,0 +1,177 @@
+/* A page of an export: readings of the devices named, or of all, device by device (schema/020_compare.sql).
+ * The place where it goes on is a device in `after` and a reading of it in `cursor`. */
+#include "httpapi/query_parts.h"
+
+#include "httpapi/pg_cell.h"
+#include "shared/base/csv_write.h"
+#include "shared/base/json_write.h"
+#include "shared/base/timestamp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A device without a reading in the span costs a third of a millisecond; so a page costs some tens of them. */
+enum { PAGE_DEVICES = 100 };
+
+/* Columns of the result; the features come last. */
+enum { COLUMN_KNOWN, COLUMN_ID, COLUMN_READING, COLUMN_FEATURES = COLUMN_READING + 3 };
+
+void query_put_devices(struct query *query)
+{
+    if (query->params.device_count == 0) {
+        query_sql(query, "NULL::text[]");
+        return;
+    }
+    query_sql(query, "ARRAY[");
+    for (size_t i = 0; i < query->params.device_count; i++) {
+        query_sql(query, i > 0 ? ", " : "");
+        query_bind_text(query, query->params.device_ids[i], "text");
+    }
+    query_sql(query, "]");
+}
+
+static void put_place(struct query *query)
+{
+    const struct params_cursor *cursor = &query->params.cursor;
+    char hash[24];
+
+    query_sql(query, ", ");
+    query_bind_text(query, query->params.after, "text");
+    if (!cursor->is_given)
+        return;
+    query_sql(query, ", ");
+    query_bind_timestamp(query, cursor->recorded_at_us);
+    snprintf(hash, sizeof(hash), "%" PRId64, cursor->content_hash);
+    query_sql(query, ", ");
+    query_bind_text(query, hash, "bigint");
+}
+
+static void build_fleet(struct query *query)
+{
+    query_sql(query, "SELECT known.devices, p.device_id, p.recorded_at, p.content_hash, p.status");
+    for (size_t i = 0; i < query->params.feature_count; i++)
+        buffer_printf(&query->sql, ", p.\"%s\"", query->features->names[query->params.features[i]]);
+    query_sql(query, " FROM (SELECT ");
+    if (query->params.device_count == 0) {
+        query_sql(query, "1::bigint");
+    } else {
+        query_sql(query, "count(*) FROM devices d WHERE d.device_id = ANY (");
+        query_put_devices(query);
+        query_sql(query, ")");
+        query->bound_count -= (int)query->params.device_count; /* the same are named again */
+    }
+    query_sql(query, ") known (devices) LEFT JOIN (SELECT d.device_id, q.* FROM fleet_page(");
+    query_put_devices(query);
+    query_sql(query, ", ");
+    query_bind_span(query);
+    buffer_printf(&query->sql, ", %d, %d", QUERY_CSV_PAGE_ROWS + 1, PAGE_DEVICES);
+    put_place(query);
+    query_sql(query, ") q JOIN devices d ON d.id = q.device) p ON true"
+                     " ORDER BY p.device_id, p.recorded_at, p.content_hash");
+}
+
+/* How many rows are to be shown; notes where the next page begins. */
+static int page_rows(struct query *query, const PGresult *result)
+{
+    int rows = PQntuples(result);
+    const char *last;
+
+    query->is_found = rows > 0 && pg_cell_integer(result, 0, COLUMN_KNOWN) > 0;
+    if (!query->is_found || PQgetisnull(result, 0, COLUMN_ID))
+        return 0;
+    query->has_more = true;
+    last = PQgetvalue(result, rows - 1, COLUMN_ID);
+    if (PQgetisnull(result, rows - 1, COLUMN_READING)) { /* there were enough devices */
+        snprintf(query->next, sizeof(query->next), "%s", last);
+        return rows - 1;
+    }
+    query->has_more = rows > QUERY_CSV_PAGE_ROWS;
+    rows -= query->has_more;
+    snprintf(query->next, sizeof(query->next), "%s", PQgetvalue(result, rows - 1, COLUMN_ID));
+    query->last = (struct params_cursor){
+        .is_given = true,
+        .recorded_at_us = pg_cell_timestamp(result, rows - 1, COLUMN_READING),
+        .content_hash = pg_cell_integer(result, rows - 1, COLUMN_READING + 1)};
+    return rows;
+}
+
+static const char *status_of(const PGresult *result, int row)
+{
+    int64_t status = pg_cell_integer(result, row, COLUMN_READING + 2);
+
+    return status > 0 && status < STATUS_COUNT ? reading_status_text((enum reading_status)status)
+                                               : NULL;
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------ */
+
+static void put_csv_head(struct query *query)
+{
+    buffer_put_text(&query->body, "timestamp,deviceId,status");
+    for (size_t i = 0; i < query->params.feature_count; i++)
+        buffer_printf(&query->body, ",%s", query->features->names[query->params.features[i]]);
+    buffer_put_text(&query->body, "\r\n");
+}
+
+static void put_csv_row(struct query *query, const PGresult *result, int row)
+{
+    struct buffer *out = &query->body;
+    const char *status = status_of(result, row);
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(when, pg_cell_timestamp(result, row, COLUMN_READING));
+    buffer_printf(out, "%s,", when);
+    csv_write_text(out, PQgetvalue(result, row, COLUMN_ID));
+    buffer_printf(out, ",%s", status ? status : "");
+    for (size_t i = 0; i < query->params.feature_count; i++) {
+        buffer_put_text(out, ",");
+        if (!PQgetisnull(result, row, COLUMN_FEATURES + (int)i))
+            json_write_double(out, pg_cell_double(result, row, COLUMN_FEATURES + (int)i));
+    }
+    buffer_put_text(out, "\r\n");
+}
+
+static void write_csv(struct query *query, const PGresult *result)
+{
+    bool is_first = !query->params.after[0];
+    int rows = page_rows(query, result);
+
+    if (is_first)
+        put_csv_head(query);
+    for (int row = 0; row < rows; row++)
+        put_csv_row(query, result, row);
+}
+
+/* ---- JSON lines ----------------------------------------------------------------------------- */
+
+static void put_line(struct query *query, const PGresult *result, int row)
+{
+    struct buffer *out = &query->body;
+    const char *status = status_of(result, row);
+
+    buffer_put_text(out, "{\"timestamp\":");
+    query_put_timestamp(out, pg_cell_timestamp(result, row, COLUMN_READING));
+    buffer_put_text(out, ",\"deviceId\":");
+    json_write_string(out, PQgetvalue(result, row, COLUMN_ID));
+    buffer_put_text(out, ",\"status\":");
+    if (status)
+        json_write_string(out, status);
+    else
+        buffer_put_text(out, "null");
+    for (size_t i = 0; i < query->params.feature_count; i++) {
+        buffer_printf(out, ",\"%s\":", query->features->names[query->params.features[i]]);
+        query_put_float(out, pg_cell_double(result, row, COLUMN_FEATURES + (int)i));
+    }
+    buffer_put_text(out, "}\n");
+}
+
+static void write_lines(struct query *query, const PGresult *result)
+{
+    int rows = page_rows(query, result);
+
+    for (int row = 0; row < rows; row++)
+        put_line(query, result, row);
+}
+
+const struct query_kind query_fleet_csv = {build_fleet, write_csv};
+const struct query_kind query_fleet_lines = {build_fleet, write_lines};

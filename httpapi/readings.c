@@ -1,0 +1,22 @@
+#include "httpapi/readings.h"
+
+#include "httpapi/ask.h"
+#include "httpapi/export.h"
+#include "httpapi/reply.h"
+
+enum { POINTS = 500 }; /* as many as a plot has room for */
+
+static const struct export_kind csv = {.page = &query_fleet_csv, .content_type = REPLY_CSV};
+static const struct export_kind lines = {.page = &query_fleet_lines, .content_type = REPLY_LINES};
+
+void readings_answer(struct api *api, struct server_request *request, const struct route *route,
+                     struct params *params)
+{
+    if (params->points == 0 && params->format != FORMAT_JSON) {
+        export_answer(api, request, params, params->format == FORMAT_CSV ? &csv : &lines);
+        return;
+    }
+    if (params->points == 0)
+        params->points = POINTS;
+    ask_database(api, request, route, params);
+}
