@@ -257,7 +257,7 @@ bool mapping_text_list(struct mapping_text *text, const struct json_token *token
 static bool read_word(struct mapping_text *text, const struct mapping_key *key, char *out,
                       bool (*is_legal)(const char *word, size_t bytes), const char *legal)
 {
-    const char *word;
+    const char *word = "";
 
     if (!key->value.text)
         return true;
