@@ -32,6 +32,7 @@ void batch_release(struct batch *batch)
     buffer_release(&batch->payloads);
     rejected_list_release(&batch->rejected);
     sparkplug_changes_release(&batch->sparkplug);
+    abouts_release(&batch->abouts);
     *batch = (struct batch){0};
 }
 
@@ -46,11 +47,13 @@ void batch_clear(struct batch *batch)
     buffer_clear(&batch->payloads);
     rejected_list_clear(&batch->rejected);
     sparkplug_changes_clear(&batch->sparkplug);
+    abouts_clear(&batch->abouts);
 }
 
 void batch_note_arrival(struct batch *batch, int64_t received_at_us)
 {
-    if (!batch_has_rows(batch) || received_at_us < batch->oldest_received_at_us)
+    if ((batch->count == 0 && batch->rejected_count == 0) ||
+        received_at_us < batch->oldest_received_at_us)
         batch->oldest_received_at_us = received_at_us;
 }
 

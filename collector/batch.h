@@ -11,6 +11,7 @@
 #ifndef HIGHWATER_BATCH_H
 #define HIGHWATER_BATCH_H
 
+#include "collector/abouts.h"
 #include "collector/rejected_list.h"
 #include "collector/source_mark.h"
 #include "collector/sparkplug_changes.h"
@@ -46,6 +47,7 @@ struct batch {
     struct buffer payloads;
     struct rejected_list rejected;
     struct sparkplug_changes sparkplug;
+    struct abouts abouts;
     size_t message_count;  /* that were begun or gone on with: also those that gave nothing */
     size_t rejected_count; /* elements; one message may stand for many (rejects.h) */
     uint32_t rejected_by_reason[READING_ERROR_COUNT];
@@ -70,7 +72,7 @@ static inline bool batch_is_empty(const struct batch *batch)
 /* There is something in it to be stored; else its messages are just done with. */
 static inline bool batch_has_rows(const struct batch *batch)
 {
-    return batch->count > 0 || batch->rejected_count > 0 ||
+    return batch->count > 0 || batch->rejected_count > 0 || batch->abouts.count > 0 ||
            !sparkplug_changes_are_none(&batch->sparkplug);
 }
 

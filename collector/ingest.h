@@ -30,6 +30,7 @@
 #include "collector/backlog.h"
 #include "collector/batch.h"
 #include "collector/commit_times.h"
+#include "collector/decoders/about.h"
 #include "collector/decoders/json.h"
 #include "collector/decoders/mapped.h"
 #include "collector/decoders/record.h"
@@ -53,6 +54,7 @@ enum ingest_state {
 
 struct ingest_counters {
     uint64_t messages;
+    uint64_t abouts;   /* of these, what devices say of themselves */
     uint64_t received; /* readings: a message may hold several, or none that is legal */
     uint64_t stored;
     uint64_t duplicates;
@@ -134,11 +136,12 @@ struct ingest {
     int64_t last_arrival_us;              /* of an element */
     struct json_decoder contract;         /* of what SUBSCRIBE names, */
     struct json_decoder former;           /* and named before */
+    struct about_decoder about;           /* of what devices say of themselves */
     struct mapped_decoder mapped;
     struct record_decoder record;  /* of a log: of what collectors wrote to it, */
     struct record_decoder foreign; /* and others */
     struct sparkplug sparkplug;    /* what its mappings of that kind know */
-    struct decoder *decoders[5];   /* in the order in which they are asked */
+    struct decoder *decoders[6];   /* in the order in which they are asked */
     size_t decoder_count;
     struct decoder *decoder; /* of the message that was begun last */
     size_t message_at;       /* where it is kept in the batch that fills, if it is kept whole */

@@ -129,6 +129,14 @@ static void on_item(void *user, const struct reading_item *item)
     push(ingest, item)->is_shared = ingest->decoder->is_shared || ingest->message->is_shared;
 }
 
+static void on_about(void *user, const struct about *about)
+{
+    struct ingest *ingest = user;
+
+    ingest->counters.abouts++;
+    abouts_add(&ingest->filling->abouts, about);
+}
+
 /* ---- messages ------------------------------------------------------------------------------- */
 
 static int64_t next_arrival_us(const struct ingest *ingest)
@@ -207,7 +215,7 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
     ingest->counters.messages++;
     if (message->is_at_most_once)
         ingest->counters.qos0++;
-    if (message->is_retained) {
+    if (message->is_retained && !about_decoder_has(&ingest->about, message->topic)) {
         ingest->counters.retained++;
         reject_whole(ingest, source, READING_RETAINED,
                      "replayed by the subscription, not sent just now");
@@ -326,6 +334,9 @@ void intake_init(struct ingest *ingest)
         ingest->decoders[ingest->decoder_count++] = &ingest->record.decoder;
     }
     ingest->decoders[ingest->decoder_count++] = &ingest->contract.decoder;
+    about_decoder_init(&ingest->about, config->subscriptions->about,
+                       config->subscriptions->about_count, &taker, on_about);
+    ingest->decoders[ingest->decoder_count++] = &ingest->about.decoder;
     if (config->mappings->count > 0) {
         mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,
                             config->subscriptions, &taker);
@@ -351,6 +362,7 @@ bool intake_is_full(const struct ingest *ingest)
 {
     const struct batch *batch = ingest->filling;
 
-    return batch->count + batch->rejected_count >= ingest->config.batch_size ||
+    return batch->count + batch->rejected_count + batch->abouts.count >=
+               ingest->config.batch_size ||
            batch_bytes(batch) >= BATCH_BYTES_MOST;
 }

@@ -88,6 +88,8 @@ static int read_topics(struct settings *s)
 
     if (fault)
         return options_reject(&program, "subscribe", list, fault);
+    if (!*s->source && strncmp(s->store, "kafka://", 8) != 0)
+        subscriptions_add_abouts(&s->subscriptions); /* a database keeps them */
     fault = mappings_subscribe(&s->mappings, &s->subscriptions);
     return fault ? options_reject(&program, "mappings", s->mappings_file, fault) : -1;
 }

@@ -92,6 +92,50 @@ const char *subscriptions_add_contract(struct subscriptions *subscriptions, cons
     return fault;
 }
 
+char *subscriptions_about_of(const char *filter)
+{
+    static const char readings[] = "/readings";
+    const char *plain = filter + topic_share_bytes(filter);
+    size_t bytes = strlen(plain);
+    struct buffer text = {0};
+    char *about;
+
+    if (bytes < sizeof(readings) || strcmp(plain + bytes - (sizeof(readings) - 1), readings) != 0)
+        return NULL;
+    buffer_put(&text, plain, bytes - (sizeof(readings) - 1));
+    buffer_put_text(&text, "/about");
+    about = mem_strdup(buffer_text(&text));
+    buffer_release(&text);
+    return about;
+}
+
+bool subscriptions_has_about(const struct subscriptions *subscriptions, const char *filter)
+{
+    for (size_t i = 0; i < subscriptions->about_count; i++) {
+        if (strcmp(subscriptions->about_texts[i], filter) == 0)
+            return true;
+    }
+    return false;
+}
+
+void subscriptions_add_abouts(struct subscriptions *subscriptions)
+{
+    for (size_t i = 0; i < subscriptions->contract_count; i++) {
+        char *filter = subscriptions_about_of(subscriptions->contract[i].text);
+        size_t at = subscriptions->about_count;
+
+        if (!filter)
+            continue;
+        if (subscriptions_has_about(subscriptions, filter) ||
+            !topic_filter_parse(&subscriptions->about[at], filter)) {
+            free(filter);
+            continue;
+        }
+        subscriptions->about_texts[at] = filter;
+        subscriptions->about_count++;
+    }
+}
+
 bool subscriptions_has(const struct subscriptions *subscriptions, const char *filter)
 {
     size_t i = 0;
@@ -126,6 +170,8 @@ void subscriptions_release(struct subscriptions *subscriptions)
 {
     for (size_t i = 0; i < subscriptions->count; i++)
         free(subscriptions->texts[i]);
+    for (size_t i = 0; i < subscriptions->about_count; i++)
+        free(subscriptions->about_texts[i]);
     free(subscriptions->contract_text);
     free(subscriptions->text);
     *subscriptions = (struct subscriptions){0};

@@ -20,7 +20,10 @@ struct subscriptions {
     size_t count;
     struct topic_filter contract[SUBSCRIPTIONS_MAX]; /* of SUBSCRIBE, in its order; all of them */
     size_t contract_count;
-    char *contract_text; /* they point into it */
+    char *contract_text;                  /* they point into it */
+    char *about_texts[SUBSCRIPTIONS_MAX]; /* where devices say what they are; none twice */
+    struct topic_filter about[SUBSCRIPTIONS_MAX];
+    size_t about_count;
     char *
         text; /* all that are subscribed to, for people: with commas between them, and no more than fit a line */
 };
@@ -32,6 +35,15 @@ struct subscriptions {
 
 /* `list` has filters with commas between them; an empty one adds nothing. */
 const char *subscriptions_add_contract(struct subscriptions *subscriptions, const char *list);
+
+/* What devices of these filters say of themselves: where one ends in /readings, the same with /about. Not as
+ * a shared one, of which no retained message comes: then each of a group hears all. */
+void subscriptions_add_abouts(struct subscriptions *subscriptions);
+
+bool subscriptions_has_about(const struct subscriptions *subscriptions, const char *filter);
+
+/* The filter of that for one of readings, to be freed; NULL when there is none. */
+char *subscriptions_about_of(const char *filter);
 
 const char *subscriptions_add(struct subscriptions *subscriptions, const char *filter);
 

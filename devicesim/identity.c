@@ -11,6 +11,7 @@
 
 /* Of the topic of a device's last will; what comes before it is as in its readings' topic. */
 #define STATUS_SUFFIX "/status"
+#define ABOUT_SUFFIX "/about"
 
 void identity_suffix(char *out)
 {
@@ -18,19 +19,34 @@ void identity_suffix(char *out)
              (uint64_t)(timestamp_now() ^ ((int64_t)getpid() << 20)) & 0xffffff);
 }
 
-static char *will_topic(const struct topic_filter *topic, const char *device_id)
+/* Beside that of its readings; NULL when that has the suffix: it would be read as a reading. */
+static char *topic_beside(const struct topic_filter *topic, const char *device_id,
+                          const char *suffix)
 {
-    struct buffer will = {0};
+    struct buffer beside = {0};
     char *text;
 
-    if (strcmp(topic->suffix, STATUS_SUFFIX) == 0)
-        return NULL; /* a last will would be read as a reading */
-    buffer_put(&will, topic->prefix, topic->prefix_bytes);
-    buffer_put_text(&will, device_id);
-    buffer_put_text(&will, STATUS_SUFFIX);
-    text = mem_strdup(buffer_text(&will));
-    buffer_release(&will);
+    if (strcmp(topic->suffix, suffix) == 0)
+        return NULL;
+    buffer_put(&beside, topic->prefix, topic->prefix_bytes);
+    buffer_put_text(&beside, device_id);
+    buffer_put_text(&beside, suffix);
+    text = mem_strdup(buffer_text(&beside));
+    buffer_release(&beside);
     return text;
+}
+
+/* Four halls, and in each a row of machines. */
+static char *about_of(size_t which)
+{
+    char text[160];
+    char hall = (char)('A' + which % 4);
+
+    snprintf(
+        text, sizeof(text),
+        "{\"label\":\"Machine %c%zu\",\"group\":\"Hall %c\",\"location\":\"Hall %c, place %zu\"}",
+        hall, which / 4 + 1, hall, hall, which / 4 + 1);
+    return mem_strdup(text);
 }
 
 void identity_of(const struct settings *settings, const char *suffix, size_t which,
@@ -52,5 +68,9 @@ void identity_of(const struct settings *settings, const char *suffix, size_t whi
     if (out->password)
         out->username = out->client_id;
     if (settings->shape != PAYLOAD_SPARKPLUG) /* which has its node's */
-        out->will_topic = will_topic(&settings->topic, id);
+        out->will_topic = topic_beside(&settings->topic, id, STATUS_SUFFIX);
+    if (settings->about && settings->shape != PAYLOAD_SPARKPLUG) {
+        out->about_topic = topic_beside(&settings->topic, id, ABOUT_SUFFIX);
+        out->about = about_of(which);
+    }
 }

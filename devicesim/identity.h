@@ -4,6 +4,7 @@
  *          <its topic's prefix><id>/status. Without a password of its own it adds the run's suffix:
  *          brokers end the older of two sessions with one client id, and two fleets with the same
  *          ids may run at once. Shared connections have a number.
+ *          With --about it says what it is called, retained, on <its topic's prefix><id>/about.
  * Errors   none.
  * Owner    fills a struct publisher_identity, whose texts the receiver frees.
  */

@@ -70,6 +70,9 @@ static void greet(struct publisher *publisher)
         mqtt_link_publish(link, NULL, publisher->will_topic, STATUS_ONLINE, strlen(STATUS_ONLINE),
                           0, true);
     }
+    if (publisher->about_topic)
+        mqtt_link_publish(link, NULL, publisher->about_topic, publisher->about,
+                          strlen(publisher->about), 0, true);
 }
 
 static void on_up(struct mqtt_link *link, bool session_present)
@@ -150,6 +153,8 @@ static bool start_one(struct publishers *all, size_t which, char *error, size_t 
     publisher->all = all;
     publisher->client_id = identity.client_id;
     publisher->will_topic = identity.will_topic;
+    publisher->about_topic = identity.about_topic;
+    publisher->about = identity.about;
     publisher->flaps = identity.flaps;
     config.client_id = identity.client_id;
     config.will_topic = identity.will_topic;
@@ -192,6 +197,8 @@ bool publishers_start(struct publishers *all, uv_loop_t *loop,
     if (!start_one(all, 0, error, error_bytes)) {
         free(all->items[0].client_id);
         free(all->items[0].will_topic);
+        free(all->items[0].about_topic);
+        free(all->items[0].about);
         free(all->items);
         free(all->touched);
         return false;
@@ -351,6 +358,8 @@ static void on_link_closed(struct mqtt_link *link)
     outstanding_release(&publisher->window);
     free(publisher->client_id);
     free(publisher->will_topic);
+    free(publisher->about_topic);
+    free(publisher->about);
     if (++all->closed < all->started)
         return;
     free(all->items);

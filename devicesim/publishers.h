@@ -32,6 +32,8 @@ struct publisher {
     struct outstanding window;
     char *client_id;
     char *will_topic;
+    char *about_topic;
+    char *about;
     bool has_started;
     bool has_connected; /* once at least */
     bool is_touched;    /* has something to flush */
@@ -41,8 +43,10 @@ struct publisher {
 };
 
 struct publisher_identity {
-    char *client_id;      /* heap, handed over */
-    char *will_topic;     /* heap, handed over; NULL = no will */
+    char *client_id;   /* heap, handed over */
+    char *will_topic;  /* heap, handed over; NULL = no will */
+    char *about_topic; /* heap, handed over, both; NULL = it says nothing of itself */
+    char *about;
     const char *username; /* NULL = what the URL says */
     const char *password;
     bool flaps;

@@ -46,6 +46,7 @@ struct settings {
     bool check;
     const char *seed_text;
     uint64_t devices;
+    bool about;
     uint64_t connections; /* after reading: how many there are, never 0 */
     uint64_t inflight;
     uint64_t qos;

@@ -102,6 +102,13 @@ const struct option settings_table[] = {
      .help = "share this many connections; 0 = one for each device, with\na last will (a "
              "replay: 4)",
      .flag_only = true},
+    {.name = "about",
+     .kind = OPTION_SWITCH,
+     .target = &settings_given.about,
+     .help =
+         "each device with a connection of its own says what it is called,\nretained, beside its "
+         "readings: .../about",
+     .flag_only = true},
     {.name = "keepalive",
      .kind = OPTION_COUNT,
      .target = &settings_given.keepalive_s,

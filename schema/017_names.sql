@@ -1,4 +1,4 @@
--- What things are called: units and labels of features.
+-- What things are called: units and labels of features; what devices say of themselves.
 
 -- Says in the comments of their columns what people read of features. words: '[°C|Outdoor temperature]', as it stands
 -- behind a name in FEATURES, or ''. It is where httpapi reads it while no collector is heard. A comment that does not end
@@ -21,3 +21,54 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION describe_features(text[], text[]) IS 'Used by the collector at its start, with what FEATURES and MAPPINGS say.';
+
+-- ---- devices ------------------------------------------------------------------------------------
+
+-- What a device says of itself at devices/<id>/about. By the id in the topic, and not in devices: it says so when it
+-- starts, before its first reading, and who has sent none is no device. The last message holds, as a whole.
+CREATE TABLE device_abouts (
+    device_id  text COLLATE "C" PRIMARY KEY,
+    label      text,
+    group_name text COLLATE "C",
+    location   jsonb,
+    said_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX device_abouts_groups ON device_abouts (group_name) WHERE group_name IS NOT NULL;
+COMMENT ON TABLE device_abouts IS 'What devices say of themselves.';
+COMMENT ON COLUMN device_abouts.device_id IS 'The id in the topic the device publishes to.';
+COMMENT ON COLUMN device_abouts.label IS 'What people call it.';
+COMMENT ON COLUMN device_abouts.group_name IS 'Which devices it belongs to.';
+COMMENT ON COLUMN device_abouts.location IS 'Where it is: a text, or {"latitude", "longitude"} in degrees.';
+COMMENT ON COLUMN device_abouts.said_at IS 'When that was stored first.';
+
+CREATE TYPE device_about AS (device_id text, label text, group_name text, location jsonb);
+
+-- By collectors, in the order of arrival: the last one of each device counts, and what is known is not written again.
+-- The rows are locked in the order of ids, so two collectors that hear the same wait for each other, and no more.
+CREATE FUNCTION devices_describe(abouts device_about[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    said device_about;
+BEGIN
+    FOR said IN SELECT DISTINCT ON (a.device_id COLLATE "C") a.device_id, a.label, a.group_name, a.location
+                FROM unnest(abouts) WITH ORDINALITY AS a (device_id, label, group_name, location, n)
+                ORDER BY a.device_id COLLATE "C", a.n DESC LOOP
+        IF said.label IS NULL AND said.group_name IS NULL AND said.location IS NULL THEN
+            DELETE FROM device_abouts WHERE device_id = said.device_id;
+        ELSE
+            INSERT INTO device_abouts AS t (device_id, label, group_name, location)
+            VALUES (said.device_id, said.label, said.group_name, said.location)
+            ON CONFLICT (device_id) DO UPDATE
+            SET label = excluded.label, group_name = excluded.group_name, location = excluded.location, said_at = now()
+            WHERE (t.label, t.group_name, t.location) IS DISTINCT FROM (excluded.label, excluded.group_name, excluded.location);
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION devices_describe(device_about[]) IS 'Used by collectors, with the batch that it came in.';
+
+CREATE FUNCTION device_abouts_were_removed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    DELETE FROM device_abouts a USING removed r WHERE a.device_id = r.device_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER devices_were_forgotten AFTER DELETE ON devices REFERENCING OLD TABLE AS removed
+FOR EACH STATEMENT EXECUTE FUNCTION device_abouts_were_removed();

@@ -3,6 +3,7 @@
 #include "shared/base/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { JUDGE_AFTER_MS = 3000 };
@@ -23,6 +24,23 @@ void mqtt_session_identify(struct source *source, const struct mqtt_identity *id
     mqtt_link_leave(&m->link);
 }
 
+/* Those that the session has had before have been stored. A broker whose rules are from before may refuse it. */
+static void subscribe_to_abouts(struct mqtt_source *m)
+{
+    const struct subscriptions *subscriptions = &m->source.config.settings->subscriptions;
+
+    for (size_t i = 0; i < subscriptions->about_count; i++)
+        mqtt_link_subscribe_as(&m->link, subscriptions->about_texts[i], 1,
+                               MQTT_LINK_OPTIONAL_IF_NEW);
+    for (size_t i = 0; i < m->identity->former_count; i++) {
+        char *former = subscriptions_about_of(m->identity->former[i]);
+
+        if (former && !subscriptions_has_about(subscriptions, former))
+            mqtt_link_unsubscribe(&m->link, former);
+        free(former);
+    }
+}
+
 static void subscribe(struct mqtt_source *m)
 {
     const struct subscriptions *subscriptions = &m->source.config.settings->subscriptions;
@@ -33,6 +51,7 @@ static void subscribe(struct mqtt_source *m)
     /* and not before, or what matches both would be missed meanwhile */
     for (size_t i = 0; i < identity->former_count; i++)
         mqtt_link_unsubscribe(&m->link, identity->former[i]);
+    subscribe_to_abouts(m);
     /* at QoS 0: an acknowledgement would be held by the gate. MQTT 3.1.1 cannot ask for what is
      * retained only when the subscription is new, so there the marker would say nothing. */
     if (!m->link.config.is_v311)

@@ -150,7 +150,7 @@ class Run:
     def _start_programs(self) -> None:
         self._start_program("collector")
         self._start_program("httpapi")
-        self._start_program("devicesim", "--num-devices", str(DEVICES))
+        self._start_program("devicesim", "--num-devices", str(DEVICES), "--about")
 
     def _settings(self, _program: str) -> dict[str, str]:
         return {

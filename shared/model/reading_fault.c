@@ -32,6 +32,7 @@ static const char *const error_texts[READING_ERROR_COUNT] = {
     [READING_UNKNOWN_STATUS] = "unknown_status",
     [READING_NO_VALUE] = "no_value",
     [READING_UNKNOWN_ALIAS] = "unknown_alias",
+    [READING_BAD_ABOUT] = "bad_about",
     [READING_RETAINED] = "retained",
     [READING_REFUSED_BY_DATABASE] = "refused_by_database",
 };

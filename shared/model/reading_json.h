@@ -38,6 +38,7 @@ enum reading_error {
     READING_UNKNOWN_STATUS,
     READING_NO_VALUE,
     READING_UNKNOWN_ALIAS, /* of Sparkplug: the birth that explains it is missing */
+    READING_BAD_ABOUT,     /* a device says something illegal of itself */
     READING_RETAINED,
     READING_REFUSED_BY_DATABASE,
     READING_ERROR_COUNT

@@ -58,7 +58,8 @@ enum mqtt_link_state {
 enum mqtt_link_subscription {
     MQTT_LINK_NOT_OUR_OWN = 1,     /* nothing that this connection publishes */
     MQTT_LINK_RETAINED_IF_NEW = 2, /* what is retained only when the subscription was not there */
-    MQTT_LINK_OPTIONAL = 3         /* the broker may refuse it */
+    MQTT_LINK_OPTIONAL = 3,        /* the broker may refuse it */
+    MQTT_LINK_OPTIONAL_IF_NEW = 4  /* both of the latter */
 };
 
 struct mqtt_delivery {

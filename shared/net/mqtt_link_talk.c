@@ -91,9 +91,10 @@ bool mqtt_link_subscribe_as(struct mqtt_link *link, const char *filter, int qos,
 
     if (how == MQTT_LINK_NOT_OUR_OWN)
         options = MQTT_SUB_OPT_NO_LOCAL;
-    else if (how == MQTT_LINK_RETAINED_IF_NEW)
+    else if (how == MQTT_LINK_RETAINED_IF_NEW || how == MQTT_LINK_OPTIONAL_IF_NEW)
         options = MQTT_SUB_OPT_SEND_RETAIN_NEW;
-    return subscribe(link, filter, qos, options, how == MQTT_LINK_OPTIONAL);
+    return subscribe(link, filter, qos, options,
+                     how == MQTT_LINK_OPTIONAL || how == MQTT_LINK_OPTIONAL_IF_NEW);
 }
 
 bool mqtt_link_unsubscribe(struct mqtt_link *link, const char *filter)

@@ -83,7 +83,7 @@ def test_the_table_of_client_ids_is_what_a_broker_sees(stack, broker, rows):
     live_collector(stack, mappings=MAPPINGS, subscribe="devices/+/readings")
     stack.start_httpapi()
     until(lambda: stack.get("/readyz")[0] == 200)
-    stack.devicesim("--num-devices", "2", "--count", "20", "--rate", "max")
+    stack.devicesim("--num-devices", "2", "--count", "20", "--rate", "max", "--about")
     stack.devicesim("--num-devices", "2", "--count", "20", "--rate", "max", "--malformed", "1", "--connections", "1")
     stack.devicesim("--num-devices", "2", "--count", "20", "--rate", "max", "--sparkplug")
     until(lambda: stack.database.count("rejected_messages") > 0)

@@ -24,6 +24,21 @@ static void test_subscriptions__several_filters_stand_between_commas(void **stat
     subscriptions_release(&all);
 }
 
+static void test_subscriptions__where_devices_say_what_they_are_follows(void **state)
+{
+    struct subscriptions all = {0};
+
+    (void)state;
+    assert_null(subscriptions_add_contract(
+        &all, "a/+/readings,$share/g/a/+/readings,b/+/x/readings,c/+,readings/+"));
+    subscriptions_add_abouts(&all);
+    assert_int_equal(all.about_count, 2);
+    assert_string_equal(all.about_texts[0], "a/+/about");
+    assert_string_equal(all.about[1].text, "b/+/x/about");
+    assert_int_equal(all.count, 5); /* they are no subscriptions of readings */
+    subscriptions_release(&all);
+}
+
 static void test_subscriptions__what_is_no_filter_is_refused(void **state)
 {
     static const char *const wrong[] = {"a/b", "a/+,", "a/+,,b/+", "a/+/+", "a/#", ",", "a/+,b+"};
@@ -92,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_subscriptions__several_filters_stand_between_commas),
+        cmocka_unit_test(test_subscriptions__where_devices_say_what_they_are_follows),
         cmocka_unit_test(test_subscriptions__what_is_no_filter_is_refused),
         cmocka_unit_test(test_subscriptions__what_another_covers_is_left_out),
         cmocka_unit_test(test_subscriptions__topics_are_covered_in_a_group_too),

@@ -90,6 +90,9 @@ bool pg_store_shrink(struct pg_store *store);
 /* Larger parts again, when twice as much can still be expected to be in time. */
 void pg_store_grow(struct pg_store *store);
 
+/* pg_store_abouts.c: with the last of a batch, what devices say of themselves. */
+void pg_store_put_abouts(struct pg_store *store);
+
 /* pg_store_removals.c */
 void pg_store_ask_removals(struct pg_store *store);
 void pg_store_on_notify(struct pg_link *link, const char *payload);

@@ -305,6 +305,7 @@ void pg_store_write_batch(struct pg_store *store,
         store->copies_done++;
     put_rejected(store, &copies);
     pg_store_put_sparkplug(store);
+    pg_store_put_abouts(store);
     put_count(store);
     buffer_put_text(&store->sql, "COMMIT");
     pg_store_note_statement(store, PG_STORE_COMMIT);

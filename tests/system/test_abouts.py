@@ -1,0 +1,116 @@
+"""What devices say of themselves: retained JSON at devices/<id>/about."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from oracle import reading
+from test_collector import live_collector
+
+from servers import until
+
+
+def abouts(stack):
+    return {row[0]: row[1:] for row in stack.database.rows("SELECT device_id, label, group_name, location FROM device_abouts")}
+
+
+def say(stack, device, what, retain=True):
+    payload = what if isinstance(what, bytes) else json.dumps(what).encode() if what is not None else b""
+    publisher = stack.publisher()
+    publisher.send_bytes(f"devices/{device}/about", payload, retain=retain)
+    publisher.wait()
+
+
+def test_the_last_one_holds_and_an_empty_one_takes_it_back(stack):
+    say(stack, "early", {"label": "Was there before"})
+    live_collector(stack)
+    until(lambda: abouts(stack) == {"early": ("Was there before", None, None)}, 20, "a retained one is meant")
+    say(stack, "pump", {"label": "Pump <b>3</b>", "group": "Hall A", "location": "2nd 'floor' \\ \"x\"", "more": [1]})
+    until(lambda: abouts(stack).get("pump") == ("Pump <b>3</b>", "Hall A", "2nd 'floor' \\ \"x\""), 10)
+    say(stack, "pump", {"group": "Hall B", "label": None, "location": {"latitude": 52.5, "longitude": -13.25}})
+    until(lambda: abouts(stack).get("pump") == (None, "Hall B", {"latitude": 52.5, "longitude": -13.25}), 10)
+    said_at = stack.database.value("SELECT said_at FROM device_abouts WHERE device_id = 'pump'")
+    say(stack, "pump", {"group": "Hall B", "location": {"longitude": -13.25, "latitude": 52.5}})
+    say(stack, "early", None)
+    until(lambda: set(abouts(stack)) == {"pump"}, 10, "an empty one takes it back")
+    assert said_at == stack.database.value("SELECT said_at FROM device_abouts WHERE device_id = 'pump'"), "what is known is not written again"
+    assert stack.database.count("devices") == 0, "who sends no reading is no device"
+    assert stack.database.count("rejected_messages") == 0
+    assert next(value for name, value in stack.metrics().items() if name.startswith("highwater_about_messages")) == 5
+    stack.publish(reading("pump", temperature=1))
+    until(lambda: stack.database.count() == 1, 10)
+    stack.database.value("SELECT device_remove('pump')")
+    assert abouts(stack) == {}
+
+
+WRONG = {
+    b"[]": ("not_an_object", "not an object"),
+    b"{": ("not_json", ""),
+    b'{"label":"a","label":"b"}': ("duplicate_member", "twice"),
+    b'{"label":7}': ("bad_about", '"label" is 7, not 1 to 128 bytes of visible text'),
+    b'{"label":""}': ("bad_about", "1 to 128"),
+    b'{"label":"' + b"x" * 129 + b'"}': ("bad_about", "1 to 128"),
+    b'{"label":"\\u202egnp.exe"}': ("bad_about", "visible"),
+    b'{"label":"a\\u0007"}': ("bad_about", "visible"),
+    b'{"label":"a\\u0000"}': ("nul_character", ""),
+    b'{"group":["a"]}': ("bad_about", '"group" is'),
+    b'{"location":{"latitude":91,"longitude":0}}': ("bad_about", "-90 to 90"),
+    b'{"location":{"latitude":1}}': ("bad_about", '"location" is'),
+    b'{"location":{"latitude":1,"latitude":1,"longitude":2}}': ("bad_about", '"location" is'),
+    b'{"x":' + b"[" * 9 + b"]" * 9 + b"}": ("too_deep", ""),
+    b'{"label":"\xff"}': ("invalid_utf8", ""),
+    b'{"x":"' + b"y" * 200_000 + b'","label":3}': ("bad_about", '"label" is 3'),
+}
+
+
+def test_what_is_wrong_is_kept_with_its_reason_and_changes_nothing(stack):
+    live_collector(stack)
+    say(stack, "one", {"label": "One"})
+    until(lambda: "one" in abouts(stack), 20)
+    for payload in WRONG:
+        say(stack, "one", payload, retain=False)
+    until(lambda: stack.database.count("rejected_messages") == len(WRONG), 20)
+    kept = stack.database.rows("SELECT payload, reason, detail, device_id FROM rejected_messages")
+    found = {bytes(payload): (reason, detail) for payload, reason, detail, _ in kept}
+    for payload, (reason, words) in WRONG.items():
+        assert found[payload][0] == reason, (payload[:80], found[payload])
+        assert words in found[payload][1], (payload[:80], found[payload])
+    assert {row[3] for row in kept} == {"one"}
+    assert abouts(stack) == {"one": ("One", None, None)}
+
+
+def test_it_is_acknowledged_only_once_it_is_stored(stack, postgres):
+    collector = live_collector(stack)
+    stack.publish(reading("a", temperature=1))
+    until(lambda: stack.database.count() == 1, 20)
+    blocker = stack.database.connect()
+    blocker.cursor().execute("LOCK TABLE device_abouts IN ACCESS EXCLUSIVE MODE")
+    say(stack, "late", {"label": "Late"}, retain=False)
+    until(lambda: stack.database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%devices_describe%'") > 0, 10)
+    collector.kill9()
+    blocker.rollback()
+    blocker.close()
+    stack.database.rows("DELETE FROM device_abouts")
+    live_collector(stack)
+    until(lambda: abouts(stack) == {"late": ("Late", None, None)}, 20, "the broker delivers it again")
+
+
+@pytest.mark.parametrize("subscribe", ["$share/g/site/+/readings,b/+/readings", "x/+/telemetry"])
+def test_where_it_is_listened_for_follows_from_subscribe(stack, subscribe):
+    live_collector(stack, subscribe=subscribe)
+    publisher = stack.publisher()
+    publisher.send_bytes("site/s/about", b'{"label":"S"}', retain=True)
+    publisher.send_bytes("x/x/about", b'{"label":"X"}', retain=True)
+    publisher.send_bytes("b/b/about", b'{"label":"B"}', retain=True)
+    publisher.wait()
+    if "share" in subscribe:
+        until(lambda: set(abouts(stack)) == {"s", "b"}, 10)
+    assert "x" not in abouts(stack)
+
+
+def test_the_simulator_says_what_its_devices_are_called(stack):
+    live_collector(stack)
+    stack.devicesim("--num-devices", "6", "--count", "12", "--rate", "max", "--about")
+    until(lambda: len(abouts(stack)) == 6, 20)
+    assert {row[1] for row in abouts(stack).values()} == {"Hall A", "Hall B", "Hall C", "Hall D"}
