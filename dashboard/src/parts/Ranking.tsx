@@ -14,6 +14,7 @@ const SLIDE_MS = 450;
 const HURRIED_MS = 220; /* when the next change is likely to come before that */
 const HURRY_MS = 400;
 const GLOW_MS = 1400;
+const MOVING_ROWS = 20; /* below, rows change where they are: each that moves is a layer, and hundreds would */
 const EASING = 'cubic-bezier(0.2, 0.7, 0.2, 1)';
 
 const wantsMotion = (): boolean =>
@@ -57,6 +58,8 @@ export class Ranking extends Component<RankingProps> {
   #changedAt = 0;
   #height = 0;
   #watcher: ResizeObserver | null = null;
+  #sight: IntersectionObserver | null = null;
+  #isInSight = true;
 
   override componentDidMount(): void {
     const body = this.#body.current!;
@@ -67,15 +70,20 @@ export class Ranking extends Component<RankingProps> {
       this.#height = (body.firstElementChild as HTMLElement | null)?.offsetHeight ?? 0;
     });
     this.#watcher.observe(body);
+    this.#sight = new IntersectionObserver((entries) => {
+      this.#isInSight = entries.at(-1)!.isIntersecting;
+    });
+    this.#sight.observe(body);
   }
 
   override componentWillUnmount(): void {
     this.#watcher?.disconnect();
+    this.#sight?.disconnect();
   }
 
   override getSnapshotBeforeUpdate(was: RankingProps): Seen | null {
-    if (was.readings === this.props.readings || !wantsMotion()) return null;
-    const rows = [...this.#body.current!.children];
+    if (was.readings === this.props.readings || !this.#isInSight || !wantsMotion()) return null;
+    const rows = [...this.#body.current!.children].slice(0, MOVING_ROWS);
     const staying = new Set(this.props.readings.map((reading) => reading.deviceId));
 
     return {
@@ -98,12 +106,16 @@ export class Ranking extends Component<RankingProps> {
       const row = rows[rank] as HTMLElement;
       const old = before.get(reading.deviceId);
 
+      if (rank >= MOVING_ROWS) {
+        this.#stop(row);
+        return;
+      }
       if (!old) {
         this.#stop(row);
         if (was.readings.length > 0) this.#fadeIn(row, duration);
         return;
       }
-      if (old.rank !== rank) this.#slide(row, seen.offsets[old.rank]! + (old.rank - rank) * this.#height, duration);
+      if (old.rank !== rank) this.#slide(row, (seen.offsets[old.rank] ?? 0) + (old.rank - rank) * this.#height, duration);
       if (old.reading.timestamp !== reading.timestamp) this.#glow(row);
     });
     for (const { row, rank } of seen.left) this.#fadeOut(row, rank, duration);
