@@ -57,6 +57,7 @@ describe('bars', () => {
 });
 
 describe('motion', () => {
+  let isInSight: boolean;
   const slides: { device: string; from: string }[] = [];
   const ghosts = () => [...document.querySelectorAll('.ghosts tr')].map((row) => (row as HTMLElement).dataset.key);
 
@@ -67,6 +68,15 @@ describe('motion', () => {
       class {
         constructor(readonly onResize: () => void) {}
         observe = () => this.onResize();
+        disconnect = () => undefined;
+      },
+    );
+    isInSight = true;
+    vi.stubGlobal(
+      'IntersectionObserver',
+      class {
+        constructor(readonly onSight: (entries: object[]) => void) {}
+        observe = () => this.onSight([{ isIntersecting: isInSight }]);
         disconnect = () => undefined;
       },
     );
@@ -117,6 +127,23 @@ describe('motion', () => {
     expect(devices()).toEqual(['a', 'c']);
     expect(ghosts()).toEqual(['b']);
     expect((document.querySelector('.ghosts tr') as HTMLElement).style.getPropertyValue('--rank')).toBe('1');
+  });
+
+  test('nothing moves on a board that is out of sight', () => {
+    isInSight = false;
+    const { rerender } = render(<Board board={board([a, b, c])} places={10} />);
+    rerender(<Board board={board([c, a])} places={10} />);
+    expect(devices()).toEqual(['c', 'a']);
+    expect(slides).toEqual([]);
+    expect(ghosts()).toEqual([]);
+  });
+
+  test('of a long board the top moves', () => {
+    const many = Array.from({ length: 100 }, (_, i) => reading(`d${i}`, 100 - i));
+    const { rerender } = render(<Board board={board(many)} places={100} />);
+    rerender(<Board board={board([many[99]!, ...many.slice(0, 99)])} places={100} />);
+    expect(devices()).toHaveLength(100);
+    expect(slides.map((slide) => slide.device)).toEqual(['d99', ...Array.from({ length: 19 }, (_, i) => `d${i}`)]);
   });
 
   test('nothing moves for those who want it so', () => {
