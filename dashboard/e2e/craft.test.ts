@@ -59,6 +59,17 @@ describe('from right to left', () => {
     const x = async (selector: string) => (await page.locator(selector).first().boundingBox())!.x;
     expect(await x('.brand')).toBeGreaterThan(await x('.top nav'));
     expect(await x('tbody .rank')).toBeGreaterThan(await x('tbody .device'));
+    /* "22 s", not "s 22" */
+    const [number, unit] = await page.locator('tbody .age time').first().evaluate((time) => {
+      const text = time.firstChild!;
+      return [0, text.textContent!.length - 1].map((at) => {
+        const letter = document.createRange();
+        letter.setStart(text, at);
+        letter.setEnd(text, at + 1);
+        return letter.getBoundingClientRect().x;
+      });
+    });
+    expect(number).toBeLessThan(unit!);
     expect(complaints).toEqual([]);
     await page.context().close();
   });

@@ -1,7 +1,7 @@
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Boundary } from '../src/parts/Boundary';
-import { furnish } from './fakes';
+import { furnish, openapi, serve } from './fakes';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -57,6 +57,22 @@ describe('a view that throws', () => {
     act(() => void vi.advanceTimersByTime(30_000));
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('A view');
   });
+});
+
+test('a view that throws is within its boundary, the head of the page is not', async () => {
+  vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  vi.doMock('../src/views/System', () => ({
+    System: () => {
+      throw new Error('no such member');
+    },
+  }));
+  serve({ 'openapi.json': { body: openapi } });
+  window.location.hash = '#/system';
+  const { App } = await import('../src/App');
+  render(<App />);
+  expect(screen.getByText('This view cannot be drawn')).toBeTruthy();
+  expect(screen.getByRole('link', { name: 'Devices' })).toBeTruthy();
+  vi.doUnmock('../src/views/System');
 });
 
 describe('colours', () => {
