@@ -91,7 +91,7 @@ function View({ route }: { route: Route }) {
     case 'system':
       return <System />;
     case 'rejected':
-      return <Rejected reason={route.reason} />;
+      return <Rejected route={route} />;
     case 'unknown':
       return (
         <>
@@ -117,11 +117,9 @@ function View({ route }: { route: Route }) {
 const placeOf = (route: Route): string =>
   route.view === 'device'
     ? `device ${route.deviceId}`
-    : route.view === 'rejected'
-      ? `rejected ${route.reason}`
-      : route.view === 'span'
-        ? 'boards'
-        : route.view;
+    : route.view === 'span'
+      ? 'boards'
+      : route.view;
 
 function titleOf(route: Route): string {
   const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };

@@ -2,7 +2,7 @@
 import type * as made from './contract.gen';
 
 export type { Change, ChangeEvent, Collector, Dashboard, Device, DeviceEntry, Devices, Point } from './contract.gen';
-export type { ReadingPage, Sequence, Span, Statuses, Trouble, ValueHistogram } from './contract.gen';
+export type { ReadingPage, RejectedCounts, RejectedMessage, RejectedPage, Sequence, Span, Statuses, Trouble, ValueHistogram } from './contract.gen';
 
 export type Status = keyof Omit<made.Statuses, 'none'>;
 export type Order = made.BoardEvent['order'];

@@ -20,6 +20,14 @@ export interface DevicesRoute {
 export const bys = ['maximum', 'deviation', 'rise'] as const;
 export type By = (typeof bys)[number];
 
+/** What is '' is not asked for. */
+export interface RejectedRoute {
+  view: 'rejected';
+  reason: string;
+  device: string;
+  after: string;
+}
+
 export const spans = ['hour', 'day', 'all'] as const;
 export type SpanName = (typeof spans)[number];
 
@@ -29,7 +37,7 @@ export type Route =
   | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
   | DevicesRoute
   | { view: 'system' }
-  | { view: 'rejected'; reason: string }
+  | RejectedRoute
   | { view: 'unknown'; path: string };
 
 const moment = (text: string | null): number | null => {
@@ -73,7 +81,8 @@ export function parseRoute(hash: string): Route {
       state: deviceStates.find((name) => name === params.get('status')) ?? null,
     };
   if (view === 'system') return { view: 'system' };
-  if (view === 'rejected' && rest[0]) return { view: 'rejected', reason: rest[0] };
+  if (view === 'rejected')
+    return { view: 'rejected', reason: rest[0] ?? '', device: params.get('device') ?? '', after: params.get('after') ?? '' };
   return { view: 'unknown', path };
 }
 
@@ -115,7 +124,10 @@ export function formatRoute(route: Route): string {
     case 'system':
       return '#/system';
     case 'rejected':
-      return `#/rejected/${encodeURIComponent(route.reason)}`;
+      return withQuery(route.reason ? `#/rejected/${encodeURIComponent(route.reason)}` : '#/rejected', {
+        device: route.device,
+        after: route.after,
+      });
     case 'unknown':
       return `#/${route.path}`;
   }
@@ -123,6 +135,8 @@ export function formatRoute(route: Route): string {
 
 export const deviceHref = (deviceId: string): string =>
   formatRoute({ view: 'device', deviceId, span: 'hour', from: null, to: null });
+
+export const rejectedHref = (reason: string, device = ''): string => formatRoute({ view: 'rejected', reason, device, after: '' });
 
 /** `replace` for what is no step of its own, such as each letter of a search. */
 export function navigate(route: Route, how: 'push' | 'replace' = 'push'): void {

@@ -443,19 +443,88 @@ describe('the system', () => {
   });
 });
 
-describe('a reason for rejecting', () => {
-  test('has what to do', async () => {
-    await show('#/rejected/not_json');
-    const advice = within(screen.getByRole('region', { name: 'What to do' }));
+describe('rejected messages', () => {
+  const hour = () => new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString();
+  const message = (id: number, more: object = {}) => ({
+    id,
+    receivedAt: new Date().toISOString(),
+    topic: 'devices/pump/readings',
+    reason: 'not_json',
+    detail: 'byte 1: no value begins so',
+    deviceId: 'pump',
+    payloadBytes: 4,
+    payload: 'nope',
+    payloadBase64: null,
+    ...more,
+  });
+  const counts = (more: object = {}) => ({
+    'rejected/counts': { body: { since: null, from: null, to: null, hours: [{ hour: hour(), reasons: { not_json: 3, no_value: 1030 } }], total: 1033, ...more } },
+  });
+  const page = (messages: object[], more: object = {}) => ({ rejected: { body: { since: null, messages, next: null, ...more } } });
 
+  test('are listed, and by a chip those of one reason, with what to do', async () => {
+    const asked = await show('#/rejected', { ...counts(), ...page([message(1)]) });
+    expect(screen.getByRole('img', { name: /most of them, 1,033, in the one from/ })).toBeTruthy();
+    fireEvent.click(screen.getByRole('radio', { name: 'not json 3' }));
+    await settle();
+    expect(window.location.hash).toBe('#/rejected/not_json');
+    expect(asked.at(-1)).toMatch(/^rejected\?reason=not_json&/);
+    const advice = within(screen.getByRole('region', { name: 'What to do' }));
     expect(advice.getByText(/^Do: /)).toBeTruthy();
     expect(advice.getByText('collector --rejected --resubmit --reason not_json')).toBeTruthy();
     expect(document.title).toBe('Rejected · Highwater');
+    expect(screen.getByRole('link', { name: 'Download' }).getAttribute('href')).toBe('rejected?reason=not_json&format=jsonl');
   });
 
-  test('that the page does not know is no error', async () => {
-    await show('#/rejected/of_tomorrow');
+  test('of a reason that the page does not know are no error', async () => {
+    await show('#/rejected/of_tomorrow', { ...counts(), ...page([]) });
     expect(screen.getByText('This page does not know that reason')).toBeTruthy();
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: 'of tomorrow 0' }).checked).toBe(true);
+    expect(screen.getByText('No such message is kept')).toBeTruthy();
+  });
+
+  test('say since when they are kept', async () => {
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    await show('#/rejected', { ...counts({ since }), ...page([], { since }) });
+    expect(screen.getByText(/^Kept since .*; what was older is deleted$/)).toBeTruthy();
+    expect(screen.getByText(/^counted since/)).toBeTruthy();
+    expect(screen.getByText('No rejected message is kept')).toBeTruthy();
+  });
+
+  test('show what is no text as bytes, and of what is long how much', async () => {
+    await show('#/rejected', { ...counts(), ...page([message(2, { payload: null, payloadBase64: btoa('\xff\xfe<b>'), payloadBytes: 262_144, deviceId: null })]) });
+    const details = screen.getByText(/^0000 ff fe 3c/).closest('details')!;
+    details.open = true;
+    fireEvent(details, new Event('toggle'));
+    expect(screen.getByText(/262,144 bytes, not UTF-8, of which these are the first 2,000; Download has all/)).toBeTruthy();
+    expect(details.querySelector('pre')!.textContent).toMatch(/\.\.<b>$/);
+    expect(screen.getByText('not known')).toBeTruthy();
+  });
+
+  test('follow each other until they are paused, and pages of older ones stand still', async () => {
+    let id = 0;
+    const asked = await show('#/rejected?device=a%20b', { ...counts(), rejected: () => ({ body: { since: null, messages: [message(++id, { payload: `message ${id}` })], next: '5_6' } }) });
+    const pages = () => asked.filter((path) => path.startsWith('rejected?'));
+    expect(pages()[0]).toMatch(/^rejected\?device=a\+b&limit=50&bytes=2000$/);
+    for (let i = 0; i < 3; i++) await say(['status', status()]);
+    expect(screen.getByText(`message ${id}`)).toBeTruthy();
+    expect(id).toBeGreaterThan(1);
+    fireEvent.click(screen.getByRole('button', { name: 'Pause' }));
+    await settle();
+    const until = id;
+    for (let i = 0; i < 4; i++) await say(['status', status()]);
+    expect(id).toBe(until);
+    fireEvent.click(screen.getByRole('button', { name: 'Go on' }));
+    for (let i = 0; i < 3; i++) await say(['status', status()]);
+    expect(id).toBeGreaterThan(until);
+    await settle();
+    window.location.hash = screen.getByRole('link', { name: '50 before these' }).getAttribute('href')!;
+    await settle();
+    expect(pages().at(-1)).toMatch(/after=5_6$/);
+    const older = id;
+    for (let i = 0; i < 4; i++) await say(['status', status()]);
+    expect(id).toBe(older);
+    expect(screen.queryByRole('button', { name: 'Pause' })).toBeNull();
   });
 });
 

@@ -6,7 +6,7 @@ import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
 import { formatAge, formatCount, formatNear } from '../format';
 import { isolate } from '../ids';
 import { useTick } from '../live';
-import { deviceHref, deviceStates, devicesQuery, formatRoute, navigate, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
+import { deviceHref, deviceStates, devicesQuery, formatRoute, navigate, rejectedHref, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
@@ -214,7 +214,15 @@ function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: Dev
             <td className={device.sequence?.missing ? 'number bad' : 'number'}>
               {device.sequence ? formatCount(device.sequence.missing) : '–'}
             </td>
-            <td className={device.rejectedPastHour ? 'number bad' : 'number'}>{formatCount(device.rejectedPastHour)}</td>
+            <td className="number">
+              {device.rejectedPastHour ? (
+                <a className="bad" href={rejectedHref('', device.deviceId)}>
+                  {formatCount(device.rejectedPastHour)}
+                </a>
+              ) : (
+                '0'
+              )}
+            </td>
             <td className="number wide">{formatOffset(device.clockOffsetMs)}</td>
             <td className="number wide">
               {device.firstReadingAt ? formatNear(Date.parse(device.firstReadingAt), now) : 'none'}

@@ -7,7 +7,7 @@ import type { Collector, StatusEvent } from '../contract';
 import { formatAge, formatBytes, formatCount, formatMs, formatShort, nameReason } from '../format';
 import { useLive, useTick } from '../live';
 import { parseMetrics, sumOf, type Metrics } from '../metrics';
-import { formatRoute } from '../router';
+import { rejectedHref } from '../router';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { DeviceId } from '../parts/DeviceId';
@@ -263,6 +263,8 @@ function CollectorRow({ collector, isHearing }: { collector: Collector; isHearin
   );
 }
 
+const Kept = () => <a href={rejectedHref('')}>rejected messages</a>;
+
 function Rejected({ collectors }: { collectors: readonly Collector[] }) {
   const reasons = new Map<string, number>();
   const rejected = total(collectors, 'rejected');
@@ -280,13 +282,15 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
       </header>
       {!isTold(collectors, 'rejected') ? (
         <p className="nothing">
-          No collector says now what it has rejected. All that was kept: <code>collector --rejected</code>
+          No collector says now what it has rejected. All that was kept: <Kept />
         </p>
       ) : rejected === 0 ? (
-        <p className="nothing">Nothing was rejected since the collectors started.</p>
+        <p className="nothing">
+          Nothing was rejected since the collectors started. What was before: <Kept />
+        </p>
       ) : sorted.length === 0 ? (
         <p className="nothing">
-          {formatCount(rejected)} so far. The reasons: <code>collector --rejected</code>
+          {formatCount(rejected)} since the collectors started. The reasons: <Kept />
         </p>
       ) : (
         <>
@@ -296,7 +300,7 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
               {sorted.map(([reason, count]) => (
                 <tr key={reason}>
                   <th scope="row">
-                    <a href={formatRoute({ view: 'rejected', reason })}>{nameReason(reason)}</a>
+                    <a href={rejectedHref(reason)}>{nameReason(reason)}</a>
                   </th>
                   <td className="number">{formatCount(count)}</td>
                   <td>
@@ -307,7 +311,7 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
             </tbody>
           </table>
           <p className="nothing">
-            The messages themselves: <code>collector --rejected</code>
+            Since the collectors started. These, and all before: <Kept />
           </p>
         </>
       )}
