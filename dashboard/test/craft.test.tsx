@@ -70,6 +70,7 @@ test('a view that throws is within its boundary, the head of the page is not', a
   window.location.hash = '#/system';
   const { App } = await import('../src/App');
   render(<App />);
+  await vi.advanceTimersByTimeAsync(50);
   expect(screen.getByText('This view cannot be drawn')).toBeTruthy();
   expect(screen.getByRole('link', { name: 'Devices' })).toBeTruthy();
   vi.doUnmock('../src/views/System');
