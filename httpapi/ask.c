@@ -25,14 +25,15 @@ void ask_about(struct api *api, struct server_request *request, const struct rou
 }
 
 /* What has been over for a minute hardly changes: who has the answer may show it again for as long,
- * with its as-of. Readings that come late, or are removed, show by then. */
+ * with its as-of; but not where the same words are about another span by then. Readings that come late, or are removed, show by then. */
 static enum reply_cache cache_of(const struct query *query)
 {
     bool is_board = query->kind == &query_dashboard;
 
     if (query->kind == &query_rejected)
         return REPLY_NOT_KEPT; /* no browser is to have it on its disk */
-    return is_board && query->params.to_us <= query->as_of_us - 60 * TIMESTAMP_US_PER_S
+    return is_board && !query->params.is_relative &&
+                   query->params.to_us <= query->as_of_us - 60 * TIMESTAMP_US_PER_S
                ? REPLY_KEPT_A_MINUTE
                : REPLY_ASKED_AGAIN;
 }

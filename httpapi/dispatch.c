@@ -6,6 +6,7 @@
 #include "httpapi/routes.h"
 #include "httpapi/target.h"
 #include "shared/base/log.h"
+#include "shared/base/timestamp.h"
 #include "shared/net/accept.h"
 
 #include <stdio.h>
@@ -202,7 +203,8 @@ void dispatch_on_request(void *user, struct server_request *request)
         return;
     params_init(&params, &api->rules);
     if ((segment && !params_parse_device(&params, segment, segment_bytes, &problem)) ||
-        !params_parse(&params, route->params, target.query, &api->rules, &problem)) {
+        !params_parse(&params, route->params, target.query, &api->rules, timestamp_now(),
+                      &problem)) {
         excuse_guess(api, &problem);
         reply_problem(api, request, &problem, NULL);
         return;

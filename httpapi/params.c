@@ -1,9 +1,8 @@
 #include "httpapi/params.h"
 
-#include "shared/base/duration.h"
+#include "httpapi/moment.h"
 #include "shared/base/hex.h"
 #include "shared/base/json_write.h"
-#include "shared/base/timestamp.h"
 #include "shared/base/utf8.h"
 
 #include <assert.h>
@@ -76,21 +75,6 @@ static bool parse_count(uint64_t *out, const char *text, uint64_t least, uint64_
     return true;
 }
 
-/* One number and one unit: as much as a pattern in the contract can say. 99999d are 273 years. */
-static bool is_one_duration(const char *text)
-{
-    static const char *const units[] = {"us", "ms", "s", "m", "h", "d"};
-    size_t digits = strspn(text, "0123456789");
-
-    if (digits == 0 || digits > PARAM_INTERVAL_DIGITS || text[0] == '0')
-        return false;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(text + digits, units[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool parse_interval(struct params *out, const char *text, const struct params_rules *rules,
                            bool takes_durations)
 {
@@ -100,8 +84,7 @@ static bool parse_interval(struct params *out, const char *text, const struct pa
     if (choice.index < intervals->count) {
         choice.interval = intervals->items[choice.index];
     } else {
-        if (!takes_durations || !is_one_duration(text) ||
-            !duration_parse(&choice.interval.length_us, text))
+        if (!takes_durations || !moment_parse_length(&choice.interval.length_us, text))
             return false;
         strcpy(choice.interval.name, text);
         for (size_t i = 0; i < intervals->count; i++) {
@@ -252,6 +235,16 @@ static bool parse_device(struct params *out, const char *text)
     return true;
 }
 
+static bool parse_moment(struct params *out, int64_t *target, const char *text)
+{
+    bool is_relative;
+
+    if (!moment_parse(target, &is_relative, text, out->now_us))
+        return false;
+    out->is_relative |= is_relative;
+    return true;
+}
+
 static bool parse_value(struct params *out, const struct param *param, const char *text,
                         const struct params_rules *rules)
 {
@@ -273,9 +266,9 @@ static bool parse_value(struct params *out, const struct param *param, const cha
     case PARAM_TOP:
         return parse_count(target, text, param->least, param->most);
     case PARAM_TIMESTAMP:
-        return timestamp_parse(target, text);
+        return parse_moment(out, target, text);
     case PARAM_DURATION:
-        return is_one_duration(text) && duration_parse(target, text);
+        return moment_parse_length(target, text);
     case PARAM_CHOICE:
         return parse_choice(target, param, text);
     case PARAM_TEXT:
@@ -389,11 +382,12 @@ static bool lacks_one(const struct param *params, uint64_t given, const struct p
 }
 
 bool params_parse(struct params *out, const struct param *params, const char *query,
-                  const struct params_rules *rules, struct problem *problem)
+                  const struct params_rules *rules, int64_t now_us, struct problem *problem)
 {
     uint64_t given = 0;
     unsigned count = 0;
 
+    out->now_us = now_us;
     set_fallbacks(out, params, rules);
     while (query && *query) {
         size_t length = strcspn(query, "&");

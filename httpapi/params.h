@@ -25,9 +25,8 @@ enum {
     PARAM_PLACE_CHARACTERS = DEVICE_ID_MAX_CHARACTERS + 21, /* a number, _ and an id */
     PARAM_TEXT_SIZE = DEVICE_ID_SIZE + 21,
     PARAM_LIST_SIZE = FEATURES_MAX * (FEATURE_NAME_MAX + 1),
-    PARAMS_MAX = 64,          /* in a query; no route has nearly as many */
-    PARAM_DEVICES_MAX = 8,    /* colours that can be told apart on a plot */
-    PARAM_INTERVAL_DIGITS = 5 /* of interval=<duration>, and of other durations */
+    PARAMS_MAX = 64,      /* in a query; no route has nearly as many */
+    PARAM_DEVICES_MAX = 8 /* colours that can be told apart on a plot */
 };
 
 enum param_kind {
@@ -38,7 +37,7 @@ enum param_kind {
     PARAM_ORDER,
     PARAM_COUNT,     /* uint64_t at `offset`, from `least` to `most` */
     PARAM_TOP,       /* the same, and NUM_TOP_DEVICES when not given */
-    PARAM_TIMESTAMP, /* int64_t at `offset` */
+    PARAM_TIMESTAMP, /* int64_t at `offset`: moment.h */
     PARAM_DURATION,  /* the same: its length */
     PARAM_CHOICE,    /* size_t at `offset`: which of `choices`; their count = not given */
     PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset`, of `most` characters (0: as an id) */
@@ -89,6 +88,8 @@ struct params {
     uint64_t columns; /* of a heat map */
     int64_t from_us;  /* inclusive; INT64_MIN = from the first */
     int64_t to_us;    /* exclusive; INT64_MAX = to the last */
+    int64_t now_us;   /* when the request came: once for all of it */
+    bool is_relative; /* one of the moments reaches back from now */
     enum params_format format;
     struct params_cursor cursor;
     size_t by;             /* of boards: enum board_by */
@@ -135,7 +136,7 @@ void params_init(struct params *out, const struct params_rules *rules);
 
 /* `params` is ended by {0}; `query` is what follows the `?`, NULL when there is none. */
 bool params_parse(struct params *out, const struct param *params, const char *query,
-                  const struct params_rules *rules, struct problem *problem);
+                  const struct params_rules *rules, int64_t now_us, struct problem *problem);
 
 /* The device id of a path segment into out->device_id. */
 bool params_parse_device(struct params *out, const char *segment, size_t bytes,

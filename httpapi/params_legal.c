@@ -1,4 +1,5 @@
 /* What is legal, in the words of the answer that refuses something else. */
+#include "httpapi/moment.h"
 #include "httpapi/params.h"
 
 #include <stdio.h>
@@ -63,7 +64,7 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
                  (unsigned long long)param->least, (unsigned long long)param->most);
         break;
     case PARAM_TIMESTAMP:
-        append(out, out_bytes, "a timestamp as in RFC 3339, such as 2026-11-23T12:00:00Z");
+        append(out, out_bytes, MOMENT_LEGAL);
         break;
     case PARAM_DURATION:
         append(out, out_bytes, "a duration such as 90s, 15m or 6h");

@@ -450,6 +450,14 @@ export interface components {
          * @description null where it is not known, or there is none
          */
         TimestampOrNone: string | null;
+        /**
+         * @description RFC 3339; a day, 2026-11-26, which is its midnight in UTC; seconds since 1970, of 9 to 11 digits or 0, with six decimals at most; now, or so much before the request, now-90m
+         * @example 2026-11-23T12:00:00Z
+         * @example 2026-11-26
+         * @example 1795737600
+         * @example now-90m
+         */
+        Moment: string;
         /** Format: date-time */
         Timestamp: string;
         DeviceIdAsked: string;
@@ -899,6 +907,7 @@ export interface components {
     pathItems: never;
 }
 export type TimestampOrNone = components['schemas']['TimestampOrNone'];
+export type Moment = components['schemas']['Moment'];
 export type Timestamp = components['schemas']['Timestamp'];
 export type DeviceIdAsked = components['schemas']['DeviceIdAsked'];
 export type BoardHistory = components['schemas']['BoardHistory'];
@@ -999,9 +1008,9 @@ export interface operations {
                 /** @description how far back from now; past_minute when not given; not looked at with from or to. Configured intervals are kept in memory, others are computed by the database */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when only to is given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when only from is given. An answer about what was over a minute ago may be kept for a minute */
-                to?: string;
+                to?: components["schemas"]["Moment"];
                 /** @description devices per feature */
                 limit?: number;
                 /** @description desc: the highest values, asc: the lowest */
@@ -1057,9 +1066,9 @@ export interface operations {
                 /** @description how far back from now; past_minute when not given; not looked at with from or to. Configured intervals are kept in memory, others are computed by the database */
                 interval?: string;
                 /** @description readings of this timestamp and later; with to alone an hour before it */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; now with from alone */
-                to?: string;
+                to?: components["schemas"]["Moment"];
                 /** @description devices per feature, fewer where there are many features */
                 limit?: number;
                 /** @description desc: the highest values, asc: the lowest */
@@ -1265,9 +1274,9 @@ export interface operations {
                 /** @description how far back from now; all time when not given */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
             };
             header?: never;
             path: {
@@ -1324,9 +1333,9 @@ export interface operations {
                 /** @description how far back from now; all time when not given */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
             };
             header?: never;
             path: {
@@ -1375,9 +1384,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
                 /** @description this many steps at most. A step includes its start and not its end */
                 points?: number;
                 /** @description json or csv; wins over Accept */
@@ -1431,9 +1440,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
                 /** @description readings at most: in JSON 1000 when not given and 10000 however many are asked for; in CSV all, or this many */
                 limit?: number;
                 /** @description desc: the latest first, asc: the earliest first */
@@ -1495,9 +1504,9 @@ export interface operations {
                 /** @description which features, with commas; all when not given */
                 features?: string[];
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
                 /** @description this many steps at most, each with minimum, maximum and mean of each feature, so that no peak is lost; 500 when not given, in JSON. A step includes its start and not its end */
                 points?: number;
                 /** @description json, csv or jsonl (JSON lines); wins over Accept */
@@ -1553,9 +1562,9 @@ export interface operations {
                 /** @description how far back from now; all time when not given */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
             };
             header?: never;
             path?: never;
@@ -1606,9 +1615,9 @@ export interface operations {
                 /** @description how far back from now; all time when not given */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
             };
             header?: never;
             path?: never;
@@ -1657,9 +1666,9 @@ export interface operations {
                 /** @description only of this device, as far as that could be told */
                 device?: components["schemas"]["DeviceIdAsked"];
                 /** @description what was received at this time and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description what was received before this time, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
                 /** @description "next" of the page before */
                 after?: string;
                 /** @description how many; a JSON page has 50 without it and 200 at most, JSON lines have all without it */
@@ -1713,9 +1722,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description what was received at this time and later; from the first one when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description what was received before this time, which is not included; to the last one when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
             };
             header?: never;
             path?: never;
@@ -1766,9 +1775,9 @@ export interface operations {
                 /** @description how many rows between the lowest and the highest of the values that are counted */
                 rows?: number;
                 /** @description where it begins, or a little before, at a whole step; a day before its end when not given */
-                from?: string;
+                from?: components["schemas"]["Moment"];
                 /** @description where it ends, or a little after, at a whole step; now when not given */
-                to?: string;
+                to?: components["schemas"]["Moment"];
             };
             header?: never;
             path?: never;

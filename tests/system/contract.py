@@ -11,7 +11,7 @@ class Contract:
     """/openapi.json, and whether an answer keeps to it. Knows the keywords that the document uses and
     fails on any other, so that nothing in there goes unchecked."""
 
-    _ANNOTATIONS = {"description", "default", "format"}
+    _ANNOTATIONS = {"description", "default", "format", "examples"}
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document

@@ -86,6 +86,22 @@ def test_what_has_been_over_for_a_minute_may_be_kept_for_one(stack):
         assert api.get(path).headers["cache-control"] == "no-cache", path
 
 
+def test_a_span_that_moves_with_the_time_is_never_kept(stack):
+    api = Api(stack)
+    at = now_us() - HOUR_US
+    insert(stack.database, [reading("d", at, temperature=1, pressure=1)])
+    for span, count in (("from=now-2h&to=now-2m", 1), ("from=now-2h", 1), ("to=now-2h", 0), ("from=now&to=now-2m", 0)):
+        answer = api.get(f"/dashboard?features=temperature&{span}")
+        assert len(answer.json()["temperature"]) == count, span
+        assert answer.headers["cache-control"] == "no-cache", span
+    day = to_text(at)[:10]
+    found = api.json(f"/dashboard?features=temperature&from={day}&to=9999-12-31")
+    assert found == api.json(f"/dashboard?features=temperature&from={day}T00:00:00Z") and found["temperature"]
+    seconds = at // 1_000_000
+    assert api.json(f"/devices/d/readings?from={seconds}&to={seconds + 2}")["readings"]
+    assert api.json(f"/devices/d/readings?from={seconds + 2}.5&to=now")["readings"] == []
+
+
 def test_without_the_database_a_span_is_not_answered_by_boards_of_an_interval(stack, played):
     api = Api(stack)
     at = now_us()

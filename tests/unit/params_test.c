@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#define NOW_US INT64_C(1795737600123456)
+
 static struct features features;
 static struct intervals intervals;
 static const struct params_rules rules = {
@@ -29,7 +31,7 @@ static const struct param *params_of(const char *path)
 static bool parse(struct params *out, const char *path, const char *query, struct problem *problem)
 {
     params_init(out, &rules);
-    return params_parse(out, params_of(path), query, &rules, problem);
+    return params_parse(out, params_of(path), query, &rules, NOW_US, problem);
 }
 
 static void test_params__without_a_query_the_defaults_stand(void **state)
@@ -67,12 +69,12 @@ static void test_params__histograms_are_of_all_time_whatever_intervals_are_kept(
 
     (void)state;
     params_init(&params, &few);
-    assert_true(params_parse(&params, params_of("/histogram"), NULL, &few, &problem));
+    assert_true(params_parse(&params, params_of("/histogram"), NULL, &few, NOW_US, &problem));
     assert_int_equal(params.interval_count, 1);
     assert_true(params.intervals[0].interval.length_us == INTERVAL_ALL_TIME);
     assert_int_equal(params.intervals[0].index, 1); /* none of those that are kept */
-    assert_true(
-        params_parse(&params, params_of("/histogram"), "interval=past_hour", &few, &problem));
+    assert_true(params_parse(&params, params_of("/histogram"), "interval=past_hour", &few, NOW_US,
+                             &problem));
     assert_int_equal(params.intervals[0].index, 0);
 }
 
@@ -102,6 +104,13 @@ static void test_params__what_is_asked_for_is_taken(void **state)
     assert_true(params_have_span(&params));
     assert_true(parse(&params, "/dashboard", "from=2026-11-23T12:00:00Z", &problem));
     assert_true(params_have_span(&params));
+    assert_false(params.is_relative);
+    assert_true(parse(&params, "/dashboard", "from=now-1h&to=now", &problem));
+    assert_true(params.is_relative && params.to_us == NOW_US);
+    assert_true(params.to_us - params.from_us == 3600 * TIMESTAMP_US_PER_S);
+    assert_true(parse(&params, "/dashboard", "from=2026-11-26&to=1795737600", &problem));
+    assert_false(params.is_relative);
+    assert_true(params.to_us - params.from_us == TIMESTAMP_US_PER_DAY);
 
     assert_true(parse(&params, "/devices/{deviceId}/readings",
                       "from=2026-11-23T12:00:00+08:00&to=2026-11-23%2012:00:00Z", &problem));
@@ -146,6 +155,9 @@ static void test_params__what_is_wrong_is_named(void **state)
         {"/histogram", "to=", "to", ""},
         {"/dashboard", "from=", "from", ""},
         {"/dashboard", "to=yesterday", "to", "yesterday"},
+        {"/dashboard", "from=now+1h", "from", "now+1h"},
+        {"/dashboard", "from=2026-02-30", "from", "2026-02-30"},
+        {"/dashboard", "from=1795737600123", "from", "1795737600123"},
         {"/dashboard", "interval=", "interval", ""},
         {"/dashboard", "interval=0", "interval", "0"},
         {"/dashboard", "interval=60", "interval", "60"},
