@@ -38,13 +38,29 @@ export function decimalsFor(values: readonly number[]): number {
 
 const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) < 1e-9 * Math.max(1, Math.abs(value));
 
-export function formatValue(value: number, decimals: number): string {
+export function formatValue(value: number, decimals: number, precision = 3): string {
   const size = Math.abs(value);
 
-  if (size >= 1e9 || (size > 0 && size < 0.5 * 10 ** -decimals)) return value.toExponential(3).replace('e+', 'e').replaceAll('-', '−');
+  if (size >= 1e9 || (size > 0 && size < 0.5 * 10 ** -decimals))
+    return value.toExponential(precision).replace('e+', 'e').replaceAll('-', '−');
   return value
     .toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
     .replace('-', '−');
+}
+
+const MOST_MORE = 12;
+const areEqual = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-13 * Math.abs(a);
+
+/** The values of a board, in its order: all with as many digits as it takes to tell neighbours apart, which
+ * are never more than the longest of them has. What only a computation can have made different is not told apart. */
+export function formatColumn(values: readonly number[]): string[] {
+  const least = decimalsFor(values);
+
+  for (let more = 0; ; more++) {
+    const texts = values.map((value) => formatValue(value, least + more, 3 + more));
+    if (more === MOST_MORE || texts.every((text, i) => i === 0 || text !== texts[i - 1] || areEqual(values[i]!, values[i - 1]!)))
+      return texts;
+  }
 }
 
 /** One value on its own. */

@@ -1,6 +1,7 @@
 import { cleanup, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Board, barScale } from '../src/parts/Board';
+import { toLines } from '../src/lines';
+import { Board } from '../src/parts/Board';
 import { board, furnish, reading } from './fakes';
 
 beforeEach(furnish);
@@ -17,7 +18,7 @@ describe('a board', () => {
       .map((cell) => cell.textContent);
 
     expect(devices()).toEqual(['b', 'a']);
-    expect(cells).toEqual(['2', '7.25', 'Off', '1 min']);
+    expect(cells).toEqual(['2', '7.25', '', 'Off', '1 min']);
   });
 
   test('leads to the device, whatever its id', () => {
@@ -44,15 +45,28 @@ describe('a board', () => {
   });
 });
 
-describe('bars', () => {
-  test.each([
-    [[10, 5], { low: 0, high: 10 }],
-    [[-5, -10], { low: -10, high: 0 }],
-    [[5, -10], { low: -10, high: 5 }],
-    [[0, 0], { low: 0, high: 1 }],
-    [[], { low: 0, high: 1 }],
-  ])('of %j begin at zero', (values, scale) => {
-    expect(barScale(values)).toEqual(scale);
+describe('lines', () => {
+  const lines = toLines({
+    asOf: new Date().toISOString(),
+    from: new Date(Date.now() - 3_600_000).toISOString(),
+    to: new Date().toISOString(),
+    stepMs: 1_800_000,
+    series: [{ deviceId: 'a', feature: 'temperature', min: [3.1, 4], max: [9.4, 5] }],
+  });
+
+  test('say in words what they show, and mark the reading of the row', () => {
+    render(<Board board={board([reading('a', 5, 60_000), reading('b', 4)])} places={10} lines={lines} />);
+    const [line, ...others] = screen.getAllByRole('img');
+
+    expect(others).toEqual([]);
+    expect(line!.getAttribute('aria-label')).toBe('lowest 3.1, highest 9.4');
+    expect(line!.querySelectorAll('.mark')).toHaveLength(1);
+  });
+
+  test('mark nothing that was before', () => {
+    render(<Board board={board([reading('a', 50, 7_200_000)])} places={10} lines={lines} />);
+    expect(screen.getByRole('img').querySelector('.mark')).toBeNull();
+    expect(screen.getByRole('img').getAttribute('aria-label')).toBe('lowest 3.1, highest 9.4');
   });
 });
 

@@ -106,8 +106,10 @@ export interface Reply {
 }
 
 /** Answers by the beginning of the path; what is not there is refused. Returns the paths asked for. */
-export function serve(replies: Record<string, Reply | (() => Reply)>): string[] {
+export function serve(given: Record<string, Reply | (() => Reply)>): string[] {
   const asked: string[] = [];
+  const at = new Date().toISOString();
+  const replies: Record<string, Reply | (() => Reply)> = { 'boards/history': { body: { asOf: at, from: at, to: at, stepMs: 60_000, series: [] } }, ...given };
 
   vi.stubGlobal('fetch', (path: string, { signal }: { signal: AbortSignal }) => {
     asked.push(path);

@@ -105,3 +105,17 @@ test('a feature is called what the contract calls it, with the name in reach', (
   expect(format.nameFeature('speed')).toEqual({ label: 'Speed', unit: '' });
   format.setFeatureWords({});
 });
+
+describe('a column of a board', () => {
+  test.each([
+    [[1050.01, 1050.04, 1050.04], ['1,050.01', '1,050.04', '1,050.04']],
+    [[1050.0123, 1050.0121, 999], ['1,050.0123', '1,050.0121', '999.0000']],
+    [[1050, 1049], ['1,050', '1,049']],
+    [[12.5, 12.25], ['12.50', '12.25']],
+    [[1234567890123, 1234567890124], ['1.234567890123e12', '1.234567890124e12']],
+    [[0.30000000000000004, 0.3], ['0.3', '0.3']],
+    [[], []],
+  ])('of %j has the digits that tell neighbours apart', (values, texts) => {
+    expect(format.formatColumn(values)).toEqual(texts);
+  });
+});

@@ -1,31 +1,24 @@
-/* One feature's ranking: rank, device, value with its bar, status, age. */
+/* One feature's ranking: rank, device, value, its course, status, age. */
 import { memo, useMemo, useRef, type CSSProperties } from 'preact/compat';
 import type { BoardEvent, Reading } from '../contract';
-import { decimalsFor, formatClock, formatMoment, formatRange, formatShortMoment, formatValue, nameFeature, phraseInterval } from '../format';
+import { formatClock, formatColumn, formatMoment, formatRange, formatShortMoment, nameFeature, phraseInterval } from '../format';
 import { isolate, visible } from '../ids';
+import type { Lines } from '../lines';
 import { deviceHref, formatRoute } from '../router';
 import type { TimeSpan } from '../spans';
 import { Age } from './Age';
 import { DeviceId } from './DeviceId';
+import { Line } from './Line';
 import { Ranking } from './Ranking';
 import { StatusMark } from './StatusMark';
-
-/** Bars start at zero: a bar that starts elsewhere shows a difference that is not there. */
-export function barScale(values: readonly number[]): { low: number; high: number } {
-  const low = Math.min(0, ...values);
-  const high = Math.max(0, ...values);
-
-  return low === high ? { low: 0, high: 1 } : { low, high };
-}
 
 interface RowProps {
   reading: Reading;
   feature: string;
   rank: number;
-  decimals: number;
+  text: string;
   unit: string;
-  low: number;
-  high: number;
+  lines: Lines | null;
   span: TimeSpan | undefined;
   explain: ((reading: Reading) => string) | undefined;
 }
@@ -47,10 +40,8 @@ function Time({ at, span }: { at: string; span: TimeSpan }) {
 const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
   span ? formatRoute({ view: 'device', deviceId, span: 'hour', from: span.from, to: span.to }) : deviceHref(deviceId);
 
-const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, high, span, explain }: RowProps) {
+const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span, explain }: RowProps) {
   const value = reading[feature] as number;
-  const size = Math.abs(value) / (high - low);
-  const start = (Math.min(0, value) - low) / (high - low);
 
   return (
     <tr role="row" data-key={reading.deviceId}>
@@ -64,11 +55,11 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
         </a>
       </th>
       <td role="cell" className="value" title={explain?.(reading) ?? `${value} ${unit}`.trim()}>
-        {formatValue(value, decimals)}
+        {text}
         {unit || explain ? <span className="unseen"> {unit} {explain?.(reading)}</span> : null}
       </td>
-      <td role="presentation" className="bar" aria-hidden="true">
-        <i style={{ transform: `translateX(${start * 100}%) scaleX(${size})` }} />
+      <td role="cell" className="line">
+        {lines ? <Line lines={lines} feature={feature} reading={reading} /> : null}
       </td>
       <td role="cell" className="state">
         <StatusMark status={reading.status} />
@@ -83,23 +74,20 @@ const Row = memo(function Row({ reading, feature, rank, decimals, unit, low, hig
 interface BoardProps {
   board: BoardEvent;
   places: number;
+  lines?: Lines | null;
   /** What the board is of, where it is of no interval. */
   span?: TimeSpan;
   /** What a number is made of, where it is no value but a change. */
   explain?: (reading: Reading) => string;
 }
 
-export const Board = memo(function Board({ board, places, span, explain }: BoardProps) {
+export const Board = memo(function Board({ board, places, lines = null, span, explain }: BoardProps) {
   const { feature, readings } = board;
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
   const phrase = span ? `from ${formatRange(span.from, span.to)}` : phraseInterval(board.interval);
-  const scale = useMemo(() => {
-    const values = readings.map((reading) => reading[feature] as number);
-    const decimals = decimalsFor(values);
-    const digits = Math.max(6, ...values.map((value) => formatValue(value, decimals).length));
-    return { ...barScale(values), decimals, digits };
-  }, [readings, feature]);
+  const texts = useMemo(() => formatColumn(readings.map((reading) => reading[feature] as number)), [readings, feature]);
+  const digits = Math.max(6, ...texts.map((text) => text.length));
 
   return (
     <section className={span ? 'card board of-span' : 'card board'} aria-labelledby={`board-${feature}`}>
@@ -109,7 +97,7 @@ export const Board = memo(function Board({ board, places, span, explain }: Board
           {name.unit ? <span className="unit"> {name.unit}</span> : null}
         </h2>
       </header>
-      <div className="ranking" style={{ '--places': Math.max(places, readings.length), '--digits': scale.digits } as CSSProperties}>
+      <div className="ranking" style={{ '--places': Math.max(places, readings.length), '--digits': digits } as CSSProperties}>
         <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phrase}`}>
           <thead role="rowgroup">
             <tr role="row">
@@ -122,7 +110,9 @@ export const Board = memo(function Board({ board, places, span, explain }: Board
               <th role="columnheader" scope="col" className="value">
                 <span>{explain ? 'Change' : 'Value'}</span>
               </th>
-              <th role="presentation" className="bar" aria-hidden="true" />
+              <th role="columnheader" scope="col" className="line">
+                <span>{span ? 'Course' : 'Past hour'}</span>
+              </th>
               <th role="columnheader" scope="col" className="state">
                 <span>Status</span>
               </th>
@@ -138,10 +128,9 @@ export const Board = memo(function Board({ board, places, span, explain }: Board
                 reading={reading}
                 feature={feature}
                 rank={i + 1}
-                decimals={scale.decimals}
+                text={texts[i]!}
                 unit={name.unit}
-                low={scale.low}
-                high={scale.high}
+                lines={lines}
                 span={span}
                 explain={explain}
               />

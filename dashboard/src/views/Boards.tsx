@@ -5,10 +5,12 @@ import type { Order } from '../contract';
 import { formatCount, formatNear, nameInterval, phraseInterval } from '../format';
 import { isolate } from '../ids';
 import { useKiosk } from '../kiosk';
-import { live, useLive } from '../live';
+import type { Lines } from '../lines';
+import { live, useLive, useTick } from '../live';
 import { navigate } from '../router';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
+import { linesAgain, useLines } from '../parts/Line';
 import { Loading, Notice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
 
@@ -36,6 +38,10 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
   const collectors = status?.collectors ?? [];
   const places = Math.min(PLACES, most(collectors.map((one) => one.limit)), most(collectors.map((one) => one.devices)));
 
+  const rows = features.reduce((sum, feature) => sum + boards.get(feature)!.readings.length, 0);
+  const asked = new URLSearchParams({ ...(shown ? { interval: shown } : {}), ...(order === 'asc' ? { order } : {}) });
+  const { lines, problem } = useLines(shown && String(asked), rows, useTick(linesAgain(rows)));
+
   return (
     <>
       <div className="heading">
@@ -43,7 +49,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
           <h1 tabIndex={-1}>
             {order === 'desc' ? 'Highest' : 'Lowest'} {chosen ? phraseInterval(chosen) : ''}
           </h1>
-          <Source />
+          <Source lacksLines={problem?.detail} />
         </div>
         <div className="choices">
           {hasLowest ? (
@@ -77,28 +83,28 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
         <>
           {features.length === 0 ? <Waiting /> : null}
           {isEmpty ? <Empty interval={chosen!} intervals={names!.intervals} onChoose={(to) => choose({ interval: to })} /> : null}
-          <Grid features={features} places={isEmpty ? 2 : places} />
+          <Grid features={features} places={isEmpty ? 2 : places} lines={lines} />
         </>
       )}
     </>
   );
 }
 
-function Grid({ features, places }: { features: readonly string[]; places: number }) {
+function Grid({ features, places, lines }: { features: readonly string[]; places: number; lines: Lines | null }) {
   const boards = useLive((state) => state.boards);
   const isOld = useLive((state) => state.link === 'lost');
 
   return (
     <div className={isOld ? 'boards old' : 'boards'} data-count={features.length}>
       {features.map((feature) => (
-        <Board key={feature} board={boards.get(feature)!} places={places} />
+        <Board key={feature} board={boards.get(feature)!} places={places} lines={lines} />
       ))}
     </div>
   );
 }
 
 /** Up to which moment, from where, how many devices. */
-function Source() {
+function Source({ lacksLines }: { lacksLines: string | undefined }) {
   const status = useLive((state) => state.status);
   const now = useNow();
 
@@ -114,6 +120,7 @@ function Source() {
         : status.source === 'database'
           ? ', from the database'
           : ', from memory'}
+      {lacksLines ? `. No lines of the past hour: ${lacksLines}` : null}
     </p>
   );
 }

@@ -9,6 +9,7 @@ import { bys, navigate, type By, type Route } from '../router';
 import { presets, type TimeSpan } from '../spans';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
+import { useLines } from '../parts/Line';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
 
@@ -32,8 +33,10 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
     ...(by === 'maximum' ? {} : { by }),
     ...(order === 'asc' ? { order } : {}),
   });
-  const query = useQuery<Dashboard>(`dashboard?${params}`, span.to > serverNow() ? tick : 0);
+  const again = span.to > serverNow() ? tick : 0;
+  const query = useQuery<Dashboard>(`dashboard?${params}`, again);
   const boards = Object.entries(query.data ?? {});
+  const { lines } = useLines(String(params), boards.reduce((sum, [, readings]) => sum + readings.length, 0), again);
   const places = Math.max(2, ...boards.map(([, readings]) => readings.length));
   const goLive = (interval: string | null) => navigate({ view: 'boards', interval, order });
   const go = (to: Partial<typeof route>) => navigate({ ...route, ...to });
@@ -88,6 +91,7 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
             key={feature}
             board={boardOf(feature, readings, order, query.asOf)}
             places={places}
+            lines={lines}
             span={span}
             {...(by === 'maximum' ? {} : { explain: by === 'rise' ? tellRise : tellDeviation })}
           />

@@ -1,0 +1,80 @@
+/* The lines beside the rows of boards, against real servers. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { desktop, faults, launch, open, phone } from './browser';
+import { Stack, until } from './stack';
+
+const settings = { INTERVALS: 'past_minute=1m,past_hour=1h,all_time', TOP_DEVICES: '10' };
+const SPIKE = 173.25;
+
+let stack: Stack;
+let browser: Browser;
+let page: Page;
+
+beforeAll(async () => {
+  [stack, browser] = await Promise.all([Stack.open(), launch()]);
+  await stack.start('httpapi', { settings });
+  await stack.start('collector', { settings });
+  await stack.ready();
+  const now = Date.now();
+  await Promise.all(
+    Array.from({ length: 12 }, (_, device) => {
+      const readings = Array.from({ length: 300 }, (_, i) => ({
+        timestamp: new Date(now - 3_540_000 + i * 11_800).toISOString(),
+        status: 'ON',
+        temperature: Math.round(100 * (40 + 3 * device + 8 * Math.sin(i / (20 + device)) + (i % 7) / 7)) / 100,
+        pressure: 1050 + device / 50 + Math.round(10 * Math.cos(i / 40)) / 100,
+      }));
+      if (device === 4) readings[150]!.temperature = SPIKE;
+      return stack.publishRaw(`devices/pump-${device}/readings`, JSON.stringify(readings));
+    }),
+  );
+  ({ page } = await open(browser));
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stack?.close();
+});
+
+const row = (rank: number) => page.locator('section.board').first().locator('tbody tr').nth(rank - 1);
+const lines = () => page.locator('.ranking td.line svg').count();
+
+test('each row of the boards has the course of its device, the peak marked, and no row moves for it', async () => {
+  await page.goto(`${stack.url}#/boards/past_hour`);
+  await row(10).waitFor();
+  const before = await row(10).boundingBox();
+  await until('20 rows have their lines', async () => (await lines()) === 20);
+  expect(await row(10).boundingBox()).toEqual(before);
+  expect(await row(1).locator('.device').innerText()).toBe('pump-4');
+  expect(await row(1).locator('svg').getAttribute('aria-label')).toMatch(/^lowest [\d.]+, highest 173\.25$/);
+  expect(await row(1).locator('.mark').getAttribute('d')).toMatch(/^M[\d.]+ 8h0$/);
+  expect(await faults(page)).toEqual([]);
+});
+
+test('neighbours on a board differ', async () => {
+  const texts = await page.locator('section.board', { hasText: 'Pressure' }).locator('td.value').allInnerTexts();
+  expect(texts).toHaveLength(10);
+  expect(new Set(texts).size).toBe(10);
+});
+
+test('without the database the rows stay, without lines, and it is said once', async () => {
+  await stack.stopPostgres();
+  await page.reload();
+  await page.getByText('No lines of the past hour').waitFor();
+  expect(await page.getByText('No lines of the past hour').count()).toBe(1);
+  expect(await lines()).toBe(0);
+  expect(await row(1).locator('.device').innerText()).toBe('pump-4');
+});
+
+if (process.env.LOOK)
+  test('looks', async () => {
+    await stack.startPostgres();
+    for (const [name, size] of Object.entries({ desktop, phone }))
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const { page: other } = await open(browser, { ...size, colorScheme });
+        await other.goto(`${stack.url}#/boards/past_hour`);
+        await other.locator('.ranking td.line svg').first().waitFor({ timeout: 60_000 });
+        await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}.png` });
+      }
+  });
