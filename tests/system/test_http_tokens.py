@@ -13,7 +13,7 @@ from http_tools import Raw, Stream
 
 from servers import LOOPBACK, free_port, patience, until
 
-TOKENS = {group: f"{group}-token-0123456789abcdef" for group in ("read", "events", "metrics", "page", "all")}
+TOKENS = {group: f"{group}-token-0123456789abcdef" for group in ("read", "events", "metrics", "page", "rejected", "all")}
 ROUTES = {
     "/": "page",
     "/favicon.svg": "page",
@@ -29,6 +29,9 @@ ROUTES = {
     "/devices/d/distribution?feature=status": "read",
     "/devices/d/points": "read",
     "/collectors": "read",
+    "/rejected": "rejected",
+    "/rejected?format=jsonl": "rejected",
+    "/rejected/counts": "read",
     "/openapi.json": "read",
     "/events": "events",
     "/metrics": "metrics",
@@ -238,7 +241,7 @@ def test_sighup_reads_the_file_again(stack, file):
     file.unlink()
     hang_up("No such file")
     write(file, "# the same\n" + lines_of(TOKENS))
-    hang_up("there are 5 now, as before")
+    hang_up(f"there are {len(TOKENS)} now, as before")
     seen = len(stream.of("status"))
     until(lambda: len(stream.of("status")) > seen)
     assert not stream.is_over, "nothing has changed for it"
