@@ -99,6 +99,7 @@ struct params {
     int64_t silent_for_us; /* INT64_MIN = not given */
     char after[PARAM_TEXT_SIZE];
     char q[PARAM_TEXT_SIZE];
+    char group[PARAM_TEXT_SIZE];
     char reason[PARAM_TEXT_SIZE];
     uint64_t payload_bytes;          /* of each, at most */
     char device_id[PARAM_TEXT_SIZE]; /* out of the path, or `device` */

@@ -37,12 +37,13 @@ static void build_device(struct query *query)
 {
     query_sql(
         query,
-        "WITH d AS MATERIALIZED (SELECT s.device AS id, d.first_seen_at, s.heard_at,"
+        "WITH d AS MATERIALIZED (SELECT s.device_id, s.device AS id, d.first_seen_at, s.heard_at,"
         " s.clock_offset, s.rejected FROM device_states s LEFT JOIN devices d ON d.id = s.device"
         " WHERE s.natural_id = natural_id(");
     query_bind_text(query, query->params.device_id, "text");
     query_sql(query, ")) ");
-    sql_device_part(query, DEVICE_SELF, "NULL", "d.first_seen_at", NULL, "d.rejected");
+    sql_device_part(query, DEVICE_SELF, ABOUT_JSON("d.device_id"), "d.first_seen_at", NULL,
+                    "d.rejected");
     query_sql(query, "FROM d UNION ALL (");
     sql_device_part(query, DEVICE_HEARD, "NULL", "d.heard_at", NULL, "d.clock_offset");
     query_sql(query, "FROM d) UNION ALL (");
@@ -113,6 +114,8 @@ static void write_device(struct query *query, const PGresult *result)
         return;
     buffer_put_text(out, "{\"deviceId\":");
     json_write_string(out, query->params.device_id);
+    buffer_printf(out, ",\"about\":%s",
+                  PQgetisnull(result, self, 1) ? "null" : PQgetvalue(result, self, 1));
     buffer_put_text(out, ",\"firstSeenAt\":");
     query_put_timestamp_cell(out, result, self, 2);
     put_heard(query, result, self, latest >= 0);

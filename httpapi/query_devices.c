@@ -31,6 +31,7 @@ enum {
     COLUMN_SEQUENCE,
     COLUMN_TOTAL,
     COLUMN_PLACE,
+    COLUMN_ABOUT,
     COLUMN_READING
 };
 
@@ -46,9 +47,18 @@ static void put_filter(struct query *query)
         silent_us = DEVICES_SILENT_FOR_US;
     query_sql(query, "true");
     if (params->q[0]) {
-        query_sql(query, " AND strpos(lower(s.device_id), lower(");
+        query_sql(query, " AND (strpos(lower(s.device_id), lower(");
         query_bind_text(query, params->q, "text");
-        query_sql(query, ")) > 0");
+        query_sql(query, ")) > 0 OR s.device_id IN (SELECT a.device_id FROM device_abouts a"
+                         " WHERE strpos(lower(a.label), lower(");
+        query_bind_text(query, params->q, "text");
+        query_sql(query, ")) > 0))");
+    }
+    if (params->group[0]) {
+        query_sql(query, " AND s.device_id IN (SELECT a.device_id FROM device_abouts a"
+                         " WHERE a.group_name = ");
+        query_bind_text(query, params->group, "text");
+        query_sql(query, ")");
     }
     if (silent_us != INT64_MIN) {
         query_sql(query, " AND s.heard_at <= ");
@@ -128,6 +138,7 @@ static void build_devices(struct query *query)
         query_sql(query, "(extract(epoch FROM p.heard_at) * 1000000)::bigint");
     else
         buffer_printf(&query->sql, "%s%s::bigint", column ? "p." : "", column ? column : "0");
+    query_sql(query, ", " ABOUT_JSON("p.device_id"));
     query_sql(query, ", latest.recorded_at, latest.content_hash, latest.status");
     query_sql_features(query, "latest");
     query_sql(
@@ -165,6 +176,9 @@ static void put_device(struct query *query, const PGresult *result, int row)
 
     buffer_put_text(out, "{\"deviceId\":");
     json_write_string(out, id);
+    buffer_printf(out, ",\"about\":%s",
+                  PQgetisnull(result, row, COLUMN_ABOUT) ? "null"
+                                                         : PQgetvalue(result, row, COLUMN_ABOUT));
     for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
         buffer_printf(out, ",\"%s\":", moments[i].name);
         query_put_timestamp_cell(out, result, row, moments[i].column);

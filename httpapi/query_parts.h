@@ -7,6 +7,12 @@
 #include "shared/model/reading_json.h"
 
 /* What a device's own numbering says, as JSON, of device_sequences s. */
+/* What a device says of itself, as JSON; NULL when it says nothing. */
+#define ABOUT_JSON(device_id)                                                                      \
+    "(SELECT jsonb_build_object('label', a.label, 'group', a.group_name, 'location', "             \
+    "a.location)::text"                                                                            \
+    " FROM device_abouts a WHERE a.device_id = " device_id ")"
+
 #define SEQUENCE_JSON                                                                              \
     "json_build_object('highest', s.highest, 'missing', s.missing, 'repeats', s.repeats,"          \
     " 'restarts', s.restarts)::text"

@@ -81,6 +81,7 @@ static const struct param event_params[] = {
 
 static const struct param device_params[] = {
     {.name = "after", .kind = PARAM_TEXT, .offset = AT(after), .most = PARAM_PLACE_CHARACTERS},
+    {.name = "group", .kind = PARAM_TEXT, .offset = AT(group)},
     {.name = "limit",
      .kind = PARAM_COUNT,
      .offset = AT(limit),
@@ -241,6 +242,14 @@ const struct route routes[] = {
      .params = device_params,
      .types = {REPLY_JSON},
      .summary = "All devices, and how each is"},
+    {.path = "/groups",
+     .name = "groups",
+     .group = TOKEN_READ,
+     .handle = ask_database,
+     .query = &query_groups,
+     .params = no_params,
+     .types = {REPLY_JSON},
+     .summary = "The groups that devices say they are of"},
     {.path = "/devices/{deviceId}",
      .name = "device",
      .group = TOKEN_READ,

@@ -81,6 +81,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The groups that devices say they are of
+         * @description Of more than 1000 the first, and how many there are in all.
+         */
+        get: operations["groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/devices": {
         parameters: {
             query?: never;
@@ -522,8 +542,25 @@ export interface components {
             total: number;
             next: string | null;
         };
+        /** @description what the device says of itself */
+        About: {
+            label: string | null;
+            group: string | null;
+            location: string | {
+                latitude: number;
+                longitude: number;
+            } | null;
+        };
+        Groups: {
+            groups: {
+                group: string;
+                devices: number;
+            }[];
+            total: number;
+        };
         DeviceEntry: {
             deviceId: components["schemas"]["DeviceId"];
+            about: components["schemas"]["About"] | null;
             firstSeenAt: components["schemas"]["Timestamp"] | null;
             firstReadingAt: components["schemas"]["Timestamp"] | null;
             lastReadingAt: components["schemas"]["Timestamp"] | null;
@@ -762,6 +799,7 @@ export interface components {
         };
         Device: {
             deviceId: components["schemas"]["DeviceId"];
+            about: components["schemas"]["About"] | null;
             firstSeenAt: components["schemas"]["Timestamp"] | null;
             lastHeardAt: components["schemas"]["Timestamp"];
             clockOffsetMs: number | null;
@@ -920,6 +958,8 @@ export type Statuses = components['schemas']['Statuses'];
 export type Histogram = components['schemas']['Histogram'];
 export type DeviceHistogram = components['schemas']['DeviceHistogram'];
 export type Devices = components['schemas']['Devices'];
+export type About = components['schemas']['About'];
+export type Groups = components['schemas']['Groups'];
 export type DeviceEntry = components['schemas']['DeviceEntry'];
 export type Sequence = components['schemas']['Sequence'];
 export type DeviceId = components['schemas']['DeviceId'];
@@ -1155,16 +1195,60 @@ export interface operations {
             505: components["responses"]["Problem505"];
         };
     };
+    groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description when the answer was true */
+                    "X-Data-As-Of"?: components["schemas"]["Timestamp"];
+                    "X-Data-Source"?: "boards" | "database";
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
+                };
+            };
+            /** @description If-None-Match names what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            405: components["responses"]["Problem405"];
+            406: components["responses"]["Problem406"];
+            414: components["responses"]["Problem414"];
+            421: components["responses"]["Problem421"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            505: components["responses"]["Problem505"];
+        };
+    };
     devices: {
         parameters: {
             query?: {
                 /** @description where the page begins: "next" of the page before. In the order of ids that is an id, in others the number, _ and an id */
                 after?: string;
+                /** @description only devices that say they are of this group */
+                group?: string;
                 /** @description devices per page */
                 limit?: number;
                 /** @description asc: the lowest, the longest silent or the first id first */
                 order?: "desc" | "asc";
-                /** @description only devices whose id has this in it, whatever the case */
+                /** @description only devices whose id or label has this in it, whatever the case */
                 q?: string;
                 /** @description only devices of which nothing has arrived for so long, whatever their clocks say */
                 silentFor?: string;

@@ -249,6 +249,7 @@ describe('what is wrong', () => {
 describe('devices', () => {
   const entry = (deviceId: string) => ({
     deviceId,
+    about: null,
     firstSeenAt: '2026-11-01T00:00:00Z',
     firstReadingAt: '2026-11-01T00:00:00Z',
     lastReadingAt: new Date(Date.now() - 5000).toISOString(),

@@ -114,3 +114,66 @@ def test_the_simulator_says_what_its_devices_are_called(stack):
     stack.devicesim("--num-devices", "6", "--count", "12", "--rate", "max", "--about")
     until(lambda: len(abouts(stack)) == 6, 20)
     assert {row[1] for row in abouts(stack).values()} == {"Hall A", "Hall B", "Hall C", "Hall D"}
+
+
+def listed(stack, query):
+    answer = stack.get_json(f"/devices?{query}")
+    assert answer["total"] == len(answer["devices"])
+    return [one["deviceId"] for one in answer["devices"]]
+
+
+def test_devices_are_found_by_label_and_by_group(stack):
+    live_collector(stack)
+    stack.start_httpapi()
+    say(stack, "d1", {"label": "Pump <i>", "group": "Hall A", "location": {"latitude": 1.5, "longitude": 2}})
+    say(stack, "d2", {"label": "PUMPE", "group": "Hall B"})
+    say(stack, "d10", {"group": "Hall A", "location": "2nd floor"})
+    say(stack, "ghost", {"label": "Pump", "group": "Hall A"})
+    stack.publish(*(reading(name, temperature=1) for name in ("d1", "d2", "d10", "plain")))
+    until(lambda: stack.database.count() == 4 and len(abouts(stack)) == 4, 10)
+    assert listed(stack, "q=pump") == ["d1", "d2"]
+    assert listed(stack, "q=D1") == ["d1", "d10"]
+    assert listed(stack, "q=%3Ci%3E") == ["d1"]
+    assert listed(stack, "q=%25") == []
+    assert listed(stack, "group=Hall%20A") == ["d1", "d10"]
+    assert listed(stack, "group=Hall%20A&sort=lastHeardAt&q=pump") == ["d1"]
+    assert listed(stack, "group=hall%20a") == listed(stack, "group='%20OR%20true--") == []
+    page = stack.get_json("/devices?group=Hall%20A&limit=1")
+    assert (page["total"], page["next"]) == (2, "d1")
+    assert listed(stack, "") == ["d1", "d2", "d10", "plain"]
+    found = {one["deviceId"]: one["about"] for one in stack.get_json("/devices")["devices"]}
+    assert found["d1"] == {"label": "Pump <i>", "group": "Hall A", "location": {"latitude": 1.5, "longitude": 2}}
+    assert found["d10"] == {"label": None, "group": "Hall A", "location": "2nd floor"}
+    assert found["plain"] is None
+    assert stack.get_json("/devices/d1")["about"] == found["d1"]
+    assert stack.get_json("/devices/plain")["about"] is None
+    assert stack.get_json("/groups") == {"groups": [{"group": "Hall A", "devices": 2}, {"group": "Hall B", "devices": 1}], "total": 2}
+    for wrong in ("/devices?group=%00", "/devices?group=" + "x" * 65, "/devices?group=a&group=b", "/groups?q=1"):
+        assert stack.get(wrong)[0] == 400, wrong
+    stack.database.rows("DELETE FROM device_abouts")
+    assert stack.get_json("/groups") == {"groups": [], "total": 0}
+
+
+def test_a_group_of_a_large_fleet_is_found_by_its_index(stack):
+    migration = stack.program("collector", ["--migrate"])
+    migration.start()
+    assert migration.wait(30) == 0, migration.tail()
+    stack.database.rows("INSERT INTO devices (device_id) SELECT 'd_' || n FROM generate_series(1, 20000) n")
+    stack.database.rows(
+        "INSERT INTO device_abouts (device_id, label, group_name)"
+        " SELECT 'd_' || n, 'Label ' || n, 'Group ' || n / 20 FROM generate_series(1, 20000) n"
+    )
+    stack.database.rows("ANALYZE device_abouts, device_states")
+    plan = "\n".join(
+        row[0] for row in stack.database.rows(
+            "EXPLAIN SELECT * FROM device_states s WHERE true AND s.device_id IN"
+            " (SELECT a.device_id FROM device_abouts a WHERE a.group_name = 'Group 7') ORDER BY s.natural_id LIMIT 101"
+        )
+    )
+    assert "device_abouts_groups" in plan, plan
+    stack.start_httpapi()
+    until(lambda: stack.get("/groups")[0] == 200, 10)
+    assert stack.get_json("/devices?group=Group%207")["total"] == 20
+    assert stack.get_json("/devices?q=label%2019999")["total"] == 1
+    answer = stack.get_json("/groups")
+    assert (len(answer["groups"]), answer["total"]) == (1000, 1001)
