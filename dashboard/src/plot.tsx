@@ -16,7 +16,7 @@ export interface Colors {
   rem: number;
 }
 
-function readColors(): Colors {
+export function readColors(): Colors {
   const probe = document.body.appendChild(document.createElement('i'));
   /* The property itself says both colours, light-dark(); what is drawn with it says one. */
   const read = (name: string) => {

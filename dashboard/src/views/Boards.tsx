@@ -13,6 +13,7 @@ import { Choice } from '../parts/Choice';
 import { linesAgain, useLines } from '../parts/Line';
 import { Loading, Notice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
+import { Strip } from '../parts/Strip';
 
 const PLACES = 10;
 
@@ -81,6 +82,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
         </Notice>
       ) : (
         <>
+          {names ? <Strip features={names.features} span={null} onChoose={(span) => navigate({ view: 'span', ...span, order })} /> : null}
           {features.length === 0 ? <Waiting /> : null}
           {isEmpty ? <Empty interval={chosen!} intervals={names!.intervals} onChoose={(to) => choose({ interval: to })} /> : null}
           <Grid features={features} places={isEmpty ? 2 : places} lines={lines} />

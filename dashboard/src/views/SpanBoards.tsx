@@ -12,6 +12,7 @@ import { Choice } from '../parts/Choice';
 import { useLines } from '../parts/Line';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
+import { Strip } from '../parts/Strip';
 
 const LOOK_AGAIN_S = 10;
 
@@ -80,6 +81,7 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
           </button>
         </div>
       </div>
+      {names ? <Strip features={names.features} span={span} onChoose={go} /> : null}
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={query.data !== null} /> : null}
       {!query.data && query.isLoading && !query.problem ? <Loading what="the boards" /> : null}
       {query.data && boards.every(([, readings]) => readings.length === 0) ? (
