@@ -7,7 +7,7 @@ import { Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
 const HEBREW = 'מד-לחץ-צפוני-בניין-ארבע-42';
-const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/system'];
+const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/system', '#/rejected'];
 
 let stack: Stack;
 let browser: Awaited<ReturnType<typeof launch>>;
@@ -19,6 +19,7 @@ beforeAll(async () => {
   await stack.ready();
   const fleet = await sendPast(stack, 3, 1);
   fleet.stop();
+  await stack.publishRaw(`devices/${HEBREW}/readings`, '{"temperature":"חם"}');
   for (let i = 0; i < 3; i++)
     await stack.publish(HEBREW, { timestamp: new Date(Date.now() - i * 60_000).toISOString(), status: 'ON', temperature: -500 + i, pressure: 900 });
   await until('all is stored', async () => (await fetch(`${stack.url}devices/${encodeURIComponent(HEBREW)}`)).ok);

@@ -69,6 +69,7 @@ test('screenshots', async () => {
         await shoot('device', '#/device/pump-1', device, scheme, 2000, '.history canvas');
         await shoot('devices', '#/devices', device, scheme, 500, 'tbody tr');
         await shoot('system', '#/system', device, scheme, 6500, 'tbody tr');
+        await shoot('rejected', '#/rejected', device, scheme, 1500, 'tbody tr');
       }
     }
     await shoot('boards', '#/boards/past_hour', 'wall', 'dark', 1500, 'tbody tr');
@@ -79,6 +80,7 @@ test('screenshots', async () => {
     await shoot('nobody', '#/device/nobody', 'desktop', 'light');
     copyFileSync(await shoot('boards', '#/', 'readme', 'light', 4000, 'tbody tr'), join(DOCS, 'boards.png'));
     copyFileSync(await shoot('device', '#/device/pump-1?span=all', 'readme', 'dark', 2500, '.history canvas'), join(DOCS, 'device.png'));
+    copyFileSync(await shoot('devices', '#/devices', 'readme', 'light', 1500, 'tbody tr'), join(DOCS, 'devices.png'));
     fleet.stop();
     await stack.stopBroker();
     await shoot('no-broker', '#/', 'desktop', 'dark', 4500);
