@@ -58,6 +58,24 @@ test('neighbours on a board differ', async () => {
   expect(new Set(texts).size).toBe(10);
 });
 
+test('a device page shows one time in all its parts, by name or by two fields', async () => {
+  await page.goto(`${stack.url}#/device/pump-4?span=week`);
+  await page.getByText(/hours? a step|minutes a step/).waitFor();
+  await until('its 300 readings are counted', async () => (await page.locator('.status-bars').innerText()).includes('300'));
+  expect(await page.getByRole('link', { name: 'This time as CSV' }).getAttribute('href')).toMatch(/format=csv&from=/);
+  await page.getByText('From, to').click();
+  await page.getByLabel('From', { exact: true }).fill('2026-01-01T00:00');
+  await page.getByLabel('To, not included').fill('2026-01-02T00:00');
+  await page.getByRole('button', { name: 'Show', exact: true }).click();
+  await page.getByText('No reading in this time').waitFor();
+  await page.getByText('No value in this time.').first().waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'This time as CSV' }).click()]);
+  expect(download.suggestedFilename()).toBe('readings-pump-4-from-20260101T000000Z-to-20260102T000000Z.csv');
+  expect(await faults(page)).toEqual([]);
+  await page.goto(`${stack.url}#/boards/past_hour`);
+  await row(10).waitFor();
+});
+
 test('without the database the rows stay, without lines, and it is said once', async () => {
   await stack.stopPostgres();
   await page.reload();
@@ -76,5 +94,9 @@ if (process.env.LOOK)
         await other.goto(`${stack.url}#/boards/past_hour`);
         await other.locator('.ranking td.line svg').first().waitFor({ timeout: 60_000 });
         await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}.png` });
+        await other.goto(`${stack.url}#/device/pump-4?span=week`);
+        await other.getByText(/a step/).waitFor();
+        await other.locator('.status-bars').waitFor();
+        await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}-device.png`, fullPage: true });
       }
   });

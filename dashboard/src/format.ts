@@ -107,6 +107,25 @@ export function formatRange(fromMs: number, toMs: number): string {
   return `${formatMoment(fromMs)} to ${day.format(fromMs) === day.format(toMs) ? clock.format(toMs) : formatMoment(toMs)}`;
 }
 
+const lengths = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1000],
+] as const;
+
+/** A length as people say it: "10 days", "1 hour", "7.2 seconds", "90 minutes", "40 ms". */
+export function formatLength(ms: number): string {
+  const [unit, size] = lengths.find(([, one]) => ms >= 2 * one || (ms >= one && ms % one === 0)) ?? [];
+
+  if (!size) return `${formatCount(Math.max(1, Math.round(ms)))} ms`;
+  const number = Number((ms / size).toFixed(ms < 9.95 * size ? 1 : 0));
+  return `${formatCount(number)} ${unit}${number === 1 ? '' : 's'}`;
+}
+
+/** Whose times they are that are shown. */
+export const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 export function formatMs(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   return ms < 10_000 ? `${formatCount(Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`;

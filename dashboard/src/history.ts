@@ -1,5 +1,5 @@
 /* Points of the server into columns of a plot, and the arithmetic of zooming. Pure. */
-import type { Points, Span } from './contract';
+import type { Device, Points, Span } from './contract';
 import type { SpanName } from './router';
 
 /** Parallel columns: null where the line is to break. Times in seconds, as uPlot has them. */
@@ -57,12 +57,32 @@ export function lonePoints(values: readonly (number | null | undefined)[]): numb
   return lone;
 }
 
+const DOT_PIXELS = 12;
+
+/** The points to be drawn as dots: all where they are far apart, else those that no line reaches. */
+export function dotted(values: readonly (number | null | undefined)[], pixels: number): number[] {
+  const filled = values.flatMap((value, i) => (value == null ? [] : [i]));
+  return filled.length * DOT_PIXELS < pixels ? filled : lonePoints(values);
+}
+
+const AROUND_READINGS = 50;
+const AROUND_LEAST_MS = 150_000;
+
+/** How much to show on either side of one reading of a device: as many readings, at its pace, as make a curve. */
+export function around(device: Device): number {
+  const count = Object.values(device.statuses).reduce((sum, one) => sum + one, 0);
+  const lasted = Date.parse(device.latest?.timestamp ?? '') - Date.parse(device.firstSeenAt ?? '');
+
+  return Math.max(AROUND_LEAST_MS, count > 1 && lasted > 0 ? Math.round((AROUND_READINGS * lasted) / (count - 1)) : 0);
+}
+
 export interface Range {
   from: number;
   to: number;
 }
 
-const SPAN_MS: Record<SpanName, number | null> = { hour: 3_600_000, day: 86_400_000, all: null };
+const DAY_MS = 86_400_000;
+const SPAN_MS: Record<SpanName, number | null> = { hour: 3_600_000, day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS, all: null };
 const NARROWEST_MS = 1000;
 
 /** What a named span is right now; null = from the first reading to the last. */

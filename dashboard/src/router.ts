@@ -28,7 +28,7 @@ export interface RejectedRoute {
   after: string;
 }
 
-export const spans = ['hour', 'day', 'all'] as const;
+export const spans = ['hour', 'day', 'week', 'month', 'all'] as const;
 export type SpanName = (typeof spans)[number];
 
 export type Route =

@@ -119,3 +119,20 @@ describe('a column of a board', () => {
     expect(format.formatColumn(values)).toEqual(texts);
   });
 });
+
+describe('a length', () => {
+  test.each([
+    [40, '40 ms'],
+    [0.2, '1 ms'],
+    [1000, '1 second'],
+    [7200, '7.2 seconds'],
+    [90_000, '90 seconds'],
+    [3_600_000, '1 hour'],
+    [5_400_000, '90 minutes'],
+    [86_400_000, '1 day'],
+    [241 * 3_600_000, '10 days'],
+    [100 * 3_600_000, '4.2 days'],
+  ])('of %d ms is %s', (ms, text) => {
+    expect(format.formatLength(ms)).toBe(text);
+  });
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Point, Points } from '../src/contract';
-import { lonePoints, moved, rangeOf, toColumns, zoomed } from '../src/history';
+import type { Device, Point, Points } from '../src/contract';
+import { around, dotted, lonePoints, moved, rangeOf, toColumns, zoomed } from '../src/history';
 
 const START = Date.UTC(2026, 10, 23, 12);
 const STEP_MS = 1000;
@@ -85,5 +85,30 @@ describe('zooming', () => {
   test('spans', () => {
     expect(rangeOf('hour', now)).toEqual(hour);
     expect(rangeOf('all', now)).toBeNull();
+  });
+});
+
+describe('dots', () => {
+  test('are all points where they are far apart, and lone ones where they are not', () => {
+    expect(dotted([1, 2, null, 4], 300)).toEqual([0, 1, 3]);
+    expect(dotted([1, 2, null, 4], 20)).toEqual([3]);
+  });
+});
+
+describe('the time around a peak', () => {
+  const device = (count: number, seconds: number) =>
+    ({
+      statuses: { ON: count, OFF: 0, ACTIVE: 0, INACTIVE: 0 },
+      firstSeenAt: '2026-11-01T00:00:00Z',
+      latest: { timestamp: new Date(Date.UTC(2026, 10, 1) + seconds * 1000).toISOString() },
+    }) as unknown as Device;
+
+  test.each([
+    ['a device that sends each second', device(3601, 3600), 150_000],
+    ['one that sends every ten minutes', device(7, 3600), 50 * 600_000],
+    ['one reading', device(1, 0), 150_000],
+    ['a clock that is behind', device(5, -100), 150_000],
+  ])('fits %s', (_, of, ms) => {
+    expect(around(of)).toBe(ms);
   });
 });

@@ -1,6 +1,7 @@
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Devices } from '../src/contract';
+import { zone } from '../src/format';
 import { FakeSource, board, collector, furnish, health, openapi, reading, serve, status, type Reply } from './fakes';
 
 /* The plots are for a browser; see the tests with one. */
@@ -360,6 +361,7 @@ describe('a device', () => {
         sequence: { highest: 40, missing: 2, repeats: 1, restarts: 0 },
       },
     },
+    'devices/pump%201/histogram?from': { body: { 'pump 1': { ON: 3, OFF: 1, ACTIVE: 0, INACTIVE: 0 } } },
     'devices/pump%201/distribution?feature=temperature': {
       body: { feature: 'temperature', count: 4, edges: [0, 10, 20], counts: [1, 3] },
     },
@@ -393,8 +395,27 @@ describe('a device', () => {
     ]);
     expect(screen.getByRole('img', { name: /Histogram of temperature: 4 readings from 0 to 20, most of them \(3\) between 10 and 20/ })).toBeTruthy();
     expect(screen.getByRole('img', { name: /Temperature over time. Between 1 and 99.5/ })).toBeTruthy();
-    expect(screen.getByText('No value in this time.')).toBeTruthy();
+    expect(screen.getAllByText('No value in this time.')).toHaveLength(2);
     expect(screen.getByText('Missing').nextSibling!.textContent).toBe('2');
+    expect(screen.getByText(/7.2 seconds a step/).textContent).toContain(`(${zone})`);
+  });
+
+  test('has histograms, readings and CSV of the time that its plots show', async () => {
+    const asked = await show('#/device/pump%201?from=2026-11-23T11:00:00Z&to=2026-11-23T12:00:00Z', {
+      ...replies(),
+      'devices/pump%201/points?points': replies()['devices/pump%201/points?from']!,
+      'devices/pump%201/histogram': replies()['devices/pump%201/histogram?from']!,
+    });
+    const time = 'from=2026-11-23T11:00:00.000Z&to=2026-11-23T12:00:00.000Z';
+
+    await settle(100);
+    expect(asked).toContain(`devices/pump%201/histogram?${time}`);
+    expect(asked).toContain(`devices/pump%201/distribution?feature=temperature&bins=24&${time}`);
+    expect(asked).toContain(`devices/pump%201/readings?limit=20&${time}`);
+    expect(screen.getByRole('link', { name: 'This time as CSV' }).getAttribute('href')).toBe(`devices/pump%201/readings?format=csv&${time}`);
+    fireEvent.click(screen.getByRole('radio', { name: 'All' }));
+    await settle(100);
+    expect(asked).toContain('devices/pump%201/histogram');
     expect(screen.getByRole('link', { name: 'All as CSV' }).getAttribute('href')).toBe('devices/pump%201/readings?format=csv');
   });
 

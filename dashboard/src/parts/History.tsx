@@ -3,7 +3,7 @@ import { useMemo, useRef, type MutableRefObject } from 'preact/compat';
 import uPlot from 'uplot';
 import type { Points } from '../contract';
 import { decimalsFor, formatCount, formatLoneValue, formatMoment, formatValue, nameFeature } from '../format';
-import { lonePoints, toColumns, type Columns, type Range } from '../history';
+import { dotted, toColumns, type Columns, type Range } from '../history';
 import { Plot, timeAxis, valueAxis, type Colors } from '../plot';
 
 const TIMES = 0;
@@ -135,7 +135,7 @@ function options(
       {
         stroke: colors.accent,
         width: 1.5,
-        points: { show: true, size: 4, fill: colors.accent, filter: (plot) => lonePoints([...plot.data[MEANS]!]) },
+        points: { show: true, size: 4, fill: colors.accent, filter: (plot) => dotted([...plot.data[MEANS]!], plot.bbox.width / devicePixelRatio) },
       },
       none,
       none,

@@ -2,15 +2,17 @@
  * a key without a script; a choice closes it. */
 import { useId, useRef, useState } from 'preact/compat';
 import { serverNow } from '../clock';
+import { zone } from '../format';
 import { ofField, presets, toField, type TimeSpan } from '../spans';
 
 interface SpanChoiceProps {
   /** What is shown; null where the boards are those of now. */
   span: TimeSpan | null;
   onChoose: (span: TimeSpan) => void;
+  label?: string;
 }
 
-export function SpanChoice({ span, onChoose }: SpanChoiceProps) {
+export function SpanChoice({ span, onChoose, label = 'Earlier' }: SpanChoiceProps) {
   const details = useRef<HTMLDetailsElement>(null);
   const [shown, setShown] = useState<TimeSpan>(() => span ?? presets[0]!.of(serverNow()));
   const [error, setError] = useState('');
@@ -32,7 +34,7 @@ export function SpanChoice({ span, onChoose }: SpanChoiceProps) {
         details.current.querySelector('summary')?.focus();
       }}
     >
-      <summary className="button">Earlier</summary>
+      <summary className="button">{label}</summary>
       <form
         className="card"
         onSubmit={(event) => {
@@ -65,7 +67,7 @@ export function SpanChoice({ span, onChoose }: SpanChoiceProps) {
           </label>
         ))}
         <p className="source" id={`${id}-note`} role={error ? 'alert' : undefined}>
-          {error || `Times of ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`}
+          {error || `Times of ${zone}.`}
         </p>
         <button type="submit">Show</button>
       </form>

@@ -29,7 +29,7 @@ export function ValueBars({ histogram }: { histogram: ValueHistogram }) {
         <output ref={readout} className="readout" aria-live="off" />
       </figcaption>
       {count === 0 ? (
-        <p className="nothing">No value yet.</p>
+        <p className="nothing">No value in this time.</p>
       ) : (
         <Plot
           build={build}

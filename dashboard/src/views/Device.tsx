@@ -1,10 +1,10 @@
 /* One device: its latest reading and peaks, its history, how often which status and value. */
-import { useEffect, useState } from 'preact/compat';
+import { useEffect, useMemo, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
-import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, ValueHistogram } from '../contract';
-import { decimalsFor, formatCount, formatDay, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus } from '../format';
-import { moved, rangeOf, zoomed, type Range } from '../history';
+import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, Statuses, ValueHistogram } from '../contract';
+import { decimalsFor, formatCount, formatDay, formatLength, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus, zone } from '../format';
+import { around, moved, rangeOf, zoomed, type Range } from '../history';
 import { useLive, useTick } from '../live';
 import { navigate, type Route, type SpanName } from '../router';
 import { Age } from '../parts/Age';
@@ -12,6 +12,7 @@ import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
 import { History } from '../parts/History';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { SpanChoice } from '../parts/SpanChoice';
 import { StatusBars } from '../parts/StatusBars';
 import { StatusMark } from '../parts/StatusMark';
 import { ValueBars } from '../parts/ValueBars';
@@ -24,7 +25,7 @@ const READINGS_SHOWN = 20;
 /* how high a plot is with what stands above it */
 const HISTORY_REM = 14.55;
 const VALUES_REM = 13.05;
-const PEAK_AROUND_MS = 150_000;
+const STATUSES_REM = 8;
 
 export function Device({ route }: { route: DeviceRoute }) {
   const path = `devices/${encodeURIComponent(route.deviceId)}`;
@@ -32,6 +33,7 @@ export function Device({ route }: { route: DeviceRoute }) {
   const query = useQuery<DeviceAnswer>(path, tick);
   const device = query.data;
   const features = device ? Object.keys(device.peaks) : [];
+  const within = useWithin(route);
 
   return (
     <>
@@ -73,19 +75,19 @@ export function Device({ route }: { route: DeviceRoute }) {
       {!device && query.isLoading && !query.problem ? <Loading what="the device" /> : null}
       {device?.firstSeenAt ? (
         <>
-          <Latest device={device} features={features} onShow={(at) => show(route, at)} />
+          <Latest device={device} features={features} onShow={(at) => show(route, at, around(device))} />
           <HistoryCard route={route} path={path} features={features} tick={tick} />
           <div className="columns">
             <section className="card" aria-labelledby="by-status">
               <header>
                 <h2 id="by-status">Readings by status</h2>
               </header>
-              <StatusBars statuses={device.statuses} />
+              <ByStatus path={path} within={within} />
               {device.sequence ? <Numbering sequence={device.sequence} /> : null}
             </section>
-            <Values path={path} features={features} />
+            <Values path={path} features={features} within={within} />
           </div>
-          <Readings path={path} features={features} tick={tick} />
+          <Readings path={path} features={features} tick={tick} within={within} />
         </>
       ) : null}
     </>
@@ -93,9 +95,23 @@ export function Device({ route }: { route: DeviceRoute }) {
 }
 
 /** The history around a moment. */
-function show(route: DeviceRoute, at: number): void {
-  navigate({ ...route, from: at - PEAK_AROUND_MS, to: at + PEAK_AROUND_MS });
+function show(route: DeviceRoute, at: number, beside: number): void {
+  navigate({ ...route, from: at - beside, to: at + beside });
   document.getElementById('history')?.scrollIntoView({ block: 'nearest' });
+}
+
+/** What is on the screen below the plots is of the same time as they are: parameters of its questions. A named span goes on
+ * with the time, every half minute. */
+function useWithin({ span, from, to }: DeviceRoute): string {
+  const tick = useTick(VALUES_AGAIN_S);
+
+  return useMemo(() => {
+    const time = (name: string, ms: number) => `&${name}=${new Date(ms).toISOString()}`;
+    if (from !== null && to !== null) return time('from', from) + time('to', to);
+    const range = rangeOf(span, serverNow());
+    return range ? time('from', range.from) : ''; /* and what comes meanwhile */
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- the tick is what makes it another time
+  }, [span, from, to, tick]);
 }
 
 interface LatestProps {
@@ -192,18 +208,22 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
             options={[
               { value: 'hour', label: 'Hour' },
               { value: 'day', label: 'Day' },
+              { value: 'week', label: 'Week' },
+              { value: 'month', label: 'Month' },
               { value: 'all', label: 'All' },
             ]}
             value={chosen ? null : route.span}
             onChoose={(span) => navigate({ ...route, span: span as SpanName, from: null, to: null })}
           />
+          <SpanChoice label="From, to" span={chosen} onChoose={go} />
         </div>
       </header>
       <p className="source">
         {shown ? (
           <>
             {formatRange(shown.from, shown.to)}
-            {answer?.stepMs ? `, ${nameStep(answer.stepMs)} a step` : ''}
+            {` (${zone})`}
+            {answer?.stepMs ? `, ${formatLength(answer.stepMs)} a step` : ''}
             {chosen ? (
               <>
                 {' · '}
@@ -250,12 +270,6 @@ function useHeld<T extends { data: unknown }>(query: T, key: string): T {
   return query.data === null && held.key === key ? { ...query, data: held.data } : query;
 }
 
-function nameStep(ms: number): string {
-  if (ms < 1000) return `${Math.max(1, Math.round(ms))} ms`;
-  if (ms < 120_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
-  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
-}
-
 /** What the device's own numbers say. */
 function Numbering({ sequence }: { sequence: Sequence }) {
   return (
@@ -275,7 +289,15 @@ function Numbering({ sequence }: { sequence: Sequence }) {
   );
 }
 
-function Values({ path, features }: { path: string; features: string[] }) {
+function ByStatus({ path, within }: { path: string; within: string }) {
+  const query = useHeld(useQuery<Record<string, Statuses>>(`${path}/histogram${within.replace('&', '?')}`, useTick(VALUES_AGAIN_S)), path);
+  const statuses = query.data ? Object.values(query.data)[0] : null;
+
+  if (query.problem) return <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={!!statuses} />;
+  return statuses ? <StatusBars statuses={statuses} /> : <Loading what="statuses" room={STATUSES_REM} />;
+}
+
+function Values({ path, features, within }: { path: string; features: string[]; within: string }) {
   return (
     <section className="card" aria-labelledby="by-value">
       <header>
@@ -283,23 +305,23 @@ function Values({ path, features }: { path: string; features: string[] }) {
       </header>
       <div className="small-plots">
         {features.map((feature) => (
-          <FeatureValues key={feature} path={path} feature={feature} />
+          <FeatureValues key={feature} path={path} feature={feature} within={within} />
         ))}
       </div>
     </section>
   );
 }
 
-function FeatureValues({ path, feature }: { path: string; feature: string }) {
-  const query = useQuery<ValueHistogram>(`${path}/distribution?feature=${feature}&bins=24`, useTick(VALUES_AGAIN_S));
+function FeatureValues({ path, feature, within }: { path: string; feature: string; within: string }) {
+  const query = useHeld(useQuery<ValueHistogram>(`${path}/distribution?feature=${feature}&bins=24${within}`, useTick(VALUES_AGAIN_S)), path);
   const histogram = query.data;
 
   if (query.problem) return <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={!!histogram} />;
   return histogram ? <ValueBars histogram={histogram} /> : <Loading what={nameFeature(feature).label.toLowerCase()} room={VALUES_REM} />;
 }
 
-function Readings({ path, features, tick }: { path: string; features: string[]; tick: number }) {
-  const query = useQuery<ReadingPage>(`${path}/readings?limit=${READINGS_SHOWN}`, tick);
+function Readings({ path, features, tick, within }: { path: string; features: string[]; tick: number; within: string }) {
+  const query = useHeld(useQuery<ReadingPage>(`${path}/readings?limit=${READINGS_SHOWN}${within}`, tick), path);
   const now = useNow();
   const names = useLive((state) => state.names?.features);
   const shown = names ? features.filter((feature) => names.includes(feature)) : features;
@@ -312,8 +334,8 @@ function Readings({ path, features, tick }: { path: string; features: string[]; 
     <section className="card" aria-labelledby="readings-title">
       <header>
         <h2 id="readings-title">Latest readings</h2>
-        <a className="button" href={`${path}/readings?format=csv`} download>
-          All as CSV
+        <a className="button" href={`${path}/readings?format=csv${within}`} download>
+          {within ? 'This time as CSV' : 'All as CSV'}
         </a>
       </header>
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={query.data !== null} /> : null}
