@@ -101,7 +101,7 @@ static void test_features__brackets_that_say_nothing_legal_are_refused(void **st
         {"a[x|y|z]", "the label \"y|z\""},
         {"a[a[b]", "the unit \"a[b\""},
         {"a[x,b", "\"[x,b\""},
-        {"a[\xe2\x80\xae]", "the unit"},
+        {"a[\xe2\x80\xae]", "the unit"}, /* NOLINT(misc-misleading-bidirectional) */
         {"a[x|\xe2\x80\x8b]", "the label"},
         {"a[\n]", "without control"},
         {"a[\xff]", "UTF-8"},

@@ -32,7 +32,7 @@ static void test_payload_json__what_cannot_be_seen_is_told(void **state)
         {"colours of a terminal", BYTES("\x1b[31mred"), false, "\\\\u{1b}[31mred"},
         {"C1", BYTES("\xc2\x9b"), false, "\\\\u{9b}"},
         {"directions",
-         BYTES("a\xe2\x80\xae"
+         BYTES("a\xe2\x80\xae" /* NOLINT(misc-misleading-bidirectional) */
                "b\xe2\x81\xa6"),
          false, "a\\\\u{202e}b\\\\u{2066}"},
         {"zero width", BYTES("\xe2\x80\x8b\xef\xbb\xbf"), false, "\\\\u{200b}\\\\u{feff}"},
@@ -92,8 +92,10 @@ static void test_payload_json__whole_it_is_as_it_came(void **state)
         size_t count;
         const char *json;
     } cases[] = {
+        /* NOLINTBEGIN(misc-misleading-bidirectional) */
         {BYTES("a\xe2\x80\xae\x1b"),
          ",\"payload\":\"a\xe2\x80\xae\\u001b\",\"payloadBase64\":null"},
+        /* NOLINTEND(misc-misleading-bidirectional) */
         {BYTES("a\0"), ",\"payload\":null,\"payloadBase64\":\"YQA=\""},
         {BYTES("\xff\xfe\xfd"), ",\"payload\":null,\"payloadBase64\":\"//79\""},
         {BYTES(""), ",\"payload\":\"\",\"payloadBase64\":null"},
