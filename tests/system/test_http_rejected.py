@@ -107,6 +107,8 @@ def test_each_filter_is_as_sql_has_it_page_by_page_and_line_by_line(stack, rng):
                 found = pages(api, {**asked, "limit": rng.choice([7, 200])})
                 assert [m["id"] for m in found] == [i for i, in wanted], asked
                 assert lines(api, asked) == found, asked  # short texts: they are the same
+    end = utc(START + 5 * HOUR)  # a place behind it leads to nothing that is not before it
+    assert api.json(f"/rejected?to={end}&after={to_us(utc(START + 9 * HOUR))}_1") == api.json(f"/rejected?to={end}")
     everything = {m["id"]: m for m in lines(api, {})}
     for number, at, device, reason, payload in stack.database.rows("SELECT id, received_at, device_id, reason, payload FROM rejected_messages"):
         one = everything[number]
