@@ -3,6 +3,7 @@
 #include "httpapi/api.h"
 #include "httpapi/board_cache.h"
 #include "httpapi/board_changes.h"
+#include "httpapi/front.h"
 #include "httpapi/health_facts.h"
 #include "httpapi/roster.h"
 #include "shared/base/mem.h"
@@ -207,6 +208,8 @@ void event_slots_publish_status(struct event_slots *slots)
                       ? "the database is a standby: answers are as of what it has replayed"
                       : weighing_verdict_text(verdict));
     board_cache_write_collectors(api->boards, &data, uv_now(api->loop));
+    buffer_put_text(&data, ",\"front\":");
+    front_write(&data, api);
     buffer_put_text(&data, "}");
     publish(slots, &slots->status, "status", &data);
     buffer_release(&data);

@@ -8,7 +8,7 @@
  *          event: board   {"feature","interval","order","asOf","source","readings":[...]}
  *          event: change  {"feature",...,"source","upon","removed","added"}, to a client that wants changes and
  *                         has the board that this one goes upon (board_changes.h)
- *          event: status  {"source","at","asOf","health","reason","collectors":[...]}, every second,
+ *          event: status  {"source","at","asOf","health","reason","collectors":[...],"front"}, every second,
  *                         which is the heartbeat too
  * Limits   api->max_event_streams; a client that takes nothing is cut by the server's deadline.
  * Owner    events_new(); events_close() when no request is left.

@@ -32,6 +32,17 @@ void metrics_note(struct metrics *metrics, size_t route, int status, double dura
     metrics->routes[route].sent_bytes += sent_bytes;
 }
 
+uint64_t metrics_answer_count(const struct metrics *metrics)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i <= routes_count; i++) {
+        for (size_t j = 0; j < METRICS_STATUSES; j++)
+            sum += metrics->routes[i].answers[j];
+    }
+    return sum;
+}
+
 #define PREFIX "highwater_httpapi_"
 
 static const char *route_name(size_t route)

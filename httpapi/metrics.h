@@ -36,6 +36,9 @@ struct metrics {
 void metrics_note(struct metrics *metrics, size_t route, int status, double duration_s,
                   uint64_t sent_bytes);
 
+/* Requests that were answered, of all routes. */
+uint64_t metrics_answer_count(const struct metrics *metrics);
+
 void metrics_write(struct buffer *out, struct api *api);
 
 #endif

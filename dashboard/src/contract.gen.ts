@@ -724,7 +724,22 @@ export interface components {
             source: "boards" | "database";
             readings: components["schemas"]["Reading"][];
         };
+        /** @description httpapi itself: databaseFailed and requests count from startedAt on, the others are of now */
+        Front: {
+            startedAt: components["schemas"]["Timestamp"];
+            isBrokerUp: boolean;
+            databaseConnections: number;
+            databaseBusy: number;
+            databaseWaiting: number;
+            /** @description queries that failed, or were turned away */
+            databaseFailed: number;
+            connections: number;
+            streams: number;
+            requests: number;
+            memoryBytes: number;
+        };
         StatusEvent: {
+            front: components["schemas"]["Front"];
             /** @enum {unknown} */
             source: "boards" | "database" | "none";
             at: components["schemas"]["Timestamp"];
@@ -976,6 +991,7 @@ export type Collectors = components['schemas']['Collectors'];
 export type Collector = components['schemas']['Collector'];
 export type ChangeEvent = components['schemas']['ChangeEvent'];
 export type BoardEvent = components['schemas']['BoardEvent'];
+export type Front = components['schemas']['Front'];
 export type StatusEvent = components['schemas']['StatusEvent'];
 export type Reading = components['schemas']['Reading'];
 export type Dashboard = components['schemas']['Dashboard'];

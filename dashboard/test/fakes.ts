@@ -89,6 +89,18 @@ export const status = (more: Partial<StatusEvent> = {}): StatusEvent => ({
   health: { level: 'ok', worst: null, others: [] },
   reason: 'the boards are current',
   collectors: [collector()],
+  front: {
+    startedAt: new Date(Date.now() - 3_600_000).toISOString(),
+    isBrokerUp: true,
+    databaseConnections: 3,
+    databaseBusy: 1,
+    databaseWaiting: 0,
+    databaseFailed: 2,
+    connections: 4,
+    streams: 1,
+    requests: 1234,
+    memoryBytes: 9_000_000,
+  },
   ...more,
 });
 

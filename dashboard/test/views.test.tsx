@@ -22,7 +22,7 @@ afterEach(() => {
 const settle = (ms = 50) => vi.advanceTimersByTimeAsync(ms);
 
 async function show(hash: string, replies: Record<string, Reply | (() => Reply)> = {}) {
-  const asked = serve({ 'openapi.json': { body: openapi }, metrics: { body: 'highwater_httpapi_broker_up 1\n' }, ...replies });
+  const asked = serve({ 'openapi.json': { body: openapi }, ...replies });
   window.location.hash = hash;
   const { App } = await import('../src/App');
   render(<App />);
@@ -563,4 +563,16 @@ test('another view has its title, and the focus', async () => {
   await settle();
   expect(document.title).toBe('System · Highwater');
   expect(document.activeElement).toBe(screen.getByRole('heading', { level: 1 }));
+});
+
+test('System says from when on it counts, and asks for nothing but the stream', async () => {
+  const asked = await show('#/system');
+  const startedAt = new Date(Date.now() - 90_000).toISOString();
+
+  await say(['status', status({ collectors: [collector({ startedAt }), collector({ collectorId: 'other', startedAt })] })]);
+  const text = document.body.textContent!;
+  expect(text).toMatch(/206 received since \d\d:\d\d|of 206 received since/);
+  expect(text).toContain('Requests answered since1,234');
+  expect(text).toContain('1 busy of 3');
+  expect(asked.filter((path) => path !== 'openapi.json')).toEqual([]);
 });

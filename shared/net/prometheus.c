@@ -99,7 +99,7 @@ void prometheus_samples(const struct prometheus *to, const struct prometheus_sam
         prometheus_number(to, samples[i].name, samples[i].type, samples[i].help, samples[i].value);
 }
 
-static double resident_bytes(void)
+double prometheus_resident_bytes(void)
 {
     FILE *statm = fopen("/proc/self/statm", "r");
     unsigned long size;
@@ -137,7 +137,7 @@ void prometheus_process(const struct prometheus *to, int64_t started_at_us)
 
     const struct prometheus_sample samples[] = {
         {"process_cpu_seconds_total", "counter", "User and system time.", cpu_s},
-        {"process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes()},
+        {"process_resident_memory_bytes", "gauge", "Resident memory.", prometheus_resident_bytes()},
         {"process_open_fds", "gauge", "Open descriptors.", open_descriptors()},
         {"process_start_time_seconds", "gauge", "When it started, since 1970.",
          (double)started_at_us / 1e6},

@@ -65,4 +65,7 @@ void prometheus_samples(const struct prometheus *to, const struct prometheus_sam
 /* What every process tells about itself: CPU, memory, descriptors, start, under the usual names. */
 void prometheus_process(const struct prometheus *to, int64_t started_at_us);
 
+/* Of this process; 0 when that cannot be read. */
+double prometheus_resident_bytes(void);
+
 #endif

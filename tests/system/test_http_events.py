@@ -105,6 +105,8 @@ def test_changes_make_the_same_boards_at_each_moment(live):
     common = set(expected) & set(found)
     assert len(common) > 20 and len(changes.of("change")) > 20
     assert all(found[key] == expected[key] for key in common)
+    schema = api.contract.document["components"]["schemas"]["ChangeEvent"]
+    assert all(api.contract.errors(schema, event["data"]) == [] for event in changes.of("change"))
     whole.close()
     changes.close()
 

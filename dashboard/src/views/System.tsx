@@ -1,17 +1,15 @@
 /* How much comes in and what becomes of it; the collectors; httpapi itself. */
 import { useMemo } from 'preact/compat';
 import uPlot from 'uplot';
-import { getText, useQuery } from '../api';
 import { useNow } from '../clock';
 import type { Collector, StatusEvent } from '../contract';
-import { formatAge, formatBytes, formatCount, formatMs, formatShort, nameReason } from '../format';
-import { useLive, useTick } from '../live';
-import { parseMetrics, sumOf, type Metrics } from '../metrics';
+import { formatAge, formatBytes, formatCount, formatMs, formatNear, formatShort, nameReason } from '../format';
+import { useLive } from '../live';
 import { rejectedHref } from '../router';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { DeviceId } from '../parts/DeviceId';
-import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { Loading, Notice } from '../parts/Notice';
 import { Share } from '../parts/Share';
 
 export function System() {
@@ -32,7 +30,7 @@ export function System() {
           <Collectors collectors={status.collectors} isHearing={isHearing(status)} />
           <div className="columns even">
             <Rejected collectors={status.collectors} />
-            <Front />
+            <Front front={status.front} />
           </div>
         </>
       ) : !isLost ? (
@@ -62,12 +60,23 @@ const total = (collectors: readonly Collector[], counter: Counter): number =>
 const isTold = (collectors: readonly Collector[], counter: Counter): boolean =>
   collectors.some((one) => one[counter] !== undefined);
 
+/** From when on the collectors count: each from its own start. */
+function sinceWhen(collectors: readonly Collector[], now: number): string {
+  const starts = collectors.flatMap(({ startedAt }) => (startedAt ? [Date.parse(startedAt)] : []));
+  const [first, last] = [Math.min(...starts), Math.max(...starts)];
+
+  if (starts.length === 0) return 'since it started';
+  return first === last ? `since ${formatNear(first, now)}` : `since ${formatNear(first, now)} to ${formatNear(last, now)}, when each started`;
+}
+
 function Tiles({ collectors }: { collectors: readonly Collector[] }) {
   const rates = useLive((state) => state.rates);
   const lag = useLive((state) => state.lag);
   const alive = collectors.filter((one) => one.isLive);
   const commit = Math.max(0, ...alive.map((one) => one.lagMs ?? 0));
   const dropped = collectors.map((one) => one.brokerDropped).filter((count): count is number => typeof count === 'number');
+
+  const since = sinceWhen(collectors, useNow());
 
   return (
     <section className="tiles" aria-label="Totals">
@@ -88,9 +97,9 @@ function Tiles({ collectors }: { collectors: readonly Collector[] }) {
         more="Last batch, slowest collector"
         help="From the first arrival in a batch to the commit of its transaction."
       />
-      <Count title="Stored" collectors={collectors} counter="stored" more={`of ${isTold(collectors, 'received') ? formatShort(total(collectors, 'received')) : '–'} received`} />
-      <Count title="Duplicates" collectors={collectors} counter="duplicates" more="Delivered twice, stored once" />
-      <Count title="Rejected" collectors={collectors} counter="rejected" more="Kept with their reasons" isBad={total(collectors, 'rejected') > 0} />
+      <Count title="Stored" collectors={collectors} counter="stored" more={`of ${isTold(collectors, 'received') ? formatShort(total(collectors, 'received')) : '–'} received ${since}`} />
+      <Count title="Duplicates" collectors={collectors} counter="duplicates" more={`Delivered twice, stored once, ${since}`} />
+      <Count title="Rejected" collectors={collectors} counter="rejected" more={`Kept with their reasons, ${since}`} isBad={total(collectors, 'rejected') > 0} />
       {/* there even when nobody knows: a tile that comes and goes moves all that lies below */}
       {dropped.length ? (
         <Tile
@@ -268,6 +277,7 @@ const Kept = () => <a href={rejectedHref('')}>rejected messages</a>;
 function Rejected({ collectors }: { collectors: readonly Collector[] }) {
   const reasons = new Map<string, number>();
   const rejected = total(collectors, 'rejected');
+  const since = sinceWhen(collectors, useNow());
 
   for (const one of collectors) {
     for (const [reason, count] of Object.entries(one.rejectedByReason ?? {}))
@@ -278,7 +288,7 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
   return (
     <section className="card" aria-labelledby="rejected-title">
       <header>
-        <h2 id="rejected-title">Rejected by reason</h2>
+        <h2 id="rejected-title">Rejected by reason, {since}</h2>
       </header>
       {!isTold(collectors, 'rejected') ? (
         <p className="nothing">
@@ -286,11 +296,11 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
         </p>
       ) : rejected === 0 ? (
         <p className="nothing">
-          Nothing was rejected since the collectors started. What was before: <Kept />
+          Nothing was rejected {since}. What was before: <Kept />
         </p>
       ) : sorted.length === 0 ? (
         <p className="nothing">
-          {formatCount(rejected)} since the collectors started. The reasons: <Kept />
+          {formatCount(rejected)} {since}. The reasons: <Kept />
         </p>
       ) : (
         <>
@@ -319,53 +329,43 @@ function Rejected({ collectors }: { collectors: readonly Collector[] }) {
   );
 }
 
-/** httpapi's own metrics. */
-function Front() {
-  const query = useQuery<string>('metrics', useTick(2), getText);
-  const metrics = useMemo(() => (query.data === null ? null : parseMetrics(query.data)), [query.data]);
+/** httpapi itself. */
+function Front({ front }: { front: StatusEvent['front'] }) {
+  const now = useNow();
   const version = useLive((state) => state.names?.version);
+  const startedAt = Date.parse(front.startedAt);
 
   return (
     <section className="card" aria-labelledby="front-title">
       <header>
         <h2 id="front-title">HTTP front</h2>
       </header>
-      {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={metrics !== null} /> : null}
-      {!metrics && !query.problem ? <Loading what="metrics" /> : null}
-      {metrics ? <FrontFacts metrics={metrics} version={version} /> : null}
+      <dl className="facts">
+        <dt>Broker</dt>
+        <dd className={front.isBrokerUp ? undefined : 'bad'}>{front.isBrokerUp ? 'Connected' : 'Away'}</dd>
+        <dt>Database connections</dt>
+        <dd className={front.databaseConnections ? undefined : 'bad'}>
+          {front.databaseConnections ? `${front.databaseBusy} busy of ${front.databaseConnections}` : 'None'}
+        </dd>
+        <dt>Queries waiting</dt>
+        <dd>{formatCount(front.databaseWaiting)}</dd>
+        <dt>Pages and other streams</dt>
+        <dd>{formatCount(front.streams)}</dd>
+        <dt>Connections</dt>
+        <dd>{formatCount(front.connections)}</dd>
+        <dt>Memory</dt>
+        <dd>{formatBytes(front.memoryBytes)}</dd>
+        <dt>Version</dt>
+        <dd>{version ?? '–'}</dd>
+        <dt>Up since</dt>
+        <dd>
+          {formatNear(startedAt, now)}, {formatAge(now - startedAt)}
+        </dd>
+        <dt>Requests answered since</dt>
+        <dd>{formatCount(front.requests)}</dd>
+        <dt>Queries failed or refused since</dt>
+        <dd>{formatCount(front.databaseFailed)}</dd>
+      </dl>
     </section>
-  );
-}
-
-function FrontFacts({ metrics, version }: { metrics: Metrics; version: string | undefined }) {
-  const now = useNow();
-  const own = (name: string) => sumOf(metrics, `highwater_httpapi_${name}`);
-  const startedAt = sumOf(metrics, 'process_start_time_seconds') * 1000;
-
-  return (
-    <dl className="facts">
-      <dt>Broker</dt>
-      <dd className={own('broker_up') ? undefined : 'bad'}>{own('broker_up') ? 'Connected' : 'Away'}</dd>
-      <dt>Database connections</dt>
-      <dd className={own('database_connections_up') ? undefined : 'bad'}>
-        {own('database_connections_up') ? `${own('database_connections_busy')} busy of ${own('database_connections_up')}` : 'None'}
-      </dd>
-      <dt>Queries waiting</dt>
-      <dd>{formatCount(own('database_waiting'))}</dd>
-      <dt>Queries failed or refused</dt>
-      <dd>{formatCount(own('database_queries_failed_total') + own('database_queries_refused_total'))}</dd>
-      <dt>Pages and other streams</dt>
-      <dd>{formatCount(own('event_streams'))}</dd>
-      <dt>Connections</dt>
-      <dd>{formatCount(own('connections'))}</dd>
-      <dt>Requests answered</dt>
-      <dd>{formatCount(own('requests_total'))}</dd>
-      <dt>Memory</dt>
-      <dd>{formatBytes(sumOf(metrics, 'process_resident_memory_bytes'))}</dd>
-      <dt>Up</dt>
-      <dd>{startedAt ? formatAge(now - startedAt) : '–'}</dd>
-      <dt>Version</dt>
-      <dd>{version ?? '–'}</dd>
-    </dl>
   );
 }
