@@ -74,6 +74,8 @@ static bool parse_day(int64_t *out_us, const char *text)
 
 bool moment_parse(int64_t *out_us, bool *is_relative, const char *text, int64_t now_us)
 {
+    char rfc3339[MOST_CHARACTERS + 1];
+
     *is_relative = false;
     if (strncmp(text, "now", 3) == 0) {
         *is_relative = true;
@@ -85,5 +87,8 @@ bool moment_parse(int64_t *out_us, bool *is_relative, const char *text, int64_t 
         return parse_day(out_us, text);
     if (strlen(text) > MOST_CHARACTERS || (strstr(text, ":60") && !strstr(text, "23:59:60")))
         return false;
-    return timestamp_parse(out_us, text);
+    strcpy(rfc3339, text);
+    if (strlen(text) > DAY_CHARACTERS && text[DAY_CHARACTERS] == '+')
+        rfc3339[DAY_CHARACTERS] = ' '; /* as forms encode it; a day has no offset */
+    return timestamp_parse(out_us, rfc3339);
 }
