@@ -7,7 +7,7 @@ import { Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
 const HEBREW = 'מד-לחץ-צפוני-בניין-ארבע-42';
-const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/system', '#/rejected'];
+const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/compare?device=pump-1&device=pump-2', '#/system', '#/rejected'];
 
 let stack: Stack;
 let browser: Awaited<ReturnType<typeof launch>>;

@@ -9,6 +9,7 @@ import { HealthMark, HealthNotice } from './parts/Health';
 import { Notice } from './parts/Notice';
 import { ThemeSwitch } from './parts/ThemeSwitch';
 import { Boards } from './views/Boards';
+import { Compare } from './views/Compare';
 import { Device } from './views/Device';
 import { Devices } from './views/Devices';
 import { SpanBoards } from './views/SpanBoards';
@@ -52,7 +53,7 @@ export function App() {
           <Tab href="#/" isHere={route.view === 'boards' || route.view === 'span'}>
             Boards
           </Tab>
-          <Tab href="#/devices" isHere={route.view === 'devices' || route.view === 'device'}>
+          <Tab href="#/devices" isHere={route.view === 'devices' || route.view === 'device' || route.view === 'compare'}>
             Devices
           </Tab>
           <Tab href="#/system" isHere={route.view === 'system' || route.view === 'rejected'}>
@@ -86,6 +87,8 @@ function View({ route }: { route: Route }) {
       return <SpanBoards route={route} />;
     case 'device':
       return <Device key={route.deviceId} route={route} />;
+    case 'compare':
+      return <Compare route={route} />;
     case 'devices':
       return <Devices route={route} />;
     case 'system':
@@ -122,7 +125,7 @@ const placeOf = (route: Route): string =>
       : route.view;
 
 function titleOf(route: Route): string {
-  const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
+  const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', compare: 'Compare', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
   return route.view === 'device' ? isolate(route.deviceId) : titles[route.view];
 }
 

@@ -12,6 +12,8 @@ export interface Colors {
   bar: string;
   band: string;
   fill: string;
+  /** Of lines that are compared. */
+  series: string[];
   font: string;
   rem: number;
 }
@@ -32,6 +34,7 @@ export function readColors(): Colors {
     bar: read('--bar'),
     band: read('--band'),
     fill: read('--fill'),
+    series: Array.from({ length: 8 }, (_, i) => read(`--series-${i + 1}`)),
     font: `${Math.round(size * 0.8)}px ${getComputedStyle(document.body).fontFamily}`,
     rem: size,
   };

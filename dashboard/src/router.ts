@@ -31,10 +31,22 @@ export interface RejectedRoute {
 export const spans = ['hour', 'day', 'week', 'month', 'all'] as const;
 export type SpanName = (typeof spans)[number];
 
+/** As many as a plot has colours and /readings takes. */
+export const MOST_COMPARED = 8;
+
+export interface CompareRoute {
+  view: 'compare';
+  devices: string[];
+  span: SpanName;
+  from: number | null;
+  to: number | null;
+}
+
 export type Route =
   | { view: 'boards'; interval: string | null; order: Order }
   | { view: 'span'; from: number; to: number; order: Order; by?: By } /* boards, too, of no interval */
   | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
+  | CompareRoute
   | DevicesRoute
   | { view: 'system' }
   | RejectedRoute
@@ -71,6 +83,11 @@ export function parseRoute(hash: string): Route {
     const span = spans.find((name) => name === params.get('span')) ?? 'hour';
     return { view: 'device', deviceId: rest[0], span, from: range?.from ?? null, to: range?.to ?? null };
   }
+  if (view === 'compare') {
+    const span = spans.find((name) => name === params.get('span')) ?? 'hour';
+    const devices = [...new Set(params.getAll('device').filter(Boolean))].slice(0, MOST_COMPARED);
+    return { view: 'compare', devices, span, from: range?.from ?? null, to: range?.to ?? null };
+  }
   if (view === 'devices')
     return {
       view: 'devices',
@@ -88,8 +105,22 @@ export function parseRoute(hash: string): Route {
 
 function withQuery(path: string, params: Record<string, string | null>): string {
   const given = Object.entries(params).filter((pair): pair is [string, string] => !!pair[1]);
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+  return given.length ? `${path}${path.includes('?') ? '&' : '?'}${new URLSearchParams(given)}` : path;
 }
+
+/** `name` once for each. */
+export const withDevices = (path: string, name: string, ids: readonly string[]): string =>
+  ids.length ? `${path}?${new URLSearchParams(ids.map((id) => [name, id]))}` : path;
+
+const spanQuery = ({ span, from, to }: { span: SpanName; from: number | null; to: number | null }) => ({
+  span: span === 'hour' ? null : span,
+  from: from === null ? null : new Date(from).toISOString(),
+  to: to === null ? null : new Date(to).toISOString(),
+});
+
+/** Of that time, or of the past hour. */
+export const compareHref = (devices: string[], time: { from: number; to: number } | null = null): string =>
+  formatRoute({ view: 'compare', devices: devices.slice(0, MOST_COMPARED), span: 'hour', from: time?.from ?? null, to: time?.to ?? null });
 
 /** As /devices takes it, without what goes without saying. */
 export const devicesQuery = (route: DevicesRoute): Record<string, string> => ({
@@ -114,11 +145,9 @@ export function formatRoute(route: Route): string {
         order: route.order === 'asc' ? 'asc' : null,
       });
     case 'device':
-      return withQuery(`#/device/${encodeURIComponent(route.deviceId)}`, {
-        span: route.span === 'hour' ? null : route.span,
-        from: route.from === null ? null : new Date(route.from).toISOString(),
-        to: route.to === null ? null : new Date(route.to).toISOString(),
-      });
+      return withQuery(`#/device/${encodeURIComponent(route.deviceId)}`, spanQuery(route));
+    case 'compare':
+      return withQuery(withDevices('#/compare', 'device', route.devices), spanQuery(route));
     case 'devices':
       return withQuery('#/devices', devicesQuery(route));
     case 'system':

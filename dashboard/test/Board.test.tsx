@@ -127,7 +127,7 @@ describe('motion', () => {
 
   test('rows belong to ranks: whoever is in one with the keyboard stays there', () => {
     const { rerender } = render(<Board board={board([a, b, c])} places={10} />);
-    const second = screen.getAllByRole('link')[1]!;
+    const second = screen.getAllByRole('link', { name: /^.$/ })[1]!;
 
     second.focus();
     rerender(<Board board={board([b, c, a])} places={10} />);

@@ -4,7 +4,7 @@ import type { BoardEvent, Reading } from '../contract';
 import { formatClock, formatColumn, formatMoment, formatRange, formatShortMoment, nameFeature, phraseInterval } from '../format';
 import { isolate, visible } from '../ids';
 import type { Lines } from '../lines';
-import { deviceHref, formatRoute } from '../router';
+import { compareHref, deviceHref, formatRoute } from '../router';
 import type { TimeSpan } from '../spans';
 import { Age } from './Age';
 import { DeviceId } from './DeviceId';
@@ -96,6 +96,13 @@ export const Board = memo(function Board({ board, places, lines = null, span, ex
           {name.label}
           {name.unit ? <span className="unit"> {name.unit}</span> : null}
         </h2>
+        {readings.length > 1 ? (
+          <div className="tools">
+            <a href={compareHref(readings.map(({ deviceId }) => deviceId), span)} aria-label={`Compare the devices of ${name.label}`}>
+              Compare
+            </a>
+          </div>
+        ) : null}
       </header>
       <div className="ranking" style={{ '--places': Math.max(places, readings.length), '--digits': digits } as CSSProperties}>
         <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phrase}`}>

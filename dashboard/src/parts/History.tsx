@@ -100,7 +100,7 @@ function readAt(columns: Columns, i: number): string {
 }
 
 /** Some air above and below, also of values that are all the same. */
-function valueRange(low: number | null, high: number | null): [number, number] {
+export function valueRange(low: number | null, high: number | null): [number, number] {
   if (low === null || high === null) return [0, 1];
   const air = high > low ? 0.08 * (high - low) : 0.05 * Math.abs(low) || 0.5;
   return [low - air, high + air];

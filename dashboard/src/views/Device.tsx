@@ -6,7 +6,7 @@ import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, St
 import { decimalsFor, formatCount, formatDay, formatLength, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus, zone } from '../format';
 import { around, moved, rangeOf, zoomed, type Range } from '../history';
 import { useLive, useTick } from '../live';
-import { navigate, type Route, type SpanName } from '../router';
+import { compareHref, navigate, type Route, type SpanName } from '../router';
 import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
@@ -63,6 +63,11 @@ export function Device({ route }: { route: DeviceRoute }) {
               <>&nbsp;</>
             )}
           </p>
+        </div>
+        <div className="choices">
+          <a className="button" href={compareHref([route.deviceId], route.from === null || route.to === null ? null : { from: route.from, to: route.to })}>
+            Compare
+          </a>
         </div>
       </div>
       {query.problem?.status === 404 ? (
@@ -263,7 +268,7 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
 }
 
 /** Keeps the last answer about the same thing on the screen until the next one is there. */
-function useHeld<T extends { data: unknown }>(query: T, key: string): T {
+export function useHeld<T extends { data: unknown }>(query: T, key: string): T {
   const [held, setHeld] = useState<{ key: string; data: T['data'] }>({ key, data: null });
 
   if (query.data !== null && (held.data !== query.data || held.key !== key)) setHeld({ key, data: query.data });

@@ -1,0 +1,244 @@
+/* Up to eight devices on one plot for each feature. Which, and of what time, stands in the URL. */
+import { useEffect, useState } from 'preact/compat';
+import { useQuery } from '../api';
+import { serverNow } from '../clock';
+import type { ComparedPoints, Devices as DevicesAnswer } from '../contract';
+import { formatCount, formatLength, formatRange } from '../format';
+import { moved, rangeOf, zoomed, type Range } from '../history';
+import { visible } from '../ids';
+import { useLive, useTick } from '../live';
+import { deviceHref, MOST_COMPARED, navigate, withDevices, type CompareRoute, type SpanName } from '../router';
+import { Choice } from '../parts/Choice';
+import { Comparison, Line } from '../parts/Comparison';
+import { DeviceId } from '../parts/DeviceId';
+import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { SpanChoice } from '../parts/SpanChoice';
+import { useHeld } from './Device';
+
+const LOOK_AGAIN_S = 5;
+const POINTS = 500;
+const FOUND = 8;
+const TYPING_MS = 250;
+const LONGEST_ID = 64;
+
+export function Compare({ route }: { route: CompareRoute }) {
+  const { devices } = route;
+  const set = (to: string[]) => navigate({ ...route, devices: to });
+
+  return (
+    <>
+      <div className="heading">
+        <div>
+          <h1 tabIndex={-1}>Compare</h1>
+          <p className="source">
+            {devices.length} of {MOST_COMPARED} devices
+          </p>
+        </div>
+        <div className="choices">
+          <Choice
+            label="Time shown"
+            options={[
+              { value: 'hour', label: 'Hour' },
+              { value: 'day', label: 'Day' },
+              { value: 'week', label: 'Week' },
+              { value: 'month', label: 'Month' },
+              { value: 'all', label: 'All' },
+            ]}
+            value={route.from === null ? route.span : null}
+            onChoose={(span) => navigate({ ...route, span: span as SpanName, from: null, to: null })}
+          />
+          <SpanChoice
+            label="From, to"
+            span={route.from === null || route.to === null ? null : { from: route.from, to: route.to }}
+            onChoose={(span) => navigate({ ...route, ...span })}
+          />
+          <Adding devices={devices} onAdd={(id) => set([...devices, id])} />
+        </div>
+      </div>
+      {devices.length === 0 ? (
+        <Notice title="No device is chosen">
+          Add devices by a part of their ids, or come here from a board or a device. Each gets a line on one plot for each feature.
+        </Notice>
+      ) : (
+        <Plots route={route} onRemove={(id) => set(devices.filter((one) => one !== id))} />
+      )}
+    </>
+  );
+}
+
+/** Devices by a part of their ids; it stays open, since one of them is not enough. */
+function Adding({ devices, onAdd }: { devices: string[]; onAdd: (id: string) => void }) {
+  const [isOpen, setIsOpen] = useState(false);
+  const [text, setText] = useState('');
+  const [asked, setAsked] = useState('');
+  const isFull = devices.length >= MOST_COMPARED;
+  const params = new URLSearchParams({ limit: String(FOUND), ...(asked ? { q: asked } : {}) });
+  const query = useQuery<DevicesAnswer>(isOpen && !isFull ? `devices?${params}` : null);
+  const found = query.data?.devices ?? [];
+
+  useEffect(() => {
+    const timer = setTimeout(() => setAsked(text.trim()), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+
+  return (
+    <details
+      className="spans adding"
+      onToggle={(event) => setIsOpen(event.currentTarget.open)}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape' || !event.currentTarget.open) return;
+        event.currentTarget.open = false;
+        event.currentTarget.querySelector('summary')?.focus();
+      }}
+    >
+      <summary className="button">Add device</summary>
+      <form className="card" onSubmit={(event) => event.preventDefault()}>
+        {isFull ? (
+          <p className="source" role="status">
+            {MOST_COMPARED} devices are as many as can be told apart. Remove one first.
+          </p>
+        ) : (
+          <>
+            <label>
+              Part of an id
+              <input
+                type="search"
+                maxLength={LONGEST_ID}
+                value={text}
+                onInput={(event) => setText(event.currentTarget.value)}
+                autoComplete="off"
+                spellcheck={false}
+              />
+            </label>
+            {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} /> : null}
+            <ul aria-label="Found">
+              {found.map(({ deviceId }) => (
+                <li key={deviceId}>
+                  <button type="button" disabled={devices.includes(deviceId)} onClick={() => onAdd(deviceId)}>
+                    <DeviceId id={deviceId} />
+                  </button>
+                </li>
+              ))}
+            </ul>
+            <p className="source" role="status">
+              {!query.data
+                ? 'Searching …'
+                : query.data.total > found.length
+                  ? `The first ${found.length} of ${formatCount(query.data.total)}`
+                  : `${formatCount(query.data.total)} found`}
+            </p>
+          </>
+        )}
+      </form>
+    </details>
+  );
+}
+
+function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string) => void }) {
+  const { devices } = route;
+  const chosen: Range | null = route.from !== null && route.to !== null ? { from: route.from, to: route.to } : null;
+  const tick = useTick(LOOK_AGAIN_S);
+  const [now, setNow] = useState(serverNow);
+  const range = chosen ?? rangeOf(route.span, now);
+  const asked = withDevices('readings', 'deviceId', devices);
+  const time = (of: Range | null) =>
+    of ? `&${new URLSearchParams({ from: new Date(of.from).toISOString(), to: new Date(of.to).toISOString() })}` : '';
+  const key = `${asked} ${route.span}`;
+  const query = useHeld(useQuery<ComparedPoints>(`${asked}${time(range)}&points=${POINTS}`, chosen ? 0 : tick), key);
+  const answer = query.data;
+  const { isLoading, isRested } = query;
+
+  /* A named span goes on with the time, as on the page of a device. */
+  useEffect(() => {
+    if (!isLoading && isRested()) setNow(serverNow());
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- with each tick, not with each answer: that would ask without end
+  }, [tick, key]);
+
+  /* What is seen: of the answer that is drawn, which may be that of a moment ago. */
+  const shown: Range | null = answer?.from && answer.to ? { from: Date.parse(answer.from), to: Date.parse(answer.to) } : null;
+  const drawn = range ?? (shown && { from: shown.from, to: shown.to + 1 });
+  const names = useLive((state) => state.names?.features);
+  const features = names ?? Object.keys(answer?.devices.find(({ points }) => points.length)?.points[0] ?? {}).filter((name) => name !== 'timestamp' && name !== 'count');
+  const go = (to: Range) => navigate({ ...route, ...to });
+  const unknown = answer?.devices.filter(({ isKnown }) => !isKnown) ?? [];
+  /* An answer up to the newest reading names that reading; to have it, one has to ask for a moment more. */
+  const files = range ? time(shown) : '';
+
+  return (
+    <section className="card" aria-labelledby="compared-title">
+      <header>
+        <h2 id="compared-title">Devices</h2>
+        <div className="tools">
+          <div className="buttons" role="group" aria-label="Zoom">
+            <button type="button" disabled={!drawn} onClick={() => go(moved(drawn!, -0.5, serverNow()))} aria-label="Earlier" title="Earlier">
+              ‹
+            </button>
+            <button type="button" disabled={!drawn} onClick={() => go(zoomed(drawn!, 0.5, serverNow()))} aria-label="Zoom in" title="Zoom in">
+              +
+            </button>
+            <button type="button" disabled={!drawn} onClick={() => go(zoomed(drawn!, 2, serverNow()))} aria-label="Zoom out" title="Zoom out">
+              −
+            </button>
+            <button type="button" disabled={!drawn} onClick={() => go(moved(drawn!, 0.5, serverNow()))} aria-label="Later" title="Later">
+              ›
+            </button>
+          </div>
+          <a className="button" href={`${asked}${files}&points=${POINTS}&format=csv`} download title="The steps of these plots">
+            Steps as CSV
+          </a>
+          <a className="button" href={`${asked}${files}&format=csv`} download title="Every reading of these devices in the time shown">
+            Readings as CSV
+          </a>
+        </div>
+      </header>
+      <ul className="compared">
+        {devices.map((id, device) => (
+          <li key={id}>
+            <Line device={device} />
+            <a href={deviceHref(id)}>
+              <DeviceId id={id} />
+            </a>
+            <button type="button" className="link" onClick={() => onRemove(id)} aria-label={`Remove ${visible(id)}`}>
+              remove
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p className="source">
+        {drawn && answer ? (
+          <>
+            {formatRange(drawn.from, drawn.to)}
+            {answer.stepMs ? `, a step is ${formatLength(answer.stepMs)}` : null}: means, with what lies between lowest and highest
+          </>
+        ) : (
+          <>&nbsp;</>
+        )}
+      </p>
+      {unknown.length ? (
+        <Notice kind="warning" title={unknown.length === 1 ? 'A device is not known' : `${unknown.length} devices are not known`}>
+          {unknown.map(({ deviceId }, i) => (
+            <>
+              {i > 0 ? ', ' : null}“<DeviceId id={deviceId} />”
+            </>
+          ))}{' '}
+          never sent a reading. Ids are matched letter by letter.
+        </Notice>
+      ) : null}
+      {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={answer !== null} /> : null}
+      {!answer && !query.problem ? <Loading what="the history" room={20} /> : null}
+      {answer && answer.devices.every(({ points }) => points.length === 0) ? <Notice title="No reading in this time" /> : null}
+      {answer && answer.devices.some(({ points }) => points.length > 0)
+        ? features.map((feature) => (
+            <Comparison
+              key={`${asked} ${feature}`}
+              answer={answer}
+              feature={feature}
+              range={drawn}
+              onZoom={go}
+              onReset={() => navigate({ ...route, from: null, to: null })}
+            />
+          ))
+        : null}
+    </section>
+  );
+}
