@@ -1,7 +1,8 @@
 /* What httpapi answers, by the names that the page has for it. The types themselves are made of the contract: `make contract`. */
 import type * as made from './contract.gen';
 
-export type { BoardHistory, Change, ChangeEvent, Collector, ComparedPoints, Dashboard, Device, DeviceEntry, Devices, Heatmap } from './contract.gen';
+export type { BoardHistory, Change, ChangeEvent, Collector, ComparedPoints, Dashboard, Device, DeviceEntry, Devices } from './contract.gen';
+export type { Groups, Heatmap } from './contract.gen';
 export type { Point, ReadingPage, RejectedCounts, RejectedMessage, RejectedPage, Sequence, Span, Statuses, Trouble, ValueHistogram } from './contract.gen';
 
 export type Status = keyof Omit<made.Statuses, 'none'>;

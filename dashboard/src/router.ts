@@ -15,6 +15,8 @@ export interface DevicesRoute {
   sort: DeviceSort;
   order: Order;
   state: DeviceState | null;
+  /** Only those that say they are of it. */
+  group?: string;
 }
 
 export const bys = ['maximum', 'deviation', 'rise'] as const;
@@ -96,6 +98,7 @@ export function parseRoute(hash: string): Route {
       sort: deviceSorts.find((name) => name === params.get('sort')) ?? 'deviceId',
       order: params.get('order') === 'desc' ? 'desc' : 'asc',
       state: deviceStates.find((name) => name === params.get('status')) ?? null,
+      ...(params.get('group') ? { group: params.get('group')! } : {}),
     };
   if (view === 'system') return { view: 'system' };
   if (view === 'rejected')
@@ -125,6 +128,7 @@ export const compareHref = (devices: string[], time: { from: number; to: number 
 /** As /devices takes it, without what goes without saying. */
 export const devicesQuery = (route: DevicesRoute): Record<string, string> => ({
   ...(route.q ? { q: route.q } : {}),
+  ...(route.group ? { group: route.group } : {}),
   ...(route.state ? { status: route.state } : {}),
   ...(route.sort !== 'deviceId' ? { sort: route.sort } : {}),
   ...(route.order === 'desc' ? { order: 'desc' } : {}),

@@ -263,6 +263,21 @@ describe('devices', () => {
   });
   const page = (next: string | null, ...ids: string[]): Devices => ({ devices: ids.map(entry), total: ids.length, next });
 
+  test('are called what they say, and chosen by their group', async () => {
+    const body = page(null, 'a');
+    body.devices[0]!.about = { label: 'Pump \u202e3', group: 'Hall A', location: null };
+    const asked = await show('#/devices', {
+      'devices?limit=50': { body },
+      groups: { body: { groups: [{ group: 'Hall A', devices: 7 }], total: 1 } },
+      'devices?limit=50&group=Hall+A': { body },
+    });
+
+    await screen.findByText(/^Pump .*3$/);
+    fireEvent.change(await screen.findByRole('combobox', { name: 'Group' }), { target: { value: 'Hall A' } });
+    await vi.waitFor(() => expect(asked).toContain('devices?limit=50&group=Hall+A'));
+    expect(window.location.hash).toBe('#/devices?group=Hall+A');
+  });
+
   test('are listed and paged', async () => {
     const asked = await show('#/devices', {
       'devices?limit=50': { body: page('b', 'a', 'b') },
@@ -320,7 +335,7 @@ describe('devices', () => {
   test('are searched for when the typing rests', async () => {
     const asked = await show('#/devices', { devices: { body: page(null, 'pump-1') } });
     const before = asked.length;
-    const box = screen.getByRole('searchbox', { name: 'Search devices by id' });
+    const box = screen.getByRole('searchbox', { name: 'Search devices by id or label' });
 
     for (const text of ['p', 'pu', 'pum']) {
       fireEvent.input(box, { target: { value: text } });
@@ -334,7 +349,7 @@ describe('devices', () => {
 
   test('say when none is found, and when there is none yet', async () => {
     await show('#/devices?q=zzz', { devices: { body: page(null) } });
-    expect(screen.getByText('No device has “zzz” in its id')).toBeTruthy();
+    expect(screen.getByText('No device has “zzz” in its id or label')).toBeTruthy();
     act(() => {
       window.location.hash = '#/devices';
     });

@@ -27,6 +27,26 @@ const HISTORY_REM = 14.55;
 const VALUES_REM = 13.05;
 const STATUSES_REM = 8;
 
+/** What it says of itself. */
+function About({ about }: { about: NonNullable<DeviceAnswer['about']> }) {
+  const { label, group, location } = about;
+  const place = location && typeof location === 'object' ? `${location.latitude}°, ${location.longitude}°` : location;
+
+  return (
+    <p className="called">
+      {label ? <DeviceId id={label} /> : null}
+      {label && (group || place) ? ' · ' : null}
+      {group ? (
+        <a href={`#/devices?${new URLSearchParams({ group })}`}>
+          <DeviceId id={group} />
+        </a>
+      ) : null}
+      {group && place ? ' · ' : null}
+      {place ? <DeviceId id={place} /> : null}
+    </p>
+  );
+}
+
 export function Device({ route }: { route: DeviceRoute }) {
   const path = `devices/${encodeURIComponent(route.deviceId)}`;
   const tick = useTick(LOOK_AGAIN_S);
@@ -42,6 +62,7 @@ export function Device({ route }: { route: DeviceRoute }) {
           <h1 tabIndex={-1}>
             <DeviceId id={route.deviceId} />
           </h1>
+          {device?.about ? <About about={device.about} /> : null}
           <p className="source">
             {device?.latest ? (
               <>

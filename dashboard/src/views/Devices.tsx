@@ -2,9 +2,9 @@
 import { useEffect, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { useNow } from '../clock';
-import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
+import type { DeviceEntry, Devices as DevicesAnswer, Groups as GroupsAnswer } from '../contract';
 import { formatAge, formatCount, formatNear } from '../format';
-import { isolate } from '../ids';
+import { isolate, visible } from '../ids';
 import { useTick } from '../live';
 import { deviceHref, deviceStates, devicesQuery, formatRoute, navigate, rejectedHref, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
@@ -46,7 +46,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
       <div className="heading">
         <div>
           <h1 tabIndex={-1}>Devices</h1>
-          <p className="source">{page ? `${formatCount(page.total)} ${q || state ? 'found' : 'in all'}` : <>&nbsp;</>}</p>
+          <p className="source">{page ? `${formatCount(page.total)} ${q || state || route.group ? 'found' : 'in all'}` : <>&nbsp;</>}</p>
         </div>
         <div className="choices">
           <Choice
@@ -55,6 +55,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
             value={state ?? ''}
             onChoose={(value) => navigate({ ...route, after: '', state: (value || null) as DeviceState | null })}
           />
+          <Groups route={route} />
           <Search route={route} />
         </div>
       </div>
@@ -82,7 +83,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
                   {page.next === null ? ', the last' : null}
                 </>
               ) : (
-                `${formatCount(page.devices.length)} ${q || state ? 'found' : 'in all'}`
+                `${formatCount(page.devices.length)} ${q || state || route.group ? 'found' : 'in all'}`
               )}
             </p>
             {page.next !== null ? (
@@ -119,14 +120,14 @@ function Search({ route }: { route: DevicesRoute }) {
 
   return (
     <label className="search">
-      <span className="unseen">Search devices by id</span>
+      <span className="unseen">Search devices by id or label</span>
       <svg viewBox="0 0 16 16" aria-hidden="true">
         <circle cx="7" cy="7" r="4.5" />
         <path d="m10.5 10.5 3.5 3.5" />
       </svg>
       <input
         type="search"
-        placeholder="Part of an id"
+        placeholder="Part of an id or label"
         maxLength={LONGEST_ID}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
@@ -168,6 +169,30 @@ function formatOffset(ms: number | null): string {
   return `${formatAge(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead'}`;
 }
 
+/** Nothing where no device says that it is of a group. */
+function Groups({ route }: { route: DevicesRoute }) {
+  const { data } = useQuery<GroupsAnswer>('groups', useTick(60));
+  const chosen = route.group ?? '';
+  const groups = data?.groups ?? [];
+
+  if (!groups.length && !chosen) return null;
+  return (
+    <select
+      aria-label="Group"
+      value={chosen}
+      onChange={(event) => navigate({ ...route, after: '', group: event.currentTarget.value })}
+    >
+      <option value="">All groups</option>
+      {chosen && !groups.some(({ group }) => group === chosen) ? <option value={chosen}>{visible(chosen)}</option> : null}
+      {groups.map(({ group, devices }) => (
+        <option key={group} value={group}>
+          {visible(group)} ({formatCount(devices)})
+        </option>
+      ))}
+    </select>
+  );
+}
+
 function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: DevicesRoute }) {
   const now = useNow();
 
@@ -205,6 +230,7 @@ function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: Dev
               <a href={deviceHref(device.deviceId)}>
                 <DeviceId id={device.deviceId} />
               </a>
+              {device.about?.label ? <span className="called"> <DeviceId id={device.about.label} /></span> : null}
             </th>
             <td className="number">
               <Age at={device.lastHeardAt} />
@@ -240,7 +266,7 @@ function None({ route }: { route: DevicesRoute }) {
   if (q)
     return (
       <Notice
-        title={`No device has “${isolate(q)}” in its id${state ? `, of those that are ${states[state].label.toLowerCase()}` : ''}`}
+        title={`No device has “${isolate(q)}” in its id or label${state ? `, of those that are ${states[state].label.toLowerCase()}` : ''}`}
         action={
           <a className="button" href="#/devices">
             All devices
