@@ -11,7 +11,7 @@ const char *const devices_sorts[] = {"deviceId", "lastHeardAt",      "clockOffse
                                      "missing",  "rejectedPastHour", NULL};
 const char *const devices_states[] = {"silent", "losing", "refused", NULL};
 
-/* What lies beyond the years that there are is no moment for the database. */
+/* What lies beyond the years that there are is no moment for the database; every number is within. */
 #define PLACE_MOST INT64_C(253402300799999999)
 
 bool devices_parse_place(const char *text, int64_t *number, const char **id)
@@ -22,8 +22,7 @@ bool devices_parse_place(const char *text, int64_t *number, const char **id)
     if (digits == 0 || digits > 18 || text[sign + digits] != '_' || !text[sign + digits + 1])
         return false;
     *number = strtoll(text, NULL, 10);
-    if (*number > PLACE_MOST || *number < -PLACE_MOST)
-        return false;
+    *number = *number > PLACE_MOST ? PLACE_MOST : *number < -PLACE_MOST ? -PLACE_MOST : *number;
     *id = text + sign + digits + 1;
     return true;
 }
@@ -35,12 +34,11 @@ void devices_answer(struct api *api, struct server_request *request, const struc
     const char *id;
     int64_t number;
 
-    if (params->sort == DEVICES_BY_ID || !params->after[0] ||
-        devices_parse_place(params->after, &number, &id)) {
+    if (!params->after[0] || devices_parse_place(params->after, &number, &id)) {
         ask_database(api, request, route, params);
         return;
     }
     problem_set_parameter(&problem, "after", params->after, strlen(params->after),
-                          "what an earlier answer in the same order gave as \"next\"");
+                          "what an earlier answer gave as \"next\"");
     reply_problem(api, request, &problem, NULL);
 }

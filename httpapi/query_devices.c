@@ -72,14 +72,14 @@ static void put_filter(struct query *query)
 
 static void put_place(struct query *query, const char *column, bool is_desc)
 {
-    const char *id = query->params.after;
-    int64_t number = 0;
+    const char *id;
+    int64_t number;
 
-    if (!*id)
-        return;
+    if (!devices_parse_place(query->params.after, &number, &id))
+        return; /* the first page; devices_answer() refuses what is no place */
     buffer_printf(&query->sql, " AND (%s%ss.natural_id) %s (", column ? column : "",
                   column ? ", " : "", is_desc ? "<" : ">");
-    if (column && devices_parse_place(query->params.after, &number, &id)) {
+    if (column) {
         char text[24];
 
         snprintf(text, sizeof(text), "%" PRId64, number);
@@ -203,11 +203,8 @@ static void put_next(struct query *query, const PGresult *result, int row)
 {
     const char *id = PQgetvalue(result, row, COLUMN_ID);
 
-    if (query->params.sort == DEVICES_BY_ID)
-        snprintf(query->next, sizeof(query->next), "%s", id);
-    else
-        snprintf(query->next, sizeof(query->next), "%" PRId64 "_%s",
-                 pg_cell_integer(result, row, COLUMN_PLACE), id);
+    snprintf(query->next, sizeof(query->next), "%" PRId64 "_%s",
+             pg_cell_integer(result, row, COLUMN_PLACE), id);
     json_write_string(&query->body, query->next);
 }
 

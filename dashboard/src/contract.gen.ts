@@ -1256,7 +1256,7 @@ export interface operations {
     devices: {
         parameters: {
             query?: {
-                /** @description where the page begins: "next" of the page before. In the order of ids that is an id, in others the number, _ and an id */
+                /** @description where the page begins: "next" of the page before: the number that it is ordered by, 0 in the order of ids, then _ and an id */
                 after?: string;
                 /** @description only devices that say they are of this group */
                 group?: string;

@@ -26,6 +26,7 @@ def test_whatever_is_wrong_is_named(stack):
         ("/devices?silentFor=1h30m", 400, "silentFor", "1h30m"),
         ("/devices?order=up", 400, "order", "up"),
         ("/devices?sort=missing&after=device_3", 400, "after", "device_3"),
+        ("/devices?after=device_3", 400, "after", "device_3"),
         ("/devices?after=12_&sort=clockOffsetMs", 400, "after", "12_"),
         ("/devices/a%2Fb", 400, "deviceId", "a%2Fb"),
         ("/devices/%00", 400, "deviceId", "%00"),

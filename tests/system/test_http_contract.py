@@ -19,6 +19,7 @@ MOMENTS = ["2026-11-23T12:00:00Z", "2026-11-23T12:00:00.123456+05:30", "0001-01-
            "2026-11-27t08:00:00+0800", "2026-11-27 08:00:00", "2026-11-26", "2024-02-29", "0", "1795737600", "1795737600.000001", "99999999999",
            "now", "now-1us", "now-90m", "now-99999d"]
 DURATIONS = ["1us", "999ms", "90s", "15m", "60h", "99999d"]
+PLACES = ["", "0_d", "-1_ ", "999999999999999999_" + "x" * 64, "-999999999999999999_温_\n"]
 CURSORS = ["", "0_0", "-1_-1", "999999999999999999_9999999999999999999"]
 TEXTS = ["", "d", "x" * 64, "温" * 64, "%_\\'\"", "\x01"]
 IDS = ["d", "x" * 64, "温" * 64, "a b", "'; --", "...", "%2e", "\U0001f321"]
@@ -41,6 +42,8 @@ def good_values(contract, parameter):
         return [str(schema["minimum"]), str(schema["minimum"] + 1), str(schema["maximum"])]
     if schema is contract.document["components"]["schemas"]["Moment"]:
         return MOMENTS
+    if "_[" in schema["pattern"]:
+        return PLACES
     return CURSORS if "_-" in schema["pattern"] else TEXTS
 
 
