@@ -110,7 +110,7 @@ note  = @printf '  %-6s %s\n' $(1) $(2)
 endif
 
 .PHONY: all programs config contract deps run run-engines run-production run-clean page test test-unit test-system test-faults test-brokers engines \
-        test-engines test-engines-faults test-containers test-page \
+        test-engines test-engines-faults test-containers test-contract test-page \
         docs-metrics screenshots verify verify-all chaos coverage lint lint-format \
         lint-cppcheck lint-tidy lint-bare lint-scripts lint-generated lint-containers lint-page lint-dashboards format asan fuzz bench bench-quick \
         install uninstall deb test-deb test-operator dist clean help FORCE
@@ -373,6 +373,26 @@ test-engines: test-programs engines ## real Kafka and Cassandra, which take Java
 
 test-engines-faults: test-programs engines ## what is long of that
 	@$(PYTEST) -m 'engines and faults' $(if $(filter-out 1,$(JOBS)),-n 2)
+
+# What judges contracts, each in a folder of its own: the page's stays small, and so does this machine's Python.
+SPECTRAL     := tests/contract/node_modules/.package-lock.json
+SCHEMATHESIS := build/schemathesis/.complete
+
+$(SPECTRAL): tests/contract/package-lock.json tests/contract/.npmrc | deps-page
+	$(call note,NPM,tests/contract)
+	$(Q)cd tests/contract && npm ci --no-audit --no-fund --loglevel=error > /dev/null || \
+	  { echo 'test-contract: npm cannot install Spectral' >&2; exit 1; }
+	@touch $@
+
+$(SCHEMATHESIS): tests/contract/requirements.txt | deps-contract
+	$(call note,PIP,schemathesis)
+	@rm -rf $(@D)
+	$(Q)$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: \
+	  --target $(@D) --requirement $<
+	@touch $@
+
+test-contract: programs $(SPECTRAL) $(SCHEMATHESIS) deps-run deps-test ## the contract by Spectral's rules, and 2,500 requests that schemathesis makes of it; fetches both, in a minute
+	@$(PYTEST) -m contract -s
 
 docs-metrics: ## docs/METRICS.md out of the sources
 	@$(PYTHON) tests/system/metrics_document.py

@@ -68,8 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
     config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
     config.addinivalue_line("markers", "engines: real Kafka, Cassandra; runs with `make test-engines`")
+    config.addinivalue_line("markers", "contract: what others judge contracts with; runs with `make test-contract`")
     if not config.option.markexpr:
-        config.option.markexpr = "not faults and not chaos and not brokers and not engines"
+        config.option.markexpr = "not faults and not chaos and not brokers and not engines and not contract"
 
 
 @pytest.hookimpl(optionalhook=True)
