@@ -92,7 +92,7 @@ static void put_steps(struct buffer *out, const PGresult *result, int from, int 
 
     for (int64_t i = 0; i < steps; i++) {
         buffer_put_text(out, i > 0 ? "," : "[");
-        if (row < until && (pg_cell_timestamp(result, row, AT) - origin_us) / step_us == i)
+        if (row < until && pg_cell_timestamp(result, row, AT) < origin_us + (i + 1) * step_us)
             json_write_double(out, pg_cell_double(result, row++, column));
         else
             buffer_put_text(out, "null");
