@@ -228,7 +228,8 @@ int main(int argc, char **argv)
     batch_init(&d->batch, d->features.count);
     d->base_us = (timestamp_now() / (3600 * TIMESTAMP_US_PER_S) - 1) * 3600 * TIMESTAMP_US_PER_S;
     d->position = (struct source_position){.group = "it's a \"group\"", .topic = "readings"};
-    d->store.base = (struct store){.kind = &store_postgres, .events = &events, .user = d};
+    d->store.base = (struct store){
+        .kind = &store_postgres, .config = {.devices = &d->devices}, .events = &events, .user = d};
     if (!pg_store_start(&d->store, loop, &config, error, sizeof(error))) {
         fprintf(stderr, "store_driver: %s\n", error);
         return 1;
