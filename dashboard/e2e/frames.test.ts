@@ -33,9 +33,16 @@ beforeAll(async () => {
       response.end(
         JSON.stringify({
           info: { version: '0' },
+          components: { schemas: {} },
           paths: { '/events': { get: { parameters: [list('features', FEATURES), list('interval', ['past_minute'])] } } },
         }),
       );
+    } else if (path === '/boards/history') {
+      const at = new Date().toISOString();
+      response.end(JSON.stringify({ asOf: at, from: at, to: at, stepMs: 60_000, series: [] }));
+    } else if (path === '/heatmap') {
+      const at = new Date().toISOString();
+      response.end(JSON.stringify({ feature: FEATURES[0], from: at, to: at, stepMs: 900_000, source: 'readings', low: null, high: null, columns: [], top: null }));
     } else if (existsSync(file)) {
       response.writeHead(200, { 'Content-Type': types[path.split('.').at(-1)!] ?? 'text/html' });
       response.end(readFileSync(file));
