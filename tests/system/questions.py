@@ -155,7 +155,7 @@ class Questioner:
         if kind == "device":
             return kind, self._device(), {}
         if kind == "devices":
-            return kind, "/devices", {"limit": rng.choice([3, 100]), "after": rng.choice([*self._devices, ""])}
+            return kind, "/devices", {"limit": rng.choice([3, 100]), "after": rng.choice([*(f"0_{name}" for name in self._devices), ""])}
         if kind == "statuses":
             parameters = rng.choice([{}, self._span(), {"interval": rng.choice(["45s", "1h"])}])
             return kind, f"{fleet_or_device}/histogram", parameters
@@ -338,7 +338,7 @@ class Judge:
 
     def _devices(self, answer: Answer, view: View) -> list[str]:
         entries, limit = answer.document["devices"], answer.parameters["limit"]
-        errors = devices_errors(entries, self.facts, answer.parameters["after"], answer.as_of_us, view)
+        errors = devices_errors(entries, self.facts, answer.parameters["after"].removeprefix("0_"), answer.as_of_us, view)
         if len(entries) > limit or (len(entries) < limit and answer.document["next"] is not None):
             errors.append(f"{len(entries)} of {limit}, and next {answer.document['next']!r}")
         return errors
