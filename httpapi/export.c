@@ -60,15 +60,6 @@ static ssize_t on_read(void *user, char *out, size_t room)
     return 0; /* woken when the page is there, or failed, be it at once */
 }
 
-static void on_gone(struct server_request *request)
-{
-    struct export *export = request->user;
-
-    export->request = NULL;
-    if (!export->is_asking)
-        free_export(export);
-}
-
 static void on_stream_closed(void *user)
 {
     struct export *export = user;
@@ -76,6 +67,11 @@ static void on_stream_closed(void *user)
     export->request = NULL;
     if (!export->is_asking)
         free_export(export);
+}
+
+static void on_gone(struct server_request *request)
+{
+    on_stream_closed(request->user);
 }
 
 static void start_stream(struct export *export)
@@ -107,8 +103,8 @@ static void apply_page(struct export *export)
 
     buffer_clear(&export->text);
     export->taken = 0;
-    if (!export->is_streaming && export->kind->put_header)
-        export->kind->put_header(&export->text, &export->catalog->features);
+    if (!export->is_streaming && export->kind->put_head)
+        export->kind->put_head(&export->text, &export->params, &export->catalog->features);
     buffer_put(&export->text, query->body.data, query->body.bytes);
     export->params.cursor = query->last;
     memcpy(export->params.after, query->next, sizeof(query->next));

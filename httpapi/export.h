@@ -19,7 +19,8 @@ struct export_kind {
     const struct query_kind *page;
     const char *content_type;
     const char *disposition; /* with the file's name; NULL: that of readings (file_name.h) */
-    void (*put_header)(struct buffer *out, const struct features *features); /* NULL = none */
+    void (*put_head)(struct buffer *out, const struct params *params,
+                     const struct features *features); /* its first line; NULL = none */
 };
 
 void export_answer(struct api *api, struct server_request *request, const struct params *params,

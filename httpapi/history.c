@@ -7,7 +7,7 @@
 enum { JSON_ROWS = 1000, JSON_ROWS_MAX = 10000 };
 
 static const struct export_kind csv = {
-    .page = &query_csv, .content_type = REPLY_CSV, .put_header = query_csv_header};
+    .page = &query_csv, .content_type = REPLY_CSV, .put_head = query_put_csv_head};
 
 void history_answer(struct api *api, struct server_request *request, const struct route *route,
                     struct params *params)

@@ -4,11 +4,13 @@
 #include "httpapi/query_parts.h"
 
 #include "httpapi/pg_cell.h"
+#include "shared/base/csv_write.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,6 +101,20 @@ void query_bind_span(struct query *query)
     query_bind_timestamp(query, query->params.to_us);
 }
 
+void query_bind_cursor(struct query *query)
+{
+    const struct params_cursor *cursor = &query->params.cursor;
+    char hash[24];
+
+    if (!cursor->is_given)
+        return;
+    query_sql(query, ", ");
+    query_bind_timestamp(query, cursor->recorded_at_us);
+    snprintf(hash, sizeof(hash), "%" PRId64, cursor->content_hash);
+    query_sql(query, ", ");
+    query_bind_text(query, hash, "bigint");
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 void query_get_reading(const struct query *query, const PGresult *result, int row, int column,
@@ -122,6 +138,60 @@ void query_put_reading(struct query *query, const PGresult *result, int row, int
 
     query_get_reading(query, result, row, column, &storage);
     reading_json_write(&query->body, device_id, &storage.reading, query->features);
+}
+
+const char *query_status_text(const PGresult *result, int row, int column)
+{
+    int64_t status = pg_cell_integer(result, row, column);
+
+    return status > 0 && status < STATUS_COUNT ? reading_status_text((enum reading_status)status)
+                                               : NULL;
+}
+
+void query_put_csv_head(struct buffer *out, const struct params *params,
+                        const struct features *features)
+{
+    buffer_put_text(out, "timestamp,deviceId,status");
+    for (size_t i = 0; i < params->feature_count; i++)
+        buffer_printf(out, ",%s", features->names[params->features[i]]);
+    buffer_put_text(out, "\r\n");
+}
+
+void query_put_csv_reading(struct query *query, const PGresult *result, int row, int column,
+                           const char *device_id)
+{
+    struct buffer *out = &query->body;
+    const char *status = query_status_text(result, row, column + 2);
+    char when[TIMESTAMP_TEXT_SIZE];
+
+    timestamp_format(when, pg_cell_timestamp(result, row, column));
+    buffer_printf(out, "%s,", when);
+    csv_write_text(out, device_id);
+    buffer_printf(out, ",%s", status ? status : "");
+    for (size_t i = 0; i < query->params.feature_count; i++) {
+        double value = pg_cell_double(result, row, column + 3 + (int)i);
+
+        buffer_put_text(out, ",");
+        if (!isnan(value))
+            json_write_double(out, value);
+    }
+    buffer_put_text(out, "\r\n");
+}
+
+void query_note_last(struct query *query, const PGresult *result, int row, int column)
+{
+    query->last = (struct params_cursor){.is_given = true,
+                                         .recorded_at_us = pg_cell_timestamp(result, row, column),
+                                         .content_hash = pg_cell_integer(result, row, column + 1)};
+}
+
+void query_put_next(struct query *query)
+{
+    if (query->has_more)
+        buffer_printf(&query->body, "\"%" PRId64 "_%" PRId64 "\"", query->last.recorded_at_us,
+                      query->last.content_hash);
+    else
+        buffer_put_text(&query->body, "null");
 }
 
 void query_put_float(struct buffer *out, double value)

@@ -81,7 +81,8 @@ extern const struct query_kind query_steps;     /* query_points of several devic
 extern const struct query_kind query_fleet_csv; /* a page of several devices, or of all */
 extern const struct query_kind query_fleet_lines;
 
-/* Names the columns of query_csv. */
-void query_csv_header(struct buffer *out, const struct features *features);
+/* Names the columns of exported readings. */
+void query_put_csv_head(struct buffer *out, const struct params *params,
+                        const struct features *features);
 
 #endif

@@ -3,11 +3,8 @@
 #include "httpapi/query_parts.h"
 
 #include "httpapi/pg_cell.h"
-#include "shared/base/csv_write.h"
 #include "shared/base/json_write.h"
-#include "shared/base/timestamp.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 /* A device without a reading in the span costs a third of a millisecond; so a page costs some tens of them. */
@@ -32,18 +29,9 @@ void query_put_devices(struct query *query)
 
 static void put_place(struct query *query)
 {
-    const struct params_cursor *cursor = &query->params.cursor;
-    char hash[24];
-
     query_sql(query, ", ");
     query_bind_text(query, query->params.after, "text");
-    if (!cursor->is_given)
-        return;
-    query_sql(query, ", ");
-    query_bind_timestamp(query, cursor->recorded_at_us);
-    snprintf(hash, sizeof(hash), "%" PRId64, cursor->content_hash);
-    query_sql(query, ", ");
-    query_bind_text(query, hash, "bigint");
+    query_bind_cursor(query);
 }
 
 static void build_fleet(struct query *query)
@@ -88,58 +76,19 @@ static int page_rows(struct query *query, const PGresult *result)
     query->has_more = rows > QUERY_CSV_PAGE_ROWS;
     rows -= query->has_more;
     snprintf(query->next, sizeof(query->next), "%s", PQgetvalue(result, rows - 1, COLUMN_ID));
-    query->last = (struct params_cursor){
-        .is_given = true,
-        .recorded_at_us = pg_cell_timestamp(result, rows - 1, COLUMN_READING),
-        .content_hash = pg_cell_integer(result, rows - 1, COLUMN_READING + 1)};
+    query_note_last(query, result, rows - 1, COLUMN_READING);
     return rows;
-}
-
-static const char *status_of(const PGresult *result, int row)
-{
-    int64_t status = pg_cell_integer(result, row, COLUMN_READING + 2);
-
-    return status > 0 && status < STATUS_COUNT ? reading_status_text((enum reading_status)status)
-                                               : NULL;
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */
 
-static void put_csv_head(struct query *query)
-{
-    buffer_put_text(&query->body, "timestamp,deviceId,status");
-    for (size_t i = 0; i < query->params.feature_count; i++)
-        buffer_printf(&query->body, ",%s", query->features->names[query->params.features[i]]);
-    buffer_put_text(&query->body, "\r\n");
-}
-
-static void put_csv_row(struct query *query, const PGresult *result, int row)
-{
-    struct buffer *out = &query->body;
-    const char *status = status_of(result, row);
-    char when[TIMESTAMP_TEXT_SIZE];
-
-    timestamp_format(when, pg_cell_timestamp(result, row, COLUMN_READING));
-    buffer_printf(out, "%s,", when);
-    csv_write_text(out, PQgetvalue(result, row, COLUMN_ID));
-    buffer_printf(out, ",%s", status ? status : "");
-    for (size_t i = 0; i < query->params.feature_count; i++) {
-        buffer_put_text(out, ",");
-        if (!PQgetisnull(result, row, COLUMN_FEATURES + (int)i))
-            json_write_double(out, pg_cell_double(result, row, COLUMN_FEATURES + (int)i));
-    }
-    buffer_put_text(out, "\r\n");
-}
-
 static void write_csv(struct query *query, const PGresult *result)
 {
-    bool is_first = !query->params.after[0];
     int rows = page_rows(query, result);
 
-    if (is_first)
-        put_csv_head(query);
     for (int row = 0; row < rows; row++)
-        put_csv_row(query, result, row);
+        query_put_csv_reading(query, result, row, COLUMN_READING,
+                              PQgetvalue(result, row, COLUMN_ID));
 }
 
 /* ---- JSON lines ----------------------------------------------------------------------------- */
@@ -147,7 +96,7 @@ static void write_csv(struct query *query, const PGresult *result)
 static void put_line(struct query *query, const PGresult *result, int row)
 {
     struct buffer *out = &query->body;
-    const char *status = status_of(result, row);
+    const char *status = query_status_text(result, row, COLUMN_READING + 2);
 
     buffer_put_text(out, "{\"timestamp\":");
     query_put_timestamp(out, pg_cell_timestamp(result, row, COLUMN_READING));

@@ -6,13 +6,13 @@
 #include "httpapi/query.h"
 #include "shared/model/reading_json.h"
 
-/* What a device's own numbering says, as JSON, of device_sequences s. */
 /* What a device says of itself, as JSON; NULL when it says nothing. */
 #define ABOUT_JSON(device_id)                                                                      \
     "(SELECT jsonb_build_object('label', a.label, 'group', a.group_name, 'location', "             \
     "a.location)::text"                                                                            \
     " FROM device_abouts a WHERE a.device_id = " device_id ")"
 
+/* What a device's own numbering says, as JSON, of device_sequences s. */
 #define SEQUENCE_JSON                                                                              \
     "json_build_object('highest', s.highest, 'missing', s.missing, 'repeats', s.repeats,"          \
     " 'restarts', s.restarts)::text"
@@ -29,6 +29,8 @@ void query_bind_text(struct query *query, const char *text, const char *type);
 void query_bind_count(struct query *query, uint64_t count);
 void query_bind_timestamp(struct query *query, int64_t us); /* also -infinity and infinity */
 void query_bind_span(struct query *query);                  /* from and to, with a comma */
+void query_bind_cursor(
+    struct query *query); /* behind a comma each, its two parts; nothing if there is none */
 void query_put_devices(struct query *query); /* those named, as an array; NULL of the fleet */
 
 /* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends) AS (...)`, and then each
@@ -43,6 +45,17 @@ void query_get_reading(const struct query *query, const PGresult *result, int ro
                        union reading_storage *out);
 void query_put_reading(struct query *query, const PGresult *result, int row, int column,
                        const char *device_id);
+
+/* Its line under query_put_csv_head(): behind the status are the features that were asked for. */
+void query_put_csv_reading(struct query *query, const PGresult *result, int row, int column,
+                           const char *device_id);
+
+/* Begins the next page behind a row, whose key is in `column` and the one behind it; and writes that as `next`. */
+void query_note_last(struct query *query, const PGresult *result, int row, int column);
+void query_put_next(struct query *query);
+
+/* Of a cell; NULL = none. */
+const char *query_status_text(const PGresult *result, int row, int column);
 
 /* A double that is seen to be one, 100.0: who guesses a column's type by its first values guesses right. */
 void query_put_float(struct buffer *out, double value);

@@ -1,18 +1,13 @@
 #include "httpapi/query_parts.h"
 
 #include "httpapi/pg_cell.h"
-#include "shared/base/csv_write.h"
 #include "shared/base/json_write.h"
-#include "shared/base/timestamp.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 
 /* The page after the cursor; one row of NULLs when the device has none there. */
 static void build_page(struct query *query, uint64_t rows)
 {
-    const struct params_cursor *cursor = &query->params.cursor;
     bool is_desc = query->params.order == ORDER_HIGHEST;
 
     query_sql(query, "SELECT p.recorded_at, p.content_hash, p.status");
@@ -20,15 +15,7 @@ static void build_page(struct query *query, uint64_t rows)
     query_sql(query, " FROM devices d LEFT JOIN LATERAL device_page(d.id, ");
     query_bind_span(query);
     buffer_printf(&query->sql, ", %s, %" PRIu64, is_desc ? "true" : "false", rows);
-    if (cursor->is_given) {
-        char hash[24];
-
-        query_sql(query, ", ");
-        query_bind_timestamp(query, cursor->recorded_at_us);
-        snprintf(hash, sizeof(hash), "%" PRId64, cursor->content_hash);
-        query_sql(query, ", ");
-        query_bind_text(query, hash, "bigint");
-    }
+    query_bind_cursor(query);
     query_sql(query, ") p ON true WHERE d.device_id = ");
     query_bind_text(query, query->params.device_id, "text");
     buffer_printf(&query->sql, " ORDER BY p.recorded_at %s, p.content_hash %s",
@@ -52,13 +39,7 @@ static int page_rows(struct query *query, const PGresult *result, uint64_t limit
     if (query->has_more)
         rows = (int)limit;
     if (rows > 0)
-        query->last =
-            (struct params_cursor){.is_given = true,
-                                   .recorded_at_us = pg_cell_timestamp(result, rows - 1, 0),
-                                   .content_hash = pg_cell_integer(result, rows - 1, 1)};
-    if (query->has_more)
-        snprintf(query->next, sizeof(query->next), "%" PRId64 "_%" PRId64,
-                 query->last.recorded_at_us, query->last.content_hash);
+        query_note_last(query, result, rows - 1, 0);
     return rows;
 }
 
@@ -77,22 +58,11 @@ static void write_readings(struct query *query, const PGresult *result)
         query_put_reading(query, result, row, 0, query->params.device_id);
     }
     buffer_put_text(out, "],\"next\":");
-    if (query->has_more)
-        json_write_string(out, query->next);
-    else
-        buffer_put_text(out, "null");
+    query_put_next(query);
     buffer_put_text(out, "}");
 }
 
 const struct query_kind query_readings = {build_readings, write_readings};
-
-void query_csv_header(struct buffer *out, const struct features *features)
-{
-    buffer_put_text(out, "timestamp,deviceId,status");
-    for (size_t i = 0; i < features->count; i++)
-        buffer_printf(out, ",%s", features->names[i]);
-    buffer_put_text(out, "\r\n");
-}
 
 static void build_csv(struct query *query)
 {
@@ -105,29 +75,11 @@ static void build_csv(struct query *query)
 
 static void write_csv(struct query *query, const PGresult *result)
 {
-    struct buffer *out = &query->body;
     int rows = page_rows(query, result, query->params.limit);
 
     query->rows = (uint64_t)rows;
-    for (int row = 0; row < rows; row++) {
-        union reading_storage storage;
-        const struct reading *reading = &storage.reading;
-        const char *status;
-        char when[TIMESTAMP_TEXT_SIZE];
-
-        query_get_reading(query, result, row, 0, &storage);
-        timestamp_format(when, reading->recorded_at_us);
-        status = reading_status_text((enum reading_status)reading->status);
-        buffer_printf(out, "%s,", when);
-        csv_write_text(out, query->params.device_id);
-        buffer_printf(out, ",%s", status ? status : "");
-        for (size_t i = 0; i < query->features->count; i++) {
-            buffer_put_text(out, ",");
-            if (!isnan(reading->values[i]))
-                json_write_double(out, reading->values[i]);
-        }
-        buffer_put_text(out, "\r\n");
-    }
+    for (int row = 0; row < rows; row++)
+        query_put_csv_reading(query, result, row, 0, query->params.device_id);
 }
 
 const struct query_kind query_csv = {build_csv, write_csv};

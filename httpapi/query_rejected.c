@@ -134,15 +134,6 @@ static void put_message(struct query *query, const PGresult *result, int row, bo
     buffer_put_text(out, "}");
 }
 
-static void note_last(struct query *query, const PGresult *result, int rows)
-{
-    if (rows > 0)
-        query->last =
-            (struct params_cursor){.is_given = true,
-                                   .recorded_at_us = pg_cell_timestamp(result, rows - 1, COLUMN_AT),
-                                   .content_hash = pg_cell_integer(result, rows - 1, COLUMN_ID)};
-}
-
 static void write_rejected(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
@@ -153,7 +144,8 @@ static void write_rejected(struct query *query, const PGresult *result)
     query->has_more = (uint64_t)rows > query->params.limit;
     if (query->has_more)
         rows = (int)query->params.limit;
-    note_last(query, result, rows);
+    if (rows > 0)
+        query_note_last(query, result, rows - 1, COLUMN_AT);
     buffer_put_text(out, "{\"since\":");
     query_put_timestamp_cell(out, result, 0, COLUMN_SINCE);
     buffer_put_text(out, ",\"messages\":[");
@@ -162,11 +154,8 @@ static void write_rejected(struct query *query, const PGresult *result)
         put_message(query, result, row, false);
     }
     buffer_put_text(out, "],\"next\":");
-    if (query->has_more)
-        buffer_printf(out, "\"%" PRId64 "_%" PRId64 "\"}", query->last.recorded_at_us,
-                      query->last.content_hash);
-    else
-        buffer_put_text(out, "null}");
+    query_put_next(query);
+    buffer_put_text(out, "}");
 }
 
 static void write_lines(struct query *query, const PGresult *result)
@@ -175,7 +164,8 @@ static void write_lines(struct query *query, const PGresult *result)
 
     query->rows = (uint64_t)rows;
     query->has_more = rows > 0; /* the page after the last is empty */
-    note_last(query, result, rows);
+    if (rows > 0)
+        query_note_last(query, result, rows - 1, COLUMN_AT);
     for (int row = 0; row < rows; row++) {
         put_message(query, result, row, true);
         buffer_put_text(&query->body, "\n");

@@ -6,7 +6,8 @@
 
 enum { POINTS = 500 }; /* as many as a plot has room for */
 
-static const struct export_kind csv = {.page = &query_fleet_csv, .content_type = REPLY_CSV};
+static const struct export_kind csv = {
+    .page = &query_fleet_csv, .content_type = REPLY_CSV, .put_head = query_put_csv_head};
 static const struct export_kind lines = {.page = &query_fleet_lines, .content_type = REPLY_LINES};
 
 void readings_answer(struct api *api, struct server_request *request, const struct route *route,

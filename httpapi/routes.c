@@ -26,58 +26,53 @@ static const struct param no_params[] = {{0}};
         .name = "to", .kind = PARAM_TIMESTAMP, .offset = AT(to_us)                                 \
     }
 
-static const struct param board_params[] = {
-    {.name = "by",
-     .kind = PARAM_CHOICE,
-     .offset = AT(by),
-     .choices = dashboard_bys,
-     .fallback = "maximum"},
-    {.name = "features", .kind = PARAM_FEATURES},
-    {.name = "interval", .kind = PARAM_INTERVAL},
-    FROM_AND_TO,
-    {.name = "limit",
-     .kind = PARAM_TOP,
-     .offset = AT(limit),
-     .least = 1,
-     .most = BOARD_ENTRIES_MAX},
-    {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
-    {0}};
+#define OF_TIME {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"}, FROM_AND_TO
+
+#define BINS                                                                                       \
+    {.name = "bins",                                                                               \
+     .kind = PARAM_COUNT,                                                                          \
+     .offset = AT(bins),                                                                           \
+     .least = 1,                                                                                   \
+     .most = 1000,                                                                                 \
+     .fallback = "20"}
+
+#define TOP_DEVICES                                                                                \
+    {.name = "limit", .kind = PARAM_TOP, .offset = AT(limit), .least = 1, .most = BOARD_ENTRIES_MAX}
+
+#define HIGHEST_FIRST {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"}
+
+/* Which board is meant. */
+#define OF_A_BOARD                                                                                 \
+    {.name = "by",                                                                                 \
+     .kind = PARAM_CHOICE,                                                                         \
+     .offset = AT(by),                                                                             \
+     .choices = dashboard_bys,                                                                     \
+     .fallback = "maximum"},                                                                       \
+        {.name = "features", .kind = PARAM_FEATURES},                                              \
+        {.name = "interval", .kind = PARAM_INTERVAL}, FROM_AND_TO, TOP_DEVICES, HIGHEST_FIRST
+
+static const struct param board_params[] = {OF_A_BOARD, {0}};
 
 static const char *const no_or_yes[] = {"false", "true", NULL};
 
-static const struct param line_params[] = {
-    {.name = "by",
-     .kind = PARAM_CHOICE,
-     .offset = AT(by),
-     .choices = dashboard_bys,
-     .fallback = "maximum"},
-    {.name = "features", .kind = PARAM_FEATURES},
-    {.name = "interval", .kind = PARAM_INTERVAL},
-    FROM_AND_TO,
-    {.name = "limit",
-     .kind = PARAM_TOP,
-     .offset = AT(limit),
-     .least = 1,
-     .most = BOARD_ENTRIES_MAX},
-    {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
-    {.name = "points",
-     .kind = PARAM_COUNT,
-     .offset = AT(points),
-     .least = 2,
-     .most = 120,
-     .fallback = "60"},
-    {0}};
+static const struct param line_params[] = {OF_A_BOARD,
+                                           {.name = "points",
+                                            .kind = PARAM_COUNT,
+                                            .offset = AT(points),
+                                            .least = 2,
+                                            .most = 120,
+                                            .fallback = "60"},
+                                           {0}};
 
-static const struct param event_params[] = {
-    {.name = "changes",
-     .kind = PARAM_CHOICE,
-     .offset = AT(changes),
-     .choices = no_or_yes,
-     .fallback = "false"},
-    {.name = "features", .kind = PARAM_FEATURES},
-    {.name = "interval", .kind = PARAM_INTERVALS},
-    {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
-    {0}};
+static const struct param event_params[] = {{.name = "changes",
+                                             .kind = PARAM_CHOICE,
+                                             .offset = AT(changes),
+                                             .choices = no_or_yes,
+                                             .fallback = "false"},
+                                            {.name = "features", .kind = PARAM_FEATURES},
+                                            {.name = "interval", .kind = PARAM_INTERVALS},
+                                            HIGHEST_FIRST,
+                                            {0}};
 
 static const struct param device_params[] = {
     {.name = "after", .kind = PARAM_TEXT, .offset = AT(after), .most = PARAM_PLACE_CHARACTERS},
@@ -100,16 +95,7 @@ static const struct param device_params[] = {
     {0}};
 
 static const struct param distribution_params[] = {
-    {.name = "feature", .kind = PARAM_FEATURE, .is_required = true},
-    {.name = "bins",
-     .kind = PARAM_COUNT,
-     .offset = AT(bins),
-     .least = 1,
-     .most = 1000,
-     .fallback = "20"},
-    {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"},
-    FROM_AND_TO,
-    {0}};
+    {.name = "feature", .kind = PARAM_FEATURE, .is_required = true}, BINS, OF_TIME, {0}};
 
 static const struct param heatmap_params[] = {
     {.name = "feature", .kind = PARAM_FEATURE, .is_required = true},
@@ -128,20 +114,10 @@ static const struct param heatmap_params[] = {
     FROM_AND_TO,
     {0}};
 
-static const struct param histogram_params[] = {
-    {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"}, FROM_AND_TO, {0}};
+static const struct param histogram_params[] = {OF_TIME, {0}};
 
 static const struct param device_histogram_params[] = {
-    {.name = "feature", .kind = PARAM_FEATURE},
-    {.name = "bins",
-     .kind = PARAM_COUNT,
-     .offset = AT(bins),
-     .least = 1,
-     .most = 1000,
-     .fallback = "20"},
-    {.name = "interval", .kind = PARAM_INTERVAL, .fallback = "all_time"},
-    FROM_AND_TO,
-    {0}};
+    {.name = "feature", .kind = PARAM_FEATURE}, BINS, OF_TIME, {0}};
 
 static const char *const json_or_csv[] = {"json", "csv", NULL};
 
@@ -152,7 +128,7 @@ static const struct param reading_params[] = {
      .offset = AT(rows),
      .least = 1,
      .most = UINT64_C(1000000000000)},
-    {.name = "order", .kind = PARAM_ORDER, .fallback = "desc"},
+    HIGHEST_FIRST,
     {.name = "after", .kind = PARAM_CURSOR, .offset = AT(cursor)},
     {.name = "format", .kind = PARAM_FORMAT, .choices = json_or_csv},
     {0}};

@@ -114,16 +114,23 @@ static void submit_file(struct migrate *migrate)
     submit(migrate, buffer_text(&migrate->sql));
 }
 
+static void put_names(struct buffer *sql, const struct features *features)
+{
+    buffer_put_text(sql, "ARRAY[");
+    for (size_t i = 0; i < features->count; i++)
+        buffer_printf(sql, "%s'%s'", i > 0 ? ", " : "", features->names[i]);
+    buffer_put_text(sql, "]");
+}
+
 /* What people read of the features becomes comments of their columns. */
 static void put_descriptions(struct migrate *migrate)
 {
     const struct features *features = migrate->features;
     struct buffer *sql = &migrate->sql;
 
-    buffer_put_text(sql, "SELECT describe_features(ARRAY[");
-    for (size_t i = 0; i < features->count; i++)
-        buffer_printf(sql, "%s'%s'", i > 0 ? ", " : "", features->names[i]);
-    buffer_put_text(sql, "], ARRAY[");
+    buffer_put_text(sql, "SELECT describe_features(");
+    put_names(sql, features);
+    buffer_put_text(sql, ", ARRAY[");
     for (size_t i = 0; i < features->count; i++) {
         char words[FEATURE_UNIT_MAX + FEATURE_LABEL_MAX + sizeof("[|]")] = "";
         char *literal;
@@ -158,10 +165,9 @@ static void submit_step(struct migrate *migrate)
     }
     buffer_clear(sql);
     if (migrate->step == STEP_FEATURES) {
-        buffer_put_text(sql, "SELECT add_features(ARRAY[");
-        for (size_t i = 0; i < migrate->features->count; i++)
-            buffer_printf(sql, "%s'%s'", i > 0 ? ", " : "", migrate->features->names[i]);
-        buffer_put_text(sql, "]);");
+        buffer_put_text(sql, "SELECT add_features(");
+        put_names(sql, migrate->features);
+        buffer_put_text(sql, ");");
         put_descriptions(migrate);
         submit(migrate, buffer_text(sql));
     } else if (migrate->step == STEP_PARTITIONS) {

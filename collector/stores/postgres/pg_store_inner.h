@@ -6,6 +6,7 @@
  *          pg_store_transaction.c  the text of a transaction, and what its results say
  *          pg_store_retry.c        after a try that failed: what to try next
  *          pg_store_positions.c    where we stand in the logs that we read
+ *          pg_store_abouts.c       what devices say of themselves
  *          pg_store_sparkplug.c    what is known of Sparkplug nodes, saved and loaded
  *          pg_store_removals.c     what others took out of the tables, or put in
  */
@@ -52,6 +53,8 @@ void pg_store_write_batch(struct pg_store *store,
                           void (*on_done)(struct pg_query *query, const struct pg_error *error));
 
 /* Says that a statement was added to the string. */
+/* NULL where there is no text. */
+void pg_store_put_literal(const struct pg_store *store, struct buffer *sql, const char *text);
 void pg_store_note_statement(struct pg_store *store, enum pg_store_statement what);
 
 /* pg_store_positions.c */

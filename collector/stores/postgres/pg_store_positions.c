@@ -15,14 +15,6 @@
 
 /* ---- in a transaction ----------------------------------------------------------------------- */
 
-static void put_text(const struct pg_store *store, struct buffer *sql, const char *text)
-{
-    char *literal = PQescapeLiteral(store->link.conn, text, strlen(text));
-
-    buffer_put_text(sql, literal ? literal : "NULL"); /* not UTF-8: no row has it */
-    PQfreemem(literal);
-}
-
 static void put_number(struct buffer *sql, int64_t number)
 {
     if (number == SOURCE_POSITION_NEW)
@@ -44,9 +36,9 @@ static void put_array(const struct pg_store *store, struct buffer *sql,
 
         buffer_put_text(sql, i > 0 ? "," : "ARRAY[");
         if (member == MEMBER_GROUP)
-            put_text(store, sql, position->group);
+            pg_store_put_literal(store, sql, position->group);
         else if (member == MEMBER_TOPIC)
-            put_text(store, sql, position->topic);
+            pg_store_put_literal(store, sql, position->topic);
         else if (member == MEMBER_PARTITION)
             put_number(sql, position->partition);
         else

@@ -130,6 +130,14 @@ static void add_copy(struct pg_store *store, size_t *count, const struct buffer 
     store->copies[(*count)++] = (struct pg_copy_in){.data = data->data, .bytes = data->bytes};
 }
 
+void pg_store_put_literal(const struct pg_store *store, struct buffer *sql, const char *text)
+{
+    char *literal = text ? PQescapeLiteral(store->link.conn, text, strlen(text)) : NULL;
+
+    buffer_put_text(sql, literal ? literal : "NULL"); /* not UTF-8: no row has it */
+    PQfreemem(literal);
+}
+
 void pg_store_note_statement(struct pg_store *store, enum pg_store_statement what)
 {
     assert(store->statement_count < PG_STORE_STATEMENTS_MAX);
