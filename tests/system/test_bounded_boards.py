@@ -66,6 +66,12 @@ def store(database, rng, count, since, until, levels, devices=30):
     )
 
 
+def begin_storage(database, first, rolled):
+    """Partitions from `first` on, and nothing rolled up since `rolled`."""
+    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
+    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(rolled)})
+
+
 def roll_to(database, at):
     database.rows("UPDATE storage_state SET late_before = %s", (to_text(at - at % MINUTE_US),))
     for _ in range(24 * 5):
@@ -84,8 +90,7 @@ def test_boards_of_any_span_are_what_every_reading_says(stack, rng):
     now = now_us()
     first = now - 4 * DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first - first % DAY_US)})
+    begin_storage(database, first, first - first % DAY_US)
     rolled = now - rng.randrange(3, 120) * MINUTE_US
 
     def check(at):
@@ -123,8 +128,7 @@ def test_a_span_that_was_dropped_is_answered_exactly_or_not_at_all(stack, rng):
     today = now - now % DAY_US
     first = today - 4 * DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first)})
+    begin_storage(database, first, first)
     store(database, rng, 1500, first, today - DAY_US, 1000)
     store(database, rng, 100, today - DAY_US, today, 1000)
     roll_to(database, today)
@@ -158,9 +162,8 @@ def test_a_board_of_days_looks_at_few_readings(stack, rng):
     database = migrated(stack)
     now = now_us()
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(now - 3 * DAY_US),))
     start = now - 3 * DAY_US
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(start - start % DAY_US)})
+    begin_storage(database, now - 3 * DAY_US, start - start % DAY_US)
     store(database, rng, 40_000, now - 60 * HOUR_US, now, 1_000_000)
     roll_to(database, now - 3 * MINUTE_US)
     database.rows("ANALYZE")
@@ -199,8 +202,7 @@ def test_a_span_that_is_over_looks_at_few_readings_of_few_devices(stack, rng):
     night = now - now % DAY_US - 26 * HOUR_US - 30 * MINUTE_US
     start = night - night % DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 400) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(start),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(start)})
+    begin_storage(database, start, start)
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
         " SELECT d, d, t, t, CASE WHEN m IN (-20, 490) THEN 1000 + s WHEN m IN (-19, 491) THEN -1000 - s"

@@ -84,6 +84,10 @@ class Places:
         before = len(self.exact.questioner.answers)
         until(lambda: len(self.exact.questioner.answers) >= before + count, 60, f"{count} answers")
 
+    def sources(self) -> Counter[str]:
+        """Where the boards came from that were answered so far."""
+        return Counter(a.source for a in list(self.exact.questioner.answers) if a.kind == "board" and a.status == 200)
+
     def is_stored(self, name: str) -> bool:
         rows = self.stack.database.rows("SELECT batches FROM collectors WHERE id = %s", (name,))
         return bool(rows) and rows[0][0] > 0
@@ -99,10 +103,11 @@ class Places:
                 self.asked(60)
             self.await_boards()
             self.asked(20)
-        sources = Counter(a.source for a in self.exact.questioner.answers if a.kind == "board" and a.status == 200)
+            until(lambda: self.sources()["boards"] > 10, 60, "answers of boards")
+        sources = self.sources()
         differences = self.exact.differences()
         assert not differences, f"{len(differences)} differences\n{report(differences)}"
-        assert sources["boards"] > 3, sources
+        assert sources["boards"] > 10, sources
 
 
 @pytest.fixture

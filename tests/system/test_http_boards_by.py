@@ -9,7 +9,7 @@ from collections import defaultdict
 from http_tools import Api, insert
 from oracle import now_us, reading, to_text, to_us
 from storage import DAY_US, HOUR_US, migrated
-from test_bounded_boards import MINUTE_US, dropped_before, roll_to, store
+from test_bounded_boards import MINUTE_US, begin_storage, dropped_before, roll_to, store
 from test_http_spans import asked
 
 MOST = 1e290
@@ -99,8 +99,7 @@ def test_changes_are_what_every_reading_says(stack, rng):
     now = now_us()
     first = now - 4 * DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 200) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first - first % DAY_US)})
+    begin_storage(database, first, first - first % DAY_US)
 
     def check_spans():
         hour = now - now % HOUR_US
@@ -148,8 +147,7 @@ def test_values_at_the_ends_of_doubles_are_compared_all_the_same(stack):
     api = Api(stack)
     database = stack.database
     hour = now_us() // HOUR_US * HOUR_US - 5 * HOUR_US
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(hour - DAY_US),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(hour)})
+    begin_storage(database, hour - DAY_US, hour)
     values = {"huge": (-1.7e308, 1.7e308), "tiny": (5e-324, -5e-324, 1e-320), "none": (3.0, math.nan, 5.0), "one": (7.0,)}
     insert(database, [reading(d, hour + i * MINUTE_US, temperature=v, pressure=0) for d, vs in values.items() for i, v in enumerate(vs)])
     for _ in range(2):
@@ -163,8 +161,7 @@ def test_a_span_whose_values_were_dropped_is_refused(stack):
     database = stack.database
     today = now_us() // DAY_US * DAY_US
     first = today - 4 * DAY_US
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first)})
+    begin_storage(database, first, first)
     insert(database, [reading("a", first + HOUR_US, pressure=90), reading("a", today - HOUR_US, temperature=50, pressure=1),
                       reading("a", today - MINUTE_US, temperature=60, pressure=1)])  # fmt: skip
     roll_to(database, today)
@@ -184,8 +181,7 @@ def test_few_readings_are_looked_at_for_a_night(stack, rng):
     hour = now_us() // HOUR_US * HOUR_US
     night = hour - 20 * HOUR_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 400) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(night),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(night)})
+    begin_storage(database, night, night)
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
         " SELECT d, d, t, t, d + s + CASE WHEN d %% 40 = 0 AND m = 300 THEN 50 ELSE 0 END FROM (SELECT d, %(night)s::timestamptz + m * interval '1 minute' AS t,"

@@ -7,7 +7,7 @@ import math
 from http_tools import Api, insert
 from oracle import now_us, reading, to_text, to_us
 from storage import DAY_US, HOUR_US
-from test_bounded_boards import MINUTE_US, dropped_before, roll_to, store
+from test_bounded_boards import MINUTE_US, begin_storage, dropped_before, roll_to, store
 
 
 def asked(from_us=None, to_us_=None, **more):
@@ -56,8 +56,7 @@ def test_each_device_counts_once_in_each_step_at_its_highest(stack, rng):
     now = now_us()
     first = now - 5 * DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first - first % DAY_US)})
+    begin_storage(database, first, first - first % DAY_US)
     levels = rng.choice((64, 4096))  # of which rows of equal height have no value on an edge that rounds
 
     def check_all(source_of_a_day):

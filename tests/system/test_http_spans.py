@@ -8,7 +8,7 @@ from http_tools import Api, insert, some_readings
 from oracle import FEATURES, board_of_json, board_of_span_by_sql, now_us, reading, to_text, to_us
 from servers import until
 from storage import DAY_US, HOUR_US
-from test_bounded_boards import MINUTE_US, dropped_before, roll_to
+from test_bounded_boards import MINUTE_US, begin_storage, dropped_before, roll_to
 
 
 def asked(from_us=None, to_us=None, **more):
@@ -119,8 +119,7 @@ def test_a_span_of_which_days_were_dropped_is_answered_exactly_or_refused(stack)
     database = stack.database
     today = now_us() // DAY_US * DAY_US
     first = today - 4 * DAY_US
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first)})
+    begin_storage(database, first, first)
     # a's best of the first day is its best ever; b's was on the second day, and it had another one on the first
     insert(database, [
         reading("a", first + HOUR_US, temperature=90, pressure=1), reading("a", today - HOUR_US, temperature=50, pressure=1),
