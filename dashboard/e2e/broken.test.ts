@@ -1,8 +1,8 @@
 /* What is wrong, on the screen: of each broken state the sentence in the head of every view, held against what is so. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { desktop, faults, launch, open, phone } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop, faults, open, phone } from './browser';
+import { type Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=1m,all_time' };
 const VIEWS = ['#/', '#/devices', '#/device/steady', '#/system'];
@@ -12,10 +12,7 @@ let browser: Browser;
 let page: Page;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   await stack.publish('steady', { temperature: 1 });
   await until('it is stored', async () => (await counted()) === '1');
 });

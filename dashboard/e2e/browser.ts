@@ -2,7 +2,7 @@
 import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
-import { PATIENCE_MS } from './stack';
+import { PATIENCE_MS, Stack } from './stack';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -12,6 +12,16 @@ export const launch = (env: Record<string, string> = {}): Promise<Browser> =>
     env: { ...process.env, ...env } as Record<string, string>,
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
   });
+
+/** Servers, a collector and httpapi, of these settings both, and a browser. */
+export async function begin(settings?: Record<string, string>): Promise<[Stack, Browser]> {
+  const [stack, browser] = await Promise.all([Stack.open(), launch()]);
+
+  await stack.start('httpapi', { settings });
+  await stack.start('collector', { settings });
+  await stack.ready();
+  return [stack, browser];
+}
 
 export const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 800 } };
 export const phone: BrowserContextOptions = {

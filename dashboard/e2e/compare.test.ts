@@ -1,21 +1,19 @@
 /* Devices beside each other: how one comes there, what stands in the URL, what is seen and what its file has. */
 import { mkdirSync } from 'node:fs';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { faults, launch, open, phone, desktop } from './browser';
+import { begin, desktop, faults, open, phone } from './browser';
 import { sendPast } from './past';
-import { Stack, until } from './stack';
+import { type Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
 const SHOTS = process.env.SHOTS;
 
 let stack: Stack;
-let browser: Awaited<ReturnType<typeof launch>>;
+let browser: Browser;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   (await sendPast(stack, 9, 1)).stop();
   await until('all is stored', async () => (await fetch(`${stack.url}devices/pump-9`)).ok);
 });

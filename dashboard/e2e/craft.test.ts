@@ -1,22 +1,19 @@
 /* What holds for every view: read from right to left, on paper, on a wall, in the colours one chose, standing still. */
-import type { Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { desktop, faults, launch, open, phone } from './browser';
+import { begin, desktop, faults, open, phone } from './browser';
 import { sendPast } from './past';
-import { Stack, until } from './stack';
+import { type Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
 const HEBREW = 'מד-לחץ-צפוני-בניין-ארבע-42';
 const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/compare?device=pump-1&device=pump-2', '#/system', '#/rejected'];
 
 let stack: Stack;
-let browser: Awaited<ReturnType<typeof launch>>;
+let browser: Browser;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   const fleet = await sendPast(stack, 3, 1);
   fleet.stop();
   await stack.publishRaw(`devices/${HEBREW}/readings`, '{"temperature":"חם"}');

@@ -1,8 +1,8 @@
 /* The lines beside the rows of boards, against real servers. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { desktop, faults, launch, open, phone } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop, faults, open, phone } from './browser';
+import { type Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=1m,past_hour=1h,all_time', TOP_DEVICES: '10' };
 const SPIKE = 173.25;
@@ -12,10 +12,7 @@ let browser: Browser;
 let page: Page;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   const now = Date.now();
   await Promise.all(
     Array.from({ length: 12 }, (_, device) => {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { desktop, faults, launch, open, phone } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop, faults, open, phone } from './browser';
+import { type Stack, until } from './stack';
 
 const FLEET = 15;
 const MINUTE_MS = 5000; /* the past minute of these tests */
@@ -18,10 +18,7 @@ let page: Page;
 let complaints: string[];
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   await stack.start('devicesim', fleet);
 });
 

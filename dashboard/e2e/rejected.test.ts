@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { desktop, faults, launch, open, phone } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop, faults, open, phone } from './browser';
+import { type Stack, until } from './stack';
 
 const settings = { INTERVALS: 'past_minute=1m,all_time' };
 const HOSTILE: Record<string, string> = {
@@ -21,10 +21,7 @@ let page: Page;
 let complaints: string[];
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   for (const [name, payload] of Object.entries(HOSTILE)) await stack.publishRaw(`devices/${name}/readings`, payload);
   for (let i = 0; i < 60; i++) await stack.publish(`old_${i}`, {});
   await until('all are rejected', async () => (await kept()) === Object.keys(HOSTILE).length + 60);

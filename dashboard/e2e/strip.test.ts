@@ -1,8 +1,8 @@
 /* The fleet strip: what a spike looks like, and how one gets from it to the boards of that time. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { desktop, faults, launch, open, phone } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop, faults, open, phone } from './browser';
+import { type Stack, until } from './stack';
 import type { Heatmap } from '../src/contract';
 
 const HOUR_MS = 3_600_000;
@@ -17,10 +17,7 @@ const end = Math.floor(Date.now() / STEP_MS) * STEP_MS;
 const spikeAt = end - 5 * HOUR_MS + 61_000;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi');
-  await stack.start('collector');
-  await stack.ready();
+  [stack, browser] = await begin();
   for (let device = 0; device < 12; device++) {
     const readings = [];
     for (let at = end - 20 * HOUR_MS; at < end; at += STEP_MS)

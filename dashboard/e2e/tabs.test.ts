@@ -1,8 +1,8 @@
 /* Many tabs of one browser: what they are to the server, and which of them may go. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, test } from 'vitest';
-import { desktop, launch } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop } from './browser';
+import { type Stack, until } from './stack';
 
 const TABS = 20;
 
@@ -12,10 +12,7 @@ let context: BrowserContext;
 const tabs: Page[] = [];
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi');
-  await stack.start('collector');
-  await stack.ready();
+  [stack, browser] = await begin();
   context = await browser.newContext(desktop);
   tabs.push(...(await Promise.all(Array.from({ length: TABS }, () => context.newPage()))));
 });

@@ -1,8 +1,8 @@
 /* What the widest boards cost a page: twelve features of a hundred devices that send 370 readings a second. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { desktop, launch, open } from './browser';
-import { Stack, until } from './stack';
+import { begin, desktop, open } from './browser';
+import { type Stack, until } from './stack';
 
 const SECONDS = 5;
 const TOP = 100;
@@ -13,10 +13,7 @@ let stack: Stack;
 let browser: Browser;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([Stack.open(), launch()]);
-  await stack.start('httpapi', { settings });
-  await stack.start('collector', { settings });
-  await stack.ready();
+  [stack, browser] = await begin(settings);
   await stack.start('devicesim', { settings: { FEATURES: settings.FEATURES }, args: ['--num-devices', String(TOP), '--interval', '270ms..271ms'] });
 });
 
