@@ -165,3 +165,11 @@ export function useQuery<T>(path: string | null, tick = 0, get: Get<T> = getJson
     reload,
   };
 }
+
+/** Keeps the last answer about the same thing on the screen until the next one is there. */
+export function useHeld<T extends { data: unknown }>(query: T, key: string): T {
+  const [held, setHeld] = useState<{ key: string; data: T['data'] }>({ key, data: null });
+
+  if (query.data !== null && (held.data !== query.data || held.key !== key)) setHeld({ key, data: query.data });
+  return query.data === null && held.key === key ? { ...query, data: held.data } : query;
+}

@@ -1,6 +1,6 @@
 /* Points of the server into columns of a plot, and the arithmetic of zooming. Pure. */
 import type { Device, Points, Span } from './contract';
-import type { SpanName } from './router';
+import type { PlotTime, SpanName } from './router';
 
 /** Parallel columns: null where the line is to break. Times in seconds, as uPlot has them. */
 export interface Columns {
@@ -84,6 +84,13 @@ export interface Range {
 const DAY_MS = 86_400_000;
 const SPAN_MS: Record<SpanName, number | null> = { hour: 3_600_000, day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS, all: null };
 const NARROWEST_MS = 1000;
+
+/** As parameters of a question; none of all. */
+export const rangeParams = (range: Range | null): Record<string, string> =>
+  range ? { from: new Date(range.from).toISOString(), to: new Date(range.to).toISOString() } : {};
+
+/** The two moments that are chosen, if they are. */
+export const chosenOf = ({ from, to }: PlotTime): Range | null => (from === null || to === null ? null : { from, to });
 
 /** What a named span is right now; null = from the first reading to the last. */
 export function rangeOf(span: SpanName, nowMs: number): Range | null {

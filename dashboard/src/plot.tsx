@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/compat';
 import uPlot from 'uplot';
 import { formatShort } from './format';
+import type { Range } from './history';
 import { useIsDark } from './theme';
 
 export interface Colors {
@@ -107,6 +108,64 @@ export const countAxis = (colors: Colors): uPlot.Axis => ({
   ...valueAxis(colors, formatShort),
   incrs: Array.from({ length: 12 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat(),
 });
+
+export interface Zooming {
+  onZoom: (range: Range) => void;
+  onReset: () => void;
+}
+
+/** Some air above and below, also of values that are all the same. */
+function valueRange(low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const air = high > low ? 0.08 * (high - low) : 0.05 * Math.abs(low) || 0.5;
+  return [low - air, high + air];
+}
+
+/** What all plots over time do: drag zooms, a double click takes that back, and those of a `group` share a cursor, of
+ * which `tell` is told. uPlot keeps the callbacks, though each drawing brings new ones. */
+export function overTime(
+  colors: Colors,
+  group: string,
+  dotSize: number,
+  zooming: { current: Zooming },
+  tell: (i: number | null) => void,
+): Pick<uPlot.Options, 'legend' | 'padding' | 'cursor' | 'scales' | 'axes' | 'hooks'> {
+  return {
+    legend: { show: false },
+    padding: [8, 12, 0, 0],
+    cursor: {
+      sync: { key: group, setSeries: false },
+      drag: { x: true, y: false, setScale: false },
+      y: false,
+      points: { size: dotSize },
+      bind: {
+        dblclick: () => () => {
+          zooming.current.onReset();
+          return null;
+        },
+      },
+    },
+    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high) } },
+    axes: [timeAxis(colors), valueAxis(colors)],
+    hooks: {
+      setCursor: [
+        (plot) => {
+          const i = plot.cursor.idx;
+          tell(i == null || (plot.cursor.left ?? -1) < 0 ? null : i);
+        },
+      ],
+      setSelect: [
+        (plot) => {
+          if (plot.select.width < 4 || plot.data[0].length === 0) return;
+          const from = plot.posToVal(plot.select.left, 'x') * 1000;
+          const to = plot.posToVal(plot.select.left + plot.select.width, 'x') * 1000;
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          if (to - from >= 10) zooming.current.onZoom({ from: Math.round(from), to: Math.round(to) });
+        },
+      ],
+    },
+  };
+}
 
 interface PlotProps {
   /** Everything but the size; called again for other colours. Must not change otherwise. */

@@ -36,18 +36,22 @@ export type SpanName = (typeof spans)[number];
 /** As many as a plot has colours and /readings takes. */
 export const MOST_COMPARED = 8;
 
-export interface CompareRoute {
-  view: 'compare';
-  devices: string[];
+/** What plots are of: a span that ends now, or, where they are chosen, two moments. */
+export interface PlotTime {
   span: SpanName;
   from: number | null;
   to: number | null;
 }
 
+export interface CompareRoute extends PlotTime {
+  view: 'compare';
+  devices: string[];
+}
+
 export type Route =
   | { view: 'boards'; interval: string | null; order: Order }
   | { view: 'span'; from: number; to: number; order: Order; by?: By } /* boards, too, of no interval */
-  | { view: 'device'; deviceId: string; span: SpanName; from: number | null; to: number | null }
+  | ({ view: 'device'; deviceId: string } & PlotTime)
   | CompareRoute
   | DevicesRoute
   | { view: 'system' }
@@ -81,14 +85,11 @@ export function parseRoute(hash: string): Route {
     const by = bys.find((name) => name === params.get('by') && name !== 'maximum');
     return range ? { view: 'span', ...range, order, ...(by ? { by } : {}) } : { view: 'boards', interval: rest[0] || null, order };
   }
-  if (view === 'device' && rest[0]) {
-    const span = spans.find((name) => name === params.get('span')) ?? 'hour';
-    return { view: 'device', deviceId: rest[0], span, from: range?.from ?? null, to: range?.to ?? null };
-  }
+  const time: PlotTime = { span: spans.find((name) => name === params.get('span')) ?? 'hour', from: range?.from ?? null, to: range?.to ?? null };
+  if (view === 'device' && rest[0]) return { view: 'device', deviceId: rest[0], ...time };
   if (view === 'compare') {
-    const span = spans.find((name) => name === params.get('span')) ?? 'hour';
     const devices = [...new Set(params.getAll('device').filter(Boolean))].slice(0, MOST_COMPARED);
-    return { view: 'compare', devices, span, from: range?.from ?? null, to: range?.to ?? null };
+    return { view: 'compare', devices, ...time };
   }
   if (view === 'devices')
     return {
@@ -115,7 +116,7 @@ function withQuery(path: string, params: Record<string, string | null>): string 
 export const withDevices = (path: string, name: string, ids: readonly string[]): string =>
   ids.length ? `${path}?${new URLSearchParams(ids.map((id) => [name, id]))}` : path;
 
-const spanQuery = ({ span, from, to }: { span: SpanName; from: number | null; to: number | null }) => ({
+const spanQuery = ({ span, from, to }: PlotTime) => ({
   span: span === 'hour' ? null : span,
   from: from === null ? null : new Date(from).toISOString(),
   to: to === null ? null : new Date(to).toISOString(),

@@ -1,14 +1,13 @@
 /* One feature of several devices: a line each with its band, and what they say at the cursor. */
 import { useMemo, useRef, type CSSProperties, type MutableRefObject } from 'preact/compat';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import type { ComparedPoints } from '../contract';
 import { loneValues, placeAt, toCompared, type Compared } from '../compared';
 import { decimalsFor, formatLoneValue, formatMoment, formatValue, nameFeature } from '../format';
 import type { Range } from '../history';
 import { visible } from '../ids';
-import { Plot, timeAxis, valueAxis, type Colors } from '../plot';
+import { overTime, Plot, type Colors, type Zooming } from '../plot';
 import { DeviceId } from './DeviceId';
-import { valueRange } from './History';
 
 const dashes = [[], [8, 3], [2, 3], [10, 3, 2, 3]];
 const dashOf = (device: number): number[] => dashes[device % dashes.length]!;
@@ -20,12 +19,10 @@ export const Line = ({ device }: { device: number }) => (
   </svg>
 );
 
-interface ComparisonProps {
+interface ComparisonProps extends Zooming {
   answer: ComparedPoints;
   feature: string;
   range: Range | null;
-  onZoom: (range: Range) => void;
-  onReset: () => void;
 }
 
 export function Comparison({ answer, feature, range, onZoom, onReset }: ComparisonProps) {
@@ -87,10 +84,8 @@ function summarize(answer: ComparedPoints, { columns }: Compared): string {
     .join(' ');
 }
 
-interface Latest {
+interface Latest extends Zooming {
   compared: Compared;
-  onZoom: (range: Range) => void;
-  onReset: () => void;
 }
 
 /** Into the caption when, beside each device what it says then. */
@@ -125,22 +120,7 @@ function options(
   const devices = Array.from({ length: count }, (_, device) => device);
 
   return {
-    legend: { show: false },
-    padding: [8, 12, 0, 0],
-    cursor: {
-      sync: { key: 'compare', setSeries: false },
-      drag: { x: true, y: false, setScale: false },
-      y: false,
-      points: { size: 6 },
-      bind: {
-        dblclick: () => () => {
-          latest.current.onReset();
-          return null;
-        },
-      },
-    },
-    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high) } },
-    axes: [timeAxis(colors), valueAxis(colors)],
+    ...overTime(colors, 'compare', 6, latest, (i) => tell(figure.current, latest.current.compared, i)),
     series: [
       {},
       ...devices.flatMap((device): uPlot.Series[] => {
@@ -158,22 +138,5 @@ function options(
       }),
     ],
     bands: devices.map((device) => ({ series: [2 + 3 * device, 3 + 3 * device] as [number, number], fill: paleOf(colors.series[device]!) })),
-    hooks: {
-      setCursor: [
-        (plot) => {
-          const i = plot.cursor.idx;
-          tell(figure.current, latest.current.compared, i == null || (plot.cursor.left ?? -1) < 0 ? null : i);
-        },
-      ],
-      setSelect: [
-        (plot) => {
-          if (plot.select.width < 4 || plot.data[0].length === 0) return;
-          const from = plot.posToVal(plot.select.left, 'x') * 1000;
-          const to = plot.posToVal(plot.select.left + plot.select.width, 'x') * 1000;
-          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          if (to - from >= 10) latest.current.onZoom({ from: Math.round(from), to: Math.round(to) });
-        },
-      ],
-    },
   };
 }

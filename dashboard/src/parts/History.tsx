@@ -1,23 +1,19 @@
 /* One feature over time: the mean as a line, what lies between minimum and maximum as a band. */
 import { useMemo, useRef, type MutableRefObject } from 'preact/compat';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import type { Points } from '../contract';
 import { decimalsFor, formatCount, formatLoneValue, formatMoment, formatValue, nameFeature } from '../format';
 import { dotted, toColumns, type Columns, type Range } from '../history';
-import { Plot, timeAxis, valueAxis, type Colors } from '../plot';
+import { overTime, Plot, type Colors, type Zooming } from '../plot';
 
-const TIMES = 0;
 const MEANS = 1;
 const MAXS = 2;
 const MINS = 3;
-const cursors = uPlot.sync('history');
 
-interface HistoryProps {
+interface HistoryProps extends Zooming {
   answer: Points;
   feature: string;
   range: Range | null;
-  onZoom: (range: Range) => void;
-  onReset: () => void;
 }
 
 export function History({ answer, feature, range, onZoom, onReset }: HistoryProps) {
@@ -78,9 +74,7 @@ function useLatest<T>(value: T): MutableRefObject<T> {
   return latest;
 }
 
-interface Handlers {
-  onZoom: (range: Range) => void;
-  onReset: () => void;
+interface Handlers extends Zooming {
   columns: Columns;
 }
 
@@ -99,13 +93,6 @@ function readAt(columns: Columns, i: number): string {
   );
 }
 
-/** Some air above and below, also of values that are all the same. */
-export function valueRange(low: number | null, high: number | null): [number, number] {
-  if (low === null || high === null) return [0, 1];
-  const air = high > low ? 0.08 * (high - low) : 0.05 * Math.abs(low) || 0.5;
-  return [low - air, high + air];
-}
-
 function options(
   colors: Colors,
   handlers: MutableRefObject<Handlers>,
@@ -114,22 +101,7 @@ function options(
   const none: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } };
 
   return {
-    legend: { show: false },
-    padding: [8, 12, 0, 0],
-    cursor: {
-      sync: { key: cursors.key, setSeries: false },
-      drag: { x: true, y: false, setScale: false },
-      y: false,
-      points: { size: 7 },
-      bind: {
-        dblclick: () => () => {
-          handlers.current.onReset();
-          return null;
-        },
-      },
-    },
-    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high) } },
-    axes: [timeAxis(colors), valueAxis(colors)],
+    ...overTime(colors, 'history', 7, handlers, (i) => tell(i === null ? '' : readAt(handlers.current.columns, i))),
     series: [
       {},
       {
@@ -141,22 +113,5 @@ function options(
       none,
     ],
     bands: [{ series: [MAXS, MINS], fill: colors.band }],
-    hooks: {
-      setCursor: [
-        (plot) => {
-          const i = plot.cursor.idx;
-          tell(i == null || (plot.cursor.left ?? -1) < 0 ? '' : readAt(handlers.current.columns, i));
-        },
-      ],
-      setSelect: [
-        (plot) => {
-          if (plot.select.width < 4 || plot.data[TIMES].length === 0) return;
-          const from = plot.posToVal(plot.select.left, 'x') * 1000;
-          const to = plot.posToVal(plot.select.left + plot.select.width, 'x') * 1000;
-          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          if (to - from >= 10) handlers.current.onZoom({ from: Math.round(from), to: Math.round(to) });
-        },
-      ],
-    },
   };
 }

@@ -1,19 +1,17 @@
 /* Up to eight devices on one plot for each feature. Which, and of what time, stands in the URL. */
 import { useEffect, useState } from 'preact/compat';
 import { useQuery } from '../api';
-import { serverNow } from '../clock';
 import type { ComparedPoints, Devices as DevicesAnswer } from '../contract';
 import { formatCount, formatLength, formatRange } from '../format';
-import { moved, rangeOf, zoomed, type Range } from '../history';
+import { rangeParams, type Range } from '../history';
 import { visible } from '../ids';
 import { useLive, useTick } from '../live';
-import { deviceHref, MOST_COMPARED, navigate, withDevices, type CompareRoute, type SpanName } from '../router';
-import { Choice } from '../parts/Choice';
+import { deviceHref, MOST_COMPARED, navigate, withDevices, type CompareRoute } from '../router';
 import { Comparison, Line } from '../parts/Comparison';
 import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
-import { SpanChoice } from '../parts/SpanChoice';
-import { useHeld } from './Device';
+import { TimeChoice, ZoomButtons } from '../parts/PlotTime';
+import { usePlotted } from '../plotted';
 
 const LOOK_AGAIN_S = 5;
 const POINTS = 500;
@@ -35,23 +33,7 @@ export function Compare({ route }: { route: CompareRoute }) {
           </p>
         </div>
         <div className="choices">
-          <Choice
-            label="Time shown"
-            options={[
-              { value: 'hour', label: 'Hour' },
-              { value: 'day', label: 'Day' },
-              { value: 'week', label: 'Week' },
-              { value: 'month', label: 'Month' },
-              { value: 'all', label: 'All' },
-            ]}
-            value={route.from === null ? route.span : null}
-            onChoose={(span) => navigate({ ...route, span: span as SpanName, from: null, to: null })}
-          />
-          <SpanChoice
-            label="From, to"
-            span={route.from === null || route.to === null ? null : { from: route.from, to: route.to }}
-            onChoose={(span) => navigate({ ...route, ...span })}
-          />
+          <TimeChoice route={route} />
           <Adding devices={devices} onAdd={(id) => set([...devices, id])} />
         </div>
       </div>
@@ -136,23 +118,11 @@ function Adding({ devices, onAdd }: { devices: string[]; onAdd: (id: string) => 
 
 function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string) => void }) {
   const { devices } = route;
-  const chosen: Range | null = route.from !== null && route.to !== null ? { from: route.from, to: route.to } : null;
   const tick = useTick(LOOK_AGAIN_S);
-  const [now, setNow] = useState(serverNow);
-  const range = chosen ?? rangeOf(route.span, now);
   const asked = withDevices('readings', 'deviceId', devices);
-  const time = (of: Range | null) =>
-    of ? `&${new URLSearchParams({ from: new Date(of.from).toISOString(), to: new Date(of.to).toISOString() })}` : '';
-  const key = `${asked} ${route.span}`;
-  const query = useHeld(useQuery<ComparedPoints>(`${asked}${time(range)}&points=${POINTS}`, chosen ? 0 : tick), key);
+  const time = (of: Range | null) => (of ? `&${new URLSearchParams(rangeParams(of))}` : '');
+  const { query, range } = usePlotted<ComparedPoints>(route, `${asked} ${route.span}`, tick, (of) => `${asked}${time(of)}&points=${POINTS}`);
   const answer = query.data;
-  const { isLoading, isRested } = query;
-
-  /* A named span goes on with the time, as on the page of a device. */
-  useEffect(() => {
-    if (!isLoading && isRested()) setNow(serverNow());
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- with each tick, not with each answer: that would ask without end
-  }, [tick, key]);
 
   /* What is seen: of the answer that is drawn, which may be that of a moment ago. */
   const shown: Range | null = answer?.from && answer.to ? { from: Date.parse(answer.from), to: Date.parse(answer.to) } : null;
@@ -169,20 +139,7 @@ function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string
       <header>
         <h2 id="compared-title">Devices</h2>
         <div className="tools">
-          <div className="buttons" role="group" aria-label="Zoom">
-            <button type="button" disabled={!drawn} onClick={() => go(moved(drawn!, -0.5, serverNow()))} aria-label="Earlier" title="Earlier">
-              ‹
-            </button>
-            <button type="button" disabled={!drawn} onClick={() => go(zoomed(drawn!, 0.5, serverNow()))} aria-label="Zoom in" title="Zoom in">
-              +
-            </button>
-            <button type="button" disabled={!drawn} onClick={() => go(zoomed(drawn!, 2, serverNow()))} aria-label="Zoom out" title="Zoom out">
-              −
-            </button>
-            <button type="button" disabled={!drawn} onClick={() => go(moved(drawn!, 0.5, serverNow()))} aria-label="Later" title="Later">
-              ›
-            </button>
-          </div>
+          <ZoomButtons shown={drawn} onChoose={go} />
           <a className="button" href={`${asked}${files}&points=${POINTS}&format=csv`} download title="The steps of these plots">
             Steps as CSV
           </a>

@@ -1,21 +1,21 @@
 /* One device: its latest reading and peaks, its history, how often which status and value. */
-import { useEffect, useMemo, useState } from 'preact/compat';
-import { useQuery } from '../api';
+import { useMemo } from 'preact/compat';
+import { useHeld, useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
 import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, Statuses, ValueHistogram } from '../contract';
 import { decimalsFor, formatCount, formatDay, formatLength, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus, zone } from '../format';
-import { around, moved, rangeOf, zoomed, type Range } from '../history';
+import { around, chosenOf, rangeOf, rangeParams, type Range } from '../history';
 import { useLive, useTick } from '../live';
-import { compareHref, navigate, type Route, type SpanName } from '../router';
+import { compareHref, navigate, type Route } from '../router';
 import { Age } from '../parts/Age';
-import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
 import { History } from '../parts/History';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
-import { SpanChoice } from '../parts/SpanChoice';
+import { TimeChoice, ZoomButtons } from '../parts/PlotTime';
 import { StatusBars } from '../parts/StatusBars';
 import { StatusMark } from '../parts/StatusMark';
 import { ValueBars } from '../parts/ValueBars';
+import { usePlotted } from '../plotted';
 
 type DeviceRoute = Extract<Route, { view: 'device' }>;
 
@@ -86,7 +86,7 @@ export function Device({ route }: { route: DeviceRoute }) {
           </p>
         </div>
         <div className="choices">
-          <a className="button" href={compareHref([route.deviceId], route.from === null || route.to === null ? null : { from: route.from, to: route.to })}>
+          <a className="button" href={compareHref([route.deviceId], chosenOf(route))}>
             Compare
           </a>
         </div>
@@ -186,24 +186,9 @@ function Latest({ device, features, onShow }: LatestProps) {
 const POINTS = 500;
 
 function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path: string; features: string[]; tick: number }) {
-  const chosen: Range | null = route.from !== null && route.to !== null ? { from: route.from, to: route.to } : null;
-  const key = `${path} ${route.span}`;
-  const [now, setNow] = useState(serverNow);
-  const range = chosen ?? rangeOf(route.span, now);
-  const params = new URLSearchParams({
-    ...(range ? { from: new Date(range.from).toISOString(), to: new Date(range.to).toISOString() } : {}),
-    points: String(POINTS),
-  });
-  const query = useHeld(useQuery<Points>(`${path}/points?${params}`, chosen ? 0 : tick), key);
+  const chosen = chosenOf(route);
+  const { query, range } = usePlotted<Points>(route, `${path} ${route.span}`, tick, (of) => `${path}/points?${new URLSearchParams({ ...rangeParams(of), points: String(POINTS) })}`);
   const answer = query.data;
-  const { isLoading, isRested } = query;
-
-  /* A named span goes on with the time, once the question before is answered; one that was chosen
-   * stands still. */
-  useEffect(() => {
-    if (!isLoading && isRested()) setNow(serverNow());
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- with each tick, not with each answer: that would ask without end
-  }, [tick, key]);
 
   const shown: Range | null =
     range ?? (answer?.from && answer.to ? { from: Date.parse(answer.from), to: Date.parse(answer.to) + 1 } : null);
@@ -215,33 +200,8 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
       <header>
         <h2 id="history-title">History</h2>
         <div className="tools">
-          <div className="buttons" role="group" aria-label="Zoom">
-            <button type="button" disabled={!shown} onClick={() => go(moved(shown!, -0.5, serverNow()))} aria-label="Earlier" title="Earlier">
-              ‹
-            </button>
-            <button type="button" disabled={!shown} onClick={() => go(zoomed(shown!, 0.5, serverNow()))} aria-label="Zoom in" title="Zoom in">
-              +
-            </button>
-            <button type="button" disabled={!shown} onClick={() => go(zoomed(shown!, 2, serverNow()))} aria-label="Zoom out" title="Zoom out">
-              −
-            </button>
-            <button type="button" disabled={!shown} onClick={() => go(moved(shown!, 0.5, serverNow()))} aria-label="Later" title="Later">
-              ›
-            </button>
-          </div>
-          <Choice
-            label="Time shown"
-            options={[
-              { value: 'hour', label: 'Hour' },
-              { value: 'day', label: 'Day' },
-              { value: 'week', label: 'Week' },
-              { value: 'month', label: 'Month' },
-              { value: 'all', label: 'All' },
-            ]}
-            value={chosen ? null : route.span}
-            onChoose={(span) => navigate({ ...route, span: span as SpanName, from: null, to: null })}
-          />
-          <SpanChoice label="From, to" span={chosen} onChoose={go} />
+          <ZoomButtons shown={shown} onChoose={go} />
+          <TimeChoice route={route} />
         </div>
       </header>
       <p className="source">
@@ -286,14 +246,6 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
         : null}
     </section>
   );
-}
-
-/** Keeps the last answer about the same thing on the screen until the next one is there. */
-export function useHeld<T extends { data: unknown }>(query: T, key: string): T {
-  const [held, setHeld] = useState<{ key: string; data: T['data'] }>({ key, data: null });
-
-  if (query.data !== null && (held.data !== query.data || held.key !== key)) setHeld({ key, data: query.data });
-  return query.data === null && held.key === key ? { ...query, data: held.data } : query;
 }
 
 /** What the device's own numbers say. */
