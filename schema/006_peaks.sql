@@ -274,7 +274,7 @@ BEGIN
                   ARRAY(SELECT until_ats[i] FROM unnest(picked) i), ARRAY(SELECT days[i] FROM unnest(picked) i);
             bests := coalesce(bests, '{}');
             looked := looked || picked;
-            batch := batch * 2;
+            batch := least(batch * 2, page); -- more places there are not
         END LOOP;
         EXIT WHEN coalesce(cardinality(devices), 0) < page
                   OR last.device IS NOT NULL AND (reaches[page], times[page]) < (sign * last.value, last.recorded_at);

@@ -189,6 +189,23 @@ def test_a_board_of_days_looks_at_few_readings(stack, rng):
     connection.close()
 
 
+def test_a_backlog_that_came_too_late_for_a_board_is_looked_at_to_its_end(stack):
+    """Sums of 40 batches of one device each promise another best reading, and none of these was received in time."""
+    database = migrated(stack)
+    now = now_us()
+    first = now // HOUR_US * HOUR_US - 3 * HOUR_US
+    database.rows("INSERT INTO devices (device_id) VALUES ('d')")
+    begin_storage(database, first, first)
+    one = "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature) VALUES (1, %s, %s, %s, %s)"
+    database.rows(one, (0, to_text(first), to_text(first), 0.0))
+    roll_to(database, first + 2 * HOUR_US)
+    for i in range(1, 41):
+        database.rows(one, (i, to_text(first + i * MINUTE_US), to_text(now), float(i)))
+    until = to_text(now - MINUTE_US)
+    assert differences(database, to_text(first - 1), until) == []
+    assert compare_span(database, first, now, until)
+
+
 FETCHED = """
     SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
     WHERE relid IN (SELECT relid FROM pg_partition_tree('readings'))"""
