@@ -56,7 +56,7 @@ export default defineConfig({
   },
   // `npm run dev` against a stack that `make run` has started.
   server: {
-    fs: { allow: ['.', '../docs'] }, // src/rejected.ts takes in REJECTED.md
+    fs: { allow: ['.', '../docs'] }, // src/rejected.ts asks for REJECTED.md
     proxy: Object.fromEntries(
       ['/dashboard', '/events', '/devices', '/histogram', '/collectors', '/metrics', '/openapi.json'].map(
         (path) => [path, `http://127.0.0.1:${process.env.HTTP_PORT ?? 5000}`],

@@ -1,6 +1,6 @@
-/* What to do about messages that were rejected: the sections of docs/REJECTED.md, which come with the page, so
- * that what it says and what the documents say is one text. And how such messages are shown. */
-import text from '../../docs/REJECTED.md?raw';
+/* What to do about messages that were rejected: the sections of docs/REJECTED.md, which lies beside the script and is fetched
+ * when somebody asks, so that what the page says and what the documents say is one text. And how such messages are shown. */
+import documentUrl from '../../docs/REJECTED.md?url';
 import type { RejectedCounts } from './contract';
 
 export interface Advice {
@@ -29,10 +29,11 @@ export function parseAdvice(document: string): readonly Advice[] {
 export const partsOf = (paragraph: string): readonly Part[] =>
   paragraph.split('`').map((part, i) => ({ text: part, isCode: i % 2 === 1 }));
 
-const sections = parseAdvice(text);
+export { documentUrl };
 
 /** null for a reason that a newer collector gives. */
-export const adviceFor = (reason: string): Advice | null => sections.find((one) => one.reason === reason) ?? null;
+export const adviceFor = (document: string, reason: string): Advice | null =>
+  parseAdvice(document).find((one) => one.reason === reason) ?? null;
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { adviceFor, dump, parseAdvice, partsOf, tally } from '../src/rejected';
 
@@ -17,8 +18,9 @@ test('what stands between backquotes is code', () => {
 });
 
 test('the document that comes with the page has what to do', () => {
-  expect(adviceFor('no_value')?.paragraphs.some((one) => one.startsWith('Do: '))).toBe(true);
-  expect(adviceFor('no_such_reason')).toBeNull();
+  const document = readFileSync('../docs/REJECTED.md', 'utf8');
+  expect(adviceFor(document, 'no_value')?.paragraphs.some((one) => one.startsWith('Do: '))).toBe(true);
+  expect(adviceFor(document, 'no_such_reason')).toBeNull();
 });
 
 test('bytes are shown as hexdump has them', () => {

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Devices } from '../src/contract';
 import { zone } from '../src/format';
+import { documentUrl } from '../src/rejected';
 import { FakeSource, board, collector, furnish, health, openapi, reading, serve, status, type Reply } from './fakes';
 
 /* The plots are for a browser; see the tests with one. */
@@ -497,7 +499,8 @@ describe('rejected messages', () => {
   const counts = (more: object = {}) => ({
     'rejected/counts': { body: { since: null, from: null, to: null, hours: [{ hour: hour(), reasons: { not_json: 3, no_value: 1030 } }], total: 1033, ...more } },
   });
-  const page = (messages: object[], more: object = {}) => ({ rejected: { body: { since: null, messages, next: null, ...more } } });
+  const advice = { [documentUrl]: { body: readFileSync('../docs/REJECTED.md', 'utf8') } };
+  const page = (messages: object[], more: object = {}) => ({ ...advice, rejected: { body: { since: null, messages, next: null, ...more } } });
 
   test('are listed, and by a chip those of one reason, with what to do', async () => {
     const asked = await show('#/rejected', { ...counts(), ...page([message(1)]) });
@@ -511,6 +514,13 @@ describe('rejected messages', () => {
     expect(advice.getByText('collector --rejected --resubmit --reason not_json')).toBeTruthy();
     expect(document.title).toBe('Rejected · Highwater');
     expect(screen.getByRole('link', { name: 'Download' }).getAttribute('href')).toBe('rejected?reason=not_json&format=jsonl');
+  });
+
+  test('say where else it stands what to do, when that cannot be had', async () => {
+    await show('#/rejected/not_json', { ...counts(), ...page([message(1)]), [documentUrl]: { status: 404, body: '' } });
+    expect(screen.getByText(/stands in docs\/REJECTED.md, too/)).toBeTruthy();
+    expect(screen.queryByText('This page does not know that reason')).toBeNull();
+    expect(screen.getByText('nope')).toBeTruthy();
   });
 
   test('of a reason that the page does not know are no error', async () => {

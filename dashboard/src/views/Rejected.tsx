@@ -1,6 +1,6 @@
 /* Messages that were rejected, as they came: how many in each hour and why, what to do, and the newest of them, live. */
 import { useMemo, useState } from 'preact/compat';
-import { useQuery } from '../api';
+import { getText, useQuery } from '../api';
 import { useNow } from '../clock';
 import type { RejectedCounts, RejectedMessage, RejectedPage } from '../contract';
 import { formatCount, formatMoment, formatNear, nameReason } from '../format';
@@ -10,7 +10,7 @@ import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { RejectedHours } from '../parts/RejectedHours';
-import { adviceFor, dump, partsOf, tally } from '../rejected';
+import { adviceFor, documentUrl, dump, partsOf, tally } from '../rejected';
 
 const PER_PAGE = 50;
 const BYTES = 2000;
@@ -19,6 +19,7 @@ const COUNT_AGAIN_S = 10;
 const HOURS = 7 * 24;
 const HOUR_MS = 3_600_000;
 const LONGEST_ID = 64;
+const ADVICE_REM = 8; /* how high it is, mostly */
 
 export function Rejected({ route }: { route: RejectedRoute }) {
   const { reason, device, after } = route;
@@ -124,8 +125,18 @@ function Counts({ route }: { route: RejectedRoute }) {
 }
 
 function WhatToDo({ reason }: { reason: string }) {
-  const advice = adviceFor(reason);
+  const query = useQuery(documentUrl, 0, getText);
+  const advice = query.data === null ? null : adviceFor(query.data, reason);
 
+  if (query.data === null)
+    return query.problem ? (
+      <>
+        <ProblemNotice problem={query.problem} onRetry={query.reload} />
+        <p className="source">What to do about it stands in docs/REJECTED.md, too.</p>
+      </>
+    ) : (
+      <Loading what="what to do" room={ADVICE_REM} />
+    );
   if (!advice)
     return (
       <Notice kind="warning" title="This page does not know that reason">
