@@ -11,7 +11,7 @@ static bool list_rows(struct api *api, const struct params *params, struct buffe
     const struct interval_choice *choice = &params->intervals[0];
     bool is_first = true;
 
-    if (params->by != BY_MAXIMUM || params_have_span(params) ||
+    if (params->by != BY_MAXIMUM || params->group[0] || params_have_span(params) ||
         choice->index == api->catalog->intervals.count)
         return false;
     buffer_put_text(out, "[");

@@ -112,10 +112,10 @@ static bool write_boards(struct api *api, const struct params *params, enum boar
     return true;
 }
 
-/* Boards in memory are of values, and of intervals. */
+/* Boards in memory are of values, of intervals, and of the fleet. */
 static bool is_of_boards(const struct params *params)
 {
-    return !params_have_span(params) && params->by == BY_MAXIMUM;
+    return !params_have_span(params) && params->by == BY_MAXIMUM && !params->group[0];
 }
 
 void dashboard_answer(struct api *api, struct server_request *request, const struct route *route,

@@ -14,22 +14,23 @@ void query_put_board(struct query *query, const char *feature)
 {
     const struct params *params = &query->params;
     const char *order = sort_order_text(params->order);
+    const char *whose = params->group[0] ? ", of_devices => a.devices" : "";
 
     if (params->by != BY_MAXIMUM)
         buffer_printf(&query->sql,
-                      "board_by('%s', '%s', '%s', a.starts, a.ends, %" PRIu64 ", kept => %s)",
+                      "board_by('%s', '%s', '%s', a.starts, a.ends, %" PRIu64 ", kept => %s%s)",
                       dashboard_bys[params->by], feature, order, params->limit,
-                      params_have_span(params) ? "false" : "true");
+                      params_have_span(params) ? "false" : "true", whose);
     else if (params_have_span(params))
         buffer_printf(&query->sql,
-                      "board_of_span('%s', '%s', a.starts, a.ends, %" PRIu64 ", a.arrived)",
-                      feature, order, params->limit);
+                      "board_of_span('%s', '%s', a.starts, a.ends, %" PRIu64 ", a.arrived%s)",
+                      feature, order, params->limit, whose);
     else if (params->intervals[0].interval.length_us == INTERVAL_ALL_TIME)
-        buffer_printf(&query->sql, "board_of('%s', '%s', '-infinity', %" PRIu64 ")", feature, order,
-                      params->limit);
+        buffer_printf(&query->sql, "board_of('%s', '%s', '-infinity', %" PRIu64 "%s)", feature,
+                      order, params->limit, whose);
     else
-        buffer_printf(&query->sql, "board_of('%s', '%s', a.starts, %" PRIu64 ", a.arrived)",
-                      feature, order, params->limit);
+        buffer_printf(&query->sql, "board_of('%s', '%s', a.starts, %" PRIu64 ", a.arrived%s)",
+                      feature, order, params->limit, whose);
 }
 
 void query_put_board_span(struct query *query)
@@ -37,7 +38,7 @@ void query_put_board_span(struct query *query)
     const struct params *params = &query->params;
     const struct interval *interval = &params->intervals[0].interval;
 
-    query_sql(query, "WITH a (arrived, starts, ends) AS (SELECT ");
+    query_sql(query, "WITH a (arrived, starts, ends, devices) AS (SELECT ");
     query_bind_timestamp(query, query->as_of_us);
     query_sql(query, ", ");
     if (params_have_span(params)) {
@@ -49,7 +50,14 @@ void query_put_board_span(struct query *query)
                                               (params->by != BY_MAXIMUM));
         query_sql(query, ", 'infinity'::timestamptz");
     }
-    query_sql(query, ")");
+    query_sql(query, ", ");
+    if (params->group[0]) {
+        query_sql(query, "devices_of_group(");
+        query_bind_text(query, params->group, "text");
+        query_sql(query, "))");
+    } else {
+        query_sql(query, "NULL::integer[])");
+    }
 }
 
 static void build_dashboard(struct query *query)

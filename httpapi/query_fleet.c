@@ -15,6 +15,12 @@ enum { COLUMN_KNOWN, COLUMN_ID, COLUMN_READING, COLUMN_FEATURES = COLUMN_READING
 
 void query_put_devices(struct query *query)
 {
+    if (query->params.group[0]) {
+        query_sql(query, "ARRAY(SELECT a.device_id FROM device_abouts a WHERE a.group_name = ");
+        query_bind_text(query, query->params.group, "text");
+        query_sql(query, ")");
+        return;
+    }
     if (query->params.device_count == 0) {
         query_sql(query, "NULL::text[]");
         return;

@@ -31,9 +31,10 @@ void query_bind_timestamp(struct query *query, int64_t us); /* also -infinity an
 void query_bind_span(struct query *query);                  /* from and to, with a comma */
 void query_bind_cursor(
     struct query *query); /* behind a comma each, its two parts; nothing if there is none */
-void query_put_devices(struct query *query); /* those named, as an array; NULL of the fleet */
+void query_put_devices(
+    struct query *query); /* those named, or of the group, as an array; NULL of the fleet */
 
-/* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends) AS (...)`, and then each
+/* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends, devices) AS (...)`, and then each
  * feature's rows, board_of(...), with its device_id and its best reading. */
 void query_put_board_span(struct query *query);
 void query_put_board(struct query *query, const char *feature);

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Columns of the result; three of each feature come last. */
@@ -66,25 +67,39 @@ static void build_points(struct query *query)
     query_sql(query, " ORDER BY p.at");
 }
 
-/* The same of each device (schema/020_compare.sql): of those named, or of the fleet's first ones. */
+/* Those of the fleet, or of a group: (SELECT what FROM devices d ... end) */
+static void put_anybody(struct query *query, const char *what, const char *end)
+{
+    buffer_printf(&query->sql, "(SELECT %s FROM devices d", what);
+    if (query->params.group[0]) {
+        query_sql(query, " JOIN device_abouts a ON a.device_id = d.device_id"
+                         " WHERE a.group_name = ");
+        query_bind_text(query, query->params.group, "text");
+    }
+    buffer_printf(&query->sql, "%s)", end);
+}
+
+/* The same of each device (schema/020_compare.sql): of those named, or of the first ones of a group or the fleet. */
 static void build_steps(struct query *query)
 {
     size_t named = query->params.device_count;
+    char first[64];
 
+    snprintf(first, sizeof(first), " ORDER BY d.device_id LIMIT %d", PARAM_DEVICES_MAX);
     put_columns(query);
     query_sql(query, "p.device_id, p.is_known, ");
     if (named > 0)
         buffer_printf(&query->sql, "%zu::bigint", named);
     else
-        query_sql(query, "(SELECT count(*) FROM devices)");
+        put_anybody(query, "count(*)", "");
     put_feature_columns(query);
     query_sql(query, " FROM devices_points(");
-    if (named > 0)
+    if (named > 0) {
         query_put_devices(query);
-    else
-        buffer_printf(&query->sql,
-                      "ARRAY(SELECT d.device_id FROM devices d ORDER BY d.device_id LIMIT %d)",
-                      PARAM_DEVICES_MAX);
+    } else {
+        query_sql(query, "ARRAY");
+        put_anybody(query, "d.device_id", first);
+    }
     query_sql(query, ", ");
     put_arguments(query);
     query_sql(query, " ORDER BY p.place, p.at");
@@ -257,7 +272,7 @@ static void put_devices(struct query *query, const PGresult *result)
 static void write_steps(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
-    bool has_rows = PQntuples(result) > 0; /* none: of a fleet of nobody */
+    bool has_rows = PQntuples(result) > 0; /* none: of a fleet, or group, of nobody */
 
     query->is_found = query->params.device_count == 0;
     for (int row = 0; row < PQntuples(result); row++)

@@ -36,6 +36,8 @@ static const struct param no_params[] = {{0}};
      .most = 1000,                                                                                 \
      .fallback = "20"}
 
+#define OF_A_GROUP {.name = "group", .kind = PARAM_TEXT, .offset = AT(group)}
+
 #define TOP_DEVICES                                                                                \
     {.name = "limit", .kind = PARAM_TOP, .offset = AT(limit), .least = 1, .most = BOARD_ENTRIES_MAX}
 
@@ -49,7 +51,8 @@ static const struct param no_params[] = {{0}};
      .choices = dashboard_bys,                                                                     \
      .fallback = "maximum"},                                                                       \
         {.name = "features", .kind = PARAM_FEATURES},                                              \
-        {.name = "interval", .kind = PARAM_INTERVAL}, FROM_AND_TO, TOP_DEVICES, HIGHEST_FIRST
+        {.name = "interval", .kind = PARAM_INTERVAL}, FROM_AND_TO, OF_A_GROUP, TOP_DEVICES,         \
+        HIGHEST_FIRST
 
 static const struct param board_params[] = {OF_A_BOARD, {0}};
 
@@ -76,7 +79,7 @@ static const struct param event_params[] = {{.name = "changes",
 
 static const struct param device_params[] = {
     {.name = "after", .kind = PARAM_TEXT, .offset = AT(after), .most = PARAM_PLACE_CHARACTERS},
-    {.name = "group", .kind = PARAM_TEXT, .offset = AT(group)},
+    OF_A_GROUP,
     {.name = "limit",
      .kind = PARAM_COUNT,
      .offset = AT(limit),
@@ -173,6 +176,7 @@ static const struct param compare_params[] = {
     {.name = "deviceId", .kind = PARAM_DEVICES},
     {.name = "features", .kind = PARAM_FEATURES},
     FROM_AND_TO,
+    OF_A_GROUP,
     {.name = "points", .kind = PARAM_COUNT, .offset = AT(points), .least = 1, .most = 2000},
     {.name = "format", .kind = PARAM_FORMAT, .choices = any_format},
     {0}};

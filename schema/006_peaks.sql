@@ -162,8 +162,9 @@ END $$;
 -- What the readings of devices in [starts, ends) may reach, hour by hour and (`uses_days`) day by day, as SQL:
 -- device, reach (the value, or its opposite where the lowest is the best), last_at, when the newest
 -- was recorded, and the span [from_at, until_at) of the cell. Of what is summed up, where that is $1 at least:
--- it stands first, for most rows need no other condition then.
-CREATE FUNCTION board_cells_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, uses_days boolean, whose text)
+-- it stands first, for most rows need no other condition then. `is_capped`: not more than the fleet did.
+CREATE FUNCTION board_cells_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, uses_days boolean, whose text,
+                                is_capped boolean DEFAULT true)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     first_hour  timestamptz := date_bin('1 hour', starts, 'epoch');
@@ -180,7 +181,7 @@ BEGIN
         SELECT string_agg(format(
             'SELECT device, %1$s AS reach, last_at, bucket AS from_at, bucket + interval ''%2$s'' AS until_at, %3$s AS is_day FROM %4$s'
             ' WHERE %1$s >= $1 AND device > 0 AND bucket >= %5$L AND bucket < %6$L%7$s',
-            CASE WHEN NOT c.is_cut OR whose <> '' THEN reach
+            CASE WHEN NOT (c.is_cut AND is_capped) THEN reach
                  ELSE format('least(%s, %L::float8)', reach, board_fleet_reach(feature, sort_order, greatest(c.a, starts), c.b)) END,
             CASE c.source WHEN 'days' THEN '24 hours' ELSE '1 hour' END, CASE c.source WHEN 'days' THEN 'true' ELSE 'false' END,
             'rollup_' || c.source, c.a, c.b, c.more || whose), ' UNION ALL ')
@@ -219,7 +220,7 @@ DECLARE
     sign  double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
 BEGIN
     FOR cell IN EXECUTE format('SELECT reach, last_at, from_at, until_at FROM (%s) c ORDER BY reach DESC, last_at DESC',
-                               board_cells_sql(feature, sort_order, starts, ends, false, format(' AND device = %s', of_device)))
+                               board_cells_sql(feature, sort_order, starts, ends, false, format(' AND device = %s', of_device), false))
                 USING '-Infinity'::float8
     LOOP
         EXIT WHEN best.device IS NOT NULL AND (cell.reach, cell.last_at) < (sign * best.value, best.recorded_at);
@@ -235,8 +236,8 @@ BEGIN
 END $$;
 
 -- The best readings of devices, at most so many, the best first, and what the cells (SQL, as above) add to them. `look`
--- is a statement that looks at some cells.
-CREATE FUNCTION board_improve(bests peaks[], most bigint, sign double precision, cells text, look text)
+-- is a statement that looks at some cells; `of_devices` is $2 of the cells.
+CREATE FUNCTION board_improve(bests peaks[], most bigint, sign double precision, cells text, look text, of_devices integer[])
 RETURNS peaks[] LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
@@ -257,7 +258,7 @@ BEGIN
         EXECUTE format('SELECT array_agg(c.device), array_agg(c.reach), array_agg(c.last_at), array_agg(c.from_at), array_agg(c.until_at),'
                        ' array_agg(c.is_day) FROM (SELECT * FROM (%s) c (device, reach, last_at, from_at, until_at, is_day)'
                        ' ORDER BY reach DESC, last_at DESC, device, from_at, until_at LIMIT %s) c',
-                       cells, page) INTO devices, reaches, times, from_ats, until_ats, days USING bar;
+                       cells, page) INTO devices, reaches, times, from_ats, until_ats, days USING bar, of_devices;
         LOOP
             last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
             -- of each device the one that may reach most, if it may still change the board
@@ -286,9 +287,10 @@ END $$;
 -- The best reading of each device recorded in [starts, ends) and received by a moment, the best devices first.
 -- Where partitions were dropped, sums say what there was, but not which reading it was, unless peaks
 -- has it. If one of those may belong on the board, this fails with HW003, or, if only what is
--- `kept` is asked about, it is passed over.
+-- `kept` is asked about, it is passed over. NULL instead of ids: of all devices. Of some, only their cells are looked
+-- at; what the fleet reached is a bound for them, too.
 CREATE FUNCTION board_of_span(feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint,
-                              received_until timestamptz DEFAULT 'infinity', kept boolean DEFAULT false)
+                              received_until timestamptz DEFAULT 'infinity', kept boolean DEFAULT false, of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'
 SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
@@ -305,6 +307,7 @@ DECLARE
     dropped integer;           -- a device that had more
     rank    record := rank_sql('value', sort_order);
     sign    double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
+    whose   text := CASE WHEN of_devices IS NULL THEN '' ELSE ' AND device = ANY ($2)' END; -- alike in all statements
 BEGIN
     PERFORM readings_settle();
     SELECT * INTO state FROM storage_state;
@@ -314,20 +317,21 @@ BEGIN
     ELSIF starts >= state.rolled_until THEN
         RETURN QUERY EXECUTE format(
             'SELECT d.device_id, %s FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
-            ' WHERE r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L AND r.received_at <= %L ORDER BY r.device, %s) r'
+            ' WHERE r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L AND r.received_at <= %L%s ORDER BY r.device, %s) r'
             ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s', board_row_sql(feature, sort_order), feature, starts, ends,
-            received_until, (rank_sql(feature, sort_order)).of_device, (rank_sql(feature, sort_order)).of_fleet, most);
+            received_until, whose, (rank_sql(feature, sort_order)).of_device, (rank_sql(feature, sort_order)).of_fleet, most) USING NULL, of_devices;
         RETURN;
     END IF;
     hour := board_first_hour(feature, sort_order, kept_at, least(ends, state.rolled_until));
-    parts := CASE WHEN hour IS NULL THEN ARRAY[board_cells_sql(feature, sort_order, kept_at, ends, true, '')]
-                  ELSE ARRAY[board_cells_sql(feature, sort_order, hour, hour + interval '1 hour', false, ''),
-                             board_cells_sql(feature, sort_order, kept_at, hour, true, '') || ' UNION ALL '
-                             || board_cells_sql(feature, sort_order, hour + interval '1 hour', ends, true, '')] END;
+    parts := CASE WHEN hour IS NULL THEN ARRAY[board_cells_sql(feature, sort_order, kept_at, ends, true, whose)]
+                  ELSE ARRAY[board_cells_sql(feature, sort_order, hour, hour + interval '1 hour', false, whose),
+                             board_cells_sql(feature, sort_order, kept_at, hour, true, whose) || ' UNION ALL '
+                             || board_cells_sql(feature, sort_order, hour + interval '1 hour', ends, true, whose)] END;
     -- what is not summed up, or is not there any more, by the device
     SELECT parts || coalesce(array_agg(format(
         'SELECT r.device, max(%s * r.%I), max(r.recorded_at), %L::timestamptz, %L::timestamptz, false FROM readings r'
-        ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%2$I <> ''NaN'' GROUP BY r.device HAVING max(%1$s * r.%2$I) >= $1', sign, feature, s.a, s.b)), '{}')
+        ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%2$I <> ''NaN''%5$s GROUP BY r.device HAVING max(%1$s * r.%2$I) >= $1', sign, feature, s.a, s.b,
+        whose)), '{}')
     INTO parts FROM (VALUES (state.rolled_until, ends), (starts, least(ends, state.kept_from))) AS s (a, b) WHERE s.a < s.b;
     look := format(
         'SELECT array_agg(p.found ORDER BY p.place) FROM (SELECT ROW (r.*)::peaks AS found, row_number() OVER (ORDER BY %s) AS place'
@@ -342,22 +346,22 @@ BEGIN
         EXECUTE format('SELECT array_agg(r.device), array_agg(ROW (r.*)::peaks) FROM peaks r WHERE r.feature = %L AND r.sort_order = %L'
                        ' AND r.recorded_at >= %L AND r.recorded_at < %L AND (r.recorded_at < %L OR EXISTS (SELECT FROM readings x'
                        ' WHERE x.device = r.device AND x.recorded_at = r.recorded_at AND x.content_hash = r.content_hash'
-                       ' AND x.recorded_at >= %5$L AND x.recorded_at < %4$L AND x.received_at <= %6$L))',
-                       feature, sort_order, starts, ends, state.kept_from, received_until) INTO known, bests;
+                       ' AND x.recorded_at >= %5$L AND x.recorded_at < %4$L AND x.received_at <= %6$L))%7$s',
+                       feature, sort_order, starts, ends, state.kept_from, received_until, whose) INTO known, bests USING NULL, of_devices;
         EXECUTE look INTO bests USING coalesce(bests, '{}'), '{}'::integer[], '{}'::timestamptz[], '{}'::timestamptz[], '{}'::boolean[];
         bests := coalesce(bests, '{}');
     END IF;
     FOREACH cells IN ARRAY parts LOOP
-        bests := board_improve(bests, most, sign, cells, look);
+        bests := board_improve(bests, most, sign, cells, look, of_devices);
     END LOOP;
     last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
     IF starts < state.kept_from AND NOT kept THEN
-        EXECUTE format('SELECT c.device FROM (%s) c LEFT JOIN unnest($2) b ON b.device = c.device WHERE c.device <> ALL ($3)'
+        EXECUTE format('SELECT c.device FROM (%s) c LEFT JOIN unnest($6) b ON b.device = c.device WHERE c.device <> ALL ($3)'
                        ' AND (c.reach, c.last_at) >= ($1, $4)'
                        ' AND (b.device IS NULL OR (c.reach, c.last_at) >= ($5 * b.value, b.recorded_at)) LIMIT 1',
-                       board_cells_sql(feature, sort_order, starts, least(ends, state.kept_from), true, ' AND true'))
-        INTO dropped USING coalesce(sign * last.value, '-Infinity'), bests, coalesce(known, '{}'),
-                           coalesce(last.recorded_at, '-infinity'), sign;
+                       board_cells_sql(feature, sort_order, starts, least(ends, state.kept_from), true, whose, false))
+        INTO dropped USING coalesce(sign * last.value, '-Infinity'), of_devices, coalesce(known, '{}'),
+                           coalesce(last.recorded_at, '-infinity'), sign, bests;
         IF dropped IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'HW003', MESSAGE = format(
                 'readings recorded before %s were dropped, and one of them may belong on this board, of which there are only sums now; from=%1$s, or later, is answered',
@@ -367,21 +371,22 @@ BEGIN
     RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM unnest($1) r JOIN devices d ON d.id = r.device'
                                 ' ORDER BY %s', rank.of_fleet) USING bests;
 END $$;
-COMMENT ON FUNCTION board_of_span(text, text, timestamptz, timestamptz, bigint, timestamptz, boolean) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded from `starts` until before `ends`, each with its whole best reading, the best first.';
+COMMENT ON FUNCTION board_of_span(text, text, timestamptz, timestamptz, bigint, timestamptz, boolean, integer[]) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded from `starts` until before `ends`, each with its whole best reading, the best first.';
 
 -- The same of what is recorded after a moment and still kept; of all time, since -infinity, it is what peaks says.
 CREATE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,
-                         received_until timestamptz DEFAULT 'infinity')
+                         received_until timestamptz DEFAULT 'infinity', of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 BEGIN
     IF since = '-infinity' THEN
         RETURN QUERY EXECUTE format('SELECT d.device_id, ROW (r.*)::peaks FROM peaks r JOIN devices d ON d.id = r.device'
-                                    ' WHERE r.feature = %L AND r.sort_order = %L ORDER BY %s LIMIT %s',
-                                    feature, sort_order, (rank_sql('value', sort_order)).of_fleet, most);
+                                    ' WHERE r.feature = %L AND r.sort_order = %L%s ORDER BY %s LIMIT %s', feature, sort_order,
+                                    CASE WHEN of_devices IS NULL THEN '' ELSE ' AND r.device = ANY ($1)' END,
+                                    (rank_sql('value', sort_order)).of_fleet, most) USING of_devices;
     ELSE
         RETURN QUERY SELECT b.device_id, b.best FROM board_of_span(feature, sort_order, since + interval '1 microsecond', 'infinity', most,
-                                                                   received_until, true) b;
+                                                                   received_until, true, of_devices) b;
     END IF;
 END $$;
-COMMENT ON FUNCTION board_of(text, text, timestamptz, bigint, timestamptz) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded after `since` (-infinity: ever), each with its whole best reading, the best first.';
+COMMENT ON FUNCTION board_of(text, text, timestamptz, bigint, timestamptz, integer[]) IS 'The devices with the highest (desc) or lowest (asc) values of a feature recorded after `since` (-infinity: ever), each with its whole best reading, the best first.';

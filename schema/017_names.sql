@@ -41,6 +41,12 @@ COMMENT ON COLUMN device_abouts.group_name IS 'Which devices it belongs to.';
 COMMENT ON COLUMN device_abouts.location IS 'Where it is: a text, or {"latitude", "longitude"} in degrees.';
 COMMENT ON COLUMN device_abouts.said_at IS 'When that was stored first.';
 
+-- Who is in a group of those that ever sent a reading: their numbers, which readings have.
+CREATE FUNCTION devices_of_group(of_group text) RETURNS integer[] LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY(SELECT d.id FROM device_abouts a JOIN devices d ON d.device_id = a.device_id WHERE a.group_name = of_group)
+$$;
+COMMENT ON FUNCTION devices_of_group(text) IS 'devices.id of those that say they are of a group.';
+
 CREATE TYPE device_about AS (device_id text, label text, group_name text, location jsonb);
 
 -- By collectors, in the order of arrival: the last one of each device counts, and what is known is not written again.

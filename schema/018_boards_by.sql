@@ -101,8 +101,9 @@ BEGIN
         change_readings_sql(feature, sort_order, starts, ends, 'p.device', 'p.from_at', 'p.until_at', 'NULL::float8'));
 END $$;
 
--- A statement: device and bound for each device that has a value, those that may have changed most first.
-CREATE FUNCTION change_bounds_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
+-- A statement: device and bound for each device that has a value, those that may have changed most first. `whose`: a
+-- condition, if not all are meant.
+CREATE FUNCTION change_bounds_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz, whose text)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
@@ -111,8 +112,8 @@ DECLARE
 BEGIN
     IF greatest(starts, rolled_until) < ends THEN
         tail := format(' UNION ALL SELECT r.device, NULL, count(*)::float8, sum(%1$s%2$s), min(%1$s%2$s), max(%1$s%2$s), false FROM readings r'
-                       ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%5$I <> ''NaN'' GROUP BY r.device', sign,
-                       change_value_sql(format('r.%I', feature)), greatest(starts, rolled_until), ends, feature);
+                       ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%5$I <> ''NaN''%6$s GROUP BY r.device', sign,
+                       change_value_sql(format('r.%I', feature)), greatest(starts, rolled_until), ends, feature, whose);
     END IF;
     -- A value that is no number makes the highest none, and then the sums are of no use.
     -- The mean is lowest if all that the cut hours have is in the span and as low as their lowest. What sums round
@@ -124,7 +125,7 @@ BEGIN
                   ELSE 'CASE WHEN odd = ''NaN'' THEN 2e290 ELSE hi + 1e-9 * greatest(abs(hi), abs(lo), 1e-200) - CASE WHEN n = 0 THEN cut_lo'
                        ' WHEN cut = 0 THEN total / n ELSE (total + least(cut_lo, total / n) * cut) / (n + cut) END END' END,
                   change_value_sql('min(lo) FILTER (WHERE is_cut)'), change_value_sql('min(lo)'), change_value_sql('max(hi)'),
-                  change_cells_sql(feature, sort_order, starts, ends, true, ''), tail);
+                  change_cells_sql(feature, sort_order, starts, ends, true, whose), tail);
 END $$;
 
 -- A statement: device, change, and of a rise the cell in which it ended and the lowest value before that, for those of the devices $1
@@ -176,8 +177,10 @@ RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         change_readings_sql(feature, sort_order, starts, ends, 'k.device', 'k.from_at', 'least(k.until_at, e.recorded_at)', 'NULL::float8'))
 $$;
 
--- The devices that changed most in [starts, ends), those first, each with the reading in which it did.
-CREATE FUNCTION board_by(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint, kept boolean DEFAULT false)
+-- The devices that changed most in [starts, ends), those first, each with the reading in which it did; NULL instead of
+-- ids: of all devices.
+CREATE FUNCTION board_by(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint, kept boolean DEFAULT false,
+                         of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (device_id text, best peaks, change double precision, against double precision, against_at timestamptz)
 LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
@@ -197,12 +200,13 @@ DECLARE
     lows      double precision[] := '{}';
     from_ats  timestamptz[] := '{}';
     until_ats timestamptz[] := '{}';
+    whose     text := CASE WHEN of_devices IS NULL THEN '' ELSE ' AND device = ANY ($1)' END;
 BEGIN
     PERFORM readings_settle();
     IF starts < kept_from THEN
         IF NOT kept THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM (%s) c WHERE n > 0)',
-                           change_cells_sql(feature, sort_order, starts, least(ends, kept_from), true, '')) INTO dropped;
+                           change_cells_sql(feature, sort_order, starts, least(ends, kept_from), true, whose)) INTO dropped USING of_devices;
             IF dropped THEN
                 RAISE EXCEPTION USING ERRCODE = 'HW003', MESSAGE = format(
                     'readings recorded before %s were dropped, and sums do not tell how a value changed; from=%1$s, or later, is answered',
@@ -214,11 +218,11 @@ BEGIN
     IF starts >= ends OR most < 1 THEN
         RETURN;
     END IF;
-    bounds := change_bounds_sql(by_what, feature, sort_order, starts, ends);
+    bounds := change_bounds_sql(by_what, feature, sort_order, starts, ends, whose);
     look := change_look_sql(by_what, feature, sort_order, starts, ends);
     LOOP
         EXECUTE format('SELECT coalesce(array_agg(b.device), ''{}''), array_agg(b.bound) FROM (SELECT * FROM (%s) b ORDER BY bound DESC, device LIMIT %s) b',
-                       bounds, page) INTO devices, reaches;
+                       bounds, page) INTO devices, reaches USING of_devices;
         WHILE done < cardinality(devices)
               AND (cardinality(changes) < most OR reaches[done + 1] > changes[most]
                    OR reaches[done + 1] = changes[most] AND devices[done + 1] < best_devices[most]) LOOP
@@ -238,4 +242,4 @@ BEGIN
                                 change_tell_sql(by_what, feature, sort_order, starts, ends))
                  USING best_devices, changes, lows, from_ats, until_ats, sign;
 END $$;
-COMMENT ON FUNCTION board_by(text, text, text, timestamptz, timestamptz, bigint, boolean) IS 'The devices that rose, or deviated from their mean, most (asc: fell, or deviated downwards) from `starts` until before `ends`, each with the reading in which it did, by how much, and against what.';
+COMMENT ON FUNCTION board_by(text, text, text, timestamptz, timestamptz, bigint, boolean, integer[]) IS 'The devices that rose, or deviated from their mean, most (asc: fell, or deviated downwards) from `starts` until before `ends`, each with the reading in which it did, by how much, and against what.';

@@ -1067,6 +1067,8 @@ export interface operations {
                 from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when only from is given. An answer about what was over a minute ago may be kept for a minute */
                 to?: components["schemas"]["Moment"];
+                /** @description only devices that say they are of this group, a board of nobody if there is none. The database answers */
+                group?: string;
                 /** @description devices per feature */
                 limit?: number;
                 /** @description desc: the highest values, asc: the lowest */
@@ -1125,6 +1127,8 @@ export interface operations {
                 from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; now with from alone */
                 to?: components["schemas"]["Moment"];
+                /** @description only devices that say they are of this group */
+                group?: string;
                 /** @description devices per feature, fewer where there are many features */
                 limit?: number;
                 /** @description desc: the highest values, asc: the lowest */
@@ -1607,6 +1611,8 @@ export interface operations {
                 from?: components["schemas"]["Moment"];
                 /** @description readings before this timestamp, which is not included; to the last one when not given */
                 to?: components["schemas"]["Moment"];
+                /** @description the devices that say they are of this group, instead of deviceId; of a plot the first eight by their ids, and how many there are in all */
+                group?: string;
                 /** @description this many steps at most, each with minimum, maximum and mean of each feature, so that no peak is lost; 500 when not given, in JSON. A step includes its start and not its end */
                 points?: number;
                 /** @description json, csv or jsonl (JSON lines); wins over Accept */

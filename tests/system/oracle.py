@@ -336,7 +336,8 @@ def board_by_sql(
 
 
 def board_of_span_by_sql(
-    database: Database, feature: str, from_us: int, to_us: int, limit: int = 10, order: str = "desc"
+    database: Database, feature: str, from_us: int, to_us: int, limit: int = 10, order: str = "desc",
+    among: Sequence[str] | None = None,
 ) -> list[Reading]:
     """Each device's best reading with from <= recorded_at < to, by a look at every one, the best first."""
     columns = "".join(f', "{name}"' for name in FEATURES)
@@ -347,9 +348,10 @@ def board_of_span_by_sql(
                      (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[r.status] AS status_text
               FROM readings r JOIN devices d ON d.id = r.device
               WHERE r."{feature}" IS NOT NULL AND r.recorded_at >= %s AND r.recorded_at < %s
+              AND (%s::text[] IS NULL OR d.device_id = ANY (%s))
               ORDER BY r.device, r."{feature}" {order}, r.recorded_at DESC, r.content_hash DESC) best
         ORDER BY "{feature}" {order}, recorded_at DESC, device_id COLLATE "C" LIMIT %s""",
-        (to_text(from_us), to_text(to_us), limit),
+        (to_text(from_us), to_text(to_us), among and list(among), among and list(among), limit),
     )
     return [_to_reading(row, FEATURES) for row in rows]
 

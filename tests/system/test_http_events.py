@@ -345,7 +345,7 @@ def test_a_dear_question_is_asked_rarely_and_once_for_all(stack):
     api = Api(stack)
     stack.database.rows(
         "CREATE OR REPLACE FUNCTION board_of(feature text, sort_order text, since timestamptz, most bigint,"
-        " received_until timestamptz DEFAULT 'infinity') RETURNS TABLE (device_id text, best peaks) LANGUAGE sql STABLE"
+        " received_until timestamptz DEFAULT 'infinity', of_devices integer[] DEFAULT NULL) RETURNS TABLE (device_id text, best peaks) LANGUAGE sql STABLE"
         " AS $$ SELECT NULL::text, NULL::peaks FROM pg_sleep(0.5) AS slept WHERE slept::text = 'x' $$"
     )
     path = "/events?features=temperature&interval=past_hour&order=asc"

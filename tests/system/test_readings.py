@@ -105,7 +105,7 @@ def test_devices_that_are_unknown_or_have_nothing_there(stack):
     ("points=2001", ["points"]),
     ("format=parquet", ["format", "json, csv, jsonl"]),
     ("points=1&points=1", ["only once"]),
-    ("limit=1", ["limit", "deviceId, features, from, to, points, format"]),
+    ("limit=1", ["limit", "deviceId, features, from, to, group, points, format"]),
     ("features=nothing", ["features", "temperature"]),
 ])
 def test_what_is_wrong_is_named(refusing, query, words):
