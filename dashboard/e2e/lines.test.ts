@@ -73,6 +73,31 @@ test('a device page shows one time in all its parts, by name or by two fields', 
   await row(10).waitFor();
 });
 
+test('times are of the zone of the browser or of UTC, at once in every part, and stay so', async () => {
+  const { page: far, complaints } = await open(browser, { ...desktop, viewport: { width: 320, height: 700 }, timezoneId: 'Asia/Kolkata' });
+  const [from, to] = ['2026-07-31T20:00:00Z', '2026-07-31T21:00:00Z'];
+  await far.goto(`${stack.url}#/device/pump-4?from=${from}&to=${to}`);
+  await far.getByText('1 Aug 2026, 01:30:00 to 02:30:00 (Asia/Calcutta)').or(far.getByText('1 Aug 2026, 01:30:00 to 02:30:00 (Asia/Kolkata)')).waitFor();
+  await far.getByText('From, to').click();
+  expect(await far.getByLabel('From', { exact: true }).inputValue()).toMatch(/^2026-08-01T01:30/);
+  expect(await far.locator('.top .zone').innerText()).toMatch(/^(GMT\+5:30|IST)$/);
+  await far.getByRole('button', { name: 'Change to UTC' }).click();
+  await far.getByText('31 Jul 2026, 20:00:00 to 21:00:00 (UTC)').waitFor();
+  expect(await far.getByLabel('From', { exact: true }).inputValue()).toMatch(/^2026-07-31T20:00/);
+  await far.getByText('Time (UTC)').waitFor();
+  await far.getByText('From, to').click();
+  expect(await faults(far)).toEqual([]);
+  await far.goto(`${stack.url}#/boards/past_hour`);
+  await far.reload();
+  await far.getByText(/^As of \d\d:\d\d:\d\d \(UTC\)/).waitFor();
+  await far.getByRole('button', { name: 'Change to local time' }).click();
+  await far.getByText(/^As of \d\d:\d\d:\d\d \((GMT\+5:30|IST)\)/).waitFor();
+  expect(await faults(far)).toEqual([]);
+  if (process.env.LOOK) await far.screenshot({ path: `${process.env.LOOK}/zone.png` });
+  expect(complaints).toEqual([]);
+  await far.context().close();
+});
+
 test('without the database the rows stay, without lines, and it is said once', async () => {
   await stack.stopPostgres();
   await page.reload();

@@ -8,6 +8,7 @@ import { DeviceId } from './parts/DeviceId';
 import { HealthMark, HealthNotice } from './parts/Health';
 import { Notice } from './parts/Notice';
 import { ThemeSwitch } from './parts/ThemeSwitch';
+import { ZoneSwitch } from './parts/ZoneSwitch';
 import { Boards } from './views/Boards';
 import { Compare } from './views/Compare';
 import { Device } from './views/Device';
@@ -15,12 +16,15 @@ import { Devices } from './views/Devices';
 import { SpanBoards } from './views/SpanBoards';
 import { Rejected } from './views/Rejected';
 import { System } from './views/System';
+import { useZone } from './zone';
 
 export function App() {
   const route = useRoute();
   const main = useRef<HTMLElement>(null);
   const place = placeOf(route);
   const shown = useRef(place);
+
+  useZone(); /* and so does whatever is in it */
 
   useEffect(() => {
     document.title = `${titleOf(route)} · Highwater`;
@@ -61,6 +65,7 @@ export function App() {
           </Tab>
         </nav>
         <HealthMark />
+        <ZoneSwitch />
         <ThemeSwitch />
       </header>
       <main ref={main} className={route.view === 'boards' || route.view === 'span' ? 'wide' : undefined}>

@@ -1,8 +1,7 @@
-/* Numbers, times and names as people read them. All of it is pure: the time is an argument. */
+/* Numbers, times and names as people read them. All of it is pure but for the zone of times: the time is an argument. */
+import { writer } from './zone';
 
 const counts = new Intl.NumberFormat('en');
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
 export const formatCount = (count: number): string => counts.format(count);
 
@@ -89,22 +88,22 @@ export function formatAge(ms: number): string {
   return rest > 0 ? `${text} ${rest} ${next[0]}` : text;
 }
 
-const shortDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const shortDay = writer({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 
-export const formatClock = (ms: number): string => clock.format(ms);
-export const formatDay = (ms: number): string => day.format(ms);
-export const formatMoment = (ms: number): string => `${day.format(ms)}, ${clock.format(ms)}`;
+export const formatClock = writer({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+export const formatDay = writer({ day: 'numeric', month: 'short', year: 'numeric' });
+export const formatMoment = (ms: number): string => `${formatDay(ms)}, ${formatClock(ms)}`;
 /** Without the year, and to the minute: for columns. */
-export const formatShortMoment = (ms: number): string => shortDay.format(ms).replace(',', '');
+export const formatShortMoment = (ms: number): string => shortDay(ms).replace(',', '');
 
 /** The time alone when it is of the same day as `nowMs`. */
 export function formatNear(ms: number, nowMs: number): string {
-  return day.format(ms) === day.format(nowMs) ? clock.format(ms) : formatMoment(ms);
+  return formatDay(ms) === formatDay(nowMs) ? formatClock(ms) : formatMoment(ms);
 }
 
 /** The day once when both are of the same. */
 export function formatRange(fromMs: number, toMs: number): string {
-  return `${formatMoment(fromMs)} to ${day.format(fromMs) === day.format(toMs) ? clock.format(toMs) : formatMoment(toMs)}`;
+  return `${formatMoment(fromMs)} to ${formatDay(fromMs) === formatDay(toMs) ? formatClock(toMs) : formatMoment(toMs)}`;
 }
 
 const lengths = [
@@ -122,9 +121,6 @@ export function formatLength(ms: number): string {
   const number = Number((ms / size).toFixed(ms < 9.95 * size ? 1 : 0));
   return `${formatCount(number)} ${unit}${number === 1 ? '' : 's'}`;
 }
-
-/** Whose times they are that are shown. */
-export const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function formatMs(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;

@@ -1,6 +1,7 @@
 /* A heat map as arithmetic: where columns are in time, which of them a drag takes, what a column says. Pure. */
 import type { Heatmap } from './contract';
 import type { TimeSpan } from './spans';
+import { aheadMs } from './zone';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -22,10 +23,10 @@ export function spanOf(map: Heatmap, a: number, b: number): TimeSpan {
   return { from: from + Math.min(a, b) * map.stepMs, to: from + (Math.max(a, b) + 1) * map.stepMs };
 }
 
-/** Moments for a time axis, at most so many, at round times of the browser's zone. */
+/** Moments for a time axis, at most so many, at round times of the zone that is shown. */
 export function roundTimes(from: number, to: number, most: number): { times: number[]; distance: number } {
   const distance = distances.find((one) => (to - from) / one <= most) ?? Math.ceil((to - from) / most / DAY_MS) * DAY_MS;
-  const ahead = -new Date(from).getTimezoneOffset() * MINUTE_MS;
+  const ahead = aheadMs(from);
   const times: number[] = [];
 
   for (let at = Math.ceil((from + ahead) / distance) * distance - ahead; at < to; at += distance) times.push(at);

@@ -1,9 +1,10 @@
-/* uPlot as a component: made when it is first drawn, again when light turns to dark, fed after that. */
+/* uPlot as a component: made when it is first drawn, again for other colours or another zone, fed after that. */
 import { useEffect, useLayoutEffect, useRef } from 'preact/compat';
 import uPlot from 'uplot';
-import { formatShort } from './format';
+import { formatClock, formatShort } from './format';
 import type { Range } from './history';
 import { useIsDark } from './theme';
+import { useZone, writer } from './zone';
 
 export interface Colors {
   text: string;
@@ -44,21 +45,20 @@ export function readColors(): Colors {
   return colors;
 }
 
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const seconds = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
-const month = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric' });
+const clock = writer({ hour: '2-digit', minute: '2-digit' });
+const day = writer({ day: 'numeric', month: 'short' });
+const month = writer({ month: 'short', year: 'numeric' });
 
 /** Ticks of a time axis: as much of the moment as their distance calls for, the day where it changes. */
 export function timeTicks(ticks: readonly number[], distance: number): string[] {
   let last = '';
 
   return ticks.map((tick) => {
-    const date = new Date(tick * 1000);
-    if (distance >= 28 * 86_400) return month.format(date);
-    const today = day.format(date);
+    const ms = tick * 1000;
+    if (distance >= 28 * 86_400) return month(ms);
+    const today = day(ms);
     if (distance >= 86_400) return today;
-    const text = distance < 1 ? `${seconds.format(date)}.${String(date.getMilliseconds()).padStart(3, '0')}` : distance < 60 ? seconds.format(date) : clock.format(date);
+    const text = distance < 1 ? `${formatClock(ms)}.${String(new Date(ms).getMilliseconds()).padStart(3, '0')}` : distance < 60 ? formatClock(ms) : clock(ms);
     const isNewDay = today !== last && last !== '';
     last = today;
     return isNewDay ? `${text}\n${today}` : text;
@@ -167,6 +167,10 @@ export function overTime(
   };
 }
 
+/* uPlot looks for round times with the functions of a date that are of the browser's zone. */
+const ownDate = (seconds: number): Date => new Date(seconds * 1000);
+const utcDate = (seconds: number): Date => uPlot.tzDate(ownDate(seconds), 'UTC');
+
 interface PlotProps {
   /** Everything but the size; called again for other colours. Must not change otherwise. */
   build: (colors: Colors) => Omit<uPlot.Options, 'width' | 'height'>;
@@ -181,6 +185,7 @@ export function Plot({ build, data, range, height, label }: PlotProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const isDark = useIsDark();
+  const zone = useZone();
   const latest = useRef({ data, range });
   const { min, max } = range ?? {};
   latest.current = { data, range };
@@ -192,7 +197,7 @@ export function Plot({ build, data, range, height, label }: PlotProps) {
       height: height * parseFloat(getComputedStyle(document.documentElement).fontSize),
     });
     const { data, range } = latest.current; /* those of later drawings come below */
-    const made = new uPlot({ ...build(readColors()), ...size() }, data, element);
+    const made = new uPlot({ ...build(readColors()), ...size(), tzDate: zone === 'UTC' ? utcDate : ownDate }, data, element);
     const watcher = new ResizeObserver(() => made.setSize(size()));
 
     plot.current = made;
@@ -203,7 +208,7 @@ export function Plot({ build, data, range, height, label }: PlotProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [build, isDark, height]);
+  }, [build, isDark, zone, height]);
 
   useEffect(() => {
     plot.current?.batch(() => {

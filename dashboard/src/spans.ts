@@ -1,4 +1,5 @@
-/* Spans of time that are over, or begin in the past, for boards. Pure: the time is an argument. */
+/* Spans of time that are over, or begin in the past, for boards. Pure but for the zone: the time is an argument. */
+import { aheadMs, momentOf, parseMoment } from './zone';
 
 export interface TimeSpan {
   from: number;
@@ -8,11 +9,14 @@ export interface TimeSpan {
 const MINUTE_MS = 60_000;
 const WEEK_MS = 7 * 86_400_000;
 
-/** A time of day, so many days from the day of `now`, in the browser's zone; it knows of clocks that change. */
-function local(now: number, days: number, hour: number): number {
-  const date = new Date(now);
+/** What clocks show, for the functions of a date that say UTC. */
+const clockOf = (ms: number): Date => new Date(ms + aheadMs(ms));
 
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days, hour).getTime();
+/** A time of day, so many days from the day of `now`. */
+function dayOf(now: number, days: number, hour: number): number {
+  const date = clockOf(now);
+
+  return momentOf(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate() + days, hour);
 }
 
 export interface Preset {
@@ -23,8 +27,8 @@ export interface Preset {
 }
 
 export const presets: readonly Preset[] = [
-  { label: 'Last night', phrase: 'last night', of: (now) => ({ from: local(now, -1, 20), to: local(now, 0, 6) }) },
-  { label: 'Yesterday', phrase: 'yesterday', of: (now) => ({ from: local(now, -1, 0), to: local(now, 0, 0) }) },
+  { label: 'Last night', phrase: 'last night', of: (now) => ({ from: dayOf(now, -1, 20), to: dayOf(now, 0, 6) }) },
+  { label: 'Yesterday', phrase: 'yesterday', of: (now) => ({ from: dayOf(now, -1, 0), to: dayOf(now, 0, 0) }) },
   {
     label: 'Past week',
     phrase: 'in the past week',
@@ -35,13 +39,13 @@ export const presets: readonly Preset[] = [
   },
 ];
 
-/** What a field of the kind datetime-local holds, in the browser's zone; and back, NaN when it is none. */
+/** What a field of the kind datetime-local holds; and back, NaN when it is none. */
 export const toField = (ms: number): string => {
-  const date = new Date(ms);
+  const date = clockOf(ms);
   const two = (number: number) => String(number).padStart(2, '0');
-  const day = `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const day = `${String(date.getUTCFullYear()).padStart(4, '0')}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`;
 
-  return `${day}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${day}T${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
 };
 
-export const ofField = (text: string): number => (/^\d{4}-\d\d-\d\dT/.test(text) ? new Date(text).getTime() : NaN);
+export const ofField = (text: string): number => (/^\d{4}-\d\d-\d\dT/.test(text) ? parseMoment(text) : NaN);

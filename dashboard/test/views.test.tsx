@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Devices } from '../src/contract';
-import { zone } from '../src/format';
 import { documentUrl } from '../src/rejected';
+import { zoneName } from '../src/zone';
 import { FakeSource, board, collector, furnish, health, openapi, reading, serve, status, type Reply } from './fakes';
 
 /* The plots are for a browser; see the tests with one. */
@@ -120,7 +120,7 @@ describe('boards', () => {
     await say(['status', status()], ...full());
     expect(screen.getAllByRole('table')).toHaveLength(2);
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Highest in the past minute');
-    expect(screen.getByText(/^As of/).textContent).toMatch(/^As of \d\d:\d\d:\d\d, from the collector: 15 devices$/);
+    expect(screen.getByText(/^As of/).textContent).toMatch(/^As of \d\d:\d\d:\d\d \([^)]+\), from the collector: 15 devices$/);
     expect(screen.getByText('Live')).toBeTruthy();
   });
 
@@ -414,7 +414,7 @@ describe('a device', () => {
     expect(screen.getByRole('img', { name: /Temperature over time. Between 1 and 99.5/ })).toBeTruthy();
     expect(screen.getAllByText('No value in this time.')).toHaveLength(2);
     expect(screen.getByText('Missing').nextSibling!.textContent).toBe('2');
-    expect(screen.getByText(/7.2 seconds a step/).textContent).toContain(`(${zone})`);
+    expect(screen.getByText(/7.2 seconds a step/).textContent).toContain(`(${zoneName()})`);
   });
 
   test('has histograms, readings and CSV of the time that its plots show', async () => {

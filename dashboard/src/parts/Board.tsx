@@ -6,6 +6,7 @@ import { isolate, visible } from '../ids';
 import type { Lines } from '../lines';
 import { compareHref, deviceHref, formatRoute } from '../router';
 import type { TimeSpan } from '../spans';
+import { useZone } from '../zone';
 import { Age } from './Age';
 import { DeviceId } from './DeviceId';
 import { Line } from './Line';
@@ -21,6 +22,8 @@ interface RowProps {
   lines: Lines | null;
   span: TimeSpan | undefined;
   explain: ((reading: Reading) => string) | undefined;
+  /** Another one is another text of its times. */
+  zone: string;
 }
 
 const DAY_MS = 86_400_000;
@@ -83,6 +86,7 @@ interface BoardProps {
 
 export const Board = memo(function Board({ board, places, lines = null, span, explain }: BoardProps) {
   const { feature, readings } = board;
+  const zone = useZone();
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
   const phrase = span ? `from ${formatRange(span.from, span.to)}` : phraseInterval(board.interval);
@@ -140,6 +144,7 @@ export const Board = memo(function Board({ board, places, lines = null, span, ex
                 lines={lines}
                 span={span}
                 explain={explain}
+                zone={zone}
               />
             ))}
           </Ranking>

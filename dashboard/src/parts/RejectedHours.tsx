@@ -2,6 +2,7 @@
 import { memo } from 'preact/compat';
 import { formatCount, formatShortMoment, nameReason } from '../format';
 import type { Tally } from '../rejected';
+import { useZone } from '../zone';
 
 const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
 
@@ -9,6 +10,7 @@ const sum = (counts: readonly number[]): number => counts.reduce((all, one) => a
 export const SHADES = 4;
 
 export const RejectedHours = memo(function RejectedHours({ tally: { hours, reasons } }: { tally: Tally }) {
+  useZone();
   const sums = hours.map((hour) => sum(hour.counts));
   const most = Math.max(1, ...sums);
   const peak = hours[sums.indexOf(most)];

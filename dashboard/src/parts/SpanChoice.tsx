@@ -2,8 +2,8 @@
  * a key without a script; a choice closes it. */
 import { useId, useRef, useState } from 'preact/compat';
 import { serverNow } from '../clock';
-import { zone } from '../format';
 import { ofField, presets, toField, type TimeSpan } from '../spans';
+import { useZone } from '../zone';
 
 interface SpanChoiceProps {
   /** What is shown; null where the boards are those of now. */
@@ -16,6 +16,7 @@ export function SpanChoice({ span, onChoose, label = 'Earlier' }: SpanChoiceProp
   const details = useRef<HTMLDetailsElement>(null);
   const [shown, setShown] = useState<TimeSpan>(() => span ?? presets[0]!.of(serverNow()));
   const [error, setError] = useState('');
+  const zone = useZone();
   const id = useId();
   const choose = (chosen: TimeSpan) => {
     if (details.current) details.current.open = false;
@@ -61,7 +62,7 @@ export function SpanChoice({ span, onChoose, label = 'Earlier' }: SpanChoiceProp
               step="1"
               required
               defaultValue={toField((span ?? shown)[name])}
-              key={(span ?? shown)[name]}
+              key={`${(span ?? shown)[name]} ${zone}`}
               aria-describedby={`${id}-note`}
             />
           </label>

@@ -12,6 +12,7 @@ import { useTick } from '../live';
 import { readColors, timeTicks } from '../plot';
 import type { TimeSpan } from '../spans';
 import { useIsDark } from '../theme';
+import { useZone } from '../zone';
 import { Choice } from './Choice';
 import { DeviceId } from './DeviceId';
 
@@ -97,6 +98,7 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
   const [mark, setMark] = useState<{ from: number; to: number } | null>(null);
   const isDragged = useRef(false);
   const isDark = useIsDark();
+  const zone = useZone();
   const id = useId();
   const last = Math.max(0, count - 1);
   const shown = mark && { from: Math.min(mark.from, last), to: Math.min(mark.to, last) };
@@ -120,7 +122,8 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
     const { times, distance } = roundTimes(from, to, Math.max(2, Math.min(12, width / 80)));
     const texts = timeTicks(times.map((at) => at / 1000), distance / 1000);
     return times.map((at, i) => ({ at: ((at - from) / (to - from)) * 100, text: texts[i]! })).filter(({ at }) => at < 96);
-  }, [map.from, map.to, count, width]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- the zone is what makes them other texts
+  }, [map.from, map.to, count, width, zone]);
 
   const columnOf = (event: { clientX: number }) => {
     const box = area.current!.getBoundingClientRect();

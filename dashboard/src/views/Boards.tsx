@@ -14,6 +14,7 @@ import { linesAgain, useLines } from '../parts/Line';
 import { Loading, Notice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
 import { Strip } from '../parts/Strip';
+import { shortZone } from '../zone';
 
 const PLACES = 10;
 
@@ -116,7 +117,7 @@ function Source({ lacksLines }: { lacksLines: string | undefined }) {
   const live = status.collectors.filter((one) => one.isLive).length;
   return (
     <p className="source">
-      As of <time dateTime={status.asOf}>{formatNear(at, now)}</time>
+      As of <time dateTime={status.asOf}>{formatNear(at, now)}</time> ({shortZone(at)})
       {status.source === 'boards'
         ? `, from ${live === 1 ? 'the collector' : `${live} collectors`}: ${formatCount(devices)} ${devices === 1 ? 'device' : 'devices'}`
         : status.source === 'database'

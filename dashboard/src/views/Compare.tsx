@@ -12,6 +12,7 @@ import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { TimeChoice, ZoomButtons } from '../parts/PlotTime';
 import { usePlotted } from '../plotted';
+import { zoneName } from '../zone';
 
 const LOOK_AGAIN_S = 5;
 const POINTS = 500;
@@ -164,7 +165,7 @@ function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string
       <p className="source">
         {drawn && answer ? (
           <>
-            {formatRange(drawn.from, drawn.to)}
+            {formatRange(drawn.from, drawn.to)} ({zoneName()})
             {answer.stepMs ? `, a step is ${formatLength(answer.stepMs)}` : null}: means, with what lies between lowest and highest
           </>
         ) : (

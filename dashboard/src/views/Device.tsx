@@ -3,7 +3,7 @@ import { useMemo } from 'preact/compat';
 import { useHeld, useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
 import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, Statuses, ValueHistogram } from '../contract';
-import { decimalsFor, formatCount, formatDay, formatLength, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus, zone } from '../format';
+import { decimalsFor, formatCount, formatDay, formatLength, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus } from '../format';
 import { around, chosenOf, rangeOf, rangeParams, type Range } from '../history';
 import { useLive, useTick } from '../live';
 import { compareHref, navigate, type Route } from '../router';
@@ -16,6 +16,7 @@ import { StatusBars } from '../parts/StatusBars';
 import { StatusMark } from '../parts/StatusMark';
 import { ValueBars } from '../parts/ValueBars';
 import { usePlotted } from '../plotted';
+import { zoneName } from '../zone';
 
 type DeviceRoute = Extract<Route, { view: 'device' }>;
 
@@ -208,7 +209,7 @@ function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path
         {shown ? (
           <>
             {formatRange(shown.from, shown.to)}
-            {` (${zone})`}
+            {` (${zoneName()})`}
             {answer?.stepMs ? `, ${formatLength(answer.stepMs)} a step` : ''}
             {chosen ? (
               <>
@@ -323,7 +324,7 @@ function Readings({ path, features, tick, within }: { path: string; features: st
           <table className="plain">
             <thead>
               <tr>
-                <th scope="col">Time</th>
+                <th scope="col">Time ({zoneName()})</th>
                 <th scope="col">Status</th>
                 {shown.map((feature) => (
                   <th scope="col" className="number" key={feature}>

@@ -10,6 +10,7 @@ import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { RejectedHours } from '../parts/RejectedHours';
+import { zoneName } from '../zone';
 import { adviceFor, documentUrl, dump, partsOf, tally } from '../rejected';
 
 const PER_PAGE = 50;
@@ -166,7 +167,7 @@ function Messages({ messages, route }: { messages: readonly RejectedMessage[]; r
     <table className="plain rejected">
       <thead>
         <tr>
-          <th scope="col">Received</th>
+          <th scope="col">Received ({zoneName()})</th>
           <th scope="col">Device</th>
           {route.reason ? null : <th scope="col" className="wide">Reason</th>}
           <th scope="col">Payload</th>

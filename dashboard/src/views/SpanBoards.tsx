@@ -7,6 +7,7 @@ import { formatNear, formatRange, formatShortMoment, nameInterval } from '../for
 import { useLive, useTick } from '../live';
 import { bys, navigate, type By, type Route } from '../router';
 import { presets, type TimeSpan } from '../spans';
+import { zoneName } from '../zone';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
 import { useLines } from '../parts/Line';
@@ -137,7 +138,7 @@ function Source({ span, asOf, by }: { span: TimeSpan; asOf: number | null; by: B
 
   return (
     <p className="source">
-      {formatRange(span.from, span.to)}
+      {formatRange(span.from, span.to)} ({zoneName()})
       {asOf === null ? null : (
         <>
           {by === 'deviation'

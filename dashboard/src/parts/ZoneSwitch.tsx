@@ -1,0 +1,20 @@
+/* Whose times these are, beside all of them; a click changes to UTC and back. */
+import { serverNow } from '../clock';
+import { isOwnUtc, setUtc, shortZone, useZone } from '../zone';
+
+export function ZoneSwitch() {
+  const zone = useZone();
+  const short = shortZone(serverNow());
+  const label = `Times: ${zone === short ? zone : `${zone}, ${short}`}`;
+  const whole = `${label}. Change to ${zone === 'UTC' ? 'local time' : 'UTC'}`;
+
+  return isOwnUtc ? (
+    <span className="zone" title={label}>
+      {short}
+    </span>
+  ) : (
+    <button type="button" className="zone" onClick={() => setUtc(zone !== 'UTC')} aria-label={whole} title={whole}>
+      {short}
+    </button>
+  );
+}
