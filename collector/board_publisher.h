@@ -42,6 +42,11 @@ struct board_publisher_config {
     /* Appends the members of the status, `"state":"live",...` without braces. */
     void (*put_status)(void *user, struct buffer *out);
     void (*on_shown)(void *user); /* boards with all that the last load brought are out */
+    /* What else stands beside the boards; these may be NULL. The sink that has it has come (again); it
+     * had this; it took one at least of those that were put not. */
+    void (*on_ready)(void *user);
+    void (*on_recalled)(void *user, const char *key, const void *bytes, size_t count);
+    void (*on_note_refused)(void *user);
 };
 
 /* What was last published of one board. */
@@ -113,6 +118,10 @@ void board_publisher_set_loading(struct board_publisher *publisher, int64_t snap
 /* Whether the windows hold all that they should; until then no board is published and none is
  * vouched for. Ends a load. */
 void board_publisher_set_complete(struct board_publisher *publisher, bool is_complete);
+
+/* A note (sink.h), or asks for those that are there. False when it will not be there. */
+bool board_publisher_put_note(struct board_publisher *publisher, enum sink_what what,
+                              const char *key, const struct buffer *bytes);
 
 /* A status, at once: something that it says has changed. */
 void board_publisher_publish_status(struct board_publisher *publisher);

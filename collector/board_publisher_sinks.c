@@ -125,6 +125,8 @@ static void on_ready(void *user, const struct sink *sink)
     board_publisher_note_news(publisher);
     board_publisher_update(publisher);
     board_publisher_send_status(publisher);
+    if (sink == sinks->items[0] && publisher->config.on_ready)
+        publisher->config.on_ready(publisher->config.user);
 }
 
 static void on_taking(void *user)
@@ -157,8 +159,36 @@ static bool is_kept(void *user, const char *key)
     return false;
 }
 
-const struct sink_events board_publisher_events = {
-    .on_ready = on_ready, .on_taking = on_taking, .on_lacking = on_lacking, .is_kept = is_kept};
+static void on_recalled(void *user, const char *key, const void *bytes, size_t count)
+{
+    struct board_publisher *publisher = user;
+
+    if (publisher->config.on_recalled)
+        publisher->config.on_recalled(publisher->config.user, key, bytes, count);
+}
+
+static void on_note_refused(void *user)
+{
+    struct board_publisher *publisher = user;
+
+    if (publisher->config.on_note_refused)
+        publisher->config.on_note_refused(publisher->config.user);
+}
+
+const struct sink_events board_publisher_events = {.on_ready = on_ready,
+                                                   .on_taking = on_taking,
+                                                   .on_lacking = on_lacking,
+                                                   .is_kept = is_kept,
+                                                   .on_recalled = on_recalled,
+                                                   .on_note_refused = on_note_refused};
+
+bool board_publisher_put_note(struct board_publisher *publisher, enum sink_what what,
+                              const char *key, const struct buffer *bytes)
+{
+    const struct sink_item item = {.what = what, .key = key, .bytes = bytes};
+
+    return board_publisher_put(publisher, &item);
+}
 
 /* ---- what is asked of them -------------------------------------------------------------------- */
 

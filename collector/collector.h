@@ -19,6 +19,7 @@
 #include "collector/sinks/sparkplug_host.h"
 #include "collector/source.h"
 #include "collector/store.h"
+#include "collector/threshold_notes.h"
 #include "collector/windows.h"
 #include "shared/net/service_notify.h"
 #include "shared/net/signals.h"
@@ -31,6 +32,8 @@ struct collector {
     struct sequences sequences;
     struct hearing hearing;
     struct coverage coverage;
+    struct thresholds thresholds;
+    struct threshold_notes threshold_notes;
     struct source *source;
     struct sinks sinks;
     struct sparkplug_host *sparkplug_host; /* NULL: no mapping is of that kind */

@@ -90,6 +90,7 @@ static void on_timer(uv_timer_t *timer)
     watch_store(h);
     if (ingest_is_live(ingest) && !lag_stands_still(ingest))
         hearing_tick(h->config.hearing);
+    h->config.on_second(h->config.user);
     keep(h);
     h->rate = ingest->counters.received - h->received_before;
     h->received_before = ingest->counters.received;

@@ -28,6 +28,7 @@ struct housekeeping_config {
     struct hearing *hearing;
     uint64_t windows_memory;
     void *user;
+    void (*on_second)(void *user);
     void (*on_clock_back)(void *user); /* it shows a time before the as-of time of the boards */
 };
 

@@ -53,6 +53,7 @@ static void on_ingest_stopped(struct ingest *ingest, bool drained)
         c->exit_status = 1;
     }
     c->has_stopped = true;
+    threshold_notes_put(&c->threshold_notes);
     board_publisher_close(&c->publisher, on_publisher_closed);
 }
 
@@ -207,6 +208,7 @@ int main(int argc, char **argv)
     c->loop = uv_default_loop();
     c->started_at_us = timestamp_now();
     sequences_init(&c->sequences);
+    thresholds_init(&c->thresholds, &c->settings.thresholds);
     init_windows(c);
     wiring_make_store(c);
     wiring_start_reload(c);
@@ -236,6 +238,8 @@ int main(int argc, char **argv)
     sequences_release(&c->sequences);
     hearing_release(&c->hearing);
     coverage_release(&c->coverage);
+    thresholds_release(&c->thresholds);
+    threshold_notes_release(&c->threshold_notes);
     devices_release(&c->devices);
     settings_release(&c->settings);
     if (!c->settings.migrate_only)

@@ -135,6 +135,24 @@ static void write_devices(const struct prometheus *to, const struct metrics_view
                             (double)hearing_count_silent(view->hearing, spans[i].s));
 }
 
+/* Not before the windows are complete: until then nobody knows who is beyond. */
+static void write_thresholds(const struct prometheus *to, const struct metrics_view *view)
+{
+    const struct thresholds *thresholds = view->thresholds;
+    size_t count = view->is_complete ? thresholds->list->count : 0;
+
+    prometheus_head(to, "highwater_threshold_devices", "gauge",
+                    "Devices that are beyond a threshold of THRESHOLDS, by what they sent last.");
+    for (size_t i = 0; i < count; i++)
+        prometheus_labelled(to, "highwater_threshold_devices", "threshold",
+                            thresholds->list->items[i].text, (double)thresholds->beyond[i]);
+    prometheus_head(to, "highwater_threshold_crossings_total", "counter",
+                    "How often a device went beyond it, by readings that this process stored.");
+    for (size_t i = 0; i < count; i++)
+        prometheus_labelled(to, "highwater_threshold_crossings_total", "threshold",
+                            thresholds->list->items[i].text, (double)thresholds->crossings[i]);
+}
+
 static void write_times(const struct prometheus *to, const struct commit_times *times)
 {
     prometheus_head(to, "highwater_arrival_to_commit_seconds", "histogram",
@@ -220,6 +238,7 @@ void metrics_write(struct buffer *out, const struct metrics_view *view)
     write_ingest(&to, view);
     write_times(&to, &view->ingest->times);
     write_devices(&to, view);
+    write_thresholds(&to, view);
     source_put_metrics(view->source, &to);
     board_publisher_put_metrics(view->publisher, &to);
     write_sparkplug(&to, &view->ingest->sparkplug.counters);

@@ -14,6 +14,7 @@
 #include "collector/sequences.h"
 #include "collector/source.h"
 #include "collector/store.h"
+#include "collector/thresholds.h"
 #include "collector/windows.h"
 #include "shared/base/buffer.h"
 
@@ -26,6 +27,7 @@ struct metrics_view {
     const struct coverage *coverage;
     struct sequences *sequences;
     const struct hearing *hearing;
+    const struct thresholds *thresholds;
     const char *collector_id; /* the label of them all */
     const struct features *features;
     int64_t started_at_us;

@@ -39,6 +39,7 @@ static void load_due(struct reload *reload)
                               .windows = c->windows,
                               .sequences = c->sequences,
                               .coverage = c->coverage,
+                              .thresholds = c->thresholds,
                               .user = reload,
                               .as_of_us = as_of_us,
                               .on_device = add_to_windows,

@@ -17,6 +17,7 @@
 #include "collector/devices.h"
 #include "collector/sequences.h"
 #include "collector/store.h"
+#include "collector/thresholds.h"
 #include "collector/windows.h"
 
 struct reload_config {
@@ -27,6 +28,7 @@ struct reload_config {
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
+    struct thresholds *thresholds; /* NULL = there are none */
     struct board_publisher *publisher;
 };
 

@@ -100,6 +100,9 @@ static int read_lists(struct settings *s)
 
     if (!intervals_parse(&s->intervals, s->intervals_text, error, sizeof(error)))
         return options_reject(&program, "intervals", s->intervals_text, error);
+    if (!threshold_list_parse(&s->thresholds, s->thresholds_text, &s->features, error,
+                              sizeof(error)))
+        return options_reject(&program, "thresholds", s->thresholds_text, error);
     return -1;
 }
 
@@ -126,6 +129,10 @@ static int read_store(struct settings *s)
         return options_reject_url(&program, *s->store ? "store" : "database-url", url, flaw);
     if (strncmp(s->store, "postgres", 8) == 0)
         s->database_url = s->store; /* the same in other words */
+    if (s->thresholds.count > 0 && strncmp(s->store, "kafka://", 8) == 0)
+        return options_fail(&program,
+                            "--thresholds needs a database, which says after a start what "
+                            "devices sent last; --store is a log");
     if (store_check(s, error))
         return -1;
     return options_fail(&program, "%s", error);

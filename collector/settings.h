@@ -10,6 +10,7 @@
 
 #include "collector/decoders/mapping_file.h"
 #include "collector/subscriptions.h"
+#include "collector/threshold_list.h"
 #include "shared/model/features.h"
 #include "shared/model/reading_json.h"
 
@@ -48,6 +49,7 @@ struct settings {
     const char *sparkplug_host;
     const char *features_text;
     const char *intervals_text;
+    const char *thresholds_text;
     const char *earliest_text;
     const char *metrics_listen;
     const char *metrics_hosts;
@@ -91,6 +93,7 @@ struct settings {
     struct features features;
     struct mappings mappings; /* none: count is 0 */
     struct intervals intervals;
+    struct threshold_list thresholds;
     struct subscriptions subscriptions;
     struct reading_rules rules;
     int64_t arrival_us; /* of what --try-mapping is given */

@@ -179,6 +179,13 @@ const struct option settings_table[] = {
      .target = &settings_given.lowest,
      .fallback = "0",
      .help = "keep boards of the lowest values, too"},
+    {.name = "thresholds",
+     .kind = OPTION_TEXT,
+     .target = &settings_given.thresholds_text,
+     .fallback = "",
+     .value_name = "LIST",
+     .help = "values that no device should be beyond:\ntemperature>90,pressure<2; left at 88 with "
+             "temperature>90~2"},
     {.name = "windows-memory",
      .kind = OPTION_BYTES,
      .target = &settings_given.windows_memory,

@@ -33,7 +33,9 @@ struct sink;
 
 enum { SINKS_MAX = 2 };
 
-enum sink_what { SINK_STATUS, SINK_BOARD, SINK_LINE };
+/* A note stays as a board does, one without bytes is taken away; SINK_RECALL asks for the notes that stand
+ * below its key: on_recalled. A cache takes neither. */
+enum sink_what { SINK_STATUS, SINK_BOARD, SINK_LINE, SINK_NOTE, SINK_RECALL };
 
 struct sink_item {
     enum sink_what what;
@@ -59,6 +61,9 @@ struct sink_events {
     void (*on_taking)(void *user); /* it may take boards from now on */
     void (*on_lacking)(void *user, const struct sink *sink, size_t board);
     bool (*is_kept)(void *user, const char *key); /* a board of ours, as the settings are now */
+    /* a note that was there before */
+    void (*on_recalled)(void *user, const char *key, const void *bytes, size_t count);
+    void (*on_note_refused)(void *user); /* one at least is not there */
 };
 
 struct sink_kind {

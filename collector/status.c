@@ -92,6 +92,26 @@ static void put_intervals(struct buffer *out, const struct intervals *intervals)
     buffer_put_text(out, "]");
 }
 
+/* How many devices are beyond each; not before that is known. */
+static void put_thresholds(struct buffer *out, const struct status_view *view)
+{
+    const struct threshold_list *list = view->thresholds->list;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct threshold *threshold = &list->items[i];
+
+        buffer_put_text(out, i == 0 ? ",\"thresholds\":[{\"feature\":" : ",{\"feature\":");
+        json_write_string(out, view->settings->features.names[threshold->feature]);
+        buffer_printf(out, ",\"%s\":", threshold_side(threshold));
+        json_write_double(out, threshold->limit);
+        buffer_put_text(out, ",\"back\":");
+        json_write_double(out, threshold->back);
+        if (view->is_complete)
+            buffer_printf(out, ",\"devices\":%" PRIu64, view->thresholds->beyond[i]);
+        buffer_put_text(out, i + 1 == list->count ? "}]" : "}");
+    }
+}
+
 /* {"not_json":3}: the reasons that there were. */
 static void put_rejected_by_reason(struct buffer *out, const struct ingest_counters *n)
 {
@@ -139,6 +159,7 @@ void status_write(struct buffer *out, const struct status_view *view)
     put_features(out, &s->features);
     put_words(out, &s->features, "units", unit_of);
     put_words(out, &s->features, "labels", label_of);
+    put_thresholds(out, view);
     put_intervals(out, &s->intervals);
     buffer_printf(out, ",\"limit\":%" PRIu64 ",\"lowest\":%s,\"subscribe\":", s->num_top_devices,
                   s->lowest ? "true" : "false");

@@ -12,6 +12,7 @@
 #include "collector/ingest.h"
 #include "collector/settings.h"
 #include "collector/store.h"
+#include "collector/thresholds.h"
 
 struct status_view {
     const struct settings *settings;
@@ -19,6 +20,7 @@ struct status_view {
     const struct store *store;
     const struct board_publisher *publisher;
     const struct coverage *coverage;
+    const struct thresholds *thresholds;
     int64_t started_at_us;
     uint64_t rate; /* readings a second */
     double lag_ms;

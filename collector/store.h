@@ -28,6 +28,7 @@ struct prometheus;
 struct sequences;
 struct settings;
 struct store;
+struct thresholds;
 struct windows;
 
 struct store_outcome {
@@ -87,6 +88,7 @@ struct store_load {
     struct windows *windows;
     struct sequences *sequences;
     struct coverage *coverage;
+    struct thresholds *thresholds; /* NULL = there are none */
     void *user;
     int64_t (*as_of_us)(void *user); /* of the windows: the `now` of what is inserted */
     void (*on_device)(void *user, uint32_t device); /* new; add it to the windows */

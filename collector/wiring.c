@@ -9,6 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- thresholds ------------------------------------------------------------------------------- */
+
+/* None is the usual case: then this is all it costs. */
+static void apply_thresholds(struct collector *c, const struct batch *batch)
+{
+    if (c->settings.thresholds.count == 0)
+        return;
+    for (size_t i = 0; i < batch->sorted_count; i++) {
+        const struct batch_row *row = batch_row(batch, batch->order[i]);
+
+        if (!row->is_refused)
+            thresholds_apply(&c->thresholds, row->device, batch_reading(row));
+    }
+}
+
 /* ---- what ingest reports ---------------------------------------------------------------------- */
 
 static void on_device(struct ingest *ingest, uint32_t device)
@@ -29,6 +44,7 @@ static void on_committed(struct ingest *ingest, const struct batch *batch)
 
     if (store_has_boards(c->store))
         committed_apply(&committed, batch);
+    apply_thresholds(c, batch);
     hearing_note(&c->hearing, batch);
     c->batch_lag_ms = (double)(timestamp_now() - batch->oldest_received_at_us) / 1e3;
 }
@@ -38,6 +54,7 @@ static void on_settled(struct ingest *ingest)
     struct collector *c = ingest->config.user;
 
     board_publisher_update(&c->publisher);
+    threshold_notes_put(&c->threshold_notes);
 }
 
 static void on_rejected(struct ingest *ingest, const char *topic, enum reading_error error,
@@ -68,6 +85,7 @@ static void on_role_change(struct ingest *ingest, bool is_active)
     if (!is_active)
         sequences_clear(&c->sequences);
     hearing_clear(&c->hearing);
+    threshold_notes_clear(&c->threshold_notes);
 }
 
 static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
@@ -79,6 +97,7 @@ static void on_removed(struct ingest *ingest, uint32_t device, bool is_whole)
         sequences_forget(&c->sequences, device);
     if (is_whole)
         hearing_forget(&c->hearing, device);
+    thresholds_forget(&c->thresholds, device);
     reload_cleared_device(&c->reload, device);
 }
 
@@ -172,6 +191,34 @@ static bool is_complete(const struct collector *c)
     return c->reload.is_complete || !store_has_boards(c->store);
 }
 
+static void on_boards_ready(void *user)
+{
+    struct collector *c = user;
+
+    threshold_notes_begin(&c->threshold_notes);
+}
+
+static void on_recalled(void *user, const char *key, const void *bytes, size_t count)
+{
+    struct collector *c = user;
+
+    threshold_notes_recall(&c->threshold_notes, key, bytes, count);
+}
+
+static void on_note_refused(void *user)
+{
+    struct collector *c = user;
+
+    threshold_notes_refused(&c->threshold_notes);
+}
+
+static void on_second(void *user)
+{
+    struct collector *c = user;
+
+    threshold_notes_tick(&c->threshold_notes, is_complete(c));
+}
+
 static void put_status(void *user, struct buffer *out)
 {
     struct collector *c = user;
@@ -180,6 +227,7 @@ static void put_status(void *user, struct buffer *out)
                                      .store = c->store,
                                      .publisher = &c->publisher,
                                      .coverage = &c->coverage,
+                                     .thresholds = &c->thresholds,
                                      .started_at_us = c->started_at_us,
                                      .rate = c->housekeeping.rate,
                                      .lag_ms = lag_ms(c),
@@ -201,6 +249,7 @@ static void get_view(void *user, struct metrics_view *view)
                                   .coverage = &c->coverage,
                                   .sequences = &c->sequences,
                                   .hearing = &c->hearing,
+                                  .thresholds = &c->thresholds,
                                   .collector_id = c->settings.collector_id,
                                   .features = &c->settings.features,
                                   .started_at_us = c->started_at_us,
@@ -245,6 +294,7 @@ void wiring_start_housekeeping(struct collector *c)
                                                .hearing = &c->hearing,
                                                .windows_memory = c->settings.windows_memory,
                                                .user = c,
+                                               .on_second = on_second,
                                                .on_clock_back = on_clock_back};
 
     housekeeping_start(&c->housekeeping, c->loop, &config);
@@ -278,9 +328,18 @@ void wiring_start_boards(struct collector *c)
                                                   .settled_until_us = settled_until_us,
                                                   .turn = turn,
                                                   .put_status = put_status,
-                                                  .on_shown = on_shown};
+                                                  .on_shown = on_shown,
+                                                  .on_ready = on_boards_ready,
+                                                  .on_recalled = on_recalled,
+                                                  .on_note_refused = on_note_refused};
+    const struct threshold_notes_config notes = {.thresholds = &c->thresholds,
+                                                 .devices = &c->devices,
+                                                 .features = &s->features,
+                                                 .publisher = &c->publisher,
+                                                 .collector_id = s->collector_id};
 
     open_sinks(c);
+    threshold_notes_init(&c->threshold_notes, &notes);
     board_publisher_start(&c->publisher, c->loop, &config);
 }
 
@@ -294,6 +353,8 @@ void wiring_start_reload(struct collector *c)
                                          .windows = &c->windows,
                                          .sequences = &c->sequences,
                                          .coverage = &c->coverage,
+                                         .thresholds =
+                                             s->thresholds.count > 0 ? &c->thresholds : NULL,
                                          .publisher = &c->publisher};
 
     reload_init(&c->reload, &config);

@@ -59,6 +59,28 @@ static bool put_board(struct mqtt_sink *m, const struct sink_item *item)
     return is_sent;
 }
 
+/* Each is waited for: who is to be woken by it must not miss it. */
+static bool put_note(struct mqtt_sink *m, const struct sink_item *item)
+{
+    int mid = 0;
+
+    if (!mqtt_link_publish(&m->link, &mid, item->key, item->bytes->data, item->bytes->bytes, 1,
+                           true))
+        return false;
+    if (m->notes.mid == 0)
+        m->notes.mid = mid;
+    return true;
+}
+
+static bool recall(struct mqtt_sink *m, const struct sink_item *item)
+{
+    char filter[MQTT_SINK_TOPIC_SIZE + 1];
+
+    snprintf(m->notes_topic, sizeof(m->notes_topic), "%s", item->key);
+    snprintf(filter, sizeof(filter), "%s#", item->key);
+    return mqtt_link_subscribe_as(&m->link, filter, 0, MQTT_LINK_NOT_OUR_OWN);
+}
+
 static bool put(struct sink *sink, const struct sink_item *item)
 {
     struct mqtt_sink *m = (void *)sink;
@@ -68,6 +90,10 @@ static bool put(struct sink *sink, const struct sink_item *item)
         return publish(m, &m->status, item);
     case SINK_BOARD:
         return put_board(m, item);
+    case SINK_NOTE:
+        return put_note(m, item);
+    case SINK_RECALL:
+        return recall(m, item);
     case SINK_LINE:
         break;
     }

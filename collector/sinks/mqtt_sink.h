@@ -36,6 +36,7 @@ struct mqtt_sink {
     struct mqtt_link link;
     struct mqtt_place status;
     struct mqtt_place *boards; /* config.board_count of them */
+    struct permit notes;       /* of one at a time of those that are on their way */
     bool has_said_denied;
     bool has_said_refused;     /* that the broker takes no message of this size */
     bool has_spoken;           /* on this connection */
@@ -48,6 +49,7 @@ struct mqtt_sink {
     uint64_t memory_at_ms; /* when that was known */
     char status_topic[MQTT_SINK_TOPIC_SIZE];
     char boards_topic[MQTT_SINK_TOPIC_SIZE]; /* what they all begin with */
+    char notes_topic[MQTT_SINK_TOPIC_SIZE];  /* and notes; "" = none were recalled */
     char marker_topic[SESSION_MARKER_TOPIC_SIZE];
     char will_payload[192];
     char client_id[MQTT_IDENTITY_CLIENT_ID_SIZE];

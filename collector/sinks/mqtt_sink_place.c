@@ -93,6 +93,13 @@ enum broker_memory mqtt_sink_memory(const struct sink *sink, uint64_t since_ms)
     return m->memory == BROKER_FORGOT && m->memory_at_ms < since_ms ? BROKER_KEPT : m->memory;
 }
 
+static void recall(struct mqtt_sink *m, const struct mqtt_delivery *delivery)
+{
+    if (delivery->retain && delivery->bytes > 0)
+        m->sink.events->on_recalled(m->sink.user, delivery->topic, delivery->payload,
+                                    delivery->bytes);
+}
+
 static void note_broker(struct mqtt_sink *m, const struct mqtt_delivery *delivery)
 {
     if (!broker_report_update(&m->broker, delivery->topic, delivery->payload, delivery->bytes) ||
@@ -110,6 +117,9 @@ void mqtt_sink_on_message(struct mqtt_link *link, const struct mqtt_delivery *de
 
     if (strncmp(delivery->topic, m->boards_topic, strlen(m->boards_topic)) == 0)
         clear_if_stale(m, delivery);
+    else if (*m->notes_topic &&
+             strncmp(delivery->topic, m->notes_topic, strlen(m->notes_topic)) == 0)
+        recall(m, delivery);
     else if (strcmp(delivery->topic, m->marker_topic) == 0)
         note_marker(m, delivery);
     else if (strcmp(delivery->topic, m->status_topic) == 0)
@@ -138,6 +148,7 @@ void mqtt_sink_on_up(struct mqtt_link *link, bool session_present)
     m->has_asked_what_is_kept = false;
     broker_report_begin(&m->broker);
     permit_begin(&m->status.permit);
+    permit_begin(&m->notes);
     rival_begin(&m->rival, uv_now(link->loop));
     mqtt_link_subscribe_as(link, m->status_topic, 0, MQTT_LINK_NOT_OUR_OWN);
     put_marker(m); /* which comes back after what is retained */

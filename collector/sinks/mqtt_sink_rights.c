@@ -29,6 +29,13 @@ void mqtt_sink_on_published(struct mqtt_link *link, int mid, int reason_code)
         m->sink.events->on_taking(m->sink.user);
         return;
     }
+    if (permit_settle(&m->notes, mid, reason_code)) {
+        if (m->notes.is_denied) {
+            say_denied(m, m->notes_topic, reason_code);
+            m->sink.events->on_note_refused(m->sink.user);
+        }
+        return;
+    }
     for (size_t i = 0; i < m->sink.config.board_count; i++) {
         struct mqtt_place *place = &m->boards[i];
 
@@ -53,6 +60,8 @@ void mqtt_sink_put_denied(const struct mqtt_sink *m, struct buffer *out)
         is_board = m->boards[i].permit.is_denied;
     if (m->status.permit.is_denied)
         buffer_printf(out, "the broker does not let us publish on %s\n", m->status_topic);
+    if (m->notes.is_denied)
+        buffer_printf(out, "the broker does not let us publish on %s#\n", m->notes_topic);
     if (is_board)
         buffer_printf(out, "the broker does not let us publish on %s#\n", m->boards_topic);
 }

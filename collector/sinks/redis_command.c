@@ -205,6 +205,8 @@ void redis_command_put(struct redis_command *command, const struct redis_put *pu
     case SINK_STATUS:
         put_status(command, put, item);
         return;
+    case SINK_NOTE: /* redis_sink.c hands on neither */
+    case SINK_RECALL:
     case SINK_LINE:
         break;
     }

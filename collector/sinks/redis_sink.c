@@ -127,6 +127,8 @@ static bool put(struct sink *sink, const struct sink_item *item)
                             .turn = item->turn,
                             .expiry_ms = redis_sink_expiry_ms(r)};
 
+    if (item->what == SINK_NOTE || item->what == SINK_RECALL)
+        return true;
     if (!node)
         return false;
     how.sha = node->link.sha; /* of one script, so the same everywhere */

@@ -80,7 +80,7 @@ def test_the_table_of_client_ids_is_what_a_broker_sees(stack, broker, rows):
     broker.stop()
     broker.extra_lines = ["log_type all"]
     broker.start()
-    live_collector(stack, mappings=MAPPINGS, subscribe="devices/+/readings")
+    live_collector(stack, mappings=MAPPINGS, subscribe="devices/+/readings", thresholds="temperature>-1000")
     stack.start_httpapi()
     until(lambda: stack.get("/readyz")[0] == 200)
     stack.devicesim("--num-devices", "2", "--count", "20", "--rate", "max", "--about")

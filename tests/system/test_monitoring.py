@@ -70,6 +70,7 @@ def well(step: int) -> dict[str, str]:
         "highwater_readings_received_total" + C: f"0+{100 * step}{LONG}",
         "highwater_readings_rejected_total" + labelled(C, 'reason="no_value"'): f"0+{step}{LONG}",
         "highwater_devices_silent" + labelled(C, 'for="1h"'): f"10{LONG}",
+        "highwater_threshold_devices" + labelled(C, 'threshold="temperature>90"'): f"0{LONG}",
         "highwater_devices_silent" + labelled(C, 'for="5m"'): f"90{LONG}",
         "highwater_arrival_to_commit_seconds_bucket" + labelled(C, 'le="1"'): f"0+{100 * step}{LONG}",
         "highwater_arrival_to_commit_seconds_bucket" + labelled(C, 'le="5"'): f"0+{100 * step}{LONG}",
@@ -235,6 +236,9 @@ ODD = [
     Case("the day does not begin", {"HighwaterSilence": 1}, {c("last_message_age_seconds"): "90001x400", c("messages_total"): "0x400"}, **DAY),
     Case("silent since the database went away", {"HighwaterNotReady": 1, "HighwaterNoCollector": 1}, {
         c("last_message_age_seconds"): "3601x400", c("ready"): "0x400"}),
+    Case("a device is beyond a threshold", {"HighwaterThreshold": 1}, {c("threshold_devices", 'threshold="temperature>90"'): "0x5 2x60"}),
+    Case("none is beyond it", {}, {c("threshold_devices", 'threshold="temperature>90"'): "0x60"}),
+    Case("one is beyond it for a moment", {}, {c("threshold_devices", 'threshold="temperature>90"'): "0x20 1x0 0x60"}),
     Case("a site is silent", {"HighwaterDevicesSilent": 1}, {c("devices_silent", 'for="1h"'): "10x150 21x400"}, **DAY),
     Case("nearly a tenth is silent", {}, {c("devices_silent", 'for="1h"'): "10x150 20x400"}, **DAY),
     Case("all devices sleep, as they did yesterday", {}, {c("devices_silent", 'for="1h"'): "100x400"}, **DAY),
@@ -346,7 +350,7 @@ def named_by_alerts(*prefixes: str) -> set[str]:
 
 def test_metrics_of_alerts_are_in_what_is_scraped(stack, redis_server):
     """Of what an ordinary installation has, with Redis."""
-    live(stack, redis_url=redis_server.url())
+    live(stack, redis_url=redis_server.url(), thresholds="temperature>90")
     stack.start_httpapi()
     stack.publish(reading("d", temperature=1.0))
     others = named_by_alerts("node_", "highwater_kafka_", "highwater_cassandra_", "highwater_httpapi_tls_", "highwater_httpapi_wrong_")

@@ -7,6 +7,7 @@
  * checkpoints of the windows, which need care for every other writer. */
 #include "collector/stores/postgres/loader.h"
 
+#include "collector/thresholds.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/timestamp.h"
@@ -201,6 +202,8 @@ static void load_reading(struct loader *loader, struct pg_row *row)
         return;
     windows_insert(loader->load.windows, device, loader->reading,
                    loader->load.as_of_us(loader->load.user));
+    if (loader->load.thresholds)
+        thresholds_load(loader->load.thresholds, device, loader->reading);
     loader->readings_loaded++;
 }
 

@@ -1,0 +1,90 @@
+"""THRESHOLDS: who is beyond is counted and retained at the broker, and nothing else is, after restarts and late readings, too."""
+
+from __future__ import annotations
+
+import json
+
+from oracle import now_us, reading
+from test_collector import live_collector
+
+from servers import until
+
+ABOVE = "collectors/collector/thresholds/temperature/above/"
+BELOW = "collectors/collector/thresholds/pressure/below/"
+SETTING = "temperature>90~2,pressure<2"
+
+
+def retained(stack):
+    """What the broker has, as someone sees it who comes now."""
+    listener = stack.listen("collectors/+/thresholds/#", "collectors/+/status")
+    until(lambda: any(m.topic.endswith("/status") for m in listener.received), 10, "what is retained has come")
+    return {m.topic: m.payload for m in listener.received if "/thresholds/" in m.topic and m.retain and m.payload}
+
+
+def beyond(stack, threshold="temperature>90~2", what="devices"):
+    wanted = f'threshold="{threshold}"'
+    return next((v for name, v in stack.metrics().items() if name.startswith(f"highwater_threshold_{what}") and wanted in name), None)
+
+
+def put(stack, *readings):
+    count = stack.database.count()
+    stack.publish(*readings)
+    until(lambda: stack.database.count() == count + len(readings), 15, "they are stored")
+
+
+def test_crossings_are_retained_and_taken_away(stack):
+    at = now_us() - 30_000_000
+    program = live_collector(stack, thresholds=SETTING, features="temperature[°C],pressure")
+    put(stack, reading("a", at, temperature=91.5), reading("b", at, temperature=90), reading("c", at, pressure=1, temperature=99))
+    until(lambda: set(retained(stack)) == {ABOVE + "a", ABOVE + "c", BELOW + "c"}, 15)
+    said = json.loads(retained(stack)[ABOVE + "a"])
+    assert said.pop("timestamp")[:4].isdigit()
+    assert said == {"deviceId": "a", "feature": "temperature", "above": 90, "value": 91.5, "unit": "°C"}
+    assert (beyond(stack), beyond(stack, "pressure<2"), beyond(stack, what="crossings")) == (2, 1, 2)
+
+    put(stack, reading("a", at + 1, temperature=89), reading("b", at - 1, temperature=200), reading("c", at + 1, pressure=2))
+    until(lambda: set(retained(stack)) == {ABOVE + "a", ABOVE + "c"}, 15, "89 is between, 200 came late, and 2 is back")
+    put(stack, reading("a", at + 2, temperature=88))
+    until(lambda: set(retained(stack)) == {ABOVE + "c"}, 15)
+    status = stack.listen("collectors/collector/status")
+    said = [{"feature": "temperature", "above": 90, "back": 88}, {"feature": "pressure", "below": 2, "back": 2}]
+    now = [{**said[0], "devices": 1}, {**said[1], "devices": 0}]
+    until(lambda: status.received and status.received[-1].json()["thresholds"] == now, 10)
+
+    # While nobody looks one comes back, the last word of another was never said, and somebody writes nonsense there.
+    program.kill9()
+    stack.publish(reading("c", at + 3, temperature=20), reading("d", at + 3, temperature=95))
+    nonsense = stack.publisher()
+    for topic, payload in ((ABOVE + "b", b"{}"), (ABOVE + "nobody", b"x"), ("collectors/collector/thresholds/x/above/a", b"{}")):
+        nonsense.send_bytes(topic, payload, retain=True)
+    between = json.dumps({"timestamp": "2020-01-01T00:00:00Z", "value": 91}).encode()
+    nonsense.send_bytes(ABOVE + "a", between, retain=True)  # as a crash before its clearing would leave it
+    nonsense.wait()
+    program = live_collector(stack, thresholds=SETTING)
+    until(lambda: set(retained(stack)) == {ABOVE + "d"}, 15, "what stands there is what is so")
+    until(lambda: beyond(stack) == 1, 5)
+    program.terminate()
+
+    live_collector(stack)
+    until(lambda: retained(stack) == {}, 15, "without the setting nothing stays")
+    assert beyond(stack) is None
+
+
+def test_a_broker_that_forgot_is_told_again_and_a_device_that_is_removed_is_beyond_nothing(stack):
+    live_collector(stack, thresholds="temperature>90")
+    put(stack, reading("a", temperature=91), reading("b", temperature=92))
+    until(lambda: set(retained(stack)) == {ABOVE + "a", ABOVE + "b"}, 15)
+    stack.broker.kill9()
+    (stack.broker.home / "mosquitto.db").unlink(missing_ok=True)
+    stack.broker.start()
+    until(lambda: set(retained(stack)) == {ABOVE + "a", ABOVE + "b"}, 30)
+    stack.database.value("SELECT device_remove('a')")
+    until(lambda: set(retained(stack)) == {ABOVE + "b"}, 30)
+
+
+def test_what_is_wrong_is_said(stack):
+    for text, words in (("temperature>=90", "no finite number"), ("heat>1", "no feature"), ("temperature>1,temperature>2", "second")):
+        program = stack.program("collector", thresholds=text)
+        program.start()
+        assert program.wait(10) == 2
+        assert words in program.log.read_text() and "thresholds: " in program.log.read_text()
