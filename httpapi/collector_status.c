@@ -35,6 +35,7 @@ static const struct status_member members[] = {
     {"features", STATUS_KIND_NAMES, false},
     {"units", STATUS_KIND_WORDS_BY, false},
     {"labels", STATUS_KIND_WORDS_BY, false},
+    {"thresholds", STATUS_KIND_THRESHOLDS, false},
     {"intervals", STATUS_KIND_INTERVALS, false},
     {"limit", STATUS_KIND_COUNT, false},
     {"lowest", STATUS_KIND_FLAG, false},

@@ -9,11 +9,13 @@
 #include "shared/model/topic.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum {
     TEXT_MOST = 4096,                               /* bytes */
     COUNTS_MOST = 2 * FEATURES_MAX * INTERVALS_MAX, /* a generation for each board */
+    THRESHOLDS_MOST = 2 * FEATURES_MAX,             /* above and below */
     COUNTS_BY_MOST = 4096,                          /* collectors that were ever there */
 };
 
@@ -121,6 +123,59 @@ static bool is_name(const struct json_token *token)
     return is_text_of(token, FEATURE_NAME_MAX);
 }
 
+/* Nothing else is in one, so that what is shown is what was looked at. */
+struct threshold_parts {
+    struct json_token feature;
+    struct json_token above;
+    struct json_token below;
+    struct json_token back;
+    struct json_token devices;
+};
+
+static bool is_finite(const struct json_token *token)
+{
+    return token->kind == JSON_NUMBER && isfinite(json_token_number(token));
+}
+
+static bool split_threshold(const struct json_token *token, struct threshold_parts *parts)
+{
+    struct {
+        const char *name;
+        struct json_token *part;
+        bool (*is_good)(const struct json_token *token);
+    } const known[] = {{"feature", &parts->feature, is_name},
+                       {"above", &parts->above, is_finite},
+                       {"below", &parts->below, is_finite},
+                       {"back", &parts->back, is_finite},
+                       {"devices", &parts->devices, is_count}};
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+
+    memset(parts, 0, sizeof(*parts));
+    if (token->kind != JSON_OBJECT || !json_walk_is_sound(token, 4, NULL))
+        return false;
+    json_walk_init(&walk, token);
+    while (json_walk_next(&walk, &name, &value)) {
+        size_t i = 0;
+
+        name.kind = JSON_STRING;
+        while (i < 5 && !json_token_is(&name, known[i].name, strlen(known[i].name)))
+            i++;
+        if (i == 5 || !known[i].is_good(&value))
+            return false;
+        *known[i].part = value;
+    }
+    return parts->feature.text && parts->back.text && !parts->above.text != !parts->below.text;
+}
+
+static bool is_threshold(const struct json_token *token)
+{
+    struct threshold_parts parts;
+
+    return split_threshold(token, &parts);
+}
+
 static bool is_each(const struct json_token *list, enum json_kind kind, size_t most,
                     bool (*is_good)(const struct json_token *token))
 {
@@ -147,6 +202,11 @@ static bool are_names(const struct json_token *token)
 static bool are_intervals(const struct json_token *token)
 {
     return is_each(token, JSON_ARRAY, INTERVALS_MAX, is_interval);
+}
+
+static bool are_thresholds(const struct json_token *token)
+{
+    return is_each(token, JSON_ARRAY, THRESHOLDS_MOST, is_threshold);
 }
 
 static bool are_counts(const struct json_token *token)
@@ -224,6 +284,24 @@ static void put_interval(struct buffer *out, const struct json_token *token)
     buffer_put_text(out, "}");
 }
 
+static void put_threshold(struct buffer *out, const struct json_token *token)
+{
+    struct threshold_parts parts;
+
+    split_threshold(token, &parts);
+    buffer_put_text(out, "{\"feature\":");
+    put_string(out, &parts.feature);
+    buffer_put_text(out, parts.above.text ? ",\"above\":" : ",\"below\":");
+    put_number(out, parts.above.text ? &parts.above : &parts.below);
+    buffer_put_text(out, ",\"back\":");
+    put_number(out, &parts.back);
+    if (parts.devices.text) {
+        buffer_put_text(out, ",\"devices\":");
+        put_count(out, &parts.devices);
+    }
+    buffer_put_text(out, "}");
+}
+
 static void put_each(struct buffer *out, const struct json_token *list,
                      void (*put)(struct buffer *out, const struct json_token *token))
 {
@@ -258,6 +336,11 @@ static void put_intervals(struct buffer *out, const struct json_token *token)
     put_each(out, token, put_interval);
 }
 
+static void put_thresholds(struct buffer *out, const struct json_token *token)
+{
+    put_each(out, token, put_threshold);
+}
+
 static void put_counts(struct buffer *out, const struct json_token *token)
 {
     put_each(out, token, put_count);
@@ -274,6 +357,7 @@ const struct status_kind status_kinds[STATUS_KINDS] = {
     [STATUS_KIND_NAMES] = {are_names, put_strings, "an array of names of features"},
     [STATUS_KIND_WORDS_BY] = {are_words_by, put_strings, "an object of texts, no name twice"},
     [STATUS_KIND_INTERVALS] = {are_intervals, put_intervals, "an array of intervals"},
+    [STATUS_KIND_THRESHOLDS] = {are_thresholds, put_thresholds, "an array of thresholds"},
     [STATUS_KIND_COUNTS] = {are_counts, put_counts, "an array of whole numbers"},
     [STATUS_KIND_COUNTS_BY] = {are_counts_by, put_counts,
                                "an object of whole numbers, no name twice"},

@@ -24,7 +24,8 @@ enum status_kind_id {
     STATUS_KIND_NAMES, /* of strings */
     STATUS_KIND_WORDS_BY,
     STATUS_KIND_INTERVALS, /* of {"name","lengthMs"} */
-    STATUS_KIND_COUNTS,    /* an array of counts */
+    STATUS_KIND_THRESHOLDS, /* of {"feature","above" or "below","back"}, "devices" where it is known */
+    STATUS_KIND_COUNTS,     /* an array of counts */
     STATUS_KIND_COUNTS_BY, /* an object of counts */
     STATUS_KINDS
 };

@@ -672,6 +672,18 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
+            /** @description THRESHOLDS of this collector, and how many devices are beyond each by what they sent last */
+            thresholds?: {
+                feature: string;
+                /** @description entered above this; or */
+                above?: number;
+                /** @description entered below this */
+                below?: number;
+                /** @description left here or further back */
+                back: number;
+                /** @description left out until it is known */
+                devices?: number;
+            }[];
             intervals?: {
                 name: string;
                 lengthMs: number | null;

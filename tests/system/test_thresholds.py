@@ -50,6 +50,8 @@ def test_crossings_are_retained_and_taken_away(stack):
     said = [{"feature": "temperature", "above": 90, "back": 88}, {"feature": "pressure", "below": 2, "back": 2}]
     now = [{**said[0], "devices": 1}, {**said[1], "devices": 0}]
     until(lambda: status.received and status.received[-1].json()["thresholds"] == now, 10)
+    stack.start_httpapi()
+    until(lambda: [one.get("thresholds") for one in stack.get_json("/collectors")["collectors"]] == [now], 10)
 
     # While nobody looks one comes back, the last word of another was never said, and somebody writes nonsense there.
     program.kill9()

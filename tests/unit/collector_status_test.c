@@ -63,6 +63,15 @@ static void test_collector_status__what_is_not_as_it_should_be_is_refused(void *
         "{\"state\":\"live\",\"features\":[1]}",
         "{\"state\":\"live\",\"features\":{\"a\":\"b\"}}",
         "{\"state\":\"live\",\"units\":[\"V\"]}",
+        "{\"state\":\"live\",\"thresholds\":{}}",
+        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1}]}",
+        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"back\":1}]}",
+        "{\"state\":\"live\",\"thresholds\":[{\"feature\":7,\"above\":1,\"back\":1}]}",
+        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1,\"below\":1,\"back\":1}"
+        "]}",
+        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1,\"back\":1,\"x\":1}]}",
+        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1,\"back\":1,\"devices\":"
+        "-1}]}",
         "{\"state\":\"live\",\"units\":{\"a\":1}}",
         "{\"state\":\"live\",\"labels\":{\"a\":\"\\u202e\"}}",
         "{\"state\":\"live\",\"intervals\":[\"past_minute\"]}",
@@ -182,6 +191,14 @@ static void test_collector_status__known_members_are_shown_and_no_others(void **
                         "\"version\":\"a/\\\"b\",\"features\":[\"a\"],\"intervals\":[{\"name\":"
                         "\"a\",\"lengthMs\":null}],\"lowest\":true,\"devices\":3,"
                         "\"rejectedByReason\":{\"x\":1}");
+    collector_status_release(&status);
+    assert_true(parse(
+        &status, "{\"state\":\"live\",\"thresholds\":[{\"back\":8.8e1,\"devices\":2,\"above\":90,"
+                 "\"feature\":\"a\"},{\"feature\":\"b\",\"below\":-2,\"back\":-2}]}"));
+    assert_string_equal(
+        status.shown,
+        ",\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":90,\"back\":88,"
+        "\"devices\":2},{\"feature\":\"b\",\"below\":-2,\"back\":-2}]");
     collector_status_release(&status);
     assert_true(parse(&status, "{\"state\":\"of some later version\"}"));
     assert_int_equal(status.state, COLLECTOR_UNKNOWN);
