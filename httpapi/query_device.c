@@ -13,8 +13,9 @@ enum {
     DEVICE_HIGHEST,
     DEVICE_LOWEST,
     DEVICE_STATUS,
-    DEVICE_HEARD,   /* when, and in the place of the count the offset of its clock */
-    DEVICE_SEQUENCE /* its numbering, in the place of the feature */
+    DEVICE_HEARD,    /* when, and in the place of the count the offset of its clock */
+    DEVICE_SEQUENCE, /* its numbering, in the place of the feature */
+    DEVICE_STORAGE /* since when, RETENTION in the place of the feature, bytes in that of the count */
 };
 
 static void sql_device_part(struct query *query, int what, const char *feature,
@@ -61,7 +62,9 @@ static void build_device(struct query *query)
     query_sql(query, "FROM (SELECT d.id FROM d WHERE d.id IS NOT NULL) d,"
                      " status_counts(d.id, '-infinity', 'infinity') r) UNION ALL (");
     sql_device_part(query, DEVICE_SEQUENCE, SEQUENCE_JSON, "s.highest_at", NULL, "NULL");
-    query_sql(query, "FROM device_sequences s WHERE s.device = (SELECT id FROM d))");
+    query_sql(query, "FROM device_sequences s WHERE s.device = (SELECT id FROM d)) UNION ALL (");
+    sql_device_part(query, DEVICE_STORAGE, "s.retention_ms", "s.since", NULL, "s.estimated_bytes");
+    query_sql(query, "FROM (SELECT d.id FROM d WHERE d.id IS NOT NULL) d, device_storage(d.id) s)");
 }
 
 /* The row about `what` (and the feature), -1 when there is none. */
@@ -98,6 +101,26 @@ static void put_heard(struct query *query, const PGresult *result, int self, boo
         buffer_put_text(out, ",\"clockOffsetMs\":null");
     buffer_printf(out, ",\"rejectedPastHour\":%" PRId64,
                   pg_cell_integer(result, self, count_column));
+}
+
+static void put_storage(struct query *query, const PGresult *result)
+{
+    int row = find_row(result, DEVICE_STORAGE, NULL);
+    int count_column = 5 + (int)query->features->count;
+    struct buffer *out = &query->body;
+
+    if (row < 0) {
+        buffer_put_text(out, "null");
+        return;
+    }
+    buffer_put_text(out, "{\"since\":");
+    query_put_timestamp_cell(out, result, row, 2);
+    buffer_printf(out, ",\"retentionMs\":%s,\"estimatedBytes\":",
+                  PQgetisnull(result, row, 1) ? "null" : PQgetvalue(result, row, 1));
+    if (PQgetisnull(result, row, count_column))
+        buffer_put_text(out, "null}");
+    else
+        buffer_printf(out, "%" PRId64 "}", pg_cell_integer(result, row, count_column));
 }
 
 static void write_device(struct query *query, const PGresult *result)
@@ -138,8 +161,10 @@ static void write_device(struct query *query, const PGresult *result)
     }
     buffer_put_text(out, "},\"statuses\":");
     query_put_statuses(out, counts);
-    buffer_printf(out, ",\"sequence\":%s}",
+    buffer_printf(out, ",\"sequence\":%s,\"storage\":",
                   sequence < 0 ? "null" : PQgetvalue(result, sequence, 1));
+    put_storage(query, result);
+    buffer_put_text(out, "}");
 }
 
 const struct query_kind query_device = {build_device, write_device};

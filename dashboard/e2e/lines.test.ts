@@ -60,6 +60,8 @@ test('a device page shows one time in all its parts, by name or by two fields', 
   await page.getByText(/hours? a step|minutes a step/).waitFor();
   await until('its 300 readings are counted', async () => (await page.locator('.status-bars').innerText()).includes('300'));
   expect(await page.getByRole('link', { name: 'This time as CSV' }).getAttribute('href')).toMatch(/format=csv&from=/);
+  await stack.sql('SELECT count(*) FROM tell_storage(0)'); /* which the collector does each minute */
+  await page.getByText(/^Readings since .* \(UTC\), kept for ever, about \d+ kB on disk/).waitFor();
   await page.getByText('From, to').click();
   await page.getByLabel('From', { exact: true }).fill('2026-01-01T00:00');
   await page.getByLabel('To, not included').fill('2026-01-02T00:00');

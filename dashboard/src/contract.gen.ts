@@ -833,10 +833,20 @@ export interface components {
             rejectedPastHour: number;
             latest: components["schemas"]["Reading"] | null;
             sequence: components["schemas"]["Sequence"] | null;
+            storage: components["schemas"]["Storage"] | null;
             statuses: components["schemas"]["Statuses"];
             peaks: {
                 [key: string]: components["schemas"]["Peaks"];
             };
+        };
+        /** @description What of a device is still stored */
+        Storage: {
+            /** @description the time of its oldest reading that is still stored; null: none is */
+            since: components["schemas"]["Timestamp"] | null;
+            /** @description for how long readings are kept, by whole partitions (RETENTION); 0: for ever; null: no collector has said */
+            retentionMs: number | null;
+            /** @description what its readings and their keys take on the database's disk, were each as large as any other; renewed each minute */
+            estimatedBytes: number | null;
         };
         Peaks: {
             highest: components["schemas"]["Reading"] | null;
@@ -1014,6 +1024,7 @@ export type Heatmap = components['schemas']['Heatmap'];
 export type HeatmapLine = components['schemas']['HeatmapLine'];
 export type ValueHistogram = components['schemas']['ValueHistogram'];
 export type Device = components['schemas']['Device'];
+export type Storage = components['schemas']['Storage'];
 export type Peaks = components['schemas']['Peaks'];
 export type ResponseProblem400 = components['responses']['Problem400'];
 export type ResponseProblem401 = components['responses']['Problem401'];

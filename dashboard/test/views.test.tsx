@@ -376,6 +376,7 @@ describe('a device', () => {
         peaks: { temperature: { highest: reading('pump 1', 99.5, 60_000), lowest: null }, pressure: { highest: null, lowest: null } },
         statuses: { ON: 3, OFF: 1, ACTIVE: 0, INACTIVE: 0 },
         sequence: { highest: 40, missing: 2, repeats: 1, restarts: 0 },
+        storage: { since: '2026-11-01T00:00:00Z', retentionMs: 90 * 86_400_000, estimatedBytes: 12_400_000 },
       },
     },
     'devices/pump%201/histogram?from': { body: { 'pump 1': { ON: 3, OFF: 1, ACTIVE: 0, INACTIVE: 0 } } },
@@ -415,6 +416,19 @@ describe('a device', () => {
     expect(screen.getAllByText('No value in this time.')).toHaveLength(2);
     expect(screen.getByText('Missing').nextSibling!.textContent).toBe('2');
     expect(screen.getByText(/7.2 seconds a step/).textContent).toContain(`(${zoneName()})`);
+  });
+
+  test.each([
+    [{}, /^Readings since .*, kept for 90 days, by whole partitions, about 12 MB on disk: their share of what all readings take$/],
+    [{ retentionMs: 0, estimatedBytes: null }, /^Readings since [^,]*, [^,]*, kept for ever$/],
+    [{ retentionMs: null, estimatedBytes: null }, /^Readings since [^,]*, [^,]*$/],
+    [{ since: null, estimatedBytes: 0 }, /^No reading is stored any more, kept for 90 days, by whole partitions, about 0 kB/],
+  ])('says what there is of its readings, and nothing that nobody knows: %o', async (storage, text) => {
+    const given = replies();
+    const { body } = given['devices/pump%201'] as { body: { storage: object } };
+    body.storage = { ...body.storage, ...storage };
+    await show('#/device/pump%201', given);
+    expect(screen.getByText(text)).toBeTruthy();
   });
 
   test('has histograms, readings and CSV of the time that its plots show', async () => {

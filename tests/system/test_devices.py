@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from board_oracle import natural_id
-from http_tools import Api, migrate
-from oracle import now_us, to_text, to_us
+from http_tools import Api, insert, migrate
+from oracle import now_us, reading, to_text, to_us
 from psycopg2.extras import execute_values
 from servers import until
+from storage import DAY_US, live
 from test_collector import live_collector
 
 SORTS = {
@@ -263,3 +264,36 @@ def test_each_order_is_read_from_its_index(stack):
         until(lambda index=index, before=before: database.value(scans, (index,)) > before, 15)  # statistics come later
         assert api.json(f"/devices?sort={sort}&order=desc&limit=50&after={page['next']}")["total"] == 10000
     assert database.value(whole) == read_before
+
+
+def test_a_device_says_what_of_it_is_stored(stack):
+    migrate(stack)
+    database = stack.database
+    now = now_us()
+    insert(database, [reading("old", now - 100 * DAY_US), reading("old", now - DAY_US), reading("young", now - 60_000_000)])
+    insert(database, [reading("old", now - 50 * DAY_US + n * 1000) for n in range(200)])
+    api = Api(stack)
+    assert api.json("/devices/old")["storage"] == {"since": to_text(now - 100 * DAY_US), "retentionMs": None, "estimatedBytes": None}
+    database.rows("SELECT * FROM tell_storage(0)")
+    size = int(database.value("SELECT sum(bytes) FROM disk_bytes() WHERE what IN ('readings', 'keys')"))
+    told = {id_: api.json(f"/devices/{id_}")["storage"] for id_ in ("old", "young")}
+    assert [one["retentionMs"] for one in told.values()] == [0, 0]
+    for id_, count in (("old", 202), ("young", 1)):
+        assert abs(told[id_]["estimatedBytes"] - size * count / 203) <= 1, id_
+
+
+def test_what_retention_dropped_is_not_said_to_be_stored(stack):
+    migrate(stack)
+    database = stack.database
+    now = now_us()
+    database.rows("SELECT make_partitions(now() - interval '41 days', now() - interval '39 days')")
+    insert(database, [reading("a", now - 40 * DAY_US), reading("a", now - DAY_US), reading("gone", now - 40 * DAY_US), reading("b", now)])
+    live(stack, retention="10d")
+    api = Api(stack)
+    until(lambda: api.json("/devices/gone")["storage"]["since"] is None, 30, "its day is dropped")
+    until(lambda: api.json("/devices/a")["storage"]["retentionMs"] == 10 * DAY_US // 1000, 20)
+    assert api.json("/devices/a")["storage"]["since"] == to_text(now - DAY_US)
+    assert api.json("/devices/gone")["statuses"] == api.json("/devices/a")["statuses"] | {"ON": 1}
+    assert api.json("/devices/gone")["storage"]["estimatedBytes"] == 0
+    database.rows("SELECT * FROM tell_storage(864000000)")
+    assert 0 < api.json("/devices/a")["storage"]["estimatedBytes"] == api.json("/devices/b")["storage"]["estimatedBytes"]

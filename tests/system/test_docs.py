@@ -52,7 +52,8 @@ def test_functions_that_a_document_names_are_there(document):
     assert not missing
 
 
-@pytest.mark.parametrize("document", files_of(".md"))
+# What is built into the page is a copy that nobody follows links in.
+@pytest.mark.parametrize("document", [path for path in files_of(".md") if not path.startswith("dashboard/built/")])
 def test_links_lead_somewhere(document):
     text = (CLONE / document).read_text()
     here = (CLONE / document).parent

@@ -281,8 +281,8 @@ static void read_status(struct maintenance *maintenance, const PGresult *result)
 
 static void put_sizes(struct maintenance *maintenance, struct buffer *sql)
 {
-    (void)maintenance;
-    buffer_put_text(sql, "SELECT what, bytes FROM disk_bytes() ORDER BY what");
+    buffer_printf(sql, "SELECT what, bytes FROM tell_storage(%" PRId64 ") ORDER BY what",
+                  maintenance->config.retention_us / 1000);
 }
 
 static void read_sizes(struct maintenance *maintenance, const PGresult *result)

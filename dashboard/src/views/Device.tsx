@@ -3,7 +3,7 @@ import { useMemo } from 'preact/compat';
 import { useHeld, useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
 import type { Device as DeviceAnswer, Points, Reading, ReadingPage, Sequence, Statuses, ValueHistogram } from '../contract';
-import { decimalsFor, formatCount, formatDay, formatLength, formatLoneValue, formatNear, formatRange, formatValue, nameFeature, nameStatus } from '../format';
+import { decimalsFor, formatBytes, formatCount, formatDay, formatLength, formatLoneValue, formatMoment, formatNear, formatRange, formatValue, nameFeature, nameStatus } from '../format';
 import { around, chosenOf, rangeOf, rangeParams, type Range } from '../history';
 import { useLive, useTick } from '../live';
 import { compareHref, navigate, type Route } from '../router';
@@ -115,9 +115,21 @@ export function Device({ route }: { route: DeviceRoute }) {
             <Values path={path} features={features} within={within} />
           </div>
           <Readings path={path} features={features} tick={tick} within={within} />
+          {device.storage ? <Stored storage={device.storage} /> : null}
         </>
       ) : null}
     </>
+  );
+}
+
+/** What there is of its readings. What a collector has to say first is said when it has. */
+function Stored({ storage: { since, retentionMs, estimatedBytes } }: { storage: NonNullable<DeviceAnswer['storage']> }) {
+  return (
+    <p className="source">
+      {since ? `Readings since ${formatMoment(Date.parse(since))} (${zoneName()})` : 'No reading is stored any more'}
+      {retentionMs === null ? null : retentionMs === 0 ? ', kept for ever' : `, kept for ${formatLength(retentionMs)}, by whole partitions`}
+      {estimatedBytes === null ? null : `, about ${formatBytes(estimatedBytes)} on disk: their share of what all readings take`}
+    </p>
   );
 }
 
