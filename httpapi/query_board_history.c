@@ -48,7 +48,7 @@ static void put_rows(struct query *query)
     query_sql(query, ")");
 }
 
-/* A row per device, feature and step; one of NULLs when there is no reading. */
+/* A row per device, feature and step; one of NULLs when there is no reading. What the devices are called all say. */
 static void build_history(struct query *query)
 {
     const struct params *params = &query->params;
@@ -62,7 +62,9 @@ static void build_history(struct query *query)
               "), g AS (SELECT w.feature, array_agg(d.id) AS devices FROM w"
               " JOIN devices d ON d.device_id = w.device_id GROUP BY 1)"
               " SELECT s.origin, s.step_us, h.ends, p.feature, p.device_id, p.at, p.lowest, "
-              "p.highest FROM h"
+              "p.highest, (SELECT jsonb_object_agg(a.device_id, a.label)::text"
+              " FROM device_abouts a WHERE a.label IS NOT NULL"
+              " AND a.device_id IN (SELECT w.device_id FROM w)) FROM h"
               " CROSS JOIN LATERAL plot_steps(h.starts, h.ends, h.points) s"
               " LEFT JOIN LATERAL (SELECT g.feature, d.device_id, l.at, l.lowest, l.highest FROM g"
               " CROSS JOIN LATERAL board_lines(g.devices, (ARRAY[");
@@ -74,7 +76,7 @@ static void build_history(struct query *query)
                      " ORDER BY p.feature, p.device_id, p.at");
 }
 
-enum { ORIGIN, STEP, ENDS, FEATURE, DEVICE, AT, LOWEST, HIGHEST };
+enum { ORIGIN, STEP, ENDS, FEATURE, DEVICE, AT, LOWEST, HIGHEST, LABELS };
 
 static bool is_same_line(const PGresult *result, int row, int other)
 {
@@ -132,6 +134,8 @@ static void write_history(struct query *query, const PGresult *result)
     query_put_timestamp(out, steps > 0 ? origin_us + steps * step_us : origin_us);
     buffer_put_text(out, ",\"stepMs\":");
     json_write_double(out, (double)step_us / 1000);
+    buffer_put_text(out, ",\"labels\":");
+    buffer_put_text(out, PQgetisnull(result, 0, LABELS) ? "{}" : PQgetvalue(result, 0, LABELS));
     buffer_put_text(out, ",\"series\":[");
     for (int row = 0, next; row < rows; row = next) {
         for (next = row + 1; next < rows && is_same_line(result, row, next);)

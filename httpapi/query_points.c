@@ -21,6 +21,7 @@ enum {
     COLUMN_ID,
     COLUMN_KNOWN,
     COLUMN_TOTAL,
+    COLUMN_LABEL,
     COLUMN_FEATURES
 };
 
@@ -58,7 +59,7 @@ static void put_arguments(struct query *query)
 static void build_points(struct query *query)
 {
     put_columns(query);
-    query_sql(query, "d.device_id, true, 1::bigint");
+    query_sql(query, "d.device_id, true, 1::bigint, NULL::text");
     put_feature_columns(query);
     query_sql(query, " FROM devices d, device_points(d.id, ");
     put_arguments(query);
@@ -92,6 +93,7 @@ static void build_steps(struct query *query)
         buffer_printf(&query->sql, "%zu::bigint", named);
     else
         put_anybody(query, "count(*)", "");
+    query_sql(query, ", about.label");
     put_feature_columns(query);
     query_sql(query, " FROM devices_points(");
     if (named > 0) {
@@ -102,7 +104,8 @@ static void build_steps(struct query *query)
     }
     query_sql(query, ", ");
     put_arguments(query);
-    query_sql(query, " ORDER BY p.place, p.at");
+    query_sql(query, " LEFT JOIN device_abouts about ON about.device_id = p.device_id"
+                     " ORDER BY p.place, p.at");
 }
 
 /* ---- CSV and JSON lines --------------------------------------------------------------------- */
@@ -263,7 +266,12 @@ static void put_devices(struct query *query, const PGresult *result)
     for (int row = 0; row < PQntuples(result);) {
         buffer_put_text(out, row > 0 ? ",{\"deviceId\":" : "{\"deviceId\":");
         json_write_string(out, PQgetvalue(result, row, COLUMN_ID));
-        buffer_printf(out, ",\"isKnown\":%s,", is_known(result, row) ? "true" : "false");
+        buffer_printf(out, ",\"isKnown\":%s,\"label\":", is_known(result, row) ? "true" : "false");
+        if (PQgetisnull(result, row, COLUMN_LABEL))
+            buffer_put_text(out, "null");
+        else
+            json_write_string(out, PQgetvalue(result, row, COLUMN_LABEL));
+        buffer_put_text(out, ",");
         row = put_points(query, result, row);
         buffer_put_text(out, "}");
     }

@@ -288,7 +288,8 @@ END $$;
 -- Where partitions were dropped, sums say what there was, but not which reading it was, unless peaks
 -- has it. If one of those may belong on the board, this fails with HW003, or, if only what is
 -- `kept` is asked about, it is passed over. NULL instead of ids: of all devices. Of some, only their cells are looked
--- at; what the fleet reached is a bound for them, too.
+-- at; what the fleet reached is a bound for them, too. It is a poor one if all of a group jumped in an hour that the
+-- span cuts, outside of it, and others within: then these hours of all of its devices are looked at, a third of a millisecond each.
 CREATE FUNCTION board_of_span(feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint,
                               received_until timestamptz DEFAULT 'infinity', kept boolean DEFAULT false, of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'

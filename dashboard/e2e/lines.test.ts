@@ -1,4 +1,5 @@
 /* The lines beside the rows of boards, against real servers. */
+import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { begin, desktop, faults, open, phone } from './browser';
@@ -100,13 +101,45 @@ test('times are of the zone of the browser or of UTC, at once in every part, and
   await far.context().close();
 });
 
+test('a group has boards of its own, rows say what devices are called, and some are ticked and compared', async () => {
+  const say = (device: number, label: string, group: string) =>
+    stack.publishRaw(`devices/pump-${device}/about`, JSON.stringify({ label, group }));
+
+  await Promise.all([say(1, 'Old <b>pump</b>', 'Hall “A” & more'), say(3, 'A pump that has a label which no row has room for', 'Hall “A” & more'), say(4, 'Pump', 'Hall B')]);
+  await until('their groups are known', async () => (await stack.sql('SELECT count(*) FROM device_abouts')) === '3');
+  await page.reload();
+  await page.getByRole('link', { name: 'pump-4, Pump', exact: true }).first().waitFor();
+  await page.getByRole('combobox', { name: 'Group' }).selectOption('Hall “A” & more');
+  await page.getByText('from the database, asked every 3 seconds').waitFor();
+  await until('only its devices are there', async () => (await page.locator('section.board').first().locator('tbody tr').count()) === 2);
+  expect(new URL(page.url()).hash).toBe(`#/boards/past_hour?${new URLSearchParams({ group: 'Hall “A” & more' })}`);
+  await page.getByRole('link', { name: 'pump-1, Old <b>pump</b>' }).first().waitFor();
+  await until('they have their lines', async () => (await lines()) === 4);
+  expect(await faults(page)).toEqual([]);
+  await stack.publishRaw('devices/pump-1/readings', JSON.stringify({ timestamp: new Date().toISOString(), temperature: 999.5 }));
+  await until('a new reading comes to its board', async () => (await row(1).locator('.value').innerText()).startsWith('999.5'));
+
+  await page.goto(`${stack.url}#/devices`);
+  for (const id of ['pump-3', 'pump-1']) await page.getByRole('checkbox', { name: `Compare ${id}`, exact: true }).check();
+  await page.getByRole('combobox', { name: 'Group' }).selectOption('Hall “A” & more');
+  await page.getByText('2 found').first().waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Readings as CSV' }).click()]);
+  expect(readFileSync((await download.path())!, 'utf8').trim().split('\r\n')).toHaveLength(1 + 601);
+  expect(await faults(page)).toEqual([]);
+  await page.getByRole('link', { name: 'Compare 2' }).click();
+  await page.locator('.compared').getByText('Old <b>pump</b>').waitFor();
+  expect(await page.locator('.compared a').allInnerTexts()).toEqual(['pump-3', 'pump-1']);
+  await page.goto(`${stack.url}#/boards/past_hour`);
+  await row(10).waitFor();
+});
+
 test('without the database the rows stay, without lines, and it is said once', async () => {
   await stack.stopPostgres();
   await page.reload();
   await page.getByText('No lines of the past hour').waitFor();
   expect(await page.getByText('No lines of the past hour').count()).toBe(1);
   expect(await lines()).toBe(0);
-  expect(await row(1).locator('.device').innerText()).toBe('pump-4');
+  expect(await row(1).locator('.device').innerText()).toBe('pump-1');
 });
 
 if (process.env.LOOK)
@@ -118,6 +151,15 @@ if (process.env.LOOK)
         await other.goto(`${stack.url}#/boards/past_hour`);
         await other.locator('.ranking td.line svg').first().waitFor({ timeout: 60_000 });
         await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}.png` });
+        await other.goto(`${stack.url}#/boards/past_hour?group=Hall+%E2%80%9CA%E2%80%9D+%26+more`);
+        await other.locator('.ranking td.line svg').first().waitFor();
+        await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}-group.png` });
+        await other.goto(`${stack.url}#/devices`);
+        await other.getByRole('checkbox').first().check();
+        await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}-devices.png` });
+        await other.goto(`${stack.url}#/compare?device=pump-1&device=pump-3&device=pump-4`);
+        await other.locator('.compared').waitFor();
+        await other.screenshot({ path: `${process.env.LOOK}/${name}-${colorScheme}-compare.png` });
         await other.goto(`${stack.url}#/device/pump-4?span=week`);
         await other.getByText(/a step/).waitFor();
         await other.locator('.status-bars').waitFor();

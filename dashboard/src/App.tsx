@@ -13,6 +13,7 @@ import { Boards } from './views/Boards';
 import { Compare } from './views/Compare';
 import { Device } from './views/Device';
 import { Devices } from './views/Devices';
+import { GroupBoards } from './views/GroupBoards';
 import { SpanBoards } from './views/SpanBoards';
 import { Rejected } from './views/Rejected';
 import { System } from './views/System';
@@ -38,10 +39,11 @@ export function App() {
     main.current?.querySelector('h1')?.focus({ preventScroll: true });
   }, [place]);
 
-  /* Views without boards listen, too: for the state of things, and to be up to date at once later. */
+  /* Views without boards of the stream listen, too: for the state of things, and to be up to date at once later. */
+  const hasStream = route.view === 'boards' && !route.group;
   useEffect(() => {
-    if (route.view !== 'boards') live.watch(live.get().interval, live.get().order);
-  }, [route.view]);
+    if (!hasStream) live.watch(live.get().interval, live.get().order);
+  }, [hasStream]);
 
   return (
     <>
@@ -87,7 +89,7 @@ const Tab = ({ href, isHere, children }: { href: string; isHere: boolean; childr
 function View({ route }: { route: Route }) {
   switch (route.view) {
     case 'boards':
-      return <Boards interval={route.interval} order={route.order} />;
+      return route.group ? <GroupBoards route={route} /> : <Boards interval={route.interval} order={route.order} />;
     case 'span':
       return <SpanBoards route={route} />;
     case 'device':

@@ -486,6 +486,10 @@ export interface components {
             from: components["schemas"]["Timestamp"];
             to: components["schemas"]["Timestamp"];
             stepMs: number;
+            /** @description what devices on these boards say they are called, by their ids; of the others nothing */
+            labels: {
+                [key: string]: string;
+            };
             series: components["schemas"]["BoardSeries"][];
         };
         /** @description A value per step, null where the device sent none */
@@ -603,6 +607,8 @@ export interface components {
             deviceId: components["schemas"]["DeviceId"];
             /** @description false: it never sent a reading */
             isKnown: boolean;
+            /** @description what it says it is called */
+            label: string | null;
             points: components["schemas"]["ComparedPoint"][];
         };
         ComparedPoint: {

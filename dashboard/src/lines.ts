@@ -9,6 +9,8 @@ export interface Lines {
   from: number;
   stepMs: number;
   of: (feature: string, deviceId: string) => Series | undefined;
+  /** What devices say they are called. */
+  labels: ReadonlyMap<string, string>;
 }
 
 export function toLines(history: BoardHistory): Lines {
@@ -19,6 +21,7 @@ export function toLines(history: BoardHistory): Lines {
     from: Date.parse(history.from),
     stepMs: history.stepMs,
     of: (feature, deviceId) => series.get(key(feature, deviceId)),
+    labels: new Map(Object.entries(history.labels)),
   };
 }
 
@@ -39,7 +42,7 @@ const AIR = 8; /* above and below, for the mark */
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 /** `value` was at `at`; it may be newer than the series. */
-export function lineOf(series: Series, { from, stepMs }: Omit<Lines, 'of'>, at: number, value: number): Line | null {
+export function lineOf(series: Series, { from, stepMs }: Pick<Lines, 'from' | 'stepMs'>, at: number, value: number): Line | null {
   const steps = series.min.length;
   const mins = [...series.min];
   const maxs = [...series.max];

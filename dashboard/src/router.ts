@@ -49,8 +49,8 @@ export interface CompareRoute extends PlotTime {
 }
 
 export type Route =
-  | { view: 'boards'; interval: string | null; order: Order }
-  | { view: 'span'; from: number; to: number; order: Order; by?: By } /* boards, too, of no interval */
+  | { view: 'boards'; interval: string | null; order: Order; group?: string }
+  | { view: 'span'; from: number; to: number; order: Order; by?: By; group?: string } /* boards, too, of no interval */
   | ({ view: 'device'; deviceId: string } & PlotTime)
   | CompareRoute
   | DevicesRoute
@@ -79,11 +79,14 @@ export function parseRoute(hash: string): Route {
   const from = moment(params.get('from'));
   const to = moment(params.get('to'));
   const range = from !== null && to !== null && from < to ? { from, to } : null;
+  const group = params.get('group') ? { group: params.get('group')! } : {};
 
   if (view === '' || view === 'boards') {
     const order: Order = params.get('order') === 'asc' ? 'asc' : 'desc';
     const by = bys.find((name) => name === params.get('by') && name !== 'maximum');
-    return range ? { view: 'span', ...range, order, ...(by ? { by } : {}) } : { view: 'boards', interval: rest[0] || null, order };
+    return range
+      ? { view: 'span', ...range, order, ...(by ? { by } : {}), ...group }
+      : { view: 'boards', interval: rest[0] || null, order, ...group };
   }
   const time: PlotTime = { span: spans.find((name) => name === params.get('span')) ?? 'hour', from: range?.from ?? null, to: range?.to ?? null };
   if (view === 'device' && rest[0]) return { view: 'device', deviceId: rest[0], ...time };
@@ -99,7 +102,7 @@ export function parseRoute(hash: string): Route {
       sort: deviceSorts.find((name) => name === params.get('sort')) ?? 'deviceId',
       order: params.get('order') === 'desc' ? 'desc' : 'asc',
       state: deviceStates.find((name) => name === params.get('status')) ?? null,
-      ...(params.get('group') ? { group: params.get('group')! } : {}),
+      ...group,
     };
   if (view === 'system') return { view: 'system' };
   if (view === 'rejected')
@@ -123,7 +126,7 @@ const spanQuery = ({ span, from, to }: PlotTime) => ({
 });
 
 /** Of that time, or of the past hour. */
-export const compareHref = (devices: string[], time: { from: number; to: number } | null = null): string =>
+export const compareHref = (devices: readonly string[], time: { from: number; to: number } | null = null): string =>
   formatRoute({ view: 'compare', devices: devices.slice(0, MOST_COMPARED), span: 'hour', from: time?.from ?? null, to: time?.to ?? null });
 
 /** As /devices takes it, without what goes without saying. */
@@ -141,6 +144,7 @@ export function formatRoute(route: Route): string {
     case 'boards':
       return withQuery(route.interval ? `#/boards/${encodeURIComponent(route.interval)}` : '#/boards', {
         order: route.order === 'asc' ? 'asc' : null,
+        group: route.group ?? null,
       });
     case 'span':
       return withQuery('#/boards', {
@@ -148,6 +152,7 @@ export function formatRoute(route: Route): string {
         to: new Date(route.to).toISOString(),
         by: route.by && route.by !== 'maximum' ? route.by : null,
         order: route.order === 'asc' ? 'asc' : null,
+        group: route.group ?? null,
       });
     case 'device':
       return withQuery(`#/device/${encodeURIComponent(route.deviceId)}`, spanQuery(route));

@@ -51,6 +51,7 @@ describe('lines', () => {
     from: new Date(Date.now() - 3_600_000).toISOString(),
     to: new Date().toISOString(),
     stepMs: 1_800_000,
+    labels: { b: 'Pump 3' },
     series: [{ deviceId: 'a', feature: 'temperature', min: [3.1, 4], max: [9.4, 5] }],
   });
 
@@ -61,6 +62,13 @@ describe('lines', () => {
     expect(others).toEqual([]);
     expect(line!.getAttribute('aria-label')).toBe('lowest 3.1, highest 9.4');
     expect(line!.querySelectorAll('.mark')).toHaveLength(1);
+  });
+
+  test('come with what devices say they are called', () => {
+    render(<Board board={board([reading('b', 5), reading('constructor', 4)])} places={10} lines={lines} />);
+    expect(screen.getByRole('link', { name: 'b, Pump 3' })).toBeTruthy();
+    expect(screen.getByRole('link', { name: 'constructor' })).toBeTruthy();
+    expect(screen.getByText('Pump 3')).toBeTruthy();
   });
 
   test('mark nothing that was before', () => {

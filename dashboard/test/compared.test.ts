@@ -12,7 +12,7 @@ const answer = (...devices: [number, number][][]): ComparedPoints => ({
   to: at(60),
   stepMs: 1000,
   total: devices.length,
-  devices: devices.map((values, i) => ({ deviceId: `d${i}`, isKnown: true, points: points(values) })),
+  devices: devices.map((values, i) => ({ deviceId: `d${i}`, isKnown: true, label: null, points: points(values) })),
 });
 
 describe('devices on one plot', () => {

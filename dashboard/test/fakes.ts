@@ -121,7 +121,7 @@ export interface Reply {
 export function serve(given: Record<string, Reply | (() => Reply)>): string[] {
   const asked: string[] = [];
   const at = new Date().toISOString();
-  const replies: Record<string, Reply | (() => Reply)> = { 'boards/history': { body: { asOf: at, from: at, to: at, stepMs: 60_000, series: [] } }, ...given };
+  const replies: Record<string, Reply | (() => Reply)> = { 'boards/history': { body: { asOf: at, from: at, to: at, stepMs: 60_000, labels: {}, series: [] } }, ...given };
 
   vi.stubGlobal('fetch', (path: string, { signal }: { signal: AbortSignal }) => {
     asked.push(path);

@@ -34,6 +34,14 @@ test.each(['device_1', 'a/b?c', 'Gerät 7', '100%', '#1', "o'neil", '..', '日�
   expect(parseRoute(deviceHref(deviceId))).toMatchObject({ view: 'device', deviceId });
 });
 
+test('a group survives its URL', () => {
+  for (const route of [
+    { view: 'boards', interval: 'past_hour', order: 'asc', group: 'a&b=c%' },
+    { view: 'span', from: 0, to: 1000, order: 'desc', by: 'rise', group: '温 #' },
+  ] as const)
+    expect(parseRoute(formatRoute(route))).toEqual(route);
+});
+
 test('a span survives its URL', () => {
   const route: Route = { view: 'span', from: Date.UTC(2026, 10, 23, 20), to: Date.UTC(2026, 10, 24, 6), order: 'asc' };
 

@@ -249,6 +249,39 @@ describe('what is wrong', () => {
   });
 });
 
+describe('boards of a group', () => {
+  const groups = { body: { groups: [{ group: 'Hall A', devices: 7 }], total: 1 } };
+  const dashboard = { body: { temperature: [reading('b', 7)], pressure: [] }, headers: { 'X-Data-As-Of': new Date().toISOString() } };
+
+  test('are asked of the database, again and again, and the page says so', async () => {
+    const asked = await show('#/boards/past_hour?group=Hall+A', { groups, dashboard });
+    const boards = () => asked.filter((path) => path === 'dashboard?interval=past_hour&group=Hall+A').length;
+
+    expect(boards()).toBe(1);
+    expect(asked).toContain('boards/history?interval=past_hour&group=Hall+A&points=60');
+    expect(screen.getByText(/from the database,\s+asked every 3 seconds/).textContent).toContain('Group “Hall A”');
+    expect(within(screen.getByRole('table', { name: 'Temperature: highest in the past hour' })).getByText('b')).toBeTruthy();
+    for (let i = 0; i < 8; i++) {
+      await settle(1000);
+      await say(['status', status()]);
+    }
+    expect(boards()).toBeGreaterThan(1);
+    fireEvent.change(screen.getByRole('combobox', { name: 'Group' }), { target: { value: '' } });
+    await settle();
+    expect(window.location.hash).toBe('#/boards/past_hour');
+  });
+
+  test('of a span, too; and a group of nobody is told', async () => {
+    const span = 'from=2026-11-01T00%3A00%3A00.000Z&to=2026-11-02T00%3A00%3A00.000Z';
+    const asked = await show(`#/boards?${span}&group=x`, { groups, dashboard: { body: { temperature: [], pressure: [] } } });
+    expect(asked).toContain(`dashboard?${span}&group=x`);
+    expect(screen.getByText(/No device of the group “/)).toBeTruthy();
+    fireEvent.change(screen.getByRole('combobox', { name: 'Group' }), { target: { value: 'Hall A' } });
+    await settle();
+    expect(window.location.hash).toBe(`#/boards?${span}&group=Hall+A`);
+  });
+});
+
 describe('devices', () => {
   const entry = (deviceId: string) => ({
     deviceId,
@@ -278,6 +311,41 @@ describe('devices', () => {
     fireEvent.change(await screen.findByRole('combobox', { name: 'Group' }), { target: { value: 'Hall A' } });
     await vi.waitFor(() => expect(asked).toContain('devices?limit=50&group=Hall+A'));
     expect(window.location.hash).toBe('#/devices?group=Hall+A');
+  });
+
+  test('are ticked on any page, eight at most, and compared', async () => {
+    const ids = (from: number, count: number) => Array.from({ length: count }, (_, i) => `d${from + i}`);
+    await show('#/devices', { 'devices?limit=50': { body: page('d6', ...ids(1, 6)) }, 'devices?limit=50&after=d6': { body: page(null, ...ids(7, 3)) } });
+    for (const id of ids(1, 6)) fireEvent.click(screen.getByRole('checkbox', { name: `Compare ${id}` }));
+    fireEvent.click(screen.getByRole('checkbox', { name: 'Compare d2' }));
+    fireEvent.click(screen.getByRole('link', { name: 'Next 50' }));
+    await settle();
+    for (const id of ids(7, 3)) fireEvent.click(screen.getByRole('checkbox', { name: `Compare ${id}` }));
+    const compare = screen.getByRole('link', { name: 'Compare 8' }).getAttribute('href');
+    expect(compare).toBe('#/compare?' + ['d1', 'd3', 'd4', 'd5', 'd6', 'd7', 'd8', 'd9'].map((id) => `device=${id}`).join('&'));
+    fireEvent.click(screen.getByRole('link', { name: 'Previous 50' }));
+    await settle();
+    expect((screen.getByRole('checkbox', { name: 'Compare d2' }) as HTMLInputElement).disabled).toBe(true);
+    expect((screen.getByRole('checkbox', { name: 'Compare d1' }) as HTMLInputElement).checked).toBe(true);
+    fireEvent.click(screen.getByRole('button', { name: 'Untick all' }));
+    expect(screen.queryByRole('link', { name: /^Compare/ })).toBeNull();
+  });
+
+  test('their readings are had as a file where the filter can be asked for', async () => {
+    const file = () => screen.queryByRole('link', { name: 'Readings as CSV' })?.getAttribute('href');
+    const many = { ...page(null, 'a b'), total: 51 };
+    await show('#/devices', { devices: { body: many }, groups: { body: { groups: [], total: 0 } } });
+    expect(file()).toBe('readings?format=csv');
+    window.location.hash = '#/devices?group=A%26B';
+    await settle();
+    expect(file()).toBe('readings?group=A%26B&format=csv');
+    window.location.hash = '#/devices?q=a&group=A';
+    await settle();
+    expect(file()).toBeUndefined();
+    many.total = 1;
+    window.location.hash = '#/devices?status=silent';
+    await settle();
+    expect(file()).toBe('readings?deviceId=a+b&format=csv');
   });
 
   test('are listed and paged', async () => {
@@ -318,7 +386,7 @@ describe('devices', () => {
     const losing = { ...entry('losing'), sequence: { highest: 9, missing: 4, repeats: 0, restarts: 0 } };
     const refused = { ...entry('refused'), firstSeenAt: null, firstReadingAt: null, lastReadingAt: null, clockOffsetMs: null, rejectedPastHour: 1030 };
     await show('#/devices', { devices: { body: { devices: [late, losing, refused], total: 3, next: null } } });
-    const cells = (id: string) => within(screen.getByRole('row', { name: new RegExp(`^${id} `) })).getAllByRole('cell').map((cell) => cell.textContent);
+    const cells = (id: string) => within(screen.getByRole('row', { name: new RegExp(`^Compare ${id} `) })).getAllByRole('cell').slice(1).map((cell) => cell.textContent);
     expect(cells('late')).toEqual(['5 s ago', '1,234', '–', '0', '2 h 5 min behind', expect.any(String)]);
     expect(cells('losing').slice(2, 4)).toEqual(['4', '0']);
     expect(cells('refused').slice(2)).toEqual(['–', '1,030', '–', 'none']);

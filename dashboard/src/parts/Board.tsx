@@ -45,6 +45,7 @@ const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
 
 const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span, explain }: RowProps) {
   const value = reading[feature] as number;
+  const label = lines?.labels.get(reading.deviceId);
 
   return (
     <tr role="row" data-key={reading.deviceId}>
@@ -53,9 +54,18 @@ const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span,
         {rank}
       </td>
       <th role="rowheader" scope="row" className="device">
-        <a href={hrefOf(reading.deviceId, span)} title={isolate(reading.deviceId)} aria-label={visible(reading.deviceId)}>
+        <a
+          href={hrefOf(reading.deviceId, span)}
+          title={isolate(reading.deviceId) + (label ? `, ${isolate(label)}` : '')}
+          aria-label={visible(reading.deviceId) + (label ? `, ${visible(label)}` : '')}
+        >
           <DeviceId id={reading.deviceId} isCut />
         </a>
+        {label ? (
+          <span className="called" aria-hidden="true">
+            <DeviceId id={label} />
+          </span>
+        ) : null}
       </th>
       <td role="cell" className="value" title={explain?.(reading) ?? `${value} ${unit}`.trim()}>
         {text}

@@ -17,3 +17,12 @@ export function DeviceId({ id, isCut }: { id: string; isCut?: boolean }) {
     </bdi>
   );
 }
+
+/** What the device says it is called, behind its id. */
+export const Called = ({ label }: { label: string | null | undefined }) =>
+  label ? (
+    <span className="called">
+      {' '}
+      <DeviceId id={label} />
+    </span>
+  ) : null;

@@ -10,6 +10,7 @@ import { live, useLive, useTick } from '../live';
 import { navigate } from '../router';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
+import { GroupChoice } from '../parts/GroupChoice';
 import { linesAgain, useLines } from '../parts/Line';
 import { Loading, Notice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
@@ -73,6 +74,7 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
               onChoose={(value) => choose({ interval: value })}
             />
           ) : null}
+          <GroupChoice group={undefined} onChoose={(group) => navigate({ view: 'boards', interval: chosen, order, group })} />
           <SpanChoice span={null} onChoose={(span) => navigate({ view: 'span', ...span, order })} />
         </div>
       </div>

@@ -8,7 +8,8 @@ import { visible } from '../ids';
 import { useLive, useTick } from '../live';
 import { deviceHref, MOST_COMPARED, navigate, withDevices, type CompareRoute } from '../router';
 import { Comparison, Line } from '../parts/Comparison';
-import { DeviceId } from '../parts/DeviceId';
+import { Called, DeviceId } from '../parts/DeviceId';
+import { GroupChoice } from '../parts/GroupChoice';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { TimeChoice, ZoomButtons } from '../parts/PlotTime';
 import { usePlotted } from '../plotted';
@@ -54,8 +55,9 @@ function Adding({ devices, onAdd }: { devices: string[]; onAdd: (id: string) => 
   const [isOpen, setIsOpen] = useState(false);
   const [text, setText] = useState('');
   const [asked, setAsked] = useState('');
+  const [group, setGroup] = useState('');
   const isFull = devices.length >= MOST_COMPARED;
-  const params = new URLSearchParams({ limit: String(FOUND), ...(asked ? { q: asked } : {}) });
+  const params = new URLSearchParams({ limit: String(FOUND), ...(asked ? { q: asked } : {}), ...(group ? { group } : {}) });
   const query = useQuery<DevicesAnswer>(isOpen && !isFull ? `devices?${params}` : null);
   const found = query.data?.devices ?? [];
 
@@ -83,7 +85,7 @@ function Adding({ devices, onAdd }: { devices: string[]; onAdd: (id: string) => 
         ) : (
           <>
             <label>
-              Part of an id
+              Part of an id or label
               <input
                 type="search"
                 maxLength={LONGEST_ID}
@@ -93,12 +95,14 @@ function Adding({ devices, onAdd }: { devices: string[]; onAdd: (id: string) => 
                 spellcheck={false}
               />
             </label>
+            {isOpen ? <GroupChoice group={group} onChoose={setGroup} /> : null}
             {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} /> : null}
             <ul aria-label="Found">
-              {found.map(({ deviceId }) => (
+              {found.map(({ deviceId, about }) => (
                 <li key={deviceId}>
                   <button type="button" disabled={devices.includes(deviceId)} onClick={() => onAdd(deviceId)}>
                     <DeviceId id={deviceId} />
+                    <Called label={about?.label} />
                   </button>
                 </li>
               ))}
@@ -156,6 +160,7 @@ function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string
             <a href={deviceHref(id)}>
               <DeviceId id={id} />
             </a>
+            <Called label={answer?.devices[device]?.label} />
             <button type="button" className="link" onClick={() => onRemove(id)} aria-label={`Remove ${visible(id)}`}>
               remove
             </button>

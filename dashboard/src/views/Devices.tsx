@@ -2,14 +2,15 @@
 import { useEffect, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { useNow } from '../clock';
-import type { DeviceEntry, Devices as DevicesAnswer, Groups as GroupsAnswer } from '../contract';
+import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
 import { formatAge, formatCount, formatNear } from '../format';
 import { isolate, visible } from '../ids';
 import { useTick } from '../live';
-import { deviceHref, deviceStates, devicesQuery, formatRoute, navigate, rejectedHref, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
+import { compareHref, deviceHref, deviceStates, devicesQuery, formatRoute, MOST_COMPARED, navigate, rejectedHref, withDevices, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
-import { DeviceId } from '../parts/DeviceId';
+import { Called, DeviceId } from '../parts/DeviceId';
+import { GroupChoice } from '../parts/GroupChoice';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 
 const PER_PAGE = 50;
@@ -35,7 +36,10 @@ export function Devices({ route }: { route: DevicesRoute }) {
   const page = query.data;
   const here = formatRoute(route);
   const before = cameFrom.get(here);
+  const [ticked, setTicked] = useState<readonly string[]>([]); /* on other pages, too */
   const pageHref = (to: string): string => formatRoute({ ...route, after: to });
+
+  const files = page && exportOf(route, page);
 
   useEffect(() => {
     if (page?.next) cameFrom.set(formatRoute({ ...route, after: page.next }), after);
@@ -55,7 +59,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
             value={state ?? ''}
             onChoose={(value) => navigate({ ...route, after: '', state: (value || null) as DeviceState | null })}
           />
-          <Groups route={route} />
+          <GroupChoice group={route.group} onChoose={(group) => navigate({ ...route, after: '', group })} />
           <Search route={route} />
         </div>
       </div>
@@ -64,7 +68,31 @@ export function Devices({ route }: { route: DevicesRoute }) {
       {page && page.devices.length === 0 ? <None route={route} /> : null}
       {page && page.devices.length > 0 ? (
         <section className="card" aria-label="Devices">
-          <Table devices={page.devices} route={route} />
+          <div className="tools of-devices">
+            {ticked.length ? (
+              <>
+                <a className="button" href={compareHref(ticked)}>
+                  Compare {ticked.length}
+                </a>
+                <button type="button" className="link" onClick={() => setTicked([])}>
+                  Untick all
+                </button>
+              </>
+            ) : (
+              <p className="source">Tick up to {MOST_COMPARED} to compare them.</p>
+            )}
+            {files ? (
+              <a className="button" href={files} download title="Every reading of the devices found">
+                Readings as CSV
+              </a>
+            ) : null}
+          </div>
+          <Table
+            devices={page.devices}
+            route={route}
+            ticked={ticked}
+            onTick={(id) => setTicked(ticked.includes(id) ? ticked.filter((one) => one !== id) : [...ticked, id])}
+          />
           <nav className="pager" aria-label="Pages">
             {after && before !== '' ? (
               <a className="button" href={pageHref('')}>
@@ -96,6 +124,14 @@ export function Devices({ route }: { route: DevicesRoute }) {
       ) : null}
     </>
   );
+}
+
+/** /readings takes a group, or a few devices by their ids; null of what is found otherwise, and more than those. */
+function exportOf({ q, state, group }: DevicesRoute, { devices, total }: DevicesAnswer): string | null {
+  if (!q && !state) return `readings?${new URLSearchParams({ ...(group ? { group } : {}), format: 'csv' })}`;
+  return total <= MOST_COMPARED && devices.length === total
+    ? `${withDevices('readings', 'deviceId', devices.map(({ deviceId }) => deviceId))}&format=csv`
+    : null;
 }
 
 /** What is typed is looked for once the typing rests; the URL follows without a step of its own. */
@@ -169,37 +205,23 @@ function formatOffset(ms: number | null): string {
   return `${formatAge(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead'}`;
 }
 
-/** Nothing where no device says that it is of a group. */
-function Groups({ route }: { route: DevicesRoute }) {
-  const { data } = useQuery<GroupsAnswer>('groups', useTick(60));
-  const chosen = route.group ?? '';
-  const groups = data?.groups ?? [];
-
-  if (!groups.length && !chosen) return null;
-  return (
-    <select
-      aria-label="Group"
-      value={chosen}
-      onChange={(event) => navigate({ ...route, after: '', group: event.currentTarget.value })}
-    >
-      <option value="">All groups</option>
-      {chosen && !groups.some(({ group }) => group === chosen) ? <option value={chosen}>{visible(chosen)}</option> : null}
-      {groups.map(({ group, devices }) => (
-        <option key={group} value={group}>
-          {visible(group)} ({formatCount(devices)})
-        </option>
-      ))}
-    </select>
-  );
+interface TableProps {
+  devices: readonly DeviceEntry[];
+  route: DevicesRoute;
+  ticked: readonly string[];
+  onTick: (id: string) => void;
 }
 
-function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: DevicesRoute }) {
+function Table({ devices, route, ticked, onTick }: TableProps) {
   const now = useNow();
 
   return (
     <table className="plain devices">
       <thead>
         <tr>
+          <th scope="col" className="tick">
+            <span className="unseen">Compare</span>
+          </th>
           <Column route={route} sort="deviceId" first="asc">
             Device
           </Column>
@@ -226,11 +248,20 @@ function Table({ devices, route }: { devices: readonly DeviceEntry[]; route: Dev
       <tbody>
         {devices.map((device) => (
           <tr key={device.deviceId}>
+            <td className="tick">
+              <input
+                type="checkbox"
+                aria-label={`Compare ${visible(device.deviceId)}`}
+                checked={ticked.includes(device.deviceId)}
+                disabled={ticked.length >= MOST_COMPARED && !ticked.includes(device.deviceId)}
+                onChange={() => onTick(device.deviceId)}
+              />
+            </td>
             <th scope="row">
               <a href={deviceHref(device.deviceId)}>
                 <DeviceId id={device.deviceId} />
               </a>
-              {device.about?.label ? <span className="called"> <DeviceId id={device.about.label} /></span> : null}
+              <Called label={device.about?.label} />
             </th>
             <td className="number">
               <Age at={device.lastHeardAt} />

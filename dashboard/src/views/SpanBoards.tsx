@@ -10,6 +10,8 @@ import { presets, type TimeSpan } from '../spans';
 import { zoneName } from '../zone';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
+import { DeviceId } from '../parts/DeviceId';
+import { GroupChoice } from '../parts/GroupChoice';
 import { useLines } from '../parts/Line';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
@@ -25,7 +27,7 @@ const rankings: Record<By, { label: string; desc: string; asc: string }> = {
 };
 
 export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> }) {
-  const { order, by = 'maximum' } = route;
+  const { order, by = 'maximum', group } = route;
   const span: TimeSpan = useMemo(() => ({ from: route.from, to: route.to }), [route.from, route.to]);
   const names = useLive((state) => state.names);
   const tick = useTick(LOOK_AGAIN_S);
@@ -34,13 +36,14 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
     to: new Date(span.to).toISOString(),
     ...(by === 'maximum' ? {} : { by }),
     ...(order === 'asc' ? { order } : {}),
+    ...(group ? { group } : {}),
   });
   const again = span.to > serverNow() ? tick : 0;
   const query = useQuery<Dashboard>(`dashboard?${params}`, again);
   const boards = Object.entries(query.data ?? {});
   const { lines } = useLines(String(params), boards.reduce((sum, [, readings]) => sum + readings.length, 0), again);
   const places = Math.max(2, ...boards.map(([, readings]) => readings.length));
-  const goLive = (interval: string | null) => navigate({ view: 'boards', interval, order });
+  const goLive = (interval: string | null) => navigate({ view: 'boards', interval, order, ...(group ? { group } : {}) });
   const go = (to: Partial<typeof route>) => navigate({ ...route, ...to });
 
   return (
@@ -50,7 +53,7 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
           <h1 tabIndex={-1}>
             {rankings[by][order]} {phraseOf(span)}
           </h1>
-          <Source span={span} asOf={query.asOf} by={by} />
+          <Source span={span} asOf={query.asOf} by={by} group={group} />
         </div>
         <div className="choices">
           <Choice
@@ -76,6 +79,7 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
               onChoose={goLive}
             />
           ) : null}
+          <GroupChoice group={group} onChoose={(to) => go({ group: to })} />
           <SpanChoice span={span} onChoose={go} />
           <button type="button" onClick={() => goLive(null)}>
             Back to live
@@ -86,7 +90,7 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={query.data !== null} /> : null}
       {!query.data && query.isLoading && !query.problem ? <Loading what="the boards" /> : null}
       {query.data && boards.every(([, readings]) => readings.length === 0) ? (
-        <Notice title="No reading in this span">No device sent anything from {formatRange(span.from, span.to)}.</Notice>
+        <Notice title="No reading in this span">No device {group ? <>of the group “<DeviceId id={group} />”</> : null} sent anything from {formatRange(span.from, span.to)}.</Notice>
       ) : null}
       <div className="boards" data-count={boards.length}>
         {boards.map(([feature, readings]) => (
@@ -104,9 +108,9 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
   );
 }
 
-const boardOf = (feature: string, readings: Dashboard[string], order: Order, asOf: number | null): BoardEvent => ({
+export const boardOf = (feature: string, readings: Dashboard[string], order: Order, asOf: number | null, interval = ''): BoardEvent => ({
   feature,
-  interval: '',
+  interval,
   order,
   asOf: asOf === null ? '' : new Date(asOf).toISOString(),
   source: 'database',
@@ -133,11 +137,12 @@ function phraseOf(span: TimeSpan): string {
 }
 
 /** Which span, and up to which moment readings of it are known. */
-function Source({ span, asOf, by }: { span: TimeSpan; asOf: number | null; by: By }) {
+function Source({ span, asOf, by, group }: { span: TimeSpan; asOf: number | null; by: By; group: string | undefined }) {
   const now = useNow();
 
   return (
     <p className="source">
+      {group ? <>Group “<DeviceId id={group} />”, </> : null}
       {formatRange(span.from, span.to)} ({zoneName()})
       {asOf === null ? null : (
         <>
