@@ -51,7 +51,7 @@ static const struct param no_params[] = {{0}};
      .choices = dashboard_bys,                                                                     \
      .fallback = "maximum"},                                                                       \
         {.name = "features", .kind = PARAM_FEATURES},                                              \
-        {.name = "interval", .kind = PARAM_INTERVAL}, FROM_AND_TO, OF_A_GROUP, TOP_DEVICES,         \
+        {.name = "interval", .kind = PARAM_INTERVAL}, FROM_AND_TO, OF_A_GROUP, TOP_DEVICES,        \
         HIGHEST_FIRST
 
 static const struct param board_params[] = {OF_A_BOARD, {0}};
