@@ -1,6 +1,9 @@
 /* Ids as people see them. A collector refuses those with characters that cannot be seen, but older rows and rejected
  * messages may have them, and any id may have two blanks where another has one: what looks alike is told apart. */
 
+/** Of an id, or a part of one, that is searched: in letters, where ids have as many bytes. */
+export const LONGEST_ID = 64;
+
 /* What shared/base/invisible.c refuses (a test holds the two together), control characters, and every blank that is not
  * the plain one. */
 const unseen = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;

@@ -4,7 +4,7 @@ import { useQuery } from '../api';
 import type { ComparedPoints, Devices as DevicesAnswer } from '../contract';
 import { formatCount, formatLength, formatRange } from '../format';
 import { rangeParams, type Range } from '../history';
-import { visible } from '../ids';
+import { LONGEST_ID, visible } from '../ids';
 import { useLive, useTick } from '../live';
 import { deviceHref, MOST_COMPARED, navigate, withDevices, type CompareRoute } from '../router';
 import { Comparison, Line } from '../parts/Comparison';
@@ -19,7 +19,6 @@ const LOOK_AGAIN_S = 5;
 const POINTS = 500;
 const FOUND = 8;
 const TYPING_MS = 250;
-const LONGEST_ID = 64;
 
 export function Compare({ route }: { route: CompareRoute }) {
   const { devices } = route;

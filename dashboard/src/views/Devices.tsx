@@ -4,7 +4,7 @@ import { useQuery } from '../api';
 import { useNow } from '../clock';
 import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
 import { formatAge, formatCount, formatNear } from '../format';
-import { isolate, visible } from '../ids';
+import { isolate, LONGEST_ID, visible } from '../ids';
 import { useTick } from '../live';
 import { compareHref, deviceHref, deviceStates, devicesQuery, formatRoute, MOST_COMPARED, navigate, rejectedHref, withDevices, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
@@ -16,7 +16,6 @@ import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 const PER_PAGE = 50;
 const LOOK_AGAIN_S = 2;
 const TYPING_MS = 250;
-const LONGEST_ID = 64;
 const CLOCK_IS_RIGHT_MS = 2000;
 
 const states: Record<DeviceState, { label: string; none: string }> = {

@@ -4,6 +4,7 @@ import { getText, useQuery } from '../api';
 import { useNow } from '../clock';
 import type { RejectedCounts, RejectedMessage, RejectedPage } from '../contract';
 import { formatCount, formatMoment, formatNear, nameReason } from '../format';
+import { LONGEST_ID } from '../ids';
 import { useTick } from '../live';
 import { deviceHref, formatRoute, navigate, rejectedHref, type RejectedRoute } from '../router';
 import { Choice } from '../parts/Choice';
@@ -19,7 +20,6 @@ const LOOK_AGAIN_S = 2;
 const COUNT_AGAIN_S = 10;
 const HOURS = 7 * 24;
 const HOUR_MS = 3_600_000;
-const LONGEST_ID = 64;
 const ADVICE_REM = 8; /* how high it is, mostly */
 
 export function Rejected({ route }: { route: RejectedRoute }) {
