@@ -84,8 +84,11 @@ bool threshold_list_parse(struct threshold_list *out, const char *text,
         if (!parse_item(&parsed, parts, item, features, error, error_bytes))
             return false;
         text += bytes;
-        if (*text == ',' && !*++text)
-            return fail(error, error_bytes, "", "is empty");
+        if (*text == ',') {
+            text++;
+            if (!*text)
+                return fail(error, error_bytes, "", "is empty");
+        }
     }
     *out = parsed;
     return true;

@@ -41,6 +41,8 @@ static void assert_refused(const char *json)
     assert_int_equal(status.turn, 77);
 }
 
+#define THRESHOLD(members) "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\"," members "}]}"
+
 static void test_collector_status__what_is_not_as_it_should_be_is_refused(void **state)
 {
     static const char *const cases[] = {
@@ -64,14 +66,12 @@ static void test_collector_status__what_is_not_as_it_should_be_is_refused(void *
         "{\"state\":\"live\",\"features\":{\"a\":\"b\"}}",
         "{\"state\":\"live\",\"units\":[\"V\"]}",
         "{\"state\":\"live\",\"thresholds\":{}}",
-        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1}]}",
-        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"back\":1}]}",
+        THRESHOLD("\"above\":1"),
+        THRESHOLD("\"back\":1"),
         "{\"state\":\"live\",\"thresholds\":[{\"feature\":7,\"above\":1,\"back\":1}]}",
-        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1,\"below\":1,\"back\":1}"
-        "]}",
-        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1,\"back\":1,\"x\":1}]}",
-        "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\",\"above\":1,\"back\":1,\"devices\":"
-        "-1}]}",
+        THRESHOLD("\"above\":1,\"below\":1,\"back\":1"),
+        THRESHOLD("\"above\":1,\"back\":1,\"x\":1"),
+        THRESHOLD("\"above\":1,\"back\":1,\"devices\":-1"),
         "{\"state\":\"live\",\"units\":{\"a\":1}}",
         "{\"state\":\"live\",\"labels\":{\"a\":\"\\u202e\"}}",
         "{\"state\":\"live\",\"intervals\":[\"past_minute\"]}",
