@@ -41,7 +41,7 @@ static void assert_refused(const char *json)
     assert_int_equal(status.turn, 77);
 }
 
-#define THRESHOLD(members) "{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\"," members "}]}"
+#define THRESHOLD(members) ("{\"state\":\"live\",\"thresholds\":[{\"feature\":\"a\"," members "}]}")
 
 static void test_collector_status__what_is_not_as_it_should_be_is_refused(void **state)
 {
