@@ -357,9 +357,9 @@ void events_answer(struct api *api, struct server_request *request, const struct
     events_look(events);
     ask_database(events);
     source.user = client;
-    reply_headers_init(&headers, api, REPLY_EVENTS, REPLY_NOT_KEPT, REPLY_CSP_DATA);
+    reply_headers_init(&headers, api, REPLY_EVENTS, REPLY_AS_IT_COMES, REPLY_CSP_DATA);
     reply_header_add(&headers, "X-Accel-Buffering", "no"); /* nginx would collect them */
-    server_respond_stream(request, 200, headers.items, headers.count, &source, false);
+    server_respond_stream(request, 200, headers.items, headers.count, &source, SERVER_STREAM_LIVE);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
  *                         has the board that this one goes upon (board_changes.h)
  *          event: status  {"source","at","asOf","health","reason","collectors":[...],"front"}, every second,
  *                         which is the heartbeat too
- * Limits   api->max_event_streams; a client that takes nothing is cut by the server's deadline.
+ * Limits   api->max_event_streams, each with 64 kB more for a client that takes gzip; a client that takes
+ *          nothing is cut by the server's deadline.
  * Owner    events_new(); events_close() when no request is left.
  * Source   HTML Living Standard, section 9.2.
  */

@@ -92,7 +92,8 @@ static void start_stream(struct export *export)
     reply_header_add(&headers, "X-Data-As-Of", when);
     reply_header_add(&headers, "X-Data-Source", "database");
     export->is_streaming = true;
-    server_respond_stream(export->request, 200, headers.items, headers.count, &source, true);
+    server_respond_stream(export->request, 200, headers.items, headers.count, &source,
+                          SERVER_STREAM_WHOLE);
     buffer_release(&disposition);
 }
 

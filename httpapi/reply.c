@@ -23,6 +23,8 @@ static const char *cache_control(const struct api *api, enum reply_cache cache)
     case REPLY_KEPT:
         return is_private ? "private, max-age=31536000, immutable"
                           : "public, max-age=31536000, immutable";
+    case REPLY_AS_IT_COMES:
+        return "no-store, no-transform";
     case REPLY_NOT_KEPT:
         break;
     }

@@ -37,6 +37,7 @@ struct reply_headers {
 /* For how long an answer may be kept. Where tokens are asked for, by its client alone. */
 enum reply_cache {
     REPLY_NOT_KEPT,
+    REPLY_AS_IT_COMES, /* nor held back by who would compress it on the way */
     REPLY_ASKED_AGAIN, /* kept, but not used without asking whether it still holds */
     REPLY_KEPT_A_MINUTE,
     REPLY_KEPT

@@ -236,13 +236,12 @@ struct answer_choice server_answer_choose(struct server_answer *answer, const ch
 }
 
 void server_stream_head(struct buffer *out, int status, const struct server_header *headers,
-                        size_t header_count, bool may_compress, bool is_gzip)
+                        size_t header_count, bool is_gzip)
 {
     put_status(out, status);
     for (size_t i = 0; i < header_count; i++)
         put_header(out, headers[i].name, headers[i].value);
-    if (may_compress)
-        put_header(out, "Vary", "Accept-Encoding");
+    put_header(out, "Vary", "Accept-Encoding");
     if (is_gzip)
         put_header(out, "Content-Encoding", "gzip");
 }

@@ -52,7 +52,7 @@ struct answer_choice server_answer_choose(struct server_answer *answer, const ch
 
 /* The head of a stream, whose length is not known. */
 void server_stream_head(struct buffer *out, int status, const struct server_header *headers,
-                        size_t header_count, bool may_compress, bool is_gzip);
+                        size_t header_count, bool is_gzip);
 
 /* Whether a list of entity tags has this one, compared weakly. */
 bool http_etag_listed(const char *list, const char *etag);

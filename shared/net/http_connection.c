@@ -282,25 +282,25 @@ void server_respond(struct server_request *request, struct server_answer *answer
 
 void server_respond_stream(struct server_request *request, int status,
                            const struct server_header *headers, size_t header_count,
-                           const struct server_source *source, bool may_compress)
+                           const struct server_source *source, enum server_pace pace)
 {
     struct server_connection *c = request->connection;
-    bool is_gzip =
-        may_compress && accept_takes_gzip(server_request_header(request, "Accept-Encoding"));
+    bool is_gzip = accept_takes_gzip(server_request_header(request, "Accept-Encoding"));
 
     assert(!request->answer && c->state == CONNECTION_WAITING);
     request->on_gone = NULL;
     request->status = status;
     request->source = *source;
     request->is_stream = true;
+    request->is_live = pace == SERVER_STREAM_LIVE;
     c->closes |= c->head.is_http_1_0; /* where the end is all that marks the end */
-    output_begin_stream(c, headers, header_count, may_compress, is_gzip);
+    output_begin_stream(c, headers, header_count, is_gzip);
     c->state = CONNECTION_STREAMING;
     if (output_is_head(request)) {
         free_stream(request);
         c->state = CONNECTION_SENDING;
     } else if (is_gzip) {
-        request->gzip = gzip_new(0);
+        request->gzip = request->is_live ? gzip_new_live() : gzip_new(0);
     }
     connection_set_deadline(c, c->server->config.limits.stall_deadline_ms);
     go_on(c);

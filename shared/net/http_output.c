@@ -92,10 +92,10 @@ void output_begin_answer(struct server_connection *c)
 }
 
 void output_begin_stream(struct server_connection *c, const struct server_header *headers,
-                         size_t header_count, bool may_compress, bool is_gzip)
+                         size_t header_count, bool is_gzip)
 {
     buffer_clear(&c->lines);
-    server_stream_head(&c->lines, c->request.status, headers, header_count, may_compress, is_gzip);
+    server_stream_head(&c->lines, c->request.status, headers, header_count, is_gzip);
     if (!c->head.is_http_1_0)
         buffer_put_text(&c->lines, "Transfer-Encoding: chunked\r\n");
     put_last_lines(c);
@@ -110,7 +110,11 @@ static void pack(struct server_connection *c, const char *data, size_t bytes, bo
     struct buffer packed = {0};
 
     if (gzip) {
-        gzip_put(gzip, data, bytes, is_last, &packed);
+        gzip_put(gzip, data, bytes,
+                 is_last              ? GZIP_LAST
+                 : c->request.is_live ? GZIP_FLUSH
+                                      : GZIP_MORE,
+                 &packed);
         data = (const char *)packed.data;
         bytes = packed.bytes;
     }

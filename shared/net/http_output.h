@@ -18,7 +18,7 @@ void output_begin_answer(struct server_connection *connection);
 
 /* The head of a stream, with request.status. */
 void output_begin_stream(struct server_connection *connection, const struct server_header *headers,
-                         size_t header_count, bool may_compress, bool is_gzip);
+                         size_t header_count, bool is_gzip);
 
 /* STEP_GO_ON: the kernel has all of it. STEP_WAIT: it takes no more for now. */
 enum step output_send(struct server_connection *connection);

@@ -93,6 +93,7 @@ struct server_request {
     struct server_source source;
     struct gzip *gzip; /* of a stream that is compressed */
     bool is_stream;
+    bool is_live;   /* whatever the source gives is to arrive at once */
     bool has_ended; /* the stream's source */
 };
 
@@ -142,11 +143,15 @@ void server_answer_release(struct server_answer *answer); /* NULL is accepted */
 /* Gives the request its answer; the caller keeps its own hold on it. */
 void server_respond(struct server_request *request, struct server_answer *answer);
 
-/* Starts a stream. For HEAD the source is closed at once. With may_compress it is gzip for who takes
- * that, and what is left in the compressor waits for more: not for events. */
+enum server_pace {
+    SERVER_STREAM_WHOLE, /* it is for whoever has all of it: the compressor may wait for more */
+    SERVER_STREAM_LIVE   /* what the source gives is for now */
+};
+
+/* Starts a stream, gzip for who takes that. For HEAD the source is closed at once. */
 void server_respond_stream(struct server_request *request, int status,
                            const struct server_header *headers, size_t header_count,
-                           const struct server_source *source, bool may_compress);
+                           const struct server_source *source, enum server_pace pace);
 
 /* The source has something again. */
 void server_wake(struct server_request *request);

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -339,6 +340,7 @@ class Stream:
         self.events: list[dict[str, Any]] = []  # {"event", "id", "data", "at"}
         self.is_over = False
         self.ended_well = False
+        self.wire_bytes = 0
         self._raw = raw or Raw(port)
         extra = {**(headers or {}), **({"Last_Event_ID": last_event_id} if last_event_id else {})}
         lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{k.replace('_', '-')}: {v}" for k, v in extra.items())]
@@ -349,16 +351,18 @@ class Stream:
 
     def _run(self) -> None:
         text = b""
+        unpack = zlib.decompressobj(31) if self.head.headers.get("content-encoding") == "gzip" else None
         try:
             while data := self._raw.chunk():
-                text += data
+                self.wire_bytes += len(data)
+                text += unpack.decompress(data) if unpack else data
                 while b"\n\n" in text:
                     block, _, text = text.partition(b"\n\n")
                     fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
                     fields["data"] = json.loads(fields["data"])
                     fields["at"] = time.monotonic()
                     self.events.append(fields)
-            self.ended_well = text == b""
+            self.ended_well = text == b"" and (unpack is None or unpack.eof)
         except (EOFError, OSError):
             pass
         self.is_over = True

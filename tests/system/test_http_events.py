@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import socket
@@ -35,7 +36,7 @@ def test_first_all_boards_then_each_change(live):
     api, collector = live
     stream = Stream(api.port)
     assert (stream.head.status, stream.head.headers["content-type"]) == (200, "text/event-stream")
-    assert stream.head.headers["cache-control"] == "no-store"
+    assert stream.head.headers["cache-control"] == "no-store, no-transform"
     until(lambda: len(stream.boards()) == 6)
     first = stream.of("board")[0]["data"]
     assert (first["order"], first["source"]) == ("desc", "boards")
@@ -130,6 +131,36 @@ def test_who_fell_behind_gets_the_whole_board(live):
     assert len(other.of("change")) == 2
     back.close()
     other.close()
+
+
+def test_events_are_gzip_for_who_takes_it_and_come_at_once(live):
+    """Each can be read when it is there: the compressor keeps nothing back. And the end is one of gzip, too."""
+    api, collector = live
+    path = "/events?changes=true"
+    plain = Stream(api.port, path)
+    packed = Stream(api.port, path, headers={"Accept-Encoding": "gzip"})
+    late = Stream(api.port, path, headers={"Accept-Encoding": "br, *;q=0.1"})
+    refused = Stream(api.port, path, headers={"Accept-Encoding": "gzip;q=0"})
+    for stream, coding in ((plain, None), (packed, "gzip"), (late, "gzip"), (refused, None)):
+        assert stream.head.headers.get("content-encoding") == coding
+        assert stream.head.headers["vary"] == "Accept-Encoding"
+        until(lambda: len(stream.boards()) == 6)
+    best = devices(*range(10, 0, -1))
+    for number in range(50):
+        best = [reading(f"new {number}", temperature=11 + number, pressure=number / 7), *best[:9]]
+        collector.board("temperature", "past_minute", best)
+        for stream in (plain, packed):
+            until(lambda: any(f'"new {number}"' in json.dumps(e["data"]) for e in stream.events[-20:]), pause=0.005)
+    collector.board("pressure", "past_minute", [])
+    for stream in (plain, packed, late):
+        until(lambda: stream.boards()["pressure", "past_minute", "desc"] == [])
+    assert states(packed) == states(plain)
+    assert packed.wire_bytes < plain.wire_bytes / 4
+    api.program.signal(signal.SIGTERM)
+    assert api.program.wait(5) == 0, api.program.tail()
+    for stream in (plain, packed, late, refused):
+        until(lambda: stream.is_over, 2)
+        assert stream.ended_well
 
 
 def test_a_status_comes_every_second(live):
