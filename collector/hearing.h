@@ -30,6 +30,7 @@ struct hearing {
     int32_t now_s;
     uint64_t clears; /* how often it was emptied */
     bool is_known;   /* what was kept of before has been read, or there is nothing that keeps it */
+    bool is_to_compare; /* at once, with what others heard */
 };
 
 void hearing_release(struct hearing *hearing);

@@ -135,11 +135,11 @@ static void write_devices(const struct prometheus *to, const struct metrics_view
                             (double)hearing_count_silent(view->hearing, spans[i].s));
 }
 
-/* Not before the windows are complete: until then nobody knows who is beyond. */
+/* Not before it is known who is beyond. */
 static void write_thresholds(const struct prometheus *to, const struct metrics_view *view)
 {
     const struct thresholds *thresholds = view->thresholds;
-    size_t count = view->is_complete ? thresholds->list->count : 0;
+    size_t count = thresholds->is_known ? thresholds->list->count : 0;
 
     prometheus_head(to, "highwater_threshold_devices", "gauge",
                     "Devices that are beyond a threshold of THRESHOLDS, by what they sent last.");

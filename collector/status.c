@@ -106,7 +106,7 @@ static void put_thresholds(struct buffer *out, const struct status_view *view)
         json_write_double(out, threshold->limit);
         buffer_put_text(out, ",\"back\":");
         json_write_double(out, threshold->back);
-        if (view->is_complete)
+        if (view->thresholds->is_known)
             buffer_printf(out, ",\"devices\":%" PRIu64, view->thresholds->beyond[i]);
         buffer_put_text(out, i + 1 == list->count ? "}]" : "}");
     }

@@ -34,6 +34,13 @@ void threshold_notes_clear(struct threshold_notes *notes)
 
 /* ---- saying ------------------------------------------------------------------------------------- */
 
+static bool is_ours(const void *user, uint32_t device)
+{
+    int32_t silent_s;
+
+    return hearing_silence(user, device, &silent_s);
+}
+
 static const char *write_key(struct threshold_notes *notes, const struct threshold *threshold,
                              const char *device)
 {
@@ -76,6 +83,8 @@ static bool say(struct threshold_notes *notes, const struct threshold_change *ch
 
     if (!device->is_legal)
         return true; /* it would make another topic */
+    if (state->is_beyond && !is_ours(notes->config.hearing, change->device))
+        return true; /* loaded just now */
     buffer_clear(&notes->payload);
     if (state->is_beyond)
         write_payload(notes, threshold, device->id, state);
@@ -145,6 +154,19 @@ static bool parse(const void *bytes, size_t count, int64_t *since_us, double *fo
     return has_time && isfinite(*found);
 }
 
+/* Whoever said that it crossed then had heard it then; another may have heard it since. */
+static void remember(const struct threshold_notes *notes, uint32_t device, int64_t since_us)
+{
+    int64_t ago_s = (timestamp_now() - since_us) / 1000000;
+    int64_t most_s = INT32_MAX / 2;
+
+    hearing_remember(notes->config.hearing, device,
+                     (int32_t)(ago_s < 0        ? 0
+                               : ago_s < most_s ? ago_s
+                                                : most_s));
+    notes->config.hearing->is_to_compare = true;
+}
+
 void threshold_notes_recall(struct threshold_notes *notes, const char *key, const void *bytes,
                             size_t count)
 {
@@ -156,6 +178,7 @@ void threshold_notes_recall(struct threshold_notes *notes, const char *key, cons
         return;
     if (find(notes, key + strlen(notes->prefix), &change) &&
         parse(bytes, count, &since_us, &value)) {
+        remember(notes, change.device, since_us);
         thresholds_tell(notes->config.thresholds, change.device, change.threshold, since_us, value);
         return;
     }
@@ -177,12 +200,17 @@ void threshold_notes_refused(struct threshold_notes *notes)
 
 void threshold_notes_tick(struct threshold_notes *notes, bool is_complete)
 {
+    struct thresholds *thresholds = notes->config.thresholds;
+
+    thresholds->is_known = is_complete && notes->config.hearing->is_known;
+    if (thresholds->is_known)
+        thresholds_keep(thresholds, notes->config.hearing, is_ours);
     notes->put_count = 0;
     if (notes->is_asked && (!notes->speaks || notes->was_refused))
-        thresholds_repeat(notes->config.thresholds);
+        thresholds_repeat(thresholds);
     notes->speaks = notes->is_asked;
     notes->was_refused = false;
-    if (!notes->is_asked && is_complete)
+    if (!notes->is_asked && thresholds->is_known)
         notes->is_asked = board_publisher_put_note(notes->config.publisher, SINK_RECALL,
                                                    notes->prefix, &notes->payload);
     threshold_notes_put(notes);

@@ -6,10 +6,12 @@
  * Start    once the windows are loaded, what was retained before is asked for, and a second later the
  *          first is said: what is so no longer is taken away, also what no setting or device of today
  *          goes with, or what is no note of ours.
+ * Whose    a device is told of by the collector that heard it last (hearing.h): the tables have those of
+ *          all, and where several share a device's readings it changes hands. Of what we had said we had
+ *          heard the reading, so it counts as heard then.
  * Rate     NOTES_PER_SECOND at most; what changes faster is said as it is then (thresholds.h).
  * Again    on a new connection, and a second after the broker refused one, all are said again.
- * Limits   by what this collector stored. Where several share a device's readings, each speaks for its
- *          own part, under its own id; of two the later timestamp holds.
+ * Limits   collectors compare once a minute who heard whom: for so long two may tell of a device.
  * Owner    embedded; threshold_notes_release() frees the texts.
  */
 #ifndef HIGHWATER_THRESHOLD_NOTES_H
@@ -17,10 +19,12 @@
 
 #include "collector/board_publisher.h"
 #include "collector/devices.h"
+#include "collector/hearing.h"
 #include "collector/thresholds.h"
 
 struct threshold_notes_config {
     struct thresholds *thresholds;
+    struct hearing *hearing;
     const struct devices *devices;
     const struct features *features;
     struct board_publisher *publisher;

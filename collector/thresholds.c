@@ -23,6 +23,7 @@ void thresholds_clear(struct thresholds *thresholds)
     free(thresholds->states);
     thresholds->states = NULL;
     thresholds->device_count = 0;
+    thresholds->is_known = false;
     thresholds->first = thresholds->end = 0;
     memset(thresholds->beyond, 0, sizeof(thresholds->beyond));
 }
@@ -231,5 +232,14 @@ void thresholds_forget(struct thresholds *thresholds, uint32_t device)
         if (state->is_beyond)
             leave(thresholds, state, (struct threshold_change){device, i});
         state->basis = THRESHOLD_NOTHING;
+    }
+}
+
+void thresholds_keep(struct thresholds *thresholds, const void *user,
+                     bool (*is_ours)(const void *user, uint32_t device))
+{
+    for (uint32_t device = 0; device < thresholds->device_count; device++) {
+        if (!is_ours(user, device))
+            thresholds_forget(thresholds, device);
     }
 }

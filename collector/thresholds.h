@@ -45,6 +45,7 @@ struct threshold_change {
 
 struct thresholds {
     const struct threshold_list *list;
+    bool is_known;                  /* who is beyond; set by whoever loads */
     struct threshold_state *states; /* by device and threshold */
     size_t device_count;
     uint64_t beyond[THRESHOLDS_MAX];    /* devices, now */
@@ -73,8 +74,13 @@ void thresholds_load(struct thresholds *thresholds, uint32_t device, const struc
 void thresholds_tell(struct thresholds *thresholds, uint32_t device, uint32_t threshold,
                      int64_t since_us, double value);
 
-/* Its readings were taken out of the tables, or some. */
+/* Its readings were taken out of the tables, or some; or it is another collector's. */
 void thresholds_forget(struct thresholds *thresholds, uint32_t device);
+
+/* Forgets the devices that `is_ours` denies: the tables have those of all collectors, and a device may be
+ * heard by another one from now on. */
+void thresholds_keep(struct thresholds *thresholds, const void *user,
+                     bool (*is_ours)(const void *user, uint32_t device));
 
 /* All that is so is to be said again. */
 void thresholds_repeat(struct thresholds *thresholds);

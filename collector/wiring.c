@@ -333,6 +333,7 @@ void wiring_start_boards(struct collector *c)
                                                   .on_recalled = on_recalled,
                                                   .on_note_refused = on_note_refused};
     const struct threshold_notes_config notes = {.thresholds = &c->thresholds,
+                                                 .hearing = &c->hearing,
                                                  .devices = &c->devices,
                                                  .features = &s->features,
                                                  .publisher = &c->publisher,

@@ -18,6 +18,7 @@ def retained(stack):
     """What the broker has, as someone sees it who comes now."""
     listener = stack.listen("collectors/+/thresholds/#", "collectors/+/status")
     until(lambda: any(m.topic.endswith("/status") for m in listener.received), 10, "what is retained has come")
+    listener.close()  # each is a thread
     return {m.topic: m.payload for m in listener.received if "/thresholds/" in m.topic and m.retain and m.payload}
 
 
@@ -82,6 +83,49 @@ def test_a_broker_that_forgot_is_told_again_and_a_device_that_is_removed_is_beyo
     until(lambda: set(retained(stack)) == {ABOVE + "a", ABOVE + "b"}, 30)
     stack.database.value("SELECT device_remove('a')")
     until(lambda: set(retained(stack)) == {ABOVE + "b"}, 30)
+
+
+def test_of_two_collectors_the_one_that_heard_a_device_last_tells_of_it(stack):
+    """Both read the same tables at their start; a device is beyond once, whoever stored what it sent."""
+    both = {"thresholds": "temperature>90", "intervals": "past_hour=1h"}
+    topic = "collectors/{}/thresholds/temperature/above/x".format
+
+    def send(site, one):
+        publisher = stack.publisher()
+        publisher.send([one], topic=f"{site}/x/readings")
+        publisher.wait()
+        until(lambda: stack.database.count(), 15)
+
+    def says(collector):
+        heard = stack.listen(f"collectors/{collector}/status")
+        until(lambda: (s := heard.latest(f"collectors/{collector}/status")) and "devices" in s.json()["thresholds"][0], 20)
+        return heard.received[-1].json()["thresholds"][0]["devices"]
+
+    def keep(**seconds):
+        for collector, silent in seconds.items():
+            until(
+                lambda: stack.database.value(
+                    "UPDATE hearing SET silent_s = (SELECT array_fill(NULL::integer, ARRAY[id]) FROM devices) || %s, saved_at = now() WHERE collector = %s RETURNING 1",
+                    (silent, collector),
+                ),
+                20,
+            )
+
+    a = live_collector(stack, log_name="a", collector_id="a", subscribe="site-a/+/readings", **both)
+    send("site-a", reading("x", now_us() - 1_000_000_000, temperature=95))
+    until(lambda: set(retained(stack)) == {topic("a")}, 15)
+    live_collector(stack, log_name="b", collector_id="b", subscribe="site-b/+/readings", metrics_listen="-", **both)
+    assert (says("a"), says("b")) == (1, 0)
+    assert set(retained(stack)) == {topic("a")}
+
+    # It moves to where b listens, while a is away.
+    a.kill9()
+    send("site-b", reading("x", now_us(), temperature=96))
+    until(lambda: set(retained(stack)) == {topic("a"), topic("b")}, 15)
+    keep(a=100, b=5)
+    live_collector(stack, log_name="a", collector_id="a", subscribe="site-a/+/readings", **both)
+    until(lambda: set(retained(stack)) == {topic("b")}, 20, "a says no more what b knows better")
+    until(lambda: (says("a"), says("b")) == (0, 1), 10)
 
 
 def test_what_is_wrong_is_said(stack):

@@ -185,6 +185,28 @@ static void test_thresholds__a_device_that_is_gone_is_beyond_nothing(void **stat
     assert_true(is_hot(f));
 }
 
+static bool is_not_5(const void *user, uint32_t device)
+{
+    assert_non_null(user);
+    return device != 5;
+}
+
+static void test_thresholds__another_collectors_device_is_beyond_nothing_here(void **state)
+{
+    struct fixture *f = *state;
+    struct threshold_change change;
+
+    take(f, thresholds_load, 10, 95);
+    assert_int_equal(f->thresholds.beyond[HOT], 1);
+    thresholds_keep(&f->thresholds, f, is_not_5);
+    assert_int_equal(f->thresholds.beyond[HOT], 0);
+    while (thresholds_next(&f->thresholds, &change))
+        assert_int_equal(change.device, 5);
+    take(f, thresholds_apply, 5, 91); /* it comes to us now; what we knew of it is nothing */
+    assert_true(is_hot(f));
+    assert_int_equal(f->thresholds.crossings[HOT], 1);
+}
+
 static void test_threshold_list__says_what_is_wrong(void **state)
 {
     static const struct {
@@ -252,6 +274,7 @@ int main(void)
         TEST(test_thresholds__what_was_said_holds_for_a_device_that_is_silent_since),
         TEST(test_thresholds__a_first_reading_between_them_waits_for_what_was_said),
         TEST(test_thresholds__a_device_that_is_gone_is_beyond_nothing),
+        TEST(test_thresholds__another_collectors_device_is_beyond_nothing_here),
         TEST(test_threshold_list__says_what_is_wrong),
         TEST(test_threshold_list__names_are_short_and_sides_are_told_apart),
     };

@@ -163,6 +163,9 @@ void hearing_table_tick(struct hearing_table *table, struct hearing *hearing, st
         table->part = 0;
         table->ticks = 0;
     }
+    if (hearing->is_to_compare)
+        table->ticks = 0;
+    hearing->is_to_compare = false;
     if (table->ticks > 0)
         table->ticks--;
     if (table->ticks == 0)
