@@ -55,6 +55,8 @@ static void on_handle_closed(uv_handle_t *handle)
     mqtt_url_release(&link->url);
     free(link->address);
     link->address = NULL;
+    free(link->ahead);
+    link->ahead = NULL;
     link->on_closed(link);
 }
 
@@ -119,6 +121,8 @@ void mqtt_link_go_down(struct mqtt_link *link, const char *reason)
         return;
     fd_watch_free(link->watch);
     link->watch = NULL;
+    if (link->ahead)
+        read_ahead_end(link->ahead);
     if (link->leaving_fd > 0)
         mqtt_farewell_start(link->loop, link->leaving_fd);
     link->leaving_fd = 0;
@@ -284,6 +288,8 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
     signal(SIGPIPE, SIG_IGN); /* the library writes without MSG_NOSIGNAL */
     mosquitto_lib_init();
     mqtt_link_new_instance(link);
+    if (config->gated)
+        link->ahead = mem_calloc(1, sizeof(*link->ahead));
     backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
                  (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
     uv_timer_init(loop, &link->timer);

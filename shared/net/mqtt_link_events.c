@@ -77,6 +77,8 @@ static void on_connect(struct mosquitto *mosq, void *user, int reason, int flags
     link->failure[0] = '\0';
     link->connects++;
     mqtt_link_set_state(link, MQTT_LINK_UP);
+    if (link->ahead) /* only now: until here the socket is looked into, too */
+        read_ahead_begin(link->ahead, mosquitto_socket(link->mosq));
     if (!link->config.quiet)
         log_info("%s: connecting -> up: %s as %s%s", link->config.name, link->url.host,
                  link->config.client_id ? link->config.client_id : "a guest",

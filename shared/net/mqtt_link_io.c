@@ -42,6 +42,11 @@ static bool may_read(const struct mqtt_link *link)
            (!link->is_paused && !link->is_releasing && !link->is_resting);
 }
 
+static bool waits_ahead(const struct mqtt_link *link)
+{
+    return link->ahead && read_ahead_bytes(link->ahead) > 0;
+}
+
 bool mqtt_link_is_connected(const struct mqtt_link *link)
 {
     return link->watch != NULL;
@@ -207,6 +212,8 @@ void mqtt_link_rearm(struct mqtt_link *link)
         return;
     if (may_read(link))
         events |= UV_READABLE;
+    if (may_read(link) && waits_ahead(link)) /* of which the socket tells nothing */
+        uv_timer_start(&link->rest, on_rest, 0, 0);
     if ((may_write(link) && !link->is_holding && mosquitto_want_write(link->mosq)) ||
         !link->tcp_is_open)
         events |= UV_WRITABLE;
@@ -217,6 +224,6 @@ bool mqtt_link_is_dry(const struct mqtt_link *link)
 {
     int bytes = 0;
 
-    return mqtt_link_is_connected(link) &&
+    return mqtt_link_is_connected(link) && !waits_ahead(link) &&
            ioctl(mosquitto_socket(link->mosq), FIONREAD, &bytes) == 0 && bytes == 0;
 }

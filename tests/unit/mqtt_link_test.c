@@ -3,12 +3,14 @@
 
 #include "tests/unit/fake_broker.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -27,6 +29,7 @@ struct fixture {
     unsigned seen;       /* of them, when a run of reading ended last */
     unsigned most_a_run; /* read in one */
     unsigned slow_us;    /* what each takes */
+    unsigned pauses_at;  /* this message stops the reading; 0 = none */
     unsigned released;
     bool is_closed;
 };
@@ -50,6 +53,8 @@ static void on_message(struct mqtt_link *link, const struct mqtt_delivery *deliv
     assert_string_equal(delivery->topic, "t");
     assert_int_equal(delivery->bytes, 2);
     f->messages++;
+    if (f->messages == f->pauses_at)
+        mqtt_link_pause(link);
     if (f->slow_us > 0)
         nanosleep(&(struct timespec){.tv_nsec = f->slow_us * 1000L}, NULL);
 }
@@ -293,6 +298,54 @@ static void test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing(voi
     assert_int_equal(f->link.held_acks, 1);
 }
 
+/* What was taken out of the socket with the message at which reading stopped. */
+static void test_mqtt_link__what_was_read_ahead_waits_for_the_gate_and_comes_by_itself(void **state)
+{
+    struct fixture *f = *state;
+    int fd = mqtt_link_fd(&f->link);
+    int left = 0;
+
+    f->pauses_at = 3;
+    for (uint16_t mid = 1; mid <= 20; mid++)
+        fake_broker_publish(&f->broker, mid);
+    while (ioctl(fd, FIONREAD, &left) == 0 && left < 20 * 10)
+        sched_yield(); /* so that the first read finds them all */
+    until(f, &f->messages, 3);
+    settle(f);
+    assert_int_equal(f->messages, 3);
+    assert_int_equal(ioctl(fd, FIONREAD, &left), 0);
+    assert_int_equal(left, 0);
+    assert_false(mqtt_link_is_dry(&f->link));
+    mqtt_link_release(&f->link, f->link.epoch);
+    until_pubacks(f, 3);
+    mqtt_link_resume(&f->link);
+    until(f, &f->messages, 20); /* though nothing more comes */
+    assert_true(mqtt_link_is_dry(&f->link));
+    assert_int_equal(f->link.held_acks, 17);
+    settle(f);
+    assert_int_equal(f->broker.puback_count, 3);
+}
+
+static void test_mqtt_link__what_was_read_ahead_ends_with_its_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    f->pauses_at = 1;
+    for (uint16_t mid = 1; mid <= 20; mid++)
+        fake_broker_publish(&f->broker, mid);
+    until(f, &f->messages, 1);
+    mqtt_link_leave(&f->link);
+    until(f, &f->broker.ends, 1);
+    mqtt_link_resume(&f->link);
+    mqtt_link_join(&f->link);
+    until(f, &f->ups, 2);
+    settle(f);
+    assert_int_equal(f->messages, 1); /* the broker has the others */
+    fake_broker_publish(&f->broker, 1);
+    until(f, &f->messages, 2);
+    assert_int_equal(f->link.held_acks, 1);
+}
+
 static void test_mqtt_link__leaving_with_acknowledgements_held_says_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -418,6 +471,8 @@ int main(void)
         TEST(test_mqtt_link__what_is_begun_before_the_connack_releases_nothing),
         TEST(test_mqtt_link__nothing_is_read_while_paused_across_a_reconnect_too),
         TEST(test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing),
+        TEST(test_mqtt_link__what_was_read_ahead_waits_for_the_gate_and_comes_by_itself),
+        TEST(test_mqtt_link__what_was_read_ahead_ends_with_its_connection),
         TEST(test_mqtt_link__leaving_with_acknowledgements_held_says_nothing),
         TEST(test_mqtt_link__leaving_with_nothing_held_is_polite),
         TEST(test_mqtt_link__closing_with_acknowledgements_held_says_nothing),
