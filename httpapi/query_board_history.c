@@ -27,8 +27,6 @@ static void bind_history(struct query *query)
 /* w (feature, device_id): who is on which board. */
 static void put_rows(struct query *query)
 {
-    const struct params *params = &query->params;
-
     if (query->about.bytes > 0) {
         query->bound[query->bound_count++] = buffer_text(&query->about);
         buffer_printf(&query->sql,
@@ -38,14 +36,9 @@ static void put_rows(struct query *query)
         return;
     }
     query_put_board_span(query);
-    query_sql(query, ", w AS (");
-    for (size_t i = 0; i < params->feature_count; i++) {
-        buffer_printf(&query->sql, "%sSELECT %zu AS feature, b.device_id FROM a, ",
-                      i > 0 ? " UNION ALL " : "", i);
-        query_put_board(query, query->features->names[params->features[i]]);
-        query_sql(query, " b");
-    }
-    query_sql(query, ")");
+    query_sql(query, ", w AS (SELECT b.place AS feature, b.device_id FROM (");
+    query_put_boards(query);
+    query_sql(query, ") b)");
 }
 
 /* A row per device, feature and step; one of NULLs when there is no reading. What the devices are called all say. */

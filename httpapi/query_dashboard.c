@@ -7,21 +7,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* What is asked of one feature: the function and its span. As boards are, SQL's have one as-of: nothing
+/* What is asked of a feature: the function and its span. As boards are, SQL's have one as-of: nothing
  * counts that was received after it, although the snapshot, which is taken later, may have it. (Of
  * all time the best is kept, and when it was received is not.) */
-void query_put_board(struct query *query, const char *feature)
+static void put_board(struct query *query, const char *feature)
 {
     const struct params *params = &query->params;
     const char *order = sort_order_text(params->order);
     const char *whose = params->group[0] ? ", of_devices => a.devices" : "";
 
-    if (params->by != BY_MAXIMUM)
-        buffer_printf(&query->sql,
-                      "board_by('%s', '%s', '%s', a.starts, a.ends, %" PRIu64 ", kept => %s%s)",
-                      dashboard_bys[params->by], feature, order, params->limit,
-                      params_have_span(params) ? "false" : "true", whose);
-    else if (params_have_span(params))
+    if (params_have_span(params))
         buffer_printf(&query->sql,
                       "board_of_span('%s', '%s', a.starts, a.ends, %" PRIu64 ", a.arrived%s)",
                       feature, order, params->limit, whose);
@@ -31,6 +26,40 @@ void query_put_board(struct query *query, const char *feature)
     else
         buffer_printf(&query->sql, "board_of('%s', '%s', a.starts, %" PRIu64 ", a.arrived%s)",
                       feature, order, params->limit, whose);
+}
+
+/* Of all features at once: what costs most is a pass over the sums of each device. */
+static void put_changes(struct query *query)
+{
+    const struct params *params = &query->params;
+
+    buffer_printf(&query->sql,
+                  "SELECT b.place - 1 AS place, b.device_id, b.best, b.change, b.against, "
+                  "b.against_at FROM a, boards_by('%s', ARRAY[",
+                  dashboard_bys[params->by]);
+    for (size_t i = 0; i < params->feature_count; i++)
+        buffer_printf(&query->sql, "%s'%s'", i > 0 ? ", " : "",
+                      query->features->names[params->features[i]]);
+    buffer_printf(&query->sql, "], '%s', a.starts, a.ends, %" PRIu64 ", kept => %s%s) b",
+                  sort_order_text(params->order), params->limit,
+                  params_have_span(params) ? "false" : "true",
+                  params->group[0] ? ", of_devices => a.devices" : "");
+}
+
+void query_put_boards(struct query *query)
+{
+    const struct params *params = &query->params;
+
+    if (params->by != BY_MAXIMUM) {
+        put_changes(query);
+        return;
+    }
+    for (size_t i = 0; i < params->feature_count; i++) {
+        buffer_printf(&query->sql, "%sSELECT %zu AS place, b.device_id, b.best FROM a, ",
+                      i > 0 ? " UNION ALL " : "", i);
+        put_board(query, query->features->names[params->features[i]]);
+        query_sql(query, " b");
+    }
 }
 
 void query_put_board_span(struct query *query)
@@ -65,18 +94,14 @@ static void build_dashboard(struct query *query)
     const struct params *params = &query->params;
 
     query_put_board_span(query);
-    for (size_t i = 0; i < params->feature_count; i++) {
-        buffer_printf(&query->sql,
-                      "%s SELECT %zu, b.device_id, (b.best).recorded_at, (b.best).content_hash,"
-                      " (b.best).status",
-                      i > 0 ? " UNION ALL" : "", i);
-        query_sql_features(query, "(b.best)");
-        if (params->by != BY_MAXIMUM)
-            query_sql(query, ", b.change, b.against, b.against_at");
-        query_sql(query, " FROM a, ");
-        query_put_board(query, query->features->names[params->features[i]]);
-        query_sql(query, " b");
-    }
+    query_sql(query, " SELECT b.place, b.device_id, (b.best).recorded_at, (b.best).content_hash,"
+                     " (b.best).status");
+    query_sql_features(query, "(b.best)");
+    if (params->by != BY_MAXIMUM)
+        query_sql(query, ", b.change, b.against, b.against_at");
+    query_sql(query, " FROM (");
+    query_put_boards(query);
+    query_sql(query, ") b");
 }
 
 /* Behind the reading's own members, under a name that no feature may have. */

@@ -34,10 +34,10 @@ void query_bind_cursor(
 void query_put_devices(
     struct query *query); /* those named, or of the group, as an array; NULL of the fleet */
 
-/* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends, devices) AS (...)`, and then each
- * feature's rows, board_of(...), with its device_id and its best reading. */
+/* Of boards out of the tables: what they are of, `WITH a (arrived, starts, ends, devices) AS (...)`, and then a SELECT of the
+ * rows of all features: the feature's place, device_id, and best, its best reading; by a change that, too. */
 void query_put_board_span(struct query *query);
-void query_put_board(struct query *query, const char *feature);
+void query_put_boards(struct query *query);
 
 /* ---- answers -------------------------------------------------------------------------------- */
 

@@ -13,7 +13,9 @@
 -- To look at a device costs its sums by the hour, and those of its readings that are needed: of the
 -- hours which the span cuts, of the minutes that are not summed up, and of hours within which it may have risen more
 -- than from one hour to another. What is known meanwhile is the devices of one such step, whatever the
--- span and the fleet.
+-- span and the fleet. The bounds cost most: a pass over what is summed up, one for all features.
+-- Where the span cuts hours and the values of all devices spread alike, such bounds leave nearly every device. Once so many are
+-- looked at that all readings of the cut hours would have cost no more, these are read, and the bounds made of them.
 --
 -- A mean is the quotient of sums of doubles, which rollups have added in their own order: it is as exact as such a sum.
 -- Unlike boards of values these know no moment of receipt, since sums do not: a reading that arrives while
@@ -27,10 +29,26 @@ CREATE FUNCTION change_value_sql(value text) RETURNS text LANGUAGE sql IMMUTABLE
     SELECT format('greatest(least(%s, 1e290), -1e290)', value)
 $$;
 
--- What is summed up of devices in [starts, ends), as SQL: device, the cell's from_at, n, total, lo and hi, turned over for
--- the lowest first, and is_cut, whether the cell is known to reach out of the span. By the hour, or where
--- nobody asks what came first, by the day.
-CREATE FUNCTION change_cells_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, uses_days boolean, whose text)
+-- The sums of features in a rollup as SQL: n1, total1, lo1 and hi1 of the first, and so on, turned over for the lowest
+-- first. One value that is no number makes hi none.
+CREATE FUNCTION change_columns_sql(features text[], sort_order text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(format(CASE sort_order WHEN 'desc' THEN '%2$I::float8 AS n%1$s, %3$I AS total%1$s, %4$I AS lo%1$s, %5$I AS hi%1$s'
+                                 ELSE '%2$I::float8 AS n%1$s, -%3$I AS total%1$s, -%5$I AS lo%1$s, CASE WHEN %5$I = ''NaN'' THEN ''NaN'' ELSE -%4$I END AS hi%1$s' END,
+                             place, feature || '_count', feature || '_sum', feature || '_min', feature || '_max'), ', ' ORDER BY place)
+    FROM unnest(features) WITH ORDINALITY AS f (feature, place)
+$$;
+
+-- The same of readings r, those values left out.
+CREATE FUNCTION change_sums_sql(features text[], sort_order text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(format('count(%2$s)::float8 AS n%1$s, sum(%3$s) AS total%1$s, min(%3$s) AS lo%1$s, max(%3$s) AS hi%1$s', f.place, f.value,
+                             CASE sort_order WHEN 'desc' THEN '' ELSE '-' END || change_value_sql(f.value)), ', ' ORDER BY f.place)
+    FROM (SELECT place, format('nullif(r.%I, ''NaN'')', feature) FROM unnest(features) WITH ORDINALITY AS n (feature, place)) AS f (place, value)
+$$;
+
+-- What is summed up of devices in [starts, ends), as SQL: device, the cell's from_at, `columns`, and is_cut, whether the cell
+-- is known to reach out of the span. By the hour, or where nobody asks what came first, by the day. What came late is in a
+-- table that has nothing of most spans, and then is left out: of one table sums are made quicker.
+CREATE FUNCTION change_cells_sql(columns text, starts timestamptz, ends timestamptz, uses_days boolean, whose text)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
@@ -40,20 +58,22 @@ DECLARE
     whole_from  timestamptz := least(date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch'), open_hour);
     day_from    timestamptz := least(date_bin('1 day', starts + interval '24 hours' - interval '1 microsecond', 'epoch'), last_hour);
     day_until   timestamptz := greatest(least(date_bin('1 day', ends, 'epoch'), date_bin('1 day', rolled_until, 'epoch')), day_from);
-    columns     text := CASE sort_order
-        WHEN 'desc' THEN format('%I::float8 AS n, %I AS total, %I AS lo, %I AS hi', feature || '_count', feature || '_sum', feature || '_min', feature || '_max')
-        ELSE format('%I::float8 AS n, -%I AS total, -%I AS lo, -%I AS hi', feature || '_count', feature || '_sum', feature || '_max', feature || '_min') END;
+    late_until  timestamptz := least(ends, rolled_until);
 BEGIN
     IF NOT uses_days OR day_from = day_until THEN
         day_from := last_hour;
         day_until := last_hour;
     END IF;
     last_hour := greatest(last_hour, whole_from);
+    IF NOT EXISTS (SELECT FROM rollup_late l WHERE l.bucket >= first_hour AND l.bucket < late_until) THEN
+        late_until := first_hour;
+    END IF;
     RETURN (
-        SELECT string_agg(format('SELECT device, %s AS from_at, %s, %s AS is_cut FROM rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
-                                 c.at, columns, c.is_cut, c.source, c.a, c.b, c.more, whose), ' UNION ALL ')
+        SELECT coalesce(string_agg(format('SELECT device, %s AS from_at, %s, %s AS is_cut FROM rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
+                                          c.at, columns, c.is_cut, c.source, c.a, c.b, c.more, whose), ' UNION ALL '),
+                        format('SELECT device, bucket AS from_at, %s, false AS is_cut FROM rollup_hours WHERE false', columns))
         FROM (VALUES
-            ('late', 'date_bin(''1 hour'', bucket, ''epoch'')', first_hour, least(ends, rolled_until), '',
+            ('late', 'date_bin(''1 hour'', bucket, ''epoch'')', first_hour, late_until, '',
              format('(date_bin(''1 hour'', bucket, ''epoch'') < %L OR least(date_bin(''1 hour'', bucket, ''epoch'') + interval ''1 hour'', %L) > %L)',
                     starts, rolled_until, ends)),
             ('open', 'bucket', open_hour, CASE WHEN starts < rolled_until AND ends > open_hour THEN rolled_until ELSE open_hour END,
@@ -64,7 +84,7 @@ BEGIN
             ('hours', 'bucket', greatest(day_until, whole_from), last_hour, '', 'false'),
             ('hours', 'bucket', last_hour, CASE WHEN last_hour < least(ends, open_hour) THEN open_hour ELSE last_hour END,
              format(' AND bucket < %L', ends), 'true')) AS c (source, at, a, b, more, is_cut)
-        WHERE c.a < c.b OR c.source = 'late');
+        WHERE c.a < c.b);
 END $$;
 
 -- The readings r of a device in [from_at, until_at), both SQL, and in the span: y, its time and hash, and `low`, the lowest y
@@ -88,44 +108,66 @@ DECLARE
     rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
 BEGIN
     RETURN format(
-        'WITH cell AS MATERIALIZED (SELECT device, from_at, least(from_at + interval ''1 hour'', %1$L) AS until_at, sum(n) AS n,'
-        ' sum(total) AS total, %2$s AS lo, %3$s AS hi, bool_or(is_cut OR hi = ''NaN'' OR lo = ''NaN'') AS is_cut'
-        ' FROM (%4$s) c WHERE n > 0 GROUP BY device, from_at),'
+        'WITH cell AS MATERIALIZED (SELECT device, from_at, least(from_at + interval ''1 hour'', %1$L) AS until_at, sum(n1) AS n,'
+        ' sum(total1) AS total, %2$s AS lo, %3$s AS hi, bool_or(is_cut OR hi1 = ''NaN'') AS is_cut'
+        ' FROM (%4$s) c WHERE n1 > 0 GROUP BY device, from_at),'
         ' known AS MATERIALIZED (SELECT device, from_at, until_at, n, total, lo, hi, NULL::float8 AS rise, false AS is_read FROM cell WHERE NOT is_cut'
         ' UNION ALL SELECT p.device, p.from_at, p.until_at, r.*, true FROM (SELECT device, from_at, until_at FROM cell WHERE is_cut'
         ' UNION ALL SELECT u, %5$L, %6$L FROM unnest($1) u WHERE %5$L::timestamptz < %6$L::timestamptz) p (device, from_at, until_at)'
         ' CROSS JOIN LATERAL (SELECT count(*)::float8, sum(y), min(y), max(y), max(y - low) FROM (%7$s) v) r (n, total, lo, hi, rise) WHERE r.n > 0)',
-        rolled_until, change_value_sql('min(lo)'), change_value_sql('max(hi)'),
-        change_cells_sql(feature, sort_order, starts, ends, false, ' AND device = ANY ($1)'),
+        rolled_until, change_value_sql('min(lo1)'), change_value_sql('max(hi1)'),
+        change_cells_sql(change_columns_sql(ARRAY[feature], sort_order), starts, ends, false, ' AND device = ANY ($1)'),
         greatest(starts, rolled_until), ends,
         change_readings_sql(feature, sort_order, starts, ends, 'p.device', 'p.from_at', 'p.until_at', 'NULL::float8'));
 END $$;
 
--- A statement: device and bound for each device that has a value, those that may have changed most first. `whose`: a
--- condition, if not all are meant.
-CREATE FUNCTION change_bounds_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz, whose text)
+-- A statement: of each feature, by its place, the devices that may have changed most, at most so many, those first, with
+-- what bounds their changes, and how many devices have a value. `whose`: a condition, if not all are meant; `reads_cuts`:
+-- in the hours that the span cuts all readings are read.
+CREATE FUNCTION change_bounds_sql(by_what text, features text[], sort_order text, starts timestamptz, ends timestamptz, most bigint, whose text,
+                                  reads_cuts boolean)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
 DECLARE
     rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
-    sign text := CASE sort_order WHEN 'desc' THEN '' ELSE '-' END;
-    tail text := '';
+    summed_from  timestamptz := CASE WHEN reads_cuts THEN date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch') ELSE starts END;
+    summed_until timestamptz := CASE WHEN reads_cuts AND ends < rolled_until THEN date_bin('1 hour', ends, 'epoch') ELSE least(ends, rolled_until) END;
+    cells        text;
+    has_cuts     boolean;
 BEGIN
-    IF greatest(starts, rolled_until) < ends THEN
-        tail := format(' UNION ALL SELECT r.device, NULL, count(*)::float8, sum(%1$s%2$s), min(%1$s%2$s), max(%1$s%2$s), false FROM readings r'
-                       ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%5$I <> ''NaN''%6$s GROUP BY r.device', sign,
-                       change_value_sql(format('r.%I', feature)), greatest(starts, rolled_until), ends, feature, whose);
+    IF summed_from < summed_until THEN
+        cells := change_cells_sql(change_columns_sql(features, sort_order), summed_from, summed_until, true, whose);
+    ELSE
+        summed_from := ends;
+        summed_until := ends;
     END IF;
+    SELECT concat_ws(' UNION ALL ', cells, string_agg(format(
+               'SELECT r.device, NULL::timestamptz AS from_at, %s, false AS is_cut FROM readings r WHERE r.recorded_at >= %L AND r.recorded_at < %L%s GROUP BY r.device',
+               change_sums_sql(features, sort_order), t.a, t.b, whose), ' UNION ALL '))
+    INTO cells FROM (VALUES (starts, summed_from), (summed_until, ends)) AS t (a, b) WHERE t.a < t.b;
+    has_cuts := cells LIKE '%true AS is_cut%' OR cells LIKE '% rollup_late %';
     -- A value that is no number makes the highest none, and then the sums are of no use.
     -- The mean is lowest if all that the cut hours have is in the span and as low as their lowest. What sums round
     -- off may not lower the bound.
-    RETURN format('SELECT device, %s AS bound FROM (SELECT device, coalesce(sum(n) FILTER (WHERE NOT is_cut), 0) AS n,'
-                  ' CASE WHEN abs(sum(total) FILTER (WHERE NOT is_cut)) < 1e-200 THEN 0 ELSE sum(total) FILTER (WHERE NOT is_cut) END AS total, coalesce(sum(n) FILTER (WHERE is_cut), 0) AS cut,'
-                  ' %s AS cut_lo, %s AS lo, %s AS hi, greatest(max(hi), max(lo)) AS odd FROM (%s%s) c WHERE n > 0 GROUP BY device OFFSET 0) d',
-                  CASE by_what WHEN 'rise' THEN 'CASE WHEN odd = ''NaN'' THEN 2e290 ELSE hi - lo END'
-                  ELSE 'CASE WHEN odd = ''NaN'' THEN 2e290 ELSE hi + 1e-9 * greatest(abs(hi), abs(lo), 1e-200) - CASE WHEN n = 0 THEN cut_lo'
-                       ' WHEN cut = 0 THEN total / n ELSE (total + least(cut_lo, total / n) * cut) / (n + cut) END END' END,
-                  change_value_sql('min(lo) FILTER (WHERE is_cut)'), change_value_sql('min(lo)'), change_value_sql('max(hi)'),
-                  change_cells_sql(feature, sort_order, starts, ends, true, whose), tail);
+    RETURN (
+        SELECT format('WITH sums AS MATERIALIZED (SELECT device, %s FROM (%s) c GROUP BY device) ', string_agg(f.sums, ', ' ORDER BY f.place), cells)
+               || string_agg(format(
+                   'SELECT %1$s AS place, coalesce(array_agg(b.device), ''{}'') AS devices, array_agg(b.bound) AS bounds, (SELECT count(hi%1$s) FROM sums) AS known'
+                   ' FROM (SELECT device, CASE WHEN hi = ''NaN'' THEN 2e290 ELSE %2$s END AS bound FROM (SELECT device, %3$s, CASE WHEN hi%1$s = ''NaN'' THEN hi%1$s ELSE %4$s END AS hi'
+                   ' FROM sums WHERE hi%1$s IS NOT NULL OFFSET 0) d ORDER BY bound DESC, device LIMIT %5$s) b',
+                   f.place, f.bound, f.of_device, change_value_sql('hi' || f.place), most), ' UNION ALL ' ORDER BY f.place)
+        FROM (
+            SELECT n AS place,
+                   CASE by_what WHEN 'rise' THEN 'hi - lo' ELSE 'hi + 1e-9 * greatest(abs(hi), abs(lo), 1e-200) - CASE WHEN n = 0 THEN cut_lo'
+                        ' WHEN cut = 0 THEN total / n ELSE (total + least(cut_lo, total / n) * cut) / (n + cut) END' END AS bound,
+                   format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE WHEN by_what = 'rise' THEN '' WHEN has_cuts THEN
+                          ', sum(n%1$s) FILTER (WHERE NOT is_cut) AS n%1$s, sum(total%1$s) FILTER (WHERE NOT is_cut) AS total%1$s,'
+                          ' sum(n%1$s) FILTER (WHERE is_cut) AS cut%1$s, min(lo%1$s) FILTER (WHERE is_cut) AS cut_lo%1$s'
+                          ELSE ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s, 0::float8 AS cut%1$s, NULL::float8 AS cut_lo%1$s' END, n) AS sums,
+                   change_value_sql('lo' || n) || ' AS lo' || CASE by_what WHEN 'rise' THEN '' ELSE format(
+                          ', coalesce(n%1$s, 0) AS n, CASE WHEN abs(total%1$s) < 1e-200 THEN 0 ELSE total%1$s END AS total,'
+                          ' coalesce(cut%1$s, 0) AS cut, %2$s AS cut_lo', n, change_value_sql('cut_lo' || n)) END AS of_device
+            FROM generate_subscripts(features, 1) n) f);
 END $$;
 
 -- A statement: device, change, and of a rise the cell in which it ended and the lowest value before that, for those of the devices $1
@@ -177,69 +219,92 @@ RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         change_readings_sql(feature, sort_order, starts, ends, 'k.device', 'k.from_at', 'least(k.until_at, e.recorded_at)', 'NULL::float8'))
 $$;
 
--- The devices that changed most in [starts, ends), those first, each with the reading in which it did; NULL instead of
--- ids: of all devices.
-CREATE FUNCTION board_by(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint, kept boolean DEFAULT false,
-                         of_devices integer[] DEFAULT NULL)
-RETURNS TABLE (device_id text, best peaks, change double precision, against double precision, against_at timestamptz)
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
+-- Of each feature, by its place, the devices that changed most in [starts, ends), those first, each with the reading in which it
+-- did; NULL instead of ids: of all devices.
+CREATE FUNCTION boards_by(by_what text, features text[], sort_order text, starts timestamptz, ends timestamptz, most bigint, kept boolean DEFAULT false,
+                          of_devices integer[] DEFAULT NULL)
+RETURNS TABLE (place integer, device_id text, best peaks, change double precision, against double precision, against_at timestamptz)
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
-    kept_from timestamptz := (SELECT s.kept_from FROM storage_state s);
+    state     storage_state;
     sign      double precision := CASE sort_order WHEN 'desc' THEN 1 ELSE -1 END;
-    page      bigint := 64 + 2 * most;
-    batch     bigint := greatest(most, 32);
-    done      bigint := 0;
-    bounds    text;
-    look      text;
-    dropped   boolean;
-    devices   integer[];
-    reaches   double precision[];
-    best_devices integer[] := '{}';
-    changes   double precision[] := '{}';
-    lows      double precision[] := '{}';
-    from_ats  timestamptz[] := '{}';
-    until_ats timestamptz[] := '{}';
     whose     text := CASE WHEN of_devices IS NULL THEN '' ELSE ' AND device = ANY ($1)' END;
+    has_cuts  boolean;
+    dropped   boolean;
+    bound     record;
+    n         integer;
+    feature   text;
+    look      text;
+    page      bigint;
+    batch     bigint;
+    done      bigint;
+    enough    bigint;  -- to be looked at by way of bounds
+    best_devices integer[];
+    changes   double precision[];
+    lows      double precision[];
+    from_ats  timestamptz[];
+    until_ats timestamptz[];
 BEGIN
     PERFORM readings_settle();
-    IF starts < kept_from THEN
+    SELECT * INTO state FROM storage_state;
+    IF starts < state.kept_from THEN
         IF NOT kept THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM (%s) c WHERE n > 0)',
-                           change_cells_sql(feature, sort_order, starts, least(ends, kept_from), true, whose)) INTO dropped USING of_devices;
+            EXECUTE format('SELECT EXISTS (SELECT FROM (%s) c WHERE %s)',
+                           change_cells_sql(change_columns_sql(features, sort_order), starts, least(ends, state.kept_from), true, whose),
+                           (SELECT string_agg(format('n%s > 0', i), ' OR ') FROM generate_subscripts(features, 1) i)) INTO dropped USING of_devices;
             IF dropped THEN
                 RAISE EXCEPTION USING ERRCODE = 'HW003', MESSAGE = format(
                     'readings recorded before %s were dropped, and sums do not tell how a value changed; from=%1$s, or later, is answered',
-                    to_char(kept_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+                    to_char(state.kept_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
             END IF;
         END IF;
-        starts := kept_from;
+        starts := state.kept_from;
     END IF;
     IF starts >= ends OR most < 1 THEN
         RETURN;
     END IF;
-    bounds := change_bounds_sql(by_what, feature, sort_order, starts, ends, whose);
-    look := change_look_sql(by_what, feature, sort_order, starts, ends);
-    LOOP
-        EXECUTE format('SELECT coalesce(array_agg(b.device), ''{}''), array_agg(b.bound) FROM (SELECT * FROM (%s) b ORDER BY bound DESC, device LIMIT %s) b',
-                       bounds, page) INTO devices, reaches USING of_devices;
-        WHILE done < cardinality(devices)
-              AND (cardinality(changes) < most OR reaches[done + 1] > changes[most]
-                   OR reaches[done + 1] = changes[most] AND devices[done + 1] < best_devices[most]) LOOP
-            EXECUTE format('SELECT coalesce(array_agg(device), ''{}''), coalesce(array_agg(change), ''{}''), array_agg(low), array_agg(from_at), array_agg(until_at) FROM ('
-                           'SELECT * FROM (SELECT * FROM unnest($3, $4, $5, $6, $7) AS b (device, change, low, from_at, until_at)'
-                           ' UNION ALL (%s)) c ORDER BY change DESC, device LIMIT %s) c', look, most)
-            INTO best_devices, changes, lows, from_ats, until_ats
-            USING devices[done + 1 : done + batch], coalesce(changes[most], '-Infinity'), best_devices, changes, lows, from_ats, until_ats;
-            done := done + batch;
-            batch := least(batch * 2, greatest(most, 512));
+    has_cuts := date_bin('1 hour', starts, 'epoch') < starts OR ends < state.rolled_until AND date_bin('1 hour', ends, 'epoch') < ends;
+    FOR bound IN EXECUTE change_bounds_sql(by_what, features, sort_order, starts, ends, 64 + 2 * most, whose, false) USING of_devices LOOP
+        n := bound.place;
+        feature := features[n];
+        look := change_look_sql(by_what, feature, sort_order, starts, ends);
+        page := 64 + 2 * most;
+        batch := greatest(most, 32);
+        done := 0;
+        enough := CASE WHEN has_cuts THEN greatest(256, bound.known / 24) END;
+        best_devices := '{}';
+        changes := '{}';
+        lows := '{}';
+        from_ats := '{}';
+        until_ats := '{}';
+        LOOP
+            IF done >= cardinality(bound.devices) THEN
+                EXIT WHEN cardinality(bound.devices) < page;
+                page := page * 8; -- the first of them are the same again
+            ELSIF cardinality(changes) = most AND (bound.bounds[done + 1], -bound.devices[done + 1]) <= (changes[most], -best_devices[most]) THEN
+                EXIT;
+            ELSIF coalesce(done < enough, true) THEN
+                EXECUTE format('SELECT coalesce(array_agg(device), ''{}''), coalesce(array_agg(change), ''{}''), array_agg(low), array_agg(from_at), array_agg(until_at) FROM ('
+                               'SELECT * FROM (SELECT * FROM unnest($3, $4, $5, $6, $7) AS b (device, change, low, from_at, until_at)'
+                               ' UNION ALL (%s)) c ORDER BY change DESC, device LIMIT %s) c', look, most)
+                INTO best_devices, changes, lows, from_ats, until_ats
+                USING ARRAY(SELECT d FROM unnest(bound.devices[done + 1 : done + batch]) d WHERE d <> ALL (best_devices)),
+                      coalesce(changes[most], '-Infinity'), best_devices, changes, lows, from_ats, until_ats;
+                done := least(done + batch, cardinality(bound.devices));
+                batch := least(batch * 2, greatest(most, 512));
+                CONTINUE;
+            END IF;
+            IF done >= enough THEN
+                enough := NULL;
+                done := 0; -- those on the board are not looked at again
+            END IF;
+            EXECUTE change_bounds_sql(by_what, ARRAY[feature], sort_order, starts, ends, page, whose, has_cuts AND enough IS NULL) INTO bound USING of_devices;
         END LOOP;
-        EXIT WHEN cardinality(devices) < page OR done < cardinality(devices);
-        page := page * 8; -- the first of them are the same again
+        RETURN QUERY EXECUTE format('SELECT $7, d.device_id, t.found, $6 * t.change, t.against, t.at FROM (%s) t (device, found, change, against, at)'
+                                    ' JOIN devices d ON d.id = t.device ORDER BY t.change DESC, t.device',
+                                    change_tell_sql(by_what, feature, sort_order, starts, ends))
+                     USING best_devices, changes, lows, from_ats, until_ats, sign, n;
     END LOOP;
-    RETURN QUERY EXECUTE format('SELECT d.device_id, t.found, $6 * t.change, t.against, t.at FROM (%s) t (device, found, change, against, at)'
-                                ' JOIN devices d ON d.id = t.device ORDER BY t.change DESC, t.device',
-                                change_tell_sql(by_what, feature, sort_order, starts, ends))
-                 USING best_devices, changes, lows, from_ats, until_ats, sign;
 END $$;
-COMMENT ON FUNCTION board_by(text, text, text, timestamptz, timestamptz, bigint, boolean, integer[]) IS 'The devices that rose, or deviated from their mean, most (asc: fell, or deviated downwards) from `starts` until before `ends`, each with the reading in which it did, by how much, and against what.';
+COMMENT ON FUNCTION boards_by(text, text[], text, timestamptz, timestamptz, bigint, boolean, integer[]) IS 'Of each feature, by its place, the devices that rose, or deviated from their mean, most (asc: fell, or deviated downwards) from `starts` until before `ends`, each with the reading in which it did, by how much, and against what.';

@@ -56,7 +56,7 @@ BEGIN
         feature, CASE source WHEN 'readings' THEN starts ELSE greatest(starts, state.rolled_until) END, ends) END;
     IF source <> 'readings' THEN
         points := concat_ws(' UNION ALL ', points, format('SELECT device, from_at, hi FROM (%s) c WHERE hi <> ''NaN''',
-                                                          change_cells_sql(feature, 'desc', starts, ends, source = 'days', '')));
+                                                          change_cells_sql(format('%I AS hi', feature || '_max'), starts, ends, source = 'days', '')));
     END IF;
     EXECUTE format(
         'WITH point AS MATERIALIZED (SELECT device, floor((date_part(''epoch'', from_at) - $1) / $2)::integer AS place, %s AS hi FROM (%s) p GROUP BY 1, 2),'

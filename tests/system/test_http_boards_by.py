@@ -198,7 +198,7 @@ def test_few_readings_are_looked_at_for_a_night(stack, rng):
     with connection.cursor() as cursor:
         for by, order in itertools.product(("deviation", "rise"), ("desc", "asc")):
             cursor.execute(
-                "SELECT array_agg(device_id) FROM board_by(%s, 'temperature', %s, %s, %s, 10)",
+                "SELECT array_agg(device_id) FROM boards_by(%s, '{temperature}', %s, %s, %s, 10)",
                 (by, order, to_text(night), to_text(night + 10 * HOUR_US)),
             )
             (devices,) = cursor.fetchone()
@@ -207,4 +207,35 @@ def test_few_readings_are_looked_at_for_a_night(stack, rng):
             connection.rollback()
             if order == "desc":
                 assert {int(d[1:]) % 40 for d in devices} == {0}, by
+    connection.close()
+
+
+def test_devices_whose_values_spread_alike_are_not_looked_at_one_by_one(stack, rng):
+    """A span that cuts hours: there sums say too little of 2,000 means to leave any of them out."""
+    api = Api(stack)
+    database = stack.database
+    hour = now_us() // HOUR_US * HOUR_US
+    first = hour - 6 * HOUR_US
+    database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 2000) i")
+    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
+    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first)})
+    database.rows(
+        "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature) SELECT d, d, t, t, random() FROM ("
+        " SELECT d, %(first)s::timestamptz + m * interval '8 minutes' AS t FROM (SELECT setseed(%(seed)s)) seed, generate_series(0, 37) m,"
+        " generate_series(1, 2000) d) r ORDER BY t, d",
+        {"first": to_text(first), "seed": rng.random()},
+    )
+    roll_to(database, hour)
+    database.rows("ANALYZE")
+    since, until = first + 20 * MINUTE_US, first + 4 * HOUR_US + 30 * MINUTE_US
+    rows = rows_of(database, since, until)
+    for by, order in itertools.product(("deviation", "rise"), ("desc", "asc")):
+        answer = api.json(asked(since, until, by=by, order=order, limit=7, features="temperature"))
+        assert_same(entries(answer), changes(rows, by, order)[:7], by == "rise", (by, order))
+    scans = "SELECT sum(idx_scan)::bigint FROM pg_stat_xact_user_tables WHERE relid IN (SELECT relid FROM pg_partition_tree('readings'))"
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM boards_by('deviation', '{temperature}', 'desc', %s, %s, 7)", (to_text(since), to_text(until)))
+        cursor.execute(scans)
+        assert cursor.fetchone()[0] < 2_000, "the cut hours are read as a whole"
     connection.close()
