@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import pwd
 import random
@@ -20,6 +21,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,8 +32,9 @@ LOOPBACK = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_ports = range(20000, 32000)  # below those the kernel gives to outgoing connections
+_PORTS = range(20000, 32000)  # below those the kernel gives to outgoing connections
 _ports_given: set[int] = set()
+_claims: int | None = None
 _Fact = TypeVar("_Fact")
 
 
@@ -82,17 +85,27 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def share_ports(number: int, count: int) -> None:
-    """This process is one of `count` that choose ports at the same time; what one is given, no other is."""
-    global _ports
-    _ports = _ports[number::count]
+def _claim(port: int) -> bool:
+    """Whether `port` is for this process, until it ends: others of this user, whatever they run, choose ports, too.
+
+    One that is given is mostly not listened on yet. A lock on one byte of a file goes with the process that has it.
+    """
+    global _claims
+    if _claims is None:
+        path = Path(tempfile.gettempdir()) / f"highwater-ports-{os.getuid()}"
+        _claims = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port that nobody listens on, and that nobody else is given."""
     while True:
-        port = random.SystemRandom().choice(_ports)
-        if port not in _ports_given and port_is_free(port):
+        port = random.SystemRandom().choice(_PORTS)
+        if port not in _ports_given and _claim(port) and port_is_free(port):
             _ports_given.add(port)
             return port
 

@@ -36,7 +36,7 @@ from kafka import kafka, kafka_cluster, kafka_server, mock_kafka  # noqa: E402, 
 from oracle import Database, Listener, Publisher, Reading  # noqa: E402
 from private_redis import PrivateRedis  # noqa: E402
 from servers import (  # noqa: E402
-    LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, samples_of, share_ports, until,
+    LOOPBACK, PrivateBroker, PrivatePostgres, Program, free_port, is_alive, patience, samples_of, until,
 )
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
@@ -58,12 +58,11 @@ for _name in list(os.environ):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Here and in each of the processes that share the tests (pytest -n): one seed, and ports of its own."""
+    """Here and in each of the processes that share the tests (pytest -n): one seed."""
     global SEED
     ours = getattr(config, "workerinput", None)
     if ours is not None:
         SEED = ours["seed"]
-        share_ports(int(ours["workerid"].removeprefix("gw")), ours["workercount"])
     config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
     config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
