@@ -92,9 +92,12 @@ export const rangeParams = (range: Range | null): Record<string, string> =>
 /** The two moments that are chosen, if they are. */
 export const chosenOf = ({ from, to }: PlotTime): Range | null => (from === null || to === null ? null : { from, to });
 
-/** What a named span is right now; null = from the first reading to the last. */
+/** Null = from the first reading to the last. */
+export const lengthOf = (span: SpanName): number | null => SPAN_MS[span];
+
+/** What a named span is right now. */
 export function rangeOf(span: SpanName, nowMs: number): Range | null {
-  const length = SPAN_MS[span];
+  const length = lengthOf(span);
   return length === null ? null : { from: nowMs - length, to: nowMs };
 }
 

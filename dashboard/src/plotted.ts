@@ -1,29 +1,49 @@
 /* The steps of plots, asked for again while their time goes on. */
-import { useEffect, useState } from 'preact/compat';
-import { useHeld, useQuery, type Query } from './api';
+import { useEffect, useMemo } from 'preact/compat';
+import { getJson, useHeld, useQuery, type Query } from './api';
 import { serverNow } from './clock';
-import { chosenOf, rangeOf, type Range } from './history';
+import { Growing, type Steps } from './growing';
+import { chosenOf, lengthOf, rangeOf, type Range } from './history';
+import { useLive } from './live';
 import type { PlotTime } from './router';
+
+const POINTS = 500;
 
 export interface Plotted<T> {
   query: Query<T>;
-  /** What was asked for; null: as far back as there is something. */
+  /** What is drawn, or will be; null: as far back as there is something, which is not known yet. */
   range: Range | null;
+  /** Which steps these are, for who asks for the same. */
+  steps: { of: Range | null; points: number };
 }
 
-/** `pathOf` is the question about a range; answers with another `key` are about something else. */
-export function usePlotted<T>(time: PlotTime, key: string, tick: number, pathOf: (range: Range | null) => string): Plotted<T> {
+/** `pathOf` is the question about at most so many steps of a range, null of all; answers with another `key` are about something else. */
+export function usePlotted<T extends Steps>(time: PlotTime, key: string, tick: number, pathOf: (range: Range | null, points: number) => string): Plotted<T> {
+  const { span, from, to } = time;
   const chosen = chosenOf(time);
-  const [now, setNow] = useState(serverNow);
-  const range = chosen ?? rangeOf(time.span, now);
-  const query = useHeld(useQuery<T>(pathOf(range), chosen ? 0 : tick), key);
-  const { isLoading, isRested } = query;
+  const isLost = useLive((state) => state.link === 'lost');
+  const path = `${key} ${span} ${from} ${to}`;
+  const growing = useMemo(
+    () => new Growing<T>((range, points, signal) => getJson<T>(pathOf(chosen ?? range, points), signal), chosen ? null : lengthOf(span), POINTS),
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- it says what the question is about
+    [path],
+  );
+  const get = useMemo(() => (_: string, signal: AbortSignal) => growing.get(signal), [growing]);
+  const query = useHeld(useQuery<T>(path, chosen ? 0 : tick, get), `${key} ${span}`);
+  const { data, asOf } = query;
+  const shown: Range | null = data?.from && data.to ? { from: Date.parse(data.from), to: Date.parse(data.to) } : null;
 
-  /* A named span goes on with the time, once the question before is answered; one that was chosen
-   * stands still. */
   useEffect(() => {
-    if (!isLoading && isRested()) setNow(serverNow());
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- with each tick, not with each answer: that would ask without end
-  }, [tick, key]);
-  return { query, range };
+    if (isLost) growing.restart();
+  }, [isLost, growing]);
+
+  if (chosen) return { query, range: chosen, steps: { of: chosen, points: POINTS } };
+  if (!shown) return { query, range: rangeOf(span, serverNow()), steps: { of: null, points: POINTS } };
+  /* all ends with the newest reading, the last step of what goes on a little later than now */
+  if (span === 'all') return { query, range: { from: shown.from, to: shown.to + 1 }, steps: { of: null, points: POINTS } };
+  return {
+    query,
+    range: { from: shown.from, to: asOf === null ? shown.to : Math.min(shown.to, asOf) },
+    steps: { of: shown, points: data?.stepMs ? Math.round((shown.to - shown.from) / data.stepMs) : POINTS },
+  };
 }

@@ -518,6 +518,27 @@ describe('a device', () => {
     expect(screen.getByRole('link', { name: 'All as CSV' }).getAttribute('href')).toBe('devices/pump%201/readings?format=csv');
   });
 
+  test('asks for the last steps of its history, and for all of them when the stream was lost', async () => {
+    vi.setSystemTime(new Date('2026-11-23T12:00:00Z'));
+    const asked = await show('#/device/pump%201', replies());
+    const points = () => asked.filter((path) => path.includes('/points')).map((path) => Number(new URLSearchParams(path.split('?')[1]).get('points')) > 400);
+    const ticks = async () => {
+      for (let i = 0; i < 5; i++) await say(['status', status()]);
+      await settle(1000);
+    };
+
+    await settle(1000);
+    expect(points()).toEqual([true]);
+    await ticks();
+    await ticks();
+    expect(points().slice(0, 2)).toEqual([true, false]);
+    const before = points().length;
+    act(() => FakeSource.last.fail());
+    await settle(5000);
+    await ticks();
+    expect(points().slice(before)).toContain(true);
+  });
+
   test('zooms and moves by buttons, and goes back', async () => {
     await show('#/device/pump%201', replies());
     await settle(100);

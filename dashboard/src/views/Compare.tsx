@@ -16,7 +16,6 @@ import { usePlotted } from '../plotted';
 import { zoneName } from '../zone';
 
 const LOOK_AGAIN_S = 5;
-const POINTS = 500;
 const FOUND = 8;
 const TYPING_MS = 250;
 
@@ -125,18 +124,13 @@ function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string
   const tick = useTick(LOOK_AGAIN_S);
   const asked = withDevices('readings', 'deviceId', devices);
   const time = (of: Range | null) => (of ? `&${new URLSearchParams(rangeParams(of))}` : '');
-  const { query, range } = usePlotted<ComparedPoints>(route, `${asked} ${route.span}`, tick, (of) => `${asked}${time(of)}&points=${POINTS}`);
+  const pathOf = (of: Range | null, points: number) => `${asked}${time(of)}&points=${points}`;
+  const { query, range: drawn, steps } = usePlotted<ComparedPoints>(route, asked, tick, pathOf);
   const answer = query.data;
-
-  /* What is seen: of the answer that is drawn, which may be that of a moment ago. */
-  const shown: Range | null = answer?.from && answer.to ? { from: Date.parse(answer.from), to: Date.parse(answer.to) } : null;
-  const drawn = range ?? (shown && { from: shown.from, to: shown.to + 1 });
   const names = useLive((state) => state.names?.features);
   const features = names ?? Object.keys(answer?.devices.find(({ points }) => points.length)?.points[0] ?? {}).filter((name) => name !== 'timestamp' && name !== 'count');
   const go = (to: Range) => navigate({ ...route, ...to });
   const unknown = answer?.devices.filter(({ isKnown }) => !isKnown) ?? [];
-  /* An answer up to the newest reading names that reading; to have it, one has to ask for a moment more. */
-  const files = range ? time(shown) : '';
 
   return (
     <section className="card" aria-labelledby="compared-title">
@@ -144,10 +138,10 @@ function Plots({ route, onRemove }: { route: CompareRoute; onRemove: (id: string
         <h2 id="compared-title">Devices</h2>
         <div className="tools">
           <ZoomButtons shown={drawn} onChoose={go} />
-          <a className="button" href={`${asked}${files}&points=${POINTS}&format=csv`} download title="The steps of these plots">
+          <a className="button" href={`${pathOf(steps.of, steps.points)}&format=csv`} download title="The steps of these plots">
             Steps as CSV
           </a>
-          <a className="button" href={`${asked}${files}&format=csv`} download title="Every reading of these devices in the time shown">
+          <a className="button" href={`${asked}${time(steps.of)}&format=csv`} download title="Every reading of these devices in the time shown">
             Readings as CSV
           </a>
         </div>

@@ -196,15 +196,16 @@ function Latest({ device, features, onShow }: LatestProps) {
   );
 }
 
-const POINTS = 500;
-
 function HistoryCard({ route, path, features, tick }: { route: DeviceRoute; path: string; features: string[]; tick: number }) {
   const chosen = chosenOf(route);
-  const { query, range } = usePlotted<Points>(route, `${path} ${route.span}`, tick, (of) => `${path}/points?${new URLSearchParams({ ...rangeParams(of), points: String(POINTS) })}`);
+  const { query, range: shown } = usePlotted<Points>(
+    route,
+    path,
+    tick,
+    (of, points) => `${path}/points?${new URLSearchParams({ ...rangeParams(of), points: String(points) })}`,
+  );
   const answer = query.data;
 
-  const shown: Range | null =
-    range ?? (answer?.from && answer.to ? { from: Date.parse(answer.from), to: Date.parse(answer.to) + 1 } : null);
   const go = (to: Range) => navigate({ ...route, from: to.from, to: to.to });
   const reset = () => navigate({ ...route, from: null, to: null });
 

@@ -1,0 +1,82 @@
+/* What goes on is asked for from where it got to, and is what one would have been told at once. */
+import type { Browser, Response } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { begin, open } from './browser';
+import { sendPast } from './past';
+import { type Stack, until } from './stack';
+
+const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
+const SPIKE = 987.5;
+
+interface Steps {
+  from: string;
+  to: string;
+  stepMs: number;
+  points?: { timestamp: string }[];
+  devices?: { points: { timestamp: string }[] }[];
+}
+
+let stack: Stack;
+let browser: Browser;
+
+beforeAll(async () => {
+  [stack, browser] = await begin(settings);
+  (await sendPast(stack, 2, 2)).stop();
+  await until('all is stored', async () => (await fetch(`${stack.url}devices/pump-2`)).ok);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stack?.close();
+});
+
+/** The answers to questions about steps, as they come. */
+function heed(answers: { path: string; bytes: number; data: Steps }[], wanted: RegExp) {
+  return (response: Response) => {
+    const path = response.url().slice(stack.url.length);
+    if (!wanted.test(path)) return;
+    void response.body().then((body) => answers.push({ path, bytes: body.length, data: JSON.parse(body.toString()) as Steps }));
+  };
+}
+
+test('plots ask for their last steps only, which are those of the whole, and show what came', async () => {
+  const views = [
+    { url: '#/device/pump-2', wanted: /^devices\/pump-2\/points\?/ },
+    { url: '#/compare?device=pump-1&device=pump-2', wanted: /^readings\?/ },
+  ];
+  const seen = await Promise.all(
+    views.map(async ({ url, wanted }) => {
+      const answers: Parameters<typeof heed>[0] = [];
+      const { page, complaints } = await open(browser);
+      page.on('response', heed(answers, wanted));
+      await page.goto(stack.url + url);
+      await page.getByRole('figure').first().waitFor();
+      return { page, complaints, answers };
+    }),
+  );
+
+  await stack.publish('pump-2', { timestamp: new Date().toISOString(), status: 'ON', temperature: SPIKE, pressure: 12 });
+  for (const { page, complaints, answers } of seen) {
+    const plot = page.locator('figure.history:has-text("Temperature") .plot');
+    await until('the plot has it', async () => (await plot.getAttribute('aria-label'))!.includes(String(SPIKE)));
+    await until('it was asked for three times', () => Promise.resolve(answers.length >= 3));
+    const [whole, ...tails] = answers;
+    expect(whole!.path).toMatch(/points=501$/);
+    const step = whole!.data.stepMs;
+    for (const { path, data, bytes } of tails) {
+      expect(path).toMatch(/points=[2-9]$/);
+      expect(data.stepMs).toBe(step);
+      expect((Date.parse(data.from) - Date.parse(whole!.data.from)) % step).toBe(0);
+      expect(bytes).toBeLessThan(whole!.bytes / 10);
+    }
+    /* the same hour, asked for now: its steps are those that were told one by one */
+    const last = tails.at(-1)!.data;
+    const params = new URLSearchParams({ from: whole!.data.from, to: last.to, points: String((Date.parse(last.to) - Date.parse(whole!.data.from)) / step) });
+    const now = await stack.json<Steps>(`${whole!.path.replace(/[?&]from=.*/, '')}${whole!.path.startsWith('readings') ? '&' : '?'}${params}`);
+    const pointsOf = ({ points, devices }: Steps) => (points ? [points] : devices!.map((one) => one.points)).map((list) => list.filter(({ timestamp }) => timestamp >= last.from));
+    expect(pointsOf(last).flat().length).toBeGreaterThan(0);
+    expect(pointsOf(now)).toEqual(pointsOf(last));
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  }
+});
