@@ -23,3 +23,43 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     GROUP BY sizes.what
 $$;
 COMMENT ON FUNCTION disk_bytes() IS 'Bytes on disk: of readings, of their keys (indexes), of rollups, of rejected messages, and of all else with its indexes.';
+
+-- What a fleet will take, before there is one, or when one is to grow. A row's bytes are PostgreSQL's own
+-- arithmetic, the others are measured. A key takes 41 to 71: where many devices store into one B-tree, most of
+-- its pages split in the middle and stay half full; 65 is what a day of one reading a second left.
+CREATE FUNCTION disk_expected(devices bigint, every interval, retention interval DEFAULT NULL, features integer DEFAULT 2,
+                              after interval DEFAULT '1 year')
+RETURNS TABLE (what text, bytes_each integer, a_day text, after_that text)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    day     constant numeric := 86400;
+    span    constant numeric := extract(epoch FROM disk_expected.after) / day;
+    kept    constant numeric := least(span, extract(epoch FROM disk_expected.retention) / day);
+    each    constant numeric := day / nullif(extract(epoch FROM disk_expected.every), 0);
+    -- header with a bit for each column, the fixed columns, the features; its pointer in the page
+    reading constant integer := CASE WHEN features > 2 THEN 32 ELSE 24 END + 32 + 8 * features + 4;
+    sums    constant integer := 138 + 39 * features;
+BEGIN
+    IF devices IS NULL OR devices < 1 OR each IS NULL OR each <= 0 OR features IS NULL OR features NOT BETWEEN 0 AND 200
+       OR span IS NULL OR span <= 0 OR retention < '1 hour' THEN
+        RAISE 'disk_expected: % devices, a reading every %, retention %, % features, after %: legal are 1 device or more, times above 0, a retention of an hour or more, or NULL for ever, and 0 to 200 features',
+            devices, every, coalesce(retention::text, 'for ever'), features, after USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN QUERY
+    WITH rows (what, bytes_each, a_day, days) AS (
+        VALUES ('reading', reading, each * devices, kept),
+               ('its key', 65, each * devices, kept),
+               ('ten seconds of the fleet', sums, least(8640, each * devices), kept),
+               ('an hour of a device', sums, least(24, each) * devices, span),
+               ('a day of a device', sums, least(1, each) * devices, span),
+               ('a device', 1400 + 700 * features, NULL, NULL)
+    ), sized (what, bytes_each, a_day, in_all) AS (
+        SELECT r.what, r.bytes_each, r.bytes_each * r.a_day, coalesce(r.bytes_each * r.a_day * r.days, r.bytes_each * devices::numeric) FROM rows r
+    )
+    SELECT s.what, s.bytes_each, pg_size_pretty(round(s.a_day)), pg_size_pretty(round(s.in_all)) FROM sized s
+    UNION ALL
+    SELECT 'all', NULL, pg_size_pretty(round(sum(s.a_day))), pg_size_pretty(round(sum(s.in_all))) FROM sized s
+    UNION ALL
+    SELECT 'write-ahead log, for an archive', reading + 134, pg_size_pretty(round(each * devices * (reading + 134))), NULL;
+END $$;
+COMMENT ON FUNCTION disk_expected(bigint, interval, interval, integer, interval) IS 'What so many devices that send once every so often take on disk, a day and after a time, with RETENTION or NULL: SELECT * FROM disk_expected(10000, ''1 second'', ''90 days'').';
