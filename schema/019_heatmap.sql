@@ -32,8 +32,14 @@ DECLARE
     source text := 'hours';
     known  bigint;
     step   interval;
-    points text;
-    result json;
+    steps  timestamptz[];
+    points text; -- as SQL: device, from_at, hi
+    low    double precision;
+    high   double precision;
+    high_at timestamptz; -- the latest step with the highest
+    top    integer;
+    line   json;
+    counts json;
 BEGIN
     PERFORM readings_settle();
     SELECT * INTO state FROM storage_state;
@@ -51,6 +57,7 @@ BEGIN
     END IF;
     ends := CASE WHEN starts < ends THEN date_bin(step, ends - interval '1 microsecond', 'epoch') + step ELSE date_bin(step, starts, 'epoch') END;
     starts := date_bin(step, starts, 'epoch');
+    steps := ARRAY(SELECT generate_series(starts, ends - interval '1 microsecond', step));
     points := CASE WHEN source = 'readings' OR ends > state.rolled_until THEN format(
         'SELECT r.device, r.recorded_at AS from_at, r.%1$I AS hi FROM readings r WHERE r.recorded_at >= %2$L AND r.recorded_at < %3$L AND r.%1$I <> ''NaN''',
         feature, CASE source WHEN 'readings' THEN starts ELSE greatest(starts, state.rolled_until) END, ends) END;
@@ -58,19 +65,28 @@ BEGIN
         points := concat_ws(' UNION ALL ', points, format('SELECT device, from_at, hi FROM (%s) c WHERE hi <> ''NaN''',
                                                           change_cells_sql(format('%I AS hi', feature || '_max'), starts, ends, source = 'days', '')));
     END IF;
+    -- By far the most rows are those of single devices in single steps. So that these are made once and kept nowhere, each step
+    -- is a row with the values of all devices before anybody asks how high the highest is.
     EXECUTE format(
-        'WITH point AS MATERIALIZED (SELECT device, floor((date_part(''epoch'', from_at) - $1) / $2)::integer AS place, %s AS hi FROM (%s) p GROUP BY 1, 2),'
-        ' extent AS MATERIALIZED (SELECT min(hi) AS low, max(hi) AS high FROM point),'
-        ' cell AS (SELECT place, CASE WHEN low = high THEN 1 ELSE least(width_bucket(hi, low, high, $4), $4) END AS at, count(*) AS n FROM point, extent GROUP BY 1, 2),'
-        ' best AS MATERIALIZED (SELECT device FROM point ORDER BY hi DESC, place DESC, device LIMIT 1)'
-        ' SELECT json_build_object(''feature'', $6, ''from'', $7, ''to'', $8, ''stepMs'', ($2 * 1000)::bigint, ''source'', $5, ''low'', low, ''high'', high,'
-        ' ''columns'', (SELECT coalesce(json_agg(c.counts ORDER BY c.place), ''[]'') FROM (SELECT x.place, (SELECT json_agg(coalesce(cell.n, 0) ORDER BY y.at)'
-        ' FROM generate_series(1, $4) AS y (at) LEFT JOIN cell ON cell.place = x.place AND cell.at = y.at) AS counts'
-        ' FROM generate_series(0, $3 - 1) AS x (place)) c),'
-        ' ''top'', (SELECT json_build_object(''deviceId'', d.device_id, ''highest'', (SELECT json_agg(p.hi ORDER BY x.place) FROM generate_series(0, $3 - 1) AS x (place)'
-        ' LEFT JOIN point p ON p.device = best.device AND p.place = x.place)) FROM best JOIN devices d ON d.id = best.device)) FROM extent', change_value_sql('max(hi)'), points)
-    INTO result USING date_part('epoch', starts), date_part('epoch', step), round(date_part('epoch', ends - starts) / date_part('epoch', step))::integer, rows, source, feature,
-        to_char(starts AT TIME ZONE 'UTC', moment), to_char(ends AT TIME ZONE 'UTC', moment);
-    RETURN result;
+        'WITH step AS MATERIALIZED (SELECT at, array_agg(hi) AS his, min(hi) AS low, max(hi) AS high FROM ('
+        'SELECT date_bin($1, from_at, $2) AS at, %s AS hi FROM (%s) p GROUP BY device, 1) p GROUP BY at),'
+        ' extent AS MATERIALIZED (SELECT min(s.low) AS low, max(s.high) AS high FROM step s),'
+        ' cell AS (SELECT s.at, CASE WHEN e.low = e.high THEN 1 ELSE least(width_bucket(v.hi, e.low, e.high, $3), $3) END AS row, count(*) AS n'
+        ' FROM step s, extent e, unnest(s.his) AS v (hi) GROUP BY 1, 2)'
+        ' SELECT e.low, e.high, (SELECT max(s.at) FROM step s WHERE s.high = e.high), (SELECT json_agg(c.counts ORDER BY c.at) FROM ('
+        'SELECT x.at, json_agg(coalesce(cell.n, 0) ORDER BY y.row) AS counts FROM unnest($4) AS x (at) CROSS JOIN generate_series(1, $3) AS y (row)'
+        ' LEFT JOIN cell ON cell.at = x.at AND cell.row = y.row GROUP BY x.at) c) FROM extent e', change_value_sql('max(hi)'), points)
+    INTO low, high, high_at, counts USING step, starts, rows, steps;
+    EXECUTE format('SELECT min(device) FROM (%s) p WHERE from_at >= $1 AND from_at < $2 AND %s = $3', points, change_value_sql('hi'))
+    INTO top USING high_at, high_at + step, high;
+    IF top IS NOT NULL THEN
+        EXECUTE format('SELECT json_agg(p.hi ORDER BY x.at) FROM unnest($4) AS x (at) LEFT JOIN ('
+                       'SELECT date_bin($1, from_at, $2) AS at, %s AS hi FROM (%s) p WHERE device = $3 GROUP BY 1) p ON p.at = x.at',
+                       change_value_sql('max(hi)'), points) INTO line USING step, starts, top, steps;
+        line := json_build_object('deviceId', (SELECT d.device_id FROM devices d WHERE d.id = top), 'highest', line);
+    END IF;
+    RETURN json_build_object('feature', feature, 'from', to_char(starts AT TIME ZONE 'UTC', moment), 'to', to_char(ends AT TIME ZONE 'UTC', moment),
+                             'stepMs', (date_part('epoch', step) * 1000)::bigint, 'source', source, 'low', low, 'high', high,
+                             'columns', coalesce(counts, '[]'), 'top', line);
 END $$;
 COMMENT ON FUNCTION heatmap(text, timestamptz, timestamptz, integer, integer) IS 'How many devices had their highest value of a step of time in each of so many rows of equal height, from `starts` until before `ends`, in at most so many columns; with the line of the device that was highest.';
