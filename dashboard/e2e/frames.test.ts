@@ -39,7 +39,9 @@ beforeAll(async () => {
       );
     } else if (path === '/boards/history') {
       const at = new Date().toISOString();
-      response.end(JSON.stringify({ asOf: at, from: at, to: at, stepMs: 60_000, series: [] }));
+      response.end(JSON.stringify({ asOf: at, from: at, to: at, stepMs: 60_000, series: [], labels: {} }));
+    } else if (path === '/groups') {
+      response.end(JSON.stringify({ groups: [], total: 0 }));
     } else if (path === '/heatmap') {
       const at = new Date().toISOString();
       response.end(JSON.stringify({ feature: FEATURES[0], from: at, to: at, stepMs: 900_000, source: 'readings', low: null, high: null, columns: [], top: null }));
