@@ -12,6 +12,7 @@ CREATE TABLE storage_told (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE storage_told IS 'One row, or none before a collector has looked after storage: what it found last.';
 COMMENT ON COLUMN storage_told.is_only IS 'Always true: there is one row.';
+COMMENT ON COLUMN storage_told.told_at IS 'When it looked.';
 COMMENT ON COLUMN storage_told.retention_ms IS 'RETENTION of the collector that looks after storage; 0: readings are kept for ever.';
 COMMENT ON COLUMN storage_told.reading_bytes IS 'What readings and their keys take on disk, by how many there are; NULL: none.';
 
