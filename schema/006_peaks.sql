@@ -120,6 +120,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION readings_were_ranked();
 -- minutes, is looked through, and so is what came for days whose partition was dropped.
 -- In the hours that the span cuts, no device reaches more than the fleet did in the ten-second slots
 -- within: otherwise a spike of the whole fleet, just outside, would make a candidate of every device.
+-- Where that does not help, of a group that jumped outside while others did within, all readings of the
+-- cut hours are read, once so many cells were looked at that this would have cost no more.
 -- One hour comes first, the one in which the fleet reached most: what is on the board after that is a bar for
 -- the cells of all other hours, so that few of them are more than read.
 -- Rejected: to look for the row of each device's maximum, which needs a bound that is exact; to order
@@ -196,6 +198,15 @@ BEGIN
         WHERE c.a < c.b OR c.source = 'late');
 END $$;
 
+-- The same of all readings of a span, by the device: cells as long as the span, of which everything is known.
+CREATE FUNCTION board_read_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, received_until timestamptz, whose text)
+RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+    SELECT format('SELECT r.device, max(%1$sr.%2$I) AS reach, max(r.recorded_at), %3$L::timestamptz, %4$L::timestamptz, false FROM readings r'
+                  ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%2$I <> ''NaN''%5$s%6$s GROUP BY r.device HAVING max(%1$sr.%2$I) >= $1',
+                  CASE sort_order WHEN 'desc' THEN '' ELSE '-' END, feature, starts, ends,
+                  CASE WHEN received_until < 'infinity' THEN format(' AND r.received_at <= %L', received_until) ELSE '' END, whose)
+$$;
+
 -- The whole hour within [starts, ends) in which the fleet reached most, as far as its sums are folded in: a guess
 -- that saves work, and nothing rests on it. NULL: none.
 CREATE FUNCTION board_first_hour(feature text, sort_order text, starts timestamptz, ends timestamptz)
@@ -236,8 +247,10 @@ BEGIN
 END $$;
 
 -- The best readings of devices, at most so many, the best first, and what the cells (SQL, as above) add to them. `look`
--- is a statement that looks at some cells; `of_devices` is $2 of the cells.
-CREATE FUNCTION board_improve(bests peaks[], most bigint, sign double precision, cells text, look text, of_devices integer[])
+-- is a statement that looks at some cells; `of_devices` is $2 of the cells. `exact`: the same cells from which nobody promises more
+-- than there is, for when `enough` were looked at; or NULL.
+CREATE FUNCTION board_improve(bests peaks[], most bigint, sign double precision, cells text, look text, of_devices integer[],
+                              exact text, enough bigint)
 RETURNS peaks[] LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
@@ -269,7 +282,7 @@ BEGIN
                   AND (last.device IS NULL OR (c.reach, c.at) >= (sign * last.value, last.recorded_at))
                   AND (b.device IS NULL OR (c.reach, c.at) >= (sign * b.value, b.recorded_at))
                 ORDER BY c.device, c.place) d ORDER BY d.place LIMIT batch);
-            EXIT WHEN cardinality(picked) = 0;
+            EXIT WHEN cardinality(picked) = 0 OR exact IS NOT NULL AND cardinality(looked) >= enough;
             EXECUTE look INTO bests
             USING bests, ARRAY(SELECT devices[i] FROM unnest(picked) i), ARRAY(SELECT from_ats[i] FROM unnest(picked) i),
                   ARRAY(SELECT until_ats[i] FROM unnest(picked) i), ARRAY(SELECT days[i] FROM unnest(picked) i);
@@ -277,6 +290,13 @@ BEGIN
             looked := looked || picked;
             batch := least(batch * 2, page); -- more places there are not
         END LOOP;
+        IF exact IS NOT NULL AND cardinality(picked) > 0 THEN
+            cells := exact;
+            exact := NULL;
+            looked := '{}';
+            bar := coalesce(sign * last.value, '-Infinity');
+            CONTINUE;
+        END IF;
         EXIT WHEN coalesce(cardinality(devices), 0) < page
                   OR last.device IS NOT NULL AND (reaches[page], times[page]) < (sign * last.value, last.recorded_at);
         page := page * 8; -- the first of them are the same again
@@ -288,8 +308,7 @@ END $$;
 -- Where partitions were dropped, sums say what there was, but not which reading it was, unless peaks
 -- has it. If one of those may belong on the board, this fails with HW003, or, if only what is
 -- `kept` is asked about, it is passed over. NULL instead of ids: of all devices. Of some, only their cells are looked
--- at; what the fleet reached is a bound for them, too. It is a poor one if all of a group jumped in an hour that the
--- span cuts, outside of it, and others within: then these hours of all of its devices are looked at, a third of a millisecond each.
+-- at; what the fleet reached is a bound for them, too.
 CREATE FUNCTION board_of_span(feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint,
                               received_until timestamptz DEFAULT 'infinity', kept boolean DEFAULT false, of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'
@@ -300,7 +319,11 @@ DECLARE
     kept_at timestamptz;       -- where what is kept of the span begins
     hour    timestamptz;       -- the one to begin with
     parts   text[];            -- cells as SQL
-    cells   text;
+    exact   text;              -- the last of them, where the span cuts hours, with readings instead of these hours
+    many    integer;           -- how many of them are summed up
+    enough  bigint := greatest(256, (SELECT c.reltuples / 24 FROM pg_class c WHERE c.oid = 'devices'::regclass)); -- about, to be looked at before
+    whole_from  timestamptz;
+    whole_until timestamptz;
     look    text;
     bests   peaks[] := '{}';
     last    peaks;
@@ -328,11 +351,19 @@ BEGIN
                   ELSE ARRAY[board_cells_sql(feature, sort_order, hour, hour + interval '1 hour', false, whose),
                              board_cells_sql(feature, sort_order, kept_at, hour, true, whose) || ' UNION ALL '
                              || board_cells_sql(feature, sort_order, hour + interval '1 hour', ends, true, whose)] END;
-    -- what is not summed up, or is not there any more, by the device
-    SELECT parts || coalesce(array_agg(format(
-        'SELECT r.device, max(%s * r.%I), max(r.recorded_at), %L::timestamptz, %L::timestamptz, false FROM readings r'
-        ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%2$I <> ''NaN''%5$s GROUP BY r.device HAVING max(%1$s * r.%2$I) >= $1', sign, feature, s.a, s.b,
-        whose)), '{}')
+    many := cardinality(parts);
+    whole_from := date_bin('1 hour', kept_at + interval '1 hour' - interval '1 microsecond', 'epoch');
+    whole_until := CASE WHEN ends < state.rolled_until THEN date_bin('1 hour', ends, 'epoch') ELSE state.rolled_until END;
+    IF whole_from >= whole_until THEN
+        exact := board_read_sql(feature, sort_order, kept_at, least(ends, state.rolled_until), received_until, whose);
+    ELSIF whole_from > kept_at OR whole_until < least(ends, state.rolled_until) THEN
+        exact := board_cells_sql(feature, sort_order, whole_from, coalesce(hour, whole_until), true, whose)
+                 || coalesce(' UNION ALL ' || board_cells_sql(feature, sort_order, hour + interval '1 hour', whole_until, true, whose), '')
+                 || ' UNION ALL ' || board_read_sql(feature, sort_order, kept_at, whole_from, received_until, whose)
+                 || ' UNION ALL ' || board_read_sql(feature, sort_order, whole_until, least(ends, state.rolled_until), received_until, whose);
+    END IF;
+    -- what is not summed up, or is not there any more
+    SELECT parts || coalesce(array_agg(board_read_sql(feature, sort_order, s.a, s.b, 'infinity', whose)), '{}')
     INTO parts FROM (VALUES (state.rolled_until, ends), (starts, least(ends, state.kept_from))) AS s (a, b) WHERE s.a < s.b;
     look := format(
         'SELECT array_agg(p.found ORDER BY p.place) FROM (SELECT ROW (r.*)::peaks AS found, row_number() OVER (ORDER BY %s) AS place'
@@ -352,8 +383,8 @@ BEGIN
         EXECUTE look INTO bests USING coalesce(bests, '{}'), '{}'::integer[], '{}'::timestamptz[], '{}'::timestamptz[], '{}'::boolean[];
         bests := coalesce(bests, '{}');
     END IF;
-    FOREACH cells IN ARRAY parts LOOP
-        bests := board_improve(bests, most, sign, cells, look, of_devices);
+    FOR part IN 1 .. cardinality(parts) LOOP
+        bests := board_improve(bests, most, sign, parts[part], look, of_devices, CASE part WHEN many THEN exact END, enough);
     END LOOP;
     last := CASE WHEN cardinality(bests) >= most THEN bests[most] END;
     IF starts < state.kept_from AND NOT kept THEN

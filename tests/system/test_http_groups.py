@@ -210,3 +210,40 @@ def test_a_board_of_a_group_looks_at_few_readings(stack, rng):
             assert after - before <= 12 * 60 * most, (group, order, most)  # of 190,000: hours of a device
             connection.rollback()
     connection.close()
+
+
+def test_a_group_that_jumped_where_the_span_is_cut_is_not_looked_at_device_by_device(stack, rng):
+    """1,500 devices jump outside of both of the hours that the span cuts, others within: then sums say nothing of these hours."""
+    api = Api(stack)
+    database = stack.database
+    start = (now_us() // HOUR_US - 8) * HOUR_US
+    database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 1506) i")
+    say(database, {"many": [f"d{i}" for i in range(7, 1507)]})
+    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(start),))
+    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(start)})
+    database.rows(
+        "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
+        " SELECT d, d, t, t, CASE WHEN m IN (1, 29) THEN CASE WHEN d > 6 THEN 500 + s ELSE s END WHEN m IN (5, 25) AND d <= 6 THEN 1000 ELSE s END FROM ("
+        " SELECT d, m, %(start)s::timestamptz + m * interval '10 minutes' AS t, random() AS s FROM"
+        " (SELECT setseed(%(seed)s)) seed, generate_series(0, 35) m, generate_series(1, 1506) d) r ORDER BY t, d",
+        {"start": to_text(start), "seed": rng.random()},
+    )
+    database.rows("ANALYZE")
+    members = [f"d{i}" for i in range(7, 1507)]
+    scans = "SELECT sum(idx_scan)::bigint FROM pg_stat_xact_user_tables WHERE relid IN (SELECT relid FROM pg_partition_tree('readings'))"
+    for rolled in (5 * HOUR_US, 7 * HOUR_US):  # what is cut last is the hour that is under way, and is not
+        roll_to(database, start + rolled - 10 * MINUTE_US)
+        for since, until in ((20, 285), (15, 55), (20, 240), (60, 285), (250, 285)):
+            span = start + since * MINUTE_US, start + until * MINUTE_US
+            for limit in (2, 400):
+                answer = api.json(asked(*span, group="many", features="temperature", limit=limit))
+                assert board_of_json(answer["temperature"]) == board_of_span_by_sql(database, "temperature", *span, limit, "desc", members), span
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM board_of_span('temperature', 'desc', %s, %s, 2, of_devices => devices_of_group('many'))",
+            (to_text(start + 20 * MINUTE_US), to_text(start + 285 * MINUTE_US)),
+        )
+        cursor.execute(scans)
+        assert cursor.fetchone()[0] < 1500, "the cut hours are read as a whole"
+    connection.close()
