@@ -11,7 +11,17 @@ import { Stack } from './stack';
 const OUT = fileURLToPath(new URL('../../build/screenshots/', import.meta.url));
 const DOCS = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
 const PUMPS = 24;
-const settings = { INTERVALS: 'past_minute=60s,past_hour=1h,all_time' };
+const settings = { FEATURES: 'temperature[°C],pressure[bar]', INTERVALS: 'past_minute=60s,past_hour=1h,all_time', THRESHOLDS: 'temperature>130~5' };
+/* What pumps say of themselves; not all of them do. */
+const abouts: Record<string, object> = {
+  'pump-1': { label: 'Feed pump', group: 'Boiler house', location: 'behind the second boiler' },
+  'pump-2': { label: 'Circulation pump of the second heating circuit, north wing', group: 'Boiler house' },
+  'pump-5': { label: 'Condensate', group: 'Boiler house' },
+  'pump-9': { label: 'Well 3', group: 'Waterworks', location: { latitude: 52.5163, longitude: 13.3777 } },
+  'pump-12': { group: 'Waterworks' },
+  'pump-17': { label: 'מד-לחץ צפוני', group: 'Waterworks' },
+};
+const compared = new URLSearchParams(['pump-1', 'pump-2', 'pump-9'].map((id) => ['device', id])).toString();
 /* Twelve numbers of each device, of which a board shows a hundred. */
 const wide = [
   'temperature[°C]', 'pressure[kPa]', 'humidity[%]', 'vibration[mm/s]', 'voltage[V]', 'current[A]',
@@ -47,7 +57,7 @@ test('screenshots', async () => {
   const shoot = async (name: string, hash: string, device: keyof typeof devices, colorScheme: 'light' | 'dark', waitMs = 1500, ready = 'h1') => {
     const { page } = await open(browser, { ...devices[device], colorScheme });
     await page.goto(`${stack.url}${hash}`);
-    await page.locator(ready).first().waitFor();
+    await page.locator(ready).filter({ visible: true }).first().waitFor();
     await page.waitForTimeout(waitMs);
     if (name === 'paper') await page.emulateMedia({ media: 'print' });
     if (name === 'rtl') await page.evaluate(() => (document.documentElement.dir = 'rtl'));
@@ -65,6 +75,7 @@ test('screenshots', async () => {
     await stack.ready();
     await shoot('empty', '#/', 'desktop', 'light');
     const fleet = await sendPast(stack, PUMPS);
+    for (const [id, about] of Object.entries(abouts)) await stack.publishRaw(`devices/${id}/about`, JSON.stringify(about));
 
     for (const device of ['desktop', 'phone'] as const) {
       for (const scheme of ['light', 'dark'] as const) {
@@ -73,6 +84,7 @@ test('screenshots', async () => {
         await shoot('devices', '#/devices', device, scheme, 500, 'tbody tr');
         await shoot('system', '#/system', device, scheme, 6500, 'tbody tr');
         await shoot('rejected', '#/rejected', device, scheme, 1500, 'tbody tr');
+        await shoot('compare', `#/compare?${compared}`, device, scheme, 2000, 'figure canvas');
       }
     }
     await shoot('boards', '#/boards/past_hour', 'wall', 'dark', 1500, 'tbody tr');
@@ -80,6 +92,7 @@ test('screenshots', async () => {
     await shoot('paper', '#/device/pump-1', 'desktop', 'light', 2000, '.history canvas');
     await shoot('rtl', '#/', 'desktop', 'light', 1500, 'tbody tr');
     await shoot('span', `#/boards?${new URLSearchParams({ from: new Date(Date.now() - 7_200_000).toISOString(), to: new Date(Date.now() - 3_600_000).toISOString() })}`, 'desktop', 'dark', 2000, 'tbody tr');
+    await shoot('group', '#/boards/past_hour?group=Boiler+house', 'phone', 'light', 4500, 'tbody tr');
     await shoot('nobody', '#/device/nobody', 'desktop', 'light');
     copyFileSync(await shoot('boards', '#/', 'tall', 'light', 6000, 'tbody tr'), join(DOCS, 'boards.png'));
     copyFileSync(await shoot('device', '#/device/pump-1?span=all', 'readme', 'dark', 2500, '.history canvas'), join(DOCS, 'device.png'));
@@ -98,7 +111,7 @@ test('screenshots', async () => {
 
     const { page } = await open(browser, { ...desktop, colorScheme: 'dark' });
     await page.goto(`${stack.url}#/boards/past_hour`);
-    await page.locator('tbody tr').first().waitFor();
+    await page.locator('tbody tr').filter({ visible: true }).first().waitFor();
     await stack.stop('httpapi');
     await page.waitForTimeout(2500);
     await page.screenshot({ path: join(OUT, 'lost-dark-desktop.png') });
