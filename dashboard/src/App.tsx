@@ -4,6 +4,7 @@ import { isolate } from './ids';
 import { live } from './live';
 import { useRoute, type Route } from './router';
 import { Boundary } from './parts/Boundary';
+import { BeyondMark } from './parts/Beyond';
 import { DeviceId } from './parts/DeviceId';
 import { HealthMark, HealthNotice } from './parts/Health';
 import { Notice } from './parts/Notice';
@@ -67,6 +68,7 @@ export function App() {
           </Tab>
         </nav>
         <HealthMark />
+        <BeyondMark />
         <ZoneSwitch />
         <ThemeSwitch />
       </header>

@@ -1,6 +1,7 @@
 /* The lines beside the rows of boards: what comes of a series of lowest and highest values. Pure. */
 import type { BoardHistory } from './contract';
 import { median } from './history';
+import type { Threshold } from './thresholds';
 
 type Series = BoardHistory['series'][number];
 
@@ -30,6 +31,8 @@ export interface Line {
   path: string;
   /** Where in it the reading is that the row stands for, if it is of this time. */
   mark: { x: number; y: number } | null;
+  /** Where the thresholds lie that it crosses. */
+  limits: number[];
   low: number;
   high: number;
 }
@@ -42,7 +45,13 @@ const AIR = 8; /* above and below, for the mark */
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 /** `value` was at `at`; it may be newer than the series. */
-export function lineOf(series: Series, { from, stepMs }: Pick<Lines, 'from' | 'stepMs'>, at: number, value: number): Line | null {
+export function lineOf(
+  series: Series,
+  { from, stepMs }: Pick<Lines, 'from' | 'stepMs'>,
+  at: number,
+  value: number,
+  limits: readonly Threshold[] = [],
+): Line | null {
   const steps = series.min.length;
   const mins = [...series.min];
   const maxs = [...series.max];
@@ -71,6 +80,7 @@ export function lineOf(series: Series, { from, stepMs }: Pick<Lines, 'from' | 's
   return {
     path: runs.map((run) => `M${[...side(run, maxs), ...side(run, mins).reverse()].join('L')}Z`).join(''),
     mark: of >= 0 && of < steps ? { x: x(of + 0.5), y: y(value) } : null,
+    limits: limits.flatMap(({ limit }) => (low < high && limit >= low && limit <= high ? y(limit) : [])),
     low,
     high,
   };

@@ -11,9 +11,10 @@ import { useSyncExternalStore } from 'preact/compat';
 import { getJson } from './api';
 import { learnServerTime, serverNow } from './clock';
 import { applyChange, type HeldBoard } from './changes';
-import type { BoardEvent, ChangeEvent, OpenApi, Order, Reading, StatusEvent } from './contract';
+import type { BoardEvent, ChangeEvent, Collector, OpenApi, Order, Reading, StatusEvent } from './contract';
 import { openStream, type Source } from './tabs';
 import { setFeatureWords } from './format';
+import { unite, type Threshold } from './thresholds';
 
 const SILENCE_MS = 5000;
 const RETRY_MS = [250, 500, 1000, 2000, 3000];
@@ -31,6 +32,7 @@ export interface LiveState {
   boards: ReadonlyMap<string, HeldBoard>;
   status: StatusEvent | null;
   statusCount: number;
+  thresholds: readonly Threshold[];
   rates: readonly [readonly number[], readonly number[]];
   lag: Lag | null;
 }
@@ -86,6 +88,7 @@ export class Live {
     boards: new Map(),
     status: null,
     statusCount: 0,
+    thresholds: [],
     rates: [[], []],
     lag: null,
   };
@@ -275,6 +278,15 @@ export class Live {
     if (this.#lags.length > LAGS_KEPT) this.#lags.splice(0, this.#lags.length - LAGS_KEPT);
   }
 
+  /** Of a collector that is lost nobody knows how many are beyond; what the limits were still holds. */
+  #unite(collectors: readonly Collector[]): readonly Threshold[] {
+    const before = this.#state.thresholds;
+    const united = unite(collectors);
+    const now = united.length || collectors.every((one) => one.isLive) ? united : before.map((one) => ({ ...one, devices: null }));
+
+    return JSON.stringify(now) === JSON.stringify(before) ? before : now;
+  }
+
   #takeStatus(status: StatusEvent): void {
     const at = Date.parse(status.at);
     const rate = status.collectors.reduce((sum, one) => sum + (one.isLive ? (one.ratePerSecond ?? 0) : 0), 0);
@@ -285,6 +297,7 @@ export class Live {
     this.#set({
       status,
       statusCount: this.#state.statusCount + 1,
+      thresholds: this.#unite(status.collectors),
       rates: [
         [...times.slice(1 - RATES_KEPT), Math.max(serverNow() / 1000, (times.at(-1) ?? 0) + 0.001)],
         [...rates.slice(1 - RATES_KEPT), rate],

@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import { formatClock, formatShort } from './format';
 import type { Range } from './history';
 import { useIsDark } from './theme';
+import { nameLimit, type Threshold } from './thresholds';
 import { useZone, writer } from './zone';
 
 export interface Colors {
@@ -14,6 +15,7 @@ export interface Colors {
   bar: string;
   band: string;
   fill: string;
+  bad: string;
   /** Of lines that are compared. */
   series: string[];
   font: string;
@@ -36,6 +38,7 @@ export function readColors(): Colors {
     bar: read('--bar'),
     band: read('--band'),
     fill: read('--fill'),
+    bad: read('--bad'),
     series: Array.from({ length: 8 }, (_, i) => read(`--series-${i + 1}`)),
     font: `${Math.round(size * 0.8)}px ${getComputedStyle(document.body).fontFamily}`,
     rem: size,
@@ -114,12 +117,40 @@ export interface Zooming {
   onReset: () => void;
 }
 
-/** Some air above and below, also of values that are all the same. */
-function valueRange(low: number | null, high: number | null): [number, number] {
+/** Some air above and below, also of values that are all the same; and room for limits that are no farther away than
+ * the values are from each other. */
+export function valueRange(low: number | null, high: number | null, limits: readonly { limit: number }[] = []): [number, number] {
   if (low === null || high === null) return [0, 1];
-  const air = high > low ? 0.08 * (high - low) : 0.05 * Math.abs(low) || 0.5;
-  return [low - air, high + air];
+  const near = limits.flatMap(({ limit }) => (limit >= 2 * low - high && limit <= 2 * high - low ? limit : []));
+  const [least, most] = [Math.min(low, ...near), Math.max(high, ...near)];
+  const air = most > least ? 0.08 * (most - least) : 0.05 * Math.abs(low) || 0.5;
+  return [least - air, most + air];
 }
+
+/** A line at each limit, with its name, and red beyond. */
+const drawLimits = ({ bad, font, rem }: Colors, limits: readonly Threshold[]) => (plot: uPlot) => {
+  const { ctx, bbox } = plot;
+  const bottom = bbox.top + bbox.height;
+
+  ctx.save();
+  ctx.fillStyle = bad;
+  ctx.font = font.replace(/^\d+/, (size) => `${Number(size) * devicePixelRatio}`);
+  ctx.textAlign = 'left';
+  for (const one of limits) {
+    const at = plot.valToPos(one.limit, 'y', true);
+    const y = Math.min(bottom, Math.max(bbox.top, at));
+    const hasRoomAbove = y - bbox.top > 1.2 * rem * devicePixelRatio;
+
+    ctx.globalAlpha = 0.12;
+    ctx.fillRect(bbox.left, one.side === 'above' ? bbox.top : y, bbox.width, one.side === 'above' ? y - bbox.top : bottom - y);
+    if (y !== at) continue;
+    ctx.globalAlpha = 1;
+    ctx.fillRect(bbox.left, y, bbox.width, devicePixelRatio);
+    ctx.textBaseline = hasRoomAbove ? 'bottom' : 'top';
+    ctx.fillText(nameLimit(one), bbox.left + 0.3 * rem * devicePixelRatio, y + (hasRoomAbove ? -1 : 3) * devicePixelRatio);
+  }
+  ctx.restore();
+};
 
 /** What all plots over time do: drag zooms, a double click takes that back, and those of a `group` share a cursor, of
  * which `tell` is told. uPlot keeps the callbacks, though each drawing brings new ones. */
@@ -128,6 +159,7 @@ export function overTime(
   group: string,
   dotSize: number,
   zooming: { current: Zooming },
+  limits: readonly Threshold[],
   tell: (i: number | null) => void,
 ): Pick<uPlot.Options, 'legend' | 'padding' | 'cursor' | 'scales' | 'axes' | 'hooks'> {
   return {
@@ -145,9 +177,10 @@ export function overTime(
         },
       },
     },
-    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high) } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high, limits) } },
     axes: [timeAxis(colors), valueAxis(colors)],
     hooks: {
+      draw: [drawLimits(colors, limits)],
       setCursor: [
         (plot) => {
           const i = plot.cursor.idx;

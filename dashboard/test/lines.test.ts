@@ -9,6 +9,7 @@ describe('the line of a series', () => {
     expect(lineOf(of([0, 5], [10, 5]), time, 500, 10)).toEqual({
       path: 'M25 8L75 50L75 50L25 92Z',
       mark: { x: 25, y: 8 },
+      limits: [],
       low: 0,
       high: 10,
     });

@@ -6,6 +6,7 @@ import { isolate, visible } from '../ids';
 import type { Lines } from '../lines';
 import { compareHref, deviceHref, formatRoute } from '../router';
 import type { TimeSpan } from '../spans';
+import { isBeyond, nameLimit, useLimits, type Threshold } from '../thresholds';
 import { useZone } from '../zone';
 import { Age } from './Age';
 import { DeviceId } from './DeviceId';
@@ -22,6 +23,7 @@ interface RowProps {
   lines: Lines | null;
   span: TimeSpan | undefined;
   explain: ((reading: Reading) => string) | undefined;
+  limits: readonly Threshold[];
   /** Another one is another text of its times. */
   zone: string;
 }
@@ -43,8 +45,10 @@ function Time({ at, span }: { at: string; span: TimeSpan }) {
 const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
   span ? formatRoute({ view: 'device', deviceId, span: 'hour', from: span.from, to: span.to }) : deviceHref(deviceId);
 
-const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span, explain }: RowProps) {
+const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span, explain, limits }: RowProps) {
   const value = reading[feature] as number;
+  const beyond = limits.find((one) => isBeyond(one, value));
+  const more = [unit, explain?.(reading), beyond && nameLimit(beyond)].filter(Boolean).join(', ');
   const label = lines?.labels.get(reading.deviceId);
 
   return (
@@ -67,12 +71,12 @@ const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span,
           </span>
         ) : null}
       </th>
-      <td role="cell" className="value" title={explain?.(reading) ?? `${value} ${unit}`.trim()}>
+      <td role="cell" className={beyond ? `value beyond ${beyond.side}` : 'value'} title={explain?.(reading) ?? `${value} ${unit}`.trim()}>
         {text}
-        {unit || explain ? <span className="unseen"> {unit} {explain?.(reading)}</span> : null}
+        {more ? <span className="unseen"> {more}</span> : null}
       </td>
       <td role="cell" className="line">
-        {lines ? <Line lines={lines} feature={feature} reading={reading} /> : null}
+        {lines ? <Line lines={lines} feature={feature} reading={reading} limits={limits} /> : null}
       </td>
       <td role="cell" className="state">
         <StatusMark status={reading.status} />
@@ -99,6 +103,7 @@ export const Board = memo(function Board({ board, places, lines = null, span, ex
   const zone = useZone();
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
+  const limits = useLimits(explain ? '' : feature); /* of values, not of changes */
   const phrase = span ? `from ${formatRange(span.from, span.to)}` : phraseInterval(board.interval);
   const texts = useMemo(() => formatColumn(readings.map((reading) => reading[feature] as number)), [readings, feature]);
   const digits = Math.max(6, ...texts.map((text) => text.length));
@@ -154,6 +159,7 @@ export const Board = memo(function Board({ board, places, lines = null, span, ex
                 lines={lines}
                 span={span}
                 explain={explain}
+                limits={limits}
                 zone={zone}
               />
             ))}

@@ -7,6 +7,7 @@ import { decimalsFor, formatLoneValue, formatMoment, formatValue, nameFeature } 
 import type { Range } from '../history';
 import { visible } from '../ids';
 import { overTime, Plot, type Colors, type Zooming } from '../plot';
+import { tellLimits, useLimits, type Threshold } from '../thresholds';
 import { DeviceId } from './DeviceId';
 
 const dashes = [[], [8, 3], [2, 3], [10, 3, 2, 3]];
@@ -28,11 +29,12 @@ interface ComparisonProps extends Zooming {
 export function Comparison({ answer, feature, range, onZoom, onReset }: ComparisonProps) {
   const compared = useMemo(() => toCompared(answer, feature), [answer, feature]);
   const name = nameFeature(feature);
+  const limits = useLimits(feature);
   const figure = useRef<HTMLElement>(null);
   const latest = useRef({ compared, onZoom, onReset });
   latest.current = { compared, onZoom, onReset };
   const count = answer.devices.length;
-  const build = useMemo(() => (colors: Colors) => options(colors, count, latest, figure), [count]);
+  const build = useMemo(() => (colors: Colors) => options(colors, count, latest, limits, figure), [count, limits]);
   const data = useMemo(() => [compared.times, ...compared.series.flat()] as uPlot.AlignedData, [compared]);
 
   return (
@@ -54,7 +56,7 @@ export function Comparison({ answer, feature, range, onZoom, onReset }: Comparis
             data={data}
             range={range && { min: range.from / 1000, max: range.to / 1000 }}
             height={15}
-            label={`${name.label} over time. ${summarize(answer, compared)}`}
+            label={`${name.label} over time. ${summarize(answer, compared)}${tellLimits(limits)}`}
           />
           <ul className="compared">
             {answer.devices.map(({ deviceId }, device) => (
@@ -114,13 +116,14 @@ function options(
   colors: Colors,
   count: number,
   latest: MutableRefObject<Latest>,
+  limits: readonly Threshold[],
   figure: MutableRefObject<HTMLElement | null>,
 ): Omit<uPlot.Options, 'width' | 'height'> {
   const none: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } };
   const devices = Array.from({ length: count }, (_, device) => device);
 
   return {
-    ...overTime(colors, 'compare', 6, latest, (i) => tell(figure.current, latest.current.compared, i)),
+    ...overTime(colors, 'compare', 6, latest, limits, (i) => tell(figure.current, latest.current.compared, i)),
     series: [
       {},
       ...devices.flatMap((device): uPlot.Series[] => {

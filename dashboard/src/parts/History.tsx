@@ -5,6 +5,7 @@ import type { Points } from '../contract';
 import { decimalsFor, formatCount, formatLoneValue, formatMoment, formatValue, nameFeature } from '../format';
 import { dotted, toColumns, type Columns, type Range } from '../history';
 import { overTime, Plot, type Colors, type Zooming } from '../plot';
+import { tellLimits, useLimits, type Threshold } from '../thresholds';
 
 const MEANS = 1;
 const MAXS = 2;
@@ -19,17 +20,18 @@ interface HistoryProps extends Zooming {
 export function History({ answer, feature, range, onZoom, onReset }: HistoryProps) {
   const columns = useMemo(() => toColumns(answer, feature), [answer, feature]);
   const name = nameFeature(feature);
+  const limits = useLimits(feature);
   const readout = useRef<HTMLOutputElement>(null);
   const handlers = useLatest({ onZoom, onReset, columns });
   const build = useMemo(
-    () => (colors: Colors) => options(colors, handlers, (text) => readout.current && (readout.current.textContent = text)),
-    [handlers],
+    () => (colors: Colors) => options(colors, handlers, limits, (text) => readout.current && (readout.current.textContent = text)),
+    [handlers, limits],
   );
   const data = useMemo<uPlot.AlignedData>(
     () => [columns.times, columns.means, columns.maxs, columns.mins],
     [columns],
   );
-  const summary = summarize(columns);
+  const summary = summarize(columns) + tellLimits(limits);
 
   return (
     <figure className="history">
@@ -96,12 +98,13 @@ function readAt(columns: Columns, i: number): string {
 function options(
   colors: Colors,
   handlers: MutableRefObject<Handlers>,
+  limits: readonly Threshold[],
   tell: (text: string) => void,
 ): Omit<uPlot.Options, 'width' | 'height'> {
   const none: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } };
 
   return {
-    ...overTime(colors, 'history', 7, handlers, (i) => tell(i === null ? '' : readAt(handlers.current.columns, i))),
+    ...overTime(colors, 'history', 7, handlers, limits, (i) => tell(i === null ? '' : readAt(handlers.current.columns, i))),
     series: [
       {},
       {

@@ -4,6 +4,7 @@ import { useQuery, type Problem } from '../api';
 import type { BoardHistory, Reading } from '../contract';
 import { formatLoneValue } from '../format';
 import { lineOf, toLines, type Lines } from '../lines';
+import type { Threshold } from '../thresholds';
 
 /* A quarter of a step goes by before it is asked again, so more rows are asked in fewer steps, and less often. */
 const MANY_ROWS = 300;
@@ -24,13 +25,14 @@ interface LineProps {
   lines: Lines;
   feature: string;
   reading: Reading;
+  limits: readonly Threshold[];
 }
 
-export function Line({ lines, feature, reading }: LineProps) {
+export function Line({ lines, feature, reading, limits }: LineProps) {
   const change = 'value' in reading && typeof reading.value === 'object' ? reading.value : null;
   const value = change ? change.against + change.change : (reading[feature] as number);
   const series = lines.of(feature, reading.deviceId);
-  const line = useMemo(() => series && lineOf(series, lines, Date.parse(reading.timestamp), value), [series, lines, reading.timestamp, value]);
+  const line = useMemo(() => series && lineOf(series, lines, Date.parse(reading.timestamp), value, limits), [series, lines, reading.timestamp, value, limits]);
 
   if (!line) return null;
   return (
@@ -41,6 +43,9 @@ export function Line({ lines, feature, reading }: LineProps) {
       aria-label={`lowest ${formatLoneValue(line.low)}, highest ${formatLoneValue(line.high)}`}
     >
       <path d={line.path} />
+      {line.limits.map((y) => (
+        <path key={y} className="limit" d={`M0 ${y}h100`} />
+      ))}
       {line.mark ? <path className="mark" d={`M${line.mark.x} ${line.mark.y}h0`} /> : null}
     </svg>
   );

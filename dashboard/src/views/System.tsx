@@ -3,9 +3,10 @@ import { useMemo } from 'preact/compat';
 import uPlot from 'uplot';
 import { useNow } from '../clock';
 import type { Collector, StatusEvent } from '../contract';
-import { formatAge, formatBytes, formatCount, formatMs, formatNear, formatShort, nameReason } from '../format';
+import { formatAge, formatBytes, formatCount, formatMs, formatNear, formatShort, nameFeature, nameReason } from '../format';
 import { useLive } from '../live';
 import { rejectedHref } from '../router';
+import { boardsHref, nameBack, nameLimit } from '../thresholds';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { DeviceId } from '../parts/DeviceId';
@@ -28,6 +29,7 @@ export function System() {
         <>
           <Tiles collectors={status.collectors} />
           <Collectors collectors={status.collectors} isHearing={isHearing(status)} />
+          <Thresholds />
           <div className="columns even">
             <Rejected collectors={status.collectors} />
             <Front front={status.front} />
@@ -269,6 +271,44 @@ function CollectorRow({ collector, isHearing }: { collector: Collector; isHearin
       <td className="number">{collector.isLive && collector.startedAt ? <Age at={collector.startedAt} /> : '–'}</td>
       <td>{collector.version ?? '–'}</td>
     </tr>
+  );
+}
+
+function Thresholds() {
+  const thresholds = useLive((state) => state.thresholds);
+
+  if (thresholds.length === 0) return null;
+  return (
+    <section className="card" aria-labelledby="thresholds-title">
+      <header>
+        <h2 id="thresholds-title">Thresholds</h2>
+      </header>
+      <table className="plain">
+        <thead>
+          <tr>
+            <th scope="col">Beyond</th>
+            <th scope="col">Back</th>
+            <th scope="col" className="number">Devices beyond now</th>
+          </tr>
+        </thead>
+        <tbody>
+          {thresholds.map((one) => (
+            <tr key={`${one.feature} ${nameLimit(one)} ${one.back}`}>
+              <th scope="row">
+                <a href={boardsHref(one)}>
+                  {nameFeature(one.feature).label} {nameLimit(one)}
+                </a>
+              </th>
+              <td>{nameBack(one)}</td>
+              <td className="number">{one.devices === null ? 'not known' : <span className={one.devices ? `beyond ${one.side}` : undefined}>{formatCount(one.devices)}</span>}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p className="nothing">
+        By what devices sent last. Boards show those farthest beyond; all of them are retained at the broker: <code>collectors/+/thresholds/#</code>
+      </p>
+    </section>
   );
 }
 
