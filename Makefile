@@ -124,10 +124,12 @@ programs: $(PROGRAMS:%=$(BIN)/%)
 
 compiler := $(if $(filter fuzz,$(FLAVOUR)),deps-lint,deps-build)
 
-# Holds the commands, and changes only when they do: another compiler or flag rebuilds everything.
+# Holds the commands, and changes only when they do: another compiler or flag rebuilds everything. Several makes
+# may run at once, each with a file of its own, called after the process that is asked.
+flags_now = $@.$(shell echo $$PPID)
 $(OUT)/flags: FORCE | $(OUT)
-	$(file > $@.new,$(COMPILE) | $(LINK))
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(file > $(flags_now),$(COMPILE) | $(LINK))
+	@cmp -s $(flags_now) $@ && rm $(flags_now) || mv $(flags_now) $@
 
 $(OUT):
 	@mkdir -p $@
@@ -199,14 +201,14 @@ $(OUT)/page_files.c: dashboard/embed $(PAGE) $(OUT)/flags
 	$(call note,GEN,$@)
 	$(Q)dashboard/embed dashboard/built > $@
 
-# What npm itself writes last.
+# What npm itself writes last. Of two makes at once the second finds it there.
 NODE_MODULES := dashboard/node_modules/.package-lock.json
 
 $(NODE_MODULES): dashboard/package-lock.json dashboard/.npmrc | deps-page
 	$(call note,NPM,dashboard)
-	$(Q)cd dashboard && npm ci --no-audit --no-fund --loglevel=error > /dev/null || \
+	$(Q)flock dashboard/package-lock.json sh -c 'test $@ -nt $< -a $@ -nt $(word 2,$^) || \
+	  { cd dashboard && npm ci --no-audit --no-fund --loglevel=error > /dev/null && touch ../$@; }' || \
 	  { echo 'page: npm cannot install what it is built with' >&2; exit 1; }
-	@touch $@
 
 contract: $(NODE_MODULES) ## the page's types out of httpapi/openapi.json, which are committed
 	$(call note,TYPES,dashboard/src/contract.gen.ts)
@@ -317,7 +319,7 @@ PYTEST = BUILD_DIR=$(BIN) FAILPOINT_DIR=build/test PYTHONDONTWRITEBYTECODE=1 \
 JOBS ?= $(if $(filter -s --pdb,$(ARGS)),1,$(shell n=$$((2 * $$(nproc))); echo $$((n < 8 ? n : 8))))
 spread = $(if $(filter-out 1,$(JOBS)),-n $(JOBS))
 
-test: ## unit tests, the short system tests, the page's; about 8 minutes
+test: ## unit tests, the short system tests, the page's; a quarter of an hour
 	@failed=0; for t in test-unit test-system test-page; do \
 	  $(MAKE) --no-print-directory $$t || failed=1; done; exit $$failed
 
