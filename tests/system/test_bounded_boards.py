@@ -58,7 +58,7 @@ def store(database, rng, count, since, until, levels, devices=30):
     """Random readings; few `levels` make ties."""
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature, pressure)"
-        " SELECT d, h, t, least(t, now()) + h %% 3 * interval '1 s', CASE WHEN h %% 11 > 0 THEN v END, v FROM ("
+        " SELECT d, h, t, least(t, now()) + h %% 3 * interval '1 s', CASE WHEN h %% 11 > 0 THEN v END, 5 - 2 * v FROM ("
         " SELECT 1 + floor(random() * %(devices)s)::int AS d, (random() * 1e15)::bigint AS h,"
         " %(since)s::timestamptz + random() * (%(until)s::timestamptz - %(since)s) AS t,"
         " floor(random() * %(levels)s) - %(levels)s / 3 AS v FROM (SELECT setseed(%(seed)s)) s, generate_series(1, %(count)s)) r ORDER BY t",

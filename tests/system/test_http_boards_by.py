@@ -80,15 +80,17 @@ def assert_same(found, expected, exactly, what):
 
 
 def check(api, database, from_us, to_us_, exactly=True, limits=(3, 1000)):
-    for feature in ("temperature", "pressure"):
-        rows = rows_of(database, from_us, to_us_, feature)
-        for by, order in itertools.product(("deviation", "rise"), ("desc", "asc")):
-            expected = changes(rows, by, order)
-            for limit in limits:
-                path = asked(from_us, to_us_, by=by, order=order, limit=limit, features=feature)
-                answer = api.get(path)
-                assert answer.status == 200 and answer.headers["x-data-source"] == "database", (path, answer.body)
-                assert_same(entries(answer.json(), feature), expected[:limit], exactly, path)
+    """Of both features in one question, as they are made of one pass over the sums."""
+    features = ("pressure", "temperature")
+    rows = {feature: rows_of(database, from_us, to_us_, feature) for feature in features}
+    for by, order in itertools.product(("deviation", "rise"), ("desc", "asc")):
+        expected = {feature: changes(rows[feature], by, order) for feature in features}
+        for limit in limits:
+            path = asked(from_us, to_us_, by=by, order=order, limit=limit, features=",".join(features))
+            answer = api.get(path)
+            assert answer.status == 200 and answer.headers["x-data-source"] == "database", (path, answer.body)
+            for feature in features:
+                assert_same(entries(answer.json(), feature), expected[feature][:limit], exactly, (path, feature))
 
 
 def test_changes_are_what_every_reading_says(stack, rng):
@@ -208,6 +210,22 @@ def test_few_readings_are_looked_at_for_a_night(stack, rng):
             if order == "desc":
                 assert {int(d[1:]) % 40 for d in devices} == {0}, by
     connection.close()
+
+
+def test_what_many_promise_in_vain_hides_nobody(stack):
+    """More devices than bounds are asked for at once were high in the hour that the span cuts, before it; behind them the best ones."""
+    api = Api(stack)
+    database = stack.database
+    hour = now_us() // HOUR_US * HOUR_US - 5 * HOUR_US
+    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(hour - DAY_US),))
+    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(hour)})
+    readings = []
+    for n in range(1, 201):
+        values = [(15, 0), (70, 0), (90, 50 + n if 76 < n < 95 else 1)] + ([(5, 1000 + n)] if n <= 76 else [])
+        readings += [reading(f"d{n:03}", hour + minute * MINUTE_US, temperature=value, pressure=7) for minute, value in values]
+    insert(database, readings)
+    roll_to(database, hour + 4 * HOUR_US)
+    check(api, database, hour + 10 * MINUTE_US, hour + 3 * HOUR_US, exactly=False, limits=(1, 3, 5, 14))
 
 
 def test_devices_whose_values_spread_alike_are_not_looked_at_one_by_one(stack, rng):
