@@ -14,6 +14,7 @@ from rig import (
     ServerError,
     cpu_s,
     last_json,
+    reads_and_writes,
     number,
     rounds,
     sleep_until,
@@ -37,13 +38,19 @@ def null_flood(rig: Rig, seconds: float, *args: str) -> dict[str, float]:
             with rig.running(rig.flood(broker, WARMUP_S + seconds + 0.5)) as sim:
                 sleep_until(time.monotonic() + WARMUP_S)
                 window = Window(broker=broker.program.pid, sim=sim.pid)
+                before, began = reads_and_writes(subscriber.pid), time.monotonic()
+                sleep_until(began + seconds / 2)
+                after, half = reads_and_writes(subscriber.pid), time.monotonic() - began
                 subscriber.wait(seconds + 30)
                 window.close()
                 figures = last_json(subscriber)
     messages = figures["per_second"] * window.seconds
+    calls = [(now - then) / (figures["per_second"] * half) for then, now in zip(before, after)]
     return {
         "per second": figures["per_second"],
         "CPU us": figures["cpu_us"],
+        "reads": calls[0],
+        "writes": calls[1],
         "broker us": window.cpu["broker"] / messages * 1e6,
         "devicesim us": window.cpu["sim"] / messages * 1e6,
     }
@@ -57,10 +64,11 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
             with rig.running(rig.flood(broker, WARMUP_S + seconds + 0.5)) as sim:
                 sleep_until(time.monotonic() + WARMUP_S)
                 backends = collector.backends()
-                stored = collector.stored()
+                stored, calls = collector.stored(), reads_and_writes(collector.pid)
                 window = Window(broker=broker.program.pid, sim=sim.pid, collector=collector.pid, postgres=backends)
                 sleep_until(time.monotonic() + seconds)
                 stored = collector.stored() - stored
+                calls = tuple(now - then for then, now in zip(calls, reads_and_writes(collector.pid)))
                 window.close()
                 sim.wait(60)
                 acked = last_json(sim)["acked"]
@@ -72,6 +80,8 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
     return {
         "per second": stored / window.seconds,
         "CPU us": window.cpu["collector"] / stored * 1e6,
+        "reads": calls[0] / stored,
+        "writes": calls[1] / stored,
         "PostgreSQL us": window.cpu["postgres"] / stored * 1e6,
         "broker us": window.cpu["broker"] / stored * 1e6,
         "devicesim us": window.cpu["sim"] / stored * 1e6,
@@ -152,6 +162,16 @@ def flood_section(floods: Floods, store: dict[str, dict[str, Figure]], instructi
         at_most(difference.median, 2.0),
     )
     section.add(
+        "read() and write() of the collector's per reading",
+        f"{ours['reads'].text()} and {ours['writes'].text()}",
+        f"null subscriber, gated: {gated['reads'].text()} and {gated['writes'].text()}",
+        "",
+        "",
+        "",
+    )
+    both = Figure(a + b for a, b in zip(cpu.values, ours["PostgreSQL us"].values))
+    section.add("collector and PostgreSQL (backend), CPU per reading, us", both.text(), "", "", "<= 7.0", at_most(both.median, 7.0))
+    section.add(
         "broker's CPU per reading, us",
         ours["broker us"].text(),
         f"gated: {gated['broker us'].text()}; at once: {ack['broker us'].text()}",
@@ -214,8 +234,8 @@ def dump(rig: Rig, batches: int) -> None:
     run_store(rig, batches, "--dump", str(folder))
 
 
-def run_store(rig: Rig, batches: int, *args: str) -> dict[str, float]:
-    with rig.database() as database:
+def run_store(rig: Rig, batches: int, *args: str, template: str = "hour") -> dict[str, float]:
+    with rig.database(template) as database:
         argv = [BENCH / "store_bench", "--database-url", rig.postgres.url(database), "--batches", batches, *args]
         with (rig.area / "log" / "store_bench.log").open("a") as log:
             bench = subprocess.Popen(

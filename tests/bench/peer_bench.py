@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import telegraf_peer
 from ingest import WARMUP_S, Floods
 from report import Section
 from rig import Program, Rig, ServerError, cpu_s, has, rounds, say, sleep_until, until
@@ -78,6 +79,11 @@ def section(rig: Rig, runs: int, seconds: float, floods: Floods) -> Section:
     }
     if node:
         variants["Node.js"] = lambda: _flood(rig, "node_peer", ["node", str(node / "node_peer.js")], seconds)
+    telegraf, why = telegraf_peer.build()
+    if telegraf:
+        variants["Telegraf"] = lambda: telegraf_peer.flood(rig, telegraf, seconds)
+    else:
+        say(f"peers: Telegraf is left out: {why}")
     results = rounds("peers", runs, variants)
     made = Section(
         "Peers",
@@ -96,14 +102,22 @@ def section(rig: Rig, runs: int, seconds: float, floods: Floods) -> Section:
     names = {
         "Node.js": "Node.js: mqtt, pg, INSERT from arrays",
         "Python": "Python: paho-mqtt, psycopg2, execute_values",
+        "Telegraf": telegraf_peer.NAME,
     }
     for variant, figures in results.items():
         made.add(
             names[variant], *(figures[name].text() for name in ("per second", "CPU us", "PostgreSQL us", "RSS MB"))
         )
+    if not telegraf:
+        made.add(telegraf_peer.NAME, f"left out: {why}", "", "", "")
     made.notes.append(
-        f"Medians of {runs}. Both acknowledge a message before it is stored: a crash loses what they hold, and here, "
-        "where they are slower than the broker, that is everything that piled up in their memory. Neither keeps "
+        f"Medians of {runs}. The first two acknowledge a message before it is stored: a crash loses what they hold, and "
+        "here, where they are slower than the broker, that is everything that piled up in their memory. Neither keeps "
         "boards, checks what it is sent, or survives a row that the database refuses."
+    )
+    made.notes.append(
+        "Telegraf writes by COPY and acknowledges what was written, so nothing is lost with it; what is delivered again "
+        "is stored again, since its table has no key and no index, which is most of what PostgreSQL does for ours; "
+        "sums, peaks and boards it has none."
     )
     return made

@@ -135,6 +135,12 @@ def cpu_s(*pids: int) -> float:
     return total / 1e9
 
 
+def reads_and_writes(pid: int) -> tuple[int, int]:
+    """Calls of read() and of write() so far, of whichever kind; send() and recv() are none."""
+    counts = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(counts["syscr"]), int(counts["syscw"])
+
+
 def voluntary_switches(pid: int) -> int:
     """How often it went to sleep, which is how often it was woken up."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import boards_redis
+import disk
 import front
 import hotspots
 import ingest
@@ -27,7 +28,7 @@ from report import Section, document
 from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
-PARTS = ["flood", "store", "instructions", "profile", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "redis", "kafka", "peers"]
+PARTS = ["flood", "store", "instructions", "profile", "table", "disk", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "redis", "kafka", "peers"]
 
 
 def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
@@ -47,6 +48,10 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         profiled = hotspots.profile(on, 5)
         if profiled:
             sections.append(profiled)
+    if "table" in wanted:
+        sections.append(hotspots.table(on, runs, 20 if quick else 40))
+    if "disk" in wanted:
+        sections.append(disk.section(on, quick))
     rates = [10000] if quick else [1000, 10000]
     slow = latency.latency(on, 1 if quick else runs, seconds, rates) if "latency" in wanted else {}
     if slow:

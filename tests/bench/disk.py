@@ -1,0 +1,109 @@
+"""What a reading takes on disk, beside what others say and, where Debian has it, VictoriaMetrics."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from pathlib import Path
+
+from report import Section
+from rig import LOOPBACK, Rig, free_port, number, say, until
+
+SERVER = Path("/usr/bin/victoria-metrics")
+STEPS = 1000  # readings of a device in one request
+# A slow wave with the noise of a sensor, in hundredths.
+WALK = "100 + 50 * sin(d + s / 600.0) + random()"
+
+
+def readings(rig: Rig, devices: int, seconds: int) -> dict[str, float]:
+    """Bytes of the heap and of its indexes, after so many seconds of one reading per device, in the order of arrival."""
+    with rig.database("fresh") as database:
+        today = rig.postgres.sql(
+            "SELECT name FROM reading_partitions WHERE starts_at <= now() AND ends_at > now()", database
+        )
+        rig.postgres.sql(
+            f"INSERT INTO devices (device_id) SELECT 'device_' || n FROM generate_series(1, {devices}) n", database
+        )
+        rig.postgres.sql(
+            f"INSERT INTO {today} (device, content_hash, recorded_at, received_at, status, temperature, pressure)"
+            f" SELECT d, hashint8(s::bigint << 24 | d)::bigint << 32, at, at + interval '40 ms', 1, round(({WALK})::numeric, 2), 3.2"
+            " FROM (SELECT s, d, date_trunc('day', now()) + s * interval '1 s'"
+            "       + (hashint8(s::bigint << 20 | d) & 1023) * interval '1 us' AS at"
+            f" FROM generate_series(0, {seconds - 1}) s, generate_series(1, {devices}) d) given",
+            database,
+        )
+        found = rig.postgres.sql(f"SELECT pg_table_size('{today}') || ' ' || pg_indexes_size('{today}')", database)
+    heap, indexes = (float(size) / (devices * seconds) for size in found.split())
+    return {"row": heap, "indexes": indexes}
+
+
+def victoria(rig: Rig, devices: int, seconds: int) -> float | None:
+    """Bytes of a reading of two values as two samples, which is what it keeps: milliseconds, no status, no hash."""
+    if not SERVER.exists():
+        say("disk: no VictoriaMetrics here, left out")
+        return None
+    place, port = rig.area / "victoria", free_port()
+    options = [f"-storageDataPath={place}", f"-httpListenAddr={LOOPBACK}:{port}", "-retentionPeriod=1y"]
+    server = rig.program("victoria", [SERVER, *options, "-memory.allowedPercent=10"])
+    since = int(time.time()) // 86400 * 86400
+    with rig.running(server):
+        url = f"http://{LOOPBACK}:{port}"
+        until(lambda: _answers(f"{url}/health"), 20, "VictoriaMetrics answers")
+        for first in range(0, seconds, STEPS):
+            made = rig.postgres.sql(
+                "SELECT 'reading,device=device_' || d || ' temperature=' || round((" + WALK + ")::numeric, 2)"
+                f" || ',pressure=3.2 ' || ({since} + s) * 1000000000::bigint + (hashint8(s::bigint << 20 | d) & 1023) * 1000"
+                f" FROM generate_series({first}, {min(seconds, first + STEPS) - 1}) s, generate_series(1, {devices}) d"
+            )
+            urllib.request.urlopen(f"{url}/write", data=made.encode()).read()
+        urllib.request.urlopen(f"{url}/internal/force_flush").read()
+        urllib.request.urlopen(f"{url}/internal/force_merge").read()
+        time.sleep(5)
+        server.terminate()
+    taken = sum(file.stat().st_size for file in (place / "data").rglob("*") if file.is_file())
+    return taken / (devices * seconds)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=1).read()
+    except OSError:
+        return False
+    return True
+
+
+def section(rig: Rig, quick: bool) -> Section:
+    devices, seconds = (300, 1000) if quick else (300, 7000)
+    say(f"disk: {devices * seconds:,} readings")
+    ours = readings(rig, devices, seconds)
+    theirs = victoria(rig, devices, seconds)
+    both = ours["row"] + ours["indexes"]
+    made = Section(
+        "Disk",
+        ["what", "bytes per reading", "of it"],
+        "A reading of two features a second and device: one a slow wave with a noise of 1 in hundredths, the other still; "
+        "times jitter by a millisecond.",
+    )
+    made.add(
+        "Highwater, a day that is not packed",
+        number(both),
+        f"row {number(ours['row'])}, key and block ranges {number(ours['indexes'])}: 41 to 71, as devices share leaves",
+    )
+    if theirs:
+        made.add(
+            "VictoriaMetrics, the same values",
+            number(theirs),
+            "two samples, of milliseconds: no status, no hash, a second message of a moment replaces the first",
+        )
+    else:
+        made.add("VictoriaMetrics", "left out", "not installed here")
+    made.add(
+        "TimescaleDB, as published, not measured",
+        f"{number(both * 0.02)} - {number(both * 0.1)}",
+        '"typically reducing storage by 90-98 %" by its columnstore, of whatever rows; here of ours with its key',
+    )
+    made.notes.append(
+        "VictoriaMetrics is measured where it is installed; TimescaleDB's figure is its documentation's. "
+        f"After {seconds:,} readings of each of {devices} devices. `disk_expected()` says what a fleet takes (docs/OPERATIONS.md, \"What grows\")."
+    )
+    return made
