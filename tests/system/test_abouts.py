@@ -42,6 +42,9 @@ def test_the_last_one_holds_and_an_empty_one_takes_it_back(stack):
     until(lambda: stack.database.count() == 1, 10)
     stack.database.value("SELECT device_remove('pump')")
     assert abouts(stack) == {}
+    two = ("two", "First", None, None), ("two", "Last", None, None)
+    stack.database.rows("SELECT devices_describe(ARRAY[%s::device_about, %s::device_about])", two)
+    assert abouts(stack) == {"two": ("Last", None, None)}, "two in one batch"
 
 
 WRONG = {

@@ -60,6 +60,13 @@ def test_units_and_labels_are_told_everywhere_and_follow_the_setting(stack):
     assert comment(stack, "temperature").startswith("temperature[K] as")
     assert comment(stack, "pressure").startswith("pressure as the device")
 
+    # a collector that comes back with other words
+    stack.start_httpapi()
+    for unit in ("K", "°F"):
+        collector = stack.start_collector(features=f"temperature[{unit}],pressure,load")
+        until(lambda: said(stack)["temperature"] == (unit, ""), 20, f"the contract says {unit}")
+        collector.terminate()
+
 
 @pytest.mark.parametrize("program", ["collector", "httpapi", "devicesim"])
 def test_what_is_no_unit_is_refused_by_all_programs_alike(program):

@@ -81,6 +81,9 @@ def test_each_device_counts_once_in_each_step_at_its_highest(stack, rng):
     check(api, database, first, now + MINUTE_US, "days", 40)
     dropped_before(database, now - DAY_US)
     assert check_sums(api.json(asked(first, now, columns=400))) > 100, "out of the sums of what was dropped"
+    database.rows("TRUNCATE rollup_fleet_log")
+    few = api.json(asked(now - 3 * DAY_US, now - 3 * DAY_US + 2 * HOUR_US))
+    assert few["source"] == "hours" and check_sums(few) > 0, "however few there were, they are readings no more"
 
 
 def check_sums(answer):
