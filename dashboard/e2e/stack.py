@@ -102,6 +102,21 @@ class Stack:
             self.publisher.loop_start()
         self.publisher.publish(topic, payload, qos=1).wait_for_publish(patience())
 
+    def retained(self, topic: str) -> dict[str, str]:
+        """What the broker has below it, for someone who comes now; a collector must have said its status."""
+        heard: dict[str, str] = {}
+        client = mqtt_client("page-tests-listen")
+        client.on_connect = lambda client, *_: client.subscribe([(topic, 1), ("collectors/+/status", 1)])
+        client.on_message = lambda _client, _data, message: heard.setdefault(message.topic, message.payload.decode())
+        client.connect(LOOPBACK, self.broker.port)
+        client.loop_start()
+        try:
+            until(lambda: any(name.endswith("/status") for name in heard), 10, "what is retained has come")
+        finally:
+            client.disconnect()
+            client.loop_stop()
+        return {name: payload for name, payload in heard.items() if payload and not name.endswith("/status")}
+
     def log(self, program: str) -> str:
         return self.programs[program].tail(40)
 

@@ -118,6 +118,11 @@ export class Stack {
     await this.#ask('publish', { topic, payload });
   }
 
+  /** By topic, what someone gets who subscribes now. */
+  async retained(topic: string): Promise<Record<string, string>> {
+    return (await this.#ask('retained', { topic })) as Record<string, string>;
+  }
+
   async log(program: ProgramName): Promise<string> {
     return (await this.#ask('log', { program })) as string;
   }

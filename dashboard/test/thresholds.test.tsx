@@ -86,8 +86,8 @@ describe('what is beyond a threshold', () => {
   test('has the threshold in its line, where that is between its values', async () => {
     const at = (ms: number) => new Date(Date.now() + ms).toISOString();
     const series = (deviceId: string, min: number, max: number) => ({ deviceId, feature: 'temperature', min: [min], max: [max] });
-    const lines = toLines({ asOf: at(0), from: at(-3_600_000), to: at(0), stepMs: 3_600_000, labels: {}, series: [series('a', 80, 100), series('b', 10, 20)] });
-    render(<Board board={board([reading('a', 95, 60_000), reading('b', 15, 60_000)])} places={10} lines={lines} />);
+    const lines = toLines({ asOf: at(0), from: at(-3_600_000), to: at(0), stepMs: 3_600_000, labels: {}, series: [series('a', 80, 100), series('b', 10, 20), series('c', 95, 99)] });
+    render(<Board board={board([reading('a', 95, 60_000), reading('b', 15, 60_000), reading('c', 96, 60_000)])} places={10} lines={lines} />);
     await say(collector({ thresholds: [hot(1)] }));
     expect([...document.querySelectorAll('.limit')].map((line) => line.getAttribute('d'))).toEqual(['M0 50h100']);
   });
