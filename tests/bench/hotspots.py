@@ -6,18 +6,20 @@ import re
 import subprocess
 import time
 from collections import defaultdict
+from pathlib import Path
 
 from ingest import WARMUP_S, Window, run_store
-from rig import Rig, has, rounds, say, sleep_until
+from rig import BUILD, Rig, has, rounds, say, sleep_until
 from servers import children
 from report import Section
 
 
-def profile(rig: Rig, seconds: float) -> Section | None:
-    """One flood under perf, which samples the programs of this run; by program and library."""
+def profile(rig: Rig, seconds: float) -> list[Section]:
+    """One flood under perf, which samples the programs of this run; by program and library, and the collector by
+    what it does."""
     hertz = 997
     if not has("perf"):
-        return None
+        return []
     data = rig.area / "perf.data"
     with rig.database() as database, rig.broker() as broker, rig.collector(broker, database) as collector:
         with rig.running(rig.flood(broker, WARMUP_S + seconds + 1)) as sim:
@@ -31,7 +33,7 @@ def profile(rig: Rig, seconds: float) -> Section | None:
                 "PostgreSQL": [postgres, *children(postgres)],
             }
             pids = ",".join(str(pid) for group in programs.values() for pid in group)
-            options = ["-F", str(hertz), "-e", "cpu-clock", "-o", str(data), "-p", pids]
+            options = ["-F", str(hertz), "-e", "cpu-clock", "-g", "-o", str(data), "-p", pids]
             stored = collector.stored()
             window = Window(**programs)
             recorded = subprocess.run(
@@ -42,18 +44,98 @@ def profile(rig: Rig, seconds: float) -> Section | None:
             sim.wait(60)
     if recorded.returncode != 0:
         say(f"perf: {recorded.stderr.strip()}")
-        return None
-    listed = subprocess.run(
-        ["perf", "report", "-i", data, "--sort", "comm,dso", "-n", "--stdio", "-g", "none"],
-        capture_output=True,
-        text=True,
-    )
+        return []
     samples: dict[tuple[str, str], int] = defaultdict(int)
+    for count, program, library in _report(data, "--no-children", "--sort", "comm,dso"):
+        samples[(program, library)] += count
+    cpu_us = {name: cpu / stored * 1e6 for name, cpu in window.cpu.items()}
+    return [_profile_section(samples, cpu_us), _collector_section(data, samples, cpu_us["collector"])]
+
+
+def _report(data: Path, *how: str) -> list[tuple[int, str, str]]:
+    """Samples, and the two things that they are sorted by. With children a function's are those of what it calls, too."""
+    listed = subprocess.run(
+        ["perf", "report", "-i", data, *how, "-n", "--stdio", "-g", "none"], capture_output=True, text=True
+    )
+    found = []
     for line in listed.stdout.splitlines():
-        match = re.match(r"\s*[\d.]+%\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$", line)
+        match = re.match(r"\s*[\d.]+%(?:\s+[\d.]+%)?\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$", line)
         if match:
-            samples[(match.group(2), match.group(3))] += int(match.group(1))
-    return _profile_section(samples, {name: cpu / stored * 1e6 for name, cpu in window.cpu.items()})
+            found.append((int(match.group(1)), match.group(2), match.group(3)))
+    return found
+
+
+# What the collector asks of the kernel, and where its own functions lie.
+CALLS = {
+    "write": "acknowledgements: write()",
+    "readv": "messages: readv()",
+    "sendto": "rows and boards: send()",
+    "recvfrom": "answers: recv()",
+    "epoll_wait": "waiting: epoll_wait()",
+}
+PLACES = {
+    "shared/model/|collector/decoders/": "decoding a message",
+    "collector/(windows|staircase|tower|pack)": "windows",
+    "collector/batch": "the batch, sorted",
+    "collector/stores/": "rows of COPY, peaks, sums",
+    "collector/(devices|intake|ingest)|shared/base/": "finding devices, the rest of a message",
+}
+
+
+def _collector_section(data: Path, samples: dict[tuple[str, str], int], cpu_us: float) -> Section:
+    shares: dict[str, int] = defaultdict(int)
+    kernel = 0
+    for call, count in _calls(data).items():
+        shares[CALLS[call]] += count
+        kernel += count
+    files = _files()
+    for count, library, symbol in _report(data, "--no-children", "--comm", "collector", "--sort", "dso,sym"):
+        if library != "collector":
+            continue
+        place = files.get(symbol.split()[-1], "")
+        what = next((what for place_of, what in PLACES.items() if re.match(place_of, place)), "reading ahead, links, the rest")
+        shares[what] += count
+    libraries = defaultdict(int)
+    for (program, library), count in samples.items():
+        if program == "collector":
+            libraries[_part(program, library)[1]] += count  # type: ignore[index]
+    shares["kernel, for other things"] = max(0, libraries.pop("kernel", 0) - kernel)
+    libraries.pop("own code", None)
+    shares.update(libraries)
+    unit = cpu_us / max(1, sum(shares.values()))
+    section = Section(
+        "The collector by what it does",
+        ["what", "CPU per reading, us"],
+        "Of the same flood. libc is mostly malloc() and free() of what libmosquitto makes of each message and acknowledgement.",
+    )
+    for what, count in sorted(shares.items(), key=lambda one: -one[1]):
+        if count * unit >= 0.005:
+            section.add(what, f"{count * unit:.2f}")
+    return section
+
+
+def _calls(data: Path) -> dict[str, int]:
+    """Samples within each call of the kernel by the collector. Which of these names is there depends on the kernel."""
+    listed = subprocess.run(
+        ["perf", "script", "-i", data, "--comm", "collector", "-F", "ip,sym"], capture_output=True, text=True
+    )
+    found: dict[str, int] = defaultdict(int)
+    for sample in listed.stdout.split("\n\n"):
+        match = re.search(rf" (?:__(?:x64|arm64)_sys_|ksys_|do_)({'|'.join(CALLS)})$", sample, re.MULTILINE)
+        if match:
+            found[match.group(1)] += 1
+    return found
+
+
+def _files() -> dict[str, str]:
+    """Where each function of the collector lies."""
+    listed = subprocess.run(["nm", "-l", BUILD / "collector"], capture_output=True, text=True)
+    found = {}
+    for line in listed.stdout.splitlines():
+        match = re.match(r"\S+ [tT] (\S+)\t(\S+):\d+$", line)
+        if match:
+            found[match.group(1)] = re.sub(r"^.*?(?=(?:shared|collector)/)", "", match.group(2))
+    return found
 
 
 def _part(program: str, library: str) -> tuple[str, str] | None:

@@ -45,9 +45,7 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
     elif store or instructions:
         say(f"store {store}, instructions {instructions}")
     if "profile" in wanted:
-        profiled = hotspots.profile(on, 5)
-        if profiled:
-            sections.append(profiled)
+        sections += hotspots.profile(on, 5)
     if "table" in wanted:
         sections.append(hotspots.table(on, runs, 20 if quick else 40))
     if "disk" in wanted:
