@@ -59,31 +59,33 @@ DECLARE
     day_from    timestamptz := least(date_bin('1 day', starts + interval '24 hours' - interval '1 microsecond', 'epoch'), last_hour);
     day_until   timestamptz := greatest(least(date_bin('1 day', ends, 'epoch'), date_bin('1 day', rolled_until, 'epoch')), day_from);
     late_until  timestamptz := least(ends, rolled_until);
+    hours_until timestamptz;
+    cut         text; -- is_cut of hours
 BEGIN
-    IF NOT uses_days OR day_from = day_until THEN
-        day_from := last_hour;
-        day_until := last_hour;
-    END IF;
     last_hour := greatest(last_hour, whole_from);
+    hours_until := greatest(last_hour, least(ends, open_hour));
+    IF NOT uses_days OR day_from = day_until THEN
+        day_from := hours_until;
+        day_until := hours_until;
+    END IF;
     IF NOT EXISTS (SELECT FROM rollup_late l WHERE l.bucket >= first_hour AND l.bucket < late_until) THEN
         late_until := first_hour;
     END IF;
+    cut := CASE WHEN first_hour < starts OR last_hour < hours_until THEN format('(bucket < %L OR bucket >= %L)', whole_from, last_hour) ELSE 'false' END;
     RETURN (
-        SELECT coalesce(string_agg(format('SELECT device, %s AS from_at, %s, %s AS is_cut FROM rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
-                                          c.at, columns, c.is_cut, c.source, c.a, c.b, c.more, whose), ' UNION ALL '),
+        -- OFFSET 0: once for each row, not in every FILTER
+        SELECT coalesce(string_agg(format('(SELECT device, %s AS from_at, %s, %s AS is_cut FROM rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s%s)',
+                                          c.at, columns, c.is_cut, c.source, c.a, c.b, c.more, whose, CASE WHEN c.is_cut <> 'false' THEN ' OFFSET 0' END), ' UNION ALL '),
                         format('SELECT device, bucket AS from_at, %s, false AS is_cut FROM rollup_hours WHERE false', columns))
         FROM (VALUES
             ('late', 'date_bin(''1 hour'', bucket, ''epoch'')', first_hour, late_until, '',
              format('(date_bin(''1 hour'', bucket, ''epoch'') < %L OR least(date_bin(''1 hour'', bucket, ''epoch'') + interval ''1 hour'', %L) > %L)',
                     starts, rolled_until, ends)),
             ('open', 'bucket', open_hour, CASE WHEN starts < rolled_until AND ends > open_hour THEN rolled_until ELSE open_hour END,
-             ' AND unit = ''hour''', CASE WHEN starts > open_hour OR ends < rolled_until THEN 'true' ELSE 'false' END),
-            ('hours', 'bucket', first_hour, CASE WHEN first_hour < starts THEN whole_from ELSE first_hour END, '', 'true'),
-            ('hours', 'bucket', whole_from, least(day_from, last_hour), '', 'false'),
+             ' AND unit = ''hour''', CASE WHEN starts > open_hour OR ends < rolled_until THEN '(true)' ELSE 'false' END),
+            ('hours', 'bucket', first_hour, day_from, '', cut),
             ('days', 'bucket', day_from, day_until, '', 'false'),
-            ('hours', 'bucket', greatest(day_until, whole_from), last_hour, '', 'false'),
-            ('hours', 'bucket', last_hour, CASE WHEN last_hour < least(ends, open_hour) THEN open_hour ELSE last_hour END,
-             format(' AND bucket < %L', ends), 'true')) AS c (source, at, a, b, more, is_cut)
+            ('hours', 'bucket', day_until, hours_until, '', cut)) AS c (source, at, a, b, more, is_cut)
         WHERE c.a < c.b);
 END $$;
 
@@ -145,7 +147,7 @@ BEGIN
                'SELECT r.device, NULL::timestamptz AS from_at, %s, false AS is_cut FROM readings r WHERE r.recorded_at >= %L AND r.recorded_at < %L%s GROUP BY r.device',
                change_sums_sql(features, sort_order), t.a, t.b, whose), ' UNION ALL '))
     INTO cells FROM (VALUES (starts, summed_from), (summed_until, ends)) AS t (a, b) WHERE t.a < t.b;
-    has_cuts := cells LIKE '%true AS is_cut%' OR cells LIKE '% rollup_late %';
+    has_cuts := cells LIKE '%) AS is_cut%';
     -- A value that is no number makes the highest none, and then the sums are of no use.
     -- The mean is lowest if all that the cut hours have is in the span and as low as their lowest. What sums round
     -- off may not lower the bound.
