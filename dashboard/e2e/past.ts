@@ -2,6 +2,8 @@
 import type { Stack } from './stack';
 
 const STEP_MS = 10_000;
+const COARSE_MS = 120_000;
+const HOUR_MS = 3_600_000;
 const LIVE_STEP_MS = 250;
 const statuses = ['ON', 'ON', 'ON', 'ACTIVE', 'ACTIVE', 'INACTIVE', 'OFF'];
 
@@ -31,8 +33,9 @@ function measure(device: number, at: number, random: () => number): object {
   };
 }
 
-/** pump-1 to pump-`devices`; the first one was silent for a while, and numbers its readings. */
-export async function sendPast(stack: Stack, devices: number, hours = 3): Promise<{ stop: () => void }> {
+/** pump-1 to pump-`devices`, which sent less until so many `hours` ago; the first one was silent for a while, and numbers
+ * its readings. */
+export async function sendPast(stack: Stack, devices: number, hours = 3, allHours = hours): Promise<{ stop: () => void }> {
   const random = chance(1);
   const now = Date.now() - 1000;
   let seq = 0;
@@ -43,7 +46,7 @@ export async function sendPast(stack: Stack, devices: number, hours = 3): Promis
   for (let device = 1; device <= devices; device++) {
     const readings = [];
 
-    for (let at = now - hours * 3_600_000; at < now; at += STEP_MS) {
+    for (let at = now - allHours * HOUR_MS; at < now; at += at < now - hours * HOUR_MS ? COARSE_MS : STEP_MS) {
       const minute = Math.floor((now - at) / 60_000);
       if (device === 1 && minute >= 27 && minute < 32) seq++;
       else readings.push(numbered(device, measure(device, at + Math.floor(4000 * random()), random)));

@@ -74,7 +74,7 @@ test('screenshots', async () => {
     await stack.start('collector', { settings });
     await stack.ready();
     await shoot('empty', '#/', 'desktop', 'light');
-    const fleet = await sendPast(stack, PUMPS);
+    const fleet = await sendPast(stack, PUMPS, 3, 26);
     for (const [id, about] of Object.entries(abouts)) await stack.publishRaw(`devices/${id}/about`, JSON.stringify(about));
 
     for (const device of ['desktop', 'phone'] as const) {
