@@ -279,6 +279,8 @@ static bool parse_value(struct params *out, const struct param *param, const cha
         return device_id_is_legal(text, strlen(text));
     case PARAM_DEVICES:
         return parse_device(out, text);
+    case PARAM_QUANTILES:
+        return quantiles_parse(target, text);
     case PARAM_CURSOR:
         return parse_cursor(target, text);
     case PARAM_FORMAT:
@@ -477,6 +479,9 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
         case PARAM_DEVICES:
             for (size_t i = 0; i < params->device_count; i++)
                 json_write_string(out, params->device_ids[i]);
+            break;
+        case PARAM_QUANTILES:
+            quantiles_put(out, value);
             break;
         case PARAM_CURSOR:
             if (((const struct params_cursor *)value)->is_given)

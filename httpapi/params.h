@@ -12,6 +12,7 @@
 #define HIGHWATER_PARAMS_H
 
 #include "httpapi/problem.h"
+#include "httpapi/quantiles.h"
 #include "shared/base/buffer.h"
 #include "shared/model/board.h"
 #include "shared/model/features.h"
@@ -43,6 +44,7 @@ enum param_kind {
     PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset`, of `most` characters (0: as an id) */
     PARAM_DEVICE,    /* the same, a legal device id */
     PARAM_DEVICES,   /* one of several: may be given up to PARAM_DEVICES_MAX times */
+    PARAM_QUANTILES, /* struct quantiles at `offset` */
     PARAM_CURSOR,    /* struct params_cursor at `offset` */
     PARAM_FORMAT     /* one of `choices`, which are of params_formats */
 };
@@ -82,14 +84,15 @@ struct params {
     struct interval_choice intervals[INTERVALS_MAX];
     enum sort_order order;
     uint64_t limit;
-    uint64_t rows;    /* 0 = not given */
-    uint64_t points;  /* steps at most */
-    uint64_t bins;    /* also the rows of a heat map */
-    uint64_t columns; /* of a heat map */
-    int64_t from_us;  /* inclusive; INT64_MIN = from the first */
-    int64_t to_us;    /* exclusive; INT64_MAX = to the last */
-    int64_t now_us;   /* when the request came: once for all of it */
-    bool is_relative; /* one of the moments reaches back from now */
+    uint64_t rows;              /* 0 = not given */
+    uint64_t points;            /* steps at most */
+    uint64_t bins;              /* also the rows of a heat map */
+    uint64_t columns;           /* of a heat map */
+    struct quantiles quantiles; /* of values */
+    int64_t from_us;            /* inclusive; INT64_MIN = from the first */
+    int64_t to_us;              /* exclusive; INT64_MAX = to the last */
+    int64_t now_us;             /* when the request came: once for all of it */
+    bool is_relative;           /* one of the moments reaches back from now */
     enum params_format format;
     struct params_cursor cursor;
     size_t by;             /* of boards: enum board_by */

@@ -88,6 +88,9 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
         snprintf(out, out_bytes, "up to %d devices, each once: %s", PARAM_DEVICES_MAX,
                  DEVICE_ID_LEGAL);
         break;
+    case PARAM_QUANTILES:
+        append(out, out_bytes, QUANTILES_LEGAL);
+        break;
     case PARAM_CURSOR:
         append(out, out_bytes, "what an earlier answer gave as \"next\"");
         break;

@@ -21,7 +21,18 @@ static void apply_interval(struct query *query)
             query->as_of_us - length_us + 1; /* an interval excludes its start */
 }
 
-/* The sums are the database's (schema/004_query_functions.sql): one row, or rows, of the device that is
+static void bind_quantiles(struct query *query)
+{
+    struct buffer text = {0};
+
+    buffer_put_text(&text, "{");
+    quantiles_put(&text, &query->params.quantiles);
+    buffer_put_text(&text, "}");
+    query_bind_text(query, buffer_text(&text), "float8[]");
+    buffer_release(&text);
+}
+
+/* The sums are the database's (schema/004_query_functions.sql, schema/024_values.sql): one row, or rows, of the device that is
  * asked about, which must exist, or of all. */
 static void build_histogram(struct query *query)
 {
@@ -29,14 +40,17 @@ static void build_histogram(struct query *query)
 
     apply_interval(query);
     if (is_of_values(query)) {
-        query_sql(query, is_of_device ? "SELECT h.bin, h.low, h.high, h.readings FROM devices d"
-                                        " LEFT JOIN LATERAL value_histogram(d.device_id, "
-                                      : "SELECT h.bin, h.low, h.high, h.readings FROM"
-                                        " value_histogram(NULL, ");
+        query_sql(query, is_of_device
+                             ? "SELECT h.bin, h.low, h.high, h.readings, h.quantile FROM devices d"
+                               " LEFT JOIN LATERAL value_distribution(d.device_id, "
+                             : "SELECT h.bin, h.low, h.high, h.readings, h.quantile FROM"
+                               " value_distribution(NULL, ");
         query_bind_text(query, query->features->names[query->params.feature], "text");
         query_sql(query, ", ");
         query_bind_count(query, query->params.bins);
         query_sql(query, "::integer, ");
+        bind_quantiles(query);
+        query_sql(query, ", ");
         query_bind_span(query);
         query_sql(query, is_of_device ? ") h ON true" : ") h");
     } else {
@@ -51,17 +65,34 @@ static void build_histogram(struct query *query)
         query_bind_text(query, query->params.device_id, "text");
     }
     if (is_of_values(query))
-        query_sql(query, " ORDER BY h.bin");
+        query_sql(query, " ORDER BY h.bin, h.quantile");
 }
 
-/* A row per bin; none, or one of NULLs, when there is no value. */
+/* Where it lies for certain, as a value and how far that may be off. */
+static void put_quantile(struct buffer *out, const PGresult *result, int row)
+{
+    double low = pg_cell_double(result, row, 1);
+    double high = pg_cell_double(result, row, 2);
+
+    buffer_put_text(out, "{\"quantile\":");
+    json_write_double(out, pg_cell_double(result, row, 4));
+    buffer_put_text(out, ",\"value\":");
+    json_write_double(out, low < high ? low / 2 + high / 2 : low);
+    buffer_put_text(out, ",\"error\":");
+    json_write_double(out, high / 2 - low / 2);
+    buffer_put_text(out, "}");
+}
+
+/* A row per bin, and after them one per quantile; none, or one of NULLs, when there is no value. */
 static void put_value_histogram(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
     int rows = PQntuples(result);
-    int bins = rows > 0 && PQgetisnull(result, 0, 0) ? 0 : rows;
+    int bins = 0;
     int64_t total = 0;
 
+    while (bins < rows && !PQgetisnull(result, bins, 0))
+        bins++;
     for (int i = 0; i < bins; i++)
         total += pg_cell_integer(result, i, 3);
     buffer_printf(out, "{\"feature\":\"%s\",\"count\":%" PRId64 ",\"edges\":[",
@@ -75,6 +106,11 @@ static void put_value_histogram(struct query *query, const PGresult *result)
     buffer_put_text(out, "],\"counts\":[");
     for (int i = 0; i < bins; i++)
         buffer_printf(out, "%s%" PRId64, i > 0 ? "," : "", pg_cell_integer(result, i, 3));
+    buffer_put_text(out, "],\"quantiles\":[");
+    for (int i = bins; bins > 0 && i < rows; i++) {
+        buffer_put_text(out, i > bins ? "," : "");
+        put_quantile(out, result, i);
+    }
     buffer_put_text(out, "]}");
 }
 

@@ -98,7 +98,11 @@ static const struct param device_params[] = {
     {0}};
 
 static const struct param distribution_params[] = {
-    {.name = "feature", .kind = PARAM_FEATURE, .is_required = true}, BINS, OF_TIME, {0}};
+    {.name = "feature", .kind = PARAM_FEATURE, .is_required = true},
+    BINS,
+    {.name = "quantiles", .kind = PARAM_QUANTILES, .offset = AT(quantiles)},
+    OF_TIME,
+    {0}};
 
 static const struct param heatmap_params[] = {
     {.name = "feature", .kind = PARAM_FEATURE, .is_required = true},

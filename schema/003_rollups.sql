@@ -276,6 +276,7 @@ LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
     state storage_state;
+    late_values text;
 BEGIN
     IF NOT EXISTS (SELECT FROM added) THEN
         RETURN NULL;
@@ -293,6 +294,15 @@ BEGIN
                                             recorded_at, ''epoch'') AS at, %s
                     FROM added WHERE recorded_at < %L GROUP BY 1, 2', q.names,
                    date_bin('1 hour', state.rolled_until, 'epoch'), q.of_readings, state.late_before);
+    SELECT format('INSERT INTO rollup_late_values (device, feature, recorded_at, value)
+                   SELECT whose.device, named.feature, a.recorded_at, named.value FROM added a
+                   CROSS JOIN LATERAL (VALUES %s) named (feature, value) CROSS JOIN LATERAL (VALUES (0), (a.device)) whose (device)
+                   WHERE a.recorded_at < %L AND named.value IS NOT NULL',
+                  string_agg(format('(%L, a.%1$I)', f), ', '), state.late_before)
+    INTO late_values FROM features_of('readings') f HAVING count(*) > 0;
+    IF late_values IS NOT NULL THEN
+        EXECUTE late_values;
+    END IF;
     EXECUTE format('INSERT INTO rollup_fleet_log (bucket, %s)
                     SELECT date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %s FROM added GROUP BY 1',
                    q.names, q.of_readings);
@@ -378,6 +388,8 @@ DECLARE
     q     record;
     state storage_state;
     folded bigint;
+    of_devices integer[];
+    of_hours   timestamptz[];
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
     SELECT * INTO state FROM storage_state;
@@ -403,9 +415,11 @@ BEGIN
          totals AS (INSERT INTO rollup_totals AS t (device, %3$s)
              SELECT device, %4$s FROM hours WHERE bucket < %7$L GROUP BY device ORDER BY device
              ON CONFLICT (device) DO UPDATE SET %5$s)
-         SELECT count(*) FROM gone',
+         SELECT count(*), (SELECT array_agg(device) FROM hours), (SELECT array_agg(bucket) FROM hours) FROM gone',
         state.rolled_until, most, q.names, q.of_rollups, q.added,
-        date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch')) INTO folded;
+        date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch'))
+    INTO folded, of_devices, of_hours;
+    PERFORM values_missing(of_devices, of_hours);
     RETURN folded;
 END $$;
 
@@ -494,12 +508,13 @@ BEGIN
                     SELECT device, %2$s FROM rollup_days GROUP BY device ORDER BY device', q.names, q.of_rollups);
     SELECT coalesce(sum(readings), 0) INTO counted FROM rebuilt WHERE device = 0;
     DROP TABLE rebuilt;
+    PERFORM values_rebuild(starts, ends);
     PERFORM peaks_rebuild(starts, ends);
     RETURN counted;
 END $$;
 
 -- Forgets the ten-second sums of days whose partition was dropped: they are for the ends of spans,
--- which need readings anyhow. Returns how many.
+-- which need readings anyhow. Returns how many. And the values of such days.
 CREATE FUNCTION rollup_forget() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     gone bigint;
@@ -507,6 +522,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
     DELETE FROM rollup_fleet WHERE bucket < (SELECT kept_from FROM storage_state);
     GET DIAGNOSTICS gone = ROW_COUNT;
+    PERFORM values_forget();
     RETURN gone;
 END $$;
 

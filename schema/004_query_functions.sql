@@ -205,43 +205,6 @@ RETURNS double precision[] LANGUAGE sql IMMUTABLE SET extra_float_digits = 1 SET
                  ORDER BY 1)
 $$;
 
--- Equal-width bins of the readings that are still kept. The edges come out of the rollups, so the
--- readings are looked through once. NULL instead of a device id: of all devices.
-CREATE FUNCTION value_histogram(of_device text, feature text, bins integer,
-                                starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
-RETURNS TABLE (bin integer, low double precision, high double precision, readings bigint)
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
-DECLARE
-    of_id     integer := CASE WHEN of_device IS NULL THEN 0 ELSE (SELECT id FROM devices WHERE device_id = of_device) END;
-    kept_from timestamptz := greatest(starts, (SELECT s.kept_from FROM storage_state s));
-    whose     text := CASE WHEN of_id = 0 THEN '' ELSE format(' AND device = %s', of_id) END;
-    span      text := format(' WHERE recorded_at >= %L AND recorded_at < %L', starts, ends);
-    lowest    double precision;
-    highest   double precision;
-    edges     double precision[];
-BEGIN
-    IF of_id IS NULL OR starts >= ends THEN
-        RETURN;
-    END IF;
-    SELECT s.lowest, s.highest INTO lowest, highest FROM feature_summary(of_id, feature, kept_from, ends) s;
-    IF starts < kept_from THEN -- what came after its partition was dropped
-        EXECUTE format('SELECT least($1, min(%1$I)), greatest($2, max(%1$I)) FROM readings
-                        WHERE recorded_at >= %2$L AND recorded_at < %3$L', feature, starts, least(kept_from, ends)) || whose
-        INTO lowest, highest USING lowest, highest;
-    END IF;
-    IF lowest IS NULL THEN
-        RETURN;
-    END IF;
-    edges := CASE WHEN lowest = highest THEN ARRAY[lowest, highest] ELSE histogram_edges(lowest, highest, greatest(bins, 1)) END;
-    bins := array_length(edges, 1) - 1;
-    RETURN QUERY EXECUTE format(
-        'SELECT i, $1[i + 1], $1[i + 2], coalesce(n, 0) FROM generate_series(0, $2 - 1) i
-         LEFT JOIN (SELECT width_bucket(%I, $3) AS at, count(*) AS n FROM readings %s AND %1$I IS NOT NULL GROUP BY 1) b
-         ON b.at = i ORDER BY i', feature, span || whose)
-    USING edges, bins, CASE WHEN bins > 1 THEN edges[2:bins] ELSE ARRAY['Infinity'::double precision] END;
-END $$;
-COMMENT ON FUNCTION value_histogram(text, text, integer, timestamptz, timestamptz) IS 'How many readings of a device (NULL: of all), from `starts` until before `ends`, have a value in each of `bins` bins of equal width, the last with its upper edge. Fewer bins where there are not so many doubles between the edges, one when all values are equal; no rows when there is none.';
-
 -- The rest is about a device's readings without a look at every partition.
 CREATE FUNCTION device_spans(of_devices integer[])
 RETURNS TABLE (device integer, readings bigint, first_at timestamptz, last_at timestamptz)

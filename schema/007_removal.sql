@@ -209,6 +209,7 @@ BEGIN
                        of_feature, span, (SELECT kept_from FROM storage_state));
     END IF;
     PERFORM removal_from_device(of_device);
+    PERFORM values_remove(of_device);
     FOR peak IN DELETE FROM peaks p WHERE p.device = of_device AND p.recorded_at >= starts AND p.recorded_at < ends
                 AND (of_feature IS NULL OR p.feature = of_feature) RETURNING p.feature, p.sort_order LOOP
         PERFORM peaks_find(of_device, peak.feature, peak.sort_order);
@@ -259,6 +260,10 @@ BEGIN
         DELETE FROM rollup_open WHERE device = of_id;
         DELETE FROM rollup_totals WHERE device = of_id;
         DELETE FROM rollup_late WHERE device = of_id;
+        DELETE FROM rollup_value_spans WHERE device = of_id;
+        DELETE FROM rollup_values WHERE device = of_id;
+        DELETE FROM rollup_late_values WHERE device = of_id;
+        DELETE FROM rollup_value_todo WHERE device = of_id;
         DELETE FROM device_sequences WHERE device = of_id;
         DELETE FROM devices WHERE id = of_id;
     END IF;

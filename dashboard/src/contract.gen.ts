@@ -170,7 +170,7 @@ export interface paths {
         };
         /**
          * How often a device had each value
-         * @description Counts of a feature's values in bins of equal width.
+         * @description Counts of a feature's values in bins of equal width, each count exact, and quantiles.
          */
         get: operations["device_distribution"];
         put?: never;
@@ -829,6 +829,14 @@ export interface components {
             count: number;
             edges: number[];
             counts: number[];
+            /** @description those asked for, rising */
+            quantiles: components["schemas"]["Quantile"][];
+        };
+        Quantile: {
+            quantile: number;
+            value: number;
+            /** @description how far the value may be off; 0 where values repeat */
+            error: number;
         };
         Device: {
             deviceId: components["schemas"]["DeviceId"];
@@ -1029,6 +1037,7 @@ export type Point = components['schemas']['Point'];
 export type Heatmap = components['schemas']['Heatmap'];
 export type HeatmapLine = components['schemas']['HeatmapLine'];
 export type ValueHistogram = components['schemas']['ValueHistogram'];
+export type Quantile = components['schemas']['Quantile'];
 export type Device = components['schemas']['Device'];
 export type Storage = components['schemas']['Storage'];
 export type Peaks = components['schemas']['Peaks'];
@@ -1463,6 +1472,8 @@ export interface operations {
                 feature: string;
                 /** @description how many bins; fewer where there are not so many different numbers */
                 bins?: number;
+                /** @description up to 16 numbers from 0 to 1, with commas: for each, the smallest value that so much of all values does not exceed */
+                quantiles?: string;
                 /** @description how far back from now; all time when not given */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when not given */
@@ -1747,6 +1758,8 @@ export interface operations {
                 feature: string;
                 /** @description how many bins; fewer where there are not so many different numbers */
                 bins?: number;
+                /** @description up to 16 numbers from 0 to 1, with commas: for each, the smallest value that so much of all values does not exceed */
+                quantiles?: string;
                 /** @description how far back from now; all time when not given */
                 interval?: string;
                 /** @description readings of this timestamp and later; from the first one when not given */

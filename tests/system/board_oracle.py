@@ -237,8 +237,8 @@ def status_errors(shown: dict[str, int], facts: Iterable[Fact], view: View) -> l
 def value_histogram_errors(
     document: dict[str, Any], feature: str, bins: int, facts: Iterable[Fact], view: View
 ) -> list[str]:
-    """Edges that rise from the lowest to the highest value in equal steps, as far as doubles have them, and in each
-    bin what lies between its edges, the last edge included."""
+    """Edges that rise from the lowest to the highest value in equal steps, as far as doubles and the cells of nodes have
+    them, and in each bin what lies between its edges, the last edge included."""
     edges, counts = [float(e) for e in document["edges"]], document["counts"]
     must, may = ([f.values[feature] for f in some if feature in f.values] for some in view.split(facts))
     if document["feature"] != feature or document["count"] != sum(counts):
@@ -256,7 +256,7 @@ def value_histogram_errors(
     width = Fraction(high) - Fraction(low)
     for i, edge in enumerate(edges):
         error = abs(Fraction(edge) - Fraction(low) - width * i / len(counts))
-        if error > 4 * Fraction(math.ulp(max(abs(low), abs(high)))):
+        if error > 4 * Fraction(math.ulp(max(abs(low), abs(high)))) + width / 2046:
             errors.append(f"edge {i} is {edge!r}: the steps are not equal")
     errors += _count_errors(edges, counts, must, may)
     roomy = width > 64 * bins * Fraction(math.ulp(max(abs(low), abs(high))))

@@ -6,9 +6,12 @@ Each comparison is one statement, so both sides are of one snapshot however much
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import psycopg2
 from oracle import Database, to_text
 from servers import Program, until
 
@@ -101,3 +104,54 @@ def random_span(rng: random.Random, now_us: int, past_us: int) -> tuple[str, str
         return to_text(at)
 
     return bound("-infinity"), bound("infinity")
+
+
+def rolled_until_hours_ago(database: Database, hours: float) -> None:
+    """As if the last rollup were so long ago: what comes next has much to do, and crosses days."""
+    database.rows(
+        "UPDATE storage_state SET rolled_until = date_bin('1 minute', now() - %(h)s * interval '1 hour', 'epoch'),"
+        " late_before = date_bin('1 minute', now() - %(h)s * interval '1 hour', 'epoch')",
+        {"h": hours},
+    )
+
+
+class Workers:
+    """Threads that go on until the block ends; what one of them raises, the block raises."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.stopping = threading.Event()
+        self.failures: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+
+    def start(self, work: Callable[..., None], *args: Any) -> None:
+        def run() -> None:
+            while not self.stopping.is_set():
+                connection = self.database.connect()
+                connection.autocommit = True
+                try:
+                    work(connection, *args)
+                except psycopg2.OperationalError:
+                    pass  # the backend was terminated
+                except psycopg2.errors.LockNotAvailable:
+                    pass
+                except BaseException as failure:
+                    self.failures.append(failure)
+                    self.stopping.set()
+                finally:
+                    with suppress(psycopg2.Error):
+                        connection.close()
+
+        thread = threading.Thread(target=run, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join(30)
+        if self.failures:
+            raise self.failures[0]

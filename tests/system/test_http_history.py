@@ -53,12 +53,15 @@ def test_histograms_of_nothing(stack):
     insert(stack.database, [reading("a", pressure=1.5)])
     assert api.get("/devices/b/histogram").status == 404
     assert api.get("/devices/b/distribution?feature=pressure").status == 404
-    nothing = {"feature": "temperature", "count": 0, "edges": [], "counts": []}
-    one = {"feature": "pressure", "count": 1, "edges": [1.5, 1.5], "counts": [1]}
+    nothing = {"feature": "temperature", "count": 0, "edges": [], "counts": [], "quantiles": []}
+    one = {"feature": "pressure", "count": 1, "edges": [1.5, 1.5], "counts": [1], "quantiles": []}
     for query, expected in (("feature=temperature", nothing), ("feature=pressure&bins=9", one)):
         assert api.json(f"/devices/a/distribution?{query}") == api.json(f"/distribution?{query}") == expected
         old = api.get(f"/devices/a/histogram?{query}")
         assert old.json() == {"a": expected} and old.headers["deprecation"] == "@1795737600"
+    asked = "/distribution?feature=pressure&quantiles=1,0.5"
+    assert api.json(asked)["quantiles"] == [{"quantile": q, "value": 1.5, "error": 0} for q in (0.5, 1)]
+    assert api.json(asked.replace("pressure", "temperature"))["quantiles"] == []
     assert "deprecation" not in api.get("/devices/a/histogram").headers
     long_ago = "from=1999-01-01T00:00:00Z&to=1999-01-02T00:00:00Z"
     assert sum(api.json(f"/devices/a/histogram?{long_ago}")["a"].values()) == 0

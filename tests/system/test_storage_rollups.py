@@ -4,67 +4,14 @@ from __future__ import annotations
 
 import random
 import signal
-import threading
 import time
-from contextlib import suppress
 
 import psycopg2
 import pytest
 from conftest import FAILPOINT_DIR
 from oracle import compare, now_us, reading, to_text, to_us
 from servers import patience, until
-from storage import COLUMNS, DAY_US, HOUR_US, differences, live, migrated, random_span
-
-def rolled_until_hours_ago(database, hours):
-    """As if the last rollup were so long ago: what comes next has much to do, and crosses days."""
-    database.rows(
-        "UPDATE storage_state SET rolled_until = date_bin('1 minute', now() - %(h)s * interval '1 hour', 'epoch'),"
-        " late_before = date_bin('1 minute', now() - %(h)s * interval '1 hour', 'epoch')",
-        {"h": hours},
-    )
-
-
-class Workers:
-    """Threads that go on until the block ends; what one of them raises, the block raises."""
-
-    def __init__(self, database):
-        self.database = database
-        self.stopping = threading.Event()
-        self.failures = []
-        self._threads = []
-
-    def start(self, work, *args):
-        def run():
-            while not self.stopping.is_set():
-                connection = self.database.connect()
-                connection.autocommit = True
-                try:
-                    work(connection, *args)
-                except psycopg2.OperationalError:
-                    pass  # the backend was terminated
-                except psycopg2.errors.LockNotAvailable:
-                    pass
-                except BaseException as failure:
-                    self.failures.append(failure)
-                    self.stopping.set()
-                finally:
-                    with suppress(psycopg2.Error):
-                        connection.close()
-
-        thread = threading.Thread(target=run, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self._threads:
-            thread.join(30)
-        if self.failures:
-            raise self.failures[0]
-
+from storage import COLUMNS, DAY_US, HOUR_US, Workers, differences, live, migrated, random_span, rolled_until_hours_ago
 
 def random_rows(rng, past_us, count):
     """Of ten devices; some repeat what may be there, most are of the last minutes."""

@@ -56,6 +56,13 @@ static void test_params__without_a_query_the_defaults_stand(void **state)
     assert_true(parse(&params, "/distribution", "feature=pressure", &problem));
     assert_int_equal(params.bins, 20);
     assert_int_equal(params.feature, 1);
+    assert_int_equal(params.quantiles.count, 0);
+    assert_true(parse(&params, "/distribution", "feature=pressure&quantiles=0,0.05,1.000,0.999999",
+                      &problem));
+    assert_int_equal(params.quantiles.count, 4);
+    assert_int_equal(params.quantiles.millionths[1], 50000);
+    assert_int_equal(params.quantiles.millionths[2], QUANTILE_ONE);
+    assert_int_equal(params.quantiles.millionths[3], 999999);
 }
 
 static void test_params__histograms_are_of_all_time_whatever_intervals_are_kept(void **state)
@@ -187,6 +194,19 @@ static void test_params__what_is_wrong_is_named(void **state)
         {"/distribution", "feature=temperature,pressure", "feature", "temperature,pressure"},
         {"/distribution", "bins=7", "feature", ""},
         {"/distribution", NULL, "feature", ""},
+        {"/distribution", "feature=pressure&quantiles=", "quantiles", ""},
+        {"/distribution", "quantiles=.5", "quantiles", ".5"},
+        {"/distribution", "quantiles=1.000001", "quantiles", "1.000001"},
+        {"/distribution", "quantiles=0.5,", "quantiles", "0.5,"},
+        {"/distribution", "quantiles=0.5;0.9", "quantiles", "0.5;0.9"},
+        {"/distribution", "quantiles=0.1234567", "quantiles", "0.1234567"},
+        {"/distribution", "quantiles=2", "quantiles", "2"},
+        {"/distribution", "quantiles=-0.5", "quantiles", "-0.5"},
+        {"/distribution", "quantiles=nan", "quantiles", "nan"},
+        {"/distribution", "quantiles=1e-1", "quantiles", "1e-1"},
+        {"/distribution", "quantiles=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "quantiles",
+         "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0"},
+        {"/histogram", "quantiles=0.5", "the parameter's name", "quantiles"},
         {"/histogram", "feature=pressure", "the parameter's name", "feature"},
         {"/devices/{deviceId}/readings", "from=yesterday", "from", "yesterday"},
         {"/devices/{deviceId}/readings", "to=2026-13-01T00:00:00Z", "to", "2026-13-01T00:00:00Z"},

@@ -40,6 +40,8 @@ enum maintenance_job {
     MAINTENANCE_DEVICES,
     MAINTENANCE_STATUS,
     MAINTENANCE_SIZES,
+    MAINTENANCE_LATE_VALUES,
+    MAINTENANCE_VALUES, /* last: it may go on for long, and whoever comes before it is asked first */
     MAINTENANCE_JOB_COUNT
 };
 

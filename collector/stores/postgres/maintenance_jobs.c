@@ -14,8 +14,9 @@
 #include <string.h>
 
 enum {
-    ROLL_SHARE = 20,  /* of the time, one part goes into rolling up */
-    FOLD_MOST = 20000 /* rows in one slice */
+    ROLL_SHARE = 20,        /* of the time, one part goes into rolling up */
+    FOLD_MOST = 20000,      /* rows in one slice */
+    FOLD_LATE_VALUES = 2000 /* fewer are as quick to look at as a node */
 };
 
 #define SUMMARIZE_SQL                                                                              \
@@ -252,6 +253,28 @@ static void read_fold(struct maintenance *maintenance, const PGresult *result)
     maintenance->wants_more = number_of(result, 0) == FOLD_MOST;
 }
 
+static void put_late_values(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_printf(sql, "SELECT values_fold_late(%d)", FOLD_LATE_VALUES);
+}
+
+static void read_late_values(struct maintenance *maintenance, const PGresult *result)
+{
+    maintenance->wants_more = number_of(result, 0) > 0;
+}
+
+static void put_values(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_put_text(sql, "SELECT values_pass()");
+}
+
+static void read_values(struct maintenance *maintenance, const PGresult *result)
+{
+    maintenance->wants_more = is_true(result, 0);
+}
+
 static void put_status(struct maintenance *maintenance, struct buffer *sql)
 {
     (void)maintenance;
@@ -329,4 +352,8 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
     [MAINTENANCE_STATUS] = {"status", 10 * MAINTENANCE_SECOND_MS, true, false, put_status,
                             read_status},
     [MAINTENANCE_SIZES] = {"sizes", MAINTENANCE_MINUTE_MS, false, true, put_sizes, read_sizes},
+    [MAINTENANCE_LATE_VALUES] = {"late values", 5 * MAINTENANCE_MINUTE_MS, false, true,
+                                 put_late_values, read_late_values},
+    [MAINTENANCE_VALUES] = {"values", 10 * MAINTENANCE_SECOND_MS, false, true, put_values,
+                            read_values},
 };
