@@ -201,8 +201,10 @@ void threshold_notes_refused(struct threshold_notes *notes)
 void threshold_notes_tick(struct threshold_notes *notes, bool is_complete)
 {
     struct thresholds *thresholds = notes->config.thresholds;
+    /* and not before what was retained has come: of that we know that it is ours */
+    bool may_know = is_complete && notes->config.hearing->is_known;
 
-    thresholds->is_known = is_complete && notes->config.hearing->is_known;
+    thresholds->is_known = may_know && (notes->is_asked || thresholds->is_known);
     if (thresholds->is_known)
         thresholds_keep(thresholds, notes->config.hearing, is_ours);
     notes->put_count = 0;
@@ -210,7 +212,7 @@ void threshold_notes_tick(struct threshold_notes *notes, bool is_complete)
         thresholds_repeat(thresholds);
     notes->speaks = notes->is_asked;
     notes->was_refused = false;
-    if (!notes->is_asked && thresholds->is_known)
+    if (!notes->is_asked && may_know)
         notes->is_asked = board_publisher_put_note(notes->config.publisher, SINK_RECALL,
                                                    notes->prefix, &notes->payload);
     threshold_notes_put(notes);

@@ -128,6 +128,24 @@ def test_of_two_collectors_the_one_that_heard_a_device_last_tells_of_it(stack):
     until(lambda: (says("a"), says("b")) == (0, 1), 10)
 
 
+def test_odd_ids_and_devices_that_are_silent_for_longer_than_any_interval(stack):
+    """What is legal as an id is legal in a topic; a start knows of the silent ones by what is retained alone."""
+    ids = ["a b", "$SYS", '"\\<b>', "%2F", "x|y&z=1", "\u0645\u0636\u062e\u0629", "\U0001f525" * 64, "e\u0301", "\u00e9", "-1", "above"]
+    settings = {"thresholds": "temperature>90,pressure<2", "intervals": "past_second=1s"}
+    at = now_us() - 3_600_000_000
+    program = live_collector(stack, **settings)
+    put(stack, *(reading(one, at, temperature=91) for one in ids))
+    until(lambda: set(retained(stack)) == {ABOVE + one for one in ids}, 20)
+    assert {json.loads(payload)["deviceId"] for payload in retained(stack).values()} == set(ids)
+    program.terminate()
+    live_collector(stack, **settings)
+    until(lambda: beyond(stack, "temperature>90") == len(ids), 20)
+    assert set(retained(stack)) == {ABOVE + one for one in ids}
+    put(stack, *(reading(one, at - 1, temperature=1) for one in ids[:2]), *(reading(one, at + 1, temperature=90) for one in ids[2:]))
+    until(lambda: set(retained(stack)) == {ABOVE + one for one in ids[:2]}, 20, "what came late changes nothing")
+    assert (beyond(stack, "temperature>90"), beyond(stack, "pressure<2")) == (2, 0)
+
+
 def test_what_is_wrong_is_said(stack):
     for text, words in (("temperature>=90", "no finite number"), ("heat>1", "no feature"), ("temperature>1,temperature>2", "second")):
         program = stack.program("collector", thresholds=text)
