@@ -1,7 +1,7 @@
 /* THRESHOLDS of the collectors: one of each, and how many devices are beyond it. */
 import { useMemo } from 'preact/compat';
 import type { Collector } from './contract';
-import { formatLoneValue, nameFeature } from './format';
+import { nameFeature } from './format';
 import { useLive } from './live';
 import { formatRoute } from './router';
 
@@ -33,7 +33,8 @@ export function unite(collectors: readonly Collector[]): Threshold[] {
 
 export const isBeyond = ({ side, limit }: Threshold, value: number): boolean => (side === 'above' ? value > limit : value < limit);
 
-const withUnit = (feature: string, value: number): string => `${formatLoneValue(value)} ${nameFeature(feature).unit}`.trim();
+/* exactly as it was set: a limit that is rounded would be another */
+const withUnit = (feature: string, value: number): string => `${String(value).replaceAll('-', '−')} ${nameFeature(feature).unit}`.trim();
 
 /** "above 90 °C" */
 export const nameLimit = ({ feature, side, limit }: Threshold): string => `${side} ${withUnit(feature, limit)}`;

@@ -5,7 +5,7 @@ import { live } from '../src/live';
 import { Board } from '../src/parts/Board';
 import { BeyondMark } from '../src/parts/Beyond';
 import { valueRange } from '../src/plot';
-import { unite } from '../src/thresholds';
+import { nameLimit, unite } from '../src/thresholds';
 import { System } from '../src/views/System';
 import { board, collector, FakeSource, furnish, openapi, reading, serve, status } from './fakes';
 
@@ -56,6 +56,11 @@ describe('thresholds of collectors', () => {
     expect(link.className).toBe('beyond below');
     await say(collector({ isLive: false, state: 'lost' }));
     expect(screen.queryByRole('link')).toBeNull();
+  });
+
+  test('are named as exactly as they were set', () => {
+    const name = (above: number) => nameLimit(unite([collector({ thresholds: [{ feature: 'temperature', above, back: above }] })])[0]!);
+    expect([-0.5, 90.00001, 1e-9, 1234567].map(name)).toEqual(['above −0.5', 'above 90.00001', 'above 1e−9', 'above 1234567']);
   });
 
   test('stand in System with where they are left, and stay there when their collector is lost', async () => {

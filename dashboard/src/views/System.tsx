@@ -293,7 +293,7 @@ function Thresholds() {
         </thead>
         <tbody>
           {thresholds.map((one) => (
-            <tr key={`${one.feature} ${nameLimit(one)} ${one.back}`}>
+            <tr key={`${one.feature} ${one.side} ${one.limit} ${one.back}`}>
               <th scope="row">
                 <a href={boardsHref(one)}>
                   {nameFeature(one.feature).label} {nameLimit(one)}
