@@ -141,6 +141,8 @@ static void write_thresholds(const struct prometheus *to, const struct metrics_v
     const struct thresholds *thresholds = view->thresholds;
     size_t count = thresholds->is_known ? thresholds->list->count : 0;
 
+    if (count == 0)
+        return;
     prometheus_head(to, "highwater_threshold_devices", "gauge",
                     "Devices that are beyond a threshold of THRESHOLDS, by what they sent last.");
     for (size_t i = 0; i < count; i++)
