@@ -35,7 +35,10 @@ function heed(answers: { path: string; bytes: number; data: Steps }[], wanted: R
   return (response: Response) => {
     const path = response.url().slice(stack.url.length);
     if (!wanted.test(path)) return;
-    void response.body().then((body) => answers.push({ path, bytes: body.length, data: JSON.parse(body.toString()) as Steps }));
+    response.body().then(
+      (body) => answers.push({ path, bytes: body.length, data: JSON.parse(body.toString()) as Steps }),
+      () => undefined, /* the page is gone */
+    );
   };
 }
 
@@ -79,4 +82,27 @@ test('plots ask for their last steps only, which are those of the whole, and sho
     expect(complaints).toEqual([]);
     await page.context().close();
   }
+});
+
+test('a device that is new on a board has its line before those of all are asked for again', async () => {
+  const { page, complaints } = await open(browser);
+  const asked: string[] = [];
+  const now = Date.now();
+
+  page.on('request', (request) => asked.push(request.url().slice(stack.url.length)));
+  await page.goto(`${stack.url}#/boards/past_hour`);
+  await page.locator('.ranking td.line svg').first().waitFor();
+  const whole = asked.filter((path) => path.startsWith('boards/history')).length;
+  const readings = Array.from({ length: 50 }, (_, i) => ({ timestamp: new Date(now - 60_000 * (50 - i)).toISOString(), status: 'ON', temperature: 400 + i, pressure: 1 }));
+  await stack.publishRaw('devices/newcomer/readings', JSON.stringify(readings));
+  const row = page.locator('section.board', { hasText: 'Temperature' }).locator('tr[data-key="newcomer"]');
+  await row.locator('td.line svg').waitFor();
+  expect(await row.locator('td.line svg').getAttribute('aria-label')).toBe('lowest 400, highest 449');
+  const own = asked.filter((path) => path.startsWith('readings?'));
+  expect(own.length).toBeGreaterThan(0);
+  expect(own[0]).toMatch(/^readings\?deviceId=newcomer&features=(temperature|pressure)/);
+  /* at the latest with a new minute, and not in answer to this */
+  expect(asked.filter((path) => path.startsWith('boards/history')).length).toBeLessThanOrEqual(whole + 1);
+  expect(complaints).toEqual([]);
+  await page.context().close();
 });

@@ -1,6 +1,7 @@
 /* The lines beside the rows of boards: what comes of a series of lowest and highest values. Pure. */
-import type { BoardHistory } from './contract';
+import type { BoardHistory, ComparedPoints, Reading } from './contract';
 import { median } from './history';
+import { MOST_COMPARED } from './router';
 import type { Threshold } from './thresholds';
 
 type Series = BoardHistory['series'][number];
@@ -9,20 +10,62 @@ type Series = BoardHistory['series'][number];
 export interface Lines {
   from: number;
   stepMs: number;
+  steps: number;
   of: (feature: string, deviceId: string) => Series | undefined;
   /** What devices say they are called. */
   labels: ReadonlyMap<string, string>;
 }
 
+const key = (feature: string, deviceId: string): string => `${feature}/${deviceId}`;
+
 export function toLines(history: BoardHistory): Lines {
-  const key = (feature: string, deviceId: string) => `${feature}/${deviceId}`;
   const series = new Map(history.series.map((one) => [key(one.feature, one.deviceId), one]));
 
   return {
     from: Date.parse(history.from),
     stepMs: history.stepMs,
+    steps: Math.round((Date.parse(history.to) - Date.parse(history.from)) / history.stepMs),
     of: (feature, deviceId) => series.get(key(feature, deviceId)),
     labels: new Map(Object.entries(history.labels)),
+  };
+}
+
+/** The devices without a line, as many as one question is about, and on which boards: of the rows that have lines, so many of all
+ * boards together. `hasNone` are those that were asked about in vain; who has a line, or is on no board, is taken out of them. */
+export function missingOf(boards: ReadonlyMap<string, { readings: readonly Reading[] }>, lines: Lines, hasNone: Set<string>, rows: number) {
+  const devices = new Set<string>();
+  const features = new Set<string>();
+
+  boards.forEach(({ readings }, feature) =>
+    readings.slice(0, rows / boards.size).forEach(({ deviceId }) => {
+      if (lines.of(feature, deviceId)) return;
+      devices.add(deviceId);
+      if (!hasNone.has(deviceId)) features.add(feature);
+    }),
+  );
+  hasNone.forEach((one) => devices.has(one) || hasNone.delete(one));
+  return { devices: [...devices].filter((one) => !hasNone.has(one)).slice(0, MOST_COMPARED), features: [...features] };
+}
+
+/** `lines` with those of some devices more, in the same steps; what these are called comes with the next ones of all. */
+export function withMore(lines: Lines, { devices }: ComparedPoints): Lines {
+  const more = new Map<string, Series>();
+  const none = () => Array<number | null>(lines.steps).fill(null);
+
+  for (const { deviceId, points } of devices)
+    for (const { timestamp, ...point } of points)
+      for (const [feature, span] of Object.entries(point)) {
+        if (!span || typeof span !== 'object') continue;
+        const at = key(feature, deviceId);
+        const step = Math.floor((Date.parse(timestamp) - lines.from) / lines.stepMs);
+        const series = more.get(at) ?? { deviceId, feature, min: none(), max: none() };
+        more.set(at, series);
+        series.min[step] = span.min;
+        series.max[step] = span.max;
+      }
+  return {
+    ...lines,
+    of: (feature, deviceId) => lines.of(feature, deviceId) ?? more.get(key(feature, deviceId)),
   };
 }
 

@@ -37,13 +37,13 @@ export function usePlotted<T extends Steps>(time: PlotTime, key: string, tick: n
     if (isLost) growing.restart();
   }, [isLost, growing]);
 
-  if (chosen) return { query, range: chosen, steps: { of: chosen, points: POINTS } };
-  if (!shown) return { query, range: rangeOf(span, serverNow()), steps: { of: null, points: POINTS } };
-  /* all ends with the newest reading, the last step of what goes on a little later than now */
-  if (span === 'all') return { query, range: { from: shown.from, to: shown.to + 1 }, steps: { of: null, points: POINTS } };
+  /* of all the last reading is the end; the last step of what goes on ends later than now */
+  const end = shown && (span === 'all' ? shown.to + 1 : Math.min(shown.to, asOf ?? shown.to));
+  const of = chosen ?? (span === 'all' ? null : shown);
+  const step = !chosen && data?.stepMs;
   return {
     query,
-    range: { from: shown.from, to: asOf === null ? shown.to : Math.min(shown.to, asOf) },
-    steps: { of: shown, points: data?.stepMs ? Math.round((shown.to - shown.from) / data.stepMs) : POINTS },
+    range: chosen ?? (shown ? { from: shown.from, to: end! } : rangeOf(span, serverNow())),
+    steps: { of, points: of && step ? Math.round((of.to - of.from) / step) : POINTS },
   };
 }

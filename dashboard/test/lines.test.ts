@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { lineOf } from '../src/lines';
+import type { BoardHistory, ComparedPoints } from '../src/contract';
+import { lineOf, missingOf, toLines, withMore } from '../src/lines';
+import { reading } from './fakes';
 
 const of = (min: (number | null)[], max = min) => ({ deviceId: 'a', feature: 'f', min, max });
 const time = { from: 0, stepMs: 1000 };
@@ -44,5 +46,48 @@ describe('the line of a series', () => {
     [5e-324, 1e-323],
   ])('from %d to %d is drawn', (low, high) => {
     expect(lineOf(of([low, high]), time, -1, 0)!.path).not.toMatch(/NaN|Infinity/);
+  });
+});
+
+describe('who is new on a board', () => {
+  const at = (step: number) => new Date(60_000 * step).toISOString();
+  const history: BoardHistory = { asOf: at(3), from: at(0), to: at(3), stepMs: 60_000, labels: { a: 'Pump' }, series: [of([1, null, 2])] };
+  const boards = (...ids: string[]) => new Map([['f', { readings: ids.map((id) => reading(id, 1)) }], ['g', { readings: [] }]]);
+
+  test('is asked for, eight at once, if it is among the rows that have lines', () => {
+    const lines = toLines(history);
+    const ids = Array.from({ length: 12 }, (_, i) => `n${i}`);
+
+    expect(missingOf(boards('a', 'b'), lines, new Set(), 100)).toMatchObject({ devices: ['b'], features: ['f'] });
+    expect(missingOf(boards('a'), lines, new Set(), 100).devices).toEqual([]);
+    expect(missingOf(boards(...ids), lines, new Set(), 100).devices).toEqual(ids.slice(0, 8));
+    expect(missingOf(boards('a', ...ids), lines, new Set(), 4).devices).toEqual(['n0']);
+  });
+
+  test('is not asked for again in vain, until it comes anew', () => {
+    const lines = toLines(history);
+    const hasNone = new Set<string>();
+
+    for (const one of missingOf(boards('b'), lines, hasNone, 100).devices) hasNone.add(one);
+    expect(missingOf(boards('a', 'b'), lines, hasNone, 100).devices).toEqual([]);
+    expect(missingOf(boards('a'), lines, hasNone, 100).devices).toEqual([]);
+    expect(missingOf(boards('b'), lines, hasNone, 100).devices).toEqual(['b']);
+  });
+
+  test('is asked for again when its line was there, and is not among the next ones', () => {
+    const hasNone = new Set(['a']);
+
+    missingOf(boards('a'), toLines(history), hasNone, 100);
+    expect(missingOf(boards('a'), toLines({ ...history, series: [] }), hasNone, 100).devices).toEqual(['a']);
+  });
+
+  test('has its line in the steps of the others', () => {
+    const points = [{ timestamp: at(1), count: 2, f: { min: 3, max: 5, mean: 4 }, g: null }];
+    const more: ComparedPoints = { from: at(0), to: at(3), stepMs: 60_000, total: 1, devices: [{ deviceId: 'b', isKnown: true, label: 'Fan', points }] };
+    const lines = withMore(toLines(history), more);
+
+    expect(lines.of('f', 'b')).toEqual({ deviceId: 'b', feature: 'f', min: [null, 3, null], max: [null, 5, null] });
+    expect(lines.of('g', 'b')).toBeUndefined();
+    expect(lines.of('f', 'a')!.min).toEqual([1, null, 2]);
   });
 });

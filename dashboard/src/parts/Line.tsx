@@ -1,9 +1,12 @@
 /* The course of a device's values beside its row: the past hour, or the time that a board is of. */
-import { useMemo } from 'preact/compat';
-import { useQuery, type Problem } from '../api';
-import type { BoardHistory, Reading } from '../contract';
+import { useEffect, useMemo, useRef, useState } from 'preact/compat';
+import { getJson, useQuery, type Problem } from '../api';
+import type { BoardHistory, ComparedPoints, Reading } from '../contract';
 import { formatLoneValue } from '../format';
-import { lineOf, toLines, type Lines } from '../lines';
+import { rangeParams } from '../history';
+import { lineOf, missingOf, toLines, withMore, type Lines } from '../lines';
+import { live, useTick } from '../live';
+import { withDevices } from '../router';
 import type { Threshold } from '../thresholds';
 
 /* A quarter of a step goes by before it is asked again, so more rows are asked in fewer steps, and less often. */
@@ -21,6 +24,34 @@ export function useLines(params: string | null, rows: number, tick: number): { l
   return { lines, problem };
 }
 
+const ROWS_WITH_LINES = 1200; /* as the server has it */
+
+/** A device that is new on a live board gets its line at once, not with the next ones of all: asked for each second, or five of many
+ * rows, about a few devices. */
+export function useNewLines(lines: Lines | null, rows: number): Lines | null {
+  const tick = useTick(rows > MANY_ROWS ? 5 : 1);
+  const [grown, setGrown] = useState<{ of: Lines; lines: Lines } | null>(null);
+  const hasNone = useRef(new Set<string>());
+  const isAsking = useRef(false);
+  const shown = lines && grown?.of === lines ? grown.lines : lines;
+
+  useEffect(() => {
+    if (!lines || !shown || isAsking.current) return;
+    const { devices, features } = missingOf(live.get().boards, shown, hasNone.current, ROWS_WITH_LINES);
+    if (!devices.length) return;
+    const range = { from: shown.from, to: shown.from + shown.steps * shown.stepMs };
+    const params = new URLSearchParams({ features: features.join(), ...rangeParams(range), points: String(shown.steps) });
+    isAsking.current = true;
+    devices.forEach((one) => hasNone.current.add(one));
+    const done = () => void (isAsking.current = false); /* in vain: it comes with all the others */
+    getJson<ComparedPoints>(`${withDevices('readings', 'deviceId', devices)}&${params}`, new AbortController().signal)
+      .then(({ data }) => setGrown({ of: lines, lines: withMore(shown, data) }))
+      .then(done, done);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- with each tick, not with each answer
+  }, [tick]);
+  return shown;
+}
+
 interface LineProps {
   lines: Lines;
   feature: string;
@@ -32,7 +63,8 @@ export function Line({ lines, feature, reading, limits }: LineProps) {
   const change = 'value' in reading && typeof reading.value === 'object' ? reading.value : null;
   const value = change ? change.against + change.change : (reading[feature] as number);
   const series = lines.of(feature, reading.deviceId);
-  const line = useMemo(() => series && lineOf(series, lines, Date.parse(reading.timestamp), value, limits), [series, lines, reading.timestamp, value, limits]);
+  const { from, stepMs } = lines;
+  const line = useMemo(() => series && lineOf(series, { from, stepMs }, Date.parse(reading.timestamp), value, limits), [series, from, stepMs, reading.timestamp, value, limits]);
 
   if (!line) return null;
   return (

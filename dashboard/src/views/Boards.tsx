@@ -11,7 +11,7 @@ import { navigate } from '../router';
 import { Board } from '../parts/Board';
 import { Choice } from '../parts/Choice';
 import { GroupChoice } from '../parts/GroupChoice';
-import { linesAgain, useLines } from '../parts/Line';
+import { linesAgain, useLines, useNewLines } from '../parts/Line';
 import { Loading, Notice } from '../parts/Notice';
 import { SpanChoice } from '../parts/SpanChoice';
 import { Strip } from '../parts/Strip';
@@ -43,7 +43,8 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
 
   const rows = features.reduce((sum, feature) => sum + boards.get(feature)!.readings.length, 0);
   const asked = new URLSearchParams({ ...(shown ? { interval: shown } : {}), ...(order === 'asc' ? { order } : {}) });
-  const { lines, problem } = useLines(shown && String(asked), rows, useTick(linesAgain(rows)));
+  const { lines: known, problem } = useLines(shown && String(asked), rows, useTick(linesAgain(rows)));
+  const lines = useNewLines(known, rows);
 
   return (
     <>
