@@ -24,11 +24,12 @@ import latency
 import mapped
 import parts
 import peer_bench
+import spans
 from report import Section, document
 from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
-PARTS = ["flood", "store", "instructions", "profile", "table", "disk", "latency", "idle", "mapped", "backlog", "http", "fleet", "windows", "redis", "kafka", "peers"]
+PARTS = ["flood", "store", "instructions", "profile", "table", "disk", "latency", "idle", "mapped", "backlog", "http", "spans", "fleet", "windows", "redis", "kafka", "peers"]
 
 
 def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
@@ -72,6 +73,8 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         clients = 1000
         fan = front.streams(on, clients, 5 if quick else 20)
         sections.append(front.http_section(served, fan, clients))
+    if "spans" in wanted:
+        sections.append(spans.section(10_000, 200))
     if "fleet" in wanted or (floods and not quick):
         sections.append(front.fleet_section(floods, front.fleet(on, 5 if quick else 10)))
     if "windows" in wanted:

@@ -9,6 +9,7 @@
     tests/bench/storage.py maintenance [--rate 10000]     what rollups cost while readings flow
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
+    tests/bench/storage.py spans [--only rise]            boards of a night and heat maps over HTTP
 
 Rows are made by SQL, straight into the table without its trigger, in the order in which they would
 arrive; while that lasts fsync is off, and on again for what is measured. 100 million rows take a
@@ -30,7 +31,8 @@ from pathlib import Path
 import psycopg2
 
 from storage_bytes import bytes_per_reading, settings
-from storage_rig import Rig, bulk_load, make_devices, make_rows, metric, rig, say
+from spans import spans
+from storage_rig import Rig, ask, bulk_load, iso, make_devices, make_rows, metric, percentiles, rig, say
 
 from oracle import Listener, Publisher, now_us, reading
 from servers import LOOPBACK, free_port, until
@@ -142,28 +144,6 @@ def make_day(rig: Rig, back: int) -> None:
         FROM (SELECT i, {day} + i * interval '{86400 / DAY_ROWS} seconds' AS at FROM generate_series(0, {DAY_ROWS - 1}) i) x
         WHERE at < now()""",
     )
-
-
-def percentiles(seconds: list[float]) -> str:
-    seconds = sorted(seconds)
-    return f"p50 {seconds[len(seconds) // 2] * 1e3:.2f} ms, p99 {seconds[int(len(seconds) * 0.99)] * 1e3:.2f} ms"
-
-
-def ask(port: int, path: str, times: int) -> list[float]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=600)
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-        took.append(time.perf_counter() - began)
-        assert answer.status == 200, body[:300]
-    return took
-
-
-def iso(rig: Rig, expression: str) -> str:
-    return rig.run(f"SELECT to_char(({expression}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")[0][0]
 
 
 def show_plan(rig: Rig, device: int) -> None:
@@ -398,6 +378,11 @@ def main() -> None:
     part.set_defaults(run=maintenance)
     parts.add_parser("planning").set_defaults(run=planning)
     parts.add_parser("replay").set_defaults(run=replay)
+    part = parts.add_parser("spans")
+    part.add_argument("--devices", type=int, default=10_000)
+    part.add_argument("--times", type=int, default=300)
+    part.add_argument("--only", default="", help="questions with this in their names")
+    part.set_defaults(run=spans)
     args = parser.parse_args()
     args.run(args)
 

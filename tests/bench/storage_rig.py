@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,25 @@ def metric(port: int, name: str) -> float:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
     connection.request("GET", "/metrics")
     return samples_of(connection.getresponse().read().decode())[name]
+
+
+def percentiles(seconds: list[float]) -> str:
+    seconds = sorted(seconds)
+    return f"p50 {seconds[len(seconds) // 2] * 1e3:.2f} ms, p99 {seconds[int(len(seconds) * 0.99)] * 1e3:.2f} ms"
+
+
+def ask(port: int, path: str, times: int) -> list[float]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=600)
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        took.append(time.perf_counter() - began)
+        assert answer.status == 200, body[:300]
+    return took
+
+
+def iso(rig: Rig, expression: str) -> str:
+    return rig.run(f"SELECT to_char(({expression}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")[0][0]
