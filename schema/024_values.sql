@@ -341,15 +341,18 @@ BEGIN
     END IF;
     bins := cardinality(edges) - 1;
     RETURN QUERY EXECUTE format(
-        'WITH merged AS MATERIALIZED (SELECT %s AS low, sum(s.n)::bigint AS n FROM (%s) s GROUP BY 1),
-         running AS MATERIALIZED (SELECT m.low, sum(m.n) OVER (ORDER BY m.low) AS upto, sum(m.n) OVER () AS total FROM merged m WHERE cardinality($6) > 0)
+        'WITH merged AS MATERIALIZED (SELECT %s FROM (%s) s%s),
+         running AS MATERIALIZED (SELECT m.low, sum(m.n) OVER (ORDER BY m.low) AS upto, (SELECT sum(n) FROM merged) AS total
+                                  FROM merged m WHERE cardinality($6) > 0)
          SELECT i, NULL::float8, $3[i + 1], $3[i + 2], coalesce(b.n, 0)::bigint FROM generate_series(0, $4 - 1) i
          LEFT JOIN (SELECT width_bucket(m.low, $5) AS at, sum(m.n) AS n FROM merged m GROUP BY 1) b ON b.at = i
          UNION ALL SELECT NULL, q, r.low, r.high, NULL FROM unnest($6) q
          CROSS JOIN LATERAL (SELECT greatest(r.low, $7) AS low, CASE WHEN $9 IS NULL OR r.low > 1e300 THEN r.low ELSE least(r.low + $9, $8) END AS high FROM running r
                              WHERE r.upto >= least(greatest(ceil(q::numeric * r.total), 1), r.total) ORDER BY r.low LIMIT 1) r
          ORDER BY 1, 2',
-        cell_low, value_sources_sql(of_id, feature, starts, ends, cover.rest))
+        -- the readings of a short span are not put together: most of their values stand for themselves
+        CASE WHEN cardinality(cover.units) = 0 THEN 's.low, s.n' ELSE cell_low || ' AS low, sum(s.n)::bigint AS n' END,
+        value_sources_sql(of_id, feature, starts, ends, cover.rest), CASE WHEN cardinality(cover.units) > 0 THEN ' GROUP BY 1' END)
     USING cover.units, cover.buckets, edges, bins, CASE WHEN bins > 1 THEN edges[2:bins] ELSE ARRAY['Infinity'::double precision] END,
           quantiles, lowest, highest, step;
 END $$;
