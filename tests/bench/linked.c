@@ -13,10 +13,10 @@ int main(void)
     int resident_kb = 0;
 
     mosquitto_lib_version(&major, NULL, NULL);
-    if (!status || PQlibVersion() == 0 || major == 0)
+    if (!status)
         return 1;
     while (fgets(line, sizeof(line), status))
         sscanf(line, "VmRSS: %d kB", &resident_kb);
     printf("%d\n", resident_kb);
-    return fclose(status) == 0 && resident_kb > 0 ? 0 : 1;
+    return fclose(status) == 0 && resident_kb > 0 && PQlibVersion() > 0 && major > 0 ? 0 : 1;
 }
