@@ -40,6 +40,9 @@ beforeAll(async () => {
     } else if (path === '/boards/history') {
       const at = new Date().toISOString();
       response.end(JSON.stringify({ asOf: at, from: at, to: at, stepMs: 60_000, series: [], labels: {} }));
+    } else if (path === '/readings') {
+      const at = new Date().toISOString();
+      response.end(JSON.stringify({ from: at, to: at, stepMs: 60_000, total: 0, devices: [] }));
     } else if (path === '/groups') {
       response.end(JSON.stringify({ groups: [], total: 0 }));
     } else if (path === '/heatmap') {
