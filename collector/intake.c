@@ -203,6 +203,26 @@ static void count(struct ingest *ingest, enum decoder_outcome outcome)
         say_former(ingest);
 }
 
+static bool is_of_contract(const struct ingest *ingest, const char *topic)
+{
+    const struct subscriptions *subscriptions = ingest->config.subscriptions;
+    const char *id;
+    size_t bytes;
+
+    for (size_t i = 0; i < subscriptions->contract_count; i++) {
+        if (topic_find_id(&subscriptions->contract[i], topic, &id, &bytes))
+            return true;
+    }
+    return false;
+}
+
+/* What devices are called is meant to be retained. */
+static bool is_of_abouts(const struct ingest *ingest, const char *topic)
+{
+    return about_decoder_has(&ingest->about, topic) ||
+           (mappings_are_about(ingest->config.mappings, topic) && !is_of_contract(ingest, topic));
+}
+
 /* All of a message, or its first part. */
 static void begin(struct ingest *ingest, struct reading_source *source, struct reading_rest *rest)
 {
@@ -215,7 +235,7 @@ static void begin(struct ingest *ingest, struct reading_source *source, struct r
     ingest->counters.messages++;
     if (message->is_at_most_once)
         ingest->counters.qos0++;
-    if (message->is_retained && !about_decoder_has(&ingest->about, message->topic)) {
+    if (message->is_retained && !is_of_abouts(ingest, message->topic)) {
         ingest->counters.retained++;
         reject_whole(ingest, source, READING_RETAINED,
                      "replayed by the subscription, not sent just now");
@@ -340,6 +360,8 @@ void intake_init(struct ingest *ingest)
     if (config->mappings->count > 0) {
         mapped_decoder_init(&ingest->mapped, config->mappings, &config->rules,
                             config->subscriptions, &taker);
+        if (store_has_schema(ingest->store)) /* a log keeps none */
+            ingest->mapped.on_about = on_about;
         ingest->decoders[ingest->decoder_count++] = &ingest->mapped.decoder;
         if (mappings_have_sparkplug(config->mappings))
             ingest->mapped.run.sparkplug = &ingest->sparkplug;

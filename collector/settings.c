@@ -85,12 +85,13 @@ static int read_topics(struct settings *s)
 {
     const char *list = *s->subscribe || s->mappings.count > 0 ? s->subscribe : SUBSCRIBE_DEFAULT;
     const char *fault = subscriptions_add_contract(&s->subscriptions, list);
+    bool keeps_abouts = strncmp(s->store, "kafka://", 8) != 0; /* as a database does */
 
     if (fault)
         return options_reject(&program, "subscribe", list, fault);
-    if (!*s->source && strncmp(s->store, "kafka://", 8) != 0)
-        subscriptions_add_abouts(&s->subscriptions); /* a database keeps them */
-    fault = mappings_subscribe(&s->mappings, &s->subscriptions);
+    if (!*s->source && keeps_abouts)
+        subscriptions_add_abouts(&s->subscriptions);
+    fault = mappings_subscribe(&s->mappings, keeps_abouts, &s->subscriptions);
     return fault ? options_reject(&program, "mappings", s->mappings_file, fault) : -1;
 }
 

@@ -24,32 +24,70 @@ static void refresh_text(struct subscriptions *subscriptions)
     buffer_release(&text);
 }
 
-static void drop_covered(struct subscriptions *subscriptions, const char *by)
+/* What is wanted as retained, too, is covered by what is, and covers nothing else: a broker sends it once more. */
+static bool covers(const struct subscriptions *subscriptions, size_t by, const char *filter,
+                   bool is_retained)
+{
+    return subscriptions->is_retained[by] == is_retained &&
+           topic_filter_covers(subscriptions->texts[by], filter);
+}
+
+static void drop_covered(struct subscriptions *subscriptions, const char *by, bool is_retained)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < subscriptions->count; i++) {
-        if (topic_filter_covers(by, subscriptions->texts[i]))
+        if (subscriptions->is_retained[i] == is_retained &&
+            topic_filter_covers(by, subscriptions->texts[i])) {
             free(subscriptions->texts[i]);
-        else
-            subscriptions->texts[kept++] = subscriptions->texts[i];
+            continue;
+        }
+        subscriptions->is_retained[kept] = subscriptions->is_retained[i];
+        subscriptions->texts[kept++] = subscriptions->texts[i];
     }
     subscriptions->count = kept;
 }
 
-const char *subscriptions_add(struct subscriptions *subscriptions, const char *filter)
+static const char *add(struct subscriptions *subscriptions, const char *filter, bool is_retained)
 {
     for (size_t i = 0; i < subscriptions->count; i++) {
-        if (topic_filter_covers(subscriptions->texts[i], filter))
+        if (covers(subscriptions, i, filter, is_retained))
             return NULL;
     }
     if (strlen(filter) > SUBSCRIPTION_BYTES_MAX)
         return "a topic filter of more than 255 bytes";
-    drop_covered(subscriptions, filter);
+    drop_covered(subscriptions, filter, is_retained);
     if (subscriptions->count == SUBSCRIPTIONS_MAX)
         return "more than 256 topic filters";
+    subscriptions->is_retained[subscriptions->count] = is_retained;
     subscriptions->texts[subscriptions->count++] = mem_strdup(filter);
     refresh_text(subscriptions);
+    return NULL;
+}
+
+/* Of one filter the broker knows one subscription, so it is of one kind. */
+static size_t find(const struct subscriptions *subscriptions, const char *filter)
+{
+    size_t i = 0;
+
+    while (i < subscriptions->count && strcmp(subscriptions->texts[i], filter) != 0)
+        i++;
+    return i;
+}
+
+const char *subscriptions_add(struct subscriptions *subscriptions, const char *filter)
+{
+    return find(subscriptions, filter) < subscriptions->count ? NULL
+                                                              : add(subscriptions, filter, false);
+}
+
+const char *subscriptions_add_retained(struct subscriptions *subscriptions, const char *filter)
+{
+    size_t at = find(subscriptions, filter);
+
+    if (at == subscriptions->count)
+        return add(subscriptions, filter, true);
+    subscriptions->is_retained[at] = true;
     return NULL;
 }
 
@@ -138,11 +176,7 @@ void subscriptions_add_abouts(struct subscriptions *subscriptions)
 
 bool subscriptions_has(const struct subscriptions *subscriptions, const char *filter)
 {
-    size_t i = 0;
-
-    while (i < subscriptions->count && strcmp(subscriptions->texts[i], filter) != 0)
-        i++;
-    return i < subscriptions->count;
+    return find(subscriptions, filter) < subscriptions->count;
 }
 
 bool subscriptions_cover(const struct subscriptions *subscriptions, const char *topic)

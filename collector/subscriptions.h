@@ -17,6 +17,7 @@ enum { SUBSCRIPTIONS_MAX = 256, SUBSCRIPTION_BYTES_MAX = 255 };
 
 struct subscriptions {
     char *texts[SUBSCRIPTIONS_MAX];
+    bool is_retained[SUBSCRIPTIONS_MAX]; /* what is retained there is wanted, too */
     size_t count;
     struct topic_filter contract[SUBSCRIPTIONS_MAX]; /* of SUBSCRIBE, in its order; all of them */
     size_t contract_count;
@@ -46,6 +47,9 @@ bool subscriptions_has_about(const struct subscriptions *subscriptions, const ch
 char *subscriptions_about_of(const char *filter);
 
 const char *subscriptions_add(struct subscriptions *subscriptions, const char *filter);
+
+/* The same, where what is retained is wanted: none covers it that does not ask for that. */
+const char *subscriptions_add_retained(struct subscriptions *subscriptions, const char *filter);
 
 /* Whether this very filter is one of them. */
 bool subscriptions_has(const struct subscriptions *subscriptions, const char *filter);

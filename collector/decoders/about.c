@@ -14,50 +14,124 @@
 
 enum { MEMBERS_MOST = 64, SHOWN = 60 };
 
-/* ---- the payload ---------------------------------------------------------------------------- */
+#define LABEL_LEGAL "1 to 128 bytes of visible text"
+#define GROUP_LEGAL "1 to 64 bytes of visible text"
+#define LOCATION_LEGAL                                                                             \
+    "1 to 128 bytes of visible text, or {\"latitude\": -90 to 90, \"longitude\": -180 to 180}"
 
-static enum reading_error fail(char *detail, const char *name, const struct json_token *value,
+static enum reading_error fail(char *detail, const char *name, const char *value, size_t bytes,
                                const char *legal)
 {
-    const struct shown shown =
-        reading_show(value->text, value->bytes < SHOWN ? value->bytes : SHOWN);
+    const struct shown shown = reading_show(value, bytes < SHOWN ? bytes : SHOWN);
 
     snprintf(detail, READING_DETAIL_SIZE, "\"%s\" is %s, not %s", name, shown.text, legal);
     return READING_BAD_ABOUT;
 }
 
-/* A text that people may be shown; null says nothing. */
-static enum reading_error read_text(char **out, const char *name, const struct json_token *value,
-                                    size_t most, const char *legal, char *detail)
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+static void replace(char **out, char *text)
+{
+    free(*out);
+    *out = text;
+}
+
+/* A text that people may be shown. */
+static bool is_legal(const char *text, size_t most)
+{
+    size_t bytes = strlen(text);
+
+    return bytes > 0 && bytes <= most && text[0] != ' ' && text[bytes - 1] != ' ' &&
+           utf8_is_visible(text, bytes);
+}
+
+enum reading_error about_put_label(struct about *out, const char *text,
+                                   char detail[READING_DETAIL_SIZE])
+{
+    if (!is_legal(text, ABOUT_LABEL_MAX))
+        return fail(detail, "label", text, strlen(text), LABEL_LEGAL);
+    replace(&out->label, mem_strdup(text));
+    return READING_OK;
+}
+
+enum reading_error about_put_group(struct about *out, const char *text,
+                                   char detail[READING_DETAIL_SIZE])
+{
+    if (!is_legal(text, ABOUT_GROUP_MAX))
+        return fail(detail, "group", text, strlen(text), GROUP_LEGAL);
+    replace(&out->group, mem_strdup(text));
+    return READING_OK;
+}
+
+enum reading_error about_put_location(struct about *out, const char *text,
+                                      char detail[READING_DETAIL_SIZE])
+{
+    struct buffer json = {0};
+
+    if (!is_legal(text, ABOUT_LOCATION_MAX))
+        return fail(detail, "location", text, strlen(text), LOCATION_LEGAL);
+    json_write_string(&json, text);
+    replace(&out->location, mem_strdup(buffer_text(&json)));
+    buffer_release(&json);
+    return READING_OK;
+}
+
+static bool is_within(double degrees, double most)
+{
+    return degrees >= -most && degrees <= most;
+}
+
+enum reading_error about_put_degrees(struct about *out, double latitude, double longitude,
+                                     char detail[READING_DETAIL_SIZE])
+{
+    struct buffer json = {0};
+    enum reading_error error = READING_OK;
+
+    if (is_within(latitude, 90) && is_within(longitude, 180)) {
+        buffer_put_text(&json, "{\"latitude\":");
+        json_write_double(&json, latitude);
+        buffer_put_text(&json, ",\"longitude\":");
+        json_write_double(&json, longitude);
+        buffer_put_text(&json, "}");
+        replace(&out->location, mem_strdup(buffer_text(&json)));
+    } else { /* which may not be finite */
+        buffer_printf(&json, "{\"latitude\":%.9g,\"longitude\":%.9g}", latitude, longitude);
+        error = fail(detail, "location", buffer_text(&json), json.bytes, LOCATION_LEGAL);
+    }
+    buffer_release(&json);
+    return error;
+}
+
+/* ---- the payload ---------------------------------------------------------------------------- */
+
+/* Null says nothing. */
+static enum reading_error read_text(struct about *out, const char *name,
+                                    const struct json_token *value, const char *legal,
+                                    enum reading_error (*put)(struct about *, const char *, char *),
+                                    char *detail)
 {
     struct json_text text;
-    size_t bytes;
-    bool is_legal;
+    enum reading_error error;
 
     if (value->kind == JSON_NULL)
         return READING_OK;
     if (value->kind != JSON_STRING)
-        return fail(detail, name, value, legal);
+        return fail(detail, name, value->text, value->bytes, legal);
     json_text_init(&text, value);
-    bytes = strlen(text.chars);
-    is_legal = bytes > 0 && bytes <= most && text.chars[0] != ' ' && text.chars[bytes - 1] != ' ' &&
-               utf8_is_visible(text.chars, bytes);
-    if (is_legal)
-        *out = mem_strdup(text.chars);
+    error = put(out, text.chars, detail);
     json_text_release(&text);
-    return is_legal ? READING_OK : fail(detail, name, value, legal);
+    return error;
 }
 
-static bool read_degrees(const struct json_token *value, double most, double *out)
+static bool read_degrees(const struct json_token *value, double *out)
 {
-    *out = value->kind == JSON_NUMBER ? json_token_number(value) : most + 1;
-    return *out >= -most && *out <= most;
+    if (value->kind == JSON_NUMBER)
+        *out = json_token_number(value);
+    return value->kind == JSON_NUMBER;
 }
 
-#define LOCATION_LEGAL                                                                             \
-    "1 to 128 bytes of visible text, or {\"latitude\": -90 to 90, \"longitude\": -180 to 180}"
-
-static enum reading_error read_place(char **out, const struct json_token *value, char *detail)
+static enum reading_error read_place(struct about *out, const struct json_token *value,
+                                     char *detail)
 {
     struct json_walk walk;
     struct json_token name;
@@ -66,59 +140,33 @@ static enum reading_error read_place(char **out, const struct json_token *value,
     double longitude = 0;
     int found = 0;
     bool is_good = json_walk_is_sound(value, MEMBERS_MOST, NULL);
-    struct buffer text = {0};
 
     json_walk_init(&walk, value);
     while (is_good && json_walk_next(&walk, &name, &degrees)) {
         if (json_token_is(&name, "latitude", 8)) {
-            is_good = read_degrees(&degrees, 90, &latitude);
+            is_good = read_degrees(&degrees, &latitude);
             found |= 1;
         } else if (json_token_is(&name, "longitude", 9)) {
-            is_good = read_degrees(&degrees, 180, &longitude);
+            is_good = read_degrees(&degrees, &longitude);
             found |= 2;
         }
     }
     if (!is_good || found != 3)
-        return fail(detail, "location", value, LOCATION_LEGAL);
-    buffer_put_text(&text, "{\"latitude\":");
-    json_write_double(&text, latitude);
-    buffer_put_text(&text, ",\"longitude\":");
-    json_write_double(&text, longitude);
-    buffer_put_text(&text, "}");
-    *out = mem_strdup(buffer_text(&text));
-    buffer_release(&text);
-    return READING_OK;
-}
-
-static enum reading_error read_location(char **out, const struct json_token *value, char *detail)
-{
-    char *plain = NULL;
-    struct buffer text = {0};
-    enum reading_error error;
-
-    if (value->kind == JSON_OBJECT)
-        return read_place(out, value, detail);
-    error = read_text(&plain, "location", value, ABOUT_LOCATION_MAX, LOCATION_LEGAL, detail);
-    if (plain) {
-        json_write_string(&text, plain);
-        *out = mem_strdup(buffer_text(&text));
-        buffer_release(&text);
-    }
-    free(plain);
-    return error;
+        return fail(detail, "location", value->text, value->bytes, LOCATION_LEGAL);
+    return about_put_degrees(out, latitude, longitude, detail);
 }
 
 static enum reading_error read_member(struct about *out, const struct json_token *name,
                                       const struct json_token *value, char *detail)
 {
     if (json_token_is(name, "label", 5))
-        return read_text(&out->label, "label", value, ABOUT_LABEL_MAX,
-                         "1 to 128 bytes of visible text", detail);
+        return read_text(out, "label", value, LABEL_LEGAL, about_put_label, detail);
     if (json_token_is(name, "group", 5))
-        return read_text(&out->group, "group", value, ABOUT_GROUP_MAX,
-                         "1 to 64 bytes of visible text", detail);
+        return read_text(out, "group", value, GROUP_LEGAL, about_put_group, detail);
     if (json_token_is(name, "location", 8))
-        return read_location(&out->location, value, detail);
+        return value->kind == JSON_OBJECT
+                   ? read_place(out, value, detail)
+                   : read_text(out, "location", value, LOCATION_LEGAL, about_put_location, detail);
     return READING_OK;
 }
 

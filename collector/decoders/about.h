@@ -32,4 +32,14 @@ bool about_decoder_has(const struct about_decoder *about, const char *topic);
 enum reading_error about_parse(struct about *out, const char *payload, size_t bytes,
                                char detail[READING_DETAIL_SIZE]);
 
+/* A part of it out of elsewhere, legal or not as it is there. An error changes nothing, and has a sentence. */
+enum reading_error about_put_label(struct about *out, const char *text,
+                                   char detail[READING_DETAIL_SIZE]);
+enum reading_error about_put_group(struct about *out, const char *text,
+                                   char detail[READING_DETAIL_SIZE]);
+enum reading_error about_put_location(struct about *out, const char *text,
+                                      char detail[READING_DETAIL_SIZE]);
+enum reading_error about_put_degrees(struct about *out, double latitude, double longitude,
+                                     char detail[READING_DETAIL_SIZE]);
+
 #endif

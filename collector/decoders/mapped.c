@@ -31,6 +31,18 @@ static void take(struct mapped_decoder *mapped, const struct source_message *mes
         mapping_take(&mapped->run, message->payload, message->bytes, most, on_item, mapped);
 }
 
+/* Of all devices at once: there are a few, and that seldom. */
+static void hand_out_abouts(struct mapped_decoder *mapped)
+{
+    struct abouts *abouts = &mapped->run.abouts;
+
+    if (!mapped->on_about)
+        return;
+    for (size_t i = 0; i < abouts->count; i++)
+        mapped->on_about(mapped->decoder.taker.user, &abouts->items[i]);
+    abouts->count = 0;
+}
+
 static enum decoder_outcome begin(struct decoder *decoder, const struct source_message *message,
                                   struct reading_source *source, size_t most,
                                   struct reading_rest *rest)
@@ -50,6 +62,7 @@ static enum decoder_outcome begin(struct decoder *decoder, const struct source_m
     if (outcome != DECODER_READ)
         return outcome;
     decoder->is_shared = topic_share_bytes(mapped->run.mapping->topic.text) > 0;
+    hand_out_abouts(mapped);
     take(mapped, message, most, rest);
     return DECODER_READ;
 }
@@ -77,5 +90,6 @@ void mapped_decoder_init(struct mapped_decoder *mapped, const struct mappings *m
     mapped->decoder = (struct decoder){.kind = &kind, .taker = *taker};
     mapped->subscriptions = subscriptions;
     mapped->device[0] = '\0';
+    mapped->on_about = NULL;
     mapping_run_init(&mapped->run, mappings, rules);
 }

@@ -14,9 +14,11 @@ struct mapped_decoder {
     struct mapping_run run;
     const struct subscriptions *subscriptions;
     char device[DEVICE_ID_SIZE]; /* of the item before, "" = none */
+    void (*on_about)(void *user,
+                     const struct about *about); /* of the taker; NULL: nobody keeps that */
 };
 
-/* All of them must outlive it. */
+/* All of them must outlive it. Whoever keeps what devices are called sets on_about afterwards. */
 void mapped_decoder_init(struct mapped_decoder *mapped, const struct mappings *mappings,
                          const struct reading_rules *rules,
                          const struct subscriptions *subscriptions,

@@ -44,13 +44,18 @@ void mappings_bind(struct mappings *mappings, const struct features *features)
     sort_names(mappings->sorted, features);
 }
 
-const char *mappings_subscribe(const struct mappings *mappings, struct subscriptions *out)
+const char *mappings_subscribe(const struct mappings *mappings, bool about_use,
+                               struct subscriptions *out)
 {
     const char *fault = NULL;
 
     for (size_t i = 0; i < mappings->count && !fault; i++) {
-        if (!mappings->items[i].is_ignored)
-            fault = subscriptions_add(out, mappings->items[i].subscription);
+        const struct mapping *mapping = &mappings->items[i];
+
+        if (mapping->is_about && about_use)
+            fault = subscriptions_add_retained(out, mapping->subscription);
+        else if (!mapping->is_ignored && !mapping->is_about)
+            fault = subscriptions_add(out, mapping->subscription);
     }
     return fault;
 }
@@ -90,10 +95,20 @@ void mapping_run_init(struct mapping_run *run, const struct mappings *mappings,
 void mapping_run_release(struct mapping_run *run)
 {
     mapping_readings_release(&run->readings);
+    abouts_release(&run->abouts);
     found_release(&run->found);
     buffer_release(&run->json);
     buffer_release(&run->unpacked);
     free(run->values);
+}
+
+bool mapping_device_is_of_topic(const struct template *device)
+{
+    size_t i = 0;
+
+    while (i < device->count && (device->parts[i].literal || device->parts[i].name >= 0))
+        i++;
+    return i == device->count;
 }
 
 /* Only the topic is believed: what the payload says may be what is wrong. */
@@ -102,11 +117,9 @@ static void find_faulty_device(struct mapping_run *run)
     const struct template *device =
         run->mapping && run->mapping->rule_count > 0 ? &run->mapping->rules[0].device : NULL;
     char *id = run->fault.device;
-    bool is_known = device != NULL;
 
-    for (size_t i = 0; is_known && i < device->count; i++)
-        is_known = device->parts[i].literal || device->parts[i].name >= 0;
-    if (!is_known || !mapping_put_device(run, device, id, sizeof(run->fault.device)) ||
+    if (!device || !mapping_device_is_of_topic(device) ||
+        !mapping_put_device(run, device, id, sizeof(run->fault.device)) ||
         !device_id_is_legal(id, strlen(id)))
         id[0] = '\0';
 }
@@ -142,23 +155,41 @@ static bool has_only(const struct mapping *mapping, const struct text_span *capt
     return has;
 }
 
-static enum decoder_outcome find_mapping(struct mapping_run *run, const char *topic)
+/* NULL: of none. */
+static const struct mapping *mapping_of(const struct mappings *mappings, const char *topic,
+                                        struct text_span *captures, bool *is_known)
 {
     size_t bytes = strlen(topic);
-    enum decoder_outcome outcome = DECODER_NO_TOPIC;
 
-    for (size_t i = 0; i < run->mappings->count; i++) {
-        const struct mapping *mapping = &run->mappings->items[i];
+    for (size_t i = 0; i < mappings->count; i++) {
+        const struct mapping *mapping = &mappings->items[i];
 
-        if (!topic_pattern_match(&mapping->topic, topic, bytes, run->scope.captures))
+        if (!topic_pattern_match(&mapping->topic, topic, bytes, captures))
             continue;
-        if (has_only(mapping, run->scope.captures)) {
-            run->mapping = mapping;
-            return mapping->is_ignored ? DECODER_IGNORED : DECODER_READ;
-        }
-        outcome = DECODER_NOT_MEANT;
+        if (has_only(mapping, captures))
+            return mapping;
+        *is_known = true;
     }
-    return outcome;
+    return NULL;
+}
+
+static enum decoder_outcome find_mapping(struct mapping_run *run, const char *topic)
+{
+    bool is_known = false;
+
+    run->mapping = mapping_of(run->mappings, topic, run->scope.captures, &is_known);
+    if (!run->mapping)
+        return is_known ? DECODER_NOT_MEANT : DECODER_NO_TOPIC;
+    return run->mapping->is_ignored ? DECODER_IGNORED : DECODER_READ;
+}
+
+bool mappings_are_about(const struct mappings *mappings, const char *topic)
+{
+    struct text_span captures[NAMES_MAX] = {0};
+    bool is_known = false;
+    const struct mapping *mapping = mapping_of(mappings, topic, captures, &is_known);
+
+    return mapping && mapping->is_about;
 }
 
 /* ---- the payload as JSON -------------------------------------------------------------------- */
@@ -185,8 +216,9 @@ static bool scan_json(struct mapping_run *run, struct text_span span, struct jso
     struct json_value value;
     char detail[READING_DETAIL_SIZE];
     size_t at;
-    enum reading_error error =
-        reading_error_of(json_scan_document(span.text, span.bytes, &at, &value));
+    enum json_error (*scan)(const char *, size_t, size_t *, struct json_value *) =
+        run->mapping->is_about ? json_scan_deep : json_scan_document;
+    enum reading_error error = reading_error_of(scan(span.text, span.bytes, &at, &value));
 
     if (error) {
         reading_describe(detail, error, span.text, span.bytes, at);
@@ -295,6 +327,7 @@ static void read_each(struct mapping_run *run, const struct mapping_rule *rule,
 static void reset(struct mapping_run *run, const struct reading_source *source)
 {
     mapping_readings_clear(&run->readings);
+    abouts_clear(&run->abouts);
     memset(run->scope.captures, 0, sizeof(run->scope.captures));
     run->scope.key.text = NULL;
     run->scope.index = -1;
@@ -327,7 +360,9 @@ static enum decoder_outcome read_rules(struct mapping_run *run, const struct jso
                       "its pointers with names in braces would walk over more than %d bytes",
                       PLACES_WALK_MOST);
     mapping_readings_close(&run->readings, (uint64_t)reading_content_hash(topic, strlen(topic)));
-    if (run->readings.count > 0 || run->fault.count > 0)
+    if (run->abouts.count > 0)
+        mapping_about_close(run);
+    if (run->readings.count > 0 || run->abouts.count > 0 || run->fault.count > 0)
         return DECODER_READ;
     if (run->says_none)
         return DECODER_SAYS_NONE;
@@ -353,6 +388,8 @@ enum decoder_outcome mapping_begin(struct mapping_run *run, const struct reading
         outcome = mapping_sparkplug_begin(run, outcome, topic, payload, bytes, &is_done);
     if (outcome != DECODER_READ || is_done)
         return outcome;
+    if (bytes == 0 && run->mapping->is_about)
+        return mapping_about_take_back(run);
     if (!as_json(run, (struct text_span){bytes > 0 ? payload : "", bytes}, &root))
         return DECODER_READ;
     return read_rules(run, &root, topic);

@@ -10,6 +10,8 @@
  *          from the first to the last member when several say something of it; and of what else the reading
  *          depends on: the topic, the names of named values, and values that stand at the root (^/). Of
  *          bytes alone, {"v":5} on the topics of a temperature and of a humidity would be one reading.
+ * About    a rule may say instead what a device is called (struct about); of one message and device that is
+ *          one, and it is there whole when mapping_begin() returns.
  * Rejected is at most one item of a message, whose bytes are all of the payload: no less of it could be
  *          read again. Its detail is that of the first fault, and says how many more there were.
  * Units    as in reading_json.h.
@@ -20,6 +22,7 @@
 #ifndef HIGHWATER_MAPPING_H
 #define HIGHWATER_MAPPING_H
 
+#include "collector/abouts.h"
 #include "collector/decoder.h"
 #include "collector/decoders/mapping_readings.h"
 #include "collector/decoders/sparkplug.h"
@@ -105,6 +108,20 @@ struct match_rule {
     struct topic_pattern pattern;
 };
 
+/* What is made of a message for people. Of several texts the first that comes to something counts. */
+struct text_rule {
+    struct template *items;
+    size_t count;
+};
+
+struct about_rule {
+    struct text_rule label;
+    struct text_rule group;
+    struct text_rule location;
+    struct number_rule latitude; /* both without a place: there are none */
+    struct number_rule longitude;
+};
+
 struct mapping_rule {
     struct places places;
     struct json_pointer each;
@@ -119,6 +136,7 @@ struct mapping_rule {
     struct feature_rule *features;
     size_t feature_count;
     struct named_rule named;
+    struct about_rule *about; /* NULL: it is for readings; else there are none */
 };
 
 struct only_rule {
@@ -131,6 +149,7 @@ struct mapping {
     const char *subscription;
     enum mapping_payload payload;
     bool is_ignored;
+    bool is_about; /* all of its rules are: it has no readings, so what is retained is no old one */
     struct only_rule *only;
     size_t only_count;
     struct json_pointer *unpack;
@@ -161,8 +180,13 @@ struct mappings {
  * then members that are not kept. */
 void mappings_bind(struct mappings *mappings, const struct features *features);
 
-/* Adds what is to be subscribed to. NULL, or what is wrong. */
-const char *mappings_subscribe(const struct mappings *mappings, struct subscriptions *out);
+/* Adds what is to be subscribed to; what only says what devices are called, if it has `about_use`. NULL, or
+ * what is wrong. */
+const char *mappings_subscribe(const struct mappings *mappings, bool about_use,
+                               struct subscriptions *out);
+
+/* Whether a message with this topic has no readings, but what devices are called. */
+bool mappings_are_about(const struct mappings *mappings, const char *topic);
 
 /* Whether one of them is of the kind `sparkplug`, which needs a state. */
 bool mappings_have_sparkplug(const struct mappings *mappings);
@@ -188,6 +212,8 @@ struct mapping_run {
     bool is_at_most_once;        /* the same */
     struct reading_source source;
     struct mapping_readings readings;
+    struct abouts
+        abouts; /* of the message; whoever runs it takes the texts, or they go with the next one */
     struct mapping_fault fault;
     struct scope scope;
     struct found found;

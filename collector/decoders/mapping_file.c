@@ -138,6 +138,19 @@ static bool read_unpack(struct mapping_text *text, const struct json_token *toke
 
 /* ---- rules ---------------------------------------------------------------------------------- */
 
+/* Such a rule has no reading, so what belongs to one stands there by mistake. */
+static bool check_about(struct mapping_text *text, const struct mapping_key *keys)
+{
+    for (int i = RULE_TIME; i < RULE_ABOUT; i++) {
+        if (is_there(&keys[RULE_ABOUT]) && is_there(&keys[i]))
+            return mapping_text_fail(text, &keys[i].value,
+                                     "\"%s\" stands beside \"about\", which gives no reading; it "
+                                     "belongs into another rule",
+                                     keys[i].name);
+    }
+    return true;
+}
+
 static bool add_rule(struct mapping_text *text, const struct json_token *object,
                      const struct mapping_key *keys, struct mapping *out)
 {
@@ -150,7 +163,7 @@ static bool add_rule_of_list(struct mapping_text *text, const struct json_token 
 {
     struct mapping_key keys[] = {MAPPING_RULE_KEYS, {NULL, {0}}};
 
-    if (!mapping_text_keys(text, object, keys))
+    if (!mapping_text_keys(text, object, keys) || !check_about(text, keys))
         return false;
     for (int i = 0; i < RULE_STATUS; i++) {
         if (!is_there(&keys[i]))
@@ -226,7 +239,16 @@ static bool read_mapping(struct mapping_text *text, const struct json_token *obj
     if (is_there(&keys[KEY_RULES]))
         return read_rules(text, &keys[KEY_RULES].value, keys, out);
     out->rules = arena_alloc(&text->out->arena, 1, sizeof(out->rules[0]));
-    return add_rule(text, object, keys, out);
+    return check_about(text, keys) && add_rule(text, object, keys, out);
+}
+
+static bool is_about(const struct mapping *mapping)
+{
+    size_t i = 0;
+
+    while (i < mapping->rule_count && mapping->rules[i].about)
+        i++;
+    return i > 0 && i == mapping->rule_count;
 }
 
 /* ---- the file ------------------------------------------------------------------------------- */
@@ -262,8 +284,11 @@ static bool read_mappings(struct mapping_text *text, const struct json_token *ro
     out->items = arena_alloc(&out->arena, 2 * count, sizeof(out->items[0]));
     json_walk_init(&walk, root);
     while (json_walk_next(&walk, &name, &object)) {
-        if (!read_mapping(text, &object, &out->items[out->count++]))
+        struct mapping *mapping = &out->items[out->count++];
+
+        if (!read_mapping(text, &object, mapping))
             return false;
+        mapping->is_about = is_about(mapping);
     }
     for (size_t i = 0; i < count; i++)
         add_node(out, &out->items[i]);

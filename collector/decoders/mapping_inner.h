@@ -2,7 +2,7 @@
  *
  * Files    mapping.c (a message: which mapping, its payload as JSON, its members, the items),
  *          mapping_member.c (one member, read by one rule), mapping_value.c (numbers, statuses and texts
- *          where they stand).
+ *          where they stand), mapping_about.c (what devices are called).
  */
 #ifndef HIGHWATER_MAPPING_INNER_H
 #define HIGHWATER_MAPPING_INNER_H
@@ -13,6 +13,9 @@
 void mapping_fault(struct mapping_run *run, enum reading_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Whether a device's id comes of the topic alone, so that it is known without the payload. */
+bool mapping_device_is_of_topic(const struct template *device);
+
 /* mapping_no_value.c: no pointer is there, or what is there is no number; or all names are of features
  * nobody keeps. */
 void mapping_fault_no_value(struct mapping_run *run, const struct json_token *root);
@@ -21,6 +24,20 @@ void mapping_fault_no_value(struct mapping_run *run, const struct json_token *ro
  * is empty when it has none. */
 void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rule,
                          const struct json_token *item, const struct json_token *name);
+
+/* The device that a rule says, legal. False: there is none, or what is there is none, which is noted. */
+enum { MAPPING_NAME_SIZE = 1024 };
+bool mapping_read_device(struct mapping_run *run, const struct mapping_rule *rule,
+                         char id[MAPPING_NAME_SIZE]);
+
+/* mapping_about.c: adds what the rule finds in the member of what a device is called. */
+void mapping_about_read(struct mapping_run *run, const struct mapping_rule *rule);
+
+/* One for each device. */
+void mapping_about_close(struct mapping_run *run);
+
+/* An empty message: what was said of the device that the topic names no longer holds. */
+enum decoder_outcome mapping_about_take_back(struct mapping_run *run);
 
 /* The device that the template says, if it has an outcome; whether it is a legal one is not looked at. */
 bool mapping_put_device(struct mapping_run *run, const struct template *device, char *id,

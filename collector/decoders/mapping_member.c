@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SIZE = 1024 };
+enum { NAME_SIZE = MAPPING_NAME_SIZE };
 
 /* ---- whether it is meant -------------------------------------------------------------------- */
 
@@ -212,18 +212,18 @@ bool mapping_put_device(struct mapping_run *run, const struct template *device, 
     return true;
 }
 
-static bool read_device(struct mapping_run *run, const struct mapping_rule *rule,
-                        struct mapping_words *words, char id[NAME_SIZE])
+bool mapping_read_device(struct mapping_run *run, const struct mapping_rule *rule,
+                         char id[MAPPING_NAME_SIZE])
 {
     char text[72];
+    size_t bytes;
 
     if (!mapping_put_device(run, &rule->device, id, NAME_SIZE)) {
         run->lacks_device = true;
         return false;
     }
-    words->device = id;
-    words->device_bytes = strlen(id);
-    if (is_plainly_legal(id, words->device_bytes) || device_id_is_legal(id, words->device_bytes))
+    bytes = strlen(id);
+    if (is_plainly_legal(id, bytes) || device_id_is_legal(id, bytes))
         return true;
     mapping_fault(run, READING_BAD_DEVICE_ID, "device \"%s\" is not " DEVICE_ID_LEGAL,
                   shown(text, id));
@@ -346,6 +346,10 @@ void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rul
         return;
     }
     run->is_meant = true;
+    if (rule->about) {
+        mapping_about_read(run, rule);
+        return;
+    }
     run->said_elsewhere = 0;
     read_features(run, rule, &words);
     read_named(run, rule, &words);
@@ -353,8 +357,10 @@ void mapping_member_read(struct mapping_run *run, const struct mapping_rule *rul
     if (words.value_count == 0 && words.status == STATUS_ABSENT)
         return;
     words.said_elsewhere = run->said_elsewhere; /* a step is part of the time */
-    if (!read_device(run, rule, &words, id) || !read_time(run, rule, item, &words))
+    if (!mapping_read_device(run, rule, id) || !read_time(run, rule, item, &words))
         return;
+    words.device = id;
+    words.device_bytes = strlen(id);
     words.values = run->values;
     words.seq = mapping_seq(run, &rule->seq);
     set_bytes(run, &words, item, name);

@@ -13,6 +13,23 @@ static void put_pointers(struct buffer *out, const char **before, const struct p
     }
 }
 
+static void put_texts(struct buffer *out, const char **before, const struct text_rule *rule)
+{
+    for (size_t i = 0; i < rule->count; i++) {
+        buffer_printf(out, "%s\"%s\"", i > 0 ? " or " : *before, rule->items[i].text);
+        *before = ", ";
+    }
+}
+
+static void put_about(struct buffer *out, const char **before, const struct about_rule *about)
+{
+    put_texts(out, before, &about->label);
+    put_texts(out, before, &about->group);
+    put_texts(out, before, &about->location);
+    put_pointers(out, before, &about->latitude.at);
+    put_pointers(out, before, &about->longitude.at);
+}
+
 static void put_tried(struct buffer *out, const struct mapping_rule *rule)
 {
     const char *before = "";
@@ -23,6 +40,8 @@ static void put_tried(struct buffer *out, const struct mapping_rule *rule)
         put_pointers(out, &before, &rule->features[i].value.at);
     put_pointers(out, &before, &rule->named.value.at);
     put_pointers(out, &before, &rule->status.at);
+    if (rule->about)
+        put_about(out, &before, rule->about);
 }
 
 static void put_members(struct buffer *out, const struct json_token *object)
@@ -88,7 +107,8 @@ void mapping_fault_no_value(struct mapping_run *run, const struct json_token *ro
             run->unknown_members,
             log_escaped(name, sizeof(name), run->unknown_name, strlen(run->unknown_name)));
     else
-        buffer_put_text(&text, "no number and no status; tried ");
+        buffer_put_text(&text, run->mapping->is_about ? "nothing of what a device is called; tried "
+                                                      : "no number and no status; tried ");
     for (size_t i = 0; i < run->mapping->rule_count; i++) {
         buffer_put_text(&text, i > 0 ? "; " : "");
         put_tried(&text, &run->mapping->rules[i]);

@@ -1,5 +1,6 @@
 #include "collector/decoders/mapping_rule.h"
 
+#include "collector/decoders/mapping_rule_inner.h"
 #include "collector/decoders/mapping_time.h"
 #include "shared/base/mem.h"
 #include "shared/model/json_token.h"
@@ -9,13 +10,6 @@
 #include <string.h>
 
 #define NO_FEATURE SIZE_MAX
-
-struct rule {
-    struct mapping_text *text;
-    struct arena *arena;
-    struct names names; /* of the topic and of match */
-    struct mapping_rule *out;
-};
 
 /* ---- pointers ------------------------------------------------------------------------------- */
 
@@ -31,7 +25,7 @@ static bool read_pointer(struct rule *rule, const struct json_token *token,
     return !fault || mapping_text_fail(rule->text, token, "\"%.80s\" %s", text, fault);
 }
 
-static bool read_place(struct rule *rule, const struct json_token *token, struct place *out)
+bool mapping_rule_place(struct rule *rule, const struct json_token *token, struct place *out)
 {
     struct json_pointer pointer;
 
@@ -57,7 +51,7 @@ static bool read_places(struct rule *rule, const struct json_token *token, struc
     if (token->kind != JSON_ARRAY) {
         out->items = arena_alloc(rule->arena, 1, sizeof(out->items[0]));
         out->count = 1;
-        return read_place(rule, token, &out->items[0]);
+        return mapping_rule_place(rule, token, &out->items[0]);
     }
     if (!mapping_text_count(rule->text, token, JSON_ARRAY, &count))
         return false;
@@ -66,7 +60,7 @@ static bool read_places(struct rule *rule, const struct json_token *token, struc
     out->items = arena_alloc(rule->arena, count, sizeof(out->items[0]));
     json_walk_init(&walk, token);
     while (json_walk_next(&walk, &name, &value)) {
-        if (!read_place(rule, &value, &out->items[out->count++]))
+        if (!mapping_rule_place(rule, &value, &out->items[out->count++]))
             return false;
     }
     return true;
@@ -152,7 +146,7 @@ static bool read_number_of(struct rule *rule, const struct json_token *token, si
                                       : read_places(rule, token, &out->at);
 }
 
-static bool read_number(struct rule *rule, const struct json_token *token, struct number_rule *out)
+bool mapping_rule_number(struct rule *rule, const struct json_token *token, struct number_rule *out)
 {
     return read_number_of(rule, token, NO_FEATURE, out);
 }
@@ -246,7 +240,7 @@ static bool read_renames(struct rule *rule, const struct json_token *token)
     return true;
 }
 
-static bool read_template(struct rule *rule, const struct json_token *token, struct template *out)
+bool mapping_rule_template(struct rule *rule, const struct json_token *token, struct template *out)
 {
     const char *text;
     const char *fault;
@@ -266,8 +260,8 @@ static bool read_named(struct rule *rule, const struct json_token *token)
         return false;
     if (!keys[NAME].value.text || !keys[VALUE].value.text)
         return mapping_text_fail(rule->text, token, "needs \"name\" and \"value\"");
-    return read_template(rule, &keys[NAME].value, &rule->out->named.name) &&
-           read_number(rule, &keys[VALUE].value, &rule->out->named.value) &&
+    return mapping_rule_template(rule, &keys[NAME].value, &rule->out->named.name) &&
+           mapping_rule_number(rule, &keys[VALUE].value, &rule->out->named.value) &&
            (!keys[RENAME].value.text || read_renames(rule, &keys[RENAME].value));
 }
 
@@ -358,7 +352,7 @@ static bool read_step(struct rule *rule, const struct json_token *token)
     time->step = (struct number_rule){.factor = 1};
     if (token->kind == JSON_NUMBER)
         return mapping_text_number(rule->text, token, &time->step.offset);
-    return read_number(rule, token, &time->step);
+    return mapping_rule_number(rule, token, &time->step);
 }
 
 static bool read_time(struct rule *rule, const struct json_token *token)
@@ -417,7 +411,7 @@ static bool read_match(struct rule *rule, const struct json_token *token)
         const char *fault;
 
         name = as_string(name);
-        if (!read_template(rule, &name, &match->text) ||
+        if (!mapping_rule_template(rule, &name, &match->text) ||
             !mapping_text_string(rule->text, &value, &pattern))
             return false;
         fault = text_pattern_parse(&match->pattern, rule->arena, &rule->names, pattern);
@@ -442,7 +436,7 @@ static bool read_when(struct rule *rule, const struct json_token *token)
         struct when_rule *when = &rule->out->whens[rule->out->when_count++];
 
         name = as_string(name);
-        if (!read_place(rule, &name, &when->at) ||
+        if (!mapping_rule_place(rule, &name, &when->at) ||
             !mapping_text_list(rule->text, &value, &when->texts))
             return false;
     }
@@ -451,16 +445,17 @@ static bool read_when(struct rule *rule, const struct json_token *token)
 
 static bool read_device(struct rule *rule, const struct json_token *token)
 {
-    return read_template(rule, token, &rule->out->device);
+    return mapping_rule_template(rule, token, &rule->out->device);
 }
 
 /* ---- all of a rule -------------------------------------------------------------------------- */
 
 /* In the order of the keys: match gives names to all that come after it. */
 static bool (*const readers[RULE_KEYS])(struct rule *, const struct json_token *) = {
-    [RULE_EACH] = read_each,     [RULE_MATCH] = read_match,       [RULE_WHEN] = read_when,
-    [RULE_DEVICE] = read_device, [RULE_TIME] = read_time,         [RULE_SEQ] = read_seq,
-    [RULE_STATUS] = read_status, [RULE_FEATURES] = read_features, [RULE_FEATURE] = read_named,
+    [RULE_EACH] = read_each,           [RULE_MATCH] = read_match,       [RULE_WHEN] = read_when,
+    [RULE_DEVICE] = read_device,       [RULE_TIME] = read_time,         [RULE_SEQ] = read_seq,
+    [RULE_STATUS] = read_status,       [RULE_FEATURES] = read_features, [RULE_FEATURE] = read_named,
+    [RULE_ABOUT] = mapping_rule_about,
 };
 
 static bool set_default_device(struct rule *rule, const struct json_token *object)
@@ -490,9 +485,9 @@ bool mapping_rule_compile(struct mapping_text *text, const struct names *names,
         mapping_text_leave(text);
     }
     if (!keys[RULE_STATUS].value.text && !keys[RULE_FEATURES].value.text &&
-        !keys[RULE_FEATURE].value.text)
+        !keys[RULE_FEATURE].value.text && !out->about)
         return mapping_text_fail(text, object,
-                                 "says nothing of a device: it needs \"status\", \"features\" or "
-                                 "\"feature\"");
+                                 "says nothing of a device: it needs \"status\", \"features\", "
+                                 "\"feature\" or \"about\"");
     return keys[RULE_DEVICE].value.text || set_default_device(&rule, object);
 }

@@ -17,14 +17,15 @@ enum {
     RULE_STATUS,
     RULE_FEATURES,
     RULE_FEATURE,
+    RULE_ABOUT,
     RULE_KEYS
 };
 
 #define MAPPING_RULE_KEYS                                                                          \
     {"each", {0}}, {"match", {0}}, {"when", {0}}, {"device", {0}}, {"time", {0}}, {"seq", {0}},    \
-        {"status", {0}}, {"features", {0}},                                                        \
+        {"status", {0}}, {"features", {0}}, {"feature", {0}},                                      \
     {                                                                                              \
-        "feature", {0}                                                                             \
+        "about", {0}                                                                               \
     }
 
 /* A pointer of a rule; the places of the rule are to be released even when it is false. */

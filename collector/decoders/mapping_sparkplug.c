@@ -66,19 +66,11 @@ const char *mapping_sparkplug_node(const char *topic, struct arena *arena)
 /* ---- deaths --------------------------------------------------------------------------------- */
 
 /* A device that is named by what stands in a message is not known by its death. */
-static bool is_of_topic(const struct template *template)
-{
-    for (size_t i = 0; i < template->count; i++) {
-        if (!template->parts[i].literal && template->parts[i].name < 0)
-            return false;
-    }
-    return true;
-}
-
 static const struct template *device_of(const struct mapping *mapping)
 {
     for (size_t i = 0; i < mapping->rule_count; i++) {
-        if (mapping->rules[i].match_count == 0 && is_of_topic(&mapping->rules[i].device))
+        if (mapping->rules[i].match_count == 0 &&
+            mapping_device_is_of_topic(&mapping->rules[i].device))
             return &mapping->rules[i].device;
     }
     return NULL;
@@ -90,7 +82,7 @@ static const struct mapping *find_mapping(struct mapping_run *run, const char *t
     for (size_t i = 0; i < run->mappings->count; i++) {
         const struct mapping *mapping = &run->mappings->items[i];
 
-        if (mapping->payload == MAPPING_SPARKPLUG && !mapping->is_ignored &&
+        if (mapping->payload == MAPPING_SPARKPLUG && !mapping->is_ignored && !mapping->is_about &&
             mapping->rule_count > 0 &&
             topic_pattern_match(&mapping->topic, topic, strlen(topic), run->scope.captures))
             return mapping;

@@ -52,6 +52,29 @@ static void on_item(void *user, const char *id, const struct reading_item *item)
     buffer_put_text(lines->out, "}\n");
 }
 
+static void put_member(struct buffer *out, const char **before, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buffer_printf(out, "%s\"%s\":", *before, name);
+    json_write_string(out, value);
+    *before = ",";
+}
+
+static void put_about(struct buffer *out, const struct about *about)
+{
+    const char *before = "{";
+
+    buffer_put_text(out, "{\"deviceId\":");
+    json_write_string(out, about->device);
+    buffer_put_text(out, ",\"about\":");
+    put_member(out, &before, "label", about->label);
+    put_member(out, &before, "group", about->group);
+    if (about->location)
+        buffer_printf(out, "%s\"location\":%s", before, about->location);
+    buffer_put_text(out, about->label || about->group || about->location ? "}}\n" : "null}\n");
+}
+
 bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
                          const struct reading_rules *rules, int64_t now_us, const char *topic,
                          const char *payload, size_t bytes)
@@ -65,6 +88,8 @@ bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
     mapping_run_init(&run, mappings, rules);
     run.sparkplug = mappings_have_sparkplug(mappings) ? &sparkplug : NULL;
     outcome = mapping_begin(&run, &source, topic, payload, bytes);
+    for (size_t i = 0; i < run.abouts.count; i++)
+        put_about(out, &run.abouts.items[i]);
     if (outcome == DECODER_READ)
         mapping_take(&run, payload, bytes, SIZE_MAX, on_item, &lines);
     else
@@ -77,7 +102,7 @@ bool mapping_try_message(struct buffer *out, const struct mappings *mappings,
 bool mapping_try_topics(struct buffer *out, const struct mappings *mappings)
 {
     struct subscriptions subscriptions = {0};
-    const char *fault = mappings_subscribe(mappings, &subscriptions);
+    const char *fault = mappings_subscribe(mappings, true, &subscriptions);
 
     subscriptions_join(&subscriptions, "\n", out);
     buffer_printf(out, "\n%s", fault ? fault : "");

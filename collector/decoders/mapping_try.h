@@ -1,7 +1,8 @@
 /* mapping_try.h: a mapping tried without a broker: what a payload on a topic comes to.
  *
  * Shape    a line of JSON for each reading, with what it carries and no more; "timestamp":"arrival" where
- *          the device says none. {"rejected":"no_value","detail":"..."} for a message that would be kept
+ *          the device says none; {"deviceId":..,"about":{..}} for what a device is called, null when that is taken
+ *          back. {"rejected":"no_value","detail":"..."} for a message that would be kept
  *          as rejected, {"ignored":"says_none"} for one that would only be counted.
  *          With `topics` instead: what would be subscribed to, a line each.
  * Errors   the exit status: 0, or 1 when the message is rejected.

@@ -63,9 +63,14 @@ const char *template_parse(struct template *out, struct arena *arena, const stru
     return NULL;
 }
 
+static bool is_scalar(const struct json_token *token)
+{
+    return token->kind != JSON_OBJECT && token->kind != JSON_ARRAY && token->kind != JSON_NULL;
+}
+
 bool scalar_text(struct json_text *out, const struct json_token *token)
 {
-    if (token->kind == JSON_OBJECT || token->kind == JSON_ARRAY || token->kind == JSON_NULL)
+    if (!is_scalar(token))
         return false;
     json_text_init(out, token);
     return true;
@@ -131,4 +136,41 @@ bool template_write(const struct template *template, struct found *found, const 
     }
     *room.at = '\0';
     return true;
+}
+
+/* ---- there, or not -------------------------------------------------------------------------- */
+
+static bool part_is_there(const struct template_part *part, struct found *found,
+                          const struct scope *scope)
+{
+    struct json_token token;
+
+    if (part->literal)
+        return true;
+    if (part->name == NAME_NONE)
+        return place_find(&part->place, found, scope, &token) && is_scalar(&token);
+    if (part->name == NAME_KEY)
+        return scope->key.text;
+    return part->name == NAME_INDEX ? scope->index >= 0 : scope->captures[part->name].text != NULL;
+}
+
+bool template_is_there(const struct template *template, struct found *found,
+                       const struct scope *scope)
+{
+    size_t i = 0;
+
+    while (i < template->count && part_is_there(&template->parts[i], found, scope))
+        i++;
+    return i == template->count;
+}
+
+bool template_is_null(const struct template *template, const struct found *found)
+{
+    for (size_t i = 0; i < template->count; i++) {
+        const struct template_part *part = &template->parts[i];
+
+        if (!part->literal && part->name == NAME_NONE && place_is_null(&part->place, found))
+            return true;
+    }
+    return false;
 }

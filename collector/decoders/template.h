@@ -34,6 +34,11 @@ const char *template_parse(struct template *out, struct arena *arena, const stru
 bool template_write(const struct template *template, struct found *found, const struct scope *scope,
                     char *out, size_t size);
 
+/* All parts are there, so it has an outcome, if one that may be too long; or one of them is null. */
+bool template_is_there(const struct template *template, struct found *found,
+                       const struct scope *scope);
+bool template_is_null(const struct template *template, const struct found *found);
+
 /* What a scalar says as text, decoded; false for objects and arrays. It is released like any other. */
 struct json_text;
 bool scalar_text(struct json_text *out, const struct json_token *token);

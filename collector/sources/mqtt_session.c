@@ -46,8 +46,12 @@ static void subscribe(struct mqtt_source *m)
     const struct subscriptions *subscriptions = &m->source.config.settings->subscriptions;
     const struct mqtt_identity *identity = m->identity;
 
-    for (size_t i = 0; i < subscriptions->count; i++)
-        mqtt_link_subscribe(&m->link, subscriptions->texts[i], 1);
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        if (subscriptions->is_retained[i])
+            mqtt_link_subscribe_as(&m->link, subscriptions->texts[i], 1, MQTT_LINK_RETAINED_IF_NEW);
+        else
+            mqtt_link_subscribe(&m->link, subscriptions->texts[i], 1);
+    }
     /* and not before, or what matches both would be missed meanwhile */
     for (size_t i = 0; i < identity->former_count; i++)
         mqtt_link_unsubscribe(&m->link, identity->former[i]);

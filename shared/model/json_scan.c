@@ -224,9 +224,9 @@ static enum json_kind kind_of(int c)
                                   : JSON_NUMBER;
 }
 
-static enum json_error scan_value(struct scan *scan, struct json_value *out)
+static enum json_error scan_value(struct scan *scan, size_t depth_most, struct json_value *out)
 {
-    char closers[JSON_MAX_DEPTH] = {0};
+    char closers[JSON_DEEP_DEPTH] = {0};
     size_t depth = 0;
     struct json_member spare; /* for what is not asked for */
     struct json_member *member = &spare;
@@ -240,7 +240,7 @@ static enum json_error scan_value(struct scan *scan, struct json_value *out)
 
         /* Here a value starts. */
         if (c == '{' || c == '[') {
-            if (depth == JSON_MAX_DEPTH)
+            if (depth == depth_most)
                 return JSON_TOO_DEEP;
             if (depth == 1)
                 member->value.kind = kind_of(c);
@@ -285,16 +285,22 @@ static enum json_error scan_value(struct scan *scan, struct json_value *out)
     }
 }
 
-enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, struct json_value *out)
+static enum json_error scan_at(const char *text, size_t bytes, size_t depth_most, size_t *at,
+                               struct json_value *out)
 {
     const unsigned char *start = (const unsigned char *)text;
     struct scan scan = {.at = start + *at, .end = start + bytes};
     enum json_error error;
 
     skip_space(&scan);
-    error = scan.at == scan.end ? JSON_EMPTY : scan_value(&scan, out);
+    error = scan.at == scan.end ? JSON_EMPTY : scan_value(&scan, depth_most, out);
     *at = (size_t)(scan.at - start);
     return error;
+}
+
+enum json_error json_scan_value(const char *text, size_t bytes, size_t *at, struct json_value *out)
+{
+    return scan_at(text, bytes, JSON_MAX_DEPTH, at, out);
 }
 
 /* After the quote that ends a string; `end` when none does. */
@@ -337,14 +343,25 @@ bool json_skip_element(const char *text, size_t bytes, size_t *at)
     return false;
 }
 
-enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,
-                                   struct json_value *out)
+static enum json_error scan_all(const char *text, size_t bytes, size_t depth_most, size_t *at,
+                                struct json_value *out)
 {
     enum json_error error;
 
     *at = 0;
-    error = json_scan_value(text, bytes, at, out);
+    error = scan_at(text, bytes, depth_most, at, out);
     if (!error && *at < bytes)
         error = text[*at] == '\0' ? JSON_NUL_CHARACTER : JSON_TRAILING_BYTES;
     return error;
+}
+
+enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,
+                                   struct json_value *out)
+{
+    return scan_all(text, bytes, JSON_MAX_DEPTH, at, out);
+}
+
+enum json_error json_scan_deep(const char *text, size_t bytes, size_t *at, struct json_value *out)
+{
+    return scan_all(text, bytes, JSON_DEEP_DEPTH, at, out);
 }

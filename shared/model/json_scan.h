@@ -19,6 +19,7 @@
 enum {
     JSON_NUMBER_MAX_BYTES = 63,
     JSON_MAX_DEPTH = 8,
+    JSON_DEEP_DEPTH = 16,
     JSON_SKIP_DEPTH = 64,
     JSON_MEMBERS_MAX = 264
 };
@@ -67,5 +68,8 @@ bool json_skip_element(const char *text, size_t bytes, size_t *at);
 /* Scans a whole document: one value and nothing else. */
 enum json_error json_scan_document(const char *text, size_t bytes, size_t *at,
                                    struct json_value *out);
+
+/* The same, up to JSON_DEEP_DEPTH levels: what bridges say of all that their devices can do. */
+enum json_error json_scan_deep(const char *text, size_t bytes, size_t *at, struct json_value *out);
 
 #endif

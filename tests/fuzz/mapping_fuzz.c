@@ -29,7 +29,11 @@ static const char *const file =
     "{\"topic\":\"e/{x}\",\"unpack\":[\"/p\",\"/*/p\"],\"device\":\"{/p/"
     "id}\",\"features\":{\"t\":\"/p/t\"},\"when\":{\"/k\":[\"1\",\"\"]}},"
     "{\"topic\":\"f/{device}\",\"each\":\"/"
-    "*\",\"rules\":[{\"feature\":{\"name\":\"{key}\",\"value\":\"\"}},{\"status\":\"/s\"}]}]";
+    "*\",\"rules\":[{\"feature\":{\"name\":\"{key}\",\"value\":\"\"}},{\"status\":\"/s\"}]},"
+    "{\"topic\":\"g/{device}\",\"each\":\"/*\",\"rules\":[{\"device\":\"{/"
+    "i}\",\"about\":{\"label\":["
+    "\"/l\",\"{/m} {key}\"],\"location\":{\"latitude\":\"/y\",\"longitude\":\"/x\"}}},{\"about\":{"
+    "\"group\":\"/g\"}}]}]";
 
 static struct features features;
 static const struct features none;
@@ -81,7 +85,9 @@ static struct sum sum_of(const char *topic, const char *payload, size_t bytes, s
         return sum;
     while (mapping_take(&run, payload, bytes, most, on_item, &sum))
         ;
-    assert(sum.items > 0);
+    for (size_t i = 0; i < run.abouts.count; i++)
+        assert(device_id_is_legal(run.abouts.items[i].device, strlen(run.abouts.items[i].device)));
+    assert(sum.items > 0 || run.abouts.count > 0);
     return sum;
 }
 
@@ -101,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     }
     if (bytes == 0)
         return 0;
-    topic[0] = (char)('a' + data[0] % 6);
+    topic[0] = (char)('a' + (data[0] + 2) % 7); /* that of ` is a: the seeds begin so */
     text = mem_alloc(bytes - 1); /* of exactly this size, so that a read behind its end is seen */
     memcpy(text, data + 1, bytes - 1);
     once = sum_of(topic, text, bytes - 1, SIZE_MAX);

@@ -180,3 +180,47 @@ def test_a_group_of_a_large_fleet_is_found_by_its_index(stack):
     assert stack.get_json("/devices?q=label%2019999")["total"] == 1
     answer = stack.get_json("/groups")
     assert (len(answer["groups"]), answer["total"]) == (1000, 1001)
+
+
+def zigbee(name, description, depth=7):
+    """A device in the list of a bridge; what it can do stands as deep as a lamp's, two levels more than a reading may have."""
+    exposes = {"name": "warm"}
+    for _ in range(depth):
+        exposes = [exposes]
+    return {"type": "EndDevice", "friendly_name": name, "description": description, "definition": {"vendor": "V", "model": "M", "exposes": exposes}}
+
+
+ZIGBEE = [
+    {"topic": "zigbee2mqtt/bridge/devices", "each": "/*", "match": {"{/friendly_name}": "{room}/{rest*}"},
+     "device": "{/friendly_name}",
+     "about": {"label": ["/description", "{/definition/vendor} {/definition/model}"], "group": "Room {room}"}},
+    {"topic": "zigbee2mqtt/{device*}", "features": {"temperature": "/temperature"}},
+]
+
+
+def test_a_mapping_takes_it_from_the_retained_list_of_a_bridge(stack, tmp_path):
+    file = tmp_path / "mappings.json"
+    file.write_text(json.dumps(ZIGBEE))
+    publisher = stack.publisher()
+    devices = [zigbee("hall/lamp", "Lamp at the door"), zigbee("hall/plug", None), zigbee("Coordinator", None)]
+    publisher.send_bytes("zigbee2mqtt/bridge/devices", json.dumps(devices).encode(), retain=True)
+    publisher.send_bytes("zigbee2mqtt/hall/lamp", b'{"temperature":1}', retain=True)
+    publisher.wait()
+    live_collector(stack, mappings=file, subscribe="")
+    known = {"hall.lamp": ("Lamp at the door", "Room hall", None), "hall.plug": ("V M", "Room hall", None)}
+    until(lambda: abouts(stack) == known, 20, "what is retained is meant, though zigbee2mqtt/# covers it")
+    publisher.send_bytes("zigbee2mqtt/hall/lamp", b'{"temperature":2}')
+    publisher.wait()
+    until(lambda: stack.database.count() == 1, 10, "of a reading it is not: the retained one is an old one")
+    stack.start_httpapi()
+    until(lambda: stack.get("/devices")[0] == 200, 10)
+    (lamp,) = stack.get_json("/devices?group=Room%20hall&q=door")["devices"]
+    assert (lamp["deviceId"], lamp["about"]) == ("hall.lamp", {"label": "Lamp at the door", "group": "Room hall", "location": None})
+    devices = [zigbee("hall/lamp", "Left"), zigbee("hall/plug", "x" * 129)]
+    publisher.send_bytes("zigbee2mqtt/bridge/devices", json.dumps(devices).encode(), retain=True)
+    publisher.wait()
+    until(lambda: abouts(stack)["hall.lamp"] == ("Left", "Room hall", None), 10, "the good ones of a message hold")
+    assert abouts(stack)["hall.plug"] == known["hall.plug"]
+    until(lambda: stack.database.count("rejected_messages") > 0, 10)
+    for reason, detail in stack.database.rows("SELECT reason, detail FROM rejected_messages"):
+        assert reason == "bad_about" and 'not 1 to 128 bytes of visible text; tried "/description"' in detail

@@ -69,6 +69,25 @@ static void test_subscriptions__what_another_covers_is_left_out(void **state)
     subscriptions_release(&all);
 }
 
+static void test_subscriptions__where_what_is_retained_is_wanted_stays_apart(void **state)
+{
+    struct subscriptions all = {0};
+
+    (void)state;
+    assert_null(subscriptions_add_retained(&all, "a/1"));
+    assert_null(subscriptions_add(&all, "a/#"));
+    assert_null(subscriptions_add_retained(&all, "b/1"));
+    assert_null(subscriptions_add_retained(&all, "b/+"));
+    assert_null(subscriptions_add(&all, "b/2"));
+    assert_null(subscriptions_add(&all, "c/1"));
+    assert_null(subscriptions_add_retained(&all, "c/1"));
+    assert_null(subscriptions_add(&all, "b/+"));
+    assert_string_equal(all.text, "a/1,a/#,b/+,b/2,c/1");
+    assert_true(all.is_retained[0] && all.is_retained[2] && all.is_retained[4]);
+    assert_false(all.is_retained[1] || all.is_retained[3]);
+    subscriptions_release(&all);
+}
+
 static void test_subscriptions__topics_are_covered_in_a_group_too(void **state)
 {
     struct subscriptions all = {0};
@@ -110,6 +129,7 @@ int main(void)
         cmocka_unit_test(test_subscriptions__where_devices_say_what_they_are_follows),
         cmocka_unit_test(test_subscriptions__what_is_no_filter_is_refused),
         cmocka_unit_test(test_subscriptions__what_another_covers_is_left_out),
+        cmocka_unit_test(test_subscriptions__where_what_is_retained_is_wanted_stays_apart),
         cmocka_unit_test(test_subscriptions__topics_are_covered_in_a_group_too),
         cmocka_unit_test(test_subscriptions__too_many_and_too_long_ones_are_refused),
     };
