@@ -206,7 +206,7 @@ def test_a_mapping_takes_it_from_the_retained_list_of_a_bridge(stack, tmp_path):
     publisher.send_bytes("zigbee2mqtt/bridge/devices", json.dumps(devices).encode(), retain=True)
     publisher.send_bytes("zigbee2mqtt/hall/lamp", b'{"temperature":1}', retain=True)
     publisher.wait()
-    live_collector(stack, mappings=file, subscribe="")
+    collector = live_collector(stack, mappings=file, subscribe="")
     known = {"hall.lamp": ("Lamp at the door", "Room hall", None), "hall.plug": ("V M", "Room hall", None)}
     until(lambda: abouts(stack) == known, 20, "what is retained is meant, though zigbee2mqtt/# covers it")
     publisher.send_bytes("zigbee2mqtt/hall/lamp", b'{"temperature":2}')
@@ -224,3 +224,12 @@ def test_a_mapping_takes_it_from_the_retained_list_of_a_bridge(stack, tmp_path):
     until(lambda: stack.database.count("rejected_messages") > 0, 10)
     for reason, detail in stack.database.rows("SELECT reason, detail FROM rejected_messages"):
         assert reason == "bad_about" and 'not 1 to 128 bytes of visible text; tried "/description"' in detail
+    ZIGBEE[0]["about"]["label"] = "/definition/model"
+    file.write_text(json.dumps(ZIGBEE))
+    assert collector.terminate() == 0
+    live_collector(stack, mappings=file, subscribe="")
+    again = stack.program("collector", ["--rejected", "--resubmit"], log_name="again", mappings=file, subscribe="")
+    again.start()
+    assert again.wait(20) == 0, again.tail()
+    until(lambda: {row[0] for row in abouts(stack).values()} == {"M"}, 20, "the mapping was mended, and the message read again")
+    assert stack.database.count("rejected_messages") == 0
