@@ -54,8 +54,7 @@ static void on_item(void *user, const char *id, const struct reading_item *item)
     struct sum *sum = user;
 
     assert(sum->faults == 0);
-    assert((item->error == READING_OK) == (item->reading != NULL) &&
-           (id != NULL) == (item->reading != NULL));
+    assert((item->error == READING_OK) == (item->reading != NULL) && (id || !item->reading));
     assert(strlen(item->detail) < READING_DETAIL_SIZE &&
            (item->detail[0] != '\0') == !item->reading);
     assert(item->received_at_us == NOW_US + (int64_t)sum->items);
