@@ -217,8 +217,7 @@ def test_what_many_promise_in_vain_hides_nobody(stack):
     api = Api(stack)
     database = stack.database
     hour = now_us() // HOUR_US * HOUR_US - 5 * HOUR_US
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(hour - DAY_US),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(hour)})
+    begin_storage(database, hour - DAY_US, hour)
     readings = []
     for n in range(1, 201):
         values = [(15, 0), (70, 0), (90, 50 + n if 76 < n < 95 else 1)] + ([(5, 1000 + n)] if n <= 76 else [])
@@ -235,8 +234,7 @@ def test_devices_whose_values_spread_alike_are_not_looked_at_one_by_one(stack, r
     hour = now_us() // HOUR_US * HOUR_US
     first = hour - 6 * HOUR_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 2000) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first)})
+    begin_storage(database, first, first)
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature) SELECT d, d, t, t, random() FROM ("
         " SELECT d, %(first)s::timestamptz + m * interval '8 minutes' AS t FROM (SELECT setseed(%(seed)s)) seed, generate_series(0, 37) m,"

@@ -10,9 +10,9 @@ from urllib.parse import quote
 from http_tools import Api, insert, some_readings
 from oracle import FEATURES, board_of_json, board_of_span_by_sql, now_us, reading, to_text, to_us
 from storage import DAY_US, HOUR_US, migrated
-from test_bounded_boards import FETCHED, MINUTE_US, dropped_before, roll_to
+from test_bounded_boards import FETCHED, MINUTE_US, begin_storage, dropped_before, roll_to
 from test_http_boards_by import assert_same, changes, entries, rows_of
-from test_http_spans import asked
+from test_http_spans import asked, three_days
 
 HOSTILE = ["'; DROP TABLE readings; --", "温 度", "a,b", '{"x"}', "%", "NULL", "$1", "x" * 64, "‮bcd", "\\"]
 
@@ -28,12 +28,7 @@ def test_a_board_of_a_group_is_what_every_reading_of_it_says(stack, rng):
     """Groups of any size, of devices that have no reading, too; spans and intervals; rolled up and not, late, removed."""
     api = Api(stack)
     database = stack.database
-    now = now_us()
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(now - DAY_US),))
-    first = now - 3 * DAY_US
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first - first % DAY_US)})
-    insert(database, some_readings(rng, 600, span_us=3 * DAY_US))
-    times = [to_us(at) for (at,) in database.rows("SELECT recorded_at FROM readings")]
+    now, first, times = three_days(database, rng)
     everyone = [f"device_{n}" for n in range(19)] + ["never heard"]
 
     def check():
@@ -115,8 +110,7 @@ def test_what_was_dropped_of_others_refuses_no_group(stack):
     database = stack.database
     today = now_us() // DAY_US * DAY_US
     first = today - 4 * DAY_US
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(first),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first)})
+    begin_storage(database, first, first)
     insert(database, [
         reading("a", first + HOUR_US, temperature=90, pressure=1), reading("a", today - HOUR_US, temperature=50, pressure=1),
         reading("b", first + HOUR_US, temperature=70, pressure=1), reading("b", first + 25 * HOUR_US, temperature=80, pressure=1),
@@ -182,8 +176,7 @@ def test_a_board_of_a_group_looks_at_few_readings(stack, rng):
     start = night - night % DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 400) i")
     database.rows("INSERT INTO device_abouts (device_id, group_name) SELECT 'd' || i, CASE WHEN i <= 6 THEN 'few' ELSE 'many' END FROM generate_series(1, 400) i")
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(start),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(start)})
+    begin_storage(database, start, start)
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
         " SELECT d, d, t, t, CASE WHEN m IN (-20, 490) THEN 1000 WHEN m IN (-19, 491) THEN -1000 WHEN d <= 6 THEN -s"
@@ -219,8 +212,7 @@ def test_a_group_that_jumped_where_the_span_is_cut_is_not_looked_at_device_by_de
     start = (now_us() // HOUR_US - 8) * HOUR_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 1506) i")
     say(database, {"many": [f"d{i}" for i in range(7, 1507)]})
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(start),))
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(start)})
+    begin_storage(database, start, start)
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
         " SELECT d, d, t, t, CASE WHEN m IN (1, 29) THEN CASE WHEN d > 6 THEN 500 + s ELSE s END WHEN m IN (5, 25) AND d <= 6 THEN 1000 ELSE s END FROM ("

@@ -26,16 +26,20 @@ def assert_exact(api, database, from_us, to_us, orders=("desc", "asc"), limits=(
             assert board_of_json(answer.json()[feature]) == expected, path
 
 
+def three_days(database, rng):
+    """Readings of three days, of which partitions have the last one; nothing is rolled up. When it is, their first moment, and their times."""
+    now = now_us()
+    first = now - 3 * DAY_US
+    begin_storage(database, now - DAY_US, first - first % DAY_US)
+    insert(database, some_readings(rng, 600, span_us=3 * DAY_US))
+    return now, first, [to_us(at) for (at,) in database.rows("SELECT recorded_at FROM readings")]
+
+
 def test_any_span_is_what_every_reading_says(stack, rng):
     """Rolled up and not, in partitions and in readings_default; late ones, several of one moment, and some removed."""
     api = Api(stack)
     database = stack.database
-    now = now_us()
-    database.rows("SELECT * FROM make_partitions(%s, now())", (to_text(now - DAY_US),))
-    first = now - 3 * DAY_US
-    database.rows("UPDATE storage_state SET rolled_until = %(at)s, late_before = %(at)s", {"at": to_text(first - first % DAY_US)})
-    insert(database, some_readings(rng, 600, span_us=3 * DAY_US))
-    times = [to_us(at) for (at,) in database.rows("SELECT recorded_at FROM readings")]
+    now, first, times = three_days(database, rng)
 
     def check():
         for _ in range(4):
