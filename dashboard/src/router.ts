@@ -139,21 +139,20 @@ export const devicesQuery = (route: DevicesRoute): Record<string, string> => ({
   ...(route.after ? { after: route.after } : {}),
 });
 
+/** As /dashboard takes it, without what goes without saying. */
+export const boardsQuery = (route: Extract<Route, { view: 'boards' | 'span' }>): Record<string, string> => ({
+  ...(route.view === 'span' ? { from: new Date(route.from).toISOString(), to: new Date(route.to).toISOString() } : {}),
+  ...(route.view === 'span' && route.by && route.by !== 'maximum' ? { by: route.by } : {}),
+  ...(route.order === 'asc' ? { order: 'asc' } : {}),
+  ...(route.group ? { group: route.group } : {}),
+});
+
 export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'boards':
-      return withQuery(route.interval ? `#/boards/${encodeURIComponent(route.interval)}` : '#/boards', {
-        order: route.order === 'asc' ? 'asc' : null,
-        group: route.group ?? null,
-      });
+      return withQuery(route.interval ? `#/boards/${encodeURIComponent(route.interval)}` : '#/boards', boardsQuery(route));
     case 'span':
-      return withQuery('#/boards', {
-        from: new Date(route.from).toISOString(),
-        to: new Date(route.to).toISOString(),
-        by: route.by && route.by !== 'maximum' ? route.by : null,
-        order: route.order === 'asc' ? 'asc' : null,
-        group: route.group ?? null,
-      });
+      return withQuery('#/boards', boardsQuery(route));
     case 'device':
       return withQuery(`#/device/${encodeURIComponent(route.deviceId)}`, spanQuery(route));
     case 'compare':

@@ -9,7 +9,7 @@ import type { Lines } from '../lines';
 import { live, useLive, useTick } from '../live';
 import { navigate } from '../router';
 import { Board } from '../parts/Board';
-import { Choice } from '../parts/Choice';
+import { IntervalChoice, OrderChoice } from '../parts/BoardChoices';
 import { GroupChoice } from '../parts/GroupChoice';
 import { linesAgain, useLines, useNewLines } from '../parts/Line';
 import { Loading, Notice } from '../parts/Notice';
@@ -56,25 +56,8 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
           <Source lacksLines={problem?.detail} />
         </div>
         <div className="choices">
-          {hasLowest ? (
-            <Choice
-              label="Order"
-              options={[
-                { value: 'desc', label: 'Highest' },
-                { value: 'asc', label: 'Lowest' },
-              ]}
-              value={order}
-              onChoose={(value) => choose({ order: value as Order })}
-            />
-          ) : null}
-          {names ? (
-            <Choice
-              label="Interval"
-              options={names.intervals.map((name) => ({ value: name, label: nameInterval(name) }))}
-              value={chosen}
-              onChoose={(value) => choose({ interval: value })}
-            />
-          ) : null}
+          {hasLowest ? <OrderChoice order={order} onChoose={(value) => choose({ order: value })} /> : null}
+          <IntervalChoice interval={chosen} onChoose={(value) => choose({ interval: value })} />
           <GroupChoice group={undefined} onChoose={(group) => navigate({ view: 'boards', interval: chosen, order, group })} />
           <SpanChoice span={null} onChoose={(span) => navigate({ view: 'span', ...span, order })} />
         </div>

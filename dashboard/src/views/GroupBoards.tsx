@@ -2,13 +2,13 @@
  * every few seconds. */
 import { useQuery } from '../api';
 import { useNow } from '../clock';
-import type { Dashboard, Order } from '../contract';
-import { formatNear, nameInterval, phraseInterval } from '../format';
+import type { Dashboard } from '../contract';
+import { formatNear, phraseInterval } from '../format';
 import { useLive, useTick } from '../live';
-import { navigate, type Route } from '../router';
+import { boardsQuery, navigate, type Route } from '../router';
 import { shortZone } from '../zone';
 import { Board } from '../parts/Board';
-import { Choice } from '../parts/Choice';
+import { IntervalChoice, OrderChoice } from '../parts/BoardChoices';
 import { DeviceId } from '../parts/DeviceId';
 import { GroupChoice } from '../parts/GroupChoice';
 import { linesAgain, useLines } from '../parts/Line';
@@ -20,12 +20,9 @@ const LOOK_AGAIN_S = 3;
 
 export function GroupBoards({ route }: { route: Extract<Route, { view: 'boards' }> }) {
   const { order, group = '' } = route;
-  const names = useLive((state) => state.names);
   const shown = useLive((state) => state.interval);
   const interval = route.interval ?? shown;
-  const params = String(
-    new URLSearchParams({ ...(interval ? { interval } : {}), ...(order === 'asc' ? { order } : {}), group }),
-  );
+  const params = String(new URLSearchParams({ ...(interval ? { interval } : {}), ...boardsQuery(route) }));
   const query = useQuery<Dashboard>(interval && `dashboard?${params}`, useTick(LOOK_AGAIN_S));
   const boards = Object.entries(query.data ?? {});
   const rows = boards.reduce((sum, [, readings]) => sum + readings.length, 0);
@@ -52,23 +49,8 @@ export function GroupBoards({ route }: { route: Extract<Route, { view: 'boards' 
           </p>
         </div>
         <div className="choices">
-          <Choice
-            label="Order"
-            options={[
-              { value: 'desc', label: 'Highest' },
-              { value: 'asc', label: 'Lowest' },
-            ]}
-            value={order}
-            onChoose={(value) => go({ order: value as Order })}
-          />
-          {names ? (
-            <Choice
-              label="Interval"
-              options={names.intervals.map((name) => ({ value: name, label: nameInterval(name) }))}
-              value={interval}
-              onChoose={(value) => go({ interval: value })}
-            />
-          ) : null}
+          <OrderChoice order={order} onChoose={(value) => go({ order: value })} />
+          <IntervalChoice interval={interval} onChoose={(value) => go({ interval: value })} />
           <GroupChoice group={group} onChoose={(to) => go({ group: to })} />
           <SpanChoice span={null} onChoose={(span) => navigate({ view: 'span', ...span, order, group })} />
         </div>

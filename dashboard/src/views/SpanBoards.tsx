@@ -3,12 +3,13 @@ import { useMemo } from 'preact/compat';
 import { useQuery } from '../api';
 import { serverNow, useNow } from '../clock';
 import type { BoardEvent, Change, Dashboard, Order, Reading } from '../contract';
-import { formatNear, formatRange, formatShortMoment, nameInterval } from '../format';
+import { formatNear, formatRange, formatShortMoment } from '../format';
 import { useLive, useTick } from '../live';
-import { bys, navigate, type By, type Route } from '../router';
+import { boardsQuery, bys, navigate, type By, type Route } from '../router';
 import { presets, type TimeSpan } from '../spans';
 import { zoneName } from '../zone';
 import { Board } from '../parts/Board';
+import { IntervalChoice, OrderChoice } from '../parts/BoardChoices';
 import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
 import { GroupChoice } from '../parts/GroupChoice';
@@ -31,13 +32,7 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
   const span: TimeSpan = useMemo(() => ({ from: route.from, to: route.to }), [route.from, route.to]);
   const names = useLive((state) => state.names);
   const tick = useTick(LOOK_AGAIN_S);
-  const params = new URLSearchParams({
-    from: new Date(span.from).toISOString(),
-    to: new Date(span.to).toISOString(),
-    ...(by === 'maximum' ? {} : { by }),
-    ...(order === 'asc' ? { order } : {}),
-    ...(group ? { group } : {}),
-  });
+  const params = new URLSearchParams(boardsQuery(route));
   const again = span.to > serverNow() ? tick : 0;
   const query = useQuery<Dashboard>(`dashboard?${params}`, again);
   const boards = Object.entries(query.data ?? {});
@@ -56,29 +51,14 @@ export function SpanBoards({ route }: { route: Extract<Route, { view: 'span' }> 
           <Source span={span} asOf={query.asOf} by={by} group={group} />
         </div>
         <div className="choices">
-          <Choice
-            label="Order"
-            options={(['desc', 'asc'] as const).map((value) => ({
-              value,
-              label: by === 'rise' ? { desc: 'Rises', asc: 'Falls' }[value] : { desc: 'Highest', asc: 'Lowest' }[value],
-            }))}
-            value={order}
-            onChoose={(value) => go({ order: value as Order })}
-          />
+          <OrderChoice order={order} isOfRises={by === 'rise'} onChoose={(value) => go({ order: value })} />
           <Choice
             label="By"
             options={bys.map((value) => ({ value, label: rankings[value].label }))}
             value={by}
             onChoose={(value) => go({ by: value as By })}
           />
-          {names ? (
-            <Choice
-              label="Interval"
-              options={names.intervals.map((name) => ({ value: name, label: nameInterval(name) }))}
-              value={null}
-              onChoose={goLive}
-            />
-          ) : null}
+          <IntervalChoice interval={null} onChoose={goLive} />
           <GroupChoice group={group} onChoose={(to) => go({ group: to })} />
           <SpanChoice span={span} onChoose={go} />
           <button type="button" onClick={() => goLive(null)}>
