@@ -115,6 +115,19 @@ def rolled_until_hours_ago(database: Database, hours: float) -> None:
     )
 
 
+def keep_up(database: Database, minutes: int | None = None) -> None:
+    """As the collector does that looks after storage: until now, or by so many minutes."""
+    if minutes is None:
+        database.rows("SELECT rollup_set_late_before('0 s')")
+    else:
+        database.rows("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (minutes,))
+    while database.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
+        pass
+    database.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
+    while database.value("SELECT values_pass()"):
+        pass
+
+
 class Workers:
     """Threads that go on until the block ends; what one of them raises, the block raises."""
 

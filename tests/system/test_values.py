@@ -15,7 +15,7 @@ from http_tools import Api, insert
 from oracle import now_us, reading, to_text
 from psycopg2.extras import execute_values
 from servers import patience
-from storage import COLUMNS, DAY_US, HOUR_US, Workers, migrated, random_span, rolled_until_hours_ago
+from storage import COLUMNS, DAY_US, HOUR_US, Workers, keep_up, migrated, random_span, rolled_until_hours_ago
 
 QUANTILES = [0.0, 0.07, 0.5, 0.95, 0.99, 1.0]
 CELLS = 1023  # at least so many between the lowest and the highest value
@@ -106,19 +106,6 @@ def check(database, rng, starts, ends):
         for q, low, high in quantiles:
             exact = found[max(math.ceil(Fraction(str(q)) * len(found)), 1) - 1]
             assert low <= exact <= high and Fraction(high) - Fraction(low) <= wide / CELLS, (feature, question, q, exact, low, high)
-
-
-def keep_up(database, minutes=None):
-    """As the collector does that looks after storage."""
-    if minutes is None:
-        database.rows("SELECT rollup_set_late_before('0 s')")
-    else:
-        database.rows("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (minutes,))
-    while database.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
-        pass
-    database.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
-    while database.value("SELECT values_pass()"):
-        pass
 
 
 # Every node is what is in readings of its span, less what is late.
