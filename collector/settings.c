@@ -143,6 +143,8 @@ static int read_database(struct settings *s)
 {
     char legal[256];
     char retention[DURATION_TEXT_SIZE];
+    char pack_after[DURATION_TEXT_SIZE];
+    char delay[DURATION_TEXT_SIZE];
 
     if (strcmp(s->partition, "day") != 0 && strcmp(s->partition, "week") != 0 &&
         strcmp(s->partition, "month") != 0)
@@ -150,6 +152,13 @@ static int read_database(struct settings *s)
     if (!is_kept_long_enough(s, legal, sizeof(legal)))
         return options_reject(&program, "retention", duration_format(retention, s->retention_us),
                               legal);
+    if (s->pack_after_us > 0 && s->pack_after_us < s->rollup_delay_us) {
+        snprintf(legal, sizeof(legal),
+                 "0, or as long as ROLLUP_DELAY, %s, or longer: what is packed has been rolled up",
+                 duration_format(delay, s->rollup_delay_us));
+        return options_reject(&program, "pack-after", duration_format(pack_after, s->pack_after_us),
+                              legal);
+    }
     return -1;
 }
 

@@ -65,6 +65,7 @@ struct settings {
     int64_t watchdog_us;
     int64_t partition_span_us;
     int64_t retention_us;
+    int64_t pack_after_us; /* 0 = never */
     int64_t rejected_retention_us;
     uint64_t rejected_bytes;
     int64_t rollup_delay_us;

@@ -48,6 +48,9 @@ static bool is_wanted(const struct maintenance *maintenance, int job)
         return !maintenance->stats.is_holder;
     if (job == MAINTENANCE_DETACH && maintenance->config.retention_us == 0)
         return false;
+    if ((job == MAINTENANCE_PACK || job == MAINTENANCE_PACKED) &&
+        maintenance->config.pack_after_us == 0)
+        return false;
     return maintenance->stats.is_holder || maintenance_jobs[job].for_all;
 }
 
@@ -66,6 +69,8 @@ static void complain(struct maintenance *maintenance, const struct pg_error *err
     snprintf(complaint, sizeof(complaint), "%s: %s (SQLSTATE %s)",
              maintenance_jobs[maintenance->job].name, error->text, error->sqlstate);
     maintenance->stats.failures++;
+    if (maintenance->job == MAINTENANCE_PACK)
+        maintenance->stats.packing.has_failed = true;
     if (strcmp(complaint, maintenance->complaint) != 0 && strcmp(error->sqlstate, "55P03") != 0)
         log_warning("maintenance: %s; trying again", complaint);
     memcpy(maintenance->complaint, complaint, sizeof(complaint));
@@ -174,6 +179,7 @@ static void on_down(struct pg_link *link, const char *reason)
     (void)reason;
     maintenance->stats.is_holder = false;
     maintenance->stats.size_count = 0;
+    maintenance->stats.packing.is_known = false;
     uv_timer_stop(&maintenance->timer);
 }
 

@@ -40,6 +40,8 @@ enum maintenance_job {
     MAINTENANCE_DEVICES,
     MAINTENANCE_STATUS,
     MAINTENANCE_SIZES,
+    MAINTENANCE_PACKED,
+    MAINTENANCE_PACK,
     MAINTENANCE_LATE_VALUES,
     MAINTENANCE_VALUES, /* last: it may go on for long, and whoever comes before it is asked first */
     MAINTENANCE_JOB_COUNT
@@ -50,6 +52,7 @@ struct maintenance_config {
     const char *partition;         /* day, week or month */
     int64_t span_us;               /* older readings get no partition of their own */
     int64_t retention_us;          /* partitions that end longer ago are dropped; 0 = none is */
+    int64_t pack_after_us;         /* partitions that end longer ago are packed; 0 = none is */
     int64_t rejected_retention_us; /* rejected messages that came longer ago are deleted, */
     uint64_t rejected_bytes;       /* and the oldest while they take more than this; 0 = none is */
     int64_t delay_us;              /* what was recorded longer ago is rolled up */
@@ -64,6 +67,19 @@ struct maintenance_config {
 };
 
 enum { MAINTENANCE_SIZES_MOST = 8 };
+
+/* Of packed days (schema/026_packing.sql). */
+struct maintenance_packing {
+    bool is_known;    /* the first five have been read, of the last few seconds */
+    int64_t days;     /* partitions that are packed */
+    int64_t readings; /* in them */
+    int64_t bytes;    /* which take so much, with their index */
+    int64_t late;     /* readings that came since, and wait to be merged */
+    int64_t waiting;  /* partitions that are old enough and not packed */
+    double share;     /* of the one that is being packed: how much of it is, 0 to 1 */
+    uint64_t packed;  /* readings, since the start of the process */
+    bool has_failed;  /* the last try of a slice */
+};
 
 /* For status and metrics. The numbers about the database are of the last few seconds. */
 struct maintenance_stats {
@@ -90,6 +106,7 @@ struct maintenance_stats {
         int64_t bytes;
     } sizes[MAINTENANCE_SIZES_MOST]; /* on disk, as of the last minute of the holder */
     size_t size_count;               /* 0 = not known */
+    struct maintenance_packing packing;
     uint64_t failures;
     char
         lacks[320]; /* a right that the role has not, or whose tables these are; "" = all is well */

@@ -1,6 +1,7 @@
 /* All that is done is in SQL functions (schema/), each of which explains itself. */
 #include "collector/stores/postgres/maintenance_jobs.h"
 
+#include "collector/stores/postgres/maintenance_packing.h"
 #include "collector/stores/postgres/maintenance_rejected.h"
 #include "collector/stores/postgres/migrate.h"
 #include "shared/base/failpoint.h"
@@ -352,6 +353,10 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
     [MAINTENANCE_STATUS] = {"status", 10 * MAINTENANCE_SECOND_MS, true, false, put_status,
                             read_status},
     [MAINTENANCE_SIZES] = {"sizes", MAINTENANCE_MINUTE_MS, false, true, put_sizes, read_sizes},
+    [MAINTENANCE_PACKED] = {"packed days", 10 * MAINTENANCE_SECOND_MS, false, false,
+                            maintenance_put_packed, maintenance_read_packed},
+    [MAINTENANCE_PACK] = {"packing", 10 * MAINTENANCE_SECOND_MS, false, true, maintenance_put_pack,
+                          maintenance_read_pack},
     [MAINTENANCE_LATE_VALUES] = {"late values", 5 * MAINTENANCE_MINUTE_MS, false, true,
                                  put_late_values, read_late_values},
     [MAINTENANCE_VALUES] = {"values", 10 * MAINTENANCE_SECOND_MS, false, true, put_values,

@@ -90,6 +90,12 @@ static void on_staged(struct pg_store *writer)
         maintenance_poke(&postgres->maintenance);
 }
 
+/* What is dropped sooner than it would be packed is not packed. */
+static int64_t pack_after_us(const struct settings *s)
+{
+    return s->retention_us == 0 || s->pack_after_us < s->retention_us ? s->pack_after_us : 0;
+}
+
 static bool start_maintenance(struct postgres *postgres, char *error, size_t error_bytes)
 {
     const struct store_config *config = &postgres->writer.base.config;
@@ -98,6 +104,7 @@ static bool start_maintenance(struct postgres *postgres, char *error, size_t err
                                                    .partition = s->partition,
                                                    .span_us = s->partition_span_us,
                                                    .retention_us = s->retention_us,
+                                                   .pack_after_us = pack_after_us(s),
                                                    .rejected_retention_us =
                                                        s->rejected_retention_us,
                                                    .rejected_bytes = s->rejected_bytes,

@@ -41,6 +41,29 @@ static void put_sizes(const struct maintenance_stats *stats, const struct promet
                             (double)stats->sizes[i].bytes);
 }
 
+static void put_packing(const struct maintenance_packing *packing, const struct prometheus *to)
+{
+    const struct prometheus_sample known[] = {
+        {"highwater_packed_days", "gauge", "Partitions of readings that are packed.",
+         (double)packing->days},
+        {"highwater_packed_readings", "gauge", "Readings in packed partitions.",
+         (double)packing->readings},
+        {"highwater_packed_bytes", "gauge",
+         "What packed partitions take on disk, with their index.", (double)packing->bytes},
+        {"highwater_packing_late_readings", "gauge",
+         "Readings that came after their partition was packed, and are not merged into it yet.",
+         (double)packing->late},
+        {"highwater_packing_days_waiting", "gauge",
+         "Partitions that PACK_AFTER has come for, and that are not packed yet.",
+         (double)packing->waiting},
+        {"highwater_packing_progress_ratio", "gauge",
+         "How much of the partition that is being packed is done, 0 to 1; 0 while none is.",
+         packing->share},
+    };
+
+    PROMETHEUS_WRITE(to, known);
+}
+
 static void put_maintenance(const struct maintenance_stats *stats, const struct prometheus *to)
 {
     const struct prometheus_sample known[] = {
@@ -69,6 +92,11 @@ static void put_maintenance(const struct maintenance_stats *stats, const struct 
         {"highwater_rejected_messages_deleted_total", "counter",
          "Rejected messages deleted for REJECTED_RETENTION or REJECTED_SIZE.",
          (double)stats->rejected_forgotten},
+        {"highwater_readings_packed_total", "counter", "Readings packed, or merged after that.",
+         (double)stats->packing.packed},
+        {"highwater_packing_failed", "gauge",
+         "1 while packing has failed at its last try; the log says why.",
+         stats->packing.has_failed},
         {"highwater_maintenance_failures_total", "counter", "Jobs that failed and are tried again.",
          (double)stats->failures},
     };
@@ -85,6 +113,8 @@ static void put_maintenance(const struct maintenance_stats *stats, const struct 
         PROMETHEUS_WRITE(to, rejected);
     if (stats->size_count > 0 && stats->is_holder)
         put_sizes(stats, to);
+    if (stats->packing.is_known && stats->is_holder)
+        put_packing(&stats->packing, to);
     if (!stats->is_known)
         return;
     PROMETHEUS_WRITE(to, known);
