@@ -125,7 +125,8 @@ BEGIN
             ('_sum', 'The sum of %s, values beyond 1e290 taken as that.'),
             ('_mean', 'The mean of %s.'),
             ('_min', 'The lowest %s.'),
-            ('_max', 'The highest %s.')) AS s (suffix, words)
+            ('_max', 'The highest %s.'),
+            ('_packed', '%s of each, as in readings.')) AS s (suffix, words)
     ), fixed (name, words) AS (VALUES
         ('device_id', 'The id in the topic the device publishes to.'),
         ('recorded_at', 'The timestamp the device gave, or its arrival when it gave none.'),
@@ -152,7 +153,7 @@ BEGIN
     LEFT JOIN fixed ON fixed.name = a.attname::text
     WHERE c.relnamespace = current_schema()::regnamespace AND d.objoid IS NULL
       AND coalesce(said.words, fixed.words) IS NOT NULL
-      AND (c.relname IN ('readings', 'peaks', 'device_readings', 'device_hours', 'device_days', 'fleet_hours')
+      AND (c.relname IN ('readings', 'peaks', 'device_readings', 'device_hours', 'device_days', 'fleet_hours', 'reading_chunks')
            OR c.relname LIKE 'rollup\_%' AND c.relkind = 'r');
     IF comments IS NOT NULL THEN
         EXECUTE comments;
@@ -165,6 +166,7 @@ CREATE OR REPLACE FUNCTION add_features(features text[]) RETURNS void LANGUAGE p
 DECLARE
     target text;
     added  text;
+    compression text := (SELECT ' COMPRESSION lz4' FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals));
     of_readings text;
     of_rollups text;
 BEGIN
@@ -186,6 +188,15 @@ BEGIN
             EXECUTE format('ALTER TABLE %I %s', 'rollup_' || target, added);
         END LOOP;
     END IF;
+    SELECT string_agg(format('ADD COLUMN %I packed_numbers%s', f || '_packed', compression), ', ' ORDER BY n) INTO added
+    FROM unnest(features) WITH ORDINALITY AS wanted (f, n)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'reading_chunks'::regclass AND attname = f || '_packed'
+                      AND NOT attisdropped);
+    IF added IS NOT NULL THEN
+        FOR target IN SELECT 'reading_chunks' UNION ALL SELECT chunks FROM packed_days WHERE NOT is_packed LOOP
+            EXECUTE format('ALTER TABLE %I %s', target, added);
+        END LOOP;
+    END IF;
     SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum),
            string_agg(format(', r.%I, rollup_mean(r.%I, r.%I) AS %I, r.%I, r.%I', attname || '_count', attname || '_sum',
                              attname || '_count', attname || '_mean', attname || '_min', attname || '_max'),
@@ -196,8 +207,14 @@ BEGIN
     EXECUTE format(
         'CREATE OR REPLACE VIEW device_readings AS
          SELECT d.device_id, r.recorded_at, r.received_at,
-                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%s
-         FROM readings r JOIN devices d ON d.id = r.device', of_readings);
+                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%1$s
+         FROM readings r JOIN devices d ON d.id = r.device
+         UNION ALL
+         SELECT d.device_id, r.recorded_at, r.received_at,
+                (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%1$s
+         FROM (%2$s) r JOIN devices d ON d.id = r.device', of_readings,
+        chunks_select(ARRAY(SELECT attname::text FROM pg_attribute
+                            WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum), 'true'));
     EXECUTE format(
         'CREATE OR REPLACE VIEW device_hours AS
          SELECT d.device_id, r.bucket AS hour, r.readings, r.status_on, r.status_off, r.status_active,
@@ -528,6 +545,4 @@ END $$;
 
 -- What is there already.
 LOCK TABLE readings IN SHARE MODE;
-SELECT add_features(array_agg(attname::text ORDER BY attnum)) FROM pg_attribute
-WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped;
 SELECT rollup_rebuild(min(recorded_at), max(recorded_at)) FROM readings HAVING count(*) > 0;

@@ -1,0 +1,249 @@
+-- 023_packed: days that are over, in a tenth of the space. What they look like; how they are read.
+--
+-- A reading of two features takes 77 bytes in readings and 65 in its index. Most of that says again what the
+-- reading before it said: so the readings of a device and some thousand moments are one row, a *chunk*, and each
+-- column of theirs an array of what a straight line does not foresee, as small integers, which PostgreSQL
+-- compresses. docs/PACKING.md says what is exact (all but 48 bits of a hash), and 026_packing how a day is packed.
+
+-- Number i of n is (base + i * step + residual) / 10^scale, i from 1. Residuals are in the smallest array that
+-- holds all; none of the arrays is there if all are 0. `exact` has doubles which are no such decimals, as they
+-- are; nothing else is set then. An element of a reading that has no value is NULL; all of it is if none has one.
+CREATE TYPE packed_numbers AS (
+    scale smallint,
+    base  bigint,
+    step  bigint,
+    small smallint[],
+    wide  integer[],
+    large bigint[],
+    exact double precision[]
+);
+COMMENT ON TYPE packed_numbers IS 'Numbers of a chunk: (base + i * step + residual) / 10^scale, the residual in small, wide or large; or exact. unpacked() reads it.';
+
+-- A feature may be called as any of the columns that readings do not have, so features add <feature>_packed.
+CREATE TABLE reading_chunks (
+    device           integer NOT NULL,
+    readings         integer NOT NULL CHECK (readings > 0),
+    first_at         timestamptz NOT NULL,
+    last_at          timestamptz NOT NULL,
+    last_received_at timestamptz NOT NULL,
+    recorded_at      packed_numbers,
+    received_at      packed_numbers,
+    status           packed_numbers,
+    seq              packed_numbers,
+    content_hash     packed_numbers
+) PARTITION BY RANGE (first_at);
+CREATE INDEX reading_chunks_device ON reading_chunks (device, first_at);
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+        ALTER TABLE reading_chunks ALTER COLUMN recorded_at SET COMPRESSION lz4, ALTER COLUMN received_at SET COMPRESSION lz4,
+            ALTER COLUMN status SET COMPRESSION lz4, ALTER COLUMN seq SET COMPRESSION lz4, ALTER COLUMN content_hash SET COMPRESSION lz4;
+    END IF;
+END $$;
+COMMENT ON TABLE reading_chunks IS 'The readings of days that are packed, up to some thousand of a device in a row. People query device_readings.';
+COMMENT ON COLUMN reading_chunks.device IS 'devices.id';
+COMMENT ON COLUMN reading_chunks.readings IS 'How many, in the order of recorded_at and content_hash.';
+COMMENT ON COLUMN reading_chunks.first_at IS 'recorded_at of the oldest one';
+COMMENT ON COLUMN reading_chunks.last_at IS 'recorded_at of the newest one; the device''s next chunk begins later.';
+COMMENT ON COLUMN reading_chunks.last_received_at IS 'None of them was received later.';
+COMMENT ON COLUMN reading_chunks.recorded_at IS 'Of each: the time since first_at, in 10^scale microseconds.';
+COMMENT ON COLUMN reading_chunks.received_at IS 'Of each: the time since its recorded_at, in 10^scale microseconds.';
+COMMENT ON COLUMN reading_chunks.status IS 'As in readings.';
+COMMENT ON COLUMN reading_chunks.seq IS 'As in readings.';
+COMMENT ON COLUMN reading_chunks.content_hash IS 'As in readings; in small the upper 16 bits, where no two readings of the chunk were recorded in one microsecond.';
+
+CREATE TABLE packed_days (
+    partition   text COLLATE "C" PRIMARY KEY,
+    chunks      text COLLATE "C" NOT NULL UNIQUE,
+    starts_at   timestamptz NOT NULL UNIQUE,
+    ends_at     timestamptz NOT NULL,
+    is_packed   boolean NOT NULL DEFAULT false,
+    readings    bigint NOT NULL DEFAULT 0,
+    expected    bigint,
+    done_device integer NOT NULL DEFAULT 0,
+    done_at     timestamptz NOT NULL DEFAULT '-infinity',
+    began_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    turned_at   timestamptz,
+    detached    text COLLATE "C",
+    ran_then    text[] COLLATE "C"
+) WITH (fillfactor = 50);
+COMMENT ON TABLE packed_days IS 'The partitions that are packed, and the one that is just being packed.';
+COMMENT ON COLUMN packed_days.partition IS 'The partition of readings for what comes late; before the turn, the one that is being packed.';
+COMMENT ON COLUMN packed_days.chunks IS 'The partition of reading_chunks; before the turn, a table that nobody asks.';
+COMMENT ON COLUMN packed_days.starts_at IS 'recorded_at of its readings is not before this,';
+COMMENT ON COLUMN packed_days.ends_at IS 'and before this.';
+COMMENT ON COLUMN packed_days.is_packed IS 'Its turn has been: chunks hold its readings, and the partition what came since.';
+COMMENT ON COLUMN packed_days.readings IS 'How many readings its chunks hold.';
+COMMENT ON COLUMN packed_days.expected IS 'How many there were about to be when packing began.';
+COMMENT ON COLUMN packed_days.done_device IS 'Before the turn: readings up to this device''s (devices.id)';
+COMMENT ON COLUMN packed_days.done_at IS 'and this recorded_at are packed.';
+COMMENT ON COLUMN packed_days.began_at IS 'When packing began.';
+COMMENT ON COLUMN packed_days.turned_at IS 'When the chunks took the place of its readings.';
+COMMENT ON COLUMN packed_days.detached IS 'The table that held its readings, until it is dropped: whoever was asking at the turn may still need it.';
+COMMENT ON COLUMN packed_days.ran_then IS 'The transactions that ran at the turn (virtualtransaction of pg_locks).';
+
+-- ---- reading ------------------------------------------------------------------------------------
+
+-- Whether a hash that was asked for, whole or not, is the one that was kept, whole or not.
+CREATE FUNCTION hash_matches(kept bigint, asked bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT kept = asked OR (kept >> 48 = asked >> 48 AND (kept & 281474976710655 = 0 OR asked & 281474976710655 = 0))
+$$;
+COMMENT ON FUNCTION hash_matches(bigint, bigint) IS 'Of two content_hash of readings of one device and moment: whether they are the same as far as is known. Of a packed reading that is 16 bits; the others are 0.';
+
+-- Chunks as the rows that they hold: a SELECT of such columns of readings. Fields are taken out once per chunk and
+-- not once per row (OFFSET 0), for each time the column is decompressed. Between two moments (SQL, or NULL), only what
+-- can lie there is unpacked, where residuals of time are small. The names in between have a blank in them, or are none
+-- that a feature can have at that place.
+-- Rejected: the arrays in FROM (ROWS FROM), which stores what each of them gives, and Memoize once more: twice the
+-- time; differences to be added up, which take a window function.
+CREATE FUNCTION chunks_select(columns text[], conditions text, from_at text DEFAULT NULL, until_at text DEFAULT NULL,
+                              chunks text DEFAULT 'reading_chunks') RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    powers  CONSTANT text := '(ARRAY[1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]::double precision[])[(%1$s).scale + 1]';
+    number  CONSTANT text := '(chunk_items."%1$s base" + chunk_items.i * chunk_items."%1$s step"'
+                             ' + coalesce(chunk_items."%1$s small", chunk_items."%1$s wide", chunk_items."%1$s large", chunk_items."%1$s none"))';
+    moment  CONSTANT text := replace(number, '%1$s', 'recorded_at') || ' * chunk_items."recorded_at unit"';
+    column_ text;
+    stored  text;
+    arrays  text[];
+    fields  text[] := '{}'; -- of a chunk
+    items   text[] := '{}'; -- of a row
+    results text[] := '{}';
+    -- the first and the last index that may be meant
+    low     text := '1';
+    high    text := 'reading_chunks.readings';
+    part    text;
+BEGIN
+    FOREACH column_ IN ARRAY columns || CASE WHEN 'received_at' = ANY (columns) AND NOT 'recorded_at' = ANY (columns)
+                                             THEN ARRAY['recorded_at'] ELSE '{}' END LOOP
+        stored := format('reading_chunks.%I', column_);
+        IF column_ = 'device' THEN
+            results := results || 'chunk_items.device'::text;
+            CONTINUE;
+        ELSIF column_ = 'content_hash' THEN
+            arrays := '{small,large}';
+            results := results || 'coalesce(chunk_items."content_hash large", chunk_items."content_hash small"::bigint << 48) AS content_hash'::text;
+        ELSE
+            arrays := '{small,wide,large}';
+            IF column_ IN ('recorded_at', 'received_at') THEN
+                fields := fields || format('interval ''1 microsecond'' * %s AS "%s unit"', format(powers, stored), column_);
+                items := items || format('chunk_fields."%s unit"', column_);
+                results := results || CASE column_ WHEN 'recorded_at' THEN 'chunk_items.first_at + ' || moment || ' AS recorded_at'
+                    ELSE format('chunk_items.first_at + %s + %s * chunk_items."received_at unit" AS received_at', moment, format(number, column_)) END;
+            ELSIF column_ = 'status' THEN
+                results := results || (format(number, column_) || '::smallint AS status');
+            ELSIF column_ = 'seq' THEN
+                results := results || (format(number, column_) || ' AS seq');
+            ELSE
+                stored := format('reading_chunks.%I', column_ || '_packed');
+                arrays := arrays || 'exact'::text;
+                fields := fields || format('%s AS "%s power"', format(powers, stored), column_);
+                items := items || format('chunk_fields."%s power"', column_);
+                results := results || format('coalesce(chunk_items."%1$s exact", %2$s / chunk_items."%1$s power") AS %1$I',
+                                             column_, format(number, column_) || '::double precision');
+            END IF;
+            fields := fields || format('(%1$s).base AS "%2$s base", (%1$s).step AS "%2$s step",'
+                                       ' CASE WHEN num_nulls((%1$s).small, (%1$s).wide, (%1$s).large) = 3 THEN 0::bigint END AS "%2$s none"',
+                                       stored, column_);
+            items := items || format('chunk_fields."%1$s base", chunk_fields."%1$s step", chunk_fields."%1$s none"', column_);
+        END IF;
+        FOREACH part IN ARRAY arrays LOOP
+            fields := fields || format('(%s).%s AS "%s %2$s"', stored, part, column_);
+            items := items || format('unnest(chunk_fields."%1$s %2$s"[chunk_fields.low:chunk_fields.high]) AS "%1$s %2$s"', column_, part);
+        END LOOP;
+    END LOOP;
+    IF NOT 'recorded_at' = ANY (columns) AND 'received_at' = ANY (columns) THEN
+        results := trim_array(results, 1);
+    END IF;
+    stored := '(reading_chunks.recorded_at)';
+    part := 'CASE WHEN num_nulls(%1$s.wide, %1$s.large) = 2 AND %1$s.step > 0 THEN'
+            ' (date_part(''epoch'', %2$s - reading_chunks.first_at) * 1e6 / %3$s - %1$s.base %4$s 32769) / %1$s.step END';
+    IF from_at IS NOT NULL THEN
+        low := format('least(greatest(floor(%s), 1), reading_chunks.readings + 1)::integer',
+                      format(part, stored, format('greatest(%s, reading_chunks.first_at)', from_at), format(powers, stored), '-'));
+    END IF;
+    IF until_at IS NOT NULL THEN
+        high := format('greatest(least(ceil(%s), reading_chunks.readings), 0)::integer',
+                       format(part, stored, format('least(%s, reading_chunks.last_at + interval ''1 microsecond'')', until_at), format(powers, stored), '+'));
+    END IF;
+    RETURN format('SELECT %s FROM (SELECT reading_chunks.device, reading_chunks.first_at, %s, generate_series(chunk_fields.low, chunk_fields.high) AS i'
+                  ' FROM %s AS reading_chunks CROSS JOIN LATERAL (SELECT %s, %s AS low, %s AS high OFFSET 0) AS chunk_fields WHERE %s) AS chunk_items',
+                  array_to_string(results, ', '), array_to_string(items, ', '), chunks, array_to_string(fields, ', '), low, high, conditions);
+END $$;
+
+-- What to write in FROM to have all readings that were recorded from `starts` until before `ends`, packed or not: just
+-- readings, if none of those days is packed. See readings_settle(), which has to be called first. Whoever asks keeps
+-- the conditions on device and recorded_at.
+--   of_device          SQL of one device's number. A condition on it outside finds chunks by the index, too; but
+--                      with this each time is worked out once.
+--   columns            needed beside device and recorded_at. NULL: all, so that a row is one of readings.
+--   from_at, until_at  SQL of narrower bounds, which may be columns of a lateral join.
+-- A snapshot that is older than a turn sees no chunks of that day; the table that held its readings is there as
+-- long as someone may have such a snapshot.
+CREATE FUNCTION readings_source(starts timestamptz, ends timestamptz, of_device text DEFAULT NULL, columns text[] DEFAULT NULL,
+                                from_at text DEFAULT NULL, until_at text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    packed   record;
+    wanted   text[];
+    names    text;
+    detached text;
+    conditions text;
+BEGIN
+    SELECT min(d.starts_at) AS first, max(d.ends_at - d.starts_at) AS longest INTO packed FROM packed_days d
+    WHERE d.is_packed AND d.starts_at < coalesce(ends, 'infinity') AND d.ends_at > coalesce(starts, '-infinity');
+    IF to_regclass('readings_moves_' || (SELECT s.moves FROM storage_state s)) IS NULL THEN
+        detached := (SELECT string_agg(format(' UNION ALL SELECT %%1$s FROM %I', p.name), '') FROM reading_partitions p
+                     WHERE p.starts_at < coalesce(ends, 'infinity') AND p.ends_at > coalesce(starts, '-infinity')
+                       AND to_regclass(quote_ident(p.name)) IS NOT NULL
+                       AND pg_partition_root(to_regclass(quote_ident(p.name))) IS DISTINCT FROM 'readings'::regclass);
+    END IF;
+    IF packed.first IS NULL AND detached IS NULL THEN
+        RETURN 'readings';
+    END IF;
+    IF columns IS NULL THEN
+        wanted := ARRAY(SELECT a.attname::text FROM pg_attribute a
+                        WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+    ELSE
+        wanted := ARRAY['device', 'recorded_at'] || ARRAY(SELECT c.name FROM unnest(columns) WITH ORDINALITY AS c (name, n)
+                                                          WHERE c.name NOT IN ('device', 'recorded_at') ORDER BY c.n);
+    END IF;
+    names := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.n) FROM unnest(wanted) WITH ORDINALITY AS c (name, n));
+    IF packed.first IS NULL THEN
+        RETURN format('(SELECT %1$s FROM readings' || detached || ')', names);
+    END IF;
+    from_at := coalesce(from_at, CASE WHEN starts > '-infinity' THEN format('%L::timestamptz', starts) END);
+    until_at := coalesce(until_at, CASE WHEN ends < 'infinity' THEN format('%L::timestamptz', ends) END);
+    conditions := format('reading_chunks.first_at >= %L', packed.first)
+        || CASE WHEN of_device IS NULL THEN '' ELSE format(' AND reading_chunks.device = (%s)', of_device) END
+        || CASE WHEN ends < 'infinity' THEN format(' AND reading_chunks.first_at < %L', ends) ELSE '' END
+        || CASE WHEN until_at IS NULL THEN '' ELSE format(' AND reading_chunks.first_at < (%s)', until_at) END
+        || CASE WHEN from_at IS NULL THEN '' ELSE
+                format(' AND reading_chunks.last_at >= (%1$s) AND reading_chunks.first_at > (%1$s) - interval ''%2$s seconds''',
+                       from_at, extract(epoch FROM packed.longest)) END;
+    RETURN format('(SELECT %1$s FROM readings' || coalesce(detached, '') || ' UNION ALL (%2$s%3$s))', names,
+                  chunks_select(wanted, conditions, from_at, until_at), CASE WHEN of_device IS NULL THEN '' ELSE ' OFFSET 0' END);
+END $$;
+COMMENT ON FUNCTION readings_source(timestamptz, timestamptz, text, text[], text, text) IS 'SQL for FROM: all readings recorded from `starts` until before `ends`, packed or not. For STABLE functions, after readings_settle().';
+
+-- What is there already, and the views.
+SELECT add_features(array_agg(attname::text ORDER BY attnum)) FROM pg_attribute
+WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped;
+
+CREATE FUNCTION readings_between(of_device text, starts timestamptz, ends timestamptz) RETURNS SETOF device_readings
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    of_id integer := (SELECT d.id FROM devices d WHERE d.device_id = of_device);
+BEGIN
+    PERFORM readings_settle();
+    RETURN QUERY EXECUTE format(
+        'SELECT %1$L, r.recorded_at, r.received_at, (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status], r.seq%2$s FROM %3$s r
+         WHERE r.device = %4$s AND r.recorded_at >= %5$L AND r.recorded_at < %6$L',
+        of_device, (SELECT string_agg(format(', r.%I', a.attname), '' ORDER BY a.attnum) FROM pg_attribute a
+                    WHERE a.attrelid = 'readings'::regclass AND a.attnum > 6 AND NOT a.attisdropped),
+        readings_source(starts, ends, of_id::text), coalesce(of_id, 0), starts, ends);
+END $$;
+COMMENT ON FUNCTION readings_between(text, timestamptz, timestamptz) IS 'The rows of device_readings of one device, recorded from `starts` until before `ends`: finds them in packed days without a look at the others.';
