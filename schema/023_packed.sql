@@ -64,6 +64,7 @@ CREATE TABLE packed_days (
     done_at     timestamptz NOT NULL DEFAULT '-infinity',
     began_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     turned_at   timestamptz,
+    changed_at  timestamptz,
     detached    text COLLATE "C",
     ran_then    text[] COLLATE "C"
 ) WITH (fillfactor = 50);
@@ -79,6 +80,7 @@ COMMENT ON COLUMN packed_days.done_device IS 'Before the turn: readings up to th
 COMMENT ON COLUMN packed_days.done_at IS 'and this recorded_at are packed.';
 COMMENT ON COLUMN packed_days.began_at IS 'When packing began.';
 COMMENT ON COLUMN packed_days.turned_at IS 'When the chunks took the place of its readings.';
+COMMENT ON COLUMN packed_days.changed_at IS 'When its chunks changed last: the turn, late readings, a removal.';
 COMMENT ON COLUMN packed_days.detached IS 'The table that held its readings, until it is dropped: whoever was asking at the turn may still need it.';
 COMMENT ON COLUMN packed_days.ran_then IS 'The transactions that ran at the turn (virtualtransaction of pg_locks).';
 
@@ -179,10 +181,11 @@ END $$;
 --                      with this each time is worked out once.
 --   columns            needed beside device and recorded_at. NULL: all, so that a row is one of readings.
 --   from_at, until_at  SQL of narrower bounds, which may be columns of a lateral join.
+--   received_after     SQL of a moment: chunks are left out that have nothing which was received later.
 -- A snapshot that is older than a turn sees no chunks of that day; the table that held its readings is there as
 -- long as someone may have such a snapshot.
-CREATE FUNCTION readings_source(starts timestamptz, ends timestamptz, of_device text DEFAULT NULL, columns text[] DEFAULT NULL,
-                                from_at text DEFAULT NULL, until_at text DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION readings_source(starts timestamptz, ends timestamptz, of_device text DEFAULT NULL, columns text[] DEFAULT NULL,
+                                from_at text DEFAULT NULL, until_at text DEFAULT NULL, received_after text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
@@ -219,6 +222,7 @@ BEGIN
     conditions := format('reading_chunks.first_at >= %L', packed.first)
         || CASE WHEN of_device IS NULL THEN '' ELSE format(' AND reading_chunks.device = (%s)', of_device) END
         || CASE WHEN ends < 'infinity' THEN format(' AND reading_chunks.first_at < %L', ends) ELSE '' END
+        || CASE WHEN received_after IS NULL THEN '' ELSE format(' AND reading_chunks.last_received_at > (%s)', received_after) END
         || CASE WHEN until_at IS NULL THEN '' ELSE format(' AND reading_chunks.first_at < (%s)', until_at) END
         || CASE WHEN from_at IS NULL THEN '' ELSE
                 format(' AND reading_chunks.last_at >= (%1$s) AND reading_chunks.first_at > (%1$s) - interval ''%2$s seconds''',
@@ -226,7 +230,7 @@ BEGIN
     RETURN format('(SELECT %1$s FROM readings' || coalesce(detached, '') || ' UNION ALL (%2$s%3$s))', names,
                   chunks_select(wanted, conditions, from_at, until_at), CASE WHEN of_device IS NULL THEN '' ELSE ' OFFSET 0' END);
 END $$;
-COMMENT ON FUNCTION readings_source(timestamptz, timestamptz, text, text[], text, text) IS 'SQL for FROM: all readings recorded from `starts` until before `ends`, packed or not. For STABLE functions, after readings_settle().';
+COMMENT ON FUNCTION readings_source(timestamptz, timestamptz, text, text[], text, text, text) IS 'SQL for FROM: all readings recorded from `starts` until before `ends`, packed or not. For STABLE functions, after readings_settle().';
 
 -- What is there already, and the views.
 SELECT add_features(array_agg(attname::text ORDER BY attnum)) FROM pg_attribute
