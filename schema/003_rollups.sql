@@ -268,7 +268,9 @@ END $$;
 -- how many readings that were, and which devices have a reading there that differs from the same message
 -- as this collector reads it: a value was taken out since, or it came before its features did.
 CREATE FUNCTION ingest_merge_stage(features text[], OUT added bigint, OUT differing integer[])
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    source text;
 BEGIN
     EXECUTE (SELECT format('INSERT INTO readings (%1$s) SELECT %1$s FROM readings_stage
                             ORDER BY device, recorded_at, content_hash ON CONFLICT DO NOTHING',
@@ -276,11 +278,17 @@ BEGIN
              FROM unnest(features) f);
     GET DIAGNOSTICS added = ROW_COUNT;
     IF added < (SELECT count(*) FROM readings_stage) THEN
-        -- OFFSET 0: each is looked up by its key, whatever the planner thinks of a table without statistics
+        -- Only now: what was just stored holds its partitions, so none of them is packed in between. OFFSET 0: each
+        -- is looked up by its key, whatever the planner thinks of a table without statistics.
+        source := (SELECT readings_source(min(s.recorded_at), max(s.recorded_at) + interval '1 microsecond', 's.device',
+                                          ARRAY['content_hash'] || features, 's.recorded_at', 's.recorded_at + interval ''1 microsecond''')
+                   FROM readings_stage s);
         EXECUTE (SELECT format('SELECT array_agg(DISTINCT s.device) FROM readings_stage s CROSS JOIN LATERAL (
-                                    SELECT * FROM readings r WHERE r.device = s.device AND r.recorded_at = s.recorded_at
-                                    AND r.content_hash = s.content_hash OFFSET 0) r
-                                WHERE (%s) IS DISTINCT FROM (%s)',
+                                    SELECT * FROM %s r WHERE r.device = s.device AND r.recorded_at = s.recorded_at
+                                    AND %s OFFSET 0) r
+                                WHERE (%s) IS DISTINCT FROM (%s)', source,
+                               CASE source WHEN 'readings' THEN 'r.content_hash = s.content_hash'
+                                           ELSE 'hash_matches(r.content_hash, s.content_hash)' END,
                                string_agg(format('s.%I', f), ', '), string_agg(format('r.%I', f), ', '))
                  FROM unnest(features) f) INTO differing;
     END IF;

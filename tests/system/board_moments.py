@@ -26,10 +26,10 @@ class Row:
 
 
 def stored_rows(database):
-    rows = database.rows(
+    rows = database.rows_of_all(
         "SELECT d.device_id, (extract(epoch FROM recorded_at) * 1000000)::bigint,"
         " (extract(epoch FROM received_at) * 1000000)::bigint, content_hash, temperature, pressure"
-        " FROM readings r JOIN devices d ON d.id = r.device"
+        " FROM ALL_READINGS r JOIN devices d ON d.id = r.device"
     )
     return [Row(*row[:4], tuple(row[4:])) for row in rows]
 

@@ -6,6 +6,7 @@ answers with three sets; `boards_by_sql()` works out the boards from the table a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -237,6 +238,18 @@ class Database:
         finally:
             connection.close()
 
+    def rows_of_all(self, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Of a query about ALL_READINGS, which are those of packed days, too. No day is turned in between."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE ONLY readings IN ACCESS SHARE MODE")
+            cursor.execute("SELECT to_regproc('readings_source') IS NULL")  # of an earlier version
+            (is_old,) = cursor.fetchone()
+            cursor.execute("SELECT 'readings'" if is_old else "SELECT readings_source('-infinity', 'infinity')")
+            (source,) = cursor.fetchone()
+            cursor.execute(query.replace("ALL_READINGS", source.replace("%", "%%") if parameters else source), parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
     def value(self, query: str, parameters: Sequence[Any] | None = None) -> Any:
         return self.rows(query, parameters)[0][0]
 
@@ -318,11 +331,11 @@ def board_by_sql(
     length = (seconds or INTERVAL_SECONDS)[interval]
     since = "-infinity" if length is None else to_text(as_of_us - length * 1_000_000)
     columns = "".join(f', "{name}"' for name in features)
-    rows = database.rows(
+    rows = database.rows_of_all(
         f"""
         SELECT device_id, (extract(epoch FROM recorded_at) * 1000000)::bigint, status{columns}
         FROM (SELECT DISTINCT ON (r.device) d.device_id, r.recorded_at, v.status{columns}
-              FROM readings r
+              FROM ALL_READINGS r
               JOIN devices d ON d.id = r.device
               CROSS JOIN LATERAL (SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[r.status] AS status) v
               WHERE r."{feature}" IS NOT NULL AND r.recorded_at > %s AND r.received_at <= %s
@@ -341,12 +354,12 @@ def board_of_span_by_sql(
 ) -> list[Reading]:
     """Each device's best reading with from <= recorded_at < to, by a look at every one, the best first."""
     columns = "".join(f', "{name}"' for name in FEATURES)
-    rows = database.rows(
+    rows = database.rows_of_all(
         f"""
         SELECT device_id, (extract(epoch FROM recorded_at) * 1000000)::bigint, status_text{columns}
         FROM (SELECT DISTINCT ON (r.device) d.device_id, r.*,
                      (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[r.status] AS status_text
-              FROM readings r JOIN devices d ON d.id = r.device
+              FROM ALL_READINGS r JOIN devices d ON d.id = r.device
               WHERE r."{feature}" IS NOT NULL AND r.recorded_at >= %s AND r.recorded_at < %s
               AND (%s::text[] IS NULL OR d.device_id = ANY (%s))
               ORDER BY r.device, r."{feature}" {order}, r.recorded_at DESC, r.content_hash DESC) best

@@ -34,6 +34,7 @@ _MOMENT = re.compile(
 )
 
 UNKNOWN = -1
+KEPT_BITS = (1 << 48) - 1  # of a hash, these are 0 in a packed reading
 
 _xxhash = ctypes.CDLL("libxxhash.so.0")
 _xxhash.XXH3_64bits.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
@@ -261,6 +262,7 @@ class Ledger:
         self._owner_of = owner_of
         self._read = [0] * len(publishers)
         self._samples: dict[tuple[str, int], list[Sample]] = defaultdict(list)
+        self._identities: dict[tuple[str, int], set[int]] = defaultdict(set)  # by the bits that a packed reading keeps
         self._refused: list[tuple[Message, bytes]] = []
 
     def read(self) -> None:
@@ -274,6 +276,7 @@ class Ledger:
         samples, refused = samples_of(message)
         for sample in samples:
             self._samples[sample.device_id, sample.identity].append(sample)
+            self._identities[sample.device_id, sample.identity & ~KEPT_BITS].add(sample.identity)
         self._refused += [(message, element) for element in refused]
 
     def fact(self, device_id: str, at_us: int, hash64: int, received_us: int, xid: int) -> Fact | None:
@@ -290,20 +293,29 @@ class Ledger:
         """Reads `readings` and holds every row against what was published. What was dropped since stays known."""
         seen: set[tuple[str, int, int]] = set()
         columns = "".join(f', r."{feature}"' for feature in features)
-        rows = database.rows(
+        # A packed reading was there before its chunk: it must be seen by who sees that, at the latest.
+        rows = database.rows_of_all(
             "SELECT d.device_id, (extract(epoch FROM r.recorded_at) * 1000000)::bigint, r.content_hash,"
-            " (extract(epoch FROM r.received_at) * 1000000)::bigint, r.xmin::text::bigint,"
+            " (extract(epoch FROM r.received_at) * 1000000)::bigint, coalesce(u.xmin::text::bigint,"
+            " (SELECT max(c.xmin::text::bigint) FROM reading_chunks c WHERE c.device = r.device"
+            " AND r.recorded_at BETWEEN c.first_at AND c.last_at)),"
             f" (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[r.status], r.seq{columns}"
-            " FROM readings r JOIN devices d ON d.id = r.device"
+            " FROM ALL_READINGS r JOIN devices d ON d.id = r.device LEFT JOIN readings u"
+            " ON (u.device, u.recorded_at, u.content_hash) = (r.device, r.recorded_at, r.content_hash)"
             " WHERE r.recorded_at < timestamptz 'epoch' + %s * interval '1 microsecond' OR %s",
             (recorded_before_us or 0, recorded_before_us is None),
         )
         self.read()  # only now: what is stored by then was noted before it was published
-        for row in rows:
+        for packed in rows:
+            row = self._unpacked(packed)
             known = self._after_removals(row[:3], self.fact(*row[:5]))
             if known is None:
                 self.unexpected.append(row)
                 continue
+            if row[:3] in seen:
+                self.unexpected.append(f"a second time: {row}")
+            if row[:3] in self.facts:  # it may have moved, or been packed, since
+                known = known._replace(xid=min(known.xid, self.facts[row[:3]].xid))
             stored = {name: value for name, value in zip(features, row[7:]) if value is not None}
             if (row[5], row[6], stored) != (known.status, known.seq, known.values):
                 self.changed.append(f"{known} is stored as {row[5:]}")
@@ -311,6 +323,16 @@ class Ledger:
             seen.add(row[:3])
         if recorded_before_us is None:
             self._vanished = [f for key, f in self.facts.items() if key not in seen]
+
+    def _unpacked(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """With its whole hash, where only the bits that are kept of it are there."""
+        device_id, at_us, kept, received_us = row[:4]
+        if kept & KEPT_BITS:
+            return row
+        for identity in self._identities.get((device_id, kept), ()):
+            if any(sample.is_at(at_us, received_us) for sample in self._samples[device_id, identity]):
+                return (device_id, at_us, identity, *row[3:])
+        return row
 
     def remove(self, device_id: str, from_us: int, until_us: int, feature: str | None = None) -> int:
         """What of that is known by now is taken out: whole readings, or one feature and what then has nothing else."""

@@ -43,10 +43,10 @@ _STATUSES = """
     WITH span AS (SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends),
     counted AS (
         SELECT device, status, count(*) AS n FROM (
-            SELECT device, status FROM readings, span
+            SELECT device, status FROM ALL_READINGS r, span
             WHERE recorded_at >= starts AND recorded_at < ends
             UNION ALL
-            SELECT 0, status FROM readings, span
+            SELECT 0, status FROM ALL_READINGS r, span
             WHERE recorded_at >= starts AND recorded_at < ends) r
         GROUP BY device, status),
     said AS (
@@ -67,9 +67,9 @@ _SUMMARIES = """
     WITH span AS (SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends),
     counted AS (
         SELECT device, count({0}) AS n, sum({0}) AS s, min({0}) AS l, max({0}) AS h FROM (
-            SELECT device, {0} FROM readings, span WHERE recorded_at >= starts AND recorded_at < ends
+            SELECT device, {0} FROM ALL_READINGS r, span WHERE recorded_at >= starts AND recorded_at < ends
             UNION ALL
-            SELECT 0, {0} FROM readings, span WHERE recorded_at >= starts AND recorded_at < ends) r
+            SELECT 0, {0} FROM ALL_READINGS r, span WHERE recorded_at >= starts AND recorded_at < ends) r
         GROUP BY device)
     SELECT d.id, n, readings, s / nullif(n, 0), mean, l, lowest, h, highest
     FROM (SELECT id FROM devices UNION SELECT 0) d CROSS JOIN span
@@ -85,9 +85,9 @@ def differences(
 ) -> list[Any]:
     """Where status_counts() and feature_summary() of any device, or of all (0), are not what is in readings."""
     span = {"from": since, "to": until}
-    found: list[Any] = database.rows(_STATUSES, span)
+    found: list[Any] = database.rows_of_all(_STATUSES, span)
     for feature in features:
-        found += database.rows(_SUMMARIES.format(feature), span)
+        found += database.rows_of_all(_SUMMARIES.format(feature), span)
     return [(since, until, *row) for row in found]
 
 
