@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+import { lessOfUPlot } from './uplot-cuts';
+
 // What comes with the script, and asks that its licence does, too.
 const licenses = {
   name: 'licenses',
@@ -11,29 +13,6 @@ const licenses = {
       .map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, 'utf8')}`)
       .join('\n\n');
     this.emitFile({ type: 'asset', fileName: 'licenses.txt', source });
-  },
-};
-
-/* Of uPlot what the page has no use for: the other shapes of lines, other scales, legends. Its own source has switches
- * for that, the package has not. A cut that no longer fits fails the build. */
-const uPlotCuts: [string, string][] = [
-  ['const showLegend = legend.show;', 'const showLegend = false;'],
-  ['uPlot.join = join;', ''],
-  ['(paths.stepped = stepped);', ''],
-  ['(paths.spline  = monotoneCubic);', ''],
-  ['uPlot.rangeLog = rangeLog;', ''],
-  ['uPlot.rangeAsinh = rangeAsinh;', ''],
-  ['sc.distr == 3 ? logAxisSplits : sc.distr == 4 ? asinhAxisSplits : numAxisSplits', 'numAxisSplits'],
-];
-const lessOfUPlot = {
-  name: 'less-of-uplot',
-  apply: 'build' as const,
-  transform(code: string, id: string) {
-    if (!id.endsWith('/uPlot.esm.js')) return null;
-    return uPlotCuts.reduce((left, [cut, by]) => {
-      if (left.split(cut).length !== 2) throw new Error(`uPlot has not once: ${cut}`);
-      return left.replace(cut, by);
-    }, code);
   },
 };
 
