@@ -449,10 +449,20 @@ describe('a device', () => {
     },
     'devices/pump%201/histogram?from': { body: { 'pump 1': { ON: 3, OFF: 1, ACTIVE: 0, INACTIVE: 0 } } },
     'devices/pump%201/distribution?feature=temperature': {
-      body: { feature: 'temperature', count: 4, edges: [0, 10, 20], counts: [1, 3] },
+      body: {
+        feature: 'temperature',
+        count: 4,
+        edges: [0, 10, 20],
+        counts: [1, 3],
+        quantiles: [
+          { quantile: 0.5, value: 12.25, error: 0 },
+          { quantile: 0.95, value: 20, error: 0 },
+          { quantile: 0.99, value: 20, error: 0.0049 },
+        ],
+      },
     },
     'devices/pump%201/distribution?feature=pressure': {
-      body: { feature: 'pressure', count: 0, edges: [], counts: [] },
+      body: { feature: 'pressure', count: 0, edges: [], counts: [], quantiles: [] },
     },
     'devices/pump%201/points?from': {
       body: {
@@ -482,6 +492,11 @@ describe('a device', () => {
     expect(screen.getByRole('img', { name: /Histogram of temperature: 4 readings from 0 to 20, most of them \(3\) between 10 and 20/ })).toBeTruthy();
     expect(screen.getByRole('img', { name: /Temperature over time. Between 1 and 99.5/ })).toBeTruthy();
     expect(screen.getAllByText('No value in this time.')).toHaveLength(2);
+    expect([...document.querySelectorAll('.quantiles div')].map((one) => one.textContent)).toEqual([
+      '50 % up to12.25',
+      '95 % up to20.00',
+      '99 % up to20.00 ± 0.0049',
+    ]);
     expect(screen.getByText('Missing').nextSibling!.textContent).toBe('2');
     expect(screen.getByText(/7.2 seconds a step/).textContent).toContain(`(${zoneName()})`);
   });
@@ -509,7 +524,7 @@ describe('a device', () => {
 
     await settle(100);
     expect(asked).toContain(`devices/pump%201/histogram?${time}`);
-    expect(asked).toContain(`devices/pump%201/distribution?feature=temperature&bins=24&${time}`);
+    expect(asked).toContain(`devices/pump%201/distribution?feature=temperature&bins=24&quantiles=0.5,0.95,0.99&${time}`);
     expect(asked).toContain(`devices/pump%201/readings?limit=20&${time}`);
     expect(screen.getByRole('link', { name: 'This time as CSV' }).getAttribute('href')).toBe(`devices/pump%201/readings?format=csv&${time}`);
     fireEvent.click(screen.getByRole('radio', { name: 'All' }));

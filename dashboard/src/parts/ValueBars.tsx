@@ -1,4 +1,4 @@
-/* How often which value: a histogram. */
+/* How often which value: a histogram, and what most values do not exceed. */
 import { useMemo, useRef } from 'preact/compat';
 import uPlot from 'uplot';
 import type { ValueHistogram } from '../contract';
@@ -6,7 +6,7 @@ import { decimalsFor, formatCount, formatLoneValue, formatValue, nameFeature } f
 import { Plot, countAxis, valueAxis, type Colors } from '../plot';
 
 export function ValueBars({ histogram }: { histogram: ValueHistogram }) {
-  const { edges, counts, count } = histogram;
+  const { edges, counts, count, quantiles } = histogram;
   const name = nameFeature(histogram.feature);
   const readout = useRef<HTMLOutputElement>(null);
   const latest = useRef(histogram);
@@ -18,6 +18,7 @@ export function ValueBars({ histogram }: { histogram: ValueHistogram }) {
   );
   const range = useMemo(() => rangeOf(edges), [edges]);
   const peak = counts.indexOf(Math.max(...counts));
+  const decimals = decimalsFor(quantiles.map(({ value }) => value));
 
   return (
     <figure>
@@ -31,17 +32,30 @@ export function ValueBars({ histogram }: { histogram: ValueHistogram }) {
       {count === 0 ? (
         <p className="nothing">No value in this time.</p>
       ) : (
-        <Plot
-          build={build}
-          data={data}
-          range={range}
-          height={11}
-          label={
-            `Histogram of ${name.label.toLowerCase()}: ${formatCount(count)} readings from ` +
-            `${formatLoneValue(edges[0]!)} to ${formatLoneValue(edges.at(-1)!)}, most of them ` +
-            `(${formatCount(counts[peak]!)}) between ${formatLoneValue(edges[peak]!)} and ${formatLoneValue(edges[peak + 1]!)}`
-          }
-        />
+        <>
+          <Plot
+            build={build}
+            data={data}
+            range={range}
+            height={11}
+            label={
+              `Histogram of ${name.label.toLowerCase()}: ${formatCount(count)} readings from ` +
+              `${formatLoneValue(edges[0]!)} to ${formatLoneValue(edges.at(-1)!)}, most of them ` +
+              `(${formatCount(counts[peak]!)}) between ${formatLoneValue(edges[peak]!)} and ${formatLoneValue(edges[peak + 1]!)}`
+            }
+          />
+          <dl className="quantiles">
+            {quantiles.map(({ quantile, value, error }) => (
+              <div key={quantile}>
+                <dt>{100 * quantile} % up to</dt>
+                <dd>
+                  {formatValue(value, decimals)}
+                  {error > 0 ? <small title="The value is not farther from this"> ± {formatLoneValue(error)}</small> : null}
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </>
       )}
     </figure>
   );

@@ -23,9 +23,9 @@ type DeviceRoute = Extract<Route, { view: 'device' }>;
 const LOOK_AGAIN_S = 5;
 const VALUES_AGAIN_S = 30;
 const READINGS_SHOWN = 20;
-/* how high a plot is with what stands above it */
+/* how high a plot is with what stands around it */
 const HISTORY_REM = 14.55;
-const VALUES_REM = 13.05;
+const VALUES_REM = 15.84;
 const STATUSES_REM = 8;
 
 /** What it says of itself. */
@@ -305,7 +305,7 @@ function Values({ path, features, within }: { path: string; features: string[]; 
 }
 
 function FeatureValues({ path, feature, within }: { path: string; feature: string; within: string }) {
-  const query = useHeld(useQuery<ValueHistogram>(`${path}/distribution?feature=${feature}&bins=24${within}`, useTick(VALUES_AGAIN_S)), path);
+  const query = useHeld(useQuery<ValueHistogram>(`${path}/distribution?feature=${feature}&bins=24&quantiles=0.5,0.95,0.99${within}`, useTick(VALUES_AGAIN_S)), path);
   const histogram = query.data;
 
   if (query.problem) return <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={!!histogram} />;
