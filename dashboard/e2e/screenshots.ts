@@ -62,7 +62,7 @@ test('screenshots', async () => {
     if (name === 'paper') await page.emulateMedia({ media: 'print' });
     if (name === 'rtl') await page.evaluate(() => (document.documentElement.dir = 'rtl'));
     /* rows that are out of sight on a screen are on the picture */
-    await page.evaluate(() => document.querySelectorAll<HTMLElement>('.ranking tr').forEach((row) => (row.style.contentVisibility = 'visible')));
+    await page.evaluate(() => document.querySelectorAll<HTMLElement>('.board, .ranking tr').forEach((row) => (row.style.contentVisibility = 'visible')));
     const path = join(OUT, `${name}-${colorScheme}-${device}.png`);
     await page.screenshot({ path, fullPage: (device === 'phone' || device === 'desktop') && name !== 'many' });
     await page.context().close();

@@ -9,8 +9,8 @@ export * from 'preact/hooks';
 
 type Props = Record<string, unknown>;
 
-const isDifferent = (a: Props, b: Props): boolean =>
-  Object.keys(a).length !== Object.keys(b).length || Object.keys(a).some((name) => a[name] !== b[name]);
+export const isDifferent = (a: object, b: object): boolean =>
+  Object.keys(a).length !== Object.keys(b).length || Object.keys(a).some((name) => (a as Props)[name] !== (b as Props)[name]);
 
 /** Drawn again only with other props. */
 export function memo(Inner: ComponentType<Props>): ComponentType<Props> {

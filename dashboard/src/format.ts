@@ -35,6 +35,8 @@ export function decimalsFor(values: readonly number[]): number {
   return decimals;
 }
 
+const decimal: Intl.NumberFormat[] = []; /* by decimals: to make one takes longer than to write fifty numbers */
+
 const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) < 1e-9 * Math.max(1, Math.abs(value));
 
 export function formatValue(value: number, decimals: number, precision = 3): string {
@@ -42,8 +44,8 @@ export function formatValue(value: number, decimals: number, precision = 3): str
 
   if (size >= 1e9 || (size > 0 && size < 0.5 * 10 ** -decimals))
     return value.toExponential(precision).replace('e+', 'e').replaceAll('-', '−');
-  return value
-    .toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+  return (decimal[decimals] ??= new Intl.NumberFormat('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }))
+    .format(value)
     .replace('-', '−');
 }
 

@@ -4,7 +4,7 @@ import { median } from './history';
 import { MOST_COMPARED } from './router';
 import type { Threshold } from './thresholds';
 
-type Series = BoardHistory['series'][number];
+export type Series = BoardHistory['series'][number];
 
 /** Series by feature and device, and the steps that all have. */
 export interface Lines {

@@ -73,7 +73,7 @@ export function keepIdentity(before: readonly Reading[], next: Reading[]): Readi
 
   return next.map((reading) => {
     const old = known.get(reading.deviceId);
-    return old && Object.keys(reading).every((member) => old[member] === reading[member]) ? old : reading;
+    return old === reading || (old && Object.keys(reading).every((member) => old[member] === reading[member])) ? old : reading;
   });
 }
 
@@ -271,9 +271,10 @@ export class Live {
     const since = Date.parse(before.asOf);
 
     for (const reading of readings) {
+      if (known.has(reading)) continue;
       const at = Date.parse(reading.timestamp);
       const lag = now - at;
-      if (!known.has(reading) && at > since - 1000 && lag >= 0 && lag < LAG_LONGEST_MS) this.#lags.push(lag);
+      if (at > since - 1000 && lag >= 0 && lag < LAG_LONGEST_MS) this.#lags.push(lag);
     }
     if (this.#lags.length > LAGS_KEPT) this.#lags.splice(0, this.#lags.length - LAGS_KEPT);
   }

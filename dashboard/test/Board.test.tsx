@@ -1,4 +1,4 @@
-import { cleanup, render, screen, within } from '@testing-library/preact';
+import { act, cleanup, render, screen, within } from '@testing-library/preact';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { toLines } from '../src/lines';
 import { Board } from '../src/parts/Board';
@@ -75,6 +75,67 @@ describe('lines', () => {
     render(<Board board={board([reading('a', 50, 7_200_000)])} places={10} lines={lines} />);
     expect(screen.getByRole('img').querySelector('.mark')).toBeNull();
     expect(screen.getByRole('img').getAttribute('aria-label')).toBe('lowest 3.1, highest 9.4');
+  });
+});
+
+describe('what is out of sight', () => {
+  let many: ReturnType<typeof reading>[];
+  const shown = () => screen.getAllByRole('rowheader').map((cell) => cell.textContent);
+  const skip = (what: Element, skipped: boolean) =>
+    act(() => void what.dispatchEvent(Object.assign(new Event('contentvisibilityautostatechange', { bubbles: true }), { skipped })));
+  const pass = (ms: number) => act(() => void vi.advanceTimersByTime(ms));
+  const rowAt = (rank: number) => screen.getAllByRole('row')[rank]!;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    many = Array.from({ length: 40 }, (_, i) => reading(`d${i}`, 100 - i));
+  });
+  afterEach(() => vi.useRealTimers());
+
+  test('a change draws the rows that are seen, and the others within two seconds', () => {
+    const { rerender } = render(<Board board={board(many)} places={40} />);
+    for (let rank = 11; rank <= 40; rank++) skip(rowAt(rank), true);
+    const turned = [...many].reverse();
+    rerender(<Board board={board(turned)} places={40} />);
+    expect(shown()).toEqual([...turned.slice(0, 10), ...many.slice(10)].map(({ deviceId }) => deviceId));
+    pass(200);
+    const early = shown().filter((one, i) => one === turned[i]!.deviceId).length;
+    expect(early).toBeGreaterThan(10);
+    expect(early).toBeLessThan(20); /* a little at a time */
+    pass(1900);
+    expect(shown()).toEqual(turned.map(({ deviceId }) => deviceId));
+  });
+
+  test('a row that comes into sight is drawn at once', () => {
+    const { rerender } = render(<Board board={board(many)} places={40} />);
+    skip(rowAt(40), true);
+    rerender(<Board board={board([...many].reverse())} places={40} />);
+    expect(shown()[39]).toBe('d39');
+    skip(rowAt(40), false);
+    expect(shown()[39]).toBe('d0');
+  });
+
+  test('a board is drawn within two seconds, ages and all; at once when it is printed', () => {
+    const { rerender } = render(<Board board={board(many)} places={40} />);
+    skip(screen.getByRole('region'), true);
+    rerender(<Board board={board(many.slice(1))} places={40} />);
+    expect(shown()[0]).toBe('d0');
+    pass(2000);
+    expect(shown()[0]).toBe('d1');
+    pass(30_000);
+    expect(within(rowAt(1)).getByText(/^3[12] s$/)).toBeTruthy();
+    rerender(<Board board={board(many.slice(2))} places={40} />);
+    expect(shown()[0]).toBe('d1');
+    act(() => void window.dispatchEvent(new Event('beforeprint')));
+    expect(shown()[0]).toBe('d2');
+  });
+
+  test('nothing is drawn of a board that is gone', () => {
+    const { unmount } = render(<Board board={board(many)} places={40} />);
+    skip(screen.getByRole('region'), true);
+    skip(rowAt(40), true);
+    unmount();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 /* One feature's ranking: rank, device, value, its course, status, age. */
-import { memo, useMemo, useRef, type CSSProperties } from 'preact/compat';
+import { useMemo, useRef, type CSSProperties } from 'preact/compat';
+import { serverNow } from '../clock';
 import type { BoardEvent, Reading } from '../contract';
 import { formatClock, formatColumn, formatMoment, formatRange, formatShortMoment, nameFeature, phraseInterval } from '../format';
 import { isolate, visible } from '../ids';
@@ -8,11 +9,12 @@ import { compareHref, deviceHref, formatRoute } from '../router';
 import type { TimeSpan } from '../spans';
 import { isBeyond, nameLimit, useLimits, type Threshold } from '../thresholds';
 import { useZone } from '../zone';
-import { Age } from './Age';
+import { Age, AgeAt } from './Age';
 import { DeviceId } from './DeviceId';
 import { Line } from './Line';
 import { Ranking } from './Ranking';
 import { StatusMark } from './StatusMark';
+import { whenSeen, type Sight } from './whenSeen';
 
 interface RowProps {
   reading: Reading;
@@ -24,6 +26,8 @@ interface RowProps {
   span: TimeSpan | undefined;
   explain: ((reading: Reading) => string) | undefined;
   limits: readonly Threshold[];
+  /** Of a board that is out of sight, where clocks stand still between two drawings; else null. */
+  now: number | null;
   /** Another one is another text of its times. */
   zone: string;
 }
@@ -45,7 +49,7 @@ function Time({ at, span }: { at: string; span: TimeSpan }) {
 const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
   span ? formatRoute({ view: 'device', deviceId, span: 'hour', from: span.from, to: span.to }) : deviceHref(deviceId);
 
-const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span, explain, limits }: RowProps) {
+const Row = whenSeen(function Row({ reading, feature, rank, text, unit, lines, span, explain, limits, now, isSeen }: RowProps & Sight) {
   const value = reading[feature] as number;
   const beyond = limits.find((one) => isBeyond(one, value));
   const more = [unit, explain?.(reading), beyond && nameLimit(beyond)].filter(Boolean).join(', ');
@@ -82,7 +86,7 @@ const Row = memo(function Row({ reading, feature, rank, text, unit, lines, span,
         <StatusMark status={reading.status} />
       </td>
       <td role="cell" className="age">
-        {span ? <Time at={reading.timestamp} span={span} /> : <Age at={reading.timestamp} />}
+        {span ? <Time at={reading.timestamp} span={span} /> : now === null && isSeen ? <Age at={reading.timestamp} /> : <AgeAt at={reading.timestamp} now={now ?? serverNow()} />}
       </td>
     </tr>
   );
@@ -98,18 +102,19 @@ interface BoardProps {
   explain?: (reading: Reading) => string;
 }
 
-export const Board = memo(function Board({ board, places, lines = null, span, explain }: BoardProps) {
+export const Board = whenSeen(function Board({ board, places, lines = null, span, explain, isSeen }: BoardProps & Sight) {
   const { feature, readings } = board;
   const zone = useZone();
+  const now = isSeen ? null : serverNow();
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
   const limits = useLimits(explain ? '' : feature); /* of values, not of changes */
   const phrase = span ? `from ${formatRange(span.from, span.to)}` : phraseInterval(board.interval);
   const texts = useMemo(() => formatColumn(readings.map((reading) => reading[feature] as number)), [readings, feature]);
-  const digits = Math.max(6, ...texts.map((text) => text.length));
+  const style = { '--places': Math.max(places, readings.length), '--digits': Math.max(6, ...texts.map((text) => text.length)) } as CSSProperties;
 
   return (
-    <section className={span ? 'card board of-span' : 'card board'} aria-labelledby={`board-${feature}`}>
+    <section className={span ? 'card board of-span' : 'card board'} style={style} aria-labelledby={`board-${feature}`}>
       <header>
         <h2 id={`board-${feature}`} title={name.title}>
           {name.label}
@@ -123,7 +128,7 @@ export const Board = memo(function Board({ board, places, lines = null, span, ex
           </div>
         ) : null}
       </header>
-      <div className="ranking" style={{ '--places': Math.max(places, readings.length), '--digits': digits } as CSSProperties}>
+      <div className="ranking">
         <table role="table" aria-label={`${name.label}: ${board.order === 'desc' ? 'highest' : 'lowest'} ${phrase}`}>
           <thead role="rowgroup">
             <tr role="row">
@@ -160,6 +165,7 @@ export const Board = memo(function Board({ board, places, lines = null, span, ex
                 span={span}
                 explain={explain}
                 limits={limits}
+                now={now}
                 zone={zone}
               />
             ))}

@@ -4,7 +4,7 @@ import { getJson, useQuery, type Problem } from '../api';
 import type { BoardHistory, ComparedPoints, Reading } from '../contract';
 import { formatLoneValue } from '../format';
 import { rangeParams } from '../history';
-import { lineOf, missingOf, toLines, withMore, type Lines } from '../lines';
+import { lineOf, missingOf, toLines, withMore, type Line as LineShape, type Lines, type Series } from '../lines';
 import { live, useTick } from '../live';
 import { withDevices } from '../router';
 import type { Threshold } from '../thresholds';
@@ -52,6 +52,21 @@ export function useNewLines(lines: Lines | null, rows: number): Lines | null {
   return shown;
 }
 
+/* By series, not by row: with each change of ranks the line of a device is in another row. */
+const kept = new WeakMap<Series, { of: readonly unknown[]; line: (LineShape & { words: string }) | null }>();
+
+function keptLine(series: Series, { from, stepMs }: Lines, at: string, value: number, limits: readonly Threshold[]) {
+  const of = [from, stepMs, at, value, limits];
+  let one = kept.get(series);
+
+  if (!one || of.some((part, i) => part !== one!.of[i])) {
+    const line = lineOf(series, { from, stepMs }, Date.parse(at), value, limits);
+    one = { of, line: line && { ...line, words: `lowest ${formatLoneValue(line.low)}, highest ${formatLoneValue(line.high)}` } };
+    kept.set(series, one);
+  }
+  return one.line;
+}
+
 interface LineProps {
   lines: Lines;
   feature: string;
@@ -63,8 +78,7 @@ export function Line({ lines, feature, reading, limits }: LineProps) {
   const change = 'value' in reading && typeof reading.value === 'object' ? reading.value : null;
   const value = change ? change.against + change.change : (reading[feature] as number);
   const series = lines.of(feature, reading.deviceId);
-  const { from, stepMs } = lines;
-  const line = useMemo(() => series && lineOf(series, { from, stepMs }, Date.parse(reading.timestamp), value, limits), [series, from, stepMs, reading.timestamp, value, limits]);
+  const line = series && keptLine(series, lines, reading.timestamp, value, limits);
 
   if (!line) return null;
   return (
@@ -72,7 +86,7 @@ export function Line({ lines, feature, reading, limits }: LineProps) {
       viewBox="0 0 100 100"
       preserveAspectRatio="none"
       role="img"
-      aria-label={`lowest ${formatLoneValue(line.low)}, highest ${formatLoneValue(line.high)}`}
+      aria-label={line.words}
     >
       <path d={line.path} />
       {line.limits.map((y) => (

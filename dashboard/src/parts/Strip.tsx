@@ -1,7 +1,7 @@
 /* The fleet at a glance: a heat map of one feature, time by value, above the boards. Whoever drags over it, with a pointer or
  * with Shift and the arrows, gets the boards of that span. Drawn when there is news, on a canvas: it has thousands of
  * cells. What it shows is said below it, too, and in a table. */
-import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/compat';
+import { memo, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/compat';
 import { useQuery } from '../api';
 import { serverNow } from '../clock';
 import type { Heatmap } from '../contract';
@@ -81,6 +81,8 @@ export function Strip({ features, span, onChoose }: StripProps) {
 
 const WAITING: Heatmap = { feature: '', from: '', to: '', stepMs: 1, source: 'hours', low: null, high: null, columns: [], top: null };
 
+const writeIn = (unit: string) => (value: number) => `${formatLoneValue(value)} ${unit}`.trim();
+
 interface HeatMapProps {
   map: Heatmap | null;
   unit: string;
@@ -102,7 +104,7 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
   const id = useId();
   const last = Math.max(0, count - 1);
   const shown = mark && { from: Math.min(mark.from, last), to: Math.min(mark.to, last) };
-  const value = (number: number) => `${formatLoneValue(number)} ${unit}`.trim();
+  const value = writeIn(unit);
 
   useLayoutEffect(() => {
     setWidth(area.current!.clientWidth);
@@ -238,13 +240,16 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
       </p>
       <details>
         <summary>As a table</summary>
-        <Table map={map} value={value} />
+        <Table map={map} unit={unit} zone={zone} />
       </details>
     </figure>
   );
 }
 
-function Table({ map, value }: { map: Heatmap; value: (number: number) => string }) {
+/** `zone` is not looked at: another one is other texts. */
+const Table = memo(function Table({ map, unit }: { map: Heatmap; unit: string; zone: string }) {
+  const value = writeIn(unit);
+
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="The heat map as a table">
       <table>
@@ -273,7 +278,7 @@ function Table({ map, value }: { map: Heatmap; value: (number: number) => string
       </table>
     </div>
   );
-}
+});
 
 function draw(canvas: HTMLCanvasElement, map: Heatmap, width: number): void {
   const context = canvas.getContext('2d');

@@ -22,7 +22,6 @@ const PLACES = 10;
 export function Boards({ interval, order }: { interval: string | null; order: Order }) {
   const names = useLive((state) => state.names);
   const shown = useLive((state) => state.interval);
-  const boards = useLive((state) => state.boards);
   const status = useLive((state) => state.status);
   const isUnknown = interval !== null && names !== null && !names.intervals.includes(interval);
   const chosen = interval ?? shown;
@@ -33,6 +32,9 @@ export function Boards({ interval, order }: { interval: string | null; order: Or
 
   const choose = (to: { interval?: string; order?: Order }) =>
     navigate({ view: 'boards', interval: to.interval ?? chosen, order: to.order ?? order });
+  /* Of the boards their lengths are all that is looked at here: the rest of the view is not drawn again with each change. */
+  useLive((state) => String([...state.boards.values()].map(({ readings }) => readings.length)));
+  const { boards } = live.get();
   const features = useKiosk((names?.features ?? []).filter((feature) => boards.has(feature)));
   const isEmpty = features.length > 0 && features.every((feature) => boards.get(feature)!.readings.length === 0);
   const hasLowest = order === 'asc' || (status?.collectors.some((one) => one.lowest) ?? false);
