@@ -57,6 +57,8 @@ static void on_handle_closed(uv_handle_t *handle)
     link->address = NULL;
     free(link->ahead);
     link->ahead = NULL;
+    free(link->gather);
+    link->gather = NULL;
     link->on_closed(link);
 }
 
@@ -123,6 +125,8 @@ void mqtt_link_go_down(struct mqtt_link *link, const char *reason)
     link->watch = NULL;
     if (link->ahead)
         read_ahead_end(link->ahead);
+    if (link->gather)
+        write_gather_drop(link->gather);
     if (link->leaving_fd > 0)
         mqtt_farewell_start(link->loop, link->leaving_fd);
     link->leaving_fd = 0;
@@ -161,27 +165,32 @@ static bool is_ended(const struct mqtt_link *link, int rc, int error)
             (error == ECONNRESET || error == EPIPE || (link->tls && error == EPROTO)));
 }
 
-void mqtt_link_go_down_by(struct mqtt_link *link, int rc)
+/* In words, of which some are in `out`. */
+static const char *end_text(struct mqtt_link *link, int rc, char *out, size_t out_bytes)
 {
     const char *text;
-    char reason[sizeof(link->failure)];
 
     if (is_ended(link, rc, errno))
         rc = MOSQ_ERR_CONN_LOST;
     text = rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
 
-    if (link->tls && tls_client_explain(link->tls, link->state == MQTT_LINK_CONNECTING, reason,
-                                        sizeof(reason))) {
-        mqtt_link_go_down(link, reason);
-        return;
-    }
+    if (link->tls &&
+        tls_client_explain(link->tls, link->state == MQTT_LINK_CONNECTING, out, out_bytes))
+        return out;
     if (rc == MOSQ_ERR_KEEPALIVE)
         text = "no answer to PINGREQ in time"; /* 2.0.11 has no text for it */
     else if (rc >= MQTT_RC_UNSPECIFIED)
         text = mosquitto_reason_string(rc); /* the broker's DISCONNECT; the library's are below */
     else if (link->state == MQTT_LINK_CONNECTING && mqtt_link_connect_error(link, rc))
         text = mqtt_link_connect_error(link, rc);
-    mqtt_link_go_down(link, text);
+    return text;
+}
+
+void mqtt_link_go_down_by(struct mqtt_link *link, int rc)
+{
+    char reason[sizeof(link->failure)];
+
+    mqtt_link_go_down(link, end_text(link, rc, reason, sizeof(reason)));
 }
 
 /* What is left out for want of memory would change what we ask of the broker: without its expiry
@@ -219,6 +228,13 @@ void mqtt_link_abandon(struct mqtt_link *link, const char *reason)
     if (link->state == MQTT_LINK_WAITING && !link->config.gated)
         return;
     replace_instance(link);
+}
+
+void mqtt_link_abandon_by(struct mqtt_link *link, int rc)
+{
+    char reason[sizeof(link->failure)];
+
+    mqtt_link_abandon(link, end_text(link, rc, reason, sizeof(reason)));
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -288,8 +304,10 @@ bool mqtt_link_start(struct mqtt_link *link, uv_loop_t *loop, const struct mqtt_
     signal(SIGPIPE, SIG_IGN); /* the library writes without MSG_NOSIGNAL */
     mosquitto_lib_init();
     mqtt_link_new_instance(link);
-    if (config->gated)
+    if (config->gated) {
         link->ahead = mem_calloc(1, sizeof(*link->ahead));
+        link->gather = mem_calloc(1, sizeof(*link->gather));
+    }
     backoff_init(&link->backoff, BACKOFF_LEAST_MS, BACKOFF_MOST_MS,
                  (uint64_t)timestamp_now() ^ (uint64_t)(uintptr_t)link);
     uv_timer_init(loop, &link->timer);

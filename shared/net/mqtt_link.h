@@ -31,6 +31,7 @@
 #include "shared/net/mqtt_url.h"
 #include "shared/net/read_ahead.h"
 #include "shared/net/tls_client.h"
+#include "shared/net/write_gather.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -132,11 +133,12 @@ struct mqtt_link {
     uv_loop_t *loop;
     struct mosquitto *mosq;
     struct fd_watch *watch;
-    struct read_ahead *ahead; /* gated, where messages are many: of its socket; else NULL */
-    int leaving_fd;           /* ours of the socket, while DISCONNECT is on its way; 0 = none */
-    uv_timer_t timer;         /* next attempt, connect timeout */
-    uv_timer_t keepalive;     /* a few times in each keepalive while connected */
-    uv_timer_t rest;          /* gated: until it is read again, when busy or read ahead */
+    struct read_ahead *ahead;    /* gated, where messages are many: of its socket; else NULL */
+    struct write_gather *gather; /* the same of what it writes */
+    int leaving_fd;              /* ours of the socket, while DISCONNECT is on its way; 0 = none */
+    uv_timer_t timer;            /* next attempt, connect timeout */
+    uv_timer_t keepalive;        /* a few times in each keepalive while connected */
+    uv_timer_t rest;             /* gated: until it is read again, when busy or read ahead */
     struct backoff backoff;
     struct mqtt_url url;
     struct tls_client *tls;     /* NULL = none */

@@ -24,6 +24,9 @@ void mqtt_link_go_down_by(struct mqtt_link *link, int rc);
 /* Drops the connection without a word. */
 void mqtt_link_abandon(struct mqtt_link *link, const char *reason);
 
+/* The same of an error that the library has not met. */
+void mqtt_link_abandon_by(struct mqtt_link *link, int rc);
+
 /* After this time, by the state: the next attempt, or the end of one, or of leaving. */
 void mqtt_link_start_timer(struct mqtt_link *link, uint64_t after_ms);
 

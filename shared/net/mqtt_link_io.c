@@ -66,25 +66,65 @@ static void set_cork(struct mqtt_link *link, int on)
         setsockopt(mosquitto_socket(link->mosq), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-void mqtt_link_write(struct mqtt_link *link)
+/* Something is to be written, by the library or of what it has written. */
+static bool wants_write(const struct mqtt_link *link)
 {
-    bool corks = link->held_acks > 1 || link->queued > 1;
+    return mosquitto_want_write(link->mosq) ||
+           (link->gather && write_gather_bytes(link->gather) > 0);
+}
 
-    /* In a callback of the library its locks are held; read_available() writes after it. */
-    if (link->is_holding || link->in_callback)
-        return;
-    if (!may_write(link) || !mosquitto_want_write(link->mosq))
-        return;
+/* False when the connection ended. */
+static bool let_out_gathered(struct mqtt_link *link)
+{
+    if (write_gather_end(link->gather))
+        return true;
+    mqtt_link_abandon_by(link, MOSQ_ERR_ERRNO); /* the library would not notice */
+    return false;
+}
+
+/* Many packets leave together: gathered, or where the library does not let that happen in one cork. False
+ * when the connection ended. After DISCONNECT the library closes the socket at once. */
+static bool write_queued(struct mqtt_link *link)
+{
+    bool is_many = link->held_acks > 1 || link->queued > 1;
+    bool gathers = link->gather && is_many && link->state == MQTT_LINK_UP;
+    bool corks = is_many && !(gathers && link->gather->is_used);
+
+    if (link->gather && write_gather_bytes(link->gather) > 0) {
+        if (!let_out_gathered(link))
+            return false;
+        if (write_gather_bytes(link->gather) > 0)
+            return true;
+    }
     link->queued = 0;
     if (corks)
         set_cork(link, 1);
-    if (link->is_releasing)
-        FAILPOINT_SOON("mid_flush", 100);
-    if (!checked(link, mosquitto_loop_write(link->mosq, 1)))
-        return;
+    if (gathers)
+        write_gather_begin(link->gather, mosquitto_socket(link->mosq));
+    if (!checked(link, mosquitto_loop_write(link->mosq, 1))) {
+        if (gathers)
+            write_gather_drop(link->gather);
+        return false;
+    }
+    if (gathers && !let_out_gathered(link))
+        return false;
     if (corks)
         set_cork(link, 0);
-    if (link->is_releasing && !mosquitto_want_write(link->mosq)) {
+    return true;
+}
+
+void mqtt_link_write(struct mqtt_link *link)
+{
+    /* In a callback of the library its locks are held; read_available() writes after it. */
+    if (link->is_holding || link->in_callback)
+        return;
+    if (!may_write(link) || !wants_write(link))
+        return;
+    if (link->is_releasing)
+        FAILPOINT_SOON("mid_flush", 100);
+    if (!write_queued(link))
+        return;
+    if (link->is_releasing && !wants_write(link)) {
         link->is_releasing = false;
         link->held_acks = 0;
         if (link->config.on_released)
@@ -214,8 +254,7 @@ void mqtt_link_rearm(struct mqtt_link *link)
         events |= UV_READABLE;
     if (may_read(link) && waits_ahead(link)) /* of which the socket tells nothing */
         uv_timer_start(&link->rest, on_rest, 0, 0);
-    if ((may_write(link) && !link->is_holding && mosquitto_want_write(link->mosq)) ||
-        !link->tcp_is_open)
+    if ((may_write(link) && !link->is_holding && wants_write(link)) || !link->tcp_is_open)
         events |= UV_WRITABLE;
     fd_watch_want(link->watch, events);
 }

@@ -3,6 +3,7 @@
 
 #include "tests/unit/fake_broker.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,6 +37,33 @@ struct fixture {
     unsigned released;
     bool is_closed;
 };
+
+/* ---- a socket that is full ------------------------------------------------------------------- */
+
+static int full_fd = -1;        /* takes no more than */
+static size_t full_after;       /* so many bytes */
+static int full_error = EAGAIN; /* and then says this */
+
+long syscall(long number, ...); /* POSIX has none */
+
+/* In the place of libc's. */
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    struct iovec part = parts[0];
+
+    if (fd != full_fd)
+        return syscall(SYS_writev, fd, parts, count);
+    if (full_after == 0) {
+        if (full_error != EAGAIN)
+            full_fd = -1; /* the next of this number is another's */
+        errno = full_error;
+        return -1;
+    }
+    if (part.iov_len > full_after)
+        part.iov_len = full_after;
+    full_after -= part.iov_len;
+    return syscall(SYS_writev, fd, &part, 1);
+}
 
 /* ---- the link ------------------------------------------------------------------------------- */
 
@@ -298,6 +329,60 @@ static void test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing(voi
     assert_int_equal(f->link.held_acks, 1);
 }
 
+static void release_many(struct fixture *f, uint16_t first)
+{
+    size_t before = f->broker.puback_count;
+
+    publish_many(f, first);
+    mqtt_link_release(&f->link, f->link.epoch);
+    until_pubacks(f, before + 20);
+}
+
+static void test_mqtt_link__what_has_not_left_is_not_released_and_leaves_by_itself(void **state)
+{
+    struct fixture *f = *state;
+
+    release_many(f, 1);
+    publish_many(f, 21);
+    mqtt_link_pause(&f->link);
+    full_fd = mqtt_link_fd(&f->link);
+    full_after = 7; /* in the middle of an acknowledgement */
+    mqtt_link_release(&f->link, f->link.epoch);
+    settle(f);
+    assert_int_equal(f->released, 1);
+    assert_true(f->link.is_releasing);
+    assert_int_equal(f->broker.puback_count, 21);
+    full_fd = -1;
+    until(f, &f->released, 2);
+    until_pubacks(f, 40);
+    for (uint16_t mid = 1; mid <= 40; mid++)
+        assert_int_equal(f->broker.pubacks[mid - 1], mid);
+    mqtt_link_resume(&f->link);
+    publish_many(f, 41);
+    settle(f);
+    assert_int_equal(f->broker.puback_count, 40);
+}
+
+static void test_mqtt_link__what_has_not_left_ends_with_its_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    release_many(f, 1);
+    publish_many(f, 21);
+    full_fd = mqtt_link_fd(&f->link);
+    full_after = 7;
+    mqtt_link_release(&f->link, f->link.epoch);
+    settle(f);
+    full_error = ECONNRESET; /* which the library does not see */
+    until(f, &f->ups, 2);
+    assert_int_equal(f->released, 1);
+    assert_int_equal(f->link.held_acks, 0);
+    release_many(f, 41);
+    settle(f);
+    assert_int_equal(f->broker.puback_count, 41);
+    assert_int_equal(f->broker.pubacks[21], 41);
+}
+
 /* What was taken out of the socket with the message at which reading stopped. */
 static void test_mqtt_link__what_was_read_ahead_waits_for_the_gate_and_comes_by_itself(void **state)
 {
@@ -471,6 +556,8 @@ int main(void)
         TEST(test_mqtt_link__what_is_begun_before_the_connack_releases_nothing),
         TEST(test_mqtt_link__nothing_is_read_while_paused_across_a_reconnect_too),
         TEST(test_mqtt_link__one_that_rests_keeps_the_gate_and_misses_nothing),
+        TEST(test_mqtt_link__what_has_not_left_is_not_released_and_leaves_by_itself),
+        TEST(test_mqtt_link__what_has_not_left_ends_with_its_connection),
         TEST(test_mqtt_link__what_was_read_ahead_waits_for_the_gate_and_comes_by_itself),
         TEST(test_mqtt_link__what_was_read_ahead_ends_with_its_connection),
         TEST(test_mqtt_link__leaving_with_acknowledgements_held_says_nothing),

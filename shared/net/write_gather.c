@@ -1,0 +1,75 @@
+#include "shared/net/write_gather.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* Said here, not by unistd.h, which puts checks of its own around the name. */
+ssize_t write(int fd, const void *from, size_t bytes);
+
+static _Thread_local struct write_gather *current;
+
+static ssize_t ask_kernel(int fd, const void *from, size_t bytes)
+{
+    return writev(fd, &(struct iovec){.iov_base = (void *)from, .iov_len = bytes}, 1);
+}
+
+/* False, with errno, when the kernel has not taken all of it. */
+static bool flush(struct write_gather *gather)
+{
+    while (gather->from < gather->to) {
+        ssize_t taken =
+            ask_kernel(gather->fd, gather->bytes + gather->from, gather->to - gather->from);
+
+        if (taken >= 0)
+            gather->from += (size_t)taken;
+        else if (errno != EINTR)
+            return false;
+    }
+    gather->from = gather->to = 0;
+    return true;
+}
+
+ssize_t write(int fd, const void *from, size_t bytes)
+{
+    struct write_gather *gather = current;
+
+    if (!gather || gather->fd != fd)
+        return ask_kernel(fd, from, bytes);
+    gather->is_used = true;
+    if (bytes > sizeof(gather->bytes) - gather->to && !flush(gather))
+        return -1;
+    if (bytes >= sizeof(gather->bytes))
+        return ask_kernel(fd, from, bytes);
+    memcpy(gather->bytes + gather->to, from, bytes);
+    gather->to += bytes;
+    return (ssize_t)bytes;
+}
+
+void write_gather_begin(struct write_gather *gather, int fd)
+{
+    if (current && current != gather)
+        return;
+    gather->fd = fd;
+    current = gather;
+}
+
+bool write_gather_end(struct write_gather *gather)
+{
+    if (current == gather)
+        current = NULL;
+    return flush(gather) || errno == EAGAIN || errno == EWOULDBLOCK;
+}
+
+void write_gather_drop(struct write_gather *gather)
+{
+    if (current == gather)
+        current = NULL;
+    gather->from = gather->to = 0;
+}
+
+size_t write_gather_bytes(const struct write_gather *gather)
+{
+    return gather->to - gather->from;
+}
