@@ -445,6 +445,7 @@ BEGIN
         date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch'))
     INTO folded, of_devices, of_hours;
     PERFORM values_missing(of_devices, of_hours);
+    PERFORM minutes_late(of_devices, of_hours);
     RETURN folded;
 END $$;
 
@@ -534,12 +535,13 @@ BEGIN
     SELECT coalesce(sum(readings), 0) INTO counted FROM rebuilt WHERE device = 0;
     DROP TABLE rebuilt;
     PERFORM values_rebuild(starts, ends);
+    PERFORM minutes_rebuild(starts, ends);
     PERFORM peaks_rebuild(starts, ends);
     RETURN counted;
 END $$;
 
 -- Forgets the ten-second sums of days whose partition was dropped: they are for the ends of spans,
--- which need readings anyhow. Returns how many. And the values of such days.
+-- which need readings anyhow. Returns how many. And the values and minutes of such days.
 CREATE FUNCTION rollup_forget() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     gone bigint;
@@ -548,6 +550,7 @@ BEGIN
     DELETE FROM rollup_fleet WHERE bucket < (SELECT kept_from FROM storage_state);
     GET DIAGNOSTICS gone = ROW_COUNT;
     PERFORM values_forget();
+    PERFORM minutes_forget();
     RETURN gone;
 END $$;
 

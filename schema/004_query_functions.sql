@@ -268,15 +268,31 @@ COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigi
 
 -- At most so many steps of equal length that cover [starts, ends). They begin with it if that makes them
 -- an hour at most, or whole hours. If not, they are rounded up to whole hours and begin with one, so
--- that they can be made of rollups alone; and always so where partitions were dropped.
-CREATE FUNCTION plot_steps(starts timestamptz, ends timestamptz, most bigint, OUT origin timestamptz, OUT step_us bigint)
+-- that they can be made of rollups alone; and always so where partitions were dropped. Below an hour they are
+-- rounded up to whole cells, if there are any (plot_cell()), and begin at multiples of themselves.
+CREATE FUNCTION plot_steps(starts timestamptz, ends timestamptz, most bigint, cell_us bigint DEFAULT NULL,
+                           OUT origin timestamptz, OUT step_us bigint)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     hour_us CONSTANT bigint := 3600000000;
+    is_kept CONSTANT boolean := starts >= (SELECT kept_from FROM storage_state);
 BEGIN
     origin := starts;
     step_us := ceil(extract(epoch FROM ends - origin) * 1000000 / most);
-    IF (step_us > hour_us AND step_us % hour_us <> 0) OR starts < (SELECT kept_from FROM storage_state) THEN
+    IF cell_us IS NOT NULL AND is_kept AND step_us < hour_us
+       AND (step_us % cell_us <> 0 OR starts + most * step_us * interval '1 microsecond' <> ends) THEN -- else they are asked for as they are
+        step_us := (step_us + cell_us - 1) / cell_us * cell_us;
+        origin := date_bin(step_us * interval '1 microsecond', starts, 'epoch');
+        IF origin + most * step_us * interval '1 microsecond' < ends THEN -- what lies before `starts` is one step more
+            step_us := step_us + cell_us;
+            origin := date_bin(step_us * interval '1 microsecond', starts, 'epoch');
+        END IF;
+        IF origin + most * step_us * interval '1 microsecond' < ends THEN -- of few steps that is too much
+            origin := date_bin(cell_us * interval '1 microsecond', starts, 'epoch');
+            step_us := ceil(extract(epoch FROM ends - origin) * 1000000 / cell_us / most) * cell_us;
+        END IF;
+    END IF;
+    IF (step_us > hour_us AND step_us % hour_us <> 0) OR NOT is_kept THEN
         origin := date_bin('1 hour', starts, 'epoch');
         step_us := ceil(extract(epoch FROM ends - origin) * 1000000 / hour_us / most) * hour_us;
     END IF;
@@ -284,14 +300,18 @@ END $$;
 
 -- Readings in at most so many steps of equal length, each with the lowest, highest and mean value of
 -- each feature, so that a plot of any span shows every peak. Whole hours come out of the rollups,
--- except those in whose midst a step begins. `ends` of infinity is the newest reading, which then
+-- except those in whose midst a step begins; of these, and where steps are shorter, whole cells come out of
+-- rollup_minutes (027_minutes). `ends` of infinity is the newest reading, which then
 -- belongs to them. Steps without readings are left out; without any there is one row, whose `at` is NULL.
-CREATE FUNCTION device_points(of_device integer, starts timestamptz, ends timestamptz, most bigint, features text[])
+-- Several devices in the same steps have a cell_us (NULL: none) in common, which is looked for where it is negative.
+CREATE FUNCTION device_points(of_device integer, starts timestamptz, ends timestamptz, most bigint, features text[],
+                              cell_us bigint DEFAULT -1)
 RETURNS TABLE (first_at timestamptz, last_at timestamptz, step_ms double precision, at timestamptz, readings bigint,
                lowest double precision[], highest double precision[], mean double precision[])
 LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
-    hour_us CONSTANT bigint := 3600000000;
+    hour_us   CONSTANT bigint := 3600000000;
+    most_spans CONSTANT integer := 8; -- of readings, each with a plan of its own
     span        record;
     until       timestamptz := ends;
     origin      timestamptz;
@@ -299,7 +319,10 @@ DECLARE
     step_us     bigint;
     step_at     text; -- the step that a moment belongs to
     uncut       text := ''; -- this hour has no step that begins within
+    raw         tstzmultirange; -- what no rollup of hours tells
+    covered     tstzmultirange; -- what of it cells do
     of_readings text;
+    of_cells    text;
     of_rollups  text;
     names       text;
     results     text;
@@ -312,52 +335,75 @@ BEGIN
         until := last_at + interval '1 microsecond';
     END IF;
     IF first_at < until THEN
-        SELECT s.origin, s.step_us INTO origin, step_us FROM plot_steps(first_at, until, most) s;
+        IF cell_us < 0 THEN
+            cell_us := plot_cell(ARRAY[of_device], first_at, until, most);
+        END IF;
+        SELECT s.origin, s.step_us INTO origin, step_us FROM plot_steps(first_at, until, most, cell_us) s;
         step_ms := step_us / 1000.0;
         step_at := format('date_bin(''%s microseconds'', %%s, %L)', step_us, origin);
         SELECT string_agg(format(', count(%1$I), %2$s, min(%1$I), max(%1$I)', f, rollup_sum_sql(f)), '' ORDER BY n),
+               string_agg(format(', CASE feature WHEN %1$s THEN n END, CASE feature WHEN %1$s THEN s END,'
+                                 ' CASE feature WHEN %1$s THEN l END, CASE feature WHEN %1$s THEN h END', n + 1), '' ORDER BY n),
                string_agg(format(', sum(%I)::bigint, sum(%I), min(%I), max(%I)',
                                  f || '_count', f || '_sum', f || '_min', f || '_max'), '' ORDER BY n),
                string_agg(format(', n%s, s%1$s, l%1$s, h%1$s', n), '' ORDER BY n),
                format('ARRAY[%s], ARRAY[%s], ARRAY[%s]', string_agg('min(l' || n || ')', ', ' ORDER BY n),
                       string_agg('max(h' || n || ')', ', ' ORDER BY n),
                       string_agg('rollup_mean(sum(s' || n || '), sum(n' || n || ')::bigint)', ', ' ORDER BY n))
-        INTO of_readings, of_rollups, names, results FROM unnest(features) WITH ORDINALITY AS feature (f, n);
-        of_readings := 'SELECT ' || format(step_at, 'recorded_at') || ' AS at, count(*)' || of_readings || ' FROM readings';
+        INTO of_readings, of_cells, of_rollups, names, results FROM unnest(features) WITH ORDINALITY AS feature (f, n);
+        of_readings := 'SELECT ' || format(step_at, 'recorded_at') || ' AS at, count(*)' || of_readings || ' FROM ';
         of_rollups := 'SELECT ' || format(step_at, 'bucket') || ' AS at, sum(readings)' || of_rollups || ' FROM rollup_';
         origin_hour := date_bin('1 hour', origin, 'epoch');
         IF origin_hour < origin THEN
             uncut := format(' AND %s = %s', format(step_at, 'date_bin(''1 hour'', bucket, ''epoch'')'),
                             format(step_at, 'date_bin(''1 hour'', bucket, ''epoch'') + interval ''1 hour'' - interval ''1 microsecond'''));
         END IF;
+        IF step_us < hour_us THEN
+            raw := tstzmultirange(tstzrange(first_at, until));
+        ELSE
+            SELECT range_agg(tstzrange(p.from_at, p.until_at)) INTO raw
+            FROM (SELECT r.from_at, r.until_at FROM rollup_parts(of_device, first_at, until) r WHERE r.source = 'readings'
+                  UNION ALL SELECT cut, least(cut + interval '1 hour', r.until_at)
+                  FROM (SELECT max(r.until_at) AS until_at FROM rollup_parts(of_device, first_at, until) r WHERE r.source <> 'readings') r
+                  CROSS JOIN LATERAL generate_series(origin_hour + step_us * interval '1 microsecond', r.until_at - interval '1 microsecond',
+                                                     step_us * interval '1 microsecond') cut
+                  WHERE origin_hour < origin) p
+            WHERE p.from_at < p.until_at;
+        END IF;
+        covered := minutes_cover(of_device, raw, origin, step_us);
+        raw := raw - covered;
         SELECT string_agg(CASE source
-                   WHEN 'readings' THEN format('%s WHERE device = %s AND recorded_at >= %L AND recorded_at < %L GROUP BY 1',
-                                               of_readings, of_device, from_at, until_at)
-                   WHEN 'cut' THEN format('%s, generate_series(%L::timestamptz, %L, ''%s microseconds'') AS cut ("its hour")
-                                           WHERE device = %s AND recorded_at >= "its hour" AND recorded_at < %6$L
-                                           AND recorded_at < "its hour" + interval ''1 hour'' GROUP BY 1',
-                                          of_readings, from_at, until_at - interval '1 microsecond', step_us, of_device, until_at)
+                   WHEN 'readings' THEN format('%s%s r WHERE device = %s AND recorded_at >= %L AND recorded_at < %L GROUP BY 1', of_readings,
+                                               readings_source(from_at, until_at, of_device::text, features), of_device, from_at, until_at)
+                   WHEN 'many' THEN format('%sunnest($5) AS rest ("its span") CROSS JOIN LATERAL (
+                                                SELECT * FROM %s r WHERE r.device = %s AND r.recorded_at >= lower("its span")
+                                                AND r.recorded_at < upper("its span") AND r.recorded_at >= %L AND r.recorded_at < %L) r GROUP BY 1',
+                                           of_readings, readings_source(from_at, until_at, of_device::text, features,
+                                                                        'lower("its span")', 'upper("its span")'),
+                                           of_device, from_at, until_at)
+                   WHEN 'minutes' THEN format('SELECT at, CASE feature WHEN 1 THEN n END%s FROM (%s) m', of_cells,
+                                              minutes_sql(of_device::text, array_prepend('', features), '$4', from_at, until_at, origin, step_us))
                    ELSE format('%s%s WHERE device = %s AND bucket >= %L AND bucket < %L%s%s GROUP BY 1', of_rollups,
                                CASE source WHEN 'days' THEN 'hours' ELSE source END, of_device, from_at, until_at,
                                CASE source WHEN 'open' THEN ' AND unit = ''hour''' END, uncut)
                    END, ' UNION ALL ')
         INTO parts
-        FROM (SELECT 'readings' AS source, first_at AS from_at, until AS until_at WHERE step_us < hour_us
-              UNION ALL SELECT * FROM rollup_parts(of_device, first_at, until) WHERE step_us >= hour_us
-              UNION ALL SELECT 'cut', origin_hour + format('%s microseconds', step_us)::interval, max(until_at)
-              FROM rollup_parts(of_device, first_at, until)
-              WHERE step_us >= hour_us AND origin_hour < origin AND source <> 'readings') p
+        FROM (SELECT 'readings' AS source, lower(r) AS from_at, upper(r) AS until_at FROM unnest(raw) r
+              WHERE (SELECT count(*) FROM unnest(raw)) <= most_spans
+              UNION ALL SELECT 'many', lower(raw), upper(raw) WHERE (SELECT count(*) FROM unnest(raw)) > most_spans
+              UNION ALL SELECT 'minutes', lower(covered), upper(covered) WHERE NOT isempty(covered)
+              UNION ALL SELECT * FROM rollup_parts(of_device, first_at, until) r WHERE step_us >= hour_us AND r.source <> 'readings') p
         WHERE from_at < until_at;
         RETURN QUERY EXECUTE 'SELECT $1, $2, $3, at, sum(readings)::bigint, ' || results
                              || ' FROM (' || parts || ') parts (at, readings' || names || ') GROUP BY at ORDER BY at'
-        USING first_at, last_at, step_ms;
+        USING first_at, last_at, step_ms, covered, raw;
         IF FOUND THEN
             RETURN;
         END IF;
     END IF;
     RETURN NEXT;
 END $$;
-COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, text[]) IS 'The readings of a device (devices.id), from `starts` until before `ends`, in at most so many steps, each with the lowest, highest and mean value of each feature.';
+COMMENT ON FUNCTION device_points(integer, timestamptz, timestamptz, bigint, text[], bigint) IS 'The readings of a device (devices.id), from `starts` until before `ends`, in at most so many steps, each with the lowest, highest and mean value of each feature.';
 
 -- What the collector's metrics say about storage. Rows are counted where there are few, and
 -- estimated by the statistics collector where there are many.

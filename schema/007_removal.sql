@@ -210,6 +210,7 @@ BEGIN
     END IF;
     PERFORM removal_from_device(of_device);
     PERFORM values_remove(of_device);
+    PERFORM minutes_remove(of_device);
     FOR peak IN DELETE FROM peaks p WHERE p.device = of_device AND p.recorded_at >= starts AND p.recorded_at < ends
                 AND (of_feature IS NULL OR p.feature = of_feature) RETURNING p.feature, p.sort_order LOOP
         PERFORM peaks_find(of_device, peak.feature, peak.sort_order);
@@ -264,6 +265,8 @@ BEGIN
         DELETE FROM rollup_values WHERE device = of_id;
         DELETE FROM rollup_late_values WHERE device = of_id;
         DELETE FROM rollup_value_todo WHERE device = of_id;
+        DELETE FROM rollup_minutes WHERE device = of_id;
+        DELETE FROM rollup_minute_todo WHERE device = of_id;
         DELETE FROM device_sequences WHERE device = of_id;
         DELETE FROM devices WHERE id = of_id;
     END IF;

@@ -9,23 +9,27 @@ RETURNS TABLE (place bigint, device_id text, is_known boolean, first_at timestam
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
+    known integer[] := ARRAY(SELECT d.id FROM devices d WHERE d.device_id = ANY (of_devices));
     span  record;
     since timestamptz := starts;
     until timestamptz := ends;
+    cell_us bigint;
 BEGIN
-    SELECT min(s.first_at) AS first_at, max(s.last_at) AS last_at INTO span
-    FROM device_spans(ARRAY(SELECT d.id FROM devices d WHERE d.device_id = ANY (of_devices))) s;
+    SELECT min(s.first_at) AS first_at, max(s.last_at) AS last_at INTO span FROM device_spans(known) s;
     IF starts = '-infinity' THEN
         since := span.first_at;
     END IF;
     IF ends = 'infinity' THEN
         until := span.last_at + interval '1 microsecond';
     END IF;
+    IF since < until THEN
+        cell_us := plot_cell(known, since, until, most);
+    END IF;
     RETURN QUERY
         SELECT o.place, o.device_id, p.device_id IS NOT NULL, since, CASE WHEN ends = 'infinity' THEN span.last_at ELSE ends END,
                p.step_ms, p.at, p.readings, p.lowest, p.highest, p.mean
         FROM unnest(of_devices) WITH ORDINALITY AS o (device_id, place)
-        LEFT JOIN (SELECT d.device_id, q.* FROM devices d CROSS JOIN LATERAL device_points(d.id, since, until, most, features) q
+        LEFT JOIN (SELECT d.device_id, q.* FROM devices d CROSS JOIN LATERAL device_points(d.id, since, until, most, features, cell_us) q
                    WHERE d.device_id = ANY (of_devices)) p ON p.device_id = o.device_id
         ORDER BY o.place, p.at;
 END $$;

@@ -8,7 +8,8 @@
     " ('storage_state'), ('reading_partitions'), ('rollup_hours'), ('rollup_days'),"               \
     " ('rollup_open'), ('rollup_totals'), ('rollup_late'), ('rollup_fleet'),"                      \
     " ('rollup_fleet_log'), ('device_readings'), ('installation'), ('schema_migrations'),"         \
-    " ('heartbeat'), ('device_states'), ('reading_chunks'), ('packed_days')"
+    " ('heartbeat'), ('device_states'), ('reading_chunks'), ('packed_days'),"                      \
+    " ('rollup_minutes')"
 #define WRITTEN                                                                                    \
     READ ", ('sequence_marks'), ('rejected_messages'), ('partition_requests')"                     \
          ", ('rejected_minutes'), ('rejected_minutes_log')"

@@ -43,7 +43,9 @@ enum maintenance_job {
     MAINTENANCE_PACKED,
     MAINTENANCE_PACK,
     MAINTENANCE_LATE_VALUES,
-    MAINTENANCE_VALUES, /* last: it may go on for long, and whoever comes before it is asked first */
+    /* last: these may go on for long, and whoever comes before them is asked first */
+    MAINTENANCE_VALUES,
+    MAINTENANCE_MINUTES,
     MAINTENANCE_JOB_COUNT
 };
 

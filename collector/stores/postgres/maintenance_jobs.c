@@ -271,9 +271,15 @@ static void put_values(struct maintenance *maintenance, struct buffer *sql)
     buffer_put_text(sql, "SELECT values_pass()");
 }
 
-static void read_values(struct maintenance *maintenance, const PGresult *result)
+static void read_pass(struct maintenance *maintenance, const PGresult *result)
 {
     maintenance->wants_more = is_true(result, 0);
+}
+
+static void put_minutes(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_put_text(sql, "SELECT minutes_pass()");
 }
 
 static void put_status(struct maintenance *maintenance, struct buffer *sql)
@@ -360,5 +366,7 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
     [MAINTENANCE_LATE_VALUES] = {"late values", 5 * MAINTENANCE_MINUTE_MS, false, true,
                                  put_late_values, read_late_values},
     [MAINTENANCE_VALUES] = {"values", 10 * MAINTENANCE_SECOND_MS, false, true, put_values,
-                            read_values},
+                            read_pass},
+    [MAINTENANCE_MINUTES] = {"minutes", 10 * MAINTENANCE_SECOND_MS, false, true, put_minutes,
+                             read_pass},
 };
