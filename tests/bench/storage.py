@@ -10,6 +10,7 @@
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
     tests/bench/storage.py spans [--only rise]            boards of a night and heat maps over HTTP
+    tests/bench/storage.py minutes [--rows 1e6]           plots of a dense device in steps of minutes over HTTP
 
 Rows are made by SQL, straight into the table without its trigger, in the order in which they would
 arrive; while that lasts fsync is off, and on again for what is measured. 100 million rows take a
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import psycopg2
 
+from minutes import minutes
 from storage_bytes import bytes_per_reading, settings
 from spans import spans
 from storage_rig import Rig, ask, bulk_load, iso, make_devices, make_rows, metric, percentiles, rig, say
@@ -383,6 +385,10 @@ def main() -> None:
     part.add_argument("--times", type=int, default=300)
     part.add_argument("--only", default="", help="questions with this in their names")
     part.set_defaults(run=spans)
+    part = parts.add_parser("minutes")
+    part.add_argument("--rows", default="1e6", help="readings of each device")
+    part.add_argument("--times", type=int, default=200)
+    part.set_defaults(run=minutes)
     args = parser.parse_args()
     args.run(args)
 
