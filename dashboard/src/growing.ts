@@ -72,7 +72,8 @@ export class Growing<T extends Steps> {
 
     if (held && performance.now() - held.wholeAt < WHOLE_AGAIN_MS) {
       if (length === null && step >= HOUR_MS) return held.answer; /* a minute more is not seen */
-      if (length !== null && (step === wanted || step === HOUR_MS)) {
+      /* a longer step than was asked for begins at multiples of itself, too, unless it is some hours */
+      if (length !== null && (step === wanted || (step > wanted && step <= HOUR_MS))) {
         /* the last whole step, too: not all of it may have been stored when it was over */
         const tail = widened(held.until - step, Math.max(now, held.until + 1), step);
         const { data, asOf } = await this.#ask(tail, (tail.to - tail.from) / step, signal).catch((error: unknown) => {

@@ -120,6 +120,24 @@ describe('a plot that goes on', () => {
     expect(wholes()).toBe(5);
   });
 
+  test('goes on in the longer steps that the server makes of many readings', async () => {
+    const step = 10_000;
+    const ask = store.ask;
+    const aligned = (range: Range | null, points: number) => ask(range && { from: Math.floor(range.from / step) * step, to: range.to }, points);
+    const growing = new Growing<Points>(aligned, HOUR, 500);
+    const whole = new Growing<Points>(aligned, HOUR, 500);
+
+    store.stepsOf = (range, points) => Math.ceil((range.to - range.from) / points / step) * step;
+    for (let round = 0; round < 12; round++) {
+      const { data } = await growing.get(signal);
+      expect(data.stepMs).toBe(step);
+      expect(values(data).slice(-300)).toEqual(values((await whole.get(signal)).data).slice(-300));
+      whole.restart();
+      later(4000);
+    }
+    expect(store.asked.filter(({ points }) => points <= 4)).toHaveLength(11);
+  });
+
   test('what was under way when something was missed is not joined', async () => {
     const growing = new Growing<Points>(store.ask, HOUR, 500);
 
