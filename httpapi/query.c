@@ -66,6 +66,14 @@ void query_sql_features(struct query *query, const char *table)
         buffer_printf(&query->sql, ", %s.\"%s\"", table, query->features->names[i]);
 }
 
+void query_sql_wanted(struct query *query, const size_t *features, size_t count)
+{
+    query_sql(query, ", wanted => ARRAY['status'");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&query->sql, ", '%s'", query->features->names[features ? features[i] : i]);
+    query_sql(query, "]");
+}
+
 void query_bind_text(struct query *query, const char *text, const char *type)
 {
     snprintf(query->bound_text[query->bound_count], PARAM_TEXT_SIZE, "%s", text);

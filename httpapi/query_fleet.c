@@ -60,6 +60,7 @@ static void build_fleet(struct query *query)
     query_bind_span(query);
     buffer_printf(&query->sql, ", %d, %d", QUERY_CSV_PAGE_ROWS + 1, PAGE_DEVICES);
     put_place(query);
+    query_sql_wanted(query, query->params.features, query->params.feature_count);
     query_sql(query, ") q JOIN devices d ON d.id = q.device) p ON true"
                      " ORDER BY p.device_id, p.recorded_at, p.content_hash");
 }

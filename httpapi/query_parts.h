@@ -24,6 +24,9 @@ void query_sql(struct query *query, const char *text);
 /* , r."temperature", r."pressure" */
 void query_sql_features(struct query *query, const char *table);
 
+/* , wanted => ARRAY['status', 'temperature']: what a page has to tell. `features` NULL: the first ones. */
+void query_sql_wanted(struct query *query, const size_t *features, size_t count);
+
 /* Bind a value and write its number, $1::text. */
 void query_bind_text(struct query *query, const char *text, const char *type);
 void query_bind_count(struct query *query, uint64_t count);

@@ -16,6 +16,7 @@ static void build_page(struct query *query, uint64_t rows)
     query_bind_span(query);
     buffer_printf(&query->sql, ", %s, %" PRIu64, is_desc ? "true" : "false", rows);
     query_bind_cursor(query);
+    query_sql_wanted(query, NULL, query->features->count);
     query_sql(query, ") p ON true WHERE d.device_id = ");
     query_bind_text(query, query->params.device_id, "text");
     buffer_printf(&query->sql, " ORDER BY p.recorded_at %s, p.content_hash %s",

@@ -69,6 +69,13 @@ ALTER TABLE rollup_late SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacu
 ALTER TABLE rollup_fleet_log SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE rollup_open SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
+-- What stands in FROM for all readings of a span. No day is packed yet; 023_packed has more to say.
+CREATE FUNCTION readings_source(starts timestamptz, ends timestamptz, of_device text DEFAULT NULL, columns text[] DEFAULT NULL,
+                                from_at text DEFAULT NULL, until_at text DEFAULT NULL, received_after text DEFAULT NULL)
+RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT 'readings'
+$$;
+
 -- The sum of a feature's readings as SQL, bounded as above; NULL of none.
 CREATE FUNCTION rollup_sum_sql(feature text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     SELECT format('sum(CASE WHEN abs(%1$I) <= 1e290 THEN %1$I ELSE sign(%1$I) * 1e290 END)', feature)
@@ -505,12 +512,13 @@ BEGIN
         'WITH late AS (DELETE FROM rollup_late WHERE bucket >= %1$L AND bucket < %2$L),
          log AS (DELETE FROM rollup_fleet_log WHERE bucket >= %1$L AND bucket < %2$L)
          INSERT INTO rebuilt (device, bucket, %3$s)
-         SELECT device, date_bin(''1 hour'', recorded_at, ''epoch'') AS at, %4$s FROM readings
+         SELECT device, date_bin(''1 hour'', recorded_at, ''epoch'') AS at, %4$s FROM %6$s r
          WHERE recorded_at >= %1$L AND recorded_at < %5$L GROUP BY 1, 2
          UNION ALL
-         SELECT 0, date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %4$s FROM readings
+         SELECT 0, date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %4$s FROM %6$s r
          WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY 1, 2',
-        starts, ends, q.names, q.of_readings, least(ends, state.rolled_until));
+        starts, ends, q.names, q.of_readings, least(ends, state.rolled_until),
+        readings_source(starts, ends, columns => '{status}' || ARRAY(SELECT features_of('readings'))));
     DELETE FROM rollup_fleet WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_hours WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_days WHERE bucket >= starts AND bucket < ends;

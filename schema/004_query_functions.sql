@@ -127,12 +127,15 @@ BEGIN
 END $$;
 
 -- The parts as one SELECT: `of_readings` is a list of aggregates, `of_rollups` the same columns of a
--- rollup.
+-- rollup. `columns` are what the former needs of readings.
 CREATE FUNCTION rollup_select(of_device integer, starts timestamptz, ends timestamptz,
-                              of_readings text, of_rollups text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT coalesce(string_agg(
+                              of_readings text, of_rollups text, columns text[] DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN (SELECT coalesce(string_agg(
         CASE source
-        WHEN 'readings' THEN 'SELECT ' || of_readings || ' FROM readings WHERE true'
+        WHEN 'readings' THEN 'SELECT ' || of_readings || ' FROM '
+                             || readings_source(from_at, until_at, nullif(of_device, 0)::text, columns) || ' r WHERE true'
         ELSE 'SELECT ' || of_rollups || ' FROM rollup_' || source || ' WHERE true' END
         || CASE WHEN of_device = 0 AND source IN ('readings', 'fleet', 'fleet_log') THEN ''
                 ELSE ' AND device = ' || of_device END
@@ -142,8 +145,8 @@ CREATE FUNCTION rollup_select(of_device integer, starts timestamptz, ends timest
         || CASE WHEN source = 'totals' OR until_at = 'infinity' THEN ''
                 ELSE format(' AND %I < %L', CASE source WHEN 'readings' THEN 'recorded_at' ELSE 'bucket' END, until_at) END,
         ' UNION ALL '), 'SELECT ' || of_readings || ' FROM readings WHERE false')
-    FROM rollup_parts(of_device, starts, ends) WHERE from_at < until_at
-$$;
+    FROM rollup_parts(of_device, starts, ends) WHERE from_at < until_at);
+END $$;
 
 CREATE FUNCTION status_counts(of_device integer, starts timestamptz, ends timestamptz)
 RETURNS TABLE (status smallint, readings bigint) LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
@@ -155,7 +158,7 @@ BEGIN
             || rollup_select(of_device, starts, ends,
                              'count(*), count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2),'
                              ' count(*) FILTER (WHERE status = 3), count(*) FILTER (WHERE status = 4)',
-                             'readings, status_on, status_off, status_active, status_inactive')
+                             'readings, status_on, status_off, status_active, status_inactive', ARRAY['status'])
             || ') parts (n, n1, n2, n3, n4)' INTO n;
     RETURN QUERY VALUES (1::smallint, coalesce(n[1], 0)), (2::smallint, coalesce(n[2], 0)), (3::smallint, coalesce(n[3], 0)),
                         (4::smallint, coalesce(n[4], 0)), (NULL, coalesce(n[5] - n[1] - n[2] - n[3] - n[4], 0));
@@ -185,7 +188,7 @@ BEGIN
             || rollup_select(of_device, starts, ends,
                              format('count(%1$I), %2$s, min(%1$I), max(%1$I)', feature, rollup_sum_sql(feature)),
                              format('%I, %I, %I, %I', feature || '_count', feature || '_sum', feature || '_min',
-                                    feature || '_max'))
+                                    feature || '_max'), ARRAY[feature])
             || ') parts (n, s, l, h)' INTO readings, mean, lowest, highest;
 END $$;
 COMMENT ON FUNCTION feature_summary(integer, text, timestamptz, timestamptz) IS 'Of one feature of a device (devices.id; 0: of all), from `starts` until before `ends`.';
@@ -224,9 +227,38 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION device_spans(integer[]) IS 'How many readings each of some devices (devices.id) ever sent, and when it recorded the oldest and the newest.';
 
--- In spans of time that double, from where the newest (or oldest) reading is, until there are enough.
+-- About up to where it has to be looked, from one end of [low, high), for so many packed readings of a device; NULL: there
+-- are not so many. Chunks say how many they hold, and of one that is cut as much as time is taken to count.
+CREATE FUNCTION chunks_bound(of_device integer, low timestamptz, high timestamptz, newest_first boolean, most bigint)
+RETURNS timestamptz LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    bound timestamptz;
+BEGIN
+    EXECUTE format(
+        'SELECT CASE WHEN %1$L THEN least(c.ends - (c.ends - c.starts) * c.share, c.ends - interval ''1 microsecond'')
+                    ELSE greatest(c.starts + (c.ends - c.starts) * c.share, c.starts + interval ''1 microsecond'') END FROM (
+             SELECT p.starts, p.ends, sum(p.here) OVER rest AS found, (%2$s - sum(p.here) OVER rest) / p.here + 1 AS share FROM (
+                 SELECT first_at, greatest(first_at, %3$L) AS starts, least(last_at + interval ''1 microsecond'', %4$L) AS ends,
+                        readings * date_part(''epoch'', least(last_at + interval ''1 microsecond'', %4$L) - greatest(first_at, %3$L))
+                        / date_part(''epoch'', last_at + interval ''1 microsecond'' - first_at) AS here
+                 FROM reading_chunks WHERE device = %5$s AND first_at >= %6$L AND first_at < %4$L AND last_at >= %3$L
+                 ORDER BY first_at %7$s LIMIT %2$s) p
+             WINDOW rest AS (ORDER BY p.first_at %7$s)) c
+         WHERE c.found >= %2$s ORDER BY c.found LIMIT 1',
+        newest_first, least(most + most / 8, 1000000) + 8, low, high, of_device,
+        coalesce((SELECT p.starts_at FROM reading_partitions p WHERE p.starts_at <= low AND p.ends_at > low), low),
+        CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END) INTO bound;
+    RETURN bound;
+END $$;
+
+-- In spans of time that double, from where the newest (or oldest) reading is, until there are enough. Of packed days no
+-- more is unpacked than it takes. `wanted` are the columns that are told beside device, recorded_at and content_hash, the others may
+-- be NULL; NULL: all of them.
+--
+-- A cursor that was handed out before its day was packed names a whole hash, of which a part is kept, and what is kept
+-- is never more. So what comes after it is found as ever; of what comes before, the reading that it names is left out.
 CREATE FUNCTION device_page(of_device integer, starts timestamptz, ends timestamptz, newest_first boolean, most bigint,
-                            after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL)
+                            after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL, wanted text[] DEFAULT NULL)
 RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     span   record;
@@ -234,6 +266,11 @@ DECLARE
     low    timestamptz;
     high   timestamptz;
     found  bigint;
+    source text;
+    names  text;
+    needed text[];
+    is_there boolean;
+    tries  bigint := 1; -- as many readings are expected where some were that were not there
     cursor text := CASE WHEN after_at IS NULL THEN ''
                         ELSE format(' AND (recorded_at, content_hash) %s (%L::timestamptz, %L::bigint)',
                                     CASE WHEN newest_first THEN '<' ELSE '>' END, after_at, after_hash) END;
@@ -247,24 +284,48 @@ BEGIN
         RETURN;
     END IF;
     WHILE starts < ends AND most > 0 LOOP
+        low := CASE WHEN newest_first THEN greatest(starts, ends - step) ELSE starts END;
+        high := CASE WHEN newest_first THEN ends ELSE least(ends, starts + step) END;
+        source := readings_source(low, high, of_device::text, '{content_hash}');
+        names := '*';
+        IF source <> 'readings' THEN
+            IF newest_first THEN
+                low := greatest(low, chunks_bound(of_device, low, high, true, most * tries));
+            ELSE
+                high := least(high, chunks_bound(of_device, low, high, false, most * tries));
+            END IF;
+            IF wanted IS NOT NULL THEN
+                SELECT array_agg(a.attname::text) FILTER (WHERE a.is_needed),
+                       string_agg(CASE WHEN a.is_needed OR a.attname IN ('device', 'recorded_at') THEN format('r.%I', a.attname)
+                                       ELSE format('NULL::%s AS %I', a.atttypid::regtype, a.attname) END, ', ' ORDER BY a.attnum)
+                INTO needed, names
+                FROM (SELECT p.*, p.attname = 'content_hash' OR p.attname = ANY (wanted) AS is_needed FROM pg_attribute p
+                      WHERE p.attrelid = 'readings'::regclass AND p.attnum > 0 AND NOT p.attisdropped) a;
+            END IF;
+            source := readings_source(low, high, of_device::text, needed);
+            IF newest_first AND after_at >= low AND after_at < high THEN
+                EXECUTE format('SELECT EXISTS (SELECT FROM %s r WHERE device = %s AND recorded_at = %L AND content_hash = %s)',
+                               readings_source(after_at, after_at + interval '1 microsecond', of_device::text, '{content_hash}'), of_device, after_at, after_hash) INTO is_there;
+                IF NOT is_there THEN
+                    cursor := cursor || format(' AND NOT (recorded_at = %L AND hash_matches(content_hash, %L))', after_at, after_hash);
+                END IF;
+            END IF;
+        END IF;
         IF newest_first THEN
-            low := greatest(starts, ends - step);
-            high := ends;
             ends := low;
         ELSE
-            low := starts;
-            high := least(ends, starts + step);
             starts := high;
         END IF;
         RETURN QUERY EXECUTE format(
-            'SELECT * FROM readings WHERE device = %s AND recorded_at >= %L AND recorded_at < %L%s
-             ORDER BY recorded_at %s, content_hash %5$s LIMIT %s', of_device, low, high, cursor, way, most);
+            'SELECT %s FROM %s r WHERE device = %s AND recorded_at >= %L AND recorded_at < %L%s
+             ORDER BY recorded_at %s, content_hash %7$s LIMIT %s', names, source, of_device, low, high, cursor, way, most);
         GET DIAGNOSTICS found = ROW_COUNT;
         most := most - found;
         step := step * 2;
+        tries := least(tries * 4, 1024);
     END LOOP;
 END $$;
-COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, bigint) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, after the one named last, if any.';
+COMMENT ON FUNCTION device_page(integer, timestamptz, timestamptz, boolean, bigint, timestamptz, bigint, text[]) IS 'Up to `most` readings of a device (devices.id) that are still kept, in order of time and content_hash, after the one named last, if any.';
 
 -- At most so many steps of equal length that cover [starts, ends). They begin with it if that makes them
 -- an hour at most, or whole hours. If not, they are rounded up to whole hours and begin with one, so

@@ -57,12 +57,16 @@ CREATE FUNCTION removal_from_fleet(of_device integer, feature text) RETURNS void
 #variable_conflict use_variable
 DECLARE
     q         record;
+    source    text;
     kept_from timestamptz := (SELECT s.kept_from FROM storage_state s);
 BEGIN
     SELECT * INTO q FROM rollup_sql();
     CREATE TEMP TABLE removed_slots ON COMMIT DROP AS
         SELECT DISTINCT date_bin('10 seconds', recorded_at, 'epoch') AS at FROM removed WHERE recorded_at >= kept_from;
     ANALYZE removed_slots;
+    SELECT coalesce(max(s.source), 'readings') INTO source FROM (
+        SELECT readings_source(min(at), max(at) + interval '10 seconds', NULL, '{content_hash,status}' || ARRAY(SELECT features_of('readings')),
+                               'runs.starts', 'runs.ends') FROM removed_slots HAVING count(*) > 0) s (source);
     DELETE FROM rollup_fleet WHERE bucket IN (SELECT at FROM removed_slots);
     -- Slots that follow each other are read in one go.
     EXECUTE format(
@@ -73,8 +77,8 @@ BEGIN
          log AS (DELETE FROM rollup_fleet_log WHERE bucket IN (SELECT at FROM removed_slots))
          INSERT INTO rollup_fleet (bucket, %1$s)
          SELECT date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %2$s FROM %3$s r GROUP BY 1', q.names, q.of_readings,
-        removal_sql('runs CROSS JOIN LATERAL (SELECT * FROM readings r WHERE r.recorded_at >= runs.starts'
-                    ' AND r.recorded_at < runs.ends) r', of_device, feature));
+        removal_sql(format('runs CROSS JOIN LATERAL (SELECT * FROM %s r WHERE r.recorded_at >= runs.starts'
+                           ' AND r.recorded_at < runs.ends) r', source), of_device, feature));
     CREATE TEMP TABLE removed_hours ON COMMIT DROP AS
         SELECT DISTINCT date_bin('1 hour', at, 'epoch') AS at FROM removed_slots;
     DELETE FROM rollup_hours WHERE device = 0 AND bucket IN (SELECT at FROM removed_hours);
@@ -123,9 +127,11 @@ BEGIN
     CREATE TEMP TABLE recounted (LIKE rollup_hours INCLUDING DEFAULTS) ON COMMIT DROP;
     EXECUTE format('INSERT INTO recounted (device, bucket, %1$s)
                     SELECT %3$s, h.at, s.* FROM removed_hours h CROSS JOIN LATERAL (
-                        SELECT %2$s FROM readings r WHERE r.device = %3$s AND r.recorded_at >= h.at
+                        SELECT %2$s FROM %5$s r WHERE r.device = %3$s AND r.recorded_at >= h.at
                         AND r.recorded_at < least(h.at + interval ''1 hour'', %4$L) HAVING count(*) > 0) s',
-                   q.names, q.of_readings, of_device, state.rolled_until);
+                   q.names, q.of_readings, of_device, state.rolled_until,
+                   coalesce((SELECT readings_source(min(at), max(at) + interval '1 hour', of_device::text, '{status}' || ARRAY(SELECT features_of('readings')),
+                                                    'h.at', 'h.at + interval ''1 hour''') FROM removed_hours HAVING count(*) > 0), 'readings'));
     DELETE FROM rollup_late l WHERE device = of_device AND bucket < state.rolled_until
         AND date_bin('1 hour', bucket, 'epoch') IN (SELECT at FROM removed_hours);
     DELETE FROM rollup_hours WHERE device = of_device AND bucket IN (SELECT at FROM removed_hours);
@@ -141,6 +147,30 @@ BEGIN
                    q.names, q.of_rollups, of_device, open_day);
     PERFORM removal_from_days(of_device, open_day);
     DROP TABLE removed_hours, recounted;
+END $$;
+
+-- Of step 3 what is about packed readings of the device: the chunks of a day that loses some are made again. What came
+-- late for it is in readings, and stays there.
+CREATE FUNCTION removal_from_chunks(of_device integer, feature text) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    day   record;
+    names text := (SELECT string_agg(CASE WHEN a.attname IS NOT DISTINCT FROM feature
+                                          THEN format('CASE WHEN x.stays THEN NULL ELSE r.%1$I END AS %1$I', a.attname)
+                                          ELSE format('r.%I', a.attname) END, ', ' ORDER BY a.attnum)
+                   FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+BEGIN
+    FOR day IN SELECT d.* FROM packed_days d WHERE d.is_packed
+               AND EXISTS (SELECT FROM removed x WHERE x.recorded_at >= d.starts_at AND x.recorded_at < d.ends_at) LOOP
+        EXECUTE format('CREATE TEMP TABLE removal_rest ON COMMIT DROP AS SELECT %s FROM (%s) r LEFT JOIN removed x'
+                       ' ON x.recorded_at = r.recorded_at AND x.content_hash = r.content_hash WHERE x.stays IS NOT FALSE', names,
+                       chunks_select(ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass
+                                           AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+                                     format('reading_chunks.device = %s AND reading_chunks.first_at >= %L AND reading_chunks.first_at < %L',
+                                            of_device, day.starts_at, day.ends_at)));
+        PERFORM chunks_rewrite(of_device, day.starts_at, day.ends_at, 'removal_rest');
+        DROP TABLE removal_rest;
+    END LOOP;
 END $$;
 
 -- Finds the best reading of a device that is stored, and takes it into peaks. The rollups say which
@@ -188,10 +218,11 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
     span := format('device = %s AND recorded_at >= %L AND recorded_at < %L', of_device, starts, ends);
-    EXECUTE format('CREATE TEMP TABLE removed ON COMMIT DROP AS SELECT recorded_at, content_hash, %s AS stays FROM readings WHERE %s%s',
+    EXECUTE format('CREATE TEMP TABLE removed ON COMMIT DROP AS SELECT recorded_at, content_hash, %s AS stays FROM %s r WHERE %s%s',
                    CASE WHEN of_feature IS NULL THEN 'false'
                         ELSE (SELECT 'num_nonnulls(status' || string_agg(format(', %I', f), '') || ') > 1'
                               FROM features_of('readings') f) END,
+                   readings_source(starts, ends, of_device::text, '{content_hash,status}' || ARRAY(SELECT features_of('readings'))),
                    span, CASE WHEN of_feature IS NULL THEN '' ELSE format(' AND %I IS NOT NULL', of_feature) END);
     ANALYZE removed;
     SELECT count(*) INTO count FROM removed;
@@ -204,10 +235,14 @@ BEGIN
     IF of_feature IS NOT NULL THEN
         EXECUTE format('UPDATE readings SET %I = NULL WHERE %s AND (recorded_at, content_hash) IN
                         (SELECT recorded_at, content_hash FROM removed WHERE stays)', of_feature, span);
+        -- of a packed reading 16 bits of its hash are known, and of a peak all that there ever were
         EXECUTE format('UPDATE peaks SET %1$I = NULL WHERE %2$s AND feature <> %1$L AND (recorded_at < %3$L OR
-                        (recorded_at, content_hash) IN (SELECT recorded_at, content_hash FROM removed))',
+                        (recorded_at, content_hash) IN (SELECT recorded_at, content_hash FROM removed) OR
+                        (recorded_at, content_hash >> 48) IN (SELECT recorded_at, content_hash >> 48 FROM removed
+                                                              WHERE content_hash & 281474976710655 = 0))',
                        of_feature, span, (SELECT kept_from FROM storage_state));
     END IF;
+    PERFORM removal_from_chunks(of_device, of_feature);
     PERFORM removal_from_device(of_device);
     PERFORM values_remove(of_device);
     PERFORM minutes_remove(of_device);

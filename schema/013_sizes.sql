@@ -1,28 +1,30 @@
 -- 013_sizes: what takes the disk.
 --
--- By table, not of the whole database, so that the sums say what to do: RETENTION is for the first two,
--- REJECTED_SIZE for the fourth. It asks the file system about each table and index: a tenth of a
+-- By table, not of the whole database, so that the sums say what to do: PACK_AFTER and RETENTION are for readings, their
+-- keys and what is packed, REJECTED_SIZE for what was rejected. It asks the file system about each table and index: a tenth of a
 -- second for a year of days.
 
 CREATE FUNCTION disk_bytes(OUT what text, OUT bytes bigint) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    WITH tables AS (
-        SELECT c.oid, c.relname, p.relid IS NOT NULL AS is_part
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN QUERY WITH tables AS (
+        SELECT c.oid, c.relname, p.relid IS NOT NULL OR c.relname IN (SELECT detached FROM packed_days) AS is_part,
+               c.relname IN (SELECT chunks FROM packed_days) AS is_packed
         FROM pg_class c LEFT JOIN pg_partition_tree('readings') p ON p.relid = c.oid
         WHERE c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'readings'::regclass)
     )
     SELECT sizes.what, sum(sizes.bytes)::bigint
     FROM (
-        SELECT CASE WHEN is_part THEN 'readings' WHEN relname LIKE 'rollup\_%' THEN 'rollups'
+        SELECT CASE WHEN is_part THEN 'readings' WHEN is_packed THEN 'packed' WHEN relname LIKE 'rollup\_%' THEN 'rollups'
                     WHEN relname LIKE 'rejected\_%' THEN 'rejected' ELSE 'other' END,
                CASE WHEN is_part THEN pg_table_size(oid) ELSE pg_total_relation_size(oid) END
         FROM tables
         UNION ALL
         SELECT 'keys', pg_indexes_size(oid) FROM tables WHERE is_part
     ) sizes (what, bytes)
-    GROUP BY sizes.what
-$$;
-COMMENT ON FUNCTION disk_bytes() IS 'Bytes on disk: of readings, of their keys (indexes), of rollups, of rejected messages, and of all else with its indexes.';
+    GROUP BY sizes.what;
+END $$;
+COMMENT ON FUNCTION disk_bytes() IS 'Bytes on disk: of readings, of their keys (indexes), of packed readings, of rollups, of rejected messages, and of all else with its indexes.';
 
 -- What a fleet will take, before there is one, or when one is to grow. A row's bytes are PostgreSQL's own
 -- arithmetic, the others are measured. A key takes 41 to 71: where many devices store into one B-tree, most of

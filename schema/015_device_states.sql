@@ -202,8 +202,10 @@ BEGIN
                 FROM unnest(of_devices, last_at) u (device, at) WHERE u.at IS NOT NULL GROUP BY 1 LOOP
         RETURN QUERY EXECUTE format(
             'SELECT r.* FROM unnest($1, $2) wanted ("its device", "its time") CROSS JOIN LATERAL (
-                 SELECT * FROM readings r WHERE r.device = "its device" AND r.recorded_at = "its time"
+                 SELECT * FROM %s r WHERE r.device = "its device" AND r.recorded_at = "its time"
                  AND r.recorded_at >= %L AND r.recorded_at < %L ORDER BY r.content_hash DESC LIMIT 1) r',
+            readings_source(part.day, part.day + interval '24 hours', '"its device"', NULL, '"its time"',
+                            '"its time" + interval ''1 microsecond'''),
             part.day, part.day + interval '24 hours') USING part.whose, part.times;
     END LOOP;
 END $$;

@@ -41,7 +41,8 @@ COMMENT ON FUNCTION devices_points(text[], timestamptz, timestamptz, bigint, tex
 -- Rejected: the order of time. No index has it, and those that it could be read from (the block ranges of
 -- recorded_at) are no help where devices send late.
 CREATE FUNCTION fleet_page(of_devices text[], starts timestamptz, ends timestamptz, most bigint, most_devices integer,
-                           after_device text DEFAULT '', after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL)
+                           after_device text DEFAULT '', after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL,
+                           wanted text[] DEFAULT NULL)
 RETURNS SETOF readings LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     one    record;
@@ -58,9 +59,9 @@ BEGIN
             RETURN;
         END IF;
         IF one.device_id = after_device THEN
-            RETURN QUERY SELECT * FROM device_page(one.id, starts, ends, false, most, after_at, after_hash);
+            RETURN QUERY SELECT * FROM device_page(one.id, starts, ends, false, most, after_at, after_hash, wanted);
         ELSE
-            RETURN QUERY SELECT * FROM device_page(one.id, starts, ends, false, most);
+            RETURN QUERY SELECT * FROM device_page(one.id, starts, ends, false, most, wanted => wanted);
         END IF;
         GET DIAGNOSTICS found = ROW_COUNT;
         most := most - found;
@@ -70,4 +71,4 @@ BEGIN
         seen := seen + 1;
     END LOOP;
 END $$;
-COMMENT ON FUNCTION fleet_page(text[], timestamptz, timestamptz, bigint, integer, text, timestamptz, bigint) IS 'Up to `most` readings of some devices (NULL: of all) that are still kept, in the order of device id, time and content_hash, after those named last. A row without a time: no more until this device.';
+COMMENT ON FUNCTION fleet_page(text[], timestamptz, timestamptz, bigint, integer, text, timestamptz, bigint, text[]) IS 'Up to `most` readings of some devices (NULL: of all) that are still kept, in the order of device id, time and content_hash, after those named last. A row without a time: no more until this device.';

@@ -14,7 +14,7 @@ COMMENT ON TABLE storage_told IS 'One row, or none before a collector has looked
 COMMENT ON COLUMN storage_told.is_only IS 'Always true: there is one row.';
 COMMENT ON COLUMN storage_told.told_at IS 'When it looked.';
 COMMENT ON COLUMN storage_told.retention_ms IS 'RETENTION of the collector that looks after storage; 0: readings are kept for ever.';
-COMMENT ON COLUMN storage_told.reading_bytes IS 'What readings and their keys take on disk, by how many there are; NULL: none.';
+COMMENT ON COLUMN storage_told.reading_bytes IS 'What readings, packed or with their keys, take on disk, by how many there are; NULL: none.';
 
 -- Readings that came after their partition was dropped are few, and count in the bytes only.
 CREATE FUNCTION tell_storage(retention_ms bigint) RETURNS TABLE (what text, bytes bigint)
@@ -26,7 +26,7 @@ DECLARE
                       FROM storage_state s, status_counts(0, s.kept_from, 'infinity') c);
 BEGIN
     INSERT INTO storage_told AS t VALUES (true, now(), tell_storage.retention_ms,
-        ((sizes->>'readings')::numeric + (sizes->>'keys')::numeric) / nullif(kept, 0))
+        ((sizes->>'readings')::numeric + (sizes->>'keys')::numeric + coalesce((sizes->>'packed')::numeric, 0)) / nullif(kept, 0))
     ON CONFLICT (is_only) DO UPDATE SET told_at = excluded.told_at, retention_ms = excluded.retention_ms,
                                         reading_bytes = excluded.reading_bytes;
     RETURN QUERY SELECT s.key, s.value::bigint FROM jsonb_each_text(sizes) s ORDER BY s.key;
