@@ -7,6 +7,7 @@
  * checkpoints of the windows, which need care for every other writer. */
 #include "collector/stores/postgres/loader.h"
 
+#include "collector/stores/postgres/loader_sql.h"
 #include "collector/thresholds.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -52,12 +53,15 @@ enum step {
 };
 
 static void submit_step(struct loader *loader);
+static bool reads_readings(int step);
 
 static void on_closed(struct pg_link *link)
 {
     struct loader *loader = link->config.user;
 
     buffer_release(&loader->sql);
+    buffer_release(&loader->source);
+    buffer_release(&loader->later_source);
     free(loader->only_refs);
     free(loader->reading);
     loader->is_running = false;
@@ -191,6 +195,16 @@ static void load_slot(struct loader *loader, struct pg_row *row)
         loader->later_from_us = start_us;
 }
 
+static void load_text(struct pg_row *row, struct buffer *out)
+{
+    size_t bytes;
+    const unsigned char *text = pg_row_bytes(row, &bytes);
+
+    buffer_clear(out);
+    if (!row->failed)
+        buffer_put(out, text, bytes);
+}
+
 static void load_reading(struct loader *loader, struct pg_row *row)
 {
     uint32_t device;
@@ -216,7 +230,10 @@ static void on_copy_row(struct pg_query *query, const char *data, size_t bytes)
     loader->is_first_row = false;
     if (!is_row)
         return;
-    if (loader->step == STEP_COLLECTORS)
+    if (reads_readings(loader->step) && !loader->has_sources) {
+        load_text(&row, &loader->source);
+        load_text(&row, &loader->later_source);
+    } else if (loader->step == STEP_COLLECTORS)
         load_collector(loader, &row);
     else if (loader->step == STEP_DEVICES)
         load_device(loader, &row);
@@ -246,86 +263,18 @@ static void on_done(struct pg_query *query, const struct pg_error *error)
         pg_link_reset(&loader->link, error->text);
         return;
     }
+    if (reads_readings(loader->step) && !loader->has_sources) {
+        loader->has_sources = true;
+        submit_step(loader);
+        return;
+    }
     if (loader->step == STEP_COLLECTORS)
         loader->load.on_snapshot(loader->load.user, timestamp_now());
     if (loader->step == STEP_NUMBERS)
         sequences_loaded(loader->load.sequences, loader->now_us);
     loader->step++;
+    loader->has_sources = false;
     submit_step(loader);
-}
-
-static void put_value_columns(struct buffer *sql, const struct features *features)
-{
-    buffer_put_text(sql, "device, content_hash, recorded_at, status");
-    for (size_t i = 0; i < features->count; i++)
-        buffer_printf(sql, ", \"%s\"", features->names[i]);
-}
-
-/* Calls `put` for each ranking: a feature, and which way. */
-static void put_rankings(const struct loader *loader, struct buffer *sql,
-                         void (*put)(struct buffer *sql, const char *feature, size_t number,
-                                     bool is_highest))
-{
-    for (size_t i = 0; i < loader->config.features->count; i++) {
-        if (loader->load.windows->orders & WINDOWS_HIGHEST)
-            put(sql, loader->config.features->names[i], i, true);
-        if (loader->load.windows->orders & WINDOWS_LOWEST)
-            put(sql, loader->config.features->names[i], i, false);
-    }
-}
-
-static void put_best(struct buffer *sql, const char *feature, size_t number, bool is_highest)
-{
-    buffer_printf(sql, ", %s(\"%s\") AS %s%zu", is_highest ? "max" : "min", feature,
-                  is_highest ? "h" : "l", number);
-}
-
-/* An element for every device there is, and no NULL: PostgreSQL finds one at once only in an array
- * that has none. */
-static void put_array(struct buffer *sql, const char *feature, size_t number, bool is_highest)
-{
-    const char *name = is_highest ? "h" : "l";
-
-    (void)feature;
-    buffer_printf(sql, ", array_agg(coalesce(%s%zu, '%sInfinity') ORDER BY i) AS %s%zu", name,
-                  number, is_highest ? "-" : "", name, number);
-}
-
-static void put_beats(struct buffer *sql, const char *feature, size_t number, bool is_highest)
-{
-    buffer_printf(sql, " OR \"%s\" %s (SELECT %s%zu FROM a)[device]", feature,
-                  is_highest ? ">" : "<", is_highest ? "h" : "l", number);
-}
-
-/* The readings recorded in (from, until] that beat all later ones of their device. */
-static void put_layer(struct loader *loader, int64_t from_us, int64_t until_us)
-{
-    struct buffer *sql = &loader->sql;
-    char from[TIMESTAMP_TEXT_SIZE];
-    char until[TIMESTAMP_TEXT_SIZE];
-
-    timestamp_format(from, from_us);
-    timestamp_format(until, until_us);
-    buffer_put_text(sql, "COPY (WITH b AS MATERIALIZED (SELECT device");
-    put_rankings(loader, sql, put_best);
-    buffer_printf(sql,
-                  " FROM readings WHERE recorded_at > '%s' GROUP BY device),"
-                  " a AS MATERIALIZED (SELECT count(*)",
-                  until);
-    put_rankings(loader, sql, put_array);
-    buffer_put_text(sql, " FROM generate_series(1, (SELECT max(id) FROM devices)) i"
-                         " LEFT JOIN b ON b.device = i) SELECT ");
-    put_value_columns(sql, loader->config.features);
-    buffer_printf(sql, " FROM readings WHERE recorded_at > '%s' AND recorded_at <= '%s' AND (false",
-                  from, until);
-    put_rankings(loader, sql, put_beats);
-    buffer_put_text(sql, ")) TO STDOUT (FORMAT binary)");
-}
-
-static void put_only(const struct loader *loader, struct buffer *sql, const char *column)
-{
-    if (loader->load.only)
-        buffer_printf(sql, " AND %s = ANY ('{%s}')", column, loader->only_refs);
 }
 
 /* Of single devices there are few enough readings to be read as they are. */
@@ -344,11 +293,57 @@ static bool is_step_wanted(const struct loader *loader)
     }
 }
 
+static bool reads_readings(int step)
+{
+    return step == STEP_NUMBERS || step == STEP_LATEST || step == STEP_LATER || step == STEP_REST;
+}
+
+static int64_t layer_start_us(const struct loader *loader)
+{
+    if (loader->step == STEP_LATER)
+        return loader->later_from_us;
+    if (loader->step == STEP_LATEST && !loader->load.only)
+        return loader->latest_from_us;
+    return loader->now_us - loader->load.longest_us - MARGIN_US;
+}
+
+/* Where numbers of readings are taken from; empty: they are all taken. */
+static void put_since(const struct loader *loader, char since[TIMESTAMP_TEXT_SIZE])
+{
+    since[0] = '\0';
+    if (loader->numbers_since_us != INT64_MIN)
+        timestamp_format(since, loader->numbers_since_us - NUMBERS_MARGIN_US);
+}
+
+/* What the step reads from. */
+static void put_sources(struct loader *loader)
+{
+    char since[TIMESTAMP_TEXT_SIZE];
+
+    if (loader->step == STEP_NUMBERS) {
+        put_since(loader, since);
+        loader_put_numbers_source(&loader->sql, since);
+    } else if (loader->step == STEP_LATEST)
+        loader_put_sources(loader, &loader->sql, layer_start_us(loader), INT64_MAX);
+    else
+        loader_put_sources(loader, &loader->sql, layer_start_us(loader),
+                           loader->step == STEP_LATER ? loader->latest_from_us
+                                                      : loader->later_from_us);
+}
+
+static void submit_query(struct loader *loader)
+{
+    loader->is_first_row = true;
+    loader->query = (struct pg_query){.sql = buffer_text(&loader->sql),
+                                      .user = loader,
+                                      .on_copy_row = on_copy_row,
+                                      .on_done = on_done};
+    pg_link_submit(&loader->link, &loader->query);
+}
+
 static void submit_step(struct loader *loader)
 {
     struct buffer *sql = &loader->sql;
-    int64_t now_us = loader->now_us;
-    int64_t longest_us = loader->load.longest_us;
     char since[TIMESTAMP_TEXT_SIZE];
 
     if (loader->step == STEP_SEQUENCES && loader->load.sequences->is_loaded)
@@ -356,6 +351,11 @@ static void submit_step(struct loader *loader)
     while (!is_step_wanted(loader))
         loader->step++;
     buffer_clear(sql);
+    if (reads_readings(loader->step) && !loader->has_sources) {
+        put_sources(loader);
+        submit_query(loader);
+        return;
+    }
     switch (loader->step) {
     case STEP_BEGIN:
         buffer_put_text(sql, BEGIN_SQL);
@@ -365,14 +365,14 @@ static void submit_step(struct loader *loader)
         break;
     case STEP_DEVICES:
         buffer_put_text(sql, "COPY (SELECT id, device_id FROM devices WHERE true");
-        put_only(loader, sql, "id");
+        loader_put_only(loader, sql, "id");
         buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_PEAKS:
         buffer_put_text(sql, "COPY (SELECT feature, sort_order, ");
-        put_value_columns(sql, loader->config.features);
+        loader_put_columns(sql, loader->config.features);
         buffer_put_text(sql, " FROM peaks WHERE true");
-        put_only(loader, sql, "device");
+        loader_put_only(loader, sql, "device");
         buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_SEQUENCES:
@@ -385,16 +385,17 @@ static void submit_step(struct loader *loader)
             sql, "COPY (SELECT min(taken_until) FROM sequence_marks) TO STDOUT (FORMAT binary)");
         break;
     case STEP_NUMBERS:
-        buffer_put_text(sql, "COPY (SELECT device, seq, recorded_at, received_at FROM readings"
-                             " WHERE seq IS NOT NULL");
-        if (loader->numbers_since_us != INT64_MIN) {
-            timestamp_format(since, loader->numbers_since_us - NUMBERS_MARGIN_US);
+        buffer_printf(sql,
+                      "COPY (SELECT device, seq, recorded_at, received_at FROM %s r"
+                      " WHERE seq IS NOT NULL",
+                      buffer_text(&loader->source));
+        put_since(loader, since);
+        if (since[0])
             buffer_printf(sql, " AND received_at > '%s'", since);
-        }
         buffer_put_text(sql, " ORDER BY received_at) TO STDOUT (FORMAT binary)");
         break;
     case STEP_SLOTS:
-        timestamp_format(since, now_us - longest_us - MARGIN_US);
+        timestamp_format(since, layer_start_us(loader));
         buffer_printf(
             sql,
             "COPY (SELECT bucket, (sum(sum(readings)) OVER (ORDER BY bucket DESC))::bigint,"
@@ -405,19 +406,19 @@ static void submit_step(struct loader *loader)
             since, since);
         break;
     case STEP_LATEST:
-        timestamp_format(since, loader->load.only ? now_us - longest_us - MARGIN_US
-                                                  : loader->latest_from_us);
+        timestamp_format(since, layer_start_us(loader));
         buffer_put_text(sql, "COPY (SELECT ");
-        put_value_columns(sql, loader->config.features);
-        buffer_printf(sql, " FROM readings WHERE recorded_at > '%s'", since);
-        put_only(loader, sql, "device");
+        loader_put_columns(sql, loader->config.features);
+        buffer_printf(sql, " FROM %s r WHERE recorded_at > '%s'", buffer_text(&loader->source),
+                      since);
+        loader_put_only(loader, sql, "device");
         buffer_put_text(sql, ") TO STDOUT (FORMAT binary)");
         break;
     case STEP_LATER:
-        put_layer(loader, loader->later_from_us, loader->latest_from_us);
+        loader_put_layer(loader, sql, layer_start_us(loader), loader->latest_from_us);
         break;
     case STEP_REST:
-        put_layer(loader, now_us - longest_us - MARGIN_US, loader->later_from_us);
+        loader_put_layer(loader, sql, layer_start_us(loader), loader->later_from_us);
         break;
     default:
         loader->is_complete = true;
@@ -431,10 +432,7 @@ static void submit_step(struct loader *loader)
         pg_link_close(&loader->link, on_closed);
         return;
     }
-    loader->is_first_row = true;
-    loader->query = (struct pg_query){
-        .sql = buffer_text(sql), .user = loader, .on_copy_row = on_copy_row, .on_done = on_done};
-    pg_link_submit(&loader->link, &loader->query);
+    submit_query(loader);
 }
 
 static void on_up(struct pg_link *link)
@@ -444,6 +442,7 @@ static void on_up(struct pg_link *link)
     if (!loader->load.only)
         coverage_begin(loader->load.coverage);
     loader->step = STEP_BEGIN;
+    loader->has_sources = false;
     loader->now_us = timestamp_now();
     loader->numbers_since_us = INT64_MAX;
     /* unless the rollups say more */

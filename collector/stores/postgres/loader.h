@@ -34,14 +34,17 @@ struct loader {
     struct pg_link link;
     struct pg_query query;
     struct buffer sql;
-    char *only_refs;         /* with commas */
-    struct reading *reading; /* the one being loaded */
+    struct buffer source;       /* what the statement reads from: the readings it is about, */
+    struct buffer later_source; /* and those after them */
+    char *only_refs;            /* with commas */
+    struct reading *reading;    /* the one being loaded */
     int64_t started_at_us;
     int64_t now_us; /* one reference time for all layer boundaries of a run */
     int64_t numbers_since_us;
     int64_t latest_from_us; /* where the layers end */
     int64_t later_from_us;
     int step;
+    bool has_sources; /* of this step, or it needs none */
     bool is_first_row;
     bool is_running;
     bool is_complete;
