@@ -196,11 +196,13 @@ BEGIN
                     FROM rollup_late WHERE device = %1$s
               UNION VALUES (''-infinity''::timestamptz, %2$L::timestamptz), (%6$L, ''infinity''))
           SELECT r.device, r.content_hash, r.recorded_at, r.%7$I AS value, r.status, %7$L AS feature, %4$L AS sort_order, %8$s
-          FROM spans CROSS JOIN LATERAL (SELECT * FROM readings r WHERE r.device = %1$s AND r.recorded_at >= spans.starts
+          FROM spans CROSS JOIN LATERAL (SELECT * FROM %10$s r WHERE r.device = %1$s AND r.recorded_at >= spans.starts
                AND r.recorded_at < spans.ends AND r.%7$I <> ''NaN'' ORDER BY %9$s LIMIT 1) r ORDER BY %9$s LIMIT 1)',
         of_device, state.kept_from, best, sort_order, date_bin('1 day', state.rolled_until, 'epoch'),
         date_bin('1 hour', state.rolled_until, 'epoch'), feature,
-        (SELECT string_agg(format('r.%I', f), ', ') FROM features_of('readings') f), q.of_device),
+        (SELECT string_agg(format('r.%I', f), ', ') FROM features_of('readings') f), q.of_device,
+        readings_source('-infinity', 'infinity', of_device::text, ARRAY['content_hash', 'status'] || ARRAY(SELECT features_of('readings')),
+                        'spans.starts', 'spans.ends')),
         ARRAY(SELECT features_of('readings')));
 END $$;
 
@@ -320,16 +322,19 @@ DECLARE
     changed integer[] := '{}';
 BEGIN
     EXECUTE peaks_merge_sql(
-        '(' || peaks_of_sql(format('(SELECT * FROM readings WHERE recorded_at >= %L AND recorded_at < %L)', starts, ends)) || ')',
+        '(' || peaks_of_sql(format('(SELECT * FROM %s r WHERE r.recorded_at >= %L AND r.recorded_at < %L)',
+            readings_source(starts, ends, columns => ARRAY['content_hash', 'status'] || ARRAY(SELECT features_of('readings'))), starts, ends)) || ')',
         ARRAY(SELECT features_of('readings')));
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater late', 0));
     UPDATE storage_state SET late_before = late_before;
     FOR peak IN EXECUTE format(
         'DELETE FROM peaks p WHERE p.recorded_at >= %1$L AND p.recorded_at < %2$L AND NOT EXISTS (
-             SELECT FROM readings r WHERE r.device = p.device AND r.recorded_at = p.recorded_at
-             AND r.content_hash = p.content_hash AND r.status IS NOT DISTINCT FROM p.status%3$s)
+             SELECT FROM %4$s r WHERE r.device = p.device AND r.recorded_at = p.recorded_at
+             AND hash_matches(r.content_hash, p.content_hash) AND r.status IS NOT DISTINCT FROM p.status%3$s)
          RETURNING p.device, p.feature, p.sort_order', starts, ends,
-        (SELECT string_agg(format(' AND r.%1$I IS NOT DISTINCT FROM p.%1$I', f), '') FROM features_of('readings') f)) LOOP
+        (SELECT string_agg(format(' AND r.%1$I IS NOT DISTINCT FROM p.%1$I', f), '') FROM features_of('readings') f),
+        readings_source(starts, ends, 'p.device', ARRAY['content_hash', 'status'] || ARRAY(SELECT features_of('readings')),
+                        'p.recorded_at', 'p.recorded_at + interval ''1 microsecond''')) LOOP
         PERFORM peaks_find(peak.device, peak.feature, peak.sort_order);
         changed := changed || peak.device;
     END LOOP;

@@ -2,7 +2,7 @@
 --
 -- A *node* is what a device's readings of one span (ten seconds ... 256 days) have for values: per feature,
 -- cells with how many fell into each. A question about a span takes the fewest nodes that lie in it, and the
--- readings themselves where there are none: at its ends, and since storage_state.rolled_until.
+-- readings themselves where there are none: at its ends.
 --
 -- The cells of a node are, if its values are decimals and few are distinct, these values: nothing is lost.
 -- Else they are as wide as the power of two that makes 1,024 to 2,048 of them between the node's lowest and
@@ -188,8 +188,8 @@ BEGIN
 END $$;
 
 -- Makes the nodes of a unit from one moment to another that are not there, of some devices, or of all devices together ({0}).
--- Returns how many. Only of spans that are rolled up, and under the lock 'highwater rollup'.
-CREATE FUNCTION values_build(of_unit smallint, starts timestamptz, ends timestamptz, of_devices integer[]) RETURNS bigint
+-- Returns how many. Only of spans that are rolled up, and under the lock 'highwater rollup'; or recent nodes, with all that is stored.
+CREATE FUNCTION values_build(of_unit smallint, starts timestamptz, ends timestamptz, of_devices integer[], is_recent boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql SET datestyle = 'ISO' SET jit = off SET max_parallel_workers_per_gather = 0 SET enable_seqscan = off
 SET default_toast_compression = 'lz4' SET search_path FROM CURRENT AS $$
 DECLARE
@@ -199,6 +199,7 @@ DECLARE
     features text;
     built    bigint;
 BEGIN
+    PERFORM readings_settle();
     SELECT * INTO u FROM value_units() WHERE unit = of_unit;
     SELECT string_agg(format(', array_agg(r.%I) FILTER (WHERE r.%1$I IS NOT NULL) AS v%s', f, n), ''),
            string_agg(format('(%L, raw.v%s)', f, n), ', ')
@@ -220,7 +221,7 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT count(*) AS readings %6$s
                 FROM missing m CROSS JOIN LATERAL (
-                    SELECT * FROM readings r WHERE %7$s r.recorded_at >= m.from_at AND r.recorded_at < m.until_at
+                    SELECT * FROM %12$s r WHERE %7$s r.recorded_at >= m.from_at AND r.recorded_at < m.until_at
                     AND r.recorded_at >= %1$L AND r.recorded_at < %2$L OFFSET 0) r
                 WHERE m.device = w.device AND m.bucket = w.bucket) raw
             CROSS JOIN LATERAL (
@@ -229,9 +230,7 @@ BEGIN
             CROSS JOIN LATERAL (VALUES %8$s) f (feature, plain)
             CROSS JOIN LATERAL (
                 SELECT array_agg(c.low) AS lows, array_agg(c.n) AS times, max(c.step) AS coarsest
-                FROM (%9$s UNION ALL
-                      SELECT l.value, NULL, -1 FROM missing m JOIN rollup_late_values l ON l.device = w.device AND l.feature = f.feature
-                      AND l.recorded_at >= m.from_at AND l.recorded_at < m.until_at WHERE m.device = w.device AND m.bucket = w.bucket) c) cell
+                FROM (%9$s%11$s) c) cell
             CROSS JOIN LATERAL value_node(f.plain, cell.lows, cell.times, cell.coarsest) node
             WHERE raw.readings + below.readings >= %10$s),
         spans AS (
@@ -245,28 +244,40 @@ BEGIN
         SELECT count(*) FROM spans$sql$,
         starts, ends, u.length, of_unit, below, arrays, CASE WHEN of_devices = '{0}' THEN '' ELSE 'r.device = w.device AND' END, features,
         value_cells_sql(format('rollup_values v WHERE v.device = w.device AND v.feature = f.feature AND v.unit = %s - 1'
-                               ' AND v.bucket >= w.bucket AND v.bucket < w.bucket + %L::interval', of_unit, u.length)), u.fewest)
+                               ' AND v.bucket >= w.bucket AND v.bucket < w.bucket + %L::interval', of_unit, u.length)), u.fewest,
+        CASE WHEN NOT is_recent THEN
+            ' UNION ALL SELECT l.value, NULL, -1 FROM missing m JOIN rollup_late_values l ON l.device = w.device AND l.feature = f.feature'
+            ' AND l.recorded_at >= m.from_at AND l.recorded_at < m.until_at WHERE m.device = w.device AND m.bucket = w.bucket' END,
+        readings_source(starts, ends, CASE WHEN of_devices <> '{0}' THEN 'w.device' END, ARRAY(SELECT features_of('readings')),
+                        'm.from_at', 'm.until_at'))
     INTO built USING of_devices;
     RETURN built;
 END $$;
-COMMENT ON FUNCTION values_build(smallint, timestamptz, timestamptz, integer[]) IS 'Used by values_pass().';
+COMMENT ON FUNCTION values_build(smallint, timestamptz, timestamptz, integer[], boolean) IS 'Used by values_pass().';
 
 -- ---- questions ----------------------------------------------------------------------------------
 
--- The fewest nodes in [starts, ends) of a device (0: of all), and what of it they leave.
+-- The fewest nodes in [starts, ends) of a device (0: of all), and what of it they leave; `recent` is what recent nodes hold.
 CREATE FUNCTION value_cover(of_device integer, starts timestamptz, ends timestamptz,
-                            OUT units smallint[], OUT buckets timestamptz[], OUT rest tstzmultirange)
+                            OUT units smallint[], OUT buckets timestamptz[], OUT rest tstzmultirange, OUT recent tstzmultirange)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     u     record;
     found timestamptz[];
 BEGIN
     rest := CASE WHEN starts < ends THEN tstzmultirange(tstzrange(starts, ends)) ELSE '{}' END;
+    recent := '{}';
     units := '{}';
     buckets := '{}';
-    FOR u IN SELECT unit, length FROM value_units() ORDER BY unit DESC LOOP
+    FOR u IN SELECT v.unit, v.length, CASE WHEN of_device = 0 AND v.unit < 2 THEN p.until ELSE 'infinity' END AS until
+             FROM value_units() v JOIN rollup_value_passes p USING (unit) ORDER BY v.unit DESC LOOP
         SELECT array_agg(s.bucket) INTO found FROM unnest(rest) r JOIN rollup_value_spans s
-        ON s.device = of_device AND s.unit = u.unit AND s.bucket >= lower(r) AND s.bucket <= upper(r) - u.length;
+        ON s.device = of_device AND s.unit = u.unit AND s.bucket >= lower(r) AND s.bucket <= upper(r) - u.length AND s.bucket < u.until;
+        IF u.until < upper(rest) THEN
+            SELECT found || array_agg(n.bucket), recent + coalesce(range_agg(tstzrange(n.bucket, n.bucket + u.length)), '{}') INTO found, recent
+            FROM values_recent_state(u.unit, u.until) n JOIN unnest(rest) r ON n.bucket >= lower(r) AND n.bucket <= upper(r) - u.length
+            WHERE n.is_whole;
+        END IF;
         CONTINUE WHEN found IS NULL;
         units := units || array_fill(u.unit, ARRAY[cardinality(found)]);
         buckets := buckets || found;
@@ -274,17 +285,38 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Spans of the fleet since a moment: how many readings they have, and whether there is a node with all of them (NULL: none at all).
+CREATE FUNCTION values_recent_state(of_unit smallint, since timestamptz) RETURNS TABLE (bucket timestamptz, readings bigint, is_whole boolean)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT f.bucket, f.readings, s.readings = f.readings
+    FROM (SELECT date_bin(u.length, t.bucket, 'epoch') AS bucket, sum(t.readings)::bigint AS readings
+          FROM value_units() u, (SELECT l.bucket, l.readings FROM rollup_fleet l WHERE l.bucket >= since
+                                 UNION ALL SELECT l.bucket, l.readings FROM rollup_fleet_log l WHERE l.bucket >= since) t
+          WHERE u.unit = of_unit GROUP BY 1) f
+    LEFT JOIN rollup_value_spans s ON s.device = 0 AND s.unit = of_unit AND s.bucket = f.bucket
+$$;
+
+-- The values of a feature in each of some spans, out of readings, as SQL.
+CREATE FUNCTION value_readings_sql(of_device integer, feature text, spans tstzmultirange) RETURNS SETOF text
+LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+    SELECT format('SELECT r.%I AS value FROM %s r WHERE%s r.recorded_at >= %L AND r.recorded_at < %L AND r.%1$I IS NOT NULL', feature,
+                  readings_source(lower(s), upper(s), CASE WHEN of_device > 0 THEN of_device::text END, ARRAY[feature]),
+                  CASE WHEN of_device > 0 THEN format(' r.device = %s AND', of_device) ELSE '' END, lower(s), upper(s))
+    FROM unnest(spans) s ORDER BY s DESC
+$$;
+
 -- The values of a feature in [starts, ends) as SQL: low, step, n, as value_cells_sql() has them; of nodes $1 (units), $2 (buckets).
-CREATE FUNCTION value_sources_sql(of_device integer, feature text, starts timestamptz, ends timestamptz, rest tstzmultirange)
+-- Readings r are put together by `raw_low`, or, if that is NULL, stand for themselves.
+CREATE FUNCTION value_sources_sql(of_device integer, feature text, starts timestamptz, ends timestamptz, rest tstzmultirange,
+                                  recent tstzmultirange, raw_low text)
 RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
     SELECT value_cells_sql(format('unnest($1, $2) AS node (unit, bucket) JOIN rollup_values v ON v.device = %s AND v.feature = %L'
                                   ' AND v.unit = node.unit AND v.bucket = node.bucket', of_device, feature))
            || format(' UNION ALL SELECT l.value, NULL, 1 FROM rollup_late_values l WHERE l.device = %s AND l.feature = %L'
-                     ' AND l.recorded_at >= %L AND l.recorded_at < %L AND NOT %L::tstzmultirange @> l.recorded_at', of_device, feature, starts, ends, rest)
-           || coalesce(string_agg(format(' UNION ALL SELECT r.%I, NULL, 1 FROM readings r WHERE%s r.recorded_at >= %L AND r.recorded_at < %L AND r.%1$I IS NOT NULL',
-                                         feature, CASE WHEN of_device = 0 THEN '' ELSE format(' r.device = %s AND', of_device) END,
-                                         lower(r), upper(r)), ''), '')
-    FROM unnest(rest) r
+                     ' AND l.recorded_at >= %L AND l.recorded_at < %L AND NOT %L::tstzmultirange @> l.recorded_at', of_device, feature, starts, ends, rest + recent)
+           || coalesce(' UNION ALL SELECT ' || coalesce(raw_low || ', NULL, count(*)', 'r.value, NULL, 1') || ' FROM ('
+                       || (SELECT string_agg(raw, ' UNION ALL ') FROM value_readings_sql(of_device, feature, rest) raw) || ') r'
+                       || CASE WHEN raw_low IS NULL THEN '' ELSE ' GROUP BY 1' END, '')
 $$;
 
 -- Bins between the lowest and the highest value of the readings that are still kept, of equal width, and quantiles. The edges
@@ -303,16 +335,19 @@ DECLARE
     highest   double precision;
     edges     double precision[];
     inner_edges double precision[];
+    many      bigint;
+    most_raw  CONSTANT bigint := 20000; -- that stand for themselves
     cover     record;
+    is_varied boolean;
     step      double precision;
-    cell_low  text := 's.low';
+    is_merged boolean;
 BEGIN
     IF of_id IS NULL OR starts >= ends THEN
         RETURN;
     END IF;
     SELECT * INTO state FROM storage_state;
     kept_from := greatest(starts, state.kept_from);
-    SELECT s.lowest, s.highest INTO lowest, highest FROM feature_summary(of_id, feature, kept_from, ends) s;
+    SELECT s.lowest, s.highest, s.readings INTO lowest, highest, many FROM feature_summary(of_id, feature, kept_from, ends) s;
     IF starts < kept_from THEN -- what came after its partition was dropped
         EXECUTE format('SELECT least($1, min(%1$I)), greatest($2, max(%1$I)) FROM readings
                         WHERE recorded_at >= %2$L AND recorded_at < %3$L', feature, starts, least(kept_from, ends)) || whose
@@ -331,13 +366,19 @@ BEGIN
     END IF;
     SELECT max(v.step) INTO step FROM unnest(cover.units, cover.buckets) AS node (unit, bucket)
     JOIN rollup_values v ON v.device = of_id AND v.feature = value_distribution.feature AND v.unit = node.unit AND v.bucket = node.bucket;
+    is_merged := cardinality(cover.units) > 0 OR many > most_raw;
+    IF cardinality(cover.units) = 0 AND is_merged AND lowest > -1e300 AND highest < 1e300 AND highest - lowest > 1e-290 THEN
+        -- as a node's would be, if they do not repeat: the first of them say so
+        EXECUTE 'SELECT count(DISTINCT s.value) > 1500 FROM (SELECT r.value FROM ('
+                || (SELECT string_agg(s, ' UNION ALL ') FROM value_readings_sql(of_id, feature, cover.rest) s) || ') r LIMIT 2000) s' INTO is_varied;
+        step := CASE WHEN is_varied THEN power(2, floor(ln(highest - lowest) / ln(2::float8)) - 10) END;
+    END IF;
     edges := CASE WHEN lowest = highest THEN ARRAY[lowest, highest] ELSE histogram_edges(lowest, highest, greatest(bins, 1)) END;
     IF step IS NOT NULL THEN
         EXECUTE format('SELECT array_agg(DISTINCT s.low ORDER BY s.low) FROM (SELECT %s AS low FROM (
                             SELECT CASE WHEN e > 1e300 THEN e ELSE e + $2 / 2 END AS low FROM unnest($1) e) s) s WHERE s.low > $3 AND s.low < $4',
                        value_cell_low_sql('s.low', '$2')) INTO inner_edges USING edges[2:cardinality(edges) - 1], step, lowest, highest;
         edges := lowest || inner_edges || highest;
-        cell_low := value_cell_low_sql('s.low', '$9');
     END IF;
     bins := cardinality(edges) - 1;
     RETURN QUERY EXECUTE format(
@@ -351,8 +392,11 @@ BEGIN
                              WHERE r.upto >= least(greatest(ceil(q::numeric * r.total), 1), r.total) ORDER BY r.low LIMIT 1) r
          ORDER BY 1, 2',
         -- the readings of a short span are not put together: most of their values stand for themselves
-        CASE WHEN cardinality(cover.units) = 0 THEN 's.low, s.n' ELSE cell_low || ' AS low, sum(s.n)::bigint AS n' END,
-        value_sources_sql(of_id, feature, starts, ends, cover.rest), CASE WHEN cardinality(cover.units) > 0 THEN ' GROUP BY 1' END)
+        CASE WHEN is_merged THEN concat(CASE WHEN step IS NULL THEN 's.low' ELSE value_cell_low_sql('s.low', '$9') END, ' AS low, sum(s.n)::bigint AS n')
+             ELSE 's.low, s.n' END,
+        value_sources_sql(of_id, feature, starts, ends, cover.rest, cover.recent,
+                          CASE WHEN NOT is_merged THEN NULL WHEN step IS NULL THEN 'r.value' ELSE value_cell_low_sql('r.value', '$9') END),
+        CASE WHEN is_merged THEN ' GROUP BY 1' END)
     USING cover.units, cover.buckets, edges, bins, CASE WHEN bins > 1 THEN edges[2:bins] ELSE ARRAY['Infinity'::double precision] END,
           quantiles, lowest, highest, step;
 END $$;

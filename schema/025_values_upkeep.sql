@@ -27,6 +27,7 @@ BEGIN
     ELSIF u.unit < 3 THEN
         -- nobody has sent more than all have
         ends := least(date_bin(u.length, state.rolled_until, 'epoch'), u.until + interval '24 hours');
+        PERFORM values_settle_recent(u.unit, u.until, ends) WHERE u.unit < 2;
         SELECT min(b.bucket) INTO starts FROM (
             SELECT date_bin(u.length, f.bucket, 'epoch') AS bucket FROM rollup_fleet f WHERE f.bucket >= u.until AND f.bucket < ends
             GROUP BY 1 HAVING sum(f.readings) >= u.fewest) b;
@@ -64,6 +65,49 @@ BEGIN
     RETURN true;
 END $$;
 COMMENT ON FUNCTION values_pass() IS 'For the collector that looks after storage: makes some of what rollup_values lacks. True: there is more.';
+
+-- Of recent nodes (024_values) whose spans are rolled up now: those that hold all of their readings, none of them late, are as good as if
+-- they were made now. Takes away the others.
+CREATE FUNCTION values_settle_recent(of_unit smallint, starts timestamptz, ends timestamptz) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+    WITH gone AS (
+        DELETE FROM rollup_value_spans s USING value_units() u
+        WHERE u.unit = of_unit AND s.device = 0 AND s.unit = of_unit AND s.bucket >= starts AND s.bucket < ends
+          AND (NOT EXISTS (SELECT FROM values_recent_state(of_unit, starts) n WHERE n.bucket = s.bucket AND n.is_whole)
+               OR EXISTS (SELECT FROM rollup_late_values l WHERE l.device = 0 AND l.recorded_at >= s.bucket AND l.recorded_at < s.bucket + u.length))
+        RETURNING s.bucket)
+    DELETE FROM rollup_values v USING gone g WHERE v.device = 0 AND v.unit = of_unit AND v.bucket = g.bucket
+$$;
+
+-- Makes nodes of the fleet for spans that are over and not rolled up yet, those that have none first, and makes those again to which readings
+-- came since. Returns how many: one slice.
+CREATE FUNCTION values_recent() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    most_rows CONSTANT bigint := 150000; -- in one slice
+    n    record;
+    made bigint := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+    FOR n IN
+        SELECT c.unit, c.bucket, c.length FROM (
+            SELECT u.unit, s.bucket, u.length, sum(s.readings) OVER (PARTITION BY u.unit ORDER BY s.is_whole IS NOT NULL, s.bucket) - s.readings AS before
+            FROM value_units() u JOIN rollup_value_passes p USING (unit)
+            CROSS JOIN LATERAL values_recent_state(u.unit, p.until) s
+            WHERE u.unit < 2 AND s.is_whole IS NOT TRUE AND s.readings >= u.fewest AND s.bucket + u.length <= now() - interval '2 seconds') c
+        WHERE c.before < most_rows ORDER BY c.unit, c.bucket LIMIT 20
+    LOOP
+        -- a minute is made of its tens of seconds
+        CONTINUE WHEN n.unit = 1 AND EXISTS (
+            SELECT FROM value_units() u, values_recent_state(0::smallint, n.bucket) s
+            WHERE u.unit = 0 AND s.bucket < n.bucket + n.length AND s.is_whole IS NOT TRUE AND s.readings >= u.fewest);
+        DELETE FROM rollup_value_spans s WHERE s.device = 0 AND s.unit = n.unit AND s.bucket = n.bucket;
+        DELETE FROM rollup_values v WHERE v.device = 0 AND v.unit = n.unit AND v.bucket = n.bucket;
+        made := made + values_build(n.unit, n.bucket, n.bucket + n.length, '{0}', true);
+    END LOOP;
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION values_recent() IS 'For the collector that looks after storage, every few seconds: makes nodes of the fleet for spans that are over and not rolled up yet. Returns how many.';
 
 -- How many readings of a device the rollups have of whole hours, or days.
 CREATE FUNCTION value_readings(of_device integer, starts timestamptz, ends timestamptz) RETURNS bigint
@@ -126,7 +170,9 @@ BEGIN
         late AS MATERIALIZED (
             SELECT s.unit, s.bucket, g.feature, array_agg(g.value) AS plain
             FROM gone g CROSS JOIN value_units() u JOIN rollup_value_spans s
-            ON s.device = $1 AND s.unit = u.unit AND s.bucket = date_bin(u.length, g.recorded_at, 'epoch') GROUP BY 1, 2, 3),
+            ON s.device = $1 AND s.unit = u.unit AND s.bucket = date_bin(u.length, g.recorded_at, 'epoch')
+            -- what recent nodes hold of them, they hold already
+            WHERE $1 > 0 OR s.unit > 1 OR s.bucket < (SELECT p.until FROM rollup_value_passes p WHERE p.unit = s.unit) GROUP BY 1, 2, 3),
         node AS MATERIALIZED (
             SELECT l.unit, l.bucket, l.feature, n.* FROM late l
             CROSS JOIN LATERAL (SELECT array_agg(c.low) AS lows, array_agg(c.n) AS times, max(c.step) AS coarsest FROM (%2$s) c) cell

@@ -115,17 +115,41 @@ def rolled_until_hours_ago(database: Database, hours: float) -> None:
     )
 
 
+class Session(Database):
+    """The same over one connection, each statement a transaction: functions are compiled once."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.url, database.superuser_url, database.name)
+        self._connection = self.connect()
+        self._connection.autocommit = True
+
+    def rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def keep_up(database: Database, minutes: int | None = None) -> None:
     """As the collector does that looks after storage: until now, or by so many minutes."""
-    if minutes is None:
-        database.rows("SELECT rollup_set_late_before('0 s')")
-    else:
-        database.rows("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (minutes,))
-    while database.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
-        pass
-    database.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
-    while database.value("SELECT values_pass()"):
-        pass
+    with Session(database) as session:
+        if minutes is None:
+            session.rows("SELECT rollup_set_late_before('0 s')")
+        else:
+            session.rows("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (minutes,))
+        while session.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
+            pass
+        session.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
+        while session.value("SELECT values_pass()"):
+            pass
 
 
 class Workers:

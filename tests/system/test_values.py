@@ -3,6 +3,7 @@ late readings come and go."""
 
 from __future__ import annotations
 
+import bisect
 import math
 import random
 import re
@@ -15,7 +16,7 @@ from http_tools import Api, insert
 from oracle import now_us, reading, to_text
 from psycopg2.extras import execute_values
 from servers import patience
-from storage import COLUMNS, DAY_US, HOUR_US, Workers, keep_up, migrated, random_span, rolled_until_hours_ago
+from storage import COLUMNS, DAY_US, HOUR_US, Session, Workers, keep_up, migrated, random_span, rolled_until_hours_ago
 
 QUANTILES = [0.0, 0.07, 0.5, 0.95, 0.99, 1.0]
 CELLS = 1023  # at least so many between the lowest and the highest value
@@ -38,7 +39,7 @@ def nodes_of_few(database):
 
 
 def begin(stack, hours):
-    database = migrated(stack)
+    database = Session(migrated(stack))
     nodes_of_few(database)
     rolled_until_hours_ago(database, hours)
     database.rows(
@@ -97,7 +98,8 @@ def check(database, rng, starts, ends):
         assert (edges[0], edges[-1]) == (found[0], found[-1]), (feature, question)
         assert all(a < b for a, b in zip(edges, edges[1:])) or edges == [found[0]] * 2
         for number, low, high, count in told:
-            assert count == sum(low <= v < high or (number == len(told) - 1 and v == high) for v in found), (feature, question, number)
+            end = bisect.bisect_right if number == len(told) - 1 else bisect.bisect_left
+            assert count == end(found, high) - bisect.bisect_left(found, low), (feature, question, number)
         wide = Fraction(found[-1]) - Fraction(found[0])
         if len(told) == bins:
             for i, edge in enumerate(edges):
@@ -122,7 +124,8 @@ WRONG_NODES = """
     CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM rollup_late_values l
         WHERE l.device = said.device AND l.feature = said.feature AND l.recorded_at >= bucket AND l.recorded_at < bucket + u.length) late
-    WHERE said.n <> r.n - late.n AND bucket >= (SELECT kept_from FROM storage_state)
+    JOIN rollup_value_passes p USING (unit)
+    WHERE said.n <> r.n - late.n AND bucket >= (SELECT kept_from FROM storage_state) AND NOT (said.device = 0 AND unit < 2 AND bucket >= p.until)
 """
 
 
@@ -139,13 +142,16 @@ def test_any_span_is_what_brute_force_says(stack, rng):
 
     store(connection, rng, 500, hours * HOUR_US)
     check_all(3)
+    recent = 0
     for minutes in (rng.randrange(60, 700), rng.randrange(60, 700), None):
         keep_up(database, minutes)
+        recent += database.value("SELECT values_recent()")
         check_all(4)
         store(connection, rng, 200, hours * HOUR_US)  # some of them late
         check_all(4)
         database.value("SELECT values_fold_late(1)")
         check_all(4)
+    assert recent > 0
     assert database.value("SELECT count(DISTINCT unit) FROM rollup_value_spans") >= 5
     assert database.value("SELECT count(*) FROM rollup_values WHERE step IS NOT NULL") > 20
     for feature in (None, "temperature", None):
@@ -172,6 +178,66 @@ def test_any_span_is_what_brute_force_says(stack, rng):
     for table in ("rollup_values", "rollup_value_spans", "rollup_late_values", "rollup_value_todo"):
         assert database.value(f"SELECT count(*) FROM {table} WHERE device = 2") == 0, table
     connection.close()
+    database.close()
+
+
+def test_the_newest_minutes_of_the_fleet_have_nodes(stack, rng):
+    """Before they are rolled up; as long as nothing comes to them; and then they stay."""
+    database = begin(stack, 1)
+    past_us = 300_000_000
+    connection = database.connect()
+    connection.autocommit = True
+
+    def make():
+        while database.value("SELECT values_recent()"):
+            pass
+
+    def check_all():
+        for _ in range(3):
+            check(database, rng, *random_span(rng, now_us(), past_us))
+        check(database, rng, "-infinity", "infinity")
+        assert not database.rows(WRONG_NODES)
+
+    def left():
+        return database.value(
+            "SELECT count(*) FROM value_cover(0, now() - interval '6 minutes', now() - interval '15 seconds') c JOIN readings r ON c.rest @> r.recorded_at"
+        )
+
+    store(connection, rng, 700, past_us)
+    check_all()
+    without = left()
+    make()
+    check_all()
+    whole = left()
+    assert whole < without * 2 / 3 and database.value("SELECT count(DISTINCT unit) FROM rollup_value_spans") == 2
+    for _ in range(3):
+        store(connection, rng, 5, past_us - 60_000_000)
+        check_all()
+    stale = left()
+    assert stale > whole
+    make()
+    assert left() < stale
+    store(connection, rng, 40, past_us)
+    database.value("SELECT readings_remove('d1', now() - interval '2 minutes', now() - interval '1 minute')")
+    check_all()
+    make()
+    check_all()
+    database.rows("SELECT rollup_set_late_before('0 s')")
+    store(connection, rng, 20, past_us)  # late, and not rolled up
+    assert database.count("rollup_late_values") > 0
+    check_all()
+    make()
+    check_all()
+    database.value("SELECT values_fold_late(1)")
+    check_all()
+    store(connection, rng, 5, past_us)
+    made = "SELECT bucket, xmin::text FROM rollup_value_spans WHERE device = 0 AND unit = 0"
+    before = set(database.rows(made))
+    keep_up(database)
+    assert before & set(database.rows(made)), "none was taken over"
+    check_all()
+    connection.close()
+    database.close()
 
 
 def test_at_every_moment_while_readings_come_late_and_go(stack, rng):
@@ -191,6 +257,7 @@ def test_at_every_moment_while_readings_come_late_and_go(stack, rng):
                 cursor.execute("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (rng.randrange(90),))
                 cursor.execute("SELECT rollup_until(late_before) FROM storage_state")
                 cursor.execute("SELECT rollup_fold_late(200), rollup_fold_fleet(1000)")
+                cursor.execute("SELECT values_recent()")
                 for _ in range(rng.randrange(30)):
                     cursor.execute("SELECT values_pass()")
                 cursor.execute("SELECT values_fold_late(%s)", (rng.choice([1, 50]),))
@@ -222,6 +289,7 @@ def test_at_every_moment_while_readings_come_late_and_go(stack, rng):
     assert database.count("rollup_value_spans") > 100
     for _ in range(10):
         check(database, rng, *random_span(rng, now_us(), hours * HOUR_US))
+    database.close()
 
 
 @pytest.mark.parametrize("kind", ["few decimals", "many decimals", "any", "far apart", "huge", "tiny", "one"])

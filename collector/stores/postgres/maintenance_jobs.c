@@ -134,6 +134,12 @@ static void put_devices(struct maintenance *maintenance, struct buffer *sql)
     buffer_put_text(sql, "SELECT device_states_fold()");
 }
 
+static void put_recent_values(struct maintenance *maintenance, struct buffer *sql)
+{
+    (void)maintenance;
+    buffer_put_text(sql, "SELECT values_recent()");
+}
+
 static void put_requests(struct maintenance *maintenance, struct buffer *sql)
 {
     buffer_printf(sql, "SELECT answer_partition_request('%s', '%" PRId64 " microseconds', ",
@@ -356,6 +362,8 @@ const struct maintenance_job_kind maintenance_jobs[MAINTENANCE_JOB_COUNT] = {
                               maintenance_put_rejected, maintenance_read_rejected},
     [MAINTENANCE_DEVICES] = {"lists of devices", 5 * MAINTENANCE_SECOND_MS, false, true,
                              put_devices, NULL},
+    [MAINTENANCE_RECENT_VALUES] = {"recent values", 5 * MAINTENANCE_SECOND_MS, false, true,
+                                   put_recent_values, NULL},
     [MAINTENANCE_STATUS] = {"status", 10 * MAINTENANCE_SECOND_MS, true, false, put_status,
                             read_status},
     [MAINTENANCE_SIZES] = {"sizes", MAINTENANCE_MINUTE_MS, false, true, put_sizes, read_sizes},
