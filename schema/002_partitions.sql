@@ -220,6 +220,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %I RENAME TO %I', old.name, 'dropped_' || old.name);
     EXECUTE format('COMMENT ON TABLE %I IS ''Too old, and about to be dropped.''', 'dropped_' || old.name);
     DELETE FROM reading_partitions WHERE name = old.name;
+    PERFORM packing_retire(old.starts_at);
     UPDATE storage_state SET kept_from = greatest(kept_from, old.ends_at);
     RETURN old.name;
 EXCEPTION WHEN lock_not_available THEN

@@ -60,6 +60,7 @@ CREATE TABLE packed_days (
     is_packed   boolean NOT NULL DEFAULT false,
     readings    bigint NOT NULL DEFAULT 0,
     expected    bigint,
+    bytes       bigint,
     done_device integer NOT NULL DEFAULT 0,
     done_at     timestamptz NOT NULL DEFAULT '-infinity',
     began_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -76,6 +77,7 @@ COMMENT ON COLUMN packed_days.ends_at IS 'and before this.';
 COMMENT ON COLUMN packed_days.is_packed IS 'Its turn has been: chunks hold its readings, and the partition what came since.';
 COMMENT ON COLUMN packed_days.readings IS 'How many readings its chunks hold.';
 COMMENT ON COLUMN packed_days.expected IS 'How many there were about to be when packing began.';
+COMMENT ON COLUMN packed_days.bytes IS 'What its chunks and their index take on disk.';
 COMMENT ON COLUMN packed_days.done_device IS 'Before the turn: readings up to this device''s (devices.id)';
 COMMENT ON COLUMN packed_days.done_at IS 'and this recorded_at are packed.';
 COMMENT ON COLUMN packed_days.began_at IS 'When packing began.';

@@ -1,0 +1,572 @@
+-- 026_packing: how a day becomes chunks.
+--
+-- packing_step() does a slice and returns; whoever looks after storage calls it again and again. Of a day that is over:
+--   1. begun: a table for its chunks, which nobody asks yet. From now on a trigger notes whose readings change.
+--   2. packed, slice by slice, in the order of devices and time. Each slice is proven: as many readings as there
+--      are, and each column of each chunk, unpacked, is what it was made of.
+--   3. Devices that were noted meanwhile are packed again.
+--   4. turned: in one short transaction, the partition is detached, an empty one takes its place for what comes late,
+--      and the chunks become a partition of reading_chunks. Snapshots older than that find the detached table
+--      (readings_source()), so
+--   5. it is dropped when all transactions are over that ran after the turn began.
+--   6. merged: readings that came late are taken into the chunks, device by device.
+-- Whatever is killed, what has been committed is the old form or the new one, whole.
+-- Rejected: to delete readings as they are packed, which leaves their space to nobody; CREATE TABLE AS under the lock.
+
+CREATE TABLE packing_changes (
+    starts_at timestamptz NOT NULL,
+    device    integer NOT NULL,
+    noted_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX packing_changes_device ON packing_changes (starts_at, device);
+COMMENT ON TABLE packing_changes IS 'Devices with readings of a packed day that are not in chunks yet, or changed while it is being packed.';
+COMMENT ON COLUMN packing_changes.starts_at IS 'packed_days.starts_at';
+COMMENT ON COLUMN packing_changes.device IS 'devices.id';
+COMMENT ON COLUMN packing_changes.noted_at IS 'When the first of them came.';
+
+-- ---- packing numbers ----------------------------------------------------------------------------
+-- What comes out is compared with what went in; if that fails, or overflows, numbers are stored as they are.
+
+-- step: what each number is more than the one before, more or less.
+CREATE FUNCTION packed_integers(given bigint[], step bigint DEFAULT 0, scale integer DEFAULT 0) RETURNS packed_numbers
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    count  CONSTANT integer := cardinality(given);
+    packed packed_numbers;
+    rest   bigint[] := given;
+    low    bigint;
+    high   bigint;
+    line   packed_numbers;
+BEGIN
+    packed.scale := packed_integers.scale;
+    packed.step := packed_integers.step;
+    packed.base := 0;
+    IF step <> 0 THEN
+        packed.base := given[1] - step;
+        rest := ARRAY(SELECT x - packed.base - i * packed.step FROM unnest(given) WITH ORDINALITY AS u (x, i));
+    END IF;
+    IF rest = array_fill(rest[1], ARRAY[count]) THEN
+        IF rest[1] IS NULL THEN
+            RETURN NULL;
+        END IF;
+        packed.base := packed.base + rest[1];
+        RETURN packed;
+    END IF;
+    BEGIN
+        packed.small := rest::smallint[];
+    EXCEPTION WHEN numeric_value_out_of_range THEN
+        SELECT min(x), max(x) INTO low, high FROM unnest(rest) x;
+        IF high::numeric - low < 65536 THEN
+            packed.base := packed.base + low + 32768;
+            packed.small := ARRAY(SELECT (x - low - 32768)::smallint FROM unnest(rest) x);
+        ELSE
+            IF step = 0 AND count > 2 AND abs((given[count]::numeric - given[1]) / (count - 1)) BETWEEN 1 AND 1e12 THEN
+                line := packed_integers(given, round((given[count]::numeric - given[1]) / (count - 1))::bigint, scale);
+                IF line.wide IS NULL AND line.large IS NULL THEN
+                    RETURN line;
+                END IF;
+            END IF;
+            IF high::numeric - low < 4294967296 THEN
+                packed.base := packed.base + low + 2147483648;
+                packed.wide := ARRAY(SELECT (x - low - 2147483648)::integer FROM unnest(rest) x);
+            ELSE
+                packed.large := rest;
+            END IF;
+        END IF;
+    END;
+    IF packed.base = 0 AND packed.step = 0 AND packed.small IS NOT NULL THEN
+        IF packed.small::bigint[] = given THEN
+            RETURN packed;
+        END IF;
+    ELSIF (given = CASE WHEN packed.small IS NOT NULL THEN ARRAY(SELECT packed.base + i * packed.step + x FROM unnest(packed.small) WITH ORDINALITY AS u (x, i))
+                       WHEN packed.wide IS NOT NULL THEN ARRAY(SELECT packed.base + i * packed.step + x FROM unnest(packed.wide) WITH ORDINALITY AS u (x, i))
+                       ELSE ARRAY(SELECT packed.base + i * packed.step + x FROM unnest(packed.large) WITH ORDINALITY AS u (x, i)) END) THEN
+        RETURN packed;
+    END IF;
+    RAISE numeric_value_out_of_range;
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN (packed_integers.scale, 0, 0, NULL, NULL, given, NULL)::packed_numbers;
+END $$;
+
+-- The same of numbers that rise, as times do.
+CREATE FUNCTION packed_line(given bigint[], scale integer DEFAULT 0) RETURNS packed_numbers
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT packed_integers(given, CASE WHEN abs(step) < 1e15 THEN step::bigint ELSE 0 END, scale)
+    FROM (SELECT coalesce(round((given[cardinality(given)]::numeric - given[1]) / nullif(cardinality(given) - 1, 0)), 0)) AS line (step)
+$$;
+
+-- Microseconds since some moment, rising, as the time since the first; in the largest unit in which they are whole.
+CREATE FUNCTION packed_times(given bigint[], are_ms boolean) RETURNS packed_numbers
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    count  CONSTANT integer := cardinality(given);
+    packed packed_numbers;
+    scale  integer := 0;
+    unit   bigint;
+BEGIN
+    IF are_ms THEN
+        scale := CASE WHEN (SELECT bool_and(x % 1000000 = 0) FROM unnest(given) x) THEN 6 ELSE 3 END;
+        unit := CASE scale WHEN 6 THEN 1000000 ELSE 1000 END;
+        given := ARRAY(SELECT x / unit FROM unnest(given) x);
+    END IF;
+    packed := packed_line(given, scale);
+    packed.base := packed.base - given[1];
+    RETURN packed;
+END $$;
+
+-- digits: behind the point, at most, of all of them; NULL if there are none, 99 if one is no such decimal.
+CREATE FUNCTION packed_doubles(given double precision[], digits integer) RETURNS packed_numbers
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    power  CONSTANT double precision := (ARRAY[1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]::double precision[])[digits + 1];
+    packed packed_numbers;
+BEGIN
+    IF digits IS NULL THEN
+        RETURN NULL;
+    ELSIF power IS NULL THEN
+        RAISE numeric_value_out_of_range;
+    END IF;
+    packed.scale := digits;
+    packed.base := 0;
+    packed.step := 0;
+    IF given = array_fill(given[1], ARRAY[cardinality(given)]) THEN
+        packed.base := (given[1] * power)::bigint;
+        IF packed.base / power = given[1] THEN
+            RETURN packed;
+        END IF;
+        RAISE numeric_value_out_of_range;
+    END IF;
+    BEGIN
+        packed.small := ARRAY(SELECT (x * power)::smallint FROM unnest(given) x);
+        IF ARRAY(SELECT x / power FROM unnest(packed.small) x) = given THEN
+            RETURN packed;
+        END IF;
+        RAISE numeric_value_out_of_range;
+    EXCEPTION WHEN numeric_value_out_of_range THEN
+        packed := packed_integers(ARRAY(SELECT (x * power)::bigint FROM unnest(given) x), 0, digits);
+        IF ARRAY(SELECT (packed.base + i * packed.step + coalesce(s, w, l)) / power
+                 FROM (SELECT unnest(packed.small) AS s, unnest(packed.wide) AS w, unnest(packed.large) AS l, generate_series(1, cardinality(given)) AS i) u) = given THEN
+            RETURN packed;
+        END IF;
+        RAISE numeric_value_out_of_range;
+    END;
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN (NULL, NULL, NULL, NULL, NULL, NULL, given)::packed_numbers;
+END $$;
+
+-- Makes chunks of the rows of `source`, a SELECT of readings in the order of device, recorded_at and content_hash, and
+-- puts them into `target`. What was recorded in one microsecond is in one chunk. Returns how many readings.
+-- The rows of a chunk are taken as they come, which a hash aggregate does and a sort would not: enable_sort.
+CREATE FUNCTION chunks_make(target text, source text, origin timestamptz) RETURNS bigint LANGUAGE plpgsql
+SET enable_sort = off SET enable_hashagg = on SET jit = off SET work_mem = '64MB' SET max_parallel_workers_per_gather = 0
+SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    most  CONSTANT integer := 4000; -- readings of a chunk
+    since CONSTANT text := format('%L::timestamptz', origin);
+    features text[] := ARRAY(SELECT features_of('readings'));
+    made     bigint;
+BEGIN
+    EXECUTE format(
+        'WITH made AS (
+         INSERT INTO %1$I (device, readings, first_at, last_at, last_received_at, recorded_at, received_at, status, seq, content_hash%2$s)
+         SELECT c.device, c.count, c.first_at, c.last_at, c.last_received_at, packed_times(c.at, c.are_ms), packed_integers(c.delay),
+                packed_integers(c.status), packed_line(c.seq),
+                CASE WHEN c.has_ties THEN ROW(NULL, NULL, NULL, NULL, NULL, c.hash, NULL)::packed_numbers ELSE ROW(NULL, NULL, NULL, c.hash16, NULL, NULL, NULL)::packed_numbers END%3$s
+         FROM (SELECT r.device, count(*) AS count, min(r.recorded_at) AS first_at, max(r.recorded_at) AS last_at, max(r.received_at) AS last_received_at,
+                      array_agg((date_part(''epoch'', r.recorded_at - %5$s) * 1e6)::bigint) AS at,
+                      bool_and((date_part(''epoch'', r.recorded_at - %5$s) * 1e6)::bigint %% 1000 = 0) AS are_ms,
+                      array_agg((date_part(''epoch'', r.received_at - r.recorded_at) * 1e6)::bigint) AS delay,
+                      array_agg(r.status::bigint) AS status, array_agg(r.seq) AS seq,
+                      bool_or(r."its rank" <> r."its number") AS has_ties,
+                      array_agg(r.content_hash) AS hash, array_agg((r.content_hash >> 48)::smallint) AS hash16%4$s
+               FROM (SELECT s.*, rank() OVER times AS "its rank", row_number() OVER times AS "its number"
+                     FROM (%6$s) s WINDOW times AS (PARTITION BY s.device ORDER BY s.recorded_at)) r
+               GROUP BY r.device, (r."its rank" - 1) / %7$s) c
+         RETURNING readings)
+         SELECT coalesce(sum(made.readings), 0) FROM made',
+        target,
+        (SELECT string_agg(format(', %I', f || '_packed'), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
+        (SELECT string_agg(format(', packed_doubles(c."%s values", c."%1$s digits")', f), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
+        (SELECT string_agg(format(', array_agg(r.%1$I) AS "%1$s values",'
+                                  ' max(CASE WHEN r.%1$I IS NULL THEN NULL WHEN abs(r.%1$I) >= 1e15 THEN 99'
+                                  ' WHEN r.%1$I = trunc(r.%1$I) THEN CASE WHEN r.%1$I = 0 AND float8send(r.%1$I) <> ''\x0000000000000000'' THEN 99 ELSE 0 END'
+                                  ' WHEN r.%1$I = round(r.%1$I * 1e1) / 1e1 THEN 1 WHEN r.%1$I = round(r.%1$I * 1e2) / 1e2 THEN 2'
+                                  ' WHEN r.%1$I = round(r.%1$I * 1e3) / 1e3 THEN 3 WHEN r.%1$I = round(r.%1$I * 1e4) / 1e4 THEN 4'
+                                  ' WHEN r.%1$I = round(r.%1$I * 1e5) / 1e5 THEN 5 WHEN r.%1$I = round(r.%1$I * 1e6) / 1e6 THEN 6'
+                                  ' WHEN r.%1$I = round(r.%1$I * 1e7) / 1e7 THEN 7 WHEN r.%1$I = round(r.%1$I * 1e8) / 1e8 THEN 8'
+                                  ' WHEN r.%1$I = round(r.%1$I * 1e9) / 1e9 THEN 9 ELSE 99 END) AS "%1$s digits"', f), '' ORDER BY n)
+         FROM unnest(features) WITH ORDINALITY AS u (f, n)),
+        since, source, most)
+    INTO made;
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION chunks_make(text, text, timestamptz) IS 'Used by packing_step().';
+
+-- ---- what comes late ----------------------------------------------------------------------------
+
+-- Before the turn: notes whose readings change.
+CREATE FUNCTION packing_note() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    changed integer := CASE TG_OP WHEN 'DELETE' THEN OLD.device ELSE NEW.device END;
+BEGIN
+    IF NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = TG_ARGV[0]::timestamptz AND c.device = changed) THEN
+        INSERT INTO packing_changes (starts_at, device) VALUES (TG_ARGV[0]::timestamptz, changed);
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- After it: leaves out what a chunk has already, and notes what stays. Two readings of one device and microsecond
+-- whose hashes match as far as they are known are two, if status, number or a value says so.
+CREATE FUNCTION packing_late() RETURNS trigger LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    chunks   CONSTANT text := TG_ARGV[1];
+    found    boolean;
+    features text[];
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I c WHERE c.device = $1 AND c.first_at <= $2 AND c.last_at >= $2)', chunks)
+    INTO found USING NEW.device, NEW.recorded_at;
+    IF found THEN
+        features := ARRAY(SELECT features_of('readings'));
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM (%s) c WHERE c.recorded_at = $2 AND (c.content_hash = ($1).content_hash OR hash_matches(c.content_hash, ($1).content_hash)%s))',
+            chunks_select(ARRAY['recorded_at', 'content_hash', 'status', 'seq'] || features,
+                          'reading_chunks.device = ($1).device AND reading_chunks.first_at <= $2 AND reading_chunks.last_at >= $2',
+                          '$2', '($2 + interval ''1 microsecond'')', quote_ident(chunks)),
+            (SELECT string_agg(format(' AND coalesce(c.%1$I = ($1).%1$I, true)', n), '')
+             FROM unnest(ARRAY['status', 'seq'] || features) n))
+        INTO found USING NEW, NEW.recorded_at;
+        IF found THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    IF NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = TG_ARGV[0]::timestamptz AND c.device = NEW.device) THEN
+        INSERT INTO packing_changes (starts_at, device) VALUES (TG_ARGV[0]::timestamptz, NEW.device);
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- ---- the steps ----------------------------------------------------------------------------------
+
+-- Readings of a partition that chunks can hold: a delay of a hundred years or an infinite one is none.
+CREATE FUNCTION packing_fits(of_alias text, starts timestamptz, ends timestamptz) RETURNS text
+LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+    SELECT format('(%1$s.received_at > %2$L AND %1$s.received_at < %3$L)', of_alias, starts - interval '100 years', ends + interval '100 years')
+$$;
+
+CREATE FUNCTION packing_begin(day reading_partitions) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    chunks CONSTANT text := 'reading_chunks_' || to_char(day.starts_at AT TIME ZONE 'UTC', 'YYYY_MM_DD');
+BEGIN
+    EXECUTE format('CREATE TRIGGER packing AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION packing_note(%L)',
+                   day.name, day.starts_at);
+    EXECUTE format('CREATE TABLE %I (LIKE reading_chunks INCLUDING ALL, CONSTRAINT of_the_day CHECK (first_at >= %L AND first_at < %L))',
+                   chunks, day.starts_at, day.ends_at);
+    INSERT INTO packed_days (partition, chunks, starts_at, ends_at, expected)
+    VALUES (day.name, chunks, day.starts_at, day.ends_at,
+            (SELECT sum(h.readings) FROM rollup_hours h WHERE h.device = 0 AND h.bucket >= day.starts_at AND h.bucket < day.ends_at));
+END $$;
+
+-- As if it had not begun.
+CREATE FUNCTION packing_forget(day packed_days) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+BEGIN
+    IF to_regclass(quote_ident(day.partition)) IS NOT NULL THEN
+        EXECUTE format('DROP TRIGGER IF EXISTS packing ON %I', day.partition);
+    END IF;
+    EXECUTE format('DROP TABLE IF EXISTS %I', day.chunks);
+    DELETE FROM packing_changes WHERE starts_at = day.starts_at;
+    DELETE FROM packed_days WHERE starts_at = day.starts_at;
+END $$;
+
+-- Packs the next readings; returns how many.
+CREATE FUNCTION packing_slice(day packed_days) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    most   CONSTANT integer := 48000; -- a tenth or two of a second; whole chunks
+    fits   CONSTANT text := packing_fits('r', day.starts_at, day.ends_at);
+    span   text := format('(r.device, r.recorded_at) > (%s, %L)', day.done_device, day.done_at);
+    device integer;
+    at     timestamptz;
+    made   bigint;
+    there  bigint;
+BEGIN
+    EXECUTE format('SELECT r.device, r.recorded_at FROM %I r WHERE %s ORDER BY r.device, r.recorded_at, r.content_hash OFFSET %s LIMIT 1',
+                   day.partition, span, most - 1) INTO device, at;
+    IF device IS NOT NULL THEN
+        span := span || format(' AND (r.device, r.recorded_at) <= (%s, %L)', device, at);
+    END IF;
+    span := span || ' AND ' || fits;
+    made := chunks_make(day.chunks, format('SELECT r.* FROM %I r WHERE %s ORDER BY r.device, r.recorded_at, r.content_hash', day.partition, span),
+                        day.starts_at);
+    EXECUTE format('SELECT count(*) FROM %I r WHERE %s', day.partition, span) INTO there;
+    IF made <> there AND NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
+        RAISE EXCEPTION 'packing % made chunks of % readings, where there are %', day.partition, made, there;
+    END IF;
+    UPDATE packed_days d SET readings = d.readings + made, done_device = coalesce(device, 2147483647), done_at = coalesce(at, 'infinity')
+    WHERE d.starts_at = day.starts_at;
+    RETURN made;
+END $$;
+
+-- Packs a device once more; returns how many readings. What changes meanwhile is noted, and not forgotten.
+CREATE FUNCTION packing_again(day packed_days) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    device  integer := (SELECT c.device FROM packing_changes c WHERE c.starts_at = day.starts_at LIMIT 1);
+    before  bigint;
+    made    bigint;
+BEGIN
+    DELETE FROM packing_changes c WHERE c.starts_at = day.starts_at AND c.device = packing_again.device;
+    EXECUTE format('WITH gone AS (DELETE FROM %I WHERE device = %s RETURNING readings) SELECT coalesce(sum(readings), 0) FROM gone', day.chunks, device)
+    INTO before;
+    made := chunks_make(day.chunks, format('SELECT r.* FROM %I r WHERE r.device = %s AND %s ORDER BY r.device, r.recorded_at, r.content_hash',
+                                           day.partition, device, packing_fits('r', day.starts_at, day.ends_at)), day.starts_at);
+    UPDATE packed_days d SET readings = d.readings + made - before WHERE d.starts_at = day.starts_at;
+    RETURN made;
+END $$;
+
+-- False: there is something to be packed again first.
+CREATE FUNCTION packing_turn(day packed_days) RETURNS boolean LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    late   CONSTANT text := day.partition || '_late';
+    moves  bigint;
+    may    text;
+    packed bigint;
+BEGIN
+    EXECUTE format('SELECT coalesce(sum(readings), 0) FROM %I', day.chunks) INTO packed;
+    IF packed <> day.readings THEN
+        RAISE EXCEPTION 'the chunks of % have % readings, and % were packed', day.partition, packed, day.readings;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', late);
+    EXECUTE format('CREATE TRIGGER packing BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION packing_late(%L, %L)', late, day.starts_at, day.chunks);
+    PERFORM FROM storage_state FOR UPDATE; -- what may take a while, before everybody is locked out
+    LOCK TABLE ONLY readings IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', day.partition);
+    IF EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
+        EXECUTE format('DROP TABLE %I', late);
+        RETURN false;
+    END IF;
+    EXECUTE format('ALTER TABLE %I DISABLE TRIGGER packing', late);
+    EXECUTE format('INSERT INTO %I SELECT r.* FROM %I r WHERE NOT %s', late, day.partition, packing_fits('r', day.starts_at, day.ends_at));
+    EXECUTE format('ALTER TABLE %I ENABLE TRIGGER packing', late);
+    EXECUTE format('ALTER TABLE readings DETACH PARTITION %I', day.partition);
+    EXECUTE format('DROP TRIGGER packing ON %I', day.partition);
+    EXECUTE format('COMMENT ON TABLE %I IS ''Packed, and about to be dropped.''', day.partition);
+    -- whoever may read its readings by way of readings may read them there
+    FOR may IN SELECT format('GRANT SELECT ON %I TO %s', day.partition, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+               FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = 'readings'::regclass AND a.privilege_type = 'SELECT' LOOP
+        EXECUTE may;
+    END LOOP;
+    EXECUTE format('ALTER TABLE readings ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', late, day.starts_at, day.ends_at);
+    EXECUTE format('ALTER TABLE reading_chunks ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', day.chunks, day.starts_at, day.ends_at);
+    SELECT s.moves INTO moves FROM storage_state s;
+    EXECUTE format('ALTER VIEW %I RENAME TO %I', 'readings_moves_' || moves, 'readings_moves_' || moves + 1);
+    UPDATE storage_state s SET moves = s.moves + 1;
+    UPDATE reading_partitions SET name = late WHERE name = day.partition;
+    UPDATE packed_days d SET is_packed = true, partition = late, detached = day.partition, turned_at = clock_timestamp(),
+           changed_at = clock_timestamp(), bytes = pg_total_relation_size(quote_ident(day.chunks)::regclass)
+    WHERE d.starts_at = day.starts_at;
+    RETURN true;
+END $$;
+
+-- Replaces the chunks of a device that have readings recorded from `starts` until before `ends`, in days that are
+-- packed: those readings become the rows of `source` (SQL for FROM; rows like those of readings, in that span), the others stay.
+-- What is not in chunks is not looked at. For whoever holds the lock 'highwater rollup'. Returns how many rows there were.
+CREATE FUNCTION chunks_rewrite(of_device integer, starts timestamptz, ends timestamptz, source text) RETURNS bigint
+LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    names CONSTANT text := (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+                            WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+    day    packed_days;
+    span   text;
+    before bigint;
+    made   bigint;
+    count  bigint := 0;
+BEGIN
+    FOR day IN SELECT * FROM packed_days d WHERE d.is_packed AND d.starts_at < ends AND d.ends_at > starts ORDER BY d.starts_at LOOP
+        span := format('reading_chunks.device = %s AND reading_chunks.first_at < %L AND reading_chunks.last_at >= %L', of_device, ends, starts);
+        CREATE TEMP TABLE chunk_rows (LIKE readings) ON COMMIT DROP;
+        EXECUTE format('INSERT INTO pg_temp.chunk_rows SELECT %s FROM (%s) r WHERE r.recorded_at < %L OR r.recorded_at >= %L', names,
+                       chunks_select(ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0
+                                           AND NOT a.attisdropped ORDER BY a.attnum), span, NULL, NULL, quote_ident(day.chunks)),
+                       greatest(starts, day.starts_at), least(ends, day.ends_at));
+        EXECUTE format('INSERT INTO pg_temp.chunk_rows SELECT %s FROM %s r WHERE r.recorded_at >= %L AND r.recorded_at < %L', names, source,
+                       greatest(starts, day.starts_at), least(ends, day.ends_at));
+        EXECUTE format('WITH gone AS (DELETE FROM %I AS reading_chunks WHERE %s RETURNING readings) SELECT coalesce(sum(readings), 0) FROM gone',
+                       day.chunks, span) INTO before;
+        made := chunks_make(day.chunks, 'SELECT * FROM pg_temp.chunk_rows ORDER BY device, recorded_at, content_hash', day.starts_at);
+        IF made <> (SELECT count(*) FROM pg_temp.chunk_rows) THEN
+            RAISE EXCEPTION 'packing % again made chunks of % readings, where there are %', day.chunks, made, (SELECT count(*) FROM pg_temp.chunk_rows);
+        END IF;
+        DROP TABLE pg_temp.chunk_rows;
+        UPDATE packed_days d SET readings = d.readings + made - before, changed_at = clock_timestamp(),
+               bytes = pg_total_relation_size(quote_ident(day.chunks)::regclass) WHERE d.starts_at = day.starts_at;
+        count := count + made;
+    END LOOP;
+    RETURN count;
+END $$;
+COMMENT ON FUNCTION chunks_rewrite(integer, timestamptz, timestamptz, text) IS 'Replaces what chunks have of a device and span. For packing_step() and removals.';
+
+-- Takes what came late of a device into the chunks. Nobody stores into the partition meanwhile, so whoever waits with the
+-- same reading finds it in the new chunk. Returns how many.
+CREATE FUNCTION packing_merge(day packed_days, of_device integer) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+DECLARE
+    columns CONSTANT text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0
+                                     AND NOT a.attisdropped ORDER BY a.attnum);
+    names   CONSTANT text := (SELECT string_agg(format('r.%I', c.name), ', ' ORDER BY c.n) FROM unnest(columns) WITH ORDINALITY AS c (name, n));
+    late    record;
+BEGIN
+    EXECUTE format('LOCK TABLE %I IN SHARE ROW EXCLUSIVE MODE', day.partition);
+    CREATE TEMP TABLE late_rows (LIKE readings) ON COMMIT DROP;
+    EXECUTE format('WITH gone AS (DELETE FROM %I r WHERE r.device = %s AND %s RETURNING %4$s) INSERT INTO pg_temp.late_rows SELECT %4$s FROM gone r',
+                   day.partition, of_device, packing_fits('r', day.starts_at, day.ends_at), names);
+    SELECT count(*) AS count, min(r.recorded_at) AS first, max(r.recorded_at) AS last INTO late FROM pg_temp.late_rows r;
+    IF late.count > 0 THEN
+        EXECUTE format('SELECT coalesce(max(c.first_at), %1$L) FROM %2$I c WHERE c.device = %3$s AND c.first_at <= %1$L', late.first, day.chunks, of_device)
+        INTO late.first;
+        PERFORM chunks_rewrite(of_device, late.first, late.last + interval '1 microsecond',
+                               format('(%s UNION ALL SELECT %s FROM pg_temp.late_rows r)',
+                                      chunks_select(columns, format('reading_chunks.device = %s AND reading_chunks.first_at <= %L AND reading_chunks.last_at >= %L',
+                                                                    of_device, late.last, late.first), NULL, NULL, quote_ident(day.chunks)), names));
+    END IF;
+    DROP TABLE pg_temp.late_rows;
+    DELETE FROM packing_changes c WHERE c.starts_at = day.starts_at AND c.device = of_device;
+    RETURN late.count;
+END $$;
+
+-- With a partition of readings that retention takes away: its chunks.
+CREATE FUNCTION packing_retire(starts timestamptz) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    day packed_days;
+    old text;
+BEGIN
+    SELECT * INTO day FROM packed_days d WHERE d.starts_at = starts;
+    IF day.chunks IS NULL THEN
+        RETURN;
+    END IF;
+    IF day.is_packed THEN
+        EXECUTE format('ALTER TABLE reading_chunks DETACH PARTITION %I', day.chunks);
+    END IF;
+    FOREACH old IN ARRAY ARRAY[day.chunks, day.detached] LOOP
+        IF to_regclass(quote_ident(old)) IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %I RENAME TO %I', old, 'dropped_' || old);
+            EXECUTE format('COMMENT ON TABLE %I IS ''Too old, and about to be dropped.''', 'dropped_' || old);
+        END IF;
+    END LOOP;
+    DELETE FROM packing_changes c WHERE c.starts_at = starts;
+    DELETE FROM packed_days d WHERE d.starts_at = starts;
+END $$;
+
+-- The oldest day that is over by `after`, is rolled up, has readings, and is not packed. None, while readings_default is
+-- so large that its search would hold everybody up when the empty partition is attached.
+CREATE FUNCTION packing_next(after interval) RETURNS reading_partitions LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    most_bytes CONSTANT bigint := 64 * 1024 * 1024;
+    day   reading_partitions;
+    found boolean;
+BEGIN
+    FOR day IN SELECT p.* FROM reading_partitions p, storage_state s
+               WHERE p.ends_at <= now() - after AND p.ends_at <= s.rolled_until
+                 AND NOT EXISTS (SELECT FROM packed_days d WHERE d.starts_at = p.starts_at) ORDER BY p.starts_at LOOP
+        CONTINUE WHEN coalesce(pg_relation_size(to_regclass(quote_ident(day.name))), 0) = 0;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', day.name) INTO found;
+        CONTINUE WHEN NOT found;
+        IF (SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree('readings_default') t, storage_state s WHERE t.isleaf
+            AND (day.starts_at < s.old_before OR t.relid IS DISTINCT FROM to_regclass('readings_default_old'))) > most_bytes THEN
+            RETURN NULL;
+        END IF;
+        RETURN day;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- One slice of all that. did: begun, packed, turned, dropped, merged; waits, when another session is in the way; NULL: there is
+-- nothing to do. Late readings are merged when they have been there for a tenth of `after`, or five minutes.
+CREATE FUNCTION packing_step(after interval, OUT did text, OUT partition text, OUT readings bigint, OUT wants_more boolean)
+LANGUAGE plpgsql SET lock_timeout = '100ms' SET client_min_messages = warning SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+    day  packed_days;
+    next reading_partitions;
+    late integer;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'packing_step() needs READ COMMITTED: it looks at what others commit while it waits';
+    END IF;
+    readings := 0;
+    wants_more := true;
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('highwater packing', 0)) THEN
+        did := 'waits';
+        wants_more := false;
+        RETURN;
+    END IF;
+    FOR day IN SELECT * FROM packed_days d WHERE d.detached IS NOT NULL AND d.turned_at < now() LOOP
+        partition := day.detached;
+        IF day.ran_then IS NULL THEN
+            UPDATE packed_days d SET ran_then = ARRAY(SELECT l.virtualxid FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.pid <> pg_backend_pid())
+            WHERE d.starts_at = day.starts_at RETURNING * INTO day;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.virtualxid = ANY (day.ran_then)) THEN
+            EXECUTE format('DROP TABLE IF EXISTS %I', day.detached);
+            UPDATE packed_days d SET detached = NULL, ran_then = NULL WHERE d.starts_at = day.starts_at;
+            did := 'dropped';
+            RETURN;
+        END IF;
+    END LOOP;
+    SELECT d.* INTO day FROM packed_days d JOIN packing_changes c ON c.starts_at = d.starts_at
+    WHERE d.is_packed AND c.noted_at <= clock_timestamp() - least(after / 10, interval '5 minutes') LIMIT 1;
+    IF day.chunks IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+        partition := day.partition;
+        late := (SELECT c.device FROM packing_changes c WHERE c.starts_at = day.starts_at LIMIT 1);
+        readings := packing_merge(day, late);
+        did := 'merged';
+        RETURN;
+    END IF;
+    SELECT * INTO day FROM packed_days d WHERE NOT d.is_packed;
+    IF day.chunks IS NOT NULL AND pg_partition_root(to_regclass(quote_ident(day.partition))) IS DISTINCT FROM 'readings'::regclass THEN
+        PERFORM packing_forget(day); -- someone has taken it away
+        day := NULL;
+    END IF;
+    IF day.chunks IS NULL THEN
+        next := packing_next(after);
+        partition := next.name;
+        IF next.name IS NULL THEN
+            wants_more := false;
+            RETURN;
+        END IF;
+        PERFORM pg_advisory_xact_lock(hashtextextended('highwater partitions', 0));
+        PERFORM packing_begin(next);
+        did := 'begun';
+        RETURN;
+    END IF;
+    partition := day.partition;
+    IF day.done_at < 'infinity' THEN
+        readings := packing_slice(day);
+        did := 'packed';
+    ELSIF EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
+        readings := packing_again(day);
+        did := 'packed';
+    ELSE
+        PERFORM pg_advisory_xact_lock(hashtextextended('highwater partitions', 0));
+        PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
+        did := CASE WHEN packing_turn(day) THEN 'turned' ELSE 'waits' END;
+    END IF;
+EXCEPTION WHEN lock_not_available THEN
+    did := 'waits';
+    readings := 0;
+    wants_more := false;
+END $$;
+COMMENT ON FUNCTION packing_step(interval) IS 'Packs a slice of a day that has been over for so long, and says what it did. For the collector that looks after storage.';
+
+-- Cheap, so late readings are those that PostgreSQL's statistics know of.
+CREATE FUNCTION packing_status(after interval, OUT packed_days bigint, OUT packed_readings bigint, OUT packed_bytes bigint, OUT late_readings bigint,
+                               OUT waiting_days bigint, OUT partition text, OUT share double precision)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT count(*) FILTER (WHERE d.is_packed), coalesce(sum(d.readings) FILTER (WHERE d.is_packed), 0)::bigint,
+           coalesce(sum(d.bytes) FILTER (WHERE d.is_packed), 0)::bigint,
+           coalesce(sum(pg_stat_get_live_tuples(to_regclass(quote_ident(d.partition)))) FILTER (WHERE d.is_packed), 0)::bigint,
+           (SELECT count(*) FROM reading_partitions p, storage_state s WHERE p.ends_at <= now() - after AND p.ends_at <= s.rolled_until
+            AND pg_relation_size(to_regclass(quote_ident(p.name))) > 0 AND NOT EXISTS (SELECT FROM packed_days o WHERE o.starts_at = p.starts_at AND o.is_packed)),
+           min(d.partition) FILTER (WHERE NOT d.is_packed),
+           max(least(1, d.readings / nullif(d.expected, 0)::double precision)) FILTER (WHERE NOT d.is_packed)
+    FROM packed_days d
+$$;
+COMMENT ON FUNCTION packing_status(interval) IS 'How packing is doing: what the collector shows in its metrics.';
