@@ -210,7 +210,9 @@ CREATE FUNCTION packing_note() RETURNS trigger LANGUAGE plpgsql SET search_path 
 DECLARE
     changed integer := CASE TG_OP WHEN 'DELETE' THEN OLD.device ELSE NEW.device END;
 BEGIN
-    IF NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = TG_ARGV[0]::timestamptz AND c.device = changed) THEN
+    -- whoever takes the note away waits for this transaction, or this one for him, and then there is none
+    PERFORM FROM packing_changes c WHERE c.starts_at = TG_ARGV[0]::timestamptz AND c.device = changed FOR KEY SHARE;
+    IF NOT FOUND THEN
         INSERT INTO packing_changes (starts_at, device) VALUES (TG_ARGV[0]::timestamptz, changed);
     END IF;
     RETURN NULL;
@@ -309,15 +311,15 @@ END $$;
 -- Packs a device once more; returns how many readings. What changes meanwhile is noted, and not forgotten.
 CREATE FUNCTION packing_again(day packed_days) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
-    device  integer := (SELECT c.device FROM packing_changes c WHERE c.starts_at = day.starts_at LIMIT 1);
+    changed CONSTANT integer := (SELECT c.device FROM packing_changes c WHERE c.starts_at = day.starts_at LIMIT 1);
     before  bigint;
     made    bigint;
 BEGIN
-    DELETE FROM packing_changes c WHERE c.starts_at = day.starts_at AND c.device = packing_again.device;
-    EXECUTE format('WITH gone AS (DELETE FROM %I WHERE device = %s RETURNING readings) SELECT coalesce(sum(readings), 0) FROM gone', day.chunks, device)
+    DELETE FROM packing_changes c WHERE c.starts_at = day.starts_at AND c.device = changed;
+    EXECUTE format('WITH gone AS (DELETE FROM %I WHERE device = %s RETURNING readings) SELECT coalesce(sum(readings), 0) FROM gone', day.chunks, changed)
     INTO before;
     made := chunks_make(day.chunks, format('SELECT r.* FROM %I r WHERE r.device = %s AND %s ORDER BY r.device, r.recorded_at, r.content_hash',
-                                           day.partition, device, packing_fits('r', day.starts_at, day.ends_at)), day.starts_at);
+                                           day.partition, changed, packing_fits('r', day.starts_at, day.ends_at)), day.starts_at);
     UPDATE packed_days d SET readings = d.readings + made - before WHERE d.starts_at = day.starts_at;
     RETURN made;
 END $$;
@@ -454,9 +456,9 @@ BEGIN
     DELETE FROM packed_days d WHERE d.starts_at = starts;
 END $$;
 
--- The oldest day that is over by `after`, is rolled up, has readings, and is not packed. None, while readings_default is
+-- The days that are over by `after`, are rolled up, have readings, and are not packed. None, while readings_default is
 -- so large that its search would hold everybody up when the empty partition is attached.
-CREATE FUNCTION packing_next(after interval) RETURNS reading_partitions LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+CREATE FUNCTION packing_waiting(after interval) RETURNS SETOF reading_partitions LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     most_bytes CONSTANT bigint := 64 * 1024 * 1024;
     day   reading_partitions;
@@ -467,19 +469,17 @@ BEGIN
                  AND NOT EXISTS (SELECT FROM packed_days d WHERE d.starts_at = p.starts_at) ORDER BY p.starts_at LOOP
         CONTINUE WHEN coalesce(pg_relation_size(to_regclass(quote_ident(day.name))), 0) = 0;
         EXECUTE format('SELECT EXISTS (SELECT FROM %I)', day.name) INTO found;
-        CONTINUE WHEN NOT found;
-        IF (SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree('readings_default') t, storage_state s WHERE t.isleaf
-            AND (day.starts_at < s.old_before OR t.relid IS DISTINCT FROM to_regclass('readings_default_old'))) > most_bytes THEN
-            RETURN NULL;
+        IF found THEN
+            EXIT WHEN (SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree('readings_default') t, storage_state s WHERE t.isleaf
+                       AND (day.starts_at < s.old_before OR t.relid IS DISTINCT FROM to_regclass('readings_default_old'))) > most_bytes;
+            RETURN NEXT day;
         END IF;
-        RETURN day;
     END LOOP;
-    RETURN NULL;
 END $$;
 
 -- One slice of all that. did: begun, packed, turned, dropped, merged; waits, when another session is in the way; NULL: there is
--- nothing to do. Late readings are merged when they have been there for a tenth of `after`, or five minutes.
-CREATE FUNCTION packing_step(after interval, OUT did text, OUT partition text, OUT readings bigint, OUT wants_more boolean)
+-- nothing to do. settled: for how long the first late reading of a device waits for others before they are merged.
+CREATE FUNCTION packing_step(after interval, settled interval DEFAULT '0', OUT did text, OUT partition text, OUT readings bigint, OUT wants_more boolean)
 LANGUAGE plpgsql SET lock_timeout = '100ms' SET client_min_messages = warning SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
@@ -511,11 +511,11 @@ BEGIN
         END IF;
     END LOOP;
     SELECT d.* INTO day FROM packed_days d JOIN packing_changes c ON c.starts_at = d.starts_at
-    WHERE d.is_packed AND c.noted_at <= clock_timestamp() - least(after / 10, interval '5 minutes') LIMIT 1;
+    WHERE d.is_packed AND c.noted_at <= clock_timestamp() - settled ORDER BY c.noted_at LIMIT 1;
     IF day.chunks IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
         partition := day.partition;
-        late := (SELECT c.device FROM packing_changes c WHERE c.starts_at = day.starts_at LIMIT 1);
+        late := (SELECT c.device FROM packing_changes c WHERE c.starts_at = day.starts_at ORDER BY c.noted_at LIMIT 1);
         readings := packing_merge(day, late);
         did := 'merged';
         RETURN;
@@ -526,7 +526,7 @@ BEGIN
         day := NULL;
     END IF;
     IF day.chunks IS NULL THEN
-        next := packing_next(after);
+        SELECT * INTO next FROM packing_waiting(after) LIMIT 1;
         partition := next.name;
         IF next.name IS NULL THEN
             wants_more := false;
@@ -554,7 +554,7 @@ EXCEPTION WHEN lock_not_available THEN
     readings := 0;
     wants_more := false;
 END $$;
-COMMENT ON FUNCTION packing_step(interval) IS 'Packs a slice of a day that has been over for so long, and says what it did. For the collector that looks after storage.';
+COMMENT ON FUNCTION packing_step(interval, interval) IS 'Packs a slice of a day that has been over for so long, and says what it did. For the collector that looks after storage.';
 
 -- Cheap, so late readings are those that PostgreSQL's statistics know of.
 CREATE FUNCTION packing_status(after interval, OUT packed_days bigint, OUT packed_readings bigint, OUT packed_bytes bigint, OUT late_readings bigint,
@@ -563,8 +563,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT count(*) FILTER (WHERE d.is_packed), coalesce(sum(d.readings) FILTER (WHERE d.is_packed), 0)::bigint,
            coalesce(sum(d.bytes) FILTER (WHERE d.is_packed), 0)::bigint,
            coalesce(sum(pg_stat_get_live_tuples(to_regclass(quote_ident(d.partition)))) FILTER (WHERE d.is_packed), 0)::bigint,
-           (SELECT count(*) FROM reading_partitions p, storage_state s WHERE p.ends_at <= now() - after AND p.ends_at <= s.rolled_until
-            AND pg_relation_size(to_regclass(quote_ident(p.name))) > 0 AND NOT EXISTS (SELECT FROM packed_days o WHERE o.starts_at = p.starts_at AND o.is_packed)),
+           (SELECT count(*) FROM packing_waiting(after)),
            min(d.partition) FILTER (WHERE NOT d.is_packed),
            max(least(1, d.readings / nullif(d.expected, 0)::double precision)) FILTER (WHERE NOT d.is_packed)
     FROM packed_days d
