@@ -282,8 +282,9 @@ END $$;
 CREATE FUNCTION minutes_rebuild(starts timestamptz, ends timestamptz) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$
     DELETE FROM rollup_minutes m WHERE m.hour >= starts AND m.hour < ends;
     INSERT INTO rollup_minute_todo
-    SELECT h.device, h.bucket, now() FROM rollup_hours h
+    SELECT h.device, h.bucket, now() FROM rollup_hours h CROSS JOIN rollup_minute_pass p
     WHERE h.bucket >= starts AND h.bucket < ends AND h.device > 0 AND minute_cells(h.readings) IS NOT NULL
+      AND (h.bucket < p.until OR h.bucket = p.until AND h.device <= p.device)
     ON CONFLICT DO NOTHING
 $$;
 

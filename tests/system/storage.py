@@ -148,8 +148,10 @@ def keep_up(database: Database, minutes: int | None = None) -> None:
         while session.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
             pass
         session.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
-        while session.value("SELECT values_pass()"):
-            pass
+        session.rows("UPDATE rollup_minute_todo SET due_at = now()")
+        for pass_ in ("values_pass", "minutes_pass"):
+            while session.value(f"SELECT {pass_}()"):
+                pass
 
 
 class Workers:
