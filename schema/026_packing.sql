@@ -521,8 +521,9 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO day FROM packed_days d WHERE NOT d.is_packed;
-    IF day.chunks IS NOT NULL AND pg_partition_root(to_regclass(quote_ident(day.partition))) IS DISTINCT FROM 'readings'::regclass THEN
-        PERFORM packing_forget(day); -- someone has taken it away
+    IF day.chunks IS NOT NULL AND (pg_partition_root(to_regclass(quote_ident(day.partition))) IS DISTINCT FROM 'readings'::regclass
+                                   OR NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass(quote_ident(day.partition)) AND t.tgname = 'packing')) THEN
+        PERFORM packing_forget(day); -- someone has taken it away; or a dump was older than the turn, and has no trigger
         day := NULL;
     END IF;
     IF day.chunks IS NULL THEN
