@@ -30,7 +30,7 @@ COMMENT ON FUNCTION disk_bytes() IS 'Bytes on disk: of readings, of their keys (
 -- arithmetic, the others are measured. A key takes 41 to 71: where many devices store into one B-tree, most of
 -- its pages split in the middle and stay half full; 65 is what a day of one reading a second left.
 CREATE FUNCTION disk_expected(devices bigint, every interval, retention interval DEFAULT NULL, features integer DEFAULT 2,
-                              after interval DEFAULT '1 year')
+                              after interval DEFAULT '1 year', pack_after interval DEFAULT '2 days')
 RETURNS TABLE (what text, bytes_each integer, a_day text, after_that text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -41,16 +41,21 @@ DECLARE
     -- header with a bit for each column, the fixed columns, the features; its pointer in the page
     reading constant integer := CASE WHEN features > 2 THEN 32 ELSE 24 END + 32 + 8 * features + 4;
     sums    constant integer := 138 + 39 * features;
+    -- as long as a day lasts, and until it has been over for PACK_AFTER
+    loose   constant numeric := least(kept, coalesce(1 + extract(epoch FROM disk_expected.pack_after) / day, kept));
+    -- a chunk is of one day, and of 4,000 readings at most
+    packed  constant integer := ceil(7 + 2.2 * features + (260 + 100 * features) / greatest(1, least(4000, each)));
 BEGIN
     IF devices IS NULL OR devices < 1 OR each IS NULL OR each <= 0 OR features IS NULL OR features NOT BETWEEN 0 AND 200
-       OR span IS NULL OR span <= 0 OR retention < '1 hour' THEN
-        RAISE 'disk_expected: % devices, a reading every %, retention %, % features, after %: legal are 1 device or more, times above 0, a retention of an hour or more, or NULL for ever, and 0 to 200 features',
-            devices, every, coalesce(retention::text, 'for ever'), features, after USING ERRCODE = 'invalid_parameter_value';
+       OR span IS NULL OR span <= 0 OR retention < '1 hour' OR pack_after < '0 s' THEN
+        RAISE 'disk_expected: % devices, a reading every %, retention %, % features, after %, packed after %: legal are 1 device or more, times above 0, a retention of an hour or more, or NULL for ever, 0 to 200 features, and a PACK_AFTER of 0 or more, or NULL for never',
+            devices, every, coalesce(retention::text, 'for ever'), features, after, coalesce(pack_after::text, 'never') USING ERRCODE = 'invalid_parameter_value';
     END IF;
     RETURN QUERY
     WITH rows (what, bytes_each, a_day, days) AS (
-        VALUES ('reading', reading, each * devices, kept),
-               ('its key', 65, each * devices, kept),
+        VALUES ('reading', reading, each * devices, loose),
+               ('its key', 65, each * devices, loose),
+               ('a packed reading', packed, each * devices, kept - loose),
                ('ten seconds of the fleet', sums, least(8640, each * devices), kept),
                ('an hour of a device', sums, least(24, each) * devices, span),
                ('a day of a device', sums, least(1, each) * devices, span),
@@ -60,8 +65,9 @@ BEGIN
     )
     SELECT s.what, s.bytes_each, pg_size_pretty(round(s.a_day)), pg_size_pretty(round(s.in_all)) FROM sized s
     UNION ALL
-    SELECT 'all', NULL, pg_size_pretty(round(sum(s.a_day))), pg_size_pretty(round(sum(s.in_all))) FROM sized s
+    SELECT 'all, once days are packed', NULL, pg_size_pretty(round(sum(s.a_day) FILTER (WHERE s.what NOT IN ('reading', 'its key') OR pack_after IS NULL))),
+           pg_size_pretty(round(sum(s.in_all))) FROM sized s WHERE s.what <> 'a packed reading' OR pack_after IS NOT NULL
     UNION ALL
     SELECT 'write-ahead log, for an archive', reading + 134, pg_size_pretty(round(each * devices * (reading + 134))), NULL;
 END $$;
-COMMENT ON FUNCTION disk_expected(bigint, interval, interval, integer, interval) IS 'What so many devices that send once every so often take on disk, a day and after a time, with RETENTION or NULL: SELECT * FROM disk_expected(10000, ''1 second'', ''90 days'').';
+COMMENT ON FUNCTION disk_expected(bigint, interval, interval, integer, interval, interval) IS 'What so many devices that send once every so often take on disk, a day and after a time, with RETENTION and PACK_AFTER or NULL: SELECT * FROM disk_expected(10000, ''1 second'', ''90 days'').';

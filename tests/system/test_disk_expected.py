@@ -30,6 +30,7 @@ def test_operations_shows_what_it_answers(stack):
     for said, what in (
         ("reading with two features", "reading"),
         ("primary key", "its key"),
+        ("packed reading with two features", "a packed reading"),
         ("write-ahead log, between two checkpoints", "write-ahead log"),
         ("hour of one device (`rollup_hours`)", "an hour of a device"),
         ("day of one device (`rollup_days`)", "a day of a device"),
@@ -74,6 +75,7 @@ def test_what_no_fleet_is_gets_an_error_that_says_what_is_legal(stack):
     for arguments in (
         "0, '1 s'", "NULL, '1 s'", "1, '0 s'", "1, '-1 s'", "1, NULL", "1, '1 s', '0 s'", "1, '1 s', '-1 day'",
         "1, '1 s', NULL, 201", "1, '1 s', NULL, -1", "1, '1 s', NULL, NULL", "1, '1 s', NULL, 2, '0 s'", "1, '1 s', NULL, 2, NULL",
+        "1, '1 s', NULL, 2, '1 year', '-1 s'",
     ):  # fmt: skip
         with pytest.raises(psycopg2.errors.InvalidParameterValue, match="legal are 1 device or more"):
             database.rows(f"SELECT * FROM disk_expected({arguments})")

@@ -152,7 +152,9 @@ def test_a_reading_a_second_takes_eighteen_bytes_at_most(stack, rng):
                     {"received": rng.randrange(3000, 11_000), "status": 1, "temperature": rng.randrange(9900, 10100) / 100, "pressure": rng.randrange(300, 340) / 100})
                    for i in range(40_000)])  # fmt: skip
     pack(database)
-    assert database.value("SELECT bytes / readings::float8 FROM packed_days") <= 18
+    taken = database.value("SELECT bytes / readings::float8 FROM packed_days")
+    (expected,) = (row[1] for row in database.rows("SELECT * FROM disk_expected(1, '1 second')") if row[0] == "a packed reading")
+    assert taken <= 18 and taken == pytest.approx(expected, rel=0.15)
 
 
 # --- What comes late -----------------------------------------------------------------------------
