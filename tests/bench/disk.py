@@ -33,8 +33,16 @@ def readings(rig: Rig, devices: int, seconds: int) -> dict[str, float]:
             database,
         )
         found = rig.postgres.sql(f"SELECT pg_table_size('{today}') || ' ' || pg_indexes_size('{today}')", database)
-    heap, indexes = (float(size) / (devices * seconds) for size in found.split())
-    return {"row": heap, "indexes": indexes}
+        rig.postgres.sql("CREATE TABLE packed (LIKE reading_chunks INCLUDING ALL)", database)
+        before = rig.postgres.sql("SELECT pg_current_wal_insert_lsn()", database)
+        rig.postgres.sql(
+            f"SELECT chunks_make('packed', 'SELECT * FROM {today} ORDER BY device, recorded_at, content_hash', date_trunc('day', now()))", database
+        )
+        found += rig.postgres.sql(
+            f"SELECT ' ' || pg_total_relation_size('packed') || ' ' || pg_current_wal_insert_lsn() - '{before}'::pg_lsn", database
+        )
+    heap, indexes, packed, log = (float(size) / (devices * seconds) for size in found.split())
+    return {"row": heap, "indexes": indexes, "packed": packed, "log": log}
 
 
 def victoria(rig: Rig, devices: int, seconds: int) -> float | None:
@@ -88,6 +96,11 @@ def section(rig: Rig, quick: bool) -> Section:
         "Highwater, a day that is not packed",
         number(both),
         f"row {number(ours['row'])}, key and block ranges {number(ours['indexes'])}: 41 to 71, as devices share leaves",
+    )
+    made.add(
+        "Highwater, a packed day",
+        number(ours["packed"]),
+        f"chunks and their index; {number(ours['log'])} of write-ahead log to make them: all values, times and arrivals, 16 bits of the hash",
     )
     if theirs:
         made.add(
