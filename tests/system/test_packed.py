@@ -35,7 +35,8 @@ def put(database, rows, features=("temperature", "pressure")):
         received = given.get("received", 5_000)
         values.append((
             device, to_text(DAY + at), content_hash, received if isinstance(received, str) else to_text(DAY + at + received),
-            given.get("status"), given.get("seq"), *(given.get(feature) for feature in features),
+            given.get("status"), given.get("seq"),
+            *(None if given.get(feature) is None else repr(given[feature]) for feature in features),  # -0.0 as a number is 0
         ))  # fmt: skip
     with contextlib.closing(database.connect()) as connection, connection, connection.cursor() as cursor:
         names = ", ".join(f'"{name}"' for name in columns)
