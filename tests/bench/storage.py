@@ -11,6 +11,7 @@
     tests/bench/storage.py replay                         four years of hourly readings at once
     tests/bench/storage.py spans [--only rise]            boards of a night and heat maps over HTTP
     tests/bench/storage.py minutes [--rows 1e6]           plots of a dense device in steps of minutes over HTTP
+    tests/bench/storage.py distributions [--readings 1e9] histograms of values and quantiles of a fleet's months over HTTP
 
 Rows are made by SQL, straight into the table without its trigger, in the order in which they would
 arrive; while that lasts fsync is off, and on again for what is measured. 100 million rows take a
@@ -33,6 +34,7 @@ import psycopg2
 
 from minutes import minutes
 from storage_bytes import bytes_per_reading, settings
+from distributions import distributions
 from spans import spans
 from storage_rig import Rig, ask, bulk_load, iso, make_devices, make_rows, metric, percentiles, rig, say
 
@@ -389,6 +391,12 @@ def main() -> None:
     part.add_argument("--rows", default="1e6", help="readings of each device")
     part.add_argument("--times", type=int, default=200)
     part.set_defaults(run=minutes)
+    part = parts.add_parser("distributions")
+    part.add_argument("--readings", default="1e9")
+    part.add_argument("--spans", type=int, default=200)
+    part.add_argument("--rate", type=int, default=2000, help="readings a second in the newest minutes")
+    part.add_argument("--seed", type=int, default=1)
+    part.set_defaults(run=distributions)
     args = parser.parse_args()
     args.run(args)
 
