@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from conftest import BUILD_DIR, CLONE, SEED
+from conftest import BUILD_DIR, SEED
 from oracle import Database, to_text
 from packed_days import (
     DEVICES, SILENT, Asker, Question, Questions, differing, fill, midnight, pack, pack_halfway, some_rows, step, store, twin,
@@ -23,10 +23,8 @@ from packed_days import (
 from servers import LOOPBACK, Program, free_port, until
 from storage import DAY_US, HOUR_US, keep_up
 
-packing = pytest.mark.skipif(not (CLONE / "schema" / "026_packing.sql").exists(), reason="days are not packed yet")
-
 DAYS = 4
-QUESTIONS = 80  # in each form
+QUESTIONS = 48  # in each form
 
 
 @dataclass
@@ -98,7 +96,6 @@ def packed_readings(database: Database) -> int:
 # --- The forms -----------------------------------------------------------------------------------
 
 
-@packing
 def test_days_that_are_packed_and_half_packed(pair):
     stored = pair.plain.database.count()
     pack_halfway(pair.other.database)
@@ -110,7 +107,6 @@ def test_days_that_are_packed_and_half_packed(pair):
     pair.check(2 * QUESTIONS)
 
 
-@packing
 def test_at_every_moment_of_packing(pair):
     """Another session packs, slice by slice; each answer is asked again until nothing is left to pack."""
     failures: list[BaseException] = []
@@ -134,7 +130,6 @@ def test_at_every_moment_of_packing(pair):
     assert not failures and "turned" in turns, (failures, turns)
 
 
-@packing
 def test_readings_that_come_late_into_packed_days(pair, rng):
     """Found at once and once, before they are merged and after; a message that comes again is the same one, in either form."""
     first = pair.some_rows(rng, 400)
@@ -156,7 +151,6 @@ def test_readings_that_come_late_into_packed_days(pair, rng):
     pair.check()
 
 
-@packing
 def test_readings_that_come_while_a_day_is_packed(pair, rng):
     """The turn waits for none of them, and leaves none out."""
     pack_halfway(pair.other.database)
@@ -169,7 +163,6 @@ def test_readings_that_come_while_a_day_is_packed(pair, rng):
     pair.check()
 
 
-@packing
 def test_readings_that_are_taken_out_of_packed_days(pair, rng):
     pack(pair.other.database)
     counts = []
@@ -193,7 +186,6 @@ def test_readings_that_are_taken_out_of_packed_days(pair, rng):
     pair.check()
 
 
-@packing
 def test_a_page_goes_on_after_its_day_was_packed(pair):
     """With the cursor that was handed out before, in both directions, and with one of the packed day."""
     device = DEVICES.index("doubled") + 1
@@ -223,7 +215,6 @@ def test_a_page_goes_on_after_its_day_was_packed(pair):
 QUESTION = Question("page", "")
 
 
-@packing
 def test_a_collector_that_starts_loads_packed_days(stack, pair, rng):
     """Its boards, what it says of all time and the numbers that never came are those of plain rows."""
     pack(pair.other.database)
