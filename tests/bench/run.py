@@ -22,6 +22,7 @@ import ingest
 import kafka_path
 import latency
 import mapped
+import minutes
 import parts
 import peer_bench
 import spans
@@ -29,7 +30,7 @@ from report import Section, document
 from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, rig, say
 from servers import ServerError
 
-PARTS = ["flood", "store", "instructions", "profile", "table", "disk", "latency", "idle", "mapped", "backlog", "http", "spans", "fleet", "windows", "redis", "kafka", "peers"]
+PARTS = ["flood", "store", "instructions", "profile", "table", "disk", "latency", "idle", "mapped", "backlog", "http", "spans", "minutes", "fleet", "windows", "redis", "kafka", "peers"]
 
 
 def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
@@ -75,6 +76,8 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
         sections.append(front.http_section(served, fan, clients))
     if "spans" in wanted:
         sections.append(spans.section(10_000, 200))
+    if "minutes" in wanted:
+        sections.append(minutes.section(1_000_000, 200))
     if "fleet" in wanted or (floods and not quick):
         sections.append(front.fleet_section(floods, front.fleet(on, 5 if quick else 10)))
     if "windows" in wanted:
