@@ -22,6 +22,10 @@
 -- in GROUP BY), and in PL/pgSQL no variable (the statement is a text, or the variable is qualified).
 --
 -- Sums of a feature take values beyond 1e290 as 1e290, so that no sum ever overflows.
+--
+-- An hour also knows how far its sums had come after each ten minutes, roughly, for whoever asks about a part of an hour and
+-- wants to know which devices' readings to look at: <feature>_parts and <feature>_part_sums, 16 bytes. They are NULL where
+-- readings came, or were taken out, after their ten minutes were rolled up; nothing may rest on them but bounds.
 
 -- What all rollups have in common. Features add <feature>_count, _sum, _min and _max.
 CREATE TABLE rollup_hours (
@@ -50,6 +54,7 @@ CREATE TABLE rollup_open (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENT
 ALTER TABLE rollup_open ADD COLUMN unit text COLLATE "C" NOT NULL, ADD PRIMARY KEY (device, unit);
 CREATE TABLE rollup_totals (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS) WITH (fillfactor = 50);
 ALTER TABLE rollup_totals DROP COLUMN bucket, ADD PRIMARY KEY (device);
+CREATE TABLE rollup_parts (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (device, bucket));
 CREATE TABLE rollup_late (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS);
 CREATE INDEX rollup_late_device ON rollup_late (device, bucket);
 CREATE TABLE rollup_fleet (LIKE rollup_hours INCLUDING DEFAULTS INCLUDING COMMENTS);
@@ -58,6 +63,8 @@ CREATE TABLE rollup_fleet_log (LIKE rollup_fleet INCLUDING DEFAULTS INCLUDING CO
 COMMENT ON TABLE rollup_hours IS 'Sums of the readings of each device and hour that is over. People query device_hours.';
 COMMENT ON TABLE rollup_days IS 'The same per day. People query device_days.';
 COMMENT ON TABLE rollup_open IS 'The same of the hour, and of the full hours of the day, that storage_state.rolled_until lies in.';
+COMMENT ON TABLE rollup_parts IS 'What rollup_open had of the hour after 10, 20, 30, 40 and 50 minutes.';
+COMMENT ON COLUMN rollup_parts.bucket IS 'Until when.';
 COMMENT ON TABLE rollup_totals IS 'The same of all days that are over.';
 COMMENT ON TABLE rollup_late IS 'Sums of readings that came after their hour or minute was rolled up; folded in every minute.';
 COMMENT ON TABLE rollup_fleet IS 'Sums of the readings of all devices per ten seconds, as far back as readings go.';
@@ -115,6 +122,65 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
           WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
 $$;
 
+-- How many of n values came in the first 10, 20, 30, 40 and 50 minutes of an hour, 12 bits each; above them three bits, which say how many
+-- times three bits were taken off all of them so that n has 12, too.
+CREATE FUNCTION part_counts(n bigint, counts bigint[]) RETURNS bigint LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    times integer := 0;
+    bits  bigint := 0;
+BEGIN
+    WHILE n >> (3 * times) > 4095 LOOP
+        times := times + 1;
+    END LOOP;
+    FOR i IN 1 .. 5 LOOP
+        bits := bits | ((counts[i] >> (3 * times)) << (12 * (i - 1)));
+    END LOOP;
+    RETURN CASE WHEN times < 8 THEN bits | (times::bigint << 60) END;
+END $$;
+
+-- By how much the sums of these were above that of as many lowest values, in 4,096ths of what all of the hour's values would be if
+-- each was the highest, 12 bits each, rounded down. NULL: these are no numbers of which that can be told.
+CREATE FUNCTION part_sums(n bigint, low double precision, high double precision, counts bigint[], totals double precision[]) RETURNS bigint
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    bits bigint := 0;
+BEGIN
+    IF low IS NULL OR abs(low) > 1e290 OR abs(high) > 1e290 THEN
+        RETURN NULL;
+    END IF;
+    IF (high - low) * n > 1e-280 THEN -- else what is divided may become too small for a double
+        FOR i IN 1 .. 5 LOOP
+            bits := bits | (least(greatest(floor((totals[i] - low * counts[i]) / ((high - low) * n / 4096)), 0), 4095)::bigint << (12 * (i - 1)));
+        END LOOP;
+    END IF;
+    RETURN bits;
+END $$;
+
+-- The columns of rollup_hours about parts as SQL, each text behind a comma: their names; as they are when nothing is known; none of them; made of
+-- an hour o of rollup_open with what it had after ten minutes (p1), twenty (p2) and so on, if `known`.it; made of rollups r of ten
+-- minutes, whose hour begins at r."the hour".
+CREATE FUNCTION rollup_parts_sql(OUT names text, OUT unknown text, OUT nulls text, OUT of_open text, OUT of_rollups text)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT coalesce(string_agg(format(', %I, %I', f || '_parts', f || '_part_sums'), '' ORDER BY n), ''),
+           coalesce(string_agg(format(', %I = NULL, %I = NULL', f || '_parts', f || '_part_sums'), '' ORDER BY n), ''),
+           repeat(', NULL::bigint', 2 * count(*)::integer),
+           coalesce(string_agg(format(
+               ', CASE WHEN known.it THEN part_counts(o.%1$I, ARRAY[%5$s]) END,'
+               ' CASE WHEN known.it THEN part_sums(o.%1$I, o.%3$I, o.%4$I, ARRAY[%5$s], ARRAY[%6$s]) END',
+               f || '_count', f || '_sum', f || '_min', f || '_max',
+               (SELECT string_agg(format('coalesce(p%s.%I, 0)', i, f || '_count'), ', ' ORDER BY i) FROM generate_series(1, 5) i),
+               (SELECT string_agg(format('coalesce(p%s.%I, 0)', i, f || '_sum'), ', ' ORDER BY i) FROM generate_series(1, 5) i)), '' ORDER BY n), ''),
+           coalesce(string_agg(format(
+               ', part_counts(coalesce(sum(r.%1$I)::bigint, 0), ARRAY[%4$s]), part_sums(coalesce(sum(r.%1$I)::bigint, 0), min(r.%2$I), max(r.%3$I), ARRAY[%4$s], ARRAY[%5$s])',
+               f || '_count', f || '_min', f || '_max',
+               (SELECT string_agg(format('coalesce(sum(r.%I) FILTER (WHERE r.bucket < r."the hour" + interval ''%s minutes'')::bigint, 0)', f || '_count', 10 * i), ', ' ORDER BY i)
+                FROM generate_series(1, 5) i),
+               (SELECT string_agg(format('coalesce(sum(r.%I) FILTER (WHERE r.bucket < r."the hour" + interval ''%s minutes''), 0)', f || '_sum', 10 * i), ', ' ORDER BY i)
+                FROM generate_series(1, 5) i)), '' ORDER BY n), '')
+    FROM (SELECT attname::text AS f, attnum AS n FROM pg_attribute
+          WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
+$$;
+
 -- Comments on the columns of features, of rollups and of views, so that \d+ explains them. Without loops in loops: of
 -- names that it makes up itself the planner takes a few for granted, and there may be ten thousand.
 CREATE FUNCTION describe_columns() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
@@ -133,7 +199,9 @@ BEGIN
             ('_mean', 'The mean of %s.'),
             ('_min', 'The lowest %s.'),
             ('_max', 'The highest %s.'),
-            ('_packed', '%s of each, as in readings.')) AS s (suffix, words)
+            ('_packed', '%s of each, as in readings.'),
+            ('_parts', 'How many of %s came in the first 10, 20, 30, 40 and 50 minutes: part_counts().'),
+            ('_part_sums', 'Roughly their sums: part_sums().')) AS s (suffix, words)
     ), fixed (name, words) AS (VALUES
         ('device_id', 'The id in the topic the device publishes to.'),
         ('recorded_at', 'The timestamp the device gave, or its arrival when it gave none.'),
@@ -191,9 +259,14 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'rollup_hours'::regclass AND attname = f || '_count'
                       AND NOT attisdropped);
     IF added IS NOT NULL THEN
-        FOREACH target IN ARRAY ARRAY['hours', 'days', 'open', 'totals', 'late', 'fleet', 'fleet_log'] LOOP
+        FOREACH target IN ARRAY ARRAY['hours', 'days', 'open', 'parts', 'totals', 'late', 'fleet', 'fleet_log'] LOOP
             EXECUTE format('ALTER TABLE %I %s', 'rollup_' || target, added);
         END LOOP;
+        EXECUTE (SELECT 'ALTER TABLE rollup_hours ' || string_agg(format('ADD COLUMN %I bigint, ADD COLUMN %I bigint',
+                                                                         f || '_parts', f || '_part_sums'), ', ' ORDER BY n)
+                 FROM unnest(features) WITH ORDINALITY AS wanted (f, n)
+                 WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'rollup_hours'::regclass
+                                   AND attname = f || '_parts' AND NOT attisdropped));
     END IF;
     SELECT string_agg(format('ADD COLUMN %I packed_numbers%s', f || '_packed', compression), ', ' ORDER BY n) INTO added
     FROM unnest(features) WITH ORDINALITY AS wanted (f, n)
@@ -372,9 +445,12 @@ END $$;
 CREATE FUNCTION rollup_until(upto timestamptz) RETURNS timestamptz LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
+    parts  record;
     state storage_state;
     hour  timestamptz;
     day   timestamptz;
+    slice timestamptz;
+    slice_end timestamptz;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
     SELECT * INTO state FROM storage_state;
@@ -385,17 +461,34 @@ BEGIN
     IF upto <= state.rolled_until THEN
         RETURN state.rolled_until;
     END IF;
-    -- one statement, so one snapshot
-    EXECUTE format('WITH gone AS (DELETE FROM rollup_late WHERE bucket >= %1$L AND bucket < %2$L)
-                    INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
-                    SELECT device, ''hour'', %4$L, %5$s FROM readings
-                    WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY device
-                    ON CONFLICT (device, unit) DO UPDATE SET %6$s',
-                   state.rolled_until, upto, q.names, hour, q.of_readings, q.added);
+    slice := state.rolled_until;
+    WHILE slice < upto LOOP
+        slice_end := least(date_bin('10 minutes', slice, 'epoch') + interval '10 minutes', upto);
+        -- one statement, so one snapshot
+        EXECUTE format('WITH gone AS (DELETE FROM rollup_late WHERE bucket >= %1$L AND bucket < %2$L)
+                        INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
+                        SELECT device, ''hour'', %4$L, %5$s FROM readings
+                        WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY device
+                        ON CONFLICT (device, unit) DO UPDATE SET %6$s',
+                       slice, slice_end, q.names, hour, q.of_readings, q.added);
+        IF slice_end = date_bin('10 minutes', slice_end, 'epoch') AND slice_end < hour + interval '1 hour' THEN
+            EXECUTE format('INSERT INTO rollup_parts (device, bucket, %1$s)
+                            SELECT device, %2$L, %1$s FROM rollup_open WHERE unit = ''hour'' ORDER BY device', q.names, slice_end);
+        END IF;
+        slice := slice_end;
+    END LOOP;
     IF upto = hour + interval '1 hour' THEN
-        EXECUTE format('INSERT INTO rollup_hours AS t (device, bucket, %1$s)
-                        SELECT device, bucket, %1$s FROM rollup_open WHERE unit = ''hour'' ORDER BY device
-                        ON CONFLICT (device, bucket) DO UPDATE SET %2$s', q.names, q.added);
+        SELECT * INTO parts FROM rollup_parts_sql();
+        -- of what had nothing yet, nothing is there
+        EXECUTE (SELECT format('INSERT INTO rollup_hours AS t (device, bucket, %1$s%3$s)
+                                SELECT o.device, o.bucket, %4$s%5$s FROM rollup_open o %6$s CROSS JOIN LATERAL (SELECT %7$s) known (it)
+                                WHERE o.unit = ''hour'' ORDER BY o.device
+                                ON CONFLICT (device, bucket) DO UPDATE SET %2$s%8$s', q.names, q.added, parts.names,
+                               'o.' || replace(q.names, ', ', ', o.'), parts.of_open,
+                               string_agg(format('LEFT JOIN rollup_parts p%1$s ON p%1$s.device = o.device AND p%1$s.bucket = %2$L', i, hour + i * interval '10 minutes'), ' '),
+                               string_agg(format('(p%s.device IS NOT NULL OR o.first_at >= %L)', i, hour + i * interval '10 minutes'), ' AND '), parts.unknown)
+                 FROM generate_series(1, 5) i);
+        DELETE FROM rollup_parts;
         EXECUTE format('INSERT INTO rollup_open AS t (device, unit, bucket, %1$s)
                         SELECT device, ''day'', %3$L, %1$s FROM rollup_open WHERE unit = ''hour''
                         ON CONFLICT (device, unit) DO UPDATE SET %2$s', q.names, q.added, day);
@@ -436,7 +529,8 @@ BEGIN
              ON CONFLICT (device, unit) DO UPDATE SET %5$s),
          full_hours AS (INSERT INTO rollup_hours AS t (device, bucket, %3$s)
              SELECT device, bucket, %3$s FROM hours WHERE bucket < %6$L ORDER BY device, bucket
-             ON CONFLICT (device, bucket) DO UPDATE SET %5$s),
+             ON CONFLICT (device, bucket) DO UPDATE SET %5$s%8$s),
+         parts AS (DELETE FROM rollup_parts t USING hours h WHERE h.bucket >= %6$L AND t.device = h.device),
          open_days AS (INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
              SELECT device, ''day'', %7$L, %4$s FROM hours WHERE bucket >= %7$L AND bucket < %6$L GROUP BY device
              ON CONFLICT (device, unit) DO UPDATE SET %5$s),
@@ -449,7 +543,8 @@ BEGIN
              ON CONFLICT (device) DO UPDATE SET %5$s)
          SELECT count(*), (SELECT array_agg(device) FROM hours), (SELECT array_agg(bucket) FROM hours) FROM gone',
         state.rolled_until, most, q.names, q.of_rollups, q.added,
-        date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch'))
+        date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch'),
+        (SELECT k.unknown FROM rollup_parts_sql() k))
     INTO folded, of_devices, of_hours;
     PERFORM values_missing(of_devices, of_hours);
     PERFORM minutes_late(of_devices, of_hours);
@@ -489,6 +584,7 @@ CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETU
 LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q      record;
+    parts  record;
     state  storage_state;
     starts timestamptz := date_trunc('day', first_day, 'UTC');
     ends   timestamptz := date_trunc('day', last_day, 'UTC') + interval '24 hours';
@@ -502,6 +598,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
     SELECT * INTO state FROM storage_state;
     SELECT * INTO q FROM rollup_sql();
+    SELECT * INTO parts FROM rollup_parts_sql();
     hour := date_bin('1 hour', state.rolled_until, 'epoch');
     day := date_bin('1 day', state.rolled_until, 'epoch');
     IF starts < state.kept_from THEN
@@ -511,24 +608,27 @@ BEGIN
     EXECUTE format(
         'WITH late AS (DELETE FROM rollup_late WHERE bucket >= %1$L AND bucket < %2$L),
          log AS (DELETE FROM rollup_fleet_log WHERE bucket >= %1$L AND bucket < %2$L)
-         INSERT INTO rebuilt (device, bucket, %3$s)
-         SELECT device, date_bin(''1 hour'', recorded_at, ''epoch'') AS at, %4$s FROM %6$s r
-         WHERE recorded_at >= %1$L AND recorded_at < %5$L GROUP BY 1, 2
+         INSERT INTO rebuilt (device, bucket, %3$s%6$s)
+         SELECT r.device, r."the hour", %7$s%8$s FROM (
+             SELECT b.*, date_bin(''1 hour'', b.bucket, ''epoch'') AS "the hour" FROM (
+                 SELECT device, date_bin(''10 minutes'', recorded_at, ''epoch'') AS at, %4$s FROM %10$s r
+                 WHERE recorded_at >= %1$L AND recorded_at < %5$L GROUP BY 1, 2) b (device, bucket, %3$s)) r GROUP BY r.device, r."the hour"
          UNION ALL
-         SELECT 0, date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %4$s FROM %6$s r
+         SELECT 0, date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %4$s%9$s FROM %10$s r
          WHERE recorded_at >= %1$L AND recorded_at < %2$L GROUP BY 1, 2',
-        starts, ends, q.names, q.of_readings, least(ends, state.rolled_until),
+        starts, ends, q.names, q.of_readings, least(ends, state.rolled_until), parts.names, q.of_rollups, parts.of_rollups, parts.nulls,
         readings_source(starts, ends, columns => '{status}' || ARRAY(SELECT features_of('readings'))));
     DELETE FROM rollup_fleet WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_hours WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_days WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_open WHERE bucket >= starts AND bucket < ends;
+    DELETE FROM rollup_parts WHERE bucket >= starts AND bucket < ends;
     EXECUTE format('INSERT INTO rollup_fleet (bucket, %1$s)
                     SELECT bucket, %1$s FROM rebuilt WHERE device = 0 ORDER BY bucket', q.names);
-    EXECUTE format('INSERT INTO rollup_hours (device, bucket, %1$s)
-                    SELECT 0, date_bin(''1 hour'', bucket, ''epoch'') AS at, %2$s FROM rebuilt WHERE device = 0 GROUP BY at
-                    UNION ALL SELECT device, bucket, %1$s FROM rebuilt WHERE device > 0 AND bucket < %3$L
-                    ORDER BY 2, 1', q.names, q.of_rollups, hour);
+    EXECUTE format('INSERT INTO rollup_hours (device, bucket, %1$s%4$s)
+                    SELECT 0, date_bin(''1 hour'', bucket, ''epoch'') AS at, %2$s%5$s FROM rebuilt WHERE device = 0 GROUP BY at
+                    UNION ALL SELECT device, bucket, %1$s%4$s FROM rebuilt WHERE device > 0 AND bucket < %3$L
+                    ORDER BY 2, 1', q.names, q.of_rollups, hour, parts.names, parts.nulls);
     EXECUTE format('INSERT INTO rollup_days (device, bucket, %1$s)
                     SELECT device, date_bin(''1 day'', bucket, ''epoch'') AS at, %2$s FROM rebuilt
                     WHERE device = 0 OR bucket < %3$L GROUP BY device, at ORDER BY at, device', q.names, q.of_rollups, day);

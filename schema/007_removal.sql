@@ -137,6 +137,7 @@ BEGIN
     DELETE FROM rollup_hours WHERE device = of_device AND bucket IN (SELECT at FROM removed_hours);
     DELETE FROM rollup_open WHERE device = of_device AND unit = 'hour' AND bucket IN (SELECT at FROM removed_hours);
     DELETE FROM rollup_open WHERE device = of_device AND unit = 'day';
+    DELETE FROM rollup_parts WHERE device = of_device;
     EXECUTE format('INSERT INTO rollup_hours (device, bucket, %1$s) SELECT device, bucket, %1$s FROM recounted WHERE bucket < %2$L',
                    q.names, open_hour);
     EXECUTE format('INSERT INTO rollup_open (device, unit, bucket, %1$s)
@@ -296,6 +297,7 @@ BEGIN
         DELETE FROM rollup_hours WHERE device = of_id;
         DELETE FROM rollup_days WHERE device = of_id;
         DELETE FROM rollup_open WHERE device = of_id;
+        DELETE FROM rollup_parts WHERE device = of_id;
         DELETE FROM rollup_totals WHERE device = of_id;
         DELETE FROM rollup_late WHERE device = of_id;
         DELETE FROM rollup_value_spans WHERE device = of_id;

@@ -40,9 +40,11 @@ $$;
 
 -- The same of readings r, those values left out.
 CREATE FUNCTION change_sums_sql(features text[], sort_order text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
-    SELECT string_agg(format('count(%2$s)::float8 AS n%1$s, sum(%3$s) AS total%1$s, min(%3$s) AS lo%1$s, max(%3$s) AS hi%1$s', f.place, f.value,
-                             CASE sort_order WHEN 'desc' THEN '' ELSE '-' END || change_value_sql(f.value)), ', ' ORDER BY f.place)
-    FROM (SELECT place, format('nullif(r.%I, ''NaN'')', feature) FROM unnest(features) WITH ORDINALITY AS n (feature, place)) AS f (place, value)
+    -- greatest() and least() take no notice of what is missing
+    SELECT string_agg(format('count(%2$s)::float8 AS n%1$s, sum(%2$s) AS total%1$s, min(%2$s) AS lo%1$s, max(%2$s) AS hi%1$s', place,
+                             format('CASE WHEN r.%1$I <> ''NaN'' THEN %2$s%3$s END', feature, CASE sort_order WHEN 'desc' THEN '' ELSE '-' END,
+                                    change_value_sql(format('r.%I', feature)))), ', ' ORDER BY place)
+    FROM unnest(features) WITH ORDINALITY AS n (feature, place)
 $$;
 
 -- What is summed up of devices in [starts, ends), as SQL: device, the cell's from_at, `columns`, and is_cut, whether the cell
@@ -93,14 +95,16 @@ END $$;
 -- of the span before it, of which `low_before` (SQL) was before from_at.
 CREATE FUNCTION change_readings_sql(feature text, sort_order text, starts timestamptz, ends timestamptz,
                                     of_device text, from_at text, until_at text, low_before text)
-RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
-    SELECT format('SELECT v.y, v.recorded_at, v.content_hash, least(%s, min(v.y) OVER (ORDER BY v.recorded_at'
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN format('SELECT v.y, v.recorded_at, v.content_hash, least(%s, min(v.y) OVER (ORDER BY v.recorded_at'
                   ' GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS low FROM (SELECT %s%s AS y, r.recorded_at, r.content_hash'
-                  ' FROM readings r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L'
+                  ' FROM %s r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L'
                   ' AND r.recorded_at >= %s AND r.recorded_at < %s) v',
                   low_before, CASE sort_order WHEN 'desc' THEN '' ELSE '-' END, change_value_sql(format('r.%I', feature)),
-                  of_device, feature, starts, ends, from_at, until_at)
-$$;
+                  readings_source(starts, ends, of_device, ARRAY['content_hash', feature], from_at, until_at),
+                  of_device, feature, starts, ends, from_at, until_at);
+END $$;
 
 -- What is known of the devices $1, as the head of a statement: `known`, a row for each hour and device with n, total, lo and hi
 -- of what is in the span, and rise where the hour was read, which is where sums do not do.
@@ -123,52 +127,125 @@ BEGIN
         change_readings_sql(feature, sort_order, starts, ends, 'p.device', 'p.from_at', 'p.until_at', 'NULL::float8'));
 END $$;
 
+-- Of an hour (a table of rollups and a condition) of which only what is in [starts, ends) is meant, as SQL: device, and of each feature lo and hi of
+-- the whole hour, n and total of those of its parts (003_rollups.sql) that are in the span, m and rest of those readings any of
+-- which may be in it: of the part that the span cuts. total and rest are not more than what they are. Where parts are not known, the whole
+-- hour is such a one. Counts that were rounded down lack some: as many more are among m, each as low as the hour's lowest.
+CREATE FUNCTION change_part_sql(features text[], sort_order text, hour timestamptz, starts timestamptz, ends timestamptz, source text, has_parts boolean)
+RETURNS text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    is_start boolean := starts > hour;
+    edge     double precision := date_part('epoch', CASE WHEN starts > hour THEN starts ELSE ends END - hour) / 600; -- in parts
+    place    integer;
+    n        text[]; -- how many came by the end of the part before the edge, and of the one after it, at least (# is the feature's place);
+    lacks    text[]; -- how many that may lack;
+    least_   text[]; -- their sum above as many lowest values, if it is as little as it may be,
+    most_    text[]; -- and as much
+    inner_   text := '%2$I::float8 AS n#, %3$I AS total#, %4$I AS lo#, %5$I AS hi#';
+    outer_   text := 'NULL::float8 AS n#, NULL::float8 AS total#, n# AS m#, ~total# AS rest#';
+BEGIN
+    IF has_parts AND NOT (starts > hour AND ends < hour + interval '1 hour') THEN
+        FOREACH place IN ARRAY ARRAY[floor(edge), ceil(edge)]::integer[] LOOP
+            n := n || CASE place WHEN 0 THEN '0' WHEN 6 THEN 'n#' ELSE format('(counts# >> %s & 4095) * (lack# + 1)', 12 * place - 12) END;
+            lacks := lacks || CASE WHEN place IN (0, 6) THEN '0' ELSE 'lack#' END;
+            least_ := least_ || CASE place WHEN 0 THEN '0' WHEN 6 THEN '(total# - lo# * n#)' ELSE format('(sums# >> %s & 4095) * unit#', 12 * place - 12) END;
+            most_ := most_ || CASE place WHEN 0 THEN '0' WHEN 6 THEN '(total# - lo# * n#)' ELSE format('((sums# >> %s & 4095) + 1) * unit#', 12 * place - 12) END;
+        END LOOP;
+        inner_ := inner_ || ', %6$I AS counts#, %7$I AS sums#, CASE WHEN %6$I >> 60 > 0 THEN (1::bigint << (3 * (%6$I >> 60)::integer)) - 1 ELSE 0 END AS lack#,'
+                            ' CASE WHEN %7$I IS NULL OR (%5$I - %4$I) * %2$I < 1e-280 THEN 0 ELSE (%5$I - %4$I) * %2$I / 4096 END AS unit#';
+        outer_ := format('CASE WHEN sums# IS NOT NULL THEN (%1$s)::float8 END AS n#, CASE WHEN sums# IS NOT NULL THEN ~(lo# * (%1$s) + %2$s) END AS total#,'
+                         ' CASE WHEN sums# IS NULL THEN n# ELSE %3$s + %5$s END AS m#, CASE WHEN sums# IS NULL THEN ~total# ELSE ~(lo# * (%3$s) + %4$s)%6$s END AS rest#',
+                         CASE WHEN is_start THEN format('n# - %s - %s', n[2], lacks[2]) ELSE n[1] END,
+                         CASE WHEN NOT is_start THEN CASE sort_order WHEN 'desc' THEN least_[1] ELSE most_[1] END
+                              ELSE format('(total# - lo# * n#) - %s', CASE sort_order WHEN 'desc' THEN most_[2] ELSE least_[2] END) END,
+                         format('%s + %s - %s', n[2], lacks[2], n[1]),
+                         CASE sort_order WHEN 'desc' THEN format('%s - %s', least_[2], most_[1]) ELSE format('%s - %s', most_[2], least_[1]) END,
+                         lacks[CASE WHEN is_start THEN 2 ELSE 1 END],
+                         CASE sort_order WHEN 'desc' THEN format(' + %s * lo#', lacks[CASE WHEN is_start THEN 2 ELSE 1 END])
+                                         ELSE format(' - (%s + %s) * (hi# - lo#) - %s * hi#', lacks[1], lacks[2], lacks[CASE WHEN is_start THEN 2 ELSE 1 END]) END);
+    END IF;
+    outer_ := CASE sort_order WHEN 'desc' THEN 'lo# AS lo#, hi# AS hi#, ' ELSE '-hi# AS lo#, CASE WHEN hi# = ''NaN'' THEN ''NaN'' ELSE -lo# END AS hi#, ' END
+              || replace(outer_, '~', CASE sort_order WHEN 'desc' THEN '' ELSE '-' END);
+    RETURN (
+        -- OFFSET 0: what is taken apart is so once
+        SELECT format('SELECT device, %s FROM (SELECT device, %s FROM %s OFFSET 0) c', string_agg(replace(outer_, '#', at::text), ', ' ORDER BY at),
+                      string_agg(format(replace(inner_, '#', '%1$s'), at, f || '_count', f || '_sum', f || '_min', f || '_max',
+                                        f || '_parts', f || '_part_sums'), ', ' ORDER BY at), source)
+        FROM unnest(features) WITH ORDINALITY AS u (f, at));
+END $$;
+
 -- A statement: of each feature, by its place, the devices that may have changed most, at most so many, those first, with
--- what bounds their changes, and how many devices have a value. `whose`: a condition, if not all are meant; `reads_cuts`:
--- in the hours that the span cuts all readings are read.
+-- what bounds their changes. `whose`: a condition, if not all are meant; `reads_cuts`: in the hours that the span cuts all readings are read.
 CREATE FUNCTION change_bounds_sql(by_what text, features text[], sort_order text, starts timestamptz, ends timestamptz, most bigint, whose text,
                                   reads_cuts boolean)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
-    summed_from  timestamptz := CASE WHEN reads_cuts THEN date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch') ELSE starts END;
-    summed_until timestamptz := CASE WHEN reads_cuts AND ends < rolled_until THEN date_bin('1 hour', ends, 'epoch') ELSE least(ends, rolled_until) END;
+    whole_from   timestamptz := date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', 'epoch');
+    whole_until  timestamptz := CASE WHEN ends < rolled_until THEN date_bin('1 hour', ends, 'epoch') ELSE rolled_until END;
+    columns      text;    -- of what is in the span
+    whole_sums   text;
     cells        text;
-    has_cuts     boolean;
+    has_rest     boolean := false;
 BEGIN
-    IF summed_from < summed_until THEN
-        cells := change_cells_sql(change_columns_sql(features, sort_order), summed_from, summed_until, true, whose);
-    ELSE
-        summed_from := ends;
-        summed_until := ends;
+    SELECT string_agg(format('lo%1$s, hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE ', n%1$s, total%1$s, NULL::float8 AS m%1$s, NULL::float8 AS rest%1$s' END, n), ', ' ORDER BY n),
+           string_agg(format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE
+                             ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s, NULL::float8 AS m%1$s, NULL::float8 AS rest%1$s' END, n), ', ' ORDER BY n)
+    INTO columns, whole_sums FROM generate_subscripts(features, 1) n;
+    IF by_what = 'rise' AND NOT reads_cuts THEN
+        -- what all of an hour has bounds what is in the span, as well
+        whole_until := greatest(least(date_bin('1 hour', ends + interval '1 hour' - interval '1 microsecond', 'epoch'), rolled_until), starts);
+        whole_from := least(date_bin('1 hour', starts, 'epoch'), whole_until);
+    END IF;
+    IF whole_from < whole_until THEN
+        -- a sum of its own: these are most of the rows, which need not be handed on then
+        cells := format('SELECT device, %s FROM (%s) c GROUP BY device', whole_sums,
+                        change_cells_sql(change_columns_sql(features, sort_order), whole_from, whole_until, true, whose));
+    ELSIF reads_cuts THEN
+        whole_from := ends;
+        whole_until := ends;
+    END IF;
+    IF NOT reads_cuts THEN
+        SELECT nullif(concat_ws(' UNION ALL ', cells, string_agg(p.cells, ' UNION ALL ')), ''), count(*) > 0
+        INTO cells, has_rest
+        FROM (SELECT DISTINCT h FROM (VALUES (starts), (ends)) AS t (at), date_bin('1 hour', at, 'epoch') AS h
+              WHERE by_what <> 'rise' AND h < at AND at < rolled_until) AS hour (h),
+             (VALUES ('hours', ''), ('open', ' AND unit = ''hour'''), ('late', '')) AS s (source, more),
+             change_part_sql(features, sort_order, h, starts, ends, format('rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s', source,
+                             h, h + interval '1 hour', more, whose), source = 'hours') AS p (cells);
+        whole_from := starts;
+        whole_until := greatest(starts, rolled_until);
     END IF;
     SELECT concat_ws(' UNION ALL ', cells, string_agg(format(
-               'SELECT r.device, NULL::timestamptz AS from_at, %s, false AS is_cut FROM readings r WHERE r.recorded_at >= %L AND r.recorded_at < %L%s GROUP BY r.device',
-               change_sums_sql(features, sort_order), t.a, t.b, whose), ' UNION ALL '))
-    INTO cells FROM (VALUES (starts, summed_from), (summed_until, ends)) AS t (a, b) WHERE t.a < t.b;
-    has_cuts := cells LIKE '%) AS is_cut%';
-    -- A value that is no number makes the highest none, and then the sums are of no use.
-    -- The mean is lowest if all that the cut hours have is in the span and as low as their lowest. What sums round
-    -- off may not lower the bound.
+               'SELECT device, %s FROM (SELECT r.device, %s FROM %s r WHERE r.recorded_at >= %L AND r.recorded_at < %L%s GROUP BY r.device) c', columns,
+               change_sums_sql(features, sort_order), readings_source(t.a, t.b, columns => features), t.a, t.b, whose), ' UNION ALL '))
+    INTO cells FROM (VALUES (starts, whole_from), (whole_until, ends)) AS t (a, b) WHERE t.a < t.b;
+    -- Where values are no numbers, or so large that sums take them as less, a device is looked at anyhow.
+    -- The mean is lowest if of those readings that may be in the span so many are as their sum allows that are as low as the lowest of all, and no others.
+    -- What sums round off may not lower the bound, nor values that are almost nothing, of which products and quotients are an error.
     RETURN (
-        SELECT format('WITH sums AS MATERIALIZED (SELECT device, %s FROM (%s) c GROUP BY device) ', string_agg(f.sums, ', ' ORDER BY f.place), cells)
+        SELECT format('WITH sums AS MATERIALIZED (SELECT device, %s FROM (%s) c GROUP BY device) ', string_agg(f.sums, ', ' ORDER BY place), cells)
                || string_agg(format(
-                   'SELECT %1$s AS place, coalesce(array_agg(b.device), ''{}'') AS devices, array_agg(b.bound) AS bounds, (SELECT count(hi%1$s) FROM sums) AS known'
-                   ' FROM (SELECT device, CASE WHEN hi = ''NaN'' THEN 2e290 ELSE %2$s END AS bound FROM (SELECT device, %3$s, CASE WHEN hi%1$s = ''NaN'' THEN hi%1$s ELSE %4$s END AS hi'
-                   ' FROM sums WHERE hi%1$s IS NOT NULL OFFSET 0) d ORDER BY bound DESC, device LIMIT %5$s) b',
-                   f.place, f.bound, f.of_device, change_value_sql('hi' || f.place), most), ' UNION ALL ' ORDER BY f.place)
+                   'SELECT %1$s AS place, coalesce(array_agg(b.device), ''{}'') AS devices, array_agg(b.bound) AS bounds'
+                   ' FROM (SELECT device, CASE WHEN hi%1$s <= 1e290 AND lo%1$s >= -1e290 THEN %2$s ELSE 2e290 END AS bound'
+                   ' FROM %3$s WHERE hi%1$s IS NOT NULL ORDER BY bound DESC, device LIMIT %4$s) b', place, f.bound, f.of_sums, most), ' UNION ALL ' ORDER BY place)
         FROM (
             SELECT n AS place,
-                   CASE by_what WHEN 'rise' THEN 'hi - lo' ELSE 'hi + 1e-9 * greatest(abs(hi), abs(lo), 1e-200) - CASE WHEN n = 0 THEN cut_lo'
-                        ' WHEN cut = 0 THEN total / n ELSE (total + least(cut_lo, total / n) * cut) / (n + cut) END' END AS bound,
-                   format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE WHEN by_what = 'rise' THEN '' WHEN has_cuts THEN
-                          ', sum(n%1$s) FILTER (WHERE NOT is_cut) AS n%1$s, sum(total%1$s) FILTER (WHERE NOT is_cut) AS total%1$s,'
-                          ' sum(n%1$s) FILTER (WHERE is_cut) AS cut%1$s, min(lo%1$s) FILTER (WHERE is_cut) AS cut_lo%1$s'
-                          ELSE ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s, 0::float8 AS cut%1$s, NULL::float8 AS cut_lo%1$s' END, n) AS sums,
-                   change_value_sql('lo' || n) || ' AS lo' || CASE by_what WHEN 'rise' THEN '' ELSE format(
-                          ', coalesce(n%1$s, 0) AS n, CASE WHEN abs(total%1$s) < 1e-200 THEN 0 ELSE total%1$s END AS total,'
-                          ' coalesce(cut%1$s, 0) AS cut, %2$s AS cut_lo', n, change_value_sql('cut_lo' || n)) END AS of_device
+                   format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s'
+                          || CASE WHEN has_rest THEN ', sum(m%1$s) AS m%1$s, sum(rest%1$s) AS rest%1$s' ELSE '' END END, n) AS sums,
+                   -- m: how many of them
+                   CASE WHEN by_what = 'rise' OR NOT has_rest THEN 'sums' ELSE format(
+                       '(SELECT device, hi%1$s, lo%1$s, coalesce(n%1$s, 0) AS n%1$s, coalesce(total%1$s, 0) AS total%1$s, CASE WHEN m%1$s IS NULL THEN 0'
+                       ' WHEN hi%1$s <= 1e290 AND lo%1$s >= -1e290 THEN CASE WHEN hi%1$s - lo%1$s < 1e-150 OR lo%1$s <> 0 AND abs(lo%1$s) < 1e-150 THEN NULL'
+                       ' WHEN m%1$s * hi%1$s - rest%1$s > 1e-12 * (hi%1$s - lo%1$s) THEN least((m%1$s * hi%1$s - rest%1$s) / (hi%1$s - lo%1$s), m%1$s) ELSE 0 END END AS m%1$s'
+                       ' FROM sums OFFSET 0) c', n) END AS of_sums,
+                   format(CASE WHEN by_what = 'rise' THEN 'hi%1$s - lo%1$s'
+                          ELSE 'hi%1$s + 1e-9 * greatest(abs(hi%1$s), abs(lo%1$s), 1e-190) - CASE '
+                               || CASE WHEN has_rest THEN 'WHEN m%1$s IS NULL OR n%1$s + m%1$s <= 0 THEN lo%1$s WHEN abs(total%1$s + m%1$s * lo%1$s) > 1e-170'
+                                                          ' THEN (total%1$s + m%1$s * lo%1$s) / (n%1$s + m%1$s) ELSE 0 END'
+                                  ELSE 'WHEN abs(total%1$s) < 1e-200 THEN 0 ELSE total%1$s / n%1$s END' END END, n) AS bound
             FROM generate_subscripts(features, 1) n) f);
 END $$;
 
@@ -197,8 +274,9 @@ $$;
 -- A statement: the devices $1 with the changes $2 ($3: the lows, and $4 and $5 the cells, that were found with them), as device, the
 -- reading that is meant, change, against what, and when that was recorded, where it is a reading.
 CREATE FUNCTION change_tell_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
-RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT change_known_sql(feature, sort_order, starts, ends) || format(CASE by_what WHEN 'deviation' THEN
+RETURNS text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN change_known_sql(feature, sort_order, starts, ends) || format(CASE by_what WHEN 'deviation' THEN
         ' SELECT f.device, f.found, f.change, %1$s f.low, NULL::timestamptz FROM (SELECT DISTINCT ON (r.device) r.device, r.found, u.change, u.low FROM ('
         -- the whole hour with the highest, the latest such one, and what was read anyway
         ' SELECT k.device, (l.found).recorded_at, (l.found).content_hash, (l.found).value, l.found'
@@ -209,7 +287,7 @@ RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         ' SELECT e.device, l.found, e.change, %1$s e.low, b.recorded_at FROM (SELECT u.device, v.* FROM unnest($1, $3, $4, $5) AS u (device, low, from_at, until_at)'
         ' CROSS JOIN LATERAL (SELECT v.recorded_at, v.content_hash, v.y - v.low AS change, v.low FROM (%4$s) v WHERE v.low IS NOT NULL'
         ' ORDER BY change DESC, v.recorded_at DESC, v.content_hash DESC LIMIT 1) v) e'
-        ' CROSS JOIN LATERAL (SELECT %5$s AS found FROM readings r WHERE r.device = e.device AND r.recorded_at = e.recorded_at AND r.content_hash = e.content_hash) l'
+        ' CROSS JOIN LATERAL (SELECT %5$s AS found FROM %7$s r WHERE r.device = e.device AND r.recorded_at = e.recorded_at AND r.content_hash = e.content_hash) l'
         ' CROSS JOIN LATERAL (SELECT max(v.recorded_at) AS recorded_at FROM (SELECT k.* FROM known k WHERE k.device = e.device AND k.lo <= e.low'
         ' AND k.from_at <= e.recorded_at ORDER BY k.from_at DESC LIMIT 2) k CROSS JOIN LATERAL (%6$s) v WHERE v.y = e.low) b'
     END,
@@ -218,8 +296,9 @@ RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         (rank_sql('value', sort_order)).of_device,
         change_readings_sql(feature, sort_order, starts, ends, 'u.device', 'u.from_at', 'u.until_at', 'u.low'),
         board_row_sql(feature, sort_order),
-        change_readings_sql(feature, sort_order, starts, ends, 'k.device', 'k.from_at', 'least(k.until_at, e.recorded_at)', 'NULL::float8'))
-$$;
+        change_readings_sql(feature, sort_order, starts, ends, 'k.device', 'k.from_at', 'least(k.until_at, e.recorded_at)', 'NULL::float8'),
+        readings_source(starts, ends, 'e.device', NULL, 'e.recorded_at', 'e.recorded_at + interval ''1 microsecond'''));
+END $$;
 
 -- Of each feature, by its place, the devices that changed most in [starts, ends), those first, each with the reading in which it
 -- did; NULL instead of ids: of all devices.
@@ -238,9 +317,11 @@ DECLARE
     n         integer;
     feature   text;
     look      text;
+    first_page bigint;
     page      bigint;
     batch     bigint;
     done      bigint;
+    known     bigint := coalesce(cardinality(of_devices), (SELECT c.reltuples::bigint FROM pg_class c WHERE c.oid = 'devices'::regclass)); -- devices, about
     enough    bigint;  -- to be looked at by way of bounds
     best_devices integer[];
     changes   double precision[];
@@ -267,14 +348,16 @@ BEGIN
         RETURN;
     END IF;
     has_cuts := date_bin('1 hour', starts, 'epoch') < starts OR ends < state.rolled_until AND date_bin('1 hour', ends, 'epoch') < ends;
-    FOR bound IN EXECUTE change_bounds_sql(by_what, features, sort_order, starts, ends, 64 + 2 * most, whose, false) USING of_devices LOOP
+    -- where hours are cut more devices may have to be looked at
+    first_page := 64 + 2 * most + CASE WHEN has_cuts THEN 256 ELSE 0 END;
+    FOR bound IN EXECUTE change_bounds_sql(by_what, features, sort_order, starts, ends, first_page, whose, false) USING of_devices LOOP
         n := bound.place;
         feature := features[n];
         look := change_look_sql(by_what, feature, sort_order, starts, ends);
-        page := 64 + 2 * most;
+        page := first_page;
         batch := greatest(most, 32);
         done := 0;
-        enough := CASE WHEN has_cuts THEN greatest(256, bound.known / 24) END;
+        enough := CASE WHEN has_cuts THEN greatest(256, known / 24) END;
         best_devices := '{}';
         changes := '{}';
         lows := '{}';
