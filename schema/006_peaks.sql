@@ -141,12 +141,13 @@ $$;
 -- spares partitions before they are looked at.
 CREATE FUNCTION board_look_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, received_until timestamptz,
                                of_device text, from_at text, until_at text)
-RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
-    SELECT format('SELECT %s AS found FROM readings r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.received_at <= %L'
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN format('SELECT %s AS found FROM %s r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.received_at <= %L'
                   ' AND r.recorded_at >= %L AND r.recorded_at < %L AND r.recorded_at >= %s AND r.recorded_at < %s ORDER BY %s LIMIT 1',
-                  board_row_sql(feature, sort_order), of_device, feature, received_until, starts, ends, from_at, until_at,
-                  (rank_sql(feature, sort_order)).of_device)
-$$;
+                  board_row_sql(feature, sort_order), readings_source(starts, ends, of_device, NULL, from_at, until_at),
+                  of_device, feature, received_until, starts, ends, from_at, until_at, (rank_sql(feature, sort_order)).of_device);
+END $$;
 
 -- What the fleet reached in the ten-second slots from one moment to another; NULL: nothing is known.
 CREATE FUNCTION board_fleet_reach(feature text, sort_order text, starts timestamptz, ends timestamptz)
@@ -200,12 +201,14 @@ END $$;
 
 -- The same of all readings of a span, by the device: cells as long as the span, of which everything is known.
 CREATE FUNCTION board_read_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, received_until timestamptz, whose text)
-RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
-    SELECT format('SELECT r.device, max(%1$sr.%2$I) AS reach, max(r.recorded_at), %3$L::timestamptz, %4$L::timestamptz, false FROM readings r'
+RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN format('SELECT r.device, max(%1$sr.%2$I) AS reach, max(r.recorded_at), %3$L::timestamptz, %4$L::timestamptz, false FROM %7$s r'
                   ' WHERE r.recorded_at >= %3$L AND r.recorded_at < %4$L AND r.%2$I <> ''NaN''%5$s%6$s GROUP BY r.device HAVING max(%1$sr.%2$I) >= $1',
                   CASE sort_order WHEN 'desc' THEN '' ELSE '-' END, feature, starts, ends,
-                  CASE WHEN received_until < 'infinity' THEN format(' AND r.received_at <= %L', received_until) ELSE '' END, whose)
-$$;
+                  CASE WHEN received_until < 'infinity' THEN format(' AND r.received_at <= %L', received_until) ELSE '' END, whose,
+                  readings_source(starts, ends, NULL, ARRAY[feature] || CASE WHEN received_until < 'infinity' THEN ARRAY['received_at'] END));
+END $$;
 
 -- The whole hour within [starts, ends) in which the fleet reached most, as far as its sums are folded in: a guess
 -- that saves work, and nothing rests on it. NULL: none.
@@ -340,9 +343,9 @@ BEGIN
         RETURN;
     ELSIF starts >= state.rolled_until THEN
         RETURN QUERY EXECUTE format(
-            'SELECT d.device_id, %s FROM (SELECT DISTINCT ON (r.device) r.* FROM readings r'
+            'SELECT d.device_id, %s FROM (SELECT DISTINCT ON (r.device) r.* FROM %s r'
             ' WHERE r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L AND r.received_at <= %L%s ORDER BY r.device, %s) r'
-            ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s', board_row_sql(feature, sort_order), feature, starts, ends,
+            ' JOIN devices d ON d.id = r.device ORDER BY %s LIMIT %s', board_row_sql(feature, sort_order), readings_source(starts, ends), feature, starts, ends,
             received_until, whose, (rank_sql(feature, sort_order)).of_device, (rank_sql(feature, sort_order)).of_fleet, most) USING NULL, of_devices;
         RETURN;
     END IF;
@@ -376,10 +379,12 @@ BEGIN
         feature, sort_order, received_until, rank.of_device, most);
     IF starts < state.kept_from AND NOT kept THEN
         EXECUTE format('SELECT array_agg(r.device), array_agg(ROW (r.*)::peaks) FROM peaks r WHERE r.feature = %L AND r.sort_order = %L'
-                       ' AND r.recorded_at >= %L AND r.recorded_at < %L AND (r.recorded_at < %L OR EXISTS (SELECT FROM readings x'
-                       ' WHERE x.device = r.device AND x.recorded_at = r.recorded_at AND x.content_hash = r.content_hash'
+                       ' AND r.recorded_at >= %L AND r.recorded_at < %L AND (r.recorded_at < %L OR EXISTS (SELECT FROM %8$s x'
+                       ' WHERE x.device = r.device AND x.recorded_at = r.recorded_at AND hash_matches(x.content_hash, r.content_hash)'
                        ' AND x.recorded_at >= %5$L AND x.recorded_at < %4$L AND x.received_at <= %6$L))%7$s',
-                       feature, sort_order, starts, ends, state.kept_from, received_until, whose) INTO known, bests USING NULL, of_devices;
+                       feature, sort_order, starts, ends, state.kept_from, received_until, whose,
+                       readings_source(state.kept_from, ends, 'r.device', ARRAY['content_hash', 'received_at'], 'r.recorded_at', 'r.recorded_at + interval ''1 microsecond'''))
+        INTO known, bests USING NULL, of_devices;
         EXECUTE look INTO bests USING coalesce(bests, '{}'), '{}'::integer[], '{}'::timestamptz[], '{}'::timestamptz[], '{}'::boolean[];
         bests := coalesce(bests, '{}');
     END IF;
