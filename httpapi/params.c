@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,25 @@ static bool parse_count(uint64_t *out, const char *text, uint64_t least, uint64_
         number = number * 10 + (uint64_t)(*text - '0');
     }
     if (number < least || number > most)
+        return false;
+    *out = number;
+    return true;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* As JSON has it: what strtod() takes besides, as 0x10, inf, +1 and 1., is no number. */
+static bool parse_number(double *out, const char *text)
+{
+    const char *dot = strchr(text, '.');
+    char *end;
+    double number = strtod(text, &end);
+
+    if (*end || !is_digit(text[*text == '-']) || (dot && !is_digit(dot[1])) ||
+        text[strspn(text, "0123456789+-.eE")] || !isfinite(number))
         return false;
     *out = number;
     return true;
@@ -269,6 +289,8 @@ static bool parse_value(struct params *out, const struct param *param, const cha
         return parse_moment(out, target, text);
     case PARAM_DURATION:
         return moment_parse_length(target, text);
+    case PARAM_NUMBER:
+        return parse_number(target, text);
     case PARAM_CHOICE:
         return parse_choice(target, param, text);
     case PARAM_TEXT:
@@ -326,6 +348,9 @@ void params_init(struct params *out, const struct params_rules *rules)
                            .limit = rules->top_devices,
                            .state = DEVICES_ANY,
                            .silent_for_us = INT64_MIN,
+                           .since_us = INT64_MIN,
+                           .low = NAN,
+                           .high = NAN,
                            .from_us = INT64_MIN,
                            .to_us = INT64_MAX};
     for (size_t i = 0; i < rules->features->count; i++)
@@ -471,6 +496,9 @@ void params_key(struct buffer *out, const struct params *params, const struct pa
         case PARAM_TIMESTAMP:
         case PARAM_DURATION:
             buffer_printf(out, "%lld", (long long)*(const int64_t *)value);
+            break;
+        case PARAM_NUMBER:
+            buffer_printf(out, "%.17g", *(const double *)value);
             break;
         case PARAM_TEXT:
         case PARAM_DEVICE:

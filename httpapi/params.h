@@ -40,6 +40,7 @@ enum param_kind {
     PARAM_TOP,       /* the same, and NUM_TOP_DEVICES when not given */
     PARAM_TIMESTAMP, /* int64_t at `offset`: moment.h */
     PARAM_DURATION,  /* the same: its length */
+    PARAM_NUMBER,    /* double at `offset` */
     PARAM_CHOICE,    /* size_t at `offset`: which of `choices`; their count = not given */
     PARAM_TEXT,      /* char[PARAM_TEXT_SIZE] at `offset`, of `most` characters (0: as an id) */
     PARAM_DEVICE,    /* the same, a legal device id */
@@ -91,6 +92,9 @@ struct params {
     struct quantiles quantiles; /* of values */
     int64_t from_us;            /* inclusive; INT64_MIN = from the first */
     int64_t to_us;              /* exclusive; INT64_MAX = to the last */
+    int64_t since_us;           /* of a heat map: its columns from then on; INT64_MIN = all */
+    double low;                 /* and between what its rows lie; NAN = not given */
+    double high;
     int64_t now_us;             /* when the request came: once for all of it */
     bool is_relative;           /* one of the moments reaches back from now */
     enum params_format format;

@@ -69,6 +69,9 @@ void param_legal(char *out, size_t out_bytes, const struct param *param,
     case PARAM_DURATION:
         append(out, out_bytes, "a duration such as 90s, 15m or 6h");
         break;
+    case PARAM_NUMBER:
+        append(out, out_bytes, "a number such as 25, -0.5 or 1e6");
+        break;
     case PARAM_CHOICE:
     case PARAM_FORMAT:
         append(out, out_bytes, "one of ");

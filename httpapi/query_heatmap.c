@@ -1,6 +1,17 @@
 #include "httpapi/query_parts.h"
 
+#include <math.h>
+#include <stdio.h>
+
 #define DAY_US INT64_C(86400000000)
+
+static void bind_number(struct query *query, double number)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%.17g", number);
+    query_bind_text(query, isnan(number) ? "" : text, "text");
+}
 
 /* The whole answer is the database's (schema/019_heatmap.sql); of the past day, if nothing else is said. */
 static void build_heatmap(struct query *query)
@@ -20,7 +31,15 @@ static void build_heatmap(struct query *query)
     query_bind_count(query, params->columns);
     query_sql(query, "::integer, ");
     query_bind_count(query, params->bins);
-    query_sql(query, "::integer)::text");
+    query_sql(query, "::integer, ");
+    query_bind_timestamp(query, params->since_us);
+    query_sql(query, ", nullif(");
+    bind_number(query, params->low);
+    query_sql(query, ", '')::float8, nullif(");
+    bind_number(query, params->high);
+    query_sql(query, ", '')::float8, ");
+    query_bind_text(query, params->device_id, "text");
+    query_sql(query, ")::text");
 }
 
 static void write_heatmap(struct query *query, const PGresult *result)

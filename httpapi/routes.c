@@ -119,6 +119,10 @@ static const struct param heatmap_params[] = {
      .most = 100,
      .fallback = "32"},
     FROM_AND_TO,
+    {.name = "high", .kind = PARAM_NUMBER, .offset = AT(high)},
+    {.name = "line", .kind = PARAM_DEVICE, .offset = AT(device_id)},
+    {.name = "low", .kind = PARAM_NUMBER, .offset = AT(low)},
+    {.name = "since", .kind = PARAM_TIMESTAMP, .offset = AT(since_us)},
     {0}};
 
 static const struct param histogram_params[] = {OF_TIME, {0}};

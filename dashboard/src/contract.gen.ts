@@ -810,15 +810,15 @@ export interface components {
              * @enum {unknown}
              */
             source: "readings" | "hours" | "days";
-            /** @description where the first row begins; null without any values */
+            /** @description where the first row begins, or the lowest value, if that is below the low asked for; null without any values */
             low: number | null;
-            /** @description where the last row ends */
+            /** @description where the last row ends, or the highest value, if that is above the high asked for */
             high: number | null;
             /** @description counts of devices: of each column those of its rows, the lowest first */
             columns: number[][];
             top: components["schemas"]["HeatmapLine"] | null;
         };
-        /** @description The device with the highest value of the span. */
+        /** @description The device with the highest value of the span, or the one that was asked for. */
         HeatmapLine: {
             deviceId: components["schemas"]["DeviceId"];
             /** @description its highest value in each column, null where it sent none */
@@ -1926,6 +1926,14 @@ export interface operations {
                 from?: components["schemas"]["Moment"];
                 /** @description where it ends, or a little after, at a whole step; now when not given */
                 to?: components["schemas"]["Moment"];
+                /** @description where the last row ends; what is above counts in it. The highest of the values when not given */
+                high?: number;
+                /** @description the device whose line is wanted; the one that was highest when not given */
+                line?: components["schemas"]["DeviceId"];
+                /** @description where the first row begins; what is below counts in it. The lowest of the values when not given. Not below high: there is one row */
+                low?: number;
+                /** @description only the columns from the one on in which this lies: steps are as long as without it, so that they follow those of an earlier answer */
+                since?: components["schemas"]["Moment"];
             };
             header?: never;
             path?: never;

@@ -58,3 +58,22 @@ export function tellColumn(map: Heatmap, at: number): ColumnTold | null {
 
 /** How strongly a cell is drawn: one device can be seen, however many there are elsewhere. */
 export const strength = (count: number, most: number): number => (count === 0 ? 0 : 0.3 + (0.7 * Math.log(count)) / Math.log(Math.max(2, most)));
+
+/** What to add to the question of a map that goes on, so that only its last columns are answered: the one before the last, too, of which not all
+ * may have been stored when it was over. */
+export const tailOf = ({ to, stepMs, low, high, top }: Heatmap): string =>
+  String(new URLSearchParams({ since: new Date(Date.parse(to) - 2 * stepMs).toISOString(), low: `${low}`, high: `${high}`, line: top?.deviceId ?? '' }));
+
+/** As many columns as `old` has, the last ones as `news` has them. Null: they do not fit, as a value lies outside of the rows. */
+export function joinedMap(old: Heatmap, news: Heatmap): Heatmap | null {
+  const kept = (Date.parse(news.from) - Date.parse(old.from)) / old.stepMs;
+  const join = <T>(before: readonly T[], after: readonly T[]): T[] => [...before.slice(0, kept), ...after].slice(-before.length);
+
+  if ((['stepMs', 'source', 'low', 'high'] as const).some((what) => news[what] !== old[what]) || !(kept >= 0) || !old.top || !news.top) return null;
+  return {
+    ...news,
+    from: new Date(Date.parse(news.to) - old.columns.length * old.stepMs).toISOString(),
+    columns: join(old.columns, news.columns),
+    top: { ...news.top, highest: join(old.top.highest, news.top.highest) },
+  };
+}

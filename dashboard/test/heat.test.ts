@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Heatmap } from '../src/contract';
-import { columnAt, roundTimes, spanOf, strength, tellColumn } from '../src/heat';
+import { columnAt, joinedMap, roundTimes, spanOf, strength, tailOf, tellColumn } from '../src/heat';
 
 const from = Date.UTC(2026, 10, 26);
 const map = (columns: number[][], more: Partial<Heatmap> = {}): Heatmap => ({
@@ -59,4 +59,28 @@ test.each([60_000, 3_600_000, 86_400_000, 40 * 86_400_000, 9000 * 86_400_000])('
   expect(times.length).toBeGreaterThan(0);
   expect(times.length).toBeLessThanOrEqual(8 + 1);
   expect(times.every((at, i) => at >= from + 1234 && at < from + 1234 + length && (i === 0 || at - times[i - 1]! === distance))).toBe(true);
+});
+
+const line = (...highest: (number | null)[]) => ({ top: { deviceId: 'a&b', highest } });
+
+test('the question of a tail names the last two columns, the rows and the line', () => {
+  const params = new URLSearchParams(tailOf(map([[1], [2], [3]], line(1, 2, 3))));
+  expect(Object.fromEntries(params)).toEqual({ since: new Date(from + 60_000).toISOString(), low: '10', high: '40', line: 'a&b' });
+});
+
+test('a map goes on with what its tail says, and keeps as many columns', () => {
+  const old = map([[1], [2], [3]], line(1, 2, 3));
+  const news = { ...map([[4], [5], [6]], line(4, 5, null)), from: new Date(from + 60_000).toISOString(), to: new Date(from + 4 * 60_000).toISOString() };
+  const joined = joinedMap(old, news)!;
+  expect(joined.columns).toEqual([[4], [5], [6]]);
+  expect([joined.from, joined.to]).toEqual([news.from, news.to]);
+  const same = { ...map([[7], [8]], line(7, 8)), from: new Date(from + 60_000).toISOString(), to: old.to };
+  expect(joinedMap(old, same)).toEqual({ ...old, columns: [[1], [7], [8]], top: { deviceId: 'a&b', highest: [1, 7, 8] } });
+});
+
+test('what does not fit is asked for as a whole', () => {
+  const old = map([[1], [2]], line(1, 2));
+  expect(joinedMap(old, old)).toEqual(old);
+  for (const more of [{ stepMs: 120_000 }, { source: 'hours' as const }, { low: 9 }, { high: 41 }, { top: null }, { from: new Date(from - 60_000).toISOString() }])
+    expect(joinedMap(old, { ...old, ...more })).toBeNull();
 });

@@ -122,3 +122,45 @@ def test_parameters_are_bounded_and_odd_spans_have_an_answer(stack):
             assert answer["source"] == "days" and 1 <= len(answer["columns"]) <= columns and check_sums(answer) == 3, (span, columns)
     later = api.json(asked(now + 30 * DAY_US))
     assert check_sums(later) == 0 and to_us(later["to"]) >= now + 31 * DAY_US
+
+
+def test_a_map_that_goes_on_is_asked_for_its_last_columns(stack, rng):
+    """They are those of the whole map: out of readings and of hours, in the rows and with the line that the whole one has."""
+    api = Api(stack)
+    database = stack.database
+    now = now_us()
+    database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
+    begin_storage(database, now - 2 * DAY_US, now - 2 * DAY_US - now % DAY_US)
+    store(database, rng, 2000, now - DAY_US, now, 64)
+
+    def check_tail(source, columns):
+        whole = api.json(asked(now - DAY_US, now, columns=columns, rows=8))
+        assert whole["source"] == source
+        for count in (1, 2, 7):
+            since = to_us(whole["to"]) - count * whole["stepMs"] * 1000 + rng.choice((0, 1, whole["stepMs"] * 1000 - 1))
+            shown = {"columns": columns, "rows": 8, "low": whole["low"], "high": whole["high"], "line": whole["top"]["deviceId"]}
+            tail = api.json(asked(now - DAY_US, now, since=to_text(since), **shown))
+            for name in ("to", "stepMs", "source", "low", "high"):
+                assert tail[name] == whole[name], name
+            assert to_us(tail["to"]) - to_us(tail["from"]) == count * whole["stepMs"] * 1000
+            assert tail["columns"] == whole["columns"][-count:]
+            assert tail["top"] == {"deviceId": shown["line"], "highest": whole["top"]["highest"][-count:]}
+        # what lies outside of the rows is in the first or the last one, and the answer says how far out it is
+        middle = (whole["low"] + whole["high"]) / 2
+        for limits in ({"low": middle}, {"high": middle}, {"low": middle, "high": middle}, {"low": 1e6, "high": 1e7}, {"low": -1e7, "high": -1e6}):
+            beyond = api.json(asked(now - DAY_US, now, columns=columns, rows=4, **limits))
+            assert check_sums(beyond) == check_sums(whole), limits
+            assert beyond["low"] == min(whole["low"], limits.get("low", whole["low"])), limits
+            assert beyond["high"] == max(whole["high"], limits.get("high", whole["high"])), limits
+            assert beyond["top"] == whole["top"], limits
+
+    check_tail("readings", 96)
+    roll_to(database, now - rng.randrange(2, 90) * MINUTE_US)
+    database.rows("INSERT INTO rollup_fleet_log (bucket, readings) SELECT date_bin('10 seconds', now(), 'epoch') - i * interval '1 hour', 1000000 FROM generate_series(0, 25) i")
+    check_tail("hours", 96)
+    assert api.json(asked(now - DAY_US, now, line="nobody"))["top"] is None
+    assert api.json(asked(now - DAY_US, now, since=to_text(now + DAY_US)))["columns"] == []
+    assert api.json(asked(now - DAY_US, now, since=to_text(now - 9 * DAY_US))) == api.json(asked(now - DAY_US, now))
+    for bad in ("low=", "low=x", "low=0x10", "high=inf", "high=nan", "high=1e999", "low=1+1", "line=", "since=yesterday"):
+        refused = api.get(asked() + "&" + bad)
+        assert refused.status == 400 and bad.split("=")[0] in refused.json()["detail"], bad

@@ -1,12 +1,12 @@
 /* The fleet at a glance: a heat map of one feature, time by value, above the boards. Whoever drags over it, with a pointer or
  * with Shift and the arrows, gets the boards of that span. Drawn when there is news, on a canvas: it has thousands of
  * cells. What it shows is said below it, too, and in a table. */
-import { memo, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/compat';
-import { useQuery } from '../api';
+import { memo, useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/compat';
+import { getJson, useQuery, type Answer } from '../api';
 import { serverNow } from '../clock';
 import type { Heatmap } from '../contract';
 import { formatAge, formatCount, formatLoneValue, formatRange, nameFeature } from '../format';
-import { columnAt, roundTimes, spanOf, strength, tellColumn } from '../heat';
+import { columnAt, joinedMap, roundTimes, spanOf, strength, tailOf, tellColumn } from '../heat';
 import { visible } from '../ids';
 import { useTick } from '../live';
 import { readColors, timeTicks } from '../plot';
@@ -18,6 +18,7 @@ import { DeviceId } from './DeviceId';
 
 const AGAIN_LIVE_S = 60; /* a step of a day is longer */
 const AGAIN_S = 10;
+const WHOLE_AGAIN_MS = 15 * 60_000; /* readings that come late change columns that are not asked for again */
 const KEY = 'strip';
 const HEIGHT_REM = 9;
 
@@ -46,7 +47,21 @@ export function Strip({ features, span, onChoose }: StripProps) {
     feature: feature ?? '',
     ...(span ? { from: new Date(span.from).toISOString(), to: new Date(span.to).toISOString() } : {}),
   });
-  const query = useQuery<Heatmap>(isOpen && feature ? `heatmap?${params}` : null, isLive ? tick : 0);
+  const held = useRef<{ path: string; wholeAt: number; answer: Answer<Heatmap> } | null>(null);
+  const isDay = span === null;
+  const get = useCallback(async (path: string, signal: AbortSignal): Promise<Answer<Heatmap>> => {
+    const old = held.current;
+    held.current = null; /* and nothing is, if this fails */
+    if (isDay && old?.path === path && old.answer.data.top && performance.now() - old.wholeAt < WHOLE_AGAIN_MS) {
+      const { data, asOf } = await getJson<Heatmap>(`${path}&${tailOf(old.answer.data)}`, signal);
+      const whole = joinedMap(old.answer.data, data);
+      if (whole) return (held.current = { ...old, answer: { data: whole, asOf } }).answer;
+    }
+    const answer = await getJson<Heatmap>(path, signal);
+    held.current = { path, wholeAt: performance.now(), answer };
+    return answer;
+  }, [isDay]);
+  const query = useQuery<Heatmap>(isOpen && feature ? `heatmap?${params}` : null, isLive ? tick : 0, get);
 
   return (
     <details
