@@ -162,10 +162,12 @@ def pack(database: Database) -> list[str]:
 
 
 def pack_halfway(database: Database) -> None:
-    """Some days packed, one begun and not turned."""
-    while step(database) != "packed":
-        pass
-    assert database.count("reading_chunks") == 0 or database.value("SELECT count(*) FROM packed_days") > 0
+    """A day packed, and another begun and not turned."""
+    done = []
+    while "turned" not in done or done[-1] != "packed":
+        did = step(database)
+        assert did is not None, done
+        done.append(did)
 
 
 # --- Questions -----------------------------------------------------------------------------------
