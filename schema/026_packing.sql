@@ -95,14 +95,13 @@ LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     FROM (SELECT coalesce(round((given[cardinality(given)]::numeric - given[1]) / nullif(cardinality(given) - 1, 0)), 0)) AS line (step)
 $$;
 
--- Microseconds since some moment, rising, as the time since the first; in the largest unit in which they are whole.
-CREATE FUNCTION packed_times(given bigint[], are_ms boolean) RETURNS packed_numbers
+-- Microseconds since some moment, as the time since the first of them; in the largest unit in which they are whole.
+CREATE FUNCTION packed_times(given bigint[], first bigint, are_ms boolean) RETURNS packed_numbers
 LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
-    count  CONSTANT integer := cardinality(given);
     packed packed_numbers;
     scale  integer := 0;
-    unit   bigint;
+    unit   bigint := 1;
 BEGIN
     IF are_ms THEN
         scale := CASE WHEN (SELECT bool_and(x % 1000000 = 0) FROM unnest(given) x) THEN 6 ELSE 3 END;
@@ -110,7 +109,7 @@ BEGIN
         given := ARRAY(SELECT x / unit FROM unnest(given) x);
     END IF;
     packed := packed_line(given, scale);
-    packed.base := packed.base - given[1];
+    packed.base := packed.base - first / unit;
     RETURN packed;
 END $$;
 
@@ -156,7 +155,8 @@ END $$;
 
 -- Makes chunks of the rows of `source`, a SELECT of readings in the order of device, recorded_at and content_hash, and
 -- puts them into `target`. What was recorded in one microsecond is in one chunk. Returns how many readings.
--- The rows of a chunk are taken as they come, which a hash aggregate does and a sort would not: enable_sort.
+-- The rows of a chunk are taken as they come, which a hash aggregate does and a sort would not (enable_sort): in another
+-- order they would take more space, and no more.
 CREATE FUNCTION chunks_make(target text, source text, origin timestamptz) RETURNS bigint LANGUAGE plpgsql
 SET enable_sort = off SET enable_hashagg = on SET jit = off SET work_mem = '64MB' SET max_parallel_workers_per_gather = 0
 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
@@ -170,7 +170,7 @@ BEGIN
     EXECUTE format(
         'WITH made AS (
          INSERT INTO %1$I (device, readings, first_at, last_at, last_received_at, recorded_at, received_at, status, seq, content_hash%2$s)
-         SELECT c.device, c.count, c.first_at, c.last_at, c.last_received_at, packed_times(c.at, c.are_ms), packed_integers(c.delay),
+         SELECT c.device, c.count, c.first_at, c.last_at, c.last_received_at, packed_times(c.at, (date_part(''epoch'', c.first_at - %5$s) * 1e6)::bigint, c.are_ms), packed_integers(c.delay),
                 packed_integers(c.status), packed_line(c.seq),
                 CASE WHEN c.has_ties THEN ROW(NULL, NULL, NULL, NULL, NULL, c.hash, NULL)::packed_numbers ELSE ROW(NULL, NULL, NULL, c.hash16, NULL, NULL, NULL)::packed_numbers END%3$s
          FROM (SELECT r.device, count(*) AS count, min(r.recorded_at) AS first_at, max(r.recorded_at) AS last_at, max(r.received_at) AS last_received_at,
