@@ -30,6 +30,16 @@ struct pg_probe {
 
 static void look(struct pg_link *link);
 
+/* libpq brings libldap, and that GnuTLS, which makes itself ready when a program begins, unless the program
+ * has this (gnutls.h, GNUTLS_SKIP_GLOBAL_INIT): nearly a megabyte for what only a service in LDAP would use,
+ * and libldap makes it ready itself then. Without effect where the library does not ask. */
+int _gnutls_global_init_skip(void); // NOLINT(bugprone-reserved-identifier): GnuTLS has named it
+
+int _gnutls_global_init_skip(void) // NOLINT(bugprone-reserved-identifier): the same
+{
+    return 1;
+}
+
 static void on_timeout(uv_timer_t *timer)
 {
     pg_link_down(timer->data, "no answer in time");
