@@ -53,6 +53,9 @@ CREATE TABLE peaks (
     sort_order   text COLLATE "C" NOT NULL CHECK (sort_order IN ('desc', 'asc')),
     PRIMARY KEY (device, feature, sort_order)
 ) WITH (fillfactor = 70);
+-- Both are short. A collector's table like it has no place for long ones then, which emptying it at each
+-- commit would make anew, index and all.
+ALTER TABLE peaks ALTER feature SET STORAGE PLAIN, ALTER sort_order SET STORAGE PLAIN;
 COMMENT ON TABLE peaks IS 'The all-time best reading of each device and feature, whole; it outlives the readings table.';
 COMMENT ON COLUMN peaks.device IS 'devices.id';
 COMMENT ON COLUMN peaks.content_hash IS 'As in readings.';

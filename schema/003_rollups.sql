@@ -330,18 +330,20 @@ $$;
 CREATE FUNCTION ingest_enter(fresh_from timestamptz, removals_known bigint DEFAULT NULL, OUT late_before timestamptz, OUT partition text,
                              OUT starts_at timestamptz, OUT ends_at timestamptz)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    were_removed boolean;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0));
-    SELECT s.late_before INTO ingest_enter.late_before FROM storage_state s;
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('highwater late', 0)); -- before the other's snapshot
+    SELECT s.late_before, EXISTS (SELECT FROM removals WHERE id > removals_known), p.name, p.starts_at, p.ends_at
+    INTO ingest_enter.late_before, were_removed, partition, ingest_enter.starts_at, ingest_enter.ends_at
+    FROM storage_state s LEFT JOIN (reading_partitions p JOIN pg_class c ON c.oid = to_regclass(p.name) AND c.relispartition)
+         ON p.starts_at <= now() AND p.ends_at > now();
     IF late_before > fresh_from THEN
         RAISE EXCEPTION 'readings recorded before % are late', late_before USING ERRCODE = 'HW001';
     END IF;
-    IF EXISTS (SELECT FROM removals WHERE id > removals_known) THEN
+    IF were_removed THEN
         RAISE EXCEPTION 'readings were removed' USING ERRCODE = 'HW002';
     END IF;
-    SELECT p.name, p.starts_at, p.ends_at INTO partition, ingest_enter.starts_at, ingest_enter.ends_at
-    FROM reading_partitions p JOIN pg_class c ON c.oid = to_regclass(p.name) AND c.relispartition
-    WHERE p.starts_at <= now() AND p.ends_at > now();
 END $$;
 
 -- Takes what a collector has put into its table readings_stage, but for what is there already. Answers

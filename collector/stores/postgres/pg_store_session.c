@@ -134,8 +134,9 @@ void pg_store_prepare(struct pg_store *store)
                  " pg_backend_pid() AND application_name = current_setting('application_name');"
                  "CREATE TEMP TABLE IF NOT EXISTS readings_stage (LIKE readings)"
                  " ON COMMIT DELETE ROWS;"
-                 "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks)"
-                 " ON COMMIT DELETE ROWS;DEALLOCATE ALL;");
+                 "CREATE TEMP TABLE IF NOT EXISTS peaks_stage (LIKE peaks INCLUDING STORAGE)"
+                 " ON COMMIT DELETE ROWS;DEALLOCATE ALL;"
+                 "PREPARE enter (timestamptz, bigint) AS SELECT * FROM ingest_enter($1, $2);");
     if (!store->is_prepared)
         buffer_printf(sql,
                       "PREPARE count_batch (timestamptz) AS UPDATE collectors"

@@ -1,6 +1,6 @@
 /* One simple-protocol string holds the whole transaction, so a batch costs one round trip however
  * many statements it has:
- *     BEGIN; SELECT ingest_enter(...); [SELECT positions_move(...);] [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
+ *     BEGIN; EXECUTE enter(...); [SELECT positions_move(...);] [COPY <partition of today> ...; INSERT INTO rollup_fleet_log;
  *      [COPY peaks_stage ...; SELECT peaks_merge();]]
  *     [COPY readings_stage ...; SELECT ingest_merge_stage(...);] [COPY rejected_messages ...;]
  *     [what has changed of Sparkplug nodes;]
@@ -184,7 +184,7 @@ static void put_enter(struct pg_store *store)
     char since[TIMESTAMP_TEXT_SIZE];
 
     timestamp_format(since, store->fresh.from_us);
-    buffer_printf(&store->sql, "SELECT * FROM ingest_enter('%s', %" PRId64 ");",
+    buffer_printf(&store->sql, "EXECUTE enter('%s', %" PRId64 ");",
                   store->fresh.until_us > 0 ? since : "infinity", store->removals_known);
     pg_store_note_statement(store, PG_STORE_ENTER);
 }
