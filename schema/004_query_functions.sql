@@ -369,7 +369,7 @@ CREATE FUNCTION device_points(of_device integer, starts timestamptz, ends timest
                               cell_us bigint DEFAULT -1)
 RETURNS TABLE (first_at timestamptz, last_at timestamptz, step_ms double precision, at timestamptz, readings bigint,
                lowest double precision[], highest double precision[], mean double precision[])
-LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET jit = off SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     hour_us   CONSTANT bigint := 3600000000;
     most_spans CONSTANT integer := 8; -- of readings, each with a plan of its own
