@@ -227,7 +227,7 @@ BEGIN
         || CASE WHEN received_after IS NULL THEN '' ELSE format(' AND reading_chunks.last_received_at > (%s)', received_after) END
         || CASE WHEN until_at IS NULL THEN '' ELSE format(' AND reading_chunks.first_at < (%s)', until_at) END
         || CASE WHEN from_at IS NULL THEN '' ELSE
-                format(' AND reading_chunks.last_at >= (%1$s) AND reading_chunks.first_at > (%1$s) - interval ''%2$s seconds''',
+                format(' AND reading_chunks.last_at >= (%1$s) AND reading_chunks.first_at > (%1$s)::timestamptz - interval ''%2$s seconds''',
                        from_at, extract(epoch FROM packed.longest)) END;
     RETURN format('(SELECT %1$s FROM readings' || coalesce(detached, '') || ' UNION ALL (%2$s%3$s))', names,
                   chunks_select(wanted, conditions, from_at, until_at), CASE WHEN of_device IS NULL THEN '' ELSE ' OFFSET 0' END);
