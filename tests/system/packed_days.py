@@ -303,11 +303,12 @@ def rounded(item: Any) -> Any:
     if isinstance(item, list):
         return [rounded(one) for one in item]
     if isinstance(item, dict):
+        exact: dict[str, float] = {}
         for name, beside in (("mean", ("min", "max")), ("change", ("change", "against")), ("against", ("change", "against"))):
             if isinstance(item.get(name), (int, float)) and all(isinstance(item.get(other), (int, float)) for other in beside):
                 largest = max(abs(item[other]) for other in beside)
-                item = {**item, name: round(item[name] / largest, 9) if largest > 1e-300 else 0}
-        return {name: rounded(one) for name, one in item.items()}
+                exact[name] = round(item[name] / largest, 9) if largest > 1e-300 else 0
+        return {name: exact.get(name, rounded(one)) for name, one in item.items()}
     return item
 
 
