@@ -219,33 +219,38 @@ BEGIN
 END $$;
 
 -- After it: leaves out what a chunk has already, and notes what stays. Two readings of one device and microsecond
--- whose hashes match as far as they are known are two, if status, number or a value says so.
-CREATE FUNCTION packing_late() RETURNS trigger LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+-- whose hashes match as far as they are known are two, if status, number or a value says so. A function for each day:
+-- PL/pgSQL keeps the plans of what it says itself, and makes those of a text anew for each row, which
+-- costs ten times as much. Features that came after the turn are in no chunk, and so in none of its conditions.
+CREATE FUNCTION packing_late_name(starts timestamptz) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT 'packing_late_' || to_char(starts AT TIME ZONE 'UTC', 'YYYY_MM_DD')
+$$;
+
+CREATE FUNCTION packing_late_make(late text, day packed_days) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
-    chunks   CONSTANT text := TG_ARGV[1];
-    found    boolean;
-    features text[];
+    known CONSTANT text[] := ARRAY['status', 'seq'] || ARRAY(SELECT features_of('readings'));
+    at    CONSTANT text := 'reading_chunks.device = NEW.device AND reading_chunks.first_at <= NEW.recorded_at AND reading_chunks.last_at >= NEW.recorded_at';
+    until CONSTANT text := '(NEW.recorded_at + interval ''1 microsecond'')';
 BEGIN
-    EXECUTE format('SELECT EXISTS (SELECT FROM %I c WHERE c.device = $1 AND c.first_at <= $2 AND c.last_at >= $2)', chunks)
-    INTO found USING NEW.device, NEW.recorded_at;
-    IF found THEN
-        features := ARRAY(SELECT features_of('readings'));
-        EXECUTE format(
-            'SELECT EXISTS (SELECT FROM (%s) c WHERE c.recorded_at = $2 AND (c.content_hash = ($1).content_hash OR hash_matches(c.content_hash, ($1).content_hash)%s))',
-            chunks_select(ARRAY['recorded_at', 'content_hash', 'status', 'seq'] || features,
-                          'reading_chunks.device = ($1).device AND reading_chunks.first_at <= $2 AND reading_chunks.last_at >= $2',
-                          '$2', '($2 + interval ''1 microsecond'')', quote_ident(chunks)),
-            (SELECT string_agg(format(' AND coalesce(c.%1$I = ($1).%1$I, true)', n), '')
-             FROM unnest(ARRAY['status', 'seq'] || features) n))
-        INTO found USING NEW, NEW.recorded_at;
-        IF found THEN
+    EXECUTE format($make$CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $late$
+BEGIN
+    IF EXISTS (SELECT FROM (%2$s) c WHERE c.recorded_at = NEW.recorded_at) THEN
+        IF EXISTS (SELECT FROM (%3$s) c WHERE c.recorded_at = NEW.recorded_at AND (c.content_hash = NEW.content_hash
+                   OR hash_matches(c.content_hash, NEW.content_hash)%4$s)) THEN
             RETURN NULL;
         END IF;
     END IF;
-    IF NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = TG_ARGV[0]::timestamptz AND c.device = NEW.device) THEN
-        INSERT INTO packing_changes (starts_at, device) VALUES (TG_ARGV[0]::timestamptz, NEW.device);
+    IF NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = %5$L AND c.device = NEW.device) THEN
+        INSERT INTO packing_changes (starts_at, device) VALUES (%5$L, NEW.device);
     END IF;
     RETURN NEW;
+END $late$
+$make$,
+        packing_late_name(day.starts_at),
+        chunks_select(ARRAY['recorded_at'], at, 'NEW.recorded_at', until, quote_ident(day.chunks)),
+        chunks_select(ARRAY['recorded_at', 'content_hash'] || known, at, 'NEW.recorded_at', until, quote_ident(day.chunks)),
+        (SELECT string_agg(format(' AND coalesce(c.%1$I = NEW.%1$I, true)', n), '') FROM unnest(known) n), day.starts_at);
+    EXECUTE format('CREATE TRIGGER packing BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION %I()', late, packing_late_name(day.starts_at));
 END $$;
 
 -- ---- the steps ----------------------------------------------------------------------------------
@@ -337,7 +342,7 @@ BEGIN
         RAISE EXCEPTION 'the chunks of % have % readings, and % were packed', day.partition, packed, day.readings;
     END IF;
     EXECUTE format('CREATE TABLE %I (LIKE readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', late);
-    EXECUTE format('CREATE TRIGGER packing BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION packing_late(%L, %L)', late, day.starts_at, day.chunks);
+    PERFORM packing_late_make(late, day);
     PERFORM FROM storage_state FOR UPDATE; -- what may take a while, before everybody is locked out
     LOCK TABLE ONLY readings IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', day.partition);
@@ -452,6 +457,7 @@ BEGIN
             EXECUTE format('COMMENT ON TABLE %I IS ''Too old, and about to be dropped.''', 'dropped_' || old);
         END IF;
     END LOOP;
+    EXECUTE format('DROP FUNCTION IF EXISTS %I() CASCADE', packing_late_name(starts)); -- and the trigger of what was detached
     DELETE FROM packing_changes c WHERE c.starts_at = starts;
     DELETE FROM packed_days d WHERE d.starts_at = starts;
 END $$;

@@ -7,6 +7,7 @@
     tests/bench/storage.py bytes [--rows 2e6]             bytes on disk and of WAL per reading
     tests/bench/storage.py settings                       what checkpoints, compression and freezing do to the WAL
     tests/bench/storage.py maintenance [--rate 10000]     what rollups cost while readings flow
+    tests/bench/storage.py packing [--rate 0]             what packing costs, and what ingest notices of it
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
     tests/bench/storage.py spans [--only rise]            boards of a night and heat maps over HTTP
@@ -23,16 +24,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import os
 import random
 import statistics
 import time
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import psycopg2
 
 from minutes import minutes
+from packing import backend_seconds, packing
 from storage_bytes import bytes_per_reading, settings
 from distributions import distributions
 from spans import spans
@@ -227,16 +227,6 @@ def histograms(args: argparse.Namespace) -> None:
 # --- maintenance ---------------------------------------------------------------------------------
 
 
-def backend_seconds(rig: Rig, application: str) -> float:
-    """CPU of the backends of an application so far."""
-    total = 0.0
-    for (pid,) in rig.run("SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s", parameters=(application,)):
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
-
-
 def maintenance(args: argparse.Namespace) -> None:
     with rig() as r:
         r.durable()
@@ -380,6 +370,13 @@ def main() -> None:
     part.add_argument("--late", type=float, default=0.0, help="share of readings that are up to an hour old")
     part.add_argument("--seconds", type=int, default=125)
     part.set_defaults(run=maintenance)
+    part = parts.add_parser("packing")
+    part.add_argument("--rows", default="8.64e6")
+    part.add_argument("--devices", type=int, default=1000)
+    part.add_argument("--rate", type=int, default=10_000, help="readings a second that come meanwhile; 0: none")
+    part.add_argument("--seconds", type=float, default=30)
+    part.add_argument("--rounds", type=int, default=2)
+    part.set_defaults(run=packing)
     parts.add_parser("planning").set_defaults(run=planning)
     parts.add_parser("replay").set_defaults(run=replay)
     part = parts.add_parser("spans")

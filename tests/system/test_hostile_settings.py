@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from oracle import Database, now_us, reading, to_text, to_us
+from oracle import Database, now_us, reading, stored_readings, to_text, to_us
 from servers import LOOPBACK, PrivatePostgres, Program, free_port, until
+from storage import DAY_US
 from test_collector import live_collector
 
 # Each of them is legal, each changes what some text or query means, or how long it may take.
@@ -335,6 +336,20 @@ def test_a_pooler_that_keeps_sessions_apart_works(stack, pooler):
     port = pooler("session", "server_reset_query =")  # nothing is cleared between two clients either
     url = f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}"
     assert_all_works(stack, {"database_url": url})
+
+
+def test_days_are_packed_behind_a_pooler_that_clears_nothing(stack, pooler):
+    """A collector that comes after another may be given any of its sessions."""
+    port = pooler("session", "server_reset_query =")
+    settings = {"database_url": f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}", "rollup_delay": "10s", "pack_after": "10s"}
+    sent = []
+    for days in (3, 4, 5):
+        collector = live_collector(stack, **settings)
+        sent += [reading("d", now_us() - days * DAY_US + i, temperature=i) for i in range(50)]
+        stack.publish(*sent)
+        until(lambda days=days: stack.database.value("SELECT packed_days FROM packing_status('10 seconds')") == days - 2, 60)
+        assert set(stored_readings(stack.database)) == set(sent) and len(stored_readings(stack.database)) == len(sent)
+        assert collector.terminate() == 0
 
 
 # --- Servers that keep less than they say, or wait for nobody ----------------------------------------

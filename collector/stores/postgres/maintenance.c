@@ -48,8 +48,7 @@ static bool is_wanted(const struct maintenance *maintenance, int job)
         return !maintenance->stats.is_holder;
     if (job == MAINTENANCE_DETACH && maintenance->config.retention_us == 0)
         return false;
-    if ((job == MAINTENANCE_PACK || job == MAINTENANCE_PACKED) &&
-        maintenance->config.pack_after_us == 0)
+    if (job == MAINTENANCE_PACK && maintenance->config.pack_after_us == 0)
         return false;
     return maintenance->stats.is_holder || maintenance_jobs[job].for_all;
 }

@@ -13,8 +13,12 @@
 enum {
     PAUSE_SHARE = 3, /* times as long as the slice: rollups and values come in between */
     PAUSE_LEAST_MS = 20,
-    LOCKED_MS = 1000 /* another has a lock that it needs */
+    LOCKED_MS = 1000, /* another has a lock that it needs */
+    SETTLED_SHARE =
+        10 /* of PACK_AFTER: how long late readings wait for others before they are merged */
 };
+
+#define SETTLED_MOST_US (INT64_C(5) * 60 * 1000000)
 
 uint64_t maintenance_pack_pause_ms(uint64_t took_ms)
 {
@@ -25,10 +29,14 @@ uint64_t maintenance_pack_pause_ms(uint64_t took_ms)
 
 void maintenance_put_pack(struct maintenance *maintenance, struct buffer *sql)
 {
+    int64_t after_us = maintenance->config.pack_after_us;
+    int64_t settled_us =
+        after_us / SETTLED_SHARE < SETTLED_MOST_US ? after_us / SETTLED_SHARE : SETTLED_MOST_US;
+
     buffer_printf(sql,
-                  "SELECT did, partition, readings, wants_more"
-                  " FROM packing_step('%" PRId64 " microseconds')",
-                  maintenance->config.pack_after_us);
+                  "SELECT did, partition, readings, wants_more FROM packing_step("
+                  "'%" PRId64 " microseconds', '%" PRId64 " microseconds')",
+                  after_us, settled_us);
     FAILPOINT_SOON("packing", 2000);
 }
 
