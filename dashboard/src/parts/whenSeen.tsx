@@ -8,23 +8,31 @@ import { isDifferent } from '../compat';
 const STEP_MS = 100;
 const STEPS = 20;
 
-const unseen = new Set<{ forceUpdate: () => void }>(); /* what waits longest first */
-let timer: ReturnType<typeof setInterval> | null = null;
+/** What is skipped of one kind: a board that is drawn is a hundred rows, so boards do not wait in line with rows. */
+class Unseen {
+  #waiting = new Set<{ forceUpdate: () => void }>(); /* the one that waits longest first */
+  #timer: ReturnType<typeof setInterval> | null = null;
 
-function draw(count: number): void {
-  for (const one of unseen) {
-    if (count-- <= 0) return;
-    unseen.delete(one);
-    unseen.add(one);
-    one.forceUpdate();
+  constructor() {
+    if (typeof window !== 'undefined') window.addEventListener('beforeprint', () => this.#draw(this.#waiting.size));
   }
-}
 
-function watch(): void {
-  if (unseen.size > 0) timer ??= setInterval(() => draw(Math.ceil(unseen.size / STEPS)), STEP_MS);
-  else if (timer !== null) {
-    clearInterval(timer);
-    timer = null;
+  put(one: { forceUpdate: () => void }, isSeen: boolean): void {
+    this.#waiting[isSeen ? 'delete' : 'add'](one);
+    if (this.#waiting.size > 0) this.#timer ??= setInterval(() => this.#draw(Math.ceil(this.#waiting.size / STEPS)), STEP_MS);
+    else if (this.#timer !== null) {
+      clearInterval(this.#timer);
+      this.#timer = null;
+    }
+  }
+
+  #draw(count: number): void {
+    for (const one of this.#waiting) {
+      if (count-- <= 0) return;
+      this.#waiting.delete(one);
+      this.#waiting.add(one);
+      one.forceUpdate();
+    }
   }
 }
 
@@ -34,6 +42,8 @@ export interface Sight {
 
 /** Drawn again with other props, as memo() has it, while it is seen. Its root is one element, the same one always. */
 export function whenSeen<P extends object>(Inner: ComponentType<P & Sight>): ComponentType<P> {
+  const unseen = new Unseen();
+
   return class extends Component<P> {
     #isSeen = true;
 
@@ -45,8 +55,7 @@ export function whenSeen<P extends object>(Inner: ComponentType<P & Sight>): Com
     }
 
     override componentWillUnmount(): void {
-      unseen.delete(this);
-      watch();
+      unseen.put(this, true);
     }
 
     override shouldComponentUpdate(next: P): boolean {
@@ -55,8 +64,7 @@ export function whenSeen<P extends object>(Inner: ComponentType<P & Sight>): Com
 
     #look(isSeen: boolean): void {
       this.#isSeen = isSeen;
-      unseen[isSeen ? 'delete' : 'add'](this);
-      watch();
+      unseen.put(this, isSeen);
       if (isSeen) this.forceUpdate();
     }
 
@@ -65,5 +73,3 @@ export function whenSeen<P extends object>(Inner: ComponentType<P & Sight>): Com
     }
   };
 }
-
-if (typeof window !== 'undefined') window.addEventListener('beforeprint', () => draw(unseen.size));
