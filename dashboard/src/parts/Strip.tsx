@@ -21,6 +21,7 @@ const AGAIN_S = 10;
 const WHOLE_AGAIN_MS = 15 * 60_000; /* readings that come late change columns that are not asked for again */
 const KEY = 'strip';
 const HEIGHT_REM = 9;
+const TIME_PX = 48; /* a time has this much room, or is not written */
 
 interface StripProps {
   features: readonly string[];
@@ -138,7 +139,7 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
     const [from, to] = [Date.parse(map.from), Date.parse(map.to)];
     const { times, distance } = roundTimes(from, to, Math.max(2, Math.min(12, width / 80)));
     const texts = timeTicks(times.map((at) => at / 1000), distance / 1000);
-    return times.map((at, i) => ({ at: ((at - from) / (to - from)) * 100, text: texts[i]! })).filter(({ at }) => at < 96);
+    return times.map((at, i) => ({ at: ((at - from) / (to - from)) * 100, text: texts[i]! })).filter(({ at }) => at < 96 && (1 - at / 100) * width > TIME_PX);
     // eslint-disable-next-line react-hooks/exhaustive-deps -- the zone is what makes them other texts
   }, [map.from, map.to, count, width, zone]);
 

@@ -8,13 +8,21 @@ export function ZoneSwitch() {
   const label = `Times: ${zone === short ? zone : `${zone}, ${short}`}`;
   const whole = `${label}. Change to ${zone === 'UTC' ? 'local time' : 'UTC'}`;
 
+  const [, gmt, rest] = /^(GMT(?=.))?(.*)/.exec(short)!;
+  const text = (
+    <>
+      {gmt ? <span className="gmt">{gmt}</span> : null}
+      {rest}
+    </>
+  );
+
   return isOwnUtc ? (
     <span className="zone" title={label}>
-      {short}
+      {text}
     </span>
   ) : (
     <button type="button" className="zone" onClick={() => setUtc(zone !== 'UTC')} aria-label={whole} title={whole}>
-      {short}
+      {text}
     </button>
   );
 }
