@@ -214,7 +214,9 @@ BEGIN
               WHERE by_what <> 'rise' AND h < at AND at < rolled_until) AS hour (h),
              (VALUES ('hours', ''), ('open', ' AND unit = ''hour'''), ('late', '')) AS s (source, more),
              change_part_sql(features, sort_order, h, starts, ends, format('rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s', source,
-                             h, h + interval '1 hour', more, whose), source = 'hours') AS p (cells);
+                             h, h + interval '1 hour', more, whose), source = 'hours') AS p (cells)
+        WHERE CASE source WHEN 'late' THEN EXISTS (SELECT FROM rollup_late l WHERE l.bucket >= h AND l.bucket < h + interval '1 hour')
+                          ELSE (source = 'hours') = (h < date_bin('1 hour', rolled_until, 'epoch')) END;
         whole_from := starts;
         whole_until := greatest(starts, rolled_until);
     END IF;

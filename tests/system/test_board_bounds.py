@@ -53,10 +53,24 @@ def test_no_bound_is_below_what_readings_say(stack, rng):
     store(database, rng, 9000, first, hour)
     store(database, rng, 12_000, first + HOUR_US, first + 3 * HOUR_US, device=31)
 
-    def check():
-        for _ in range(12):
+    def far_out(device, minute):
+        database.rows(
+            "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature) VALUES (%s, %s, %s, now(), %s)",
+            (device, rng.getrandbits(48), to_text(first + minute * MINUTE_US), rng.choice((-1e4, 1e4))),
+        )
+
+    def spans():
+        for cut in (65, 67, 125, 133):  # just before and behind what is far out, and in a part behind it
+            yield first + cut * MINUTE_US + 1, first + 5 * HOUR_US
+            yield first, first + cut * MINUTE_US + 1
+            yield first + (cut + 20) * MINUTE_US, first + 5 * HOUR_US
+            yield first, first + (cut + 20) * MINUTE_US
+        for _ in range(8):
             since, until = sorted(rng.choice((1, 10 * MINUTE_US)) * rng.randrange(36 * 60) % (6 * HOUR_US) for _ in "ft")
-            since, until = first + since, first + until + (rng.randrange(HOUR_US) if rng.random() < 0.5 else 0)
+            yield first + since, first + until + (rng.randrange(HOUR_US) if rng.random() < 0.5 else 0)
+
+    def check():
+        for since, until in spans():
             rows = rows_of(database, since, until)
             for by in ("deviation", "rise"):
                 for order in ("desc", "asc"):
@@ -65,10 +79,25 @@ def test_no_bound_is_below_what_readings_say(stack, rng):
                         what = (by, order, to_text(since), to_text(until), device)
                         assert bounds[device] >= abs(change) - 1e-9 * (1 + abs(change) + abs(against)), what
 
+    for device, minute in ((3, 125), (4, 65)):
+        far_out(device, minute)
     check()
     at = first
     while at < first + 5 * HOUR_US + 35 * MINUTE_US:
+        before = at
         at += rng.choice((1, 7, 10, 25, 60)) * MINUTE_US
+        if before < first + 165 * MINUTE_US <= at:
+            at = first + 165 * MINUTE_US
+            roll_to(database, at)
+            # what came late, and was taken out, of the hour that is being rolled up, and of one that is over
+            for device, minute in ((1, 125), (2, 65)):
+                far_out(device, minute)
+            database.rows("SELECT rollup_fold_late(1000)")
+            for device, minute in ((3, 125), (4, 65)):
+                database.rows(
+                    "SELECT readings_remove(%s, %s, %s)",
+                    (f"d{device}", to_text(first + minute * MINUTE_US), to_text(first + minute * MINUTE_US + 1)),
+                )
         roll_to(database, at)
         if rng.random() < 0.3:
             store(database, rng, 5, max(first, at - 90 * MINUTE_US), at, device=rng.randrange(1, 31))
