@@ -14,7 +14,9 @@
 -- hours which the span cuts, of the minutes that are not summed up, and of hours within which it may have risen more
 -- than from one hour to another. What is known meanwhile is the devices of one such step, whatever the
 -- span and the fleet. The bounds cost most: a pass over what is summed up, one for all features.
--- Where the span cuts hours and the values of all devices spread alike, such bounds leave nearly every device. Once so many are
+-- Where the span cuts hours and the values of all devices spread alike, the lowest value of an hour says too little of a mean: it would leave nearly
+-- every device. So hours know how far their sums had come after each ten minutes, and only what the span cuts of ten minutes is in doubt: as many
+-- readings of these as their sum allows are taken for the lowest. Where that is not known, too many may be left all the same. Once so many are
 -- looked at that all readings of the cut hours would have cost no more, these are read, and the bounds made of them.
 --
 -- A mean is the quotient of sums of doubles, which rollups have added in their own order: it is as exact as such a sum.
