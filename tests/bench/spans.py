@@ -112,8 +112,8 @@ def section(devices: int, times: int) -> Section:
         cells = [f"{q.p50_ms:.1f} / {q.p99_ms:.1f}" if (q := of_what.get(many)) else "" for many in FEATURES]
         made.add(what, *cells, "p99 < 50 ms" if has_goal else "", at_most(worst, 50) if has_goal else "")
     made.notes.append(
-        "Of the second feature the values of all devices spread alike. Where a span cuts hours, sums say so little of means"
-        " then that all readings of these two hours are read. Groups have no index of their own: sums are read of all devices."
+        "Of the second feature the values of all devices spread alike, which is the worst for bounds of means. Where a span cuts hours,"
+        " sums of ten minutes leave some dozens of devices to be looked at. Groups have no index of their own: sums are read of all devices."
     )
     return made
 
