@@ -281,6 +281,12 @@ def system() -> dict:
             FROM reading_partitions ORDER BY starts_at DESC LIMIT 50"""),
              overrides=[{"matcher": {"id": "byName", "options": "size"}, "properties": [{"id": "unit", "value": "bytes"}]}]),
 
+        lines("Days that wait to be packed", (8, 9), prom(f"max(highwater_packing_days_waiting{{{OURS}}})", "waiting"),
+              prom(f"max(highwater_packing_progress_ratio{{{OURS}}})", "of the present one, done")),
+        lines("Readings packed a second", (8, 9), prom(f"sum(rate(highwater_readings_packed_total{{{OURS}}}[$__rate_interval]))", "packed")),
+        lines("Packed readings", (8, 9), prom(f"max(highwater_packed_readings{{{OURS}}})", "packed"),
+              prom(f"max(highwater_packing_late_readings{{{OURS}}})", "late, to be merged")),
+
         lines("Requests a second", (8, 9), prom("sum by (route) (rate(highwater_httpapi_requests_total[$__rate_interval]))", "{{route}}")),
         lines("Answers are not 200 or 304", (8, 9), prom('sum by (code) (rate(highwater_httpapi_requests_total{code!~"200|204|304"}[$__rate_interval]))', "{{code}}")),
         lines("Duration, p99", (8, 9), prom(quantile(0.99, "highwater_httpapi_request_duration_seconds", 'route!="/events"', "route"), "{{route}}"), unit="s"),
