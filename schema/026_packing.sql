@@ -570,7 +570,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT count(*) FILTER (WHERE d.is_packed), coalesce(sum(d.readings) FILTER (WHERE d.is_packed), 0)::bigint,
            coalesce(sum(d.bytes) FILTER (WHERE d.is_packed), 0)::bigint,
            coalesce(sum(pg_stat_get_live_tuples(to_regclass(quote_ident(d.partition)))) FILTER (WHERE d.is_packed), 0)::bigint,
-           (SELECT count(*) FROM packing_waiting(after)),
+           (SELECT count(*) FROM packing_waiting(after)) + count(*) FILTER (WHERE NOT d.is_packed AND after IS NOT NULL),
            min(d.partition) FILTER (WHERE NOT d.is_packed),
            max(least(1, d.readings / nullif(d.expected, 0)::double precision)) FILTER (WHERE NOT d.is_packed)
     FROM packed_days d

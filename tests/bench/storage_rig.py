@@ -40,7 +40,7 @@ class Rig:
         assert self.program("collector", "--migrate").wait(120) == 0
 
     def program(self, name: str, *args: str, **settings: str) -> Program:
-        env = {**os.environ, "DATABASE_URL": self.postgres.url(), "MQTT_URL": self.broker.url()}
+        env = {**os.environ, "DATABASE_URL": self.postgres.url(), "MQTT_URL": self.broker.url(), "PACK_AFTER": "0"}
         env.update({key.upper(): value for key, value in settings.items()})
         program = Program(name, [BUILD / name, *args], self.home / f"{name}.log", env=env)
         self._programs.append(program)

@@ -206,6 +206,8 @@ class Stack:
     ) -> Program:
         """A program with the stack's servers, not started. `env` is for what is not a setting; None = it has none."""
         values = {"database_url": self.database.url, "mqtt_url": self.broker.url(), **settings}
+        if name == "collector":  # tests look into `readings`; those of packing say when
+            values.setdefault("pack_after", "0")
         environment = {**os.environ, **(env or {})}
         environment.update({key.upper(): str(value) for key, value in values.items() if value is not None})
         log = self.logs / f"{log_name or name}.log"

@@ -257,7 +257,7 @@ def test_chaos(stack, postgres, rng, number, seconds):
             """One of them goes through links that break."""
             through = {"mqtt_url": mqtt_through(broker_link), "database_url": database_through(database_link, stack)}
             patience = {"keepalive": 5, "watchdog": "3s", "leave_after": "1s", "drain_timeout": "5s"}
-            return {**patience, "rollup_delay": "10s", **(through if owner == "collector" else {})}
+            return {**patience, "rollup_delay": "10s", "pack_after": "10s", **(through if owner == "collector" else {})}
 
         chance = random.Random(rng.random())  # the load and the questions draw at moments of their own
         cast = Cast(stack, chance, more)

@@ -144,6 +144,16 @@ def test_a_day_is_packed_when_it_is_over_and_every_reading_stays(stack, rng):
     assert 0 < metrics["highwater_packed_bytes"] and metrics["highwater_packing_progress_ratio"] == 0
 
 
+def test_two_days_are_the_default(stack, rng):
+    live(stack, rollup_delay="10s", pack_after=None)
+    day = days_ago(4)
+    publisher = stack.publish(*of_a_day(rng, day, 50), *of_a_day(rng, day + 3 * DAY_US, 50))
+    until(lambda: packed_days(stack) == 1, 60)
+    until(lambda: unpacked(stack, day) == 0, 30)
+    assert unpacked(stack, day + 3 * DAY_US) == 50  # yesterday
+    assert compare(publisher.messages, stack.database)
+
+
 @pytest.mark.parametrize("unit", ["week", "month"])
 def test_a_longer_partition_is_packed_whole(stack, rng, unit):
     live(stack, partition=unit, **SOON)
