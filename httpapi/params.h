@@ -95,8 +95,8 @@ struct params {
     int64_t since_us;           /* of a heat map: its columns from then on; INT64_MIN = all */
     double low;                 /* and between what its rows lie; NAN = not given */
     double high;
-    int64_t now_us;             /* when the request came: once for all of it */
-    bool is_relative;           /* one of the moments reaches back from now */
+    int64_t now_us;   /* when the request came: once for all of it */
+    bool is_relative; /* one of the moments reaches back from now */
     enum params_format format;
     struct params_cursor cursor;
     size_t by;             /* of boards: enum board_by */
