@@ -68,17 +68,21 @@ BEGIN
         SELECT readings_source(min(at), max(at) + interval '10 seconds', NULL, '{content_hash,status}' || ARRAY(SELECT features_of('readings')),
                                'runs.starts', 'runs.ends') FROM removed_slots HAVING count(*) > 0) s (source);
     DELETE FROM rollup_fleet WHERE bucket IN (SELECT at FROM removed_slots);
-    -- Slots that follow each other are read in one go.
+    -- Slots that follow each other are read in one go; where chunks are unpacked for each run, also those that nearly do.
     EXECUTE format(
         'WITH runs AS MATERIALIZED (
              SELECT min(at) AS starts, max(at) + interval ''10 seconds'' AS ends
-             FROM (SELECT at, at - row_number() OVER (ORDER BY at) * interval ''10 seconds'' AS run FROM removed_slots) s
+             FROM (SELECT at, sum(s.first) OVER (ORDER BY at) AS run
+                   FROM (SELECT at, CASE WHEN at <= lag(at) OVER (ORDER BY at) + %4$L::interval THEN 0 ELSE 1 END AS first FROM removed_slots) s) s
              GROUP BY run),
          log AS (DELETE FROM rollup_fleet_log WHERE bucket IN (SELECT at FROM removed_slots))
          INSERT INTO rollup_fleet (bucket, %1$s)
          SELECT date_bin(''10 seconds'', recorded_at, ''epoch'') AS at, %2$s FROM %3$s r GROUP BY 1', q.names, q.of_readings,
         removal_sql(format('runs CROSS JOIN LATERAL (SELECT * FROM %s r WHERE r.recorded_at >= runs.starts'
-                           ' AND r.recorded_at < runs.ends) r', source), of_device, feature));
+                           ' AND r.recorded_at < runs.ends%s) r', source,
+                           CASE WHEN source <> 'readings' THEN ' AND date_bin(''10 seconds'', r.recorded_at, ''epoch'') IN (SELECT at FROM removed_slots)' ELSE '' END),
+                    of_device, feature),
+        CASE WHEN source = 'readings' THEN '10 seconds' ELSE '20 minutes' END);
     CREATE TEMP TABLE removed_hours ON COMMIT DROP AS
         SELECT DISTINCT date_bin('1 hour', at, 'epoch') AS at FROM removed_slots;
     DELETE FROM rollup_hours WHERE device = 0 AND bucket IN (SELECT at FROM removed_hours);

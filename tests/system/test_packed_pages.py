@@ -1,8 +1,9 @@
-"""Pages over packed days: each is held against the same rows in a database in which none is."""
+"""Pages, removals and starts over packed days: each is held against the same rows in a database in which none is."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import uuid
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 from conftest import BUILD_DIR, CLONE, SEED
-from oracle import Database
-from packed_days import COLUMNS, DEVICES, fill, midnight, pack, pack_halfway, some_rows, store, twin
-from servers import Program
+from oracle import Database, to_text
+from packed_days import COLUMNS, DEVICES, FEATURES, fill, midnight, pack, pack_halfway, some_rows, store, twin
+from servers import Program, until
+from storage import DAY_US, HOUR_US, keep_up
 
 pytestmark = pytest.mark.skipif(not (CLONE / "schema" / "026_packing.sql").exists(), reason="days are not packed yet")
 
@@ -144,3 +146,150 @@ def test_a_reading_of_the_same_moment_and_16_bits_is_left_out_by_no_cursor(twins
         # the cursor of before the turn
         assert [row[:2] for row in page(other, device, True, 2, (at, whole))] == ([(at, late), before[:2]] if late < whole else [before[:2]]), form
         pack(other)
+
+
+# --- Removals ------------------------------------------------------------------------------------
+
+SUMS = ("rollup_hours", "rollup_days", "rollup_totals", "rollup_open", "rollup_fleet")
+
+
+def left(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """All that is known of readings."""
+    found = {table: f"SELECT * FROM {table}" for table in SUMS}
+    found["readings"] = "SELECT * FROM device_readings"
+    found["peaks"] = f"SELECT device, feature, sort_order, recorded_at, content_hash >> 48 AS hash, value, status, {', '.join(FEATURES)} FROM peaks"
+    found["values"] = "SELECT device, unit, bucket, readings FROM rollup_value_spans"
+    said = {}
+    for name, query in found.items():
+        rows = [row[0] for row in database.rows(f"SELECT row_to_json(r) FROM ({query}) r")]
+        said[name] = sorted(rows, key=lambda row: sorted((key, str(value)) for key, value in row.items() if not key.endswith("_sum")))
+    return said
+
+
+def assert_alike(plain: Database, other: Database) -> None:
+    """Sums of doubles are added up in another order."""
+    ours, theirs = left(plain), left(other)
+    for name, rows in ours.items():
+        assert len(rows) == len(theirs[name]), name
+        for one, another in zip(rows, theirs[name]):
+            for key, value in one.items():
+                if key.endswith("_sum"):
+                    scale = one[key.replace("_sum", "_count")] * max(abs(one[key.replace("_sum", m)] or 0) for m in ("_min", "_max"))
+                    assert math.isclose(value, another[key], rel_tol=1e-12, abs_tol=1e-12 * scale), (name, one, another)
+                else:
+                    assert value == another[key], (name, one, another)
+
+
+def assert_counted(database: Database) -> None:
+    counted = "SELECT coalesce(sum(c.readings), 0) FROM reading_chunks c WHERE c.first_at >= d.starts_at AND c.first_at < d.ends_at"
+    assert database.rows(f"SELECT d.partition FROM packed_days d WHERE d.is_packed AND d.readings <> ({counted})") == []
+
+
+@pytest.mark.parametrize("form", ["packed", "half packed", "late into packed"])
+def test_a_removal_leaves_what_it_leaves_of_plain_rows(twins, rng, form):
+    plain, other = twins
+    if form == "half packed":
+        pack_halfway(other)
+    else:
+        pack(other)
+    if form == "late into packed":
+        store(twins, late_rows(rng))
+        for database in twins:
+            keep_up(database)
+    removed = 0
+    for name in DEVICES[:7]:
+        starts = midnight(DAYS) + rng.randrange(2 * DAY_US)
+        ends = starts + rng.choice([HOUR_US, 7 * HOUR_US, DAY_US])
+        for feature in (rng.choice(FEATURES), None):
+            arguments = (name, to_text(starts), to_text(ends), feature)
+            counts = [database.value("SELECT readings_remove(%s, %s, %s, %s)", arguments) for database in twins]
+            assert counts[0] == counts[1], arguments
+            removed += counts[0]
+            starts += HOUR_US // 2
+    assert removed > 50
+    assert_alike(plain, other)
+    assert_counted(other)
+    pack(other)
+    for database in twins:
+        keep_up(database)
+    assert_alike(plain, other)
+    assert_counted(other)
+
+
+def test_of_a_device_that_is_removed_no_chunk_stays(twins, rng):
+    plain, other = twins
+    pack(other)
+    store(twins, late_rows(rng))
+    of_busy = "SELECT count(*) FROM reading_chunks WHERE device = 1"
+    assert other.value(of_busy) > 0
+    counts = [database.value("SELECT device_remove('busy')") for database in twins]
+    assert counts[0] == counts[1] > 20_000
+    assert other.value(of_busy) == 0
+    assert_alike(plain, other)
+    assert_counted(other)
+
+
+def test_a_value_that_was_taken_out_is_in_no_peak_of_another(twins):
+    """The peak names a whole hash, its reading a part of one."""
+    plain, other = twins
+    pack(other)
+    packed = "SELECT device, recorded_at FROM peaks WHERE device IN (1, 2, 6) AND feature = 'pressure' AND temperature IS NOT NULL AND recorded_at < %s LIMIT 1"
+    device, at = plain.rows(packed, (to_text(midnight(1)),))[0]
+    for database in twins:
+        arguments = (DEVICES[device - 1], at, at)
+        assert database.value("SELECT readings_remove(%s, %s, %s + interval '1 microsecond', 'temperature')", arguments) == 1
+        of_it = "SELECT temperature IS NULL, pressure IS NULL FROM peaks WHERE device = %s AND recorded_at = %s AND feature = 'pressure'"
+        assert database.rows(of_it, (device, at)) == [(True, False)]
+    assert_alike(plain, other)
+
+
+# --- Starts of a collector -----------------------------------------------------------------------
+
+
+def test_windows_longer_than_what_is_not_packed_are_loaded_from_chunks(stack, twins, rng):
+    plain, other = twins
+    pack(other)
+    store(twins, late_rows(rng))
+    topics = [f"boards/{feature}/past_days" for feature in FEATURES]
+    listener = stack.listen("collectors/+/boards/+/past_days", "collectors/+/status")
+    for name, database in zip(("plain", "packed"), twins):
+        stack.program(
+            "collector", log_name=name, collector_id=name, database_url=database.url, intervals=f"past_days={24 * DAYS}h,all_time",
+            num_top_devices=8, pack_after="0", metrics_listen="-",
+        ).start()  # fmt: skip
+
+    def boards(name: str) -> Any:
+        state = listener.latest(f"collectors/{name}/status")
+        said = [listener.latest(f"collectors/{name}/{topic}") for topic in topics]
+        return None if state is None or state.json()["state"] != "live" or None in said else [board.json()["readings"] for board in said]
+
+    until(lambda: (ours := boards("plain")) is not None and ours == boards("packed"), 60, "the same boards")
+    assert all(len(board) >= 5 for board in boards("packed"))
+
+
+@pytest.mark.parametrize("mark", ["none", "in a packed day"])
+def test_numbers_are_taken_from_chunks(stack, twins, rng, mark):
+    for database in twins:
+        database.rows("DELETE FROM device_sequences")
+        database.rows("DELETE FROM sequence_marks")
+        if mark != "none":
+            database.rows("INSERT INTO sequence_marks VALUES ('plain', %s), ('packed', %s)", (to_text(midnight(2) + 11 * HOUR_US),) * 2)
+    pack(twins[1])
+    for name, database in zip(("plain", "packed"), twins):
+        stack.program("collector", log_name=name, collector_id=name, database_url=database.url, pack_after="0", metrics_listen="-").start()
+    found = "SELECT device, highest, highest_at, missing, repeats, restarts FROM device_sequences ORDER BY 1"
+    until(lambda: (rows := twins[0].rows(found)) and rows == twins[1].rows(found), 60, "the same numbers")
+    assert twins[0].value("SELECT count(*) FROM device_sequences") >= 3
+
+
+# --- Sizes ---------------------------------------------------------------------------------------
+
+
+def test_what_is_packed_is_counted_apart(twins):
+    other = twins[1]
+    before = dict(other.rows("SELECT what, bytes FROM disk_bytes()"))
+    assert "packed" not in before
+    pack(other)
+    after = dict(other.rows("SELECT what, bytes FROM disk_bytes()"))
+    assert after["packed"] == other.value("SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('reading_chunks') WHERE isleaf") > 0
+    assert after["readings"] + after["keys"] + after["packed"] < (before["readings"] + before["keys"]) * 0.7
