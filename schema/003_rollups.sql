@@ -150,7 +150,10 @@ BEGIN
     END IF;
     IF (high - low) * n > 1e-280 THEN -- else what is divided may become too small for a double
         FOR i IN 1 .. 5 LOOP
-            bits := bits | (least(greatest(floor((totals[i] - low * counts[i]) / ((high - low) * n / 4096)), 0), 4095)::bigint << (12 * (i - 1)));
+            -- nor may what comes out
+            IF totals[i] - low * counts[i] >= (high - low) * n / 4096 THEN
+                bits := bits | (least(floor((totals[i] - low * counts[i]) / ((high - low) * n / 4096)), 4095)::bigint << (12 * (i - 1)));
+            END IF;
         END LOOP;
     END IF;
     RETURN bits;
