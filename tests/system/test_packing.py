@@ -317,7 +317,8 @@ def test_packing_waits_for_who_looks_at_the_day_and_nobody_waits_for_packing(sta
         cursor.execute("SELECT count(*) FROM device_readings")
         assert cursor.fetchone()[0] == 120
         # it is the only one, and counts among those that wait, or no alert would see that it stands still
-        until(lambda: stack.database.rows("SELECT packed_days, waiting_days FROM packing_status('10 seconds')") == [(0, 1)], 10)
+        until(lambda: stack.database.value("SELECT share FROM packing_status('10 seconds')") == 1, 30, "only its turn is left")
+        assert stack.database.rows("SELECT packed_days, waiting_days FROM packing_status('10 seconds')") == [(0, 1)]
         until(lambda: stack.metrics().get("highwater_packing_days_waiting") == 1, 20)
     reader.close()
     is_packed(stack)
