@@ -281,7 +281,7 @@ def system() -> dict:
             FROM reading_partitions ORDER BY starts_at DESC LIMIT 50"""),
              overrides=[{"matcher": {"id": "byName", "options": "size"}, "properties": [{"id": "unit", "value": "bytes"}]}]),
 
-        lines("Days that wait to be packed", (8, 9), prom(f"max(highwater_packing_days_waiting{{{OURS}}})", "waiting"),
+        lines("Days that wait to be packed", (8, 9), prom(f"max(highwater_packing_waiting{{{OURS}}})", "waiting"),
               prom(f"max(highwater_packing_progress_ratio{{{OURS}}})", "of the present one, done")),
         lines("Readings packed a second", (8, 9), prom(f"sum(rate(highwater_readings_packed_total{{{OURS}}}[$__rate_interval]))", "packed")),
         lines("Packed readings", (8, 9), prom(f"max(highwater_packed_readings{{{OURS}}})", "packed"),

@@ -92,7 +92,7 @@ def packing(args: argparse.Namespace) -> None:
 
         def is_packed() -> bool:
             with contextlib.suppress(KeyError):
-                return metric(port, "highwater_packed_days") >= 1 and metric(port, "highwater_packing_days_waiting") == 0
+                return metric(port, "highwater_packed_partitions") >= 1 and metric(port, "highwater_packing_waiting") == 0
             return False
 
         if args.rate:

@@ -139,7 +139,7 @@ def test_a_day_is_packed_when_it_is_over_and_every_reading_stays(stack, rng):
     assert compare(publisher.messages, stack.database)
     assert not differences(stack.database, features=("temperature", "pressure"))
     metrics = until(lambda: (m := stack.metrics()).get("highwater_packed_readings", 0) >= 600 and m, 20)
-    assert metrics["highwater_packed_days"] >= 2 and metrics["highwater_packing_days_waiting"] == 0
+    assert metrics["highwater_packed_partitions"] >= 2 and metrics["highwater_packing_waiting"] == 0
     assert metrics["highwater_readings_packed_total"] >= 600 and metrics["highwater_packing_failed"] == 0
     assert 0 < metrics["highwater_packed_bytes"] and metrics["highwater_packing_progress_ratio"] == 0
 
@@ -319,7 +319,7 @@ def test_packing_waits_for_who_looks_at_the_day_and_nobody_waits_for_packing(sta
         # it is the only one, and counts among those that wait, or no alert would see that it stands still
         until(lambda: stack.database.value("SELECT share FROM packing_status('10 seconds')") == 1, 30, "only its turn is left")
         assert stack.database.rows("SELECT packed_days, waiting_days FROM packing_status('10 seconds')") == [(0, 1)]
-        until(lambda: stack.metrics().get("highwater_packing_days_waiting") == 1, 20)
+        until(lambda: stack.metrics().get("highwater_packing_waiting") == 1, 20)
     reader.close()
     is_packed(stack)
     assert compare(publisher.messages, stack.database)
@@ -335,7 +335,7 @@ def test_a_failure_of_packing_is_said_and_counted_and_is_over_when_its_cause_is(
     collector.wait_for_line("maintenance: packing: .*the disk is odd", 20)
     until(lambda: stack.metrics().get("highwater_packing_failed") == 1, 10)
     publisher = stack.publish(*of_a_day(rng, days_ago(3), 50))
-    until(lambda: stack.metrics().get("highwater_packing_days_waiting", 0) >= 1, 30)
+    until(lambda: stack.metrics().get("highwater_packing_waiting", 0) >= 1, 30)
     database.rows(owner)
     is_packed(stack)
     until(lambda: stack.metrics()["highwater_packing_failed"] == 0, 20)

@@ -44,7 +44,7 @@ static void put_sizes(const struct maintenance_stats *stats, const struct promet
 static void put_packing(const struct maintenance_packing *packing, const struct prometheus *to)
 {
     const struct prometheus_sample known[] = {
-        {"highwater_packed_days", "gauge", "Partitions of readings that are packed.",
+        {"highwater_packed_partitions", "gauge", "Partitions of readings that are packed.",
          (double)packing->days},
         {"highwater_packed_readings", "gauge", "Readings in packed partitions.",
          (double)packing->readings},
@@ -53,7 +53,7 @@ static void put_packing(const struct maintenance_packing *packing, const struct 
         {"highwater_packing_late_readings", "gauge",
          "Readings that came after their partition was packed, and are not merged into it yet.",
          (double)packing->late},
-        {"highwater_packing_days_waiting", "gauge",
+        {"highwater_packing_waiting", "gauge",
          "Partitions that PACK_AFTER has come for, and that are not packed yet.",
          (double)packing->waiting},
         {"highwater_packing_progress_ratio", "gauge",
