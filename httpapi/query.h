@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { QUERY_PARAMS_MAX = 20, QUERY_CSV_PAGE_ROWS = 6000 };
+enum { QUERY_PARAMS_MAX = 20, QUERY_CSV_PAGE_ROWS = 3000 };
 
 struct query;
 

@@ -232,7 +232,7 @@ def test_csv_has_everything_and_streams(stack, rng):
         assert {r["deviceId"] for r in rows} == {device}
         assert sorted(float(r["temperature"]) for r in rows if r["temperature"]) == [i for i in range(7001) if i % 5]
         assert sum(r["status"] == "" for r in rows) == sum(r.status is None for r in readings)
-    for limit in (1, 5999, 6000, 6001, 7001, 99999):
+    for limit in (1, 2999, 3000, 3001, 6000, 7001, 99999):
         body = api.get(f"{path}?format=csv&limit={limit}").body.decode()
         assert body.count("\r\n") == 1 + min(limit, 7001)
     assert api.get("/devices/nobody/readings?format=csv").status == 404
