@@ -25,7 +25,8 @@
 --
 -- An hour also knows how far its sums had come after each ten minutes, roughly, for whoever asks about a part of an hour and
 -- wants to know which devices' readings to look at: <feature>_parts and <feature>_part_sums, 16 bytes. They are NULL where
--- readings came, or were taken out, after their ten minutes were rolled up; nothing may rest on them but bounds.
+-- readings came, or were taken out, after their ten minutes were rolled up, and of all features but the first 64, for a row has to fit
+-- into a page; nothing may rest on them but bounds.
 
 -- What all rollups have in common. Features add <feature>_count, _sum, _min and _max.
 CREATE TABLE rollup_hours (
@@ -143,16 +144,19 @@ END $$;
 CREATE FUNCTION part_sums(n bigint, low double precision, high double precision, counts bigint[], totals double precision[]) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
-    bits bigint := 0;
+    unit  double precision;
+    above double precision;
+    bits  bigint := 0;
 BEGIN
     IF low IS NULL OR abs(low) > 1e290 OR abs(high) > 1e290 THEN
         RETURN NULL;
     END IF;
-    IF (high - low) * n > 1e-280 THEN -- else what is divided may become too small for a double
+    IF (high - low) * n > 1e-280 THEN
+        unit := (high - low) * n / 4096;
         FOR i IN 1 .. 5 LOOP
-            -- nor may what comes out
-            IF totals[i] - low * counts[i] >= (high - low) * n / 4096 THEN
-                bits := bits | (least(floor((totals[i] - low * counts[i]) / ((high - low) * n / 4096)), 4095)::bigint << (12 * (i - 1)));
+            above := totals[i] - low * counts[i];
+            IF above >= unit THEN -- a quotient that is too small for a double is an error
+                bits := bits | (least(floor(above / unit), 4095)::bigint << (12 * (i - 1)));
             END IF;
         END LOOP;
     END IF;
@@ -181,7 +185,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
                (SELECT string_agg(format('coalesce(sum(r.%I) FILTER (WHERE r.bucket < r."the hour" + interval ''%s minutes''), 0)', f || '_sum', 10 * i), ', ' ORDER BY i)
                 FROM generate_series(1, 5) i)), '' ORDER BY n), '')
     FROM (SELECT attname::text AS f, attnum AS n FROM pg_attribute
-          WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
+          WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped ORDER BY attnum LIMIT 64) feature
 $$;
 
 -- Comments on the columns of features, of rollups and of views, so that \d+ explains them. Without loops in loops: of

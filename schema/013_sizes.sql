@@ -57,7 +57,7 @@ BEGIN
                ('its key', 65, each * devices, loose),
                ('a packed reading', packed, each * devices, kept - loose),
                ('ten seconds of the fleet', sums, least(8640, each * devices), kept),
-               ('an hour of a device', sums + 17 * features, least(24, each) * devices, span),
+               ('an hour of a device', sums + 17 * least(features, 64), least(24, each) * devices, span),
                ('a day of a device', sums, least(1, each) * devices, span),
                ('a device', 1400 + 700 * features, NULL, NULL)
     ), sized (what, bytes_each, a_day, in_all) AS (

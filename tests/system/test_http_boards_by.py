@@ -152,6 +152,7 @@ def test_values_at_the_ends_of_doubles_are_compared_all_the_same(stack):
     begin_storage(database, hour - DAY_US, hour)
     values = {"huge": (-1.7e308, 1.7e308), "tiny": (5e-324, -5e-324, 1e-320), "none": (3.0, math.nan, 5.0), "one": (7.0,)}
     insert(database, [reading(d, hour + i * MINUTE_US, temperature=v, pressure=0) for d, vs in values.items() for i, v in enumerate(vs)])
+    insert(database, [reading("both", hour + i * 9 * MINUTE_US, temperature=v, pressure=0) for i, v in enumerate((5e-324, 1e-323, 1e6, 1e-305))])
     for _ in range(2):
         check(api, database, hour, hour + HOUR_US, exactly=False)
         check(api, database, hour + MINUTE_US, hour + HOUR_US + MINUTE_US, exactly=False)
