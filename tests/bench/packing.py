@@ -86,12 +86,12 @@ def packing(args: argparse.Namespace) -> None:
                 measure(r, "nothing is packed", args.seconds)
         collector.terminate()
         collector = r.program("collector", metrics_listen=f"{LOOPBACK}:{port}", pack_after="1d")
-        until(lambda: metric(port, "highwater_maintenance_holder") == 1, 30)
+        collector.wait_for_line("this collector looks after storage", 60)
         before = (backend_seconds(r, "highwater maintenance"), r.run("SELECT pg_current_wal_lsn()")[0][0])
         began = time.monotonic()
 
         def is_packed() -> bool:
-            with contextlib.suppress(KeyError):
+            with contextlib.suppress(KeyError, OSError):
                 return metric(port, "highwater_packed_partitions") >= 1 and metric(port, "highwater_packing_waiting") == 0
             return False
 
