@@ -329,7 +329,10 @@ class Asker:
         pages: list[Any] = []
         after = None
         while len(pages) < self.MOST_PAGES:
-            document = json.loads(self.get(question.path + (f"&after={quote(after)}" if after else "")))
+            body = self.get(question.path + (f"&after={quote(after)}" if after else ""))
+            if not body.startswith(b"{"):
+                return [body]  # no such device, any more
+            document = json.loads(body)
             pages.append(document["readings"])
             after = document["next"]
             if after is None:
@@ -342,7 +345,7 @@ class Asker:
             document = json.loads(body)
             document.pop("asOf", None)
             return rounded(document)
-        if kind == "device":
+        if kind == "device" and body.startswith(b"{"):
             document = json.loads(body)
             assert document["storage"].pop("estimatedBytes") is not None  # by what the disk says, so not the same
             return document
