@@ -178,6 +178,7 @@ def test_what_a_reading_lacks_is_no_value(stack):
     api = Api(stack)
     at = now_us() - 30 * 1_000_000
     database = stack.database
+    begin_storage(database, at - DAY_US, (at // MINUTE_US - 10) * MINUTE_US)
     some = [reading(f"d{d}", at + i, pressure=1.0, **({"temperature": d * i} if i % 2 else {})) for d in range(1, 6) for i in range(6)]
     insert(database, some)
     for by in ("deviation", "rise"):
