@@ -151,18 +151,6 @@ def test_readings_that_come_late_into_packed_days(pair, rng):
     pair.check()
 
 
-def test_readings_that_come_while_a_day_is_packed(pair, rng):
-    """The turn waits for none of them, and leaves none out."""
-    pack_halfway(pair.other.database)
-    while True:
-        rows = pair.some_rows(rng, 3)
-        assert store(pair.databases, rows) == [3, 3]
-        if step(pair.other.database) is None:
-            break
-    pack(pair.other.database)
-    pair.check()
-
-
 def test_readings_that_are_taken_out_of_packed_days(pair, rng):
     pack(pair.other.database)
     counts = []
