@@ -18,7 +18,7 @@ import pytest
 from conftest import BUILD_DIR, SEED
 from oracle import Database, to_text
 from packed_days import (
-    DEVICES, SILENT, Asker, Question, Questions, differing, fill, midnight, pack, pack_halfway, some_rows, step, store, twin,
+    DEVICES, SILENT, Asker, Question, Questions, differing, fill, midnight, pack, pack_halfway, some_rows, store, twin,
 )
 from servers import LOOPBACK, Program, free_port, until
 from storage import DAY_US, HOUR_US, keep_up
