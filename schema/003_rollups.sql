@@ -123,6 +123,12 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
           WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped) feature
 $$;
 
+-- Its columns, in their order.
+CREATE FUNCTION readings_columns() RETURNS text[] LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped
+$$;
+
 -- How many of n values came in the first 10, 20, 30, 40 and 50 minutes of an hour, 12 bits each; above them three bits, which say how many
 -- times three bits were taken off all of them so that n has 12, too.
 CREATE FUNCTION part_counts(n bigint, counts bigint[]) RETURNS bigint LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
@@ -300,8 +306,7 @@ BEGIN
          SELECT d.device_id, r.recorded_at, r.received_at,
                 (ARRAY[''ON'', ''OFF'', ''ACTIVE'', ''INACTIVE''])[r.status] AS status, r.seq%1$s
          FROM (%2$s) r JOIN devices d ON d.id = r.device', of_readings,
-        chunks_select(ARRAY(SELECT attname::text FROM pg_attribute
-                            WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum), 'true'));
+        chunks_select(readings_columns(), 'true'));
     EXECUTE format(
         'CREATE OR REPLACE VIEW device_hours AS
          SELECT d.device_id, r.bucket AS hour, r.readings, r.status_on, r.status_off, r.status_active,

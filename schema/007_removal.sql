@@ -159,20 +159,19 @@ END $$;
 CREATE FUNCTION removal_from_chunks(of_device integer, feature text) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
-    day   record;
-    names text := (SELECT string_agg(CASE WHEN a.attname IS NOT DISTINCT FROM feature
-                                          THEN format('CASE WHEN x.stays THEN NULL ELSE r.%1$I END AS %1$I', a.attname)
-                                          ELSE format('r.%I', a.attname) END, ', ' ORDER BY a.attnum)
-                   FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+    day     record;
+    columns CONSTANT text[] := readings_columns();
+    names   text := (SELECT string_agg(CASE WHEN c.name IS NOT DISTINCT FROM feature
+                                            THEN format('CASE WHEN x.stays THEN NULL ELSE r.%1$I END AS %1$I', c.name)
+                                            ELSE format('r.%I', c.name) END, ', ' ORDER BY c.n)
+                     FROM unnest(columns) WITH ORDINALITY AS c (name, n));
 BEGIN
     FOR day IN SELECT d.* FROM packed_days d WHERE d.is_packed
                AND EXISTS (SELECT FROM removed x WHERE x.recorded_at >= d.starts_at AND x.recorded_at < d.ends_at) LOOP
         EXECUTE format('CREATE TEMP TABLE removal_rest ON COMMIT DROP AS SELECT %s FROM (%s) r LEFT JOIN removed x'
                        ' ON x.recorded_at = r.recorded_at AND x.content_hash = r.content_hash WHERE x.stays IS NOT FALSE', names,
-                       chunks_select(ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass
-                                           AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
-                                     format('reading_chunks.device = %s AND reading_chunks.first_at >= %L AND reading_chunks.first_at < %L',
-                                            of_device, day.starts_at, day.ends_at)));
+                       chunks_select(columns, format('reading_chunks.device = %s AND reading_chunks.first_at >= %L AND reading_chunks.first_at < %L',
+                                                     of_device, day.starts_at, day.ends_at)));
         PERFORM chunks_rewrite(of_device, day.starts_at, day.ends_at, 'removal_rest');
         DROP TABLE removal_rest;
     END LOOP;

@@ -209,8 +209,7 @@ BEGIN
         RETURN 'readings';
     END IF;
     IF columns IS NULL THEN
-        wanted := ARRAY(SELECT a.attname::text FROM pg_attribute a
-                        WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+        wanted := readings_columns();
     ELSE
         wanted := ARRAY['device', 'recorded_at'] || ARRAY(SELECT c.name FROM unnest(columns) WITH ORDINALITY AS c (name, n)
                                                           WHERE c.name NOT IN ('device', 'recorded_at') ORDER BY c.n);

@@ -379,8 +379,8 @@ END $$;
 CREATE FUNCTION chunks_rewrite(of_device integer, starts timestamptz, ends timestamptz, source text) RETURNS bigint
 LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
-    names CONSTANT text := (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
-                            WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+    columns CONSTANT text[] := readings_columns();
+    names   CONSTANT text := (SELECT string_agg(format('r.%I', c.name), ', ' ORDER BY c.n) FROM unnest(columns) WITH ORDINALITY AS c (name, n));
     day    packed_days;
     span   text;
     before bigint;
@@ -391,8 +391,7 @@ BEGIN
         span := format('reading_chunks.device = %s AND reading_chunks.first_at < %L AND reading_chunks.last_at >= %L', of_device, ends, starts);
         CREATE TEMP TABLE chunk_rows (LIKE readings) ON COMMIT DROP;
         EXECUTE format('INSERT INTO pg_temp.chunk_rows SELECT %s FROM (%s) r WHERE r.recorded_at < %L OR r.recorded_at >= %L', names,
-                       chunks_select(ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0
-                                           AND NOT a.attisdropped ORDER BY a.attnum), span, NULL, NULL, quote_ident(day.chunks)),
+                       chunks_select(columns, span, NULL, NULL, quote_ident(day.chunks)),
                        greatest(starts, day.starts_at), least(ends, day.ends_at));
         EXECUTE format('INSERT INTO pg_temp.chunk_rows SELECT %s FROM %s r WHERE r.recorded_at >= %L AND r.recorded_at < %L', names, source,
                        greatest(starts, day.starts_at), least(ends, day.ends_at));
@@ -415,8 +414,7 @@ COMMENT ON FUNCTION chunks_rewrite(integer, timestamptz, timestamptz, text) IS '
 -- same reading finds it in the new chunk. Returns how many.
 CREATE FUNCTION packing_merge(day packed_days, of_device integer) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
-    columns CONSTANT text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 0
-                                     AND NOT a.attisdropped ORDER BY a.attnum);
+    columns CONSTANT text[] := readings_columns();
     names   CONSTANT text := (SELECT string_agg(format('r.%I', c.name), ', ' ORDER BY c.n) FROM unnest(columns) WITH ORDINALITY AS c (name, n));
     late    record;
 BEGIN
