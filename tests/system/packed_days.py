@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg2
+from conftest import BUILD_DIR, SEED
 from http_tools import Raw
 from oracle import Database, now_us, to_text
 from psycopg2.extras import execute_values
+from servers import Program
 from storage import DAY_US, HOUR_US, keep_up, rolled_until_hours_ago
 
 FEATURES = ("temperature", "pressure")
@@ -121,6 +125,19 @@ def fill(database: Database, rng: random.Random, days: int) -> None:
     store([database], list(rows_of_days(rng, midnight(days), days)))
     keep_up(database)
     database.rows("SELECT * FROM tell_storage(0)")
+
+
+@contextlib.contextmanager
+def filled(postgres: Any, area: Path, name: str, days: int) -> Iterator[Database]:
+    """A database with the days before today, for a module of tests: they ask twins of it."""
+    unique = f"{name}_{uuid.uuid4().hex[:12]}"
+    database = Database(postgres.create_database(unique), postgres.url(unique, "postgres"), unique)
+    program = Program("migrate", [BUILD_DIR / "collector", "--migrate"], area / f"{unique}.log", env={**os.environ, "DATABASE_URL": database.url})
+    program.start()
+    assert program.wait(30) == 0, program.tail()
+    fill(database, random.Random(f"{SEED} {name}"), days)
+    yield database
+    postgres.drop_database(unique)
 
 
 @contextlib.contextmanager

@@ -138,8 +138,8 @@ class Session(Database):
         self.close()
 
 
-def keep_up(database: Database, minutes: int | None = None) -> None:
-    """As the collector does that looks after storage: until now, or by so many minutes."""
+def keep_up(database: Database, minutes: int | None = None, passes: int | None = None) -> None:
+    """As the collector does that looks after storage: until now, or by so many minutes. `passes`: cells are made by so many, not to the end."""
     with Session(database) as session:
         if minutes is None:
             session.rows("SELECT rollup_set_late_before('0 s')")
@@ -149,9 +149,10 @@ def keep_up(database: Database, minutes: int | None = None) -> None:
             pass
         session.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
         session.rows("UPDATE rollup_minute_todo SET due_at = now()")
-        for pass_ in ("values_pass", "minutes_pass"):
-            while session.value(f"SELECT {pass_}()"):
-                pass
+        while session.value("SELECT values_pass()"):
+            pass
+        while passes != 0 and session.value("SELECT minutes_pass()"):
+            passes = passes and passes - 1
 
 
 class Workers:

@@ -13,7 +13,7 @@ from http_tools import Api
 from oracle import now_us, to_text, to_us
 from psycopg2.extras import execute_values
 from servers import patience
-from storage import COLUMNS, DAY_US, HOUR_US, Workers, migrated, random_span, rolled_until_hours_ago
+from storage import COLUMNS, DAY_US, HOUR_US, Workers, keep_up, migrated, random_span, rolled_until_hours_ago
 
 MINUTE_US = 60_000_000
 FEATURES = ("temperature", "pressure")
@@ -84,20 +84,6 @@ def store(connection, rng, count, past_us):
         rows.append((rng.choice([1, 1, 2, 3]), rng.getrandbits(62), to_text(at), 1, temperature, pressure))
     with connection.cursor() as cursor:
         execute_values(cursor, f"INSERT INTO readings ({COLUMNS}) VALUES %s ON CONFLICT DO NOTHING", rows, "(%s, %s, %s, now(), %s, %s, %s)")
-
-
-def keep_up(database, minutes=None, passes=None):
-    """As the collector does that looks after storage; `passes`: not to the end."""
-    if minutes is None:
-        database.rows("SELECT rollup_set_late_before('0 s')")
-    else:
-        database.rows("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (minutes,))
-    while database.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
-        pass
-    database.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
-    database.rows("UPDATE rollup_minute_todo SET due_at = now()")
-    while passes != 0 and database.value("SELECT minutes_pass()"):
-        passes = passes and passes - 1
 
 
 def ask_sql(database, rng, starts, ends, device=None, most=None):

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import random
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import BUILD_DIR, CLONE, SEED
 from oracle import Database, to_text
-from packed_days import COLUMNS, DEVICES, FEATURES, fill, midnight, pack, pack_halfway, some_rows, store, twin
-from servers import Program, until
+from packed_days import COLUMNS, DEVICES, FEATURES, filled, midnight, pack, pack_halfway, some_rows, store, twin
+from servers import until
 from storage import DAY_US, HOUR_US, keep_up
-
-pytestmark = pytest.mark.skipif(not (CLONE / "schema" / "026_packing.sql").exists(), reason="days are not packed yet")
 
 DAYS = 3
 TOLD = "recorded_at, content_hash, received_at, status, seq, temperature, pressure"
@@ -27,14 +21,8 @@ NUMBERS = range(1, len(DEVICES) + 1)
 @pytest.fixture(scope="module")
 def days(_postgres, area) -> Iterator[Database]:
     """Made once."""
-    name = f"pages_{uuid.uuid4().hex[:12]}"
-    database = Database(_postgres.create_database(name), _postgres.url(name, "postgres"), name)
-    program = Program("migrate", [BUILD_DIR / "collector", "--migrate"], area / f"{name}.log", env={**os.environ, "DATABASE_URL": database.url})
-    program.start()
-    assert program.wait(30) == 0, program.tail()
-    fill(database, random.Random(f"{SEED} pages"), DAYS)
-    yield database
-    _postgres.drop_database(name)
+    with filled(_postgres, area, "pages", DAYS) as database:
+        yield database
 
 
 @pytest.fixture

@@ -5,22 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import random
 import threading
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg2
 import pytest
-from conftest import BUILD_DIR, SEED
 from oracle import Database, to_text
 from packed_days import (
-    DEVICES, SILENT, Asker, Question, Questions, differing, fill, midnight, pack, pack_halfway, some_rows, store, twin,
+    DEVICES, SILENT, Asker, Question, Questions, differing, filled, midnight, pack, pack_halfway, some_rows, store, twin,
 )
-from servers import LOOPBACK, Program, free_port, until
+from servers import LOOPBACK, free_port, until
 from storage import DAY_US, HOUR_US, keep_up
 
 DAYS = 4
@@ -57,14 +53,8 @@ class Pair:
 @pytest.fixture(scope="module")
 def days(_postgres, area) -> Iterator[Database]:
     """Made once."""
-    name = f"days_{uuid.uuid4().hex[:12]}"
-    database = Database(_postgres.create_database(name), _postgres.url(name, "postgres"), name)
-    program = Program("migrate", [BUILD_DIR / "collector", "--migrate"], area / f"{name}.log", env={**os.environ, "DATABASE_URL": database.url})
-    program.start()
-    assert program.wait(30) == 0, program.tail()
-    fill(database, random.Random(f"{SEED} days"), DAYS)
-    yield database
-    _postgres.drop_database(name)
+    with filled(_postgres, area, "days", DAYS) as database:
+        yield database
 
 
 @pytest.fixture
