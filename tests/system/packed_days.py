@@ -324,7 +324,7 @@ def rounded(item: Any) -> Any:
         for name, beside in (("mean", ("min", "max")), ("change", ("change", "against")), ("against", ("change", "against"))):
             if isinstance(item.get(name), (int, float)) and all(isinstance(item.get(other), (int, float)) for other in beside):
                 largest = max(abs(item[other]) for other in beside)
-                exact[name] = round(item[name] / largest, 9) if largest > 1e-300 else 0
+                exact[name] = round(item[name] / largest, 9) + 0.0 if largest > 1e-300 else 0  # what rounds to zero has no sign
         return {name: exact.get(name, rounded(one)) for name, one in item.items()}
     return item
 
