@@ -184,7 +184,7 @@ END $$;
 --   columns            needed beside device and recorded_at. NULL: all, so that a row is one of readings.
 --   from_at, until_at  SQL of narrower bounds, which may be columns of a lateral join.
 --   received_after     SQL of a moment: chunks are left out that have nothing which was received later.
--- A snapshot that is older than a turn sees no chunks of that day; the table that held its readings is there as
+-- To a snapshot that is older than a turn chunks of that day are none; the table that held its readings is there as
 -- long as someone may have such a snapshot.
 CREATE OR REPLACE FUNCTION readings_source(starts timestamptz, ends timestamptz, of_device text DEFAULT NULL, columns text[] DEFAULT NULL,
                                 from_at text DEFAULT NULL, until_at text DEFAULT NULL, received_after text DEFAULT NULL) RETURNS text
@@ -222,6 +222,9 @@ BEGIN
     until_at := coalesce(until_at, CASE WHEN ends < 'infinity' THEN format('%L::timestamptz', ends) END);
     conditions := format('reading_chunks.first_at >= %L', packed.first)
         || CASE WHEN of_device IS NULL THEN '' ELSE format(' AND reading_chunks.device = (%s)', of_device) END
+        -- chunks of a day that has been turned since hang below reading_chunks, too: that snapshot has their readings twice
+        || CASE WHEN detached IS NULL THEN '' ELSE
+                ' AND EXISTS (SELECT FROM packed_days d WHERE d.is_packed AND d.starts_at <= reading_chunks.first_at AND d.ends_at > reading_chunks.first_at)' END
         || CASE WHEN ends < 'infinity' THEN format(' AND reading_chunks.first_at < %L', ends) ELSE '' END
         || CASE WHEN received_after IS NULL THEN '' ELSE format(' AND reading_chunks.last_received_at > (%s)', received_after) END
         || CASE WHEN until_at IS NULL THEN '' ELSE format(' AND reading_chunks.first_at < (%s)', until_at) END

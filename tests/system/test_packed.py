@@ -296,6 +296,22 @@ def test_a_snapshot_that_is_older_than_the_turn_sees_the_day(stack, rng):
     assert len(content(database)) == len(expected) + 1
 
 
+def test_a_snapshot_older_than_the_turn_of_a_later_day_sees_each_reading_once(stack, rng):
+    """Chunks of the later day were committed before it, and hang below reading_chunks since the turn."""
+    database = fresh(stack)
+    put(database, some(rng))
+    pack(database)
+    put(database, [(device, DAY_US + at, content_hash, given) for device, at, content_hash, given in some(rng)])
+    assert [step(database) for _ in range(2)] == ["begun", "packed"]
+    expected = content(database)
+    with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT count(*) FROM devices")
+        assert step(database) == "turned"
+        assert content(database, cursor=cursor) == expected
+    assert content(database) == expected
+
+
 def restored(database, postgres, dump):
     name = f"{database.name}_restored"
     url = postgres.create_database(name)
