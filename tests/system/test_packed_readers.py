@@ -227,6 +227,10 @@ def test_the_oracle_sees_one_reading_that_is_not_as_it_was(pair):
         assert cursor.rowcount > 100
     connection.close()
     other.rows("SELECT rollup_rebuild(%s, %s)", (to_text(midnight(DAYS)), to_text(midnight(0))))
-    asked = pair.questions.draw(30 * len(pair.questions.kinds))
-    unseen = set(pair.questions.kinds) - {text.partition(":")[0] for text in differing(pair.plain, pair.other, asked)}
-    assert unseen <= {"storage", "latest"}, unseen
+    unseen = set(pair.questions.kinds) - {"storage", "latest"}
+    for _ in range(12):  # a question of one device in twelve, of some hours, seldom meets it
+        asked = pair.questions.draw(10 * len(pair.questions.kinds))
+        unseen -= {text.partition(":")[0] for text in differing(pair.plain, pair.other, asked)}
+        if not unseen:
+            break
+    assert not unseen
