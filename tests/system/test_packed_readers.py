@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 from oracle import Database, to_text
 from packed_days import (
-    DEVICES, SILENT, Asker, Question, Questions, differing, filled, midnight, pack, pack_halfway, some_rows, store, twin,
+    DEVICES, SILENT, Asker, Question, Questions, differing, filled, midnight, pack, pack_halfway, some_rows, step, store, twin,
 )
 from servers import LOOPBACK, free_port, until
 from storage import DAY_US, HOUR_US, keep_up
@@ -138,6 +138,16 @@ def test_readings_that_come_late_into_packed_days(pair, rng):
         keep_up(database)
     assert "merged" in pack(pair.other.database)
     assert store([pair.other.database], late + first) == [0]
+    pair.check()
+
+
+def test_readings_that_come_while_a_day_is_packed(pair, rng):
+    """The turn waits for none of them, and leaves none out."""
+    pack_halfway(pair.other.database)
+    for _ in range(60):
+        assert store(pair.databases, pair.some_rows(rng, 3)) == [3, 3]
+        step(pair.other.database)
+    assert "turned" in pack(pair.other.database)
     pair.check()
 
 
