@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import psycopg2
-from oracle import Database, to_text
+from oracle import Database, now_us, to_text
 from servers import Program, until
 
 DAY_US = 86_400_000_000
@@ -195,3 +196,34 @@ class Workers:
             thread.join(30)
         if self.failures:
             raise self.failures[0]
+
+
+def come_late_and_go(
+    workers: Workers, rng: random.Random, hours: int, store: Callable[..., None], look_after: Callable[..., None]
+) -> None:
+    """Readings of these hours come (`store(connection, rng, count, past_us)`), those of d3 are taken out, and rollups
+    follow, or are made anew; `look_after(cursor, rng)` is what else follows."""
+
+    def write(connection: Any, rng: random.Random) -> None:
+        for _ in range(20):
+            with suppress(psycopg2.errors.DeadlockDetected):
+                store(connection, rng, rng.choice([1, 5, 30]), hours * HOUR_US)
+
+    def follow(connection: Any, rng: random.Random) -> None:
+        with connection.cursor() as cursor:
+            for _ in range(20):
+                cursor.execute("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (rng.randrange(90),))
+                cursor.execute("SELECT rollup_until(late_before) FROM storage_state")
+                cursor.execute("SELECT rollup_fold_late(200), rollup_fold_fleet(1000)")
+                look_after(cursor, rng)
+
+    def take_out(connection: Any, rng: random.Random) -> None:
+        time.sleep(rng.random())  # so that there is something
+        with connection.cursor() as cursor:
+            starts, ends = random_span(rng, now_us(), hours * HOUR_US)
+            cursor.execute("SELECT readings_remove('d3', %s, least(%s, %s::timestamptz + interval '1 hour'))", (starts, ends, starts))
+            if rng.random() < 0.2:
+                cursor.execute("SELECT rollup_rebuild(now() - interval '1 day', now())")
+
+    for work in (write, write, follow, take_out):
+        workers.start(work, random.Random(rng.random()))

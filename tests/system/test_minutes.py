@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import random
 import re
 import time
 
-import psycopg2
 import pytest
 from http_tools import Api
 from oracle import now_us, to_text, to_us
 from psycopg2.extras import execute_values
 from servers import patience
-from storage import COLUMNS, DAY_US, HOUR_US, Workers, keep_up, migrated, random_span, rolled_until_hours_ago
+from storage import COLUMNS, DAY_US, HOUR_US, Workers, come_late_and_go, keep_up, migrated, random_span, rolled_until_hours_ago
 
 MINUTE_US = 60_000_000
 FEATURES = ("temperature", "pressure")
@@ -161,34 +159,13 @@ def test_at_every_moment_while_readings_come_late_and_go(stack, rng):
     hours = 30
     database = begin(stack, hours)
 
-    def write(connection, rng):
-        for _ in range(20):
-            try:
-                store(connection, rng, rng.choice([1, 5, 30]), hours * HOUR_US)
-            except psycopg2.errors.DeadlockDetected:
-                pass
-
-    def look_after(connection, rng):
-        with connection.cursor() as cursor:
-            for _ in range(20):
-                cursor.execute("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (rng.randrange(90),))
-                cursor.execute("SELECT rollup_until(late_before) FROM storage_state")
-                cursor.execute("SELECT rollup_fold_late(200), rollup_fold_fleet(1000)")
-                cursor.execute("UPDATE rollup_minute_todo SET due_at = now() WHERE random() < 0.5")
-                for _ in range(rng.randrange(30)):
-                    cursor.execute("SELECT minutes_pass()")
-
-    def take_out(connection, rng):
-        time.sleep(rng.random())  # so that there is something
-        with connection.cursor() as cursor:
-            starts, ends = random_span(rng, now_us(), hours * HOUR_US)
-            cursor.execute("SELECT readings_remove('d3', %s, least(%s, %s::timestamptz + interval '1 hour'))", (starts, ends, starts))
-            if rng.random() < 0.2:
-                cursor.execute("SELECT rollup_rebuild(now() - interval '1 day', now())")
+    def look_after(cursor, rng):
+        cursor.execute("UPDATE rollup_minute_todo SET due_at = now() WHERE random() < 0.5")
+        for _ in range(rng.randrange(30)):
+            cursor.execute("SELECT minutes_pass()")
 
     with Workers(database) as workers:
-        for work in (write, write, look_after, take_out):
-            workers.start(work, random.Random(rng.random()))
+        come_late_and_go(workers, rng, hours, store, look_after)
         began = time.monotonic()
         checks = 0
         while (checks < 20 or time.monotonic() < began + 5) and not workers.failures:
