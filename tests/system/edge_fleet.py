@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from edge_node import is_rebirth_request, metric, now_ms, pb
 from edge_said import STATUS, Aliases, EdgeMessage
 from mqtt_client import mqtt_client
-from oracle import Message, _Client
+from oracle import Message, NotingClient
 from servers import LOOPBACK, until
 
 _KINDS = ("Double", "Float", "Int16", "Int64")
@@ -30,28 +29,24 @@ class _Node:
         self._fleet = fleet
         self.edge = edge
         self._bd_seq = -1
-        self._lock = threading.Lock()
         self._client = self._connect()
 
     # --- The connection
 
-    def _connect(self) -> _Client:
+    def _connect(self) -> NotingClient:
         self._bd_seq = (self._bd_seq + 1) % 256
         self._seq = 0
         self._aliases: dict[str, Aliases] = {}  # of the devices that are born
         self._wants_birth = True
         self._has_been_up = False
-        self._unacknowledged: dict[int, EdgeMessage] = {}
-        self._early_codes: dict[int, int] = {}
         self._death = pb.Payload(metrics=[metric("bdSeq", None, self._bd_seq, "Int64")]).SerializeToString()
-        client = mqtt_client(f"{self._fleet.group}-{self.edge}", kind=_Client)
+        client = mqtt_client(f"{self._fleet.group}-{self.edge}", kind=NotingClient)
         client.max_inflight_messages_set(2000)
         client.reconnect_delay_set(0.1, 0.5)
         client.will_set(self._topic("NDEATH"), self._death, 1)
         client.on_connect = lambda client, *_: client.subscribe(self._topic("NCMD"), 1)
         client.on_message = self._on_message
         client.on_disconnect = lambda client, *_: client.disconnect()  # it would send again what it has sent
-        client.on_publish = self._on_publish
         client.connect_async(LOOPBACK, self._fleet.port, clean_start=True)
         client.loop_start()
         return client
@@ -64,7 +59,7 @@ class _Node:
             self._client = self._connect()
             return False
         self._has_been_up = is_up
-        return is_up and len(self._unacknowledged) < 1000
+        return is_up and len(self._client.outstanding) < 1000
 
     def cut(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
@@ -84,19 +79,10 @@ class _Node:
     @property
     def is_settled(self) -> bool:
         """Whatever can be acknowledged has been."""
-        return not self._unacknowledged or not self._client.is_connected()
+        return not self._client.outstanding or not self._client.is_connected()
 
     def _on_message(self, _client: object, _user: object, message: Any) -> None:
         self._wants_birth = self._wants_birth or is_rebirth_request(message.payload)
-
-    def _on_publish(self, client: _Client, _user: object, packet_id: int, reason: Any = None, *_: object) -> None:
-        code = client.puback_codes.pop(packet_id, 0) if reason is None else reason.value
-        with self._lock:
-            message = self._unacknowledged.pop(packet_id, None)
-            if message is None:
-                self._early_codes[packet_id] = code
-            else:
-                message.code = code
 
     # --- What it says
 
@@ -104,12 +90,7 @@ class _Node:
         return f"spBv1.0/{self._fleet.group}/{kind}/{self.edge}" + (f"/{device}" if device else "")
 
     def _publish(self, message: EdgeMessage) -> EdgeMessage:
-        packet_id = self._client.publish(message.topic, message.payload, qos=1).mid
-        with self._lock:
-            if packet_id in self._early_codes:
-                message.code = self._early_codes.pop(packet_id)
-            else:
-                self._unacknowledged[packet_id] = message
+        self._client.say(message)
         return message
 
     def _note_death(self, *devices: str) -> EdgeMessage:

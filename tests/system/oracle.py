@@ -87,19 +87,43 @@ class Message:
         return self.code == 0
 
 
-class _Client(mqtt.Client):
-    """paho 1 keeps the reason code of a PUBACK to itself; this remembers it by packet id."""
+class NotingClient(mqtt.Client):
+    """Notes in each message that it publishes the code of its PUBACK, which paho 1 keeps to itself: this remembers it by
+    packet id."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.puback_codes: dict[int, int] = {}
+        self.outstanding: dict[int, Message] = {}
+        self._early_codes: dict[int, int] = {}
+        self._puback_codes: dict[int, int] = {}
+        self._noting = threading.Lock()
+        self.on_publish = self._note
 
     if not NEWER:
 
         def _handle_pubackcomp(self, cmd: str) -> int:
             packet = self._in_packet["packet"]
-            self.puback_codes[int.from_bytes(packet[:2], "big")] = packet[2] if len(packet) > 2 else 0
+            self._puback_codes[int.from_bytes(packet[:2], "big")] = packet[2] if len(packet) > 2 else 0
             return super()._handle_pubackcomp(cmd)
+
+    def _note(self, _client: object, _user: object, packet_id: int, reason: Any = None, *_: object) -> None:
+        """Runs in paho's thread, and may come before publish() has returned the packet's id."""
+        code = self._puback_codes.pop(packet_id, 0) if reason is None else reason.value
+        with self._noting:
+            message = self.outstanding.pop(packet_id, None)
+            if message is None:
+                self._early_codes[packet_id] = code
+            else:
+                message.code = code
+
+    def say(self, message: Message, qos: int = 1, retain: bool = False) -> None:
+        # Not under our lock: paho calls _note() under its own, which publish() takes too.
+        packet_id = self.publish(message.topic, message.payload, qos=qos, retain=retain).mid
+        with self._noting:
+            if packet_id in self._early_codes:
+                message.code = self._early_codes.pop(packet_id)
+            else:
+                self.outstanding[packet_id] = message
 
 
 class Publisher:
@@ -110,28 +134,14 @@ class Publisher:
 
     def __init__(self, port: int, client_id: str | None = None, window: int = 2000) -> None:
         self.messages: list[Message] = []
-        self._unacknowledged: dict[int, Message] = {}
-        self._early_codes: dict[int, int] = {}
-        self._lock = threading.Lock()
-        self._client = mqtt_client(client_id or f"publisher-{next(self._numbers)}", kind=_Client)
+        self._client = mqtt_client(client_id or f"publisher-{next(self._numbers)}", kind=NotingClient)
         self._client.max_inflight_messages_set(window)
         self._client.reconnect_delay_set(0.1, 0.5)
-        self._client.on_publish = self._on_publish
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 3600
         self._client.connect_async(LOOPBACK, port, clean_start=False, properties=properties)
         self._client.loop_start()
         until(self._client.is_connected, 10, "the publisher is connected")
-
-    def _on_publish(self, client: _Client, _userdata: object, packet_id: int, reason: Any = None, *_: object) -> None:
-        """Runs in paho's thread, and may come before publish() has returned the packet's id."""
-        code = client.puback_codes.pop(packet_id, 0) if reason is None else reason.value
-        with self._lock:
-            message = self._unacknowledged.pop(packet_id, None)
-            if message is None:
-                self._early_codes[packet_id] = code
-            else:
-                message.code = code
 
     def send(self, readings: Reading | Sequence[Reading], topic: str | None = None) -> Message:
         """One message with one reading, or with an array of them of one device; does not wait."""
@@ -149,22 +159,16 @@ class Publisher:
     def _publish(self, message: Message, qos: int = 1, retain: bool = False) -> Message:
         until(lambda: self.outstanding < self._MOST_OUTSTANDING, 60, "the broker acknowledges")
         self.messages.append(message)
-        # Not under our lock: paho calls _on_publish under its own, which publish() takes too.
-        packet_id = self._client.publish(message.topic, message.payload, qos=qos, retain=retain).mid
-        with self._lock:
-            if packet_id in self._early_codes:
-                message.code = self._early_codes.pop(packet_id)
-            else:
-                self._unacknowledged[packet_id] = message
+        self._client.say(message, qos, retain)
         return message
 
     @property
     def outstanding(self) -> int:
-        return len(self._unacknowledged)
+        return len(self._client.outstanding)
 
     def wait(self, timeout: float = 30.0) -> None:
         """Until the broker has acknowledged everything (QoS 0: until it is written)."""
-        until(lambda: not self._unacknowledged, timeout, "every message is acknowledged by the broker")
+        until(lambda: not self._client.outstanding, timeout, "every message is acknowledged by the broker")
 
     def close(self) -> None:
         self._client.disconnect()
