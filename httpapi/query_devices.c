@@ -1,5 +1,10 @@
 /* Each order is an index of device_states (schema/015_device_states.sql), read from the place where the page
- * begins. Only of the devices of the page anything else is looked up. */
+ * begins. Only of the devices of the page anything else is looked up.
+ *
+ * Not where devices are picked by a text, a group or a state that few may be in: along an index all
+ * others would be looked at on the way to fifty of them, and all once more for the total. These are
+ * found in one pass, which is counted and sorted. A text is in the middle of an id or a label, where no
+ * index finds it. */
 #include "httpapi/query_parts.h"
 
 #include "httpapi/devices.h"
@@ -37,7 +42,34 @@ enum {
 
 /* ---- asked ---------------------------------------------------------------------------------- */
 
-/* Which devices are meant, as a condition. */
+/* Found in one pass, and not along the index of the order. */
+static bool is_picked(const struct params *params)
+{
+    return params->q[0] || params->group[0] || params->state == DEVICES_LOSING ||
+           params->state == DEVICES_REFUSED;
+}
+
+/* What they say of themselves, as far as it matters here: a row for each that is in the group, or whose label
+ * has the text. */
+static void put_abouts(struct query *query)
+{
+    const struct params *params = &query->params;
+
+    if (!params->q[0] && !params->group[0])
+        return;
+    buffer_printf(&query->sql, " %sJOIN device_abouts a ON a.device_id = s.device_id AND ",
+                  params->group[0] ? "" : "LEFT ");
+    if (params->group[0]) {
+        query_sql(query, "a.group_name = ");
+        query_bind_text(query, params->group, "text");
+        return;
+    }
+    query_sql(query, "strpos(lower(a.label), lower(");
+    query_bind_text(query, params->q, "text");
+    query_sql(query, ")) > 0");
+}
+
+/* Which devices are meant: all of whose rows of device_states this holds. */
 static void put_filter(struct query *query)
 {
     const struct params *params = &query->params;
@@ -45,20 +77,18 @@ static void put_filter(struct query *query)
 
     if (silent_us == INT64_MIN && params->state == DEVICES_SILENT)
         silent_us = DEVICES_SILENT_FOR_US;
-    query_sql(query, "true");
+    query_sql(query, " WHERE true");
     if (params->q[0]) {
         query_sql(query, " AND (strpos(lower(s.device_id), lower(");
         query_bind_text(query, params->q, "text");
-        query_sql(query, ")) > 0 OR s.device_id IN (SELECT a.device_id FROM device_abouts a"
-                         " WHERE strpos(lower(a.label), lower(");
-        query_bind_text(query, params->q, "text");
-        query_sql(query, ")) > 0))");
-    }
-    if (params->group[0]) {
-        query_sql(query, " AND s.device_id IN (SELECT a.device_id FROM device_abouts a"
-                         " WHERE a.group_name = ");
-        query_bind_text(query, params->group, "text");
-        query_sql(query, ")");
+        query_sql(query, ")) > 0 OR ");
+        if (params->group[0]) {
+            query_sql(query, "strpos(lower(a.label), lower(");
+            query_bind_text(query, params->q, "text");
+            query_sql(query, ")) > 0)");
+        } else {
+            query_sql(query, "a.device_id IS NOT NULL)");
+        }
     }
     if (silent_us != INT64_MIN) {
         query_sql(query, " AND s.heard_at <= ");
@@ -104,36 +134,52 @@ static void put_order(struct query *query, const char *table, const char *column
     buffer_printf(&query->sql, "%s.natural_id %s", table, way);
 }
 
-static void build_devices(struct query *query)
+/* p, the devices of the page and one more, and total. */
+static void put_page(struct query *query, const char *column, bool is_desc)
 {
-    const char *column = sort_columns[query->params.sort];
-    bool is_desc = query->params.order == ORDER_HIGHEST;
+    bool picks = is_picked(&query->params);
     char place[24];
-    size_t filter_at;
-    struct buffer filter = {0};
 
-    query_sql(query, "WITH p AS MATERIALIZED (SELECT s.* FROM device_states s WHERE ");
-    filter_at = query->sql.bytes;
-    put_filter(query);
-    buffer_put(&filter, query->sql.data + filter_at, query->sql.bytes - filter_at);
     snprintf(place, sizeof(place), "s.%s", column ? column : "");
+    query_sql(query, "WITH ");
+    if (picks) {
+        buffer_printf(&query->sql, "found AS MATERIALIZED (SELECT s.natural_id%s%s",
+                      column ? ", " : "", column ? place : "");
+        query_sql(query, " FROM device_states s");
+        put_abouts(query);
+        put_filter(query);
+        query_sql(query, "), total AS MATERIALIZED (SELECT count(*) AS devices FROM found),"
+                         " p AS MATERIALIZED (SELECT s.* FROM (SELECT s.natural_id FROM found s"
+                         " WHERE true");
+    } else {
+        query_sql(query, "total AS MATERIALIZED (SELECT count(*) AS devices FROM device_states s");
+        put_filter(query);
+        query_sql(query, "), p AS MATERIALIZED (SELECT s.* FROM device_states s");
+        put_filter(query);
+    }
     put_place(query, column ? place : NULL, is_desc);
     put_order(query, "s", column, is_desc);
     query_sql(query, " LIMIT ");
     query_bind_count(query, query->params.limit + 1);
+    query_sql(query, picks ? ") f JOIN device_states s USING (natural_id))" : ")");
+}
+
+static void build_devices(struct query *query)
+{
+    const char *column = sort_columns[query->params.sort];
+    bool is_desc = query->params.order == ORDER_HIGHEST;
+
+    put_page(query, column, is_desc);
     query_sql(
         query,
-        "), span AS MATERIALIZED (SELECT * FROM device_spans(ARRAY(SELECT p.device FROM p"
+        ", span AS MATERIALIZED (SELECT * FROM device_spans(ARRAY(SELECT p.device FROM p"
         " WHERE p.device IS NOT NULL))), latest AS MATERIALIZED (SELECT * FROM devices_latest("
         "ARRAY(SELECT span.device FROM span ORDER BY 1),"
-        " ARRAY(SELECT span.last_at FROM span ORDER BY span.device))),"
-        " total AS MATERIALIZED (SELECT count(*) AS devices FROM device_states s WHERE ");
-    query_sql(query, buffer_text(&filter));
-    buffer_release(&filter);
-    query_sql(query, ") SELECT p.device_id, d.first_seen_at, span.first_at, span.last_at,"
-                     " greatest(p.heard_at, latest.received_at), p.clock_offset, hour.count,"
-                     " p.rejected, CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END,"
-                     " total.devices, ");
+        " ARRAY(SELECT span.last_at FROM span ORDER BY span.device)))"
+        " SELECT p.device_id, d.first_seen_at, span.first_at, span.last_at,"
+        " greatest(p.heard_at, latest.received_at), p.clock_offset, hour.count,"
+        " p.rejected, CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END,"
+        " total.devices, ");
     if (query->params.sort == DEVICES_BY_HEARD)
         query_sql(query, "(extract(epoch FROM p.heard_at) * 1000000)::bigint");
     else

@@ -11,6 +11,7 @@
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
     tests/bench/storage.py spans [--only rise]            boards of a night and heat maps over HTTP
+    tests/bench/storage.py devices [--devices 1e5]        the table of devices over HTTP, each order with each filter
     tests/bench/storage.py minutes [--rows 1e6]           plots of a dense device in steps of minutes over HTTP
     tests/bench/storage.py distributions [--readings 1e9] histograms of values and quantiles of a fleet's months over HTTP
 
@@ -35,6 +36,7 @@ from minutes import minutes
 from packing import backend_seconds, packing
 from storage_bytes import bytes_per_reading, settings
 from distributions import distributions
+from fleet_list import fleet_list
 from spans import spans
 from storage_rig import Rig, ask, bulk_load, iso, make_devices, make_rows, metric, percentiles, rig, say
 
@@ -379,6 +381,11 @@ def main() -> None:
     part.set_defaults(run=packing)
     parts.add_parser("planning").set_defaults(run=planning)
     parts.add_parser("replay").set_defaults(run=replay)
+    part = parts.add_parser("devices")
+    part.add_argument("--devices", type=lambda text: int(float(text)), default=100_000)
+    part.add_argument("--times", type=int, default=5)
+    part.add_argument("--only", default="", help="such as: lastHeardAt desc, a group of ten")
+    part.set_defaults(run=fleet_list)
     part = parts.add_parser("spans")
     part.add_argument("--devices", type=int, default=10_000)
     part.add_argument("--times", type=int, default=300)

@@ -54,6 +54,8 @@ def made_up_fleet(stack, rng: random.Random) -> list[dict[str, Any]]:
                 "rejectedPastHour": rng.choice([0, 0, 0, 1, 3]),
                 "silent_s": silent_s,
                 "is_refused_only": device_id.startswith("sensor-1"),
+                "label": rng.choice([None, "Device in the cellar", "Kessel 1", "100 %"]),
+                "group": rng.choice([None, "north", "Nord 1", "%"]),
             }
         )
     for device in fleet:
@@ -63,6 +65,8 @@ def made_up_fleet(stack, rng: random.Random) -> list[dict[str, Any]]:
     connection = stack.database.connect()
     with connection, connection.cursor() as cursor:
         execute_values(cursor, "INSERT INTO devices (device_id) VALUES %s", [(d["deviceId"],) for d in known])
+        abouts = [(d["deviceId"], d["label"], d["group"]) for d in fleet if d["label"] or d["group"]]
+        execute_values(cursor, "INSERT INTO device_abouts (device_id, label, group_name) VALUES %s", abouts)
         cursor.execute("SELECT device_id, id FROM devices")
         numbers = dict(cursor.fetchall())
         execute_values(
@@ -100,7 +104,8 @@ def is_meant(device: dict[str, Any], parameters: dict[str, str]) -> bool:
     seconds = {None: 0, "20m": 1200, "5m": 300, "1h": 3600}[silent_for]
     return (
         device["silent_s"] >= seconds
-        and parameters.get("q", "").lower() in device["deviceId"].lower()
+        and any(parameters.get("q", "").lower() in (text or "").lower() for text in (device["deviceId"], device["label"]))
+        and parameters.get("group", device["group"]) == device["group"]
         and (status != "losing" or device["missing"] > 0)
         and (status != "refused" or device["rejectedPastHour"] > 0 or device["is_refused_only"])
     )
@@ -136,6 +141,13 @@ def test_each_order_and_filter_is_as_a_count_by_hand(stack, rng):
         {"status": "refused", "silentFor": "1h"},
         {"status": "silent", "silentFor": "1h", "q": "1"},
         {"q": "nobody"},
+        {"q": "kessel"},
+        {"group": "north"},
+        {"group": "%"},
+        {"group": "North"},
+        {"group": "Nord 1", "q": "1"},
+        {"group": "north", "q": "CELLAR", "status": "silent"},
+        {"group": "north", "status": "losing"},
     ]
     for chosen in filters:
         for sort, key in SORTS.items():
