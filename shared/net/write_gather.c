@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -31,20 +32,32 @@ static bool flush(struct write_gather *gather)
     return true;
 }
 
-ssize_t write(int fd, const void *from, size_t bytes)
+static bool is_gathered(int fd)
 {
-    struct write_gather *gather = current;
+    return current && current->fd == fd;
+}
 
-    if (!gather || gather->fd != fd)
-        return ask_kernel(fd, from, bytes);
+static ssize_t take(struct write_gather *gather, const void *from, size_t bytes)
+{
     gather->is_used = true;
     if (bytes > sizeof(gather->bytes) - gather->to && !flush(gather))
         return -1;
     if (bytes >= sizeof(gather->bytes))
-        return ask_kernel(fd, from, bytes);
+        return ask_kernel(gather->fd, from, bytes);
     memcpy(gather->bytes + gather->to, from, bytes);
     gather->to += bytes;
     return (ssize_t)bytes;
+}
+
+ssize_t write(int fd, const void *from, size_t bytes)
+{
+    return is_gathered(fd) ? take(current, from, bytes) : ask_kernel(fd, from, bytes);
+}
+
+/* Of the flags only MSG_NOSIGNAL is given with what is gathered, and SIGPIPE is ignored. */
+ssize_t send(int fd, const void *from, size_t bytes, int flags)
+{
+    return is_gathered(fd) ? take(current, from, bytes) : sendto(fd, from, bytes, flags, NULL, 0);
 }
 
 void write_gather_begin(struct write_gather *gather, int fd)

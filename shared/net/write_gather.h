@@ -1,10 +1,11 @@
-/* write_gather.h: write(2) for a library that gives a socket its bytes in small pieces.
+/* write_gather.h: write(2) and send(2) for a library that gives a socket its bytes in small pieces.
  *
  * Why      libmosquitto writes each packet by itself, so ten thousand acknowledgements of four bytes are
  *          ten thousand calls of the kernel, a fifth of the collector's CPU.
- * How      as read_ahead.h: a library finds its write() by name, first in the program. What it writes to the
- *          descriptor between begin and end is taken into a buffer, which leaves with one call when it is
- *          full, and at the end. A library that does not write() is not helped, and not harmed.
+ * How      as read_ahead.h: a library finds its write() and send() by name, first in the program (libmosquitto
+ *          has used the one, and uses the other). What it writes to the descriptor between begin and end is
+ *          taken into a buffer, which leaves with one call when it is full, and at the end. A library that
+ *          does neither is not helped, and not harmed.
  * Rule     what the socket does not take stays, and the library knows nothing of it: whoever wants to know
  *          whether all has left asks write_gather_bytes(), and calls write_gather_end() again when the socket
  *          can be written. Begin only while the library does not close the socket behind it.

@@ -1,4 +1,4 @@
-/* write(2) into a buffer, on a pair of sockets. */
+/* write(2) and send(2) into a buffer, on a pair of sockets. */
 #include "shared/net/write_gather.h"
 
 #include <errno.h>
@@ -96,6 +96,22 @@ static void test_write_gather__pieces_leave_together_at_the_end(void **state)
     assert_int_equal(write_gather_bytes(&f->gather), 0);
     put(f, "d"); /* as ever again */
     assert_arrived(f, "d");
+}
+
+static void test_write_gather__what_is_sent_is_gathered_with_what_is_written(void **state)
+{
+    struct fixture *f = *state;
+
+    put(f, "ab");
+    assert_int_equal(send(f->fds[OURS], "cd", 2, MSG_NOSIGNAL), 2);
+    put(f, "e");
+    assert_int_equal(arrived(f), 0);
+    assert_int_equal(send(f->fds[THEIRS], "x", 1, MSG_NOSIGNAL), 1); /* another descriptor */
+    assert_int_equal(write_gather_bytes(&f->gather), 5);
+    assert_true(write_gather_end(&f->gather));
+    assert_arrived(f, "abcde");
+    assert_int_equal(send(f->fds[OURS], "f", 1, MSG_NOSIGNAL), 1); /* as ever again */
+    assert_arrived(f, "f");
 }
 
 static void test_write_gather__a_full_buffer_leaves_and_nothing_overtakes(void **state)
@@ -202,6 +218,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_write_gather__pieces_leave_together_at_the_end),
+        TEST(test_write_gather__what_is_sent_is_gathered_with_what_is_written),
         TEST(test_write_gather__a_full_buffer_leaves_and_nothing_overtakes),
         TEST(test_write_gather__what_the_socket_does_not_take_stays),
         TEST(test_write_gather__an_error_is_said_at_the_end),
