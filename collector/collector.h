@@ -52,6 +52,7 @@ struct collector {
     bool is_ingesting;
     bool is_stopping;
     bool has_stopped; /* and holds nothing that may still be stored */
+    unsigned complete_s; /* seconds with all windows loaded, up to the end of the start */
     int exit_status;
 };
 

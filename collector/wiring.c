@@ -4,10 +4,13 @@
 #include "collector/lag.h"
 #include "collector/status.h"
 #include "shared/base/log.h"
+#include "shared/base/start_pages.h"
 #include "shared/base/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { START_S = 5 }; /* after which nothing is left of a start, where all goes well */
 
 /* ---- thresholds ------------------------------------------------------------------------------- */
 
@@ -217,6 +220,8 @@ static void on_second(void *user)
     struct collector *c = user;
 
     threshold_notes_tick(&c->threshold_notes, is_complete(c));
+    if (is_complete(c) && c->complete_s < START_S && ++c->complete_s == START_S)
+        start_pages_release();
 }
 
 static void put_status(void *user, struct buffer *out)

@@ -194,12 +194,9 @@ def rest_section(
             "wake-ups per second, no devices", idle_figures["silent wake-ups"].text(), "a status a second", "", "", ""
         )
         section.notes.append(
-            "Resident memory is mostly pages of shared libraries, which all programs that use them share, as many as the page "
-            "cache happens to have around those that are touched. libpq alone brings some twenty libraries (LDAP, and with it GnuTLS, "
-            "Kerberos, OpenSSL), of which OpenSSL alone has 2.7 MB resident. GnuTLS is not made ready before something wants it, "
-            "which is 0.8 MB less; built with KAFKA=no and REDIS=no it is another 0.8 MB less, with gssencmode=disable in DATABASE_URL, "
-            "where nobody encrypts by Kerberos, 0.8 MB. Less than what a program has that only links the two libraries is to be had "
-            "without libpq only."
+            "Resident memory is what the process has mapped, pages of shared libraries among it, which all programs that use them "
+            "share. libpq alone brings some twenty libraries; what of them only the start needed, some 6 MB, is given back five "
+            "seconds after all windows are loaded (docs/DECISIONS.md)."
         )
         section.notes.append(
             "A wake-up is a voluntary context switch. A reading costs several: it arrives, its batch has lingered, the "

@@ -79,6 +79,15 @@ def test_a_reading_is_stored_and_shown(stack):
     assert row[0] <= row[1] and to_us(row[1]) <= to_us(board.json()["asOf"])
 
 
+def test_what_only_its_start_needed_is_given_back(stack):
+    """Which is a few megabytes of libraries; it goes on as before, and the peak is what it had."""
+    program = live_collector(stack)
+    until(lambda: program.rss_kb() < program.peak_rss_kb() - 2048, 30, "pages of libraries left")
+    listener = stack.listen("collectors/+/boards/#")
+    stack.publish(reading("device_1", now_us(), "ON", temperature=101.3))
+    until(lambda: listener.latest("collectors/collector/boards/temperature/past_minute"), 5, "the reading has its board")
+
+
 def test_forty_malformed_payloads_among_four_thousand_good_ones(stack, rng):
     assert len(MALFORMED) == 40
     live_collector(stack)
