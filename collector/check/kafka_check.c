@@ -80,7 +80,7 @@ static void visit(struct check *check, const struct settings *settings, const ch
     if (kafka_link_start(&link, &loop, &config, error, sizeof(error))) {
         ask(check, &link, what, url->topic,
             timeout_ms < QUESTION_MS ? (int)timeout_ms : QUESTION_MS);
-        kafka_link_close(&link, 0, on_closed);
+        kafka_link_close(&link, on_closed);
         uv_run(&loop, UV_RUN_DEFAULT);
     } else {
         check_say(check, CHECK_ERROR, what, "%s", error);

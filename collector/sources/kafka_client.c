@@ -137,12 +137,6 @@ void kafka_client_start(struct kafka_source *k, void (*on_records)(void *user))
     subscribe(k);
 }
 
-/* A member with a name keeps its place when it ends, and goes on at once when it comes back in time. */
-static int destroy_flags(const struct kafka_source *k)
-{
-    return *k->member ? RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE : 0;
-}
-
 static void on_link_closed(struct kafka_link *link)
 {
     struct kafka_source *k = link->config.user;
@@ -170,6 +164,9 @@ static bool is_deadly(const struct kafka_source *k)
     return has_joined;
 }
 
+/* A member with a name keeps its place when it ends, and goes on at once when it comes back in time: librdkafka
+ * does not leave the group for it (KIP-345). Rejected: RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE, with which nobody
+ * answers what the group asks just then, and the end of the client waits for that answer for ever. */
 void kafka_client_end(struct kafka_source *k)
 {
     bool was_member = k->is_member;
@@ -185,9 +182,9 @@ void kafka_client_end(struct kafka_source *k)
     backoff_lasted(&k->backoff, now_ms - k->started_at_ms);
     k->start_at_ms = now_ms + backoff_next_ms(&k->backoff);
     if (k->is_closing)
-        kafka_link_close(&k->link, destroy_flags(k), on_link_closed);
+        kafka_link_close(&k->link, on_link_closed);
     else
-        kafka_link_drop(&k->link, destroy_flags(k));
+        kafka_link_drop(&k->link);
     if (was_member && !k->is_closing)
         k->source.events->on_down(k->source.user);
 }

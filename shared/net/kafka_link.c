@@ -127,7 +127,7 @@ bool kafka_link_start(struct kafka_link *link, uv_loop_t *loop,
     if (kafka_queue_watch(&link->queue, loop, queue_of(link->rk, config->type), on_ready, link))
         return true;
     snprintf(error, error_bytes, "no descriptor left for an eventfd");
-    kafka_link_drop(link, 0);
+    kafka_link_drop(link);
     return false;
 }
 
@@ -138,14 +138,13 @@ struct grave {
     uv_work_t work; /* first */
     struct kafka_link *link;
     rd_kafka_t *rk;
-    int flags;
 };
 
 static void destroy(uv_work_t *work)
 {
     const struct grave *grave = (const struct grave *)work;
 
-    rd_kafka_destroy_flags(grave->rk, grave->flags);
+    rd_kafka_destroy(grave->rk);
 }
 
 static void tell_closed(struct kafka_link *link)
@@ -169,7 +168,7 @@ static void on_destroyed(uv_work_t *work, int status)
     tell_closed(link);
 }
 
-void kafka_link_drop(struct kafka_link *link, int flags)
+void kafka_link_drop(struct kafka_link *link)
 {
     struct grave *grave;
 
@@ -179,7 +178,6 @@ void kafka_link_drop(struct kafka_link *link, int flags)
     grave = mem_calloc(1, sizeof(*grave));
     grave->link = link;
     grave->rk = link->rk;
-    grave->flags = flags;
     link->rk = NULL;
     link->ending++;
     uv_queue_work(link->loop, &grave->work, destroy, on_destroyed);
@@ -191,10 +189,9 @@ void kafka_link_abandon(struct kafka_link *link)
     link->rk = NULL;
 }
 
-void kafka_link_close(struct kafka_link *link, int flags,
-                      void (*on_closed)(struct kafka_link *link))
+void kafka_link_close(struct kafka_link *link, void (*on_closed)(struct kafka_link *link))
 {
     link->on_closed = on_closed;
-    kafka_link_drop(link, flags);
+    kafka_link_drop(link);
     tell_closed(link); /* from inside, when there was no client */
 }

@@ -54,15 +54,14 @@ bool kafka_link_check(const struct kafka_property *properties, const char *file,
 bool kafka_link_start(struct kafka_link *link, uv_loop_t *loop,
                       const struct kafka_link_config *config, char *error, size_t error_bytes);
 
-/* Ends the client, if there is one; `flags` are those of rd_kafka_destroy_flags(). No callback comes after
- * this, neither of what was under way. */
-void kafka_link_drop(struct kafka_link *link, int flags);
+/* Ends the client, if there is one. No callback of ours comes after this, neither of what was under way; but a
+ * member of a group is asked to let go of what it has, in the thread in which it ends. */
+void kafka_link_drop(struct kafka_link *link);
 
 /* Forgets the client without an end: it and its threads stay until the process ends. */
 void kafka_link_abandon(struct kafka_link *link);
 
 /* The same as kafka_link_drop(), and on_closed once all that were dropped are gone. */
-void kafka_link_close(struct kafka_link *link, int flags,
-                      void (*on_closed)(struct kafka_link *link));
+void kafka_link_close(struct kafka_link *link, void (*on_closed)(struct kafka_link *link));
 
 #endif

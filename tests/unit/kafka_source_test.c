@@ -40,6 +40,7 @@ struct member {
     unsigned downs;
     unsigned lost;
     bool answers_not; /* the store is away */
+    bool is_closing;
     bool has_closed;
 };
 
@@ -175,31 +176,6 @@ static void join(struct test *test, size_t number, const char *params)
     join_with(test, number, params, "");
 }
 
-static void on_closed(void *user)
-{
-    ((struct member *)user)->has_closed = true;
-}
-
-static void end(struct test *test, size_t number)
-{
-    struct member *member = &test->members[number];
-
-    if (!member->source)
-        return;
-    source_close(member->source, on_closed);
-    uv_close((uv_handle_t *)&member->tick, NULL);
-    while (!member->has_closed)
-        uv_run(&test->loop, UV_RUN_ONCE);
-    source_free(member->source);
-    for (size_t i = 0; i < member->seen_count; i++) {
-        free(member->seen[i].topic);
-        free(member->seen[i].payload);
-        free(member->seen[i].device);
-        free(member->seen[i].detail);
-    }
-    *member = (struct member){.test = test};
-}
-
 /* ---- waiting ------------------------------------------------------------------------------------- */
 
 static void on_awake(uv_timer_t *timer)
@@ -226,6 +202,33 @@ static void let_pass(struct test *test, uint64_t ms)
     uint64_t until_ms = uv_hrtime() / 1000000 + ms;
 
     UNTIL(test, uv_hrtime() / 1000000 > until_ms);
+}
+
+/* ---- ending -------------------------------------------------------------------------------------- */
+
+static void on_closed(void *user)
+{
+    ((struct member *)user)->has_closed = true;
+}
+
+static void end(struct test *test, size_t number)
+{
+    struct member *member = &test->members[number];
+
+    if (!member->source || member->is_closing) /* it has failed to */
+        return;
+    member->is_closing = true;
+    source_close(member->source, on_closed);
+    uv_close((uv_handle_t *)&member->tick, NULL);
+    UNTIL(test, member->has_closed);
+    source_free(member->source);
+    for (size_t i = 0; i < member->seen_count; i++) {
+        free(member->seen[i].topic);
+        free(member->seen[i].payload);
+        free(member->seen[i].device);
+        free(member->seen[i].detail);
+    }
+    *member = (struct member){.test = test};
 }
 
 static double number_of(const struct member *member, const char *name)
@@ -328,6 +331,8 @@ static int tear_down(void **state)
 
     end(test, 0);
     end(test, 1);
+    if (test->members[0].source || test->members[1].source)
+        return -1;
     uv_run(&test->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&test->loop), 0);
     rd_kafka_destroy(test->producer);
@@ -440,6 +445,22 @@ static void test_source__what_leaves_is_let_go_when_it_is_stored(void **state)
         assert_int_equal(test->positions[0][i], 25);
     UNTIL(test, number_of(&test->members[1], "highwater_kafka_partitions") >= 2);
     assert_int_equal(test->members[1].seen_count, 0);
+}
+
+/* What has let go of a part joins again, and is to be given what it keeps. */
+static void test_source__a_member_ends_while_its_group_is_divided(void **state)
+{
+    struct test *test = *state;
+    struct member *first = &test->members[0];
+
+    write_numbers(test, 0, 100);
+    join(test, 0, "");
+    UNTIL(test, first->seen_count == 100);
+    join(test, 1, "");
+    UNTIL(test, first->lost > 0);
+    assert_true(store(first));
+    end(test, 0);
+    UNTIL(test, number_of(&test->members[1], "highwater_kafka_partitions") >= PARTITIONS);
 }
 
 /* max.poll.interval.ms is 3.5 s here: who reads nothing for that long is thrown out. */
@@ -630,6 +651,7 @@ int main(void)
         TEST(test_source__what_was_refused_comes_again_from_where_the_store_stands),
         TEST(test_source__a_second_member_gets_a_part_and_nothing_twice),
         TEST(test_source__what_leaves_is_let_go_when_it_is_stored),
+        TEST(test_source__a_member_ends_while_its_group_is_divided),
         TEST(test_source__a_pause_keeps_the_place),
         TEST(test_source__a_position_after_the_end_is_held_until_it_is_moved),
         TEST(test_source__what_was_deleted_unread_is_held_and_named),

@@ -210,7 +210,7 @@ static void drop_client(struct kafka_store *store)
         return;
     rd_kafka_topic_destroy(store->topic);
     rd_kafka_topic_destroy(store->rejected_topic);
-    kafka_link_drop(&store->link, 0);
+    kafka_link_drop(&store->link);
 }
 
 void kafka_store_renew(struct kafka_store *store)
@@ -320,7 +320,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct kafka_store *store = handle->data;
 
     drop_client(store);
-    kafka_link_close(&store->link, 0, on_link_closed);
+    kafka_link_close(&store->link, on_link_closed);
 }
 
 static void on_first_timer_closed(uv_handle_t *handle)
