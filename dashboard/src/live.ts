@@ -1,8 +1,9 @@
 /* The one stream of server-sent events, and what it said last.
  *
- * Events change plain fields at once; readers get a new snapshot with the next frame. So however many
- * events come, the page is drawn at most once per frame, and not at all while nobody looks. Readings
- * that did not change keep their identity, so that their rows are not drawn again.
+ * Events change plain fields at once; readers get a new snapshot with the next frame, or, of changes of
+ * boards, with one some time later: however many come, they are drawn five times a second at most, and not
+ * at all while nobody looks. Readings that did not change keep their identity, so that their rows are not
+ * drawn again.
  *
  * A browser's EventSource does not come back after an error status, and does not notice a connection
  * that is dead without a word. So it is only used to read; connecting again is done here. The server
@@ -12,10 +13,12 @@ import { getJson } from './api';
 import { learnServerTime, serverNow } from './clock';
 import { applyChange, type HeldBoard } from './changes';
 import type { BoardEvent, ChangeEvent, Collector, OpenApi, Order, Reading, StatusEvent } from './contract';
+import { paced } from './pace';
 import { openStream, type Source } from './tabs';
 import { setFeatureWords } from './format';
 import { unite, type Threshold } from './thresholds';
 
+const CHANGES_APART_MS = 200;
 const SILENCE_MS = 5000;
 const RETRY_MS = [250, 500, 1000, 2000, 3000];
 const RATES_KEPT = 300; /* one a second */
@@ -56,6 +59,8 @@ export interface LiveParts {
   names: (signal: AbortSignal) => Promise<Names>;
   /** Runs something before the next drawing. */
   frame: (draw: () => void) => void;
+  /** The same, but not with each frame. */
+  calmly: (draw: () => void) => void;
 }
 
 export async function askNames(signal: AbortSignal): Promise<Names> {
@@ -93,7 +98,7 @@ export class Live {
     lag: null,
   };
   #snapshot = this.#state;
-  #isDrawing = false;
+  #due = new Set<LiveParts['frame']>();
   #listeners = new Set<() => void>();
 
   #wanted: { interval: string | null; order: Order } | null = null;
@@ -152,12 +157,13 @@ export class Live {
     return known.find((name) => name === interval) ?? known[0] ?? null;
   }
 
-  #set(change: Partial<LiveState>): void {
+  #set(change: Partial<LiveState>, when = this.#parts.frame): void {
     this.#state = { ...this.#state, ...change };
-    if (this.#isDrawing) return;
-    this.#isDrawing = true;
-    this.#parts.frame(() => {
-      this.#isDrawing = false;
+    if (this.#due.has(when)) return;
+    this.#due.add(when);
+    when(() => {
+      this.#due.delete(when);
+      if (this.#snapshot === this.#state) return;
       this.#snapshot = this.#state;
       for (const listener of this.#listeners) listener();
     });
@@ -249,19 +255,19 @@ export class Live {
     if (!before) return; /* it comes */
     const board = applyChange(before, change, id);
 
-    if (board) this.#takeBoard(board);
+    if (board) this.#takeBoard(board, this.#parts.calmly);
     else void this.#connect(); /* whole boards come first */
   }
 
   #isShown = (of: { interval: string; order: Order }): boolean => of.interval === this.#state.interval && of.order === this.#state.order;
 
-  #takeBoard(board: HeldBoard): void {
+  #takeBoard(board: HeldBoard, when?: LiveParts['frame']): void {
     if (!this.#isShown(board)) return;
     const before = this.#state.boards.get(board.feature);
     const readings = keepIdentity(before?.readings ?? [], board.readings);
 
     if (before) this.#takeLags(before, readings);
-    this.#set({ boards: new Map(this.#state.boards).set(board.feature, { ...board, readings }) });
+    this.#set({ boards: new Map(this.#state.boards).set(board.feature, { ...board, readings }) }, when);
   }
 
   /** Readings younger than the board they came into; older ones come up when others expire. */
@@ -314,10 +320,13 @@ export class Live {
   }
 }
 
+const frame = (draw: () => void) => void requestAnimationFrame(draw);
+
 export const live = new Live({
   open: openStream,
   names: askNames,
-  frame: (draw) => requestAnimationFrame(draw),
+  frame,
+  calmly: paced(CHANGES_APART_MS, frame),
 });
 
 if (typeof window !== 'undefined') {

@@ -23,7 +23,7 @@ beforeEach(() => {
   FakeSource.all = [];
   frames = [];
   answer = () => Promise.resolve(names);
-  live = new Live({ open: (url) => new FakeSource(url), names: () => answer(), frame: (one) => frames.push(one) });
+  live = new Live({ open: (url) => new FakeSource(url), names: () => answer(), frame: (one) => frames.push(one), calmly: (one) => frames.push(one) });
 });
 
 afterEach(() => {
@@ -51,6 +51,30 @@ describe('changes', () => {
     draw();
     expect(shown()).toEqual(['d', 'a', 'b', 'e']);
     expect(FakeSource.all).toHaveLength(1);
+  });
+
+  test('are drawn when it is time for them, or with what cannot wait', async () => {
+    const calm: (() => void)[] = [];
+    live = new Live({ open: (url) => new FakeSource(url), names: () => answer(), frame: (one) => frames.push(one), calmly: (one) => calm.push(one) });
+    const drawn = vi.fn();
+    await start();
+    live.subscribe(drawn);
+    FakeSource.last.say('board', board([reading('a', 3)]), '7-1');
+    draw();
+    FakeSource.last.say('change', change('7-1', [], [{ place: 1, reading: reading('b', 2) }]), '7-2');
+    FakeSource.last.say('change', change('7-2', [], [{ place: 2, reading: reading('c', 1) }]), '7-3');
+    draw();
+    expect(shown()).toEqual(['a']);
+    expect(calm).toHaveLength(1);
+    calm.pop()!();
+    expect(shown()).toEqual(['a', 'b', 'c']);
+    FakeSource.last.say('change', change('7-3', [0], []), '7-4');
+    FakeSource.last.say('status', status());
+    draw();
+    expect(shown()).toEqual(['b', 'c']);
+    expect(drawn).toHaveBeenCalledTimes(3);
+    calm.pop()!(); /* nothing is new */
+    expect(drawn).toHaveBeenCalledTimes(3);
   });
 
   test('that go upon another board are no reason to show what never was', async () => {

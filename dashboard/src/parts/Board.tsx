@@ -26,13 +26,15 @@ interface RowProps {
   span: TimeSpan | undefined;
   explain: ((reading: Reading) => string) | undefined;
   limits: readonly Threshold[];
-  /** Of a board that is out of sight, where clocks stand still between two drawings; else null. */
-  now: number | null;
   /** Another one is another text of its times. */
   zone: string;
 }
 
 const DAY_MS = 86_400_000;
+
+/* Out of sight, each has its turn within that time: a row as its board was when it had its own. */
+const BOARD_TURN_MS = 1000;
+const ROW_TURN_MS = 4000;
 
 /** When it was, in place of how long ago that is. */
 function Time({ at, span }: { at: string; span: TimeSpan }) {
@@ -49,7 +51,7 @@ function Time({ at, span }: { at: string; span: TimeSpan }) {
 const hrefOf = (deviceId: string, span: TimeSpan | undefined): string =>
   span ? formatRoute({ view: 'device', deviceId, span: 'hour', from: span.from, to: span.to }) : deviceHref(deviceId);
 
-const Row = whenSeen(function Row({ reading, feature, rank, text, unit, lines, span, explain, limits, now, isSeen }: RowProps & Sight) {
+const Row = whenSeen(ROW_TURN_MS, function Row({ reading, feature, rank, text, unit, lines, span, explain, limits, isSeen }: RowProps & Sight) {
   const value = reading[feature] as number;
   const beyond = limits.find((one) => isBeyond(one, value));
   const more = [unit, explain?.(reading), beyond && nameLimit(beyond)].filter(Boolean).join(', ');
@@ -86,7 +88,7 @@ const Row = whenSeen(function Row({ reading, feature, rank, text, unit, lines, s
         <StatusMark status={reading.status} />
       </td>
       <td role="cell" className="age">
-        {span ? <Time at={reading.timestamp} span={span} /> : now === null && isSeen ? <Age at={reading.timestamp} /> : <AgeAt at={reading.timestamp} now={now ?? serverNow()} />}
+        {span ? <Time at={reading.timestamp} span={span} /> : isSeen ? <Age at={reading.timestamp} /> : <AgeAt at={reading.timestamp} now={serverNow()} />}
       </td>
     </tr>
   );
@@ -102,10 +104,9 @@ interface BoardProps {
   explain?: (reading: Reading) => string;
 }
 
-export const Board = whenSeen(function Board({ board, places, lines = null, span, explain, isSeen }: BoardProps & Sight) {
+export const Board = whenSeen(BOARD_TURN_MS, function Board({ board, places, lines = null, span, explain, isSeen }: BoardProps & Sight) {
   const { feature, readings } = board;
   const zone = useZone();
-  const now = isSeen ? null : serverNow();
   const ghosts = useRef<HTMLDivElement>(null);
   const name = nameFeature(feature);
   const limits = useLimits(explain ? '' : feature); /* of values, not of changes */
@@ -165,7 +166,7 @@ export const Board = whenSeen(function Board({ board, places, lines = null, span
                 span={span}
                 explain={explain}
                 limits={limits}
-                now={now}
+                isOut={!isSeen}
                 zone={zone}
               />
             ))}
