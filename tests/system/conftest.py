@@ -44,6 +44,13 @@ BUILD_DIR = (CLONE / (os.environ.get("BUILD_DIR") or "build")).resolve()
 COUNTS_LINES = BUILD_DIR.name == "coverage"  # a program that is killed takes its counts along
 FAILPOINT_DIR = (CLONE / (os.environ.get("FAILPOINT_DIR") or "build/test")).resolve()
 
+# What takes a minute or so of a processor, as --durations=20 says.
+LONGEST = (
+    "test_packed_readers.py", "test_packed_pages.py", "test_production.py", "test_build.py", "test_values.py::test_at_every",
+    "test_values.py::test_the_newest", "test_values.py::test_any_span", "test_minutes.py", "test_packing.py", "test_run.py",
+    "test_bounded_boards.py", "test_board_moments.py", "test_exactness.py",
+)  # fmt: skip
+
 # The caller of the tests may have settings of their own; the programs get only the test's. The mark
 # is inherited by every process that is started, and looked for at the end.
 _SETTINGS = {"DATABASE_URL", "MQTT_URL", "COLLECTOR_ID", "SUBSCRIBE", "NUM_TOP_DEVICES", "FEATURES", "INTERVALS"}
@@ -63,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ours = getattr(config, "workerinput", None)
     if ours is not None:
         SEED = ours["seed"]
+    config.addinivalue_line("markers", "xdist_group: tests that one process runs, when several share them")
     config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
     config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
@@ -70,6 +78,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "contract: what others judge contracts with; runs with `make test-contract`")
     if not config.option.markexpr:
         config.option.markexpr = "not faults and not chaos and not brokers and not engines and not contract"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """When processes share the tests, one has all that need what is made once for their module; and what takes
+    longest begins first, so that nobody is left with it when the others are done."""
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+        if any(made[-1].scope == "module" for made in fixtures):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: _turn(item.nodeid.rpartition("/")[2]))
+
+
+def _turn(name: str) -> int:
+    return next((turn for turn, start in enumerate(LONGEST) if name.startswith(start)), len(LONGEST))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -144,7 +167,8 @@ def logs(area: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """Chance that can be repeated: the same SEED and test, the same numbers."""
-    return random.Random(f"{SEED} {request.node.nodeid}")
+    test = request.node.nodeid.removesuffix(f"@{request.node.path.name}")  # as pytest -n calls one of a group
+    return random.Random(f"{SEED} {test}")
 
 
 @pytest.fixture

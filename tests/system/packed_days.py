@@ -374,11 +374,13 @@ class Asker:
         return b"%d %s" % (answer.status, answer.body) if answer.status != 200 else answer.body
 
 
-def differing(plain: Asker, other: Asker, questions: Sequence[Question]) -> list[str]:
-    """Sentences."""
+def differing(plain: Asker, other: Asker, questions: Sequence[Question], answers: dict[str, set[str]] | None = None) -> list[str]:
+    """Sentences. `answers` gets what was answered to each kind."""
     found = []
     for question in questions:
         expected, said = repr(plain.ask(question)), repr(other.ask(question))
+        if answers is not None:
+            answers.setdefault(question.kind, set()).add(expected)
         if expected != said:
             at = next((i for i, (a, b) in enumerate(zip(expected, said)) if a != b), min(len(expected), len(said)))
             found.append(f"{question}\n    plain  {expected[max(at - 100, 0):at + 200]}\n    packed {said[max(at - 100, 0):at + 200]}")

@@ -39,11 +39,9 @@ class Pair:
 
     def check(self, count: int = QUESTIONS) -> None:
         asked = self.questions.draw(count)
-        found = differing(self.plain, self.other, asked)
-        assert not found, f"{len(found)} of {len(asked)} answers differ\n" + "\n".join(found[:5])
         said: dict[str, set[str]] = {}
-        for question in asked:
-            said.setdefault(question.kind, set()).add(repr(self.plain.ask(question)))
+        found = differing(self.plain, self.other, asked, said)
+        assert not found, f"{len(found)} of {len(asked)} answers differ\n" + "\n".join(found[:5])
         assert count < QUESTIONS or sum(len(answers) > 1 for answers in said.values()) > len(said) / 2, "most kinds of questions are answered alike, whatever is asked"
 
     def some_rows(self, rng: Any, count: int) -> list[tuple[Any, ...]]:
@@ -239,7 +237,7 @@ def test_the_oracle_sees_one_reading_that_is_not_as_it_was(pair):
     other.rows("SELECT rollup_rebuild(%s, %s)", (to_text(midnight(DAYS)), to_text(midnight(0))))
     unseen = set(pair.questions.kinds) - {"storage", "latest"}
     for _ in range(12):  # a question of one device in twelve, of some hours, seldom meets it
-        asked = pair.questions.draw(10 * len(pair.questions.kinds))
+        asked = [question for question in pair.questions.draw(10 * len(pair.questions.kinds)) if question.kind in unseen]
         unseen -= {text.partition(":")[0] for text in differing(pair.plain, pair.other, asked)}
         if not unseen:
             break
