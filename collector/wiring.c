@@ -220,7 +220,10 @@ static void on_second(void *user)
     struct collector *c = user;
 
     threshold_notes_tick(&c->threshold_notes, is_complete(c));
-    if (is_complete(c) && c->complete_s < START_S && ++c->complete_s == START_S)
+    if (c->complete_s == START_S || !is_complete(c))
+        return;
+    c->complete_s++;
+    if (c->complete_s == START_S)
         start_pages_release();
 }
 

@@ -127,16 +127,24 @@ $$;
 CREATE FUNCTION value_node(plain double precision[], lows double precision[], times bigint[], coarsest double precision,
                            OUT is_refused boolean, OUT step double precision, OUT scale double precision, OUT base double precision,
                            OUT cells integer[], OUT counts smallint[], OUT counts_wide bigint[])
-LANGUAGE plpgsql IMMUTABLE SET jit = off SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE SET jit = off SET enable_sort = off SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     most_points CONSTANT integer := 4096;
-    many    bigint[];
-    lowest  double precision;
-    highest double precision;
+    -- cells in order, with how many values are in each. Values that are each once are counted: a sum of bigints is a numeric.
+    counted CONSTANT text := 'SELECT array_agg(k ORDER BY k), array_agg(n ORDER BY k) FROM (SELECT (%s - $5)::integer AS k, ' || CASE
+        WHEN lows IS NULL THEN 'count(*) AS n FROM (SELECT unnest($1) AS v) e GROUP BY 1) c'
+        ELSE 'sum(n)::bigint AS n FROM (SELECT unnest($1) AS v, 1 AS n UNION ALL SELECT unnest($2), unnest($3)) e GROUP BY 1 HAVING sum(n) <> 0) c' END;
+    many     bigint[];
+    are_many boolean;
+    lowest   double precision;
+    highest  double precision;
 BEGIN
+    -- where distinct values are too many by far, the first show it
+    are_many := lows IS NULL AND cardinality(plain) > most_points
+                AND (SELECT count(DISTINCT v) FROM (SELECT unnest(plain[:2 * most_points]) AS v) e) > most_points;
     -- the smallest power of ten whose multiples all are, 1e9: none; see packed_scale_sql() for why that is exact
-    SELECT min(v), max(v), max(CASE WHEN abs(v) < 1e8 THEN CASE
+    SELECT min(v), max(v), max(CASE WHEN NOT are_many AND abs(v) < 1e8 THEN CASE
                WHEN round(v) = v THEN float8 '1' WHEN round(v * 10) / 10 = v THEN 10 WHEN round(v * 100) / 100 = v THEN 100
                WHEN round(v * 1e3) / 1e3 = v THEN 1e3 WHEN round(v * 1e4) / 1e4 = v THEN 1e4 ELSE 1e9 END ELSE 1e9 END)
     INTO lowest, highest, scale FROM (SELECT unnest(plain) AS v UNION ALL SELECT unnest(lows)) e;
@@ -156,13 +164,8 @@ BEGIN
         many := CASE WHEN many[1] <> 0 THEN many ELSE '{}' END;
     ELSIF scale < 1e9 AND coarsest IS NULL AND (highest - lowest) * scale < 2e9 THEN
         base := round(lowest * scale);
-        SELECT array_agg(k ORDER BY k), array_agg(n ORDER BY k) INTO cells, many
-        FROM (SELECT (round(v * scale) - base)::integer AS k, sum(n)::bigint AS n
-              FROM (SELECT unnest(plain) AS v, 1 AS n UNION ALL SELECT unnest(lows), unnest(times)) e GROUP BY 1 HAVING sum(n) <> 0) e;
+        EXECUTE format(counted, 'round(v * $4)') INTO cells, many USING plain, lows, times, scale, base;
         IF cardinality(cells) > most_points THEN
-            plain := NULL;
-            SELECT array_agg((base + k) / scale ORDER BY k) INTO lows FROM unnest(cells) k;
-            times := many;
             cells := NULL;
         END IF;
     END IF;
@@ -170,10 +173,7 @@ BEGIN
         scale := NULL;
         step := greatest(CASE WHEN lowest < highest THEN power(2, floor(ln(highest - lowest) / ln(2::float8)) - 10) END, coarsest);
         EXECUTE format('SELECT %s', value_cell_sql('$1', '$2')) INTO base USING lowest, step;
-        SELECT array_agg(k ORDER BY k), array_agg(n ORDER BY k) INTO cells, many
-        FROM (SELECT (CASE WHEN abs(v) < step THEN CASE WHEN v < 0 THEN -1 ELSE 0 END ELSE floor(v / step) END - base)::integer AS k,
-                     sum(n)::bigint AS n
-              FROM (SELECT unnest(plain) AS v, 1 AS n UNION ALL SELECT unnest(lows), unnest(times)) e GROUP BY 1 HAVING sum(n) <> 0) e;
+        EXECUTE format(counted, value_cell_sql('v', '$4')) INTO cells, many USING plain, lows, times, step, base;
     END IF;
     IF cells[cardinality(cells)] < 2 * cardinality(cells) THEN -- then zeros between take less than the places of the rest
         SELECT array_agg(coalesce(n, 0) ORDER BY i) INTO many
