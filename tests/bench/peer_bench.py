@@ -96,7 +96,7 @@ def section(rig: Rig, runs: int, seconds: float, floods: Floods) -> Section:
             "Highwater",
             ours["per second"].text(),
             ours["CPU us"].text(),
-            ours["PostgreSQL us"].text(),
+            f"{ours['PostgreSQL us'].text()}, and {ours['upkeep us'].text()} to look after storage",
             ours["peak MB"].text(),
         )
     names = {

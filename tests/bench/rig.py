@@ -321,6 +321,12 @@ class Collector:
     def backends(self) -> list[int]:
         return self.rig.postgres.backends(self.database) if self.database else []
 
+    def storing(self) -> list[int]:
+        """Of its backends, who stores; the others look after storage."""
+        named = "datname = current_database() AND application_name ~ '^highwater collector '"
+        found = self.rig.postgres.sql(f"SELECT pid FROM pg_stat_activity WHERE {named}", self.database)
+        return [int(pid) for pid in found.split()]
+
 
 def _write_history(url: str) -> None:
     import psycopg2
@@ -352,6 +358,18 @@ def _write_history(url: str) -> None:
         cursor.copy_expert(f"COPY readings ({columns}) FROM STDIN", _Lines(rows))
     connection.autocommit = True
     with connection.cursor() as cursor:
+        # what a collector that looks after storage has done by then, so that no run does it again
+        cursor.execute("SELECT rollup_set_late_before('0 s')")
+        for work in (
+            "SELECT rollup_until(late_before) < late_before FROM storage_state",
+            "SELECT rollup_fold_late(20000) = 20000",
+            "SELECT rollup_fold_fleet(20000) = 20000",
+            "SELECT values_pass()",
+            "SELECT values_fold_late(2000) > 0",
+            "SELECT minutes_pass()",
+        ):
+            while cursor.execute(work) or cursor.fetchone() == (True,):
+                pass
         cursor.execute("VACUUM ANALYZE")
     connection.close()
 
