@@ -253,6 +253,8 @@ class Stack:
     def start_httpapi(self, *args: str, timeout: float = 15.0, **settings: Any) -> Program:
         """Starts it and waits until it listens."""
         settings.setdefault("http_listen", f"{LOOPBACK}:{self.http_port}")
+        # Ten seconds by default, for which a client of ours may have to wait for its turn on a busy machine.
+        settings.setdefault("header_timeout", f"{min(patience(), 3600):g}s")
         program = self.program("httpapi", args, **settings)
         program.start()
 
