@@ -213,6 +213,7 @@ BEGIN
             ('_min', 'The lowest %s.'),
             ('_max', 'The highest %s.'),
             ('_packed', '%s of each, as in readings.'),
+            ('_hours', 'What rollup_hours has of %s.'),
             ('_parts', 'How many of %s came in the first 10, 20, 30, 40 and 50 minutes: part_counts().'),
             ('_part_sums', 'Roughly their sums: part_sums().')) AS s (suffix, words)
     ), fixed (name, words) AS (VALUES
@@ -290,6 +291,13 @@ BEGIN
             EXECUTE format('ALTER TABLE %I %s', target, added);
         END LOOP;
     END IF;
+    SELECT string_agg(format('ADD COLUMN %I packed_hours%s', f || '_hours', compression), ', ' ORDER BY n) INTO added
+    FROM unnest(features) WITH ORDINALITY AS wanted (f, n)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'rollup_hour_chunks'::regclass AND attname = f || '_hours'
+                      AND NOT attisdropped);
+    IF added IS NOT NULL THEN
+        EXECUTE 'ALTER TABLE rollup_hour_chunks ' || added;
+    END IF;
     SELECT string_agg(format(', r.%I', attname), '' ORDER BY attnum),
            string_agg(format(', r.%I, rollup_mean(r.%I, r.%I) AS %I, r.%I, r.%I', attname || '_count', attname || '_sum',
                              attname || '_count', attname || '_mean', attname || '_min', attname || '_max'),
@@ -310,8 +318,15 @@ BEGIN
     EXECUTE format(
         'CREATE OR REPLACE VIEW device_hours AS
          SELECT d.device_id, r.bucket AS hour, r.readings, r.status_on, r.status_off, r.status_active,
-                r.status_inactive, r.first_at, r.last_at%s
-         FROM rollup_hours r JOIN devices d ON d.id = r.device', of_rollups);
+                r.status_inactive, r.first_at, r.last_at%1$s
+         FROM rollup_hours r JOIN devices d ON d.id = r.device
+         UNION ALL
+         SELECT d.device_id, r.bucket AS hour, r.readings, r.status_on, r.status_off, r.status_active,
+                r.status_inactive, r.first_at, r.last_at%1$s
+         FROM devices d CROSS JOIN LATERAL (%2$s) r', of_rollups,
+        -- of many features it would take seconds to make such a view
+        CASE WHEN (SELECT count(*) > 30 FROM features_of('readings')) THEN 'SELECT * FROM hours_rows(d.id)'
+             ELSE hours_select(ARRAY(SELECT features_of('readings')), of_device => 'd.id') END);
     EXECUTE format(
         'CREATE OR REPLACE VIEW device_days AS
          SELECT d.device_id, r.bucket AS day, r.readings, r.status_on, r.status_off, r.status_active,
@@ -521,7 +536,7 @@ BEGIN
     RETURN upto;
 END $$;
 
--- Folds in up to `most` rows of rollup_late; returns how many.
+-- Folds in up to `most` rows of rollup_late, of as many of them as make few packed hours rows again; returns how many, and `most` where that left some.
 CREATE FUNCTION rollup_fold_late(most integer) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     q     record;
@@ -529,40 +544,47 @@ DECLARE
     folded bigint;
     of_devices integer[];
     of_hours   timestamptz[];
+    picked     tid[];
+    is_rest    boolean; -- some are left for the next time
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater rollup', 0));
     SELECT * INTO state FROM storage_state;
     SELECT * INTO q FROM rollup_sql();
+    SELECT array_agg(l.row) FILTER (WHERE NOT l.is_too_much), array_agg(l.device) FILTER (WHERE NOT l.is_too_much),
+           array_agg(l.bucket) FILTER (WHERE NOT l.is_too_much), bool_or(l.is_too_much) INTO picked, of_devices, of_hours, is_rest FROM (
+        SELECT l.*, dense_rank() OVER (ORDER BY x.starts_at, x.device_group) > 64 AND x.starts_at IS NOT NULL AS is_too_much
+        FROM (SELECT ctid AS row, device, bucket FROM rollup_late WHERE bucket < state.rolled_until LIMIT most) l
+        LEFT JOIN rollup_hour_chunks x ON x.device_group = l.device >> 4 AND x.starts_at = date_bin('48 hours', l.bucket, 'epoch')) l;
+    PERFORM hours_unpack(of_devices, of_hours);
     EXECUTE format(
-        'WITH gone AS (DELETE FROM rollup_late WHERE ctid = ANY (ARRAY(
-                           SELECT ctid FROM rollup_late WHERE bucket < %1$L LIMIT %2$s)) RETURNING *),
-         hours (device, bucket, %3$s) AS MATERIALIZED (
-             SELECT device, date_bin(''1 hour'', bucket, ''epoch'') AS at, %4$s FROM gone GROUP BY device, at),
-         open_hours AS (INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
-             SELECT device, ''hour'', bucket, %3$s FROM hours WHERE bucket >= %6$L
-             ON CONFLICT (device, unit) DO UPDATE SET %5$s),
-         full_hours AS (INSERT INTO rollup_hours AS t (device, bucket, %3$s)
-             SELECT device, bucket, %3$s FROM hours WHERE bucket < %6$L ORDER BY device, bucket
-             ON CONFLICT (device, bucket) DO UPDATE SET %5$s%8$s),
-         parts AS (DELETE FROM rollup_parts t USING hours h WHERE h.bucket >= %6$L AND t.device = h.device),
-         open_days AS (INSERT INTO rollup_open AS t (device, unit, bucket, %3$s)
-             SELECT device, ''day'', %7$L, %4$s FROM hours WHERE bucket >= %7$L AND bucket < %6$L GROUP BY device
-             ON CONFLICT (device, unit) DO UPDATE SET %5$s),
-         full_days AS (INSERT INTO rollup_days AS t (device, bucket, %3$s)
-             SELECT device, date_bin(''1 day'', bucket, ''epoch'') AS at, %4$s FROM hours WHERE bucket < %7$L
+        'WITH gone AS (DELETE FROM rollup_late WHERE ctid = ANY (%1$L) RETURNING *),
+         hours (device, bucket, %2$s) AS MATERIALIZED (
+             SELECT device, date_bin(''1 hour'', bucket, ''epoch'') AS at, %3$s FROM gone GROUP BY device, at),
+         open_hours AS (INSERT INTO rollup_open AS t (device, unit, bucket, %2$s)
+             SELECT device, ''hour'', bucket, %2$s FROM hours WHERE bucket >= %5$L
+             ON CONFLICT (device, unit) DO UPDATE SET %4$s),
+         full_hours AS (INSERT INTO rollup_hours AS t (device, bucket, %2$s)
+             SELECT device, bucket, %2$s FROM hours WHERE bucket < %5$L ORDER BY device, bucket
+             ON CONFLICT (device, bucket) DO UPDATE SET %4$s%7$s),
+         parts AS (DELETE FROM rollup_parts t USING hours h WHERE h.bucket >= %5$L AND t.device = h.device),
+         open_days AS (INSERT INTO rollup_open AS t (device, unit, bucket, %2$s)
+             SELECT device, ''day'', %6$L, %3$s FROM hours WHERE bucket >= %6$L AND bucket < %5$L GROUP BY device
+             ON CONFLICT (device, unit) DO UPDATE SET %4$s),
+         full_days AS (INSERT INTO rollup_days AS t (device, bucket, %2$s)
+             SELECT device, date_bin(''1 day'', bucket, ''epoch'') AS at, %3$s FROM hours WHERE bucket < %6$L
              GROUP BY device, at ORDER BY device, at
-             ON CONFLICT (device, bucket) DO UPDATE SET %5$s),
-         totals AS (INSERT INTO rollup_totals AS t (device, %3$s)
-             SELECT device, %4$s FROM hours WHERE bucket < %7$L GROUP BY device ORDER BY device
-             ON CONFLICT (device) DO UPDATE SET %5$s)
+             ON CONFLICT (device, bucket) DO UPDATE SET %4$s),
+         totals AS (INSERT INTO rollup_totals AS t (device, %2$s)
+             SELECT device, %3$s FROM hours WHERE bucket < %6$L GROUP BY device ORDER BY device
+             ON CONFLICT (device) DO UPDATE SET %4$s)
          SELECT count(*), (SELECT array_agg(device) FROM hours), (SELECT array_agg(bucket) FROM hours) FROM gone',
-        state.rolled_until, most, q.names, q.of_rollups, q.added,
+        picked, q.names, q.of_rollups, q.added,
         date_bin('1 hour', state.rolled_until, 'epoch'), date_bin('1 day', state.rolled_until, 'epoch'),
         (SELECT k.unknown FROM rollup_parts_sql() k))
     INTO folded, of_devices, of_hours;
     PERFORM values_missing(of_devices, of_hours);
     PERFORM minutes_late(of_devices, of_hours);
-    RETURN folded;
+    RETURN CASE WHEN is_rest THEN most ELSE folded END;
 END $$;
 
 -- Folds in up to `most` rows of rollup_fleet_log; returns how many.
@@ -633,6 +655,7 @@ BEGIN
         starts, ends, q.names, q.of_readings, least(ends, state.rolled_until), parts.names, q.of_rollups, parts.of_rollups, parts.nulls,
         readings_source(starts, ends, columns => '{status}' || ARRAY(SELECT features_of('readings'))));
     DELETE FROM rollup_fleet WHERE bucket >= starts AND bucket < ends;
+    PERFORM hours_unpack_all(starts, ends);
     DELETE FROM rollup_hours WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_days WHERE bucket >= starts AND bucket < ends;
     DELETE FROM rollup_open WHERE bucket >= starts AND bucket < ends;
@@ -643,6 +666,8 @@ BEGIN
                     SELECT 0, date_bin(''1 hour'', bucket, ''epoch'') AS at, %2$s%5$s FROM rebuilt WHERE device = 0 GROUP BY at
                     UNION ALL SELECT device, bucket, %1$s%4$s FROM rebuilt WHERE device > 0 AND bucket < %3$L
                     ORDER BY 2, 1', q.names, q.of_rollups, hour, parts.names, parts.nulls);
+    PERFORM hours_unpack(array_agg(r.device), array_agg(r.at))
+    FROM (SELECT DISTINCT r.device >> 4 << 4 | 15 AS device, date_bin('48 hours', r.bucket, 'epoch') AS at FROM rebuilt r WHERE r.device > 0) r;
     EXECUTE format('INSERT INTO rollup_days (device, bucket, %1$s)
                     SELECT device, date_bin(''1 day'', bucket, ''epoch'') AS at, %2$s FROM rebuilt
                     WHERE device = 0 OR bucket < %3$L GROUP BY device, at ORDER BY at, device', q.names, q.of_rollups, day);

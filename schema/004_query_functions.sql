@@ -30,6 +30,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION readings_settle() IS 'For STABLE functions: makes what they read next complete, even where readings are just moving into another partition.';
 
+-- When the first and the last reading of a device and hour were recorded, as far as rollup_hours knows; NULL: none.
+CREATE FUNCTION hour_ends(of_device integer, hour timestamptz, OUT first_at timestamptz, OUT last_at timestamptz)
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+BEGIN
+    EXECUTE format('SELECT r.first_at, r.last_at FROM %s r WHERE r.device = %s AND r.bucket = %L',
+                   hours_source(hour, hour + interval '1 hour', of_device::text, said => ''), of_device, hour) INTO first_at, last_at;
+END $$;
+
 -- Widens [starts, ends) of one device (0: of the fleet) to whole hours where partitions were dropped and
 -- none of its readings lies in between.
 CREATE FUNCTION rollup_widen(of_device integer, INOUT starts timestamptz, INOUT ends timestamptz)
@@ -40,14 +48,14 @@ DECLARE
     last_hour  timestamptz := date_bin('1 hour', ends, 'epoch');
 BEGIN
     IF first_hour < starts AND starts < kept_from THEN
-        IF NOT EXISTS (SELECT FROM rollup_hours WHERE device = of_device AND bucket = first_hour AND first_at < starts)
+        IF coalesce((hour_ends(of_device, first_hour)).first_at >= starts, true)
            AND NOT EXISTS (SELECT FROM rollup_late WHERE device = of_device AND bucket >= first_hour AND first_at < starts)
            AND NOT EXISTS (SELECT FROM rollup_fleet_log WHERE of_device = 0 AND bucket >= first_hour AND first_at < starts) THEN
             starts := first_hour;
         END IF;
     END IF;
     IF last_hour < ends AND ends < kept_from THEN
-        IF NOT EXISTS (SELECT FROM rollup_hours WHERE device = of_device AND bucket = last_hour AND last_at >= ends)
+        IF coalesce((hour_ends(of_device, last_hour)).last_at < ends, true)
            AND NOT EXISTS (SELECT FROM rollup_late WHERE device = of_device AND bucket >= last_hour
                            AND bucket < last_hour + interval '1 hour' AND last_at >= ends)
            AND NOT EXISTS (SELECT FROM rollup_fleet_log WHERE of_device = 0 AND bucket >= last_hour
@@ -136,6 +144,7 @@ BEGIN
         CASE source
         WHEN 'readings' THEN 'SELECT ' || of_readings || ' FROM '
                              || readings_source(from_at, until_at, nullif(of_device, 0)::text, columns) || ' r WHERE true'
+        WHEN 'hours' THEN 'SELECT ' || of_rollups || ' FROM ' || hours_source(from_at, until_at, of_device::text, said => of_rollups) || ' r WHERE true'
         ELSE 'SELECT ' || of_rollups || ' FROM rollup_' || source || ' WHERE true' END
         || CASE WHEN of_device = 0 AND source IN ('readings', 'fleet', 'fleet_log') THEN ''
                 ELSE ' AND device = ' || of_device END
@@ -413,7 +422,7 @@ BEGIN
                       string_agg('rollup_mean(sum(s' || n || '), sum(n' || n || ')::bigint)', ', ' ORDER BY n))
         INTO of_readings, of_cells, of_rollups, names, results FROM unnest(features) WITH ORDINALITY AS feature (f, n);
         of_readings := 'SELECT ' || format(step_at, 'recorded_at') || ' AS at, count(*)' || of_readings || ' FROM ';
-        of_rollups := 'SELECT ' || format(step_at, 'bucket') || ' AS at, sum(readings)' || of_rollups || ' FROM rollup_';
+        of_rollups := 'SELECT ' || format(step_at, 'bucket') || ' AS at, sum(readings)' || of_rollups || ' FROM ';
         origin_hour := date_bin('1 hour', origin, 'epoch');
         IF origin_hour < origin THEN
             uncut := format(' AND %s = %s', format(step_at, 'date_bin(''1 hour'', bucket, ''epoch'')'),
@@ -444,8 +453,9 @@ BEGIN
                                            of_device, from_at, until_at)
                    WHEN 'minutes' THEN format('SELECT at, CASE feature WHEN 1 THEN n END%s FROM (%s) m', of_cells,
                                               minutes_sql(of_device::text, array_prepend('', features), '$4', from_at, until_at, origin, step_us))
-                   ELSE format('%s%s WHERE device = %s AND bucket >= %L AND bucket < %L%s%s GROUP BY 1', of_rollups,
-                               CASE source WHEN 'days' THEN 'hours' ELSE source END, of_device, from_at, until_at,
+                   ELSE format('%s%s r WHERE device = %s AND bucket >= %L AND bucket < %L%s%s GROUP BY 1', of_rollups,
+                               CASE WHEN source IN ('days', 'hours') THEN hours_source(from_at, until_at, of_device::text, said => of_rollups)
+                                    ELSE 'rollup_' || source END, of_device, from_at, until_at,
                                CASE source WHEN 'open' THEN ' AND unit = ''hour''' END, uncut)
                    END, ' UNION ALL ')
         INTO parts

@@ -187,7 +187,8 @@ BEGIN
             CASE WHEN NOT (c.is_cut AND is_capped) THEN reach
                  ELSE format('least(%s, %L::float8)', reach, board_fleet_reach(feature, sort_order, greatest(c.a, starts), c.b)) END,
             CASE c.source WHEN 'days' THEN '24 hours' ELSE '1 hour' END, CASE c.source WHEN 'days' THEN 'true' ELSE 'false' END,
-            'rollup_' || c.source, c.a, c.b, c.more || whose), ' UNION ALL ')
+            CASE WHEN c.source = 'hours' AND c.a < c.b THEN hours_source(c.a, c.b, said => reach, whose => whose) || ' r'
+                 ELSE 'rollup_' || c.source END, c.a, c.b, c.more || whose), ' UNION ALL ')
         FROM (VALUES
             ('late', first_hour, ends, within, false),
             ('open', first_hour, ends, within || ' AND unit = ''hour''', false),

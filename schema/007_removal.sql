@@ -191,7 +191,7 @@ BEGIN
         '(WITH days AS (SELECT bucket FROM rollup_days WHERE device = %1$s AND bucket >= %2$L AND %3$I IS NOT NULL
                         ORDER BY %3$I %4$s, bucket DESC LIMIT 1),
           spans (starts, ends) AS (
-              (SELECT h.bucket, h.bucket + interval ''1 hour'' FROM days d JOIN rollup_hours h ON h.device = %1$s
+              (SELECT h.bucket, h.bucket + interval ''1 hour'' FROM days d JOIN %11$s h ON h.device = %1$s
                AND h.bucket >= d.bucket AND h.bucket < d.bucket + interval ''24 hours''
                WHERE h.%3$I IS NOT NULL ORDER BY h.%3$I %4$s, h.bucket DESC LIMIT 1)
               UNION (SELECT bucket, bucket + interval ''1 hour'' FROM rollup_hours WHERE device = %1$s AND bucket >= %5$L
@@ -206,7 +206,8 @@ BEGIN
         date_bin('1 hour', state.rolled_until, 'epoch'), feature,
         (SELECT string_agg(format('r.%I', f), ', ') FROM features_of('readings') f), q.of_device,
         readings_source('-infinity', 'infinity', of_device::text, ARRAY['content_hash', 'status'] || ARRAY(SELECT features_of('readings')),
-                        'spans.starts', 'spans.ends')),
+                        'spans.starts', 'spans.ends'),
+        hours_source(state.kept_from, 'infinity', of_device::text, said => best)),
         ARRAY(SELECT features_of('readings')));
 END $$;
 
@@ -232,6 +233,7 @@ BEGIN
                    span, CASE WHEN of_feature IS NULL THEN '' ELSE format(' AND %I IS NOT NULL', of_feature) END);
     ANALYZE removed;
     SELECT count(*) INTO count FROM removed;
+    PERFORM hours_unpack(array_agg(of_device), array_agg(x.at)) FROM (SELECT DISTINCT date_bin('1 hour', x.recorded_at, 'epoch') AS at FROM removed x) x;
     PERFORM removal_from_fleet(of_device, of_feature);
 
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater late', 0));
@@ -297,6 +299,7 @@ BEGIN
             count := count + removal_of(of_id, '-infinity', 'infinity', NULL, true);
             EXIT WHEN NOT EXISTS (SELECT FROM readings WHERE device = of_id);
         END LOOP;
+        PERFORM hours_unpack_all('-infinity', 'infinity', of_id);
         DELETE FROM rollup_hours WHERE device = of_id;
         DELETE FROM rollup_days WHERE device = of_id;
         DELETE FROM rollup_open WHERE device = of_id;

@@ -45,6 +45,9 @@ DECLARE
     loose   constant numeric := least(kept, coalesce(1 + extract(epoch FROM disk_expected.pack_after) / day, kept));
     -- a chunk is of one day, and of 4,000 readings at most
     packed  constant integer := ceil(7 + 2.2 * features + (260 + 100 * features) / greatest(1, least(4000, each)));
+    -- hours are packed by two days and 16 devices
+    loose_hours constant numeric := least(span, coalesce(3 + extract(epoch FROM disk_expected.pack_after) / day, span));
+    hour    constant integer := ceil(16 + 20 * features + (1000 + 600 * features) / (2 * greatest(1, least(24, each)) * greatest(1, least(16, devices))));
 BEGIN
     IF devices IS NULL OR devices < 1 OR each IS NULL OR each <= 0 OR features IS NULL OR features NOT BETWEEN 0 AND 200
        OR span IS NULL OR span <= 0 OR retention < '1 hour' OR pack_after < '0 s' THEN
@@ -57,7 +60,8 @@ BEGIN
                ('its key', 65, each * devices, loose),
                ('a packed reading', packed, each * devices, kept - loose),
                ('ten seconds of the fleet', sums, least(8640, each * devices), kept),
-               ('an hour of a device', sums + 17 * least(features, 64), least(24, each) * devices, span),
+               ('an hour of a device', sums + 17 * least(features, 64), least(24, each) * devices, loose_hours),
+               ('a packed hour of a device', hour, least(24, each) * devices, span - loose_hours),
                ('a day of a device', sums, least(1, each) * devices, span),
                ('a device', 1400 + 700 * features, NULL, NULL)
     ), sized (what, bytes_each, a_day, in_all) AS (
@@ -65,8 +69,8 @@ BEGIN
     )
     SELECT s.what, s.bytes_each, pg_size_pretty(round(s.a_day)), pg_size_pretty(round(s.in_all)) FROM sized s
     UNION ALL
-    SELECT 'all, once days are packed', NULL, pg_size_pretty(round(sum(s.a_day) FILTER (WHERE s.what NOT IN ('reading', 'its key') OR pack_after IS NULL))),
-           pg_size_pretty(round(sum(s.in_all))) FROM sized s WHERE s.what <> 'a packed reading' OR pack_after IS NOT NULL
+    SELECT 'all, once days are packed', NULL, pg_size_pretty(round(sum(s.a_day) FILTER (WHERE s.what NOT IN ('reading', 'its key', 'an hour of a device') OR pack_after IS NULL))),
+           pg_size_pretty(round(sum(s.in_all))) FROM sized s WHERE s.what NOT IN ('a packed reading', 'a packed hour of a device') OR pack_after IS NOT NULL
     UNION ALL
     SELECT 'write-ahead log, for an archive', reading + 134, pg_size_pretty(round(each * devices * (reading + 134))), NULL;
 END $$;

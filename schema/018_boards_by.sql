@@ -78,8 +78,9 @@ BEGIN
     cut := CASE WHEN first_hour < starts OR last_hour < hours_until THEN format('(bucket < %L OR bucket >= %L)', whole_from, last_hour) ELSE 'false' END;
     RETURN (
         -- OFFSET 0: once for each row, not in every FILTER
-        SELECT coalesce(string_agg(format('(SELECT device, %s AS from_at, %s, %s AS is_cut FROM rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s%s)',
-                                          c.at, columns, c.is_cut, c.source, c.a, c.b, c.more, whose, CASE WHEN c.is_cut <> 'false' THEN ' OFFSET 0' END), ' UNION ALL '),
+        SELECT coalesce(string_agg(format('(SELECT device, %s AS from_at, %s, %s AS is_cut FROM %s r WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s%s)',
+                                          c.at, columns, c.is_cut, CASE WHEN c.source = 'hours' AND c.a < c.b
+                                          THEN hours_source(c.a, c.b, said => columns, whose => whose) ELSE 'rollup_' || c.source END, c.a, c.b, c.more, whose, CASE WHEN c.is_cut <> 'false' THEN ' OFFSET 0' END), ' UNION ALL '),
                         format('SELECT device, bucket AS from_at, %s, false AS is_cut FROM rollup_hours WHERE false', columns))
         FROM (VALUES
             ('late', 'date_bin(''1 hour'', bucket, ''epoch'')', first_hour, late_until, '',
@@ -215,7 +216,8 @@ BEGIN
         FROM (SELECT DISTINCT h FROM (VALUES (starts), (ends)) AS t (at), date_bin('1 hour', at, 'epoch') AS h
               WHERE by_what <> 'rise' AND h < at AND at < rolled_until) AS hour (h),
              (VALUES ('hours', ''), ('open', ' AND unit = ''hour'''), ('late', '')) AS s (source, more),
-             change_part_sql(features, sort_order, h, starts, ends, format('rollup_%s WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s', source,
+             change_part_sql(features, sort_order, h, starts, ends, format('%s r WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
+                             CASE source WHEN 'hours' THEN hours_source(h, h + interval '1 hour', said => array_to_string(features, ' '), whose => whose) ELSE 'rollup_' || source END,
                              h, h + interval '1 hour', more, whose), source = 'hours') AS p (cells)
         WHERE CASE source WHEN 'late' THEN EXISTS (SELECT FROM rollup_late l WHERE l.bucket >= h AND l.bucket < h + interval '1 hour')
                           ELSE (source = 'hours') = (h < date_bin('1 hour', rolled_until, 'epoch')) END;

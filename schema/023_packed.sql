@@ -236,6 +236,157 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION readings_source(timestamptz, timestamptz, text, text[], text, text, text) IS 'SQL for FROM: all readings recorded from `starts` until before `ends`, packed or not. For STABLE functions, after readings_settle().';
 
+-- ---- hours --------------------------------------------------------------------------------------
+-- What rollup_hours has of 16 devices and two UTC days is one row, when it is over (028_hours): of a row of its own there, header and keys
+-- alone would take more than all of it takes here. Numbers are in the order of hours, and in each of devices: that of hour h (from 0) and
+-- device p (from 1) is number h * cardinality(devices) + p. So a device is a stride, and some hours of all are a slice; both are taken by subscripts,
+-- which are quick as long as no element is NULL. So none is: an hour that is not there has 0 readings (and some number for all else), a
+-- feature's lowest and highest value mean nothing where its count is 0, and -1 stands for parts that are not known. A feature's count is NULL as
+-- a whole where each reading has it, and all of the feature where there was none of it.
+
+CREATE TYPE packed_hours AS (
+    count     packed_numbers,
+    sum       packed_numbers,
+    min       packed_numbers,
+    max       packed_numbers,
+    parts     packed_numbers,
+    part_sums packed_numbers
+);
+COMMENT ON TYPE packed_hours IS 'What rollup_hours has of a feature, of some devices and hours: rollup_hour_chunks. hours_select() reads it.';
+
+-- Features add <feature>_hours.
+CREATE TABLE rollup_hour_chunks (
+    device_group  integer NOT NULL,
+    starts_at     timestamptz NOT NULL,
+    devices       integer[] NOT NULL,
+    readings      packed_numbers,
+    status_on     packed_numbers,
+    status_off    packed_numbers,
+    status_active packed_numbers,
+    no_status     packed_numbers,
+    first_at      packed_numbers,
+    last_at       packed_numbers,
+    PRIMARY KEY (device_group, starts_at)
+);
+CREATE INDEX rollup_hour_chunks_starts ON rollup_hour_chunks (starts_at);
+COMMENT ON TABLE rollup_hour_chunks IS 'What rollup_hours had, packed: 16 devices and two days in a row. People query device_hours.';
+COMMENT ON COLUMN rollup_hour_chunks.device_group IS 'devices.id / 16';
+COMMENT ON COLUMN rollup_hour_chunks.starts_at IS 'The start of the two days, in UTC.';
+COMMENT ON COLUMN rollup_hour_chunks.devices IS 'Which of the 16 have any readings then: devices.id, rising.';
+COMMENT ON COLUMN rollup_hour_chunks.readings IS 'Of each hour and device, as in rollup_hours; 0: there is no such row.';
+COMMENT ON COLUMN rollup_hour_chunks.status_on IS 'As in rollup_hours.';
+COMMENT ON COLUMN rollup_hour_chunks.status_off IS 'As in rollup_hours.';
+COMMENT ON COLUMN rollup_hour_chunks.status_active IS 'As in rollup_hours.';
+COMMENT ON COLUMN rollup_hour_chunks.no_status IS 'How many of the readings have no status; the others are inactive.';
+COMMENT ON COLUMN rollup_hour_chunks.first_at IS 'As in rollup_hours, in microseconds since the hour began.';
+COMMENT ON COLUMN rollup_hour_chunks.last_at IS 'As in rollup_hours, in microseconds since the hour began.';
+
+-- The columns of rollup_hours as SQL, those of such features.
+CREATE FUNCTION hours_columns(features text[]) RETURNS text LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT 'device, bucket, readings, status_on, status_off, status_active, status_inactive, first_at, last_at'
+           || coalesce(string_agg(format(', %I, %I, %I, %I, %I, %I', f || '_count', f || '_sum', f || '_min', f || '_max', f || '_parts', f || '_part_sums'),
+                                  '' ORDER BY n), '')
+    FROM unnest(features) WITH ORDINALITY AS feature (f, n)
+$$;
+
+-- Packed hours as rows: a SELECT of these columns, of hours that begin from from_at on and before until_at; NULL: any. of_device is SQL of one device,
+-- of_devices of an array of them; where both are NULL it is about all. What is taken apart once per chunk is so in levels of its own (OFFSET 0): a
+-- field of a column decompresses all of it each time. Whatever of these columns nobody asks for is left out by the planner.
+CREATE FUNCTION hours_select(features text[], from_at timestamptz DEFAULT NULL, until_at timestamptz DEFAULT NULL, of_device text DEFAULT NULL,
+                             of_devices text DEFAULT NULL, conditions text DEFAULT 'true') RETURNS text
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+    fields  CONSTANT text[] := '{base,step,small,wide,large,none,exact,power}';
+    taken   CONSTANT text[] := ARRAY['(^).base', '(^).step', '(^).small', '(^).wide', '(^).large',
+        'CASE WHEN num_nulls((^).small, (^).wide, (^).large) = 3 THEN 0::bigint END', '(^).exact',
+        '(ARRAY[1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]::double precision[])[(^).scale + 1]'];
+    whole   CONSTANT text := '(c."~ base" + c.i * c."~ step" + coalesce(c."~ small"[c.i], c."~ wide"[c.i], c."~ large"[c.i], c."~ none"))';
+    decimal CONSTANT text := 'coalesce(c."~ exact"[c.i], ' || whole || '::double precision / c."~ power")';
+    hour    CONSTANT text := '(c.starts_at + (c.i - 1) / c.width * interval ''1 hour'')';
+    fixed   CONSTANT text[] := '{readings,status_on,status_off,status_active,no_status,first_at,last_at}';
+    is_wide CONSTANT boolean := cardinality(features) > 30; -- then a level more would have more columns than there may be
+    chunk   text; -- what is taken out of a row,
+    arrays  text; -- out of that,
+    rows    text; -- and told,
+    there   text; -- if this holds
+    n       integer;
+    bounds  text := CASE WHEN from_at > '-infinity' THEN format(' AND x.starts_at > %L', from_at - interval '48 hours') ELSE '' END
+                    || CASE WHEN until_at < 'infinity' THEN format(' AND x.starts_at < %L', until_at) ELSE '' END;
+BEGIN
+    -- ~ is what a number's fields are called by
+    SELECT string_agg(format('x.%I', f), ', ') INTO chunk FROM unnest(fixed) f;
+    SELECT concat_ws(', ', chunk, string_agg(format('(x.%1$I).%2$I AS "%3$s %2$s"', f || '_hours', field, n), ', '))
+    INTO chunk FROM unnest(features) WITH ORDINALITY AS feature (f, n), unnest('{count,sum,min,max,parts,part_sums}'::text[]) field;
+    SELECT string_agg(replace(replace(CASE WHEN is_wide THEN '^ AS "~"' ELSE (SELECT string_agg(format('%s AS "~ %s"', said, field), ', ') FROM unnest(fields, taken) AS x (field, said)
+                                                                              WHERE is_decimal OR field NOT IN ('exact', 'power')) END, '^', number), '~', name), ', ')
+    INTO arrays FROM (SELECT f, false, format('t.%s', f) FROM unnest(fixed) f
+                      UNION ALL SELECT format('%s %s', n, field), field IN ('sum', 'min', 'max'), replace(CASE field
+                          -- as many as there are readings, if there is anything of the feature
+                          WHEN 'count' THEN 'coalesce(t."~ count", CASE WHEN NOT t."~ sum" IS NULL THEN t.readings END)' ELSE format('t."~ %s"', field) END, '~', n::text)
+                      FROM generate_series(1, cardinality(features)) n, unnest('{count,sum,min,max,parts,part_sums}'::text[]) field) names (name, is_decimal, number);
+    SELECT CASE WHEN of_device IS NULL AND of_devices IS NULL THEN 'c.devices[mod(c.i - 1, c.width) + 1]' ELSE 'c.device' END || ' AS device, ' || hour || ' AS bucket, '
+           || string_agg(replace(whole, '~', f) || ' AS ' || f, ', ') INTO rows FROM unnest(fixed[1:4]) f;
+    rows := rows || format(', %s - %s - %s - %s - %s AS status_inactive, %s + %s * interval ''1 microsecond'' AS first_at, %6$s + %8$s * interval ''1 microsecond'' AS last_at',
+                           replace(whole, '~', 'readings'), replace(whole, '~', 'status_on'), replace(whole, '~', 'status_off'), replace(whole, '~', 'status_active'),
+                           replace(whole, '~', 'no_status'), hour, replace(whole, '~', 'first_at'), replace(whole, '~', 'last_at'));
+    SELECT concat_ws(', ', rows, string_agg(format('coalesce(%1$s, 0) AS %2$I, coalesce(%3$s, 0) AS %4$I, CASE WHEN %1$s > 0 THEN %5$s END AS %6$I, CASE WHEN %1$s > 0 THEN %7$s END AS %8$I,'
+                                                   ' nullif(%9$s, -1) AS %10$I, nullif(%11$s, -1) AS %12$I',
+                                                   replace(whole, '~', n || ' count'), f || '_count', replace(decimal, '~', n || ' sum'), f || '_sum',
+                                                   replace(decimal, '~', n || ' min'), f || '_min', replace(decimal, '~', n || ' max'), f || '_max',
+                                                   replace(whole, '~', n || ' parts'), f || '_parts', replace(whole, '~', n || ' part_sums'), f || '_part_sums'), ', ' ORDER BY n))
+    INTO rows FROM unnest(features) WITH ORDINALITY AS feature (f, n);
+    there := replace(whole, '~', 'readings') || ' > 0';
+    IF is_wide THEN
+        FOR n IN 1 .. cardinality(fields) LOOP
+            rows := regexp_replace(rows, format('c\."([^"]+) %s"', fields[n]), replace(taken[n], '^', 'c."\1"'), 'g');
+            there := regexp_replace(there, format('c\."([^"]+) %s"', fields[n]), replace(taken[n], '^', 'c."\1"'), 'g');
+        END LOOP;
+    END IF;
+    RETURN format('SELECT %s FROM (SELECT f.*, generate_series(f.low, f.high, f.stride) AS i FROM ('
+                  'SELECT t.starts_at, t.devices, t.width, t.device, %s * t.width + t.place AS low, %s * t.width AS high, t.stride, %s FROM ('
+                  'SELECT x.starts_at, x.devices, cardinality(x.devices) AS width, %s, %s FROM %srollup_hour_chunks x WHERE %s%s%s OFFSET 0) t OFFSET 0) f) c WHERE %s',
+                  rows,
+                  CASE WHEN from_at > '-infinity' THEN format('greatest(ceil(date_part(''epoch'', %L - t.starts_at) / 3600), 0)::integer', from_at) ELSE '0' END,
+                  CASE WHEN until_at < 'infinity' THEN format('least(ceil(date_part(''epoch'', %L - t.starts_at) / 3600), 48)::integer', until_at) ELSE '48' END,
+                  arrays,
+                  CASE WHEN of_device IS NULL AND of_devices IS NULL THEN 'NULL::integer AS device, 1 AS place, 1 AS stride'
+                       ELSE 'wanted.device, array_position(x.devices, wanted.device) AS place, cardinality(x.devices) AS stride' END,
+                  chunk,
+                  CASE WHEN of_device IS NOT NULL THEN format('(SELECT (%s)::integer AS device) wanted CROSS JOIN ', of_device)
+                       WHEN of_devices IS NOT NULL THEN format('(SELECT DISTINCT unnest(%s) AS device) wanted CROSS JOIN ', of_devices) ELSE '' END,
+                  conditions, bounds,
+                  CASE WHEN of_device IS NULL AND of_devices IS NULL THEN '' ELSE ' AND x.device_group = wanted.device >> 4' END,
+                  there);
+END $$;
+
+-- What to write in FROM where rollup_hours would stand, with a name behind it: the hours of single devices that begin from `starts` on and before `ends`, packed or not.
+-- Conditions on them stay. of_device is SQL of one device; `whose` says the same, or which are meant, as a condition, like the boards'; `said` is SQL that names
+-- all columns of features that are meant; NULL: all.
+CREATE FUNCTION hours_source(starts timestamptz, ends timestamptz, of_device text DEFAULT NULL, said text DEFAULT NULL, whose text DEFAULT '') RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    features text[];
+BEGIN
+    IF of_device = '0' OR NOT EXISTS (SELECT FROM rollup_hour_chunks x WHERE x.starts_at > starts - interval '48 hours' AND x.starts_at < ends) THEN
+        RETURN 'rollup_hours';
+    END IF;
+    features := ARRAY(SELECT f FROM features_of('readings') f WHERE said IS NULL OR position(f in said) > 0);
+    RETURN format('(SELECT %s FROM rollup_hours UNION ALL (%s))', hours_columns(features), hours_select(features, starts, ends,
+                               coalesce(of_device, substring(whose FROM '^ AND device = ([0-9]+)$')), substring(whose FROM '^ AND device = ANY \((.+)\)$')));
+END $$;
+COMMENT ON FUNCTION hours_source(timestamptz, timestamptz, text, text, text) IS 'SQL for FROM: rows as in rollup_hours, of hours that begin from `starts` on and before `ends`, packed or not.';
+
+-- Packed hours of a device.
+CREATE FUNCTION hours_rows(of_device integer) RETURNS SETOF rollup_hours LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT %s FROM (%s) r', (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+                                                          WHERE a.attrelid = 'rollup_hours'::regclass AND a.attnum > 0 AND NOT a.attisdropped),
+                                hours_select(ARRAY(SELECT features_of('readings')), of_device => of_device::text));
+END $$;
+COMMENT ON FUNCTION hours_rows(integer) IS 'For device_hours, where there are many features.';
+
 -- What is there already, and the views.
 SELECT add_features(array_agg(attname::text ORDER BY attnum)) FROM pg_attribute
 WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped;

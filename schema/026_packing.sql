@@ -481,7 +481,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- One slice of all that. did: begun, packed, turned, dropped, merged; waits, when another session is in the way; NULL: there is
+-- One slice of all that. did: begun, packed, turned, dropped, merged; hours, if some of these were packed (028_hours); waits, when another session is in the way; NULL: there is
 -- nothing to do. settled: for how long the first late reading of a device waits for others before they are merged.
 CREATE FUNCTION packing_step(after interval, settled interval DEFAULT '0', OUT did text, OUT partition text, OUT readings bigint, OUT wants_more boolean)
 LANGUAGE plpgsql SET lock_timeout = '100ms' SET client_min_messages = warning SET search_path FROM CURRENT AS $$
@@ -534,7 +534,8 @@ BEGIN
         SELECT * INTO next FROM packing_waiting(after) LIMIT 1;
         partition := next.name;
         IF next.name IS NULL THEN
-            wants_more := false;
+            did := CASE WHEN hours_step(after, settled) IS NOT NULL THEN 'hours' END;
+            wants_more := did IS NOT NULL;
             RETURN;
         END IF;
         PERFORM pg_advisory_xact_lock(hashtextextended('highwater partitions', 0));

@@ -123,16 +123,21 @@ $$;
 -- How long cells are, in microseconds, whose multiples the steps of a plot of some devices are to be: so that no cell is cut. NULL: that
 -- would spare little.
 CREATE FUNCTION plot_cell(of_devices integer[], starts timestamptz, ends timestamptz, most bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT CASE WHEN s.step >= interval '1 hour' THEN NULL
-                WHEN s.step >= interval '1 minute' AND coarse > 50000 THEN 60000000
-                WHEN s.step >= interval '10 seconds' AND fine > 50000 THEN 10000000 END
-    FROM (SELECT (ends - starts) / most AS step) s,
-         LATERAL (SELECT sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 60) AS coarse,
-                         sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 360) AS fine
-                  FROM rollup_hours h
-                  WHERE s.step < interval '1 hour' AND h.device = ANY (of_devices) AND h.bucket > starts - interval '1 hour' AND h.bucket < ends) n
-$$;
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    step CONSTANT interval := (ends - starts) / most;
+    n    record;
+BEGIN
+    IF step >= interval '1 hour' THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 60) AS coarse, sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 360) AS fine'
+                   ' FROM %s h WHERE h.device = ANY ($1) AND h.bucket > %L AND h.bucket < %L',
+                   hours_source(starts - interval '1 hour', ends, said => '', whose => ' AND device = ANY ($1)'), starts - interval '1 hour', ends) INTO n USING of_devices;
+    RETURN CASE WHEN step >= interval '1 minute' AND n.coarse > 50000 THEN 60000000
+                WHEN step >= interval '10 seconds' AND n.fine > 50000 THEN 10000000 END;
+END $$;
 
 -- ---- upkeep -------------------------------------------------------------------------------------
 

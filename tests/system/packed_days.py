@@ -187,6 +187,17 @@ def pack_halfway(database: Database) -> None:
         done.append(did)
 
 
+def pack_some_hours(database: Database) -> None:
+    """The first two days of what is over."""
+    assert database.value("SELECT hours_step(%s)", (PACK_AFTER,)) > 0
+
+
+def hours_sql(database: Database) -> str:
+    """All hours of single devices, packed or not, as rows of rollup_hours."""
+    columns = database.value("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'rollup_hours'::regclass AND attnum > 0 AND NOT attisdropped")
+    return f"SELECT {columns} FROM {database.value('SELECT hours_source(%s, %s)', ('-infinity', 'infinity'))} h"
+
+
 # --- Questions -----------------------------------------------------------------------------------
 
 
@@ -213,7 +224,7 @@ class Questions:
             "page": self._page, "csv": self._csv, "points": self._points, "compared": self._compared, "export": self._export,
             "values": self._values, "statuses": self._statuses, "board": self._board, "lines": self._lines, "heat map": self._heatmap,
             "device": self._device, "view": self._view, "storage": self._storage, "summary": self._summary, "moment": self._moment,
-            "latest": self._latest,
+            "latest": self._latest, "hours": self._hours,
         }
 
     def draw(self, count: int) -> list[Question]:
@@ -306,6 +317,14 @@ class Questions:
         """A board as it was known at a moment: what had been received by then."""
         return Question("moment", "SELECT b.device_id, (b.best).value, (b.best).recorded_at, (b.best).status FROM board_of(%s, %s, %s, 5, %s) b",
                         (self.rng.choice(FEATURES), self.rng.choice(["desc", "asc"]), to_text(self._at()), to_text(self._at())))
+
+    def _hours(self) -> Question:
+        condition = self.rng.choice(["device_id = %s AND", "device_id <> %s AND"])
+        starts, ends = self._ends(is_open=False)
+        columns = ", ".join(f"{feature}_count, {feature}_min, {feature}_max" for feature in FEATURES)
+        return Question("hours", "SELECT device_id, hour, readings, status_on, status_off, status_active, status_inactive, first_at, last_at,"
+                        f" {columns} FROM device_hours WHERE {condition} hour >= %s AND hour < %s ORDER BY 1, 2",
+                        (self.rng.choice(DEVICES), to_text(starts or 0), to_text(ends or 0)))
 
     def _latest(self) -> Question:
         return Question("latest", "SELECT device, recorded_at, received_at, status, seq, temperature, pressure FROM devices_latest("

@@ -148,7 +148,9 @@ def keep_up(database: Database, minutes: int | None = None, passes: int | None =
             session.rows("SELECT rollup_set_late_before(now() - late_before - %s * interval '1 minute') FROM storage_state", (minutes,))
         while session.value("SELECT rollup_until(late_before) < late_before FROM storage_state"):
             pass
-        session.rows("SELECT rollup_fold_late(100000), rollup_fold_fleet(100000)")
+        while session.value("SELECT rollup_fold_late(100000)") == 100_000:
+            pass
+        session.rows("SELECT rollup_fold_fleet(100000)")
         session.rows("UPDATE rollup_minute_todo SET due_at = now()")
         while session.value("SELECT values_pass()"):
             pass

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from oracle import Database, to_text
-from packed_days import COLUMNS, DEVICES, FEATURES, filled, midnight, pack, pack_halfway, some_rows, store, twin
+from packed_days import COLUMNS, DEVICES, FEATURES, filled, hours_sql, midnight, pack, pack_halfway, some_rows, store, twin
 from servers import until
 from storage import DAY_US, HOUR_US, keep_up
 
@@ -144,6 +144,7 @@ SUMS = ("rollup_hours", "rollup_days", "rollup_totals", "rollup_open", "rollup_f
 def left(database: Database) -> dict[str, list[dict[str, Any]]]:
     """All that is known of readings."""
     found = {table: f"SELECT * FROM {table}" for table in SUMS}
+    found["rollup_hours"] = hours_sql(database)
     found["readings"] = "SELECT * FROM device_readings"
     found["peaks"] = f"SELECT device, feature, sort_order, recorded_at, content_hash >> 48 AS hash, value, status, {', '.join(FEATURES)} FROM peaks"
     found["values"] = "SELECT device, unit, bucket, readings FROM rollup_value_spans"

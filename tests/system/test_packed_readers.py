@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 from oracle import Database, to_text
 from packed_days import (
-    DEVICES, SILENT, Asker, Question, Questions, differing, filled, midnight, pack, pack_halfway, some_rows, step, store, twin,
+    DEVICES, SILENT, Asker, Question, Questions, differing, filled, midnight, pack, pack_halfway, pack_some_hours, some_rows, step, store, twin,
 )
 from servers import LOOPBACK, free_port, until
 from storage import DAY_US, HOUR_US, keep_up
@@ -87,8 +87,10 @@ def packed_readings(database: Database) -> int:
 def test_days_that_are_packed_and_half_packed(pair):
     stored = pair.plain.database.count()
     pack_halfway(pair.other.database)
+    pack_some_hours(pair.other.database)
     pair.check()
     pack(pair.other.database)
+    assert pair.other.database.value("SELECT count(*) FROM rollup_hour_chunks") > 0
     unpacked = pair.other.database.count()
     assert packed_readings(pair.other.database) == stored - unpacked > stored / 3
     assert pair.other.database.value("SELECT count(*) FROM device_readings") == stored
