@@ -62,7 +62,7 @@ def start(stack, names):
     settings = {"features": ",".join(names), "lowest": 1}
     collector = stack.start_collector(**settings)
     httpapi = stack.start_httpapi(features=settings["features"])
-    until(lambda: stack.get("/dashboard")[1].get("X-Data-Source") == "boards", 20, "boards are live")
+    until(lambda: stack.get("/dashboard")[1].get("X-Data-Source") == "boards", 240, "columns are made, and boards are live")
     return collector, httpapi
 
 
