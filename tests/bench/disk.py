@@ -1,4 +1,4 @@
-"""What a reading takes on disk, beside what others say and, where Debian has it, VictoriaMetrics."""
+"""What a reading takes on disk, beside what others say and, where they are installed, VictoriaMetrics and ClickHouse."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from report import Section
 from rig import LOOPBACK, Rig, ServerError, cpu_s, free_port, number, say, until
 
 SERVER = Path("/usr/bin/victoria-metrics")
+CLICKHOUSE = Path("/usr/sbin/clickhouse-server")
 STEPS = 1000  # readings of a device in one request
 # A slow wave with the noise of a sensor, in hundredths.
 WALK = "100 + 50 * sin(d + s / 600.0) + random()"
@@ -90,6 +91,56 @@ def victoria(rig: Rig, devices: int, seconds: int) -> float | None:
     return taken / (devices * seconds)
 
 
+# The columns of readings, times as seconds and microseconds, since the release that Debian has knows no finer ones.
+CLICKHOUSE_TABLE = (
+    "CREATE TABLE readings (device UInt32, recorded_at DateTime, recorded_us UInt32, received_us Int32, content_hash Int64,"
+    " status UInt8, temperature Float64, pressure Float64) ENGINE = MergeTree PARTITION BY toYYYYMMDD(recorded_at)"
+    " ORDER BY (device, recorded_at, recorded_us)"
+)
+CLICKHOUSE_ROWS = (
+    "INSERT INTO readings SELECT d, toDateTime('2026-01-01 00:00:00') + s, intHash32(s * 1048576 + d) % 1024,"
+    " 20000 + intHash32(s * 4096 + d) % 32768, toInt64(intHash64(s * 16777216 + d)), 1,"
+    " round(100 + 50 * sin(d + s / 600.0) + intHash32(s * 7919 + d) / 4294967296, 2), 3.2"
+    " FROM (SELECT number % {devices} + 1 AS d, intDiv(number, {devices}) + {first} AS s FROM system.numbers LIMIT {rows})"
+)
+CLICKHOUSE_CONFIG = """<yandex><logger><level>warning</level><console>1</console></logger>
+<http_port>{port}</http_port><listen_host>{host}</listen_host><path>{place}/</path><tmp_path>{place}/tmp/</tmp_path>
+<users_config>{users}</users_config><default_profile>default</default_profile><default_database>default</default_database>
+<mark_cache_size>100000000</mark_cache_size></yandex>"""
+CLICKHOUSE_USERS = """<yandex><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>
+<networks><ip>{host}</ip></networks><profile>default</profile><quota>default</quota></default></users></yandex>"""
+
+
+def clickhouse(rig: Rig, devices: int, seconds: int) -> dict[str, float] | None:
+    """Bytes of a reading, all of its columns, and of the hash in it; and its release."""
+    if not CLICKHOUSE.exists():
+        say("disk: no ClickHouse here, left out")
+        return None
+    place, port = rig.area / "clickhouse", free_port()
+    place.mkdir()
+    config, users = rig.area / "clickhouse.xml", rig.area / "clickhouse-users.xml"
+    config.write_text(CLICKHOUSE_CONFIG.format(port=port, host=LOOPBACK, place=place, users=users))
+    users.write_text(CLICKHOUSE_USERS.format(host=LOOPBACK))
+    url = f"http://{LOOPBACK}:{port}"
+
+    def ask(statement: str) -> list[str]:
+        return urllib.request.urlopen(url, data=statement.encode()).read().decode().split()
+
+    with rig.running(rig.program("clickhouse", [CLICKHOUSE, f"--config-file={config}"])):
+        until(lambda: _answers(f"{url}/ping"), 60, "ClickHouse answers")
+        ask(CLICKHOUSE_TABLE)
+        for first in range(0, seconds, STEPS):
+            rows = devices * min(STEPS, seconds - first)
+            ask(CLICKHOUSE_ROWS.format(devices=devices, first=first, rows=rows))
+        ask("OPTIMIZE TABLE readings FINAL")
+        kept, taken = ask("SELECT sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'readings'")
+        (hashes,) = ask("SELECT sum(data_compressed_bytes) FROM system.columns WHERE table = 'readings' AND name = 'content_hash'")
+        (version,) = ask("SELECT version()")
+    if int(kept) != devices * seconds:
+        raise ServerError(f"ClickHouse keeps {kept} of {devices * seconds} readings")
+    return {"each": int(taken) / int(kept), "hash": int(hashes) / int(kept), "release": float(".".join(version.split(".")[:2]))}
+
+
 def _answers(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=1).read()
@@ -103,6 +154,7 @@ def section(rig: Rig, quick: bool) -> Section:
     say(f"disk: {devices * seconds:,} readings")
     ours = readings(rig, devices, seconds)
     theirs = victoria(rig, devices, seconds)
+    columns = clickhouse(rig, devices, seconds)
     both = ours["row"] + ours["indexes"]
     made = Section(
         "Disk",
@@ -129,13 +181,22 @@ def section(rig: Rig, quick: bool) -> Section:
         )
     else:
         made.add("VictoriaMetrics", "left out", "not installed here")
+    if columns:
+        made.add(
+            f"ClickHouse {columns['release']:g}, the same columns",
+            number(columns["each"]),
+            f"whole hashes {number(columns['hash'])}; without them {number(columns['each'] - columns['hash'])}",
+        )
+    else:
+        made.add("ClickHouse", "left out", "not installed here")
     made.add(
         "TimescaleDB, as published, not measured",
         f"{number(both * 0.02)} - {number(both * 0.1)}",
         '"typically reducing storage by 90-98 %" by its columnstore, of whatever rows; here of ours with its key',
     )
     made.notes.append(
-        "VictoriaMetrics is measured where it is installed; TimescaleDB's figure is its documentation's. "
+        "VictoriaMetrics (in Debian 12 and 13) and ClickHouse (in Debian 12, of 2018) are measured where they are installed; TimescaleDB's "
+        "figure is its documentation's, since Debian's package, in 13 only, is what is under the Apache licence, without the columnstore. "
         f"After {seconds:,} readings of each of {devices} devices. `disk_expected()` says what a fleet takes (docs/OPERATIONS.md, \"What grows\")."
     )
     return made
