@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'vitest';
 import { desktop, launch, open, phone } from './browser';
 import { sendPast } from './past';
-import { Stack } from './stack';
+import { PATIENCE_MS, Stack } from './stack';
 
 const OUT = fileURLToPath(new URL('../../build/screenshots/', import.meta.url));
 const DOCS = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
@@ -136,4 +136,4 @@ test('screenshots', async () => {
     await stack.close();
     rmSync(temporary, { recursive: true });
   }
-}, 600_000);
+}, 10 * PATIENCE_MS);

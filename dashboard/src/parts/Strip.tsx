@@ -121,6 +121,7 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
   const last = Math.max(0, count - 1);
   const shown = mark && { from: Math.min(mark.from, last), to: Math.min(mark.to, last) };
   const value = writeIn(unit);
+  const most = Math.max(0, ...map.columns.flat());
 
   useLayoutEffect(() => {
     setWidth(area.current!.clientWidth);
@@ -237,15 +238,12 @@ function HeatMap({ map: given, unit, label, onChoose }: HeatMapProps) {
         <span className="readout" aria-hidden="true">
           {shown ? tell(shown) : map.top ? '' : given ? 'No device sent this then.' : 'Loading'}
         </span>
-        <span className="heat-legend">
-          1 <i /> {formatCount(Math.max(1, ...map.columns.flat()))} devices
-          {map.top ? (
-            <>
-              {' '}
-              <b aria-hidden="true">—</b> <DeviceId id={map.top.deviceId} />, the highest
-            </>
-          ) : null}
-        </span>
+        {map.top ? (
+          <span className="heat-legend">
+            {most > 1 ? '1 ' : null}
+            <i /> {formatCount(most)} {most === 1 ? 'device' : 'devices'} <b aria-hidden="true">—</b> <DeviceId id={map.top.deviceId} />, the highest
+          </span>
+        ) : null}
       </figcaption>
       <p className="source" id={`${id}-what`}>
         Each device counts once in each step of {formatAge(map.stepMs)}, at its highest {label.toLowerCase()} of then.{' '}
