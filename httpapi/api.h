@@ -23,6 +23,7 @@ struct openapi;
 struct page;
 struct pool;
 struct coalescer;
+struct crossings;
 struct roster;
 struct server;
 
@@ -41,6 +42,7 @@ struct api {
 
     struct server *server;
     struct board_cache *boards;
+    struct crossings *crossings;
     struct pool *pool;
     struct roster *roster;
     struct coalescer *coalescer;

@@ -442,6 +442,7 @@ static bool read_members(struct collector_status *out, const struct features *fe
     out->turn = get_count(found, "turn");
     out->limit = (size_t)get_count(found, "limit");
     get_text(found, "installation", out->installation, sizeof(out->installation));
+    out->beyond = get(found, "thresholds") ? status_read_beyond(get(found, "thresholds")) : 0;
     get_kept(out, found);
     if (!read_vouching(out, features, intervals, found)) {
         snprintf(fault, COLLECTOR_STATUS_FAULT_SIZE,

@@ -47,6 +47,7 @@ enum { INSTALLATION_SIZE = 17 };
 struct collector_status {
     enum collector_state state;
     enum collector_lack lacks;
+    int64_t beyond;    /* thresholds: of all of them the devices; -1 = it does not know yet */
     int64_t oldest_ms; /* how long its oldest reading has waited to be committed; 0 = not said */
     char installation[INSTALLATION_SIZE]; /* the mark of its database; "" = not said */
     int64_t as_of_us;                     /* 0 = not said, as in a last will */

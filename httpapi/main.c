@@ -6,6 +6,7 @@
 #include "httpapi/board_cache.h"
 #include "httpapi/check.h"
 #include "httpapi/coalescer.h"
+#include "httpapi/crossings.h"
 #include "httpapi/dashboard.h"
 #include "httpapi/dispatch.h"
 #include "httpapi/events.h"
@@ -43,6 +44,7 @@ enum {
 
 #define STATUSES "collectors/+/status"
 #define BOARDS "collectors/+/boards/#"
+#define THRESHOLDS "collectors/+/thresholds/#"
 
 struct app {
     struct api api;
@@ -65,12 +67,14 @@ static void on_mqtt_up(struct mqtt_link *link, bool session_present)
 
     (void)session_present;
     board_cache_forget(app->api.boards);
+    crossings_forget(app->api.crossings);
     mqtt_link_subscribe(link, STATUSES, 1);
     mqtt_link_subscribe(link, BOARDS, 1);
+    mqtt_link_subscribe(link, THRESHOLDS, 1);
 }
 
 /* Any client of the broker may send thousands of them, so a line is written every now and then. */
-static void log_unreadable(struct app *app, const char *topic)
+static void log_unreadable(struct app *app, const char *topic, const char *fault)
 {
     uint64_t now_ms = uv_now(app->api.loop);
     char shown[200];
@@ -79,18 +83,24 @@ static void log_unreadable(struct app *app, const char *topic)
         return;
     app->unreadable_ms = now_ms;
     log_warning("broker: %s is not taken: %s (%llu messages so far)",
-                log_escaped(shown, sizeof(shown), topic, strlen(topic)),
-                board_cache_fault(app->api.boards),
+                log_escaped(shown, sizeof(shown), topic, strlen(topic)), fault,
                 (unsigned long long)board_cache_message_count(app->api.boards, true));
 }
 
 static void on_mqtt_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)
 {
     struct app *app = link->config.user;
+    const char *fault;
 
-    if (!board_cache_apply(app->api.boards, delivery->topic, delivery->payload, delivery->bytes,
-                           delivery->retain, timestamp_now(), uv_now(app->api.loop)))
-        log_unreadable(app, delivery->topic);
+    if (crossings_have(delivery->topic)) {
+        if (!crossings_apply(app->api.crossings, board_cache_speakers(app->api.boards),
+                             delivery->topic, delivery->payload, delivery->bytes, &fault))
+            log_unreadable(app, delivery->topic, fault);
+    } else if (!board_cache_apply(app->api.boards, delivery->topic, delivery->payload,
+                                  delivery->bytes, delivery->retain, timestamp_now(),
+                                  uv_now(app->api.loop))) {
+        log_unreadable(app, delivery->topic, board_cache_fault(app->api.boards));
+    }
 }
 
 /* What has come is not answered from before it is weighed; what it ends, ends now. */
@@ -351,6 +361,7 @@ static void make_parts(struct app *app)
         .pool = api->pool, .user = api, .on_answer = ask_on_answer, .on_failed = ask_on_failed};
 
     api->boards = board_cache_new(&api->catalog->features, &api->catalog->intervals);
+    api->crossings = crossings_new();
     api->coalescer = coalescer_new(&coalescer);
     api->dashboard = dashboard_new();
     api->events = events_new(api);
@@ -366,6 +377,7 @@ static void free_parts(struct app *app)
     page_free(api->page);
     dashboard_free(api->dashboard);
     board_cache_free(api->boards);
+    crossings_free(api->crossings);
     access_release(&api->access);
     certificate_release(&api->certificate);
     catalog_release(api->catalog);

@@ -347,6 +347,7 @@ void params_init(struct params *out, const struct params_rules *rules)
     *out = (struct params){.feature = FEATURES_MAX,
                            .limit = rules->top_devices,
                            .state = DEVICES_ANY,
+                           .side = SIDE_ANY,
                            .silent_for_us = INT64_MIN,
                            .since_us = INT64_MIN,
                            .low = NAN,

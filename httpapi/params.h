@@ -102,6 +102,7 @@ struct params {
     size_t by;             /* of boards: enum board_by */
     size_t sort;           /* of devices: enum devices_sort */
     size_t state;          /* enum devices_state */
+    size_t side;           /* of thresholds: enum threshold_side_asked */
     size_t changes;        /* of events: enum events_form */
     int64_t silent_for_us; /* INT64_MIN = not given */
     char after[PARAM_TEXT_SIZE];
@@ -124,6 +125,7 @@ enum devices_sort {
     DEVICES_BY_REJECTED
 };
 enum events_form { EVENTS_WHOLE, EVENTS_CHANGES };
+enum threshold_side_asked { SIDE_ABOVE, SIDE_BELOW, SIDE_ANY };
 enum devices_state { DEVICES_SILENT, DEVICES_LOSING, DEVICES_REFUSED, DEVICES_ANY };
 
 /* What the settings make legal. */

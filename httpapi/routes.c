@@ -11,6 +11,7 @@
 #include "httpapi/readings.h"
 #include "httpapi/rejected.h"
 #include "httpapi/reply.h"
+#include "httpapi/thresholds.h"
 #include "shared/net/prometheus.h"
 
 #include <assert.h>
@@ -95,6 +96,19 @@ static const struct param device_params[] = {
      .choices = devices_sorts,
      .fallback = "deviceId"},
     {.name = "status", .kind = PARAM_CHOICE, .offset = AT(state), .choices = devices_states},
+    {0}};
+
+static const struct param threshold_params[] = {
+    {.name = "feature", .kind = PARAM_FEATURE},
+    {.name = "side", .kind = PARAM_CHOICE, .offset = AT(side), .choices = thresholds_sides},
+    {.name = "limit",
+     .kind = PARAM_COUNT,
+     .offset = AT(limit),
+     .least = 1,
+     .most = CROSSINGS_PAGE_MAX,
+     .fallback = "100"},
+    HIGHEST_FIRST,
+    {.name = "after", .kind = PARAM_CURSOR, .offset = AT(cursor)},
     {0}};
 
 static const struct param distribution_params[] = {
@@ -230,6 +244,15 @@ const struct route routes[] = {
      .params = device_params,
      .types = {REPLY_JSON},
      .summary = "All devices, and how each is"},
+    {.path = "/thresholds",
+     .name = "thresholds",
+     .group = TOKEN_READ,
+     .handle = thresholds_answer,
+     .on_failed = thresholds_on_failed,
+     .query = &query_thresholds,
+     .params = threshold_params,
+     .types = {REPLY_JSON},
+     .summary = "Which devices are beyond a threshold"},
     {.path = "/groups",
      .name = "groups",
      .group = TOKEN_READ,

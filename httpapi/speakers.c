@@ -65,6 +65,7 @@ void speaker_note(struct speaker *speaker, const struct collector_status *status
         speaker->state_us = since_us <= now_us ? since_us : 0;
     speaker->state = status->state;
     speaker->lacks = status->lacks;
+    speaker->beyond = status->beyond;
     speaker->uncommitted_us =
         status->oldest_ms > 0 && status->oldest_ms < now_us / 1000 && !is_retained
             ? now_us - status->oldest_ms * 1000

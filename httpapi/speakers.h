@@ -26,6 +26,7 @@ struct speaker {
     int64_t
         state_us; /* when it came into that state; 0 = not known, as with a retained last will */
     enum collector_lack lacks;
+    int64_t beyond;         /* a threshold: devices, each as often as it is; -1 = not said */
     int64_t uncommitted_us; /* when its oldest reading came that is not committed; 0 = none waits */
     bool is_heard;          /* by a status that can be believed, at heard_ms */
     bool is_merged;         /* in the current set */

@@ -169,6 +169,26 @@ static bool split_threshold(const struct json_token *token, struct threshold_par
     return parts->feature.text && parts->back.text && !parts->above.text != !parts->below.text;
 }
 
+int64_t status_read_beyond(const struct json_token *thresholds)
+{
+    int64_t beyond = 0;
+    struct json_token name;
+    struct json_token value;
+    struct json_walk walk;
+
+    json_walk_init(&walk, thresholds);
+    while (json_walk_next(&walk, &name, &value)) {
+        struct threshold_parts parts;
+        int64_t devices;
+
+        if (!split_threshold(&value, &parts) || !parts.devices.text ||
+            !status_read_count(&parts.devices, &devices) || devices > INT32_MAX)
+            return -1;
+        beyond += devices;
+    }
+    return beyond;
+}
+
 static bool is_threshold(const struct json_token *token)
 {
     struct threshold_parts parts;

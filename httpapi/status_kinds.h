@@ -42,6 +42,9 @@ extern const struct status_kind status_kinds[STATUS_KINDS];
 bool status_read_count(const struct json_token *token, int64_t *out);
 bool status_read_timestamp(const struct json_token *token, int64_t *out_us);
 
+/* Of good thresholds: how many devices are beyond, one that is beyond two twice; -1 where one does not say it. */
+int64_t status_read_beyond(const struct json_token *thresholds);
+
 /* The name and the length of an interval, which is all that one has. */
 bool status_split_interval(const struct json_token *token, struct json_token *name,
                            struct json_token *length);

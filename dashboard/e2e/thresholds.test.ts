@@ -62,6 +62,17 @@ test('a device that goes beyond a threshold is counted in the head, red on its b
   expect(JSON.parse((await stack.retained('collectors/+/thresholds/temperature/#'))[HOT]!)).toMatchObject({ deviceId: 'pump-1', above: 90, value: 93.25, unit: '°C' });
   expect(await faults(page)).toEqual([]);
   await mark().click();
+  await page.getByRole('heading', { level: 1, name: 'Beyond a threshold' }).waitFor();
+  await page.getByText('3 now, by what devices sent last').waitFor();
+  await page.getByRole('row', { name: 'pump-1 Outdoor temperature above 90 °C 93.25 °C' }).waitFor();
+  await page.getByRole('row', { name: 'Pressure below 2 bar 1.5 bar' }).waitFor();
+  expect(await page.locator('main tbody tr').count()).toBe(3);
+  expect(await faults(page)).toEqual([]);
+  await look(page, 'beyond');
+  await page.getByRole('group', { name: 'Threshold' }).getByText('Pressure below 2 bar').click();
+  await page.getByText('2 now, by what devices sent last').waitFor();
+  expect(await page.getByRole('row', { name: /Outdoor temperature/ }).count()).toBe(0);
+  await page.getByRole('link', { name: 'Farthest beyond' }).click();
   await page.getByRole('heading', { level: 1, name: 'Lowest in the past minute' }).waitFor();
   await page.locator('.value.beyond.below').first().waitFor();
   expect(await faults(page)).toEqual([]);

@@ -10,6 +10,7 @@ import { HealthMark, HealthNotice } from './parts/Health';
 import { Notice } from './parts/Notice';
 import { ThemeSwitch } from './parts/ThemeSwitch';
 import { ZoneSwitch } from './parts/ZoneSwitch';
+import { Beyond } from './views/Beyond';
 import { Boards } from './views/Boards';
 import { Compare } from './views/Compare';
 import { Device } from './views/Device';
@@ -63,7 +64,7 @@ export function App() {
           <Tab href="#/devices" isHere={route.view === 'devices' || route.view === 'device' || route.view === 'compare'}>
             Devices
           </Tab>
-          <Tab href="#/system" isHere={route.view === 'system' || route.view === 'rejected'}>
+          <Tab href="#/system" isHere={route.view === 'system' || route.view === 'rejected' || route.view === 'thresholds'}>
             System
           </Tab>
         </nav>
@@ -104,6 +105,8 @@ function View({ route }: { route: Route }) {
       return <System />;
     case 'rejected':
       return <Rejected route={route} />;
+    case 'thresholds':
+      return <Beyond route={route} />;
     case 'unknown':
       return (
         <>
@@ -134,7 +137,7 @@ const placeOf = (route: Route): string =>
       : route.view;
 
 function titleOf(route: Route): string {
-  const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', compare: 'Compare', system: 'System', rejected: 'Rejected', unknown: 'No such page' };
+  const titles = { boards: 'Boards', span: 'Boards', devices: 'Devices', compare: 'Compare', system: 'System', rejected: 'Rejected', thresholds: 'Beyond a threshold', unknown: 'No such page' };
   return route.view === 'device' ? isolate(route.deviceId) : titles[route.view];
 }
 

@@ -81,6 +81,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which devices are beyond a threshold
+         * @description Of THRESHOLDS of the collectors that are live, as these say: one for each device and threshold, the one that crossed last first. Pages by cursor: pass "next" as `after`, with the same filters and in the same order, until it is null. 503 while no collector is live: then nobody can say it.
+         */
+        get: operations["thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/groups": {
         parameters: {
             query?: never;
@@ -562,6 +582,35 @@ export interface components {
             }[];
             total: number;
         };
+        Thresholds: {
+            /** @description those that devices are beyond */
+            thresholds: {
+                feature: string;
+                above?: number;
+                below?: number;
+                devices: number;
+            }[];
+            /** @description on all pages */
+            total: number;
+            /** @description false where a collector that the database knows is not live, and while one counts more or fewer than have come, which after each crossing is so for up to a second */
+            isComplete: boolean;
+            /** @description collectors that the database knows and that are not live: theirs are left out */
+            notHeard: string[];
+            /** @description cursor of the next page */
+            next: string | null;
+            devices: {
+                deviceId: components["schemas"]["DeviceId"];
+                feature: string;
+                above?: number;
+                below?: number;
+                /** @description of the reading that crossed at `since` */
+                value: number;
+                since: components["schemas"]["Timestamp"];
+                /** @description who says so: the collector that heard the device last */
+                collectorId: string;
+                about: components["schemas"]["About"] | null;
+            }[];
+        };
         DeviceEntry: {
             deviceId: components["schemas"]["DeviceId"];
             about: components["schemas"]["About"] | null;
@@ -1011,6 +1060,7 @@ export type DeviceHistogram = components['schemas']['DeviceHistogram'];
 export type Devices = components['schemas']['Devices'];
 export type About = components['schemas']['About'];
 export type Groups = components['schemas']['Groups'];
+export type Thresholds = components['schemas']['Thresholds'];
 export type DeviceEntry = components['schemas']['DeviceEntry'];
 export type Sequence = components['schemas']['Sequence'];
 export type DeviceId = components['schemas']['DeviceId'];
@@ -1249,6 +1299,59 @@ export interface operations {
             414: components["responses"]["Problem414"];
             421: components["responses"]["Problem421"];
             431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+            505: components["responses"]["Problem505"];
+        };
+    };
+    thresholds: {
+        parameters: {
+            query?: {
+                /** @description only thresholds of this feature */
+                feature?: string;
+                /** @description only what is above or below one */
+                side?: "above" | "below";
+                /** @description devices per page */
+                limit?: number;
+                /** @description desc: who crossed last comes first */
+                order?: "desc" | "asc";
+                /** @description where the page begins: "next" of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description when the answer was true */
+                    "X-Data-As-Of"?: components["schemas"]["Timestamp"];
+                    "X-Data-Source"?: "boards" | "database";
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description If-None-Match names what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            405: components["responses"]["Problem405"];
+            406: components["responses"]["Problem406"];
+            414: components["responses"]["Problem414"];
+            421: components["responses"]["Problem421"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
             505: components["responses"]["Problem505"];
         };

@@ -2,7 +2,7 @@
 import type * as made from './contract.gen';
 
 export type { BoardHistory, Change, ChangeEvent, Collector, ComparedPoints, Dashboard, Device, DeviceEntry, Devices } from './contract.gen';
-export type { Groups, Heatmap } from './contract.gen';
+export type { Groups, Heatmap, Thresholds } from './contract.gen';
 export type { Point, ReadingPage, RejectedCounts, RejectedMessage, RejectedPage, Sequence, Span, Statuses, Trouble, ValueHistogram } from './contract.gen';
 
 export type Status = keyof Omit<made.Statuses, 'none'>;

@@ -30,6 +30,14 @@ export interface RejectedRoute {
   after: string;
 }
 
+/** Of one threshold, or of all: then both are ''. */
+export interface ThresholdsRoute {
+  view: 'thresholds';
+  feature: string;
+  side: 'above' | 'below' | '';
+  after: string;
+}
+
 export const spans = ['hour', 'day', 'week', 'month', 'all'] as const;
 export type SpanName = (typeof spans)[number];
 
@@ -56,6 +64,7 @@ export type Route =
   | DevicesRoute
   | { view: 'system' }
   | RejectedRoute
+  | ThresholdsRoute
   | { view: 'unknown'; path: string };
 
 const moment = (text: string | null): number | null => {
@@ -107,6 +116,10 @@ export function parseRoute(hash: string): Route {
   if (view === 'system') return { view: 'system' };
   if (view === 'rejected')
     return { view: 'rejected', reason: rest[0] ?? '', device: params.get('device') ?? '', after: params.get('after') ?? '' };
+  if (view === 'thresholds') {
+    const side = params.get('side');
+    return { view: 'thresholds', feature: params.get('feature') ?? '', side: side === 'above' || side === 'below' ? side : '', after: params.get('after') ?? '' };
+  }
   return { view: 'unknown', path };
 }
 
@@ -166,6 +179,8 @@ export function formatRoute(route: Route): string {
         device: route.device,
         after: route.after,
       });
+    case 'thresholds':
+      return withQuery('#/thresholds', { feature: route.feature, side: route.side, after: route.after });
     case 'unknown':
       return `#/${route.path}`;
   }
@@ -173,6 +188,9 @@ export function formatRoute(route: Route): string {
 
 export const deviceHref = (deviceId: string): string =>
   formatRoute({ view: 'device', deviceId, span: 'hour', from: null, to: null });
+
+/** Who is beyond: of that threshold. */
+export const beyondHref = (feature = '', side: ThresholdsRoute['side'] = ''): string => formatRoute({ view: 'thresholds', feature, side, after: '' });
 
 export const rejectedHref = (reason: string, device = ''): string => formatRoute({ view: 'rejected', reason, device, after: '' });
 

@@ -34,10 +34,10 @@ export function unite(collectors: readonly Collector[]): Threshold[] {
 export const isBeyond = ({ side, limit }: Threshold, value: number): boolean => (side === 'above' ? value > limit : value < limit);
 
 /* exactly as it was set: a limit that is rounded would be another */
-const withUnit = (feature: string, value: number): string => `${String(value).replaceAll('-', '−')} ${nameFeature(feature).unit}`.trim();
+export const withUnit = (feature: string, value: number): string => `${String(value).replaceAll('-', '−')} ${nameFeature(feature).unit}`.trim();
 
 /** "above 90 °C" */
-export const nameLimit = ({ feature, side, limit }: Threshold): string => `${side} ${withUnit(feature, limit)}`;
+export const nameLimit = ({ feature, side, limit }: Pick<Threshold, 'feature' | 'side' | 'limit'>): string => `${side} ${withUnit(feature, limit)}`;
 export const nameBack = ({ feature, side, back }: Threshold): string => `at ${withUnit(feature, back)} or ${side === 'above' ? 'below' : 'above'}`;
 
 /** Where those are in red that are farthest beyond. */

@@ -6,6 +6,7 @@ import { Board } from '../src/parts/Board';
 import { BeyondMark } from '../src/parts/Beyond';
 import { valueRange } from '../src/plot';
 import { nameLimit, unite } from '../src/thresholds';
+import { Beyond } from '../src/views/Beyond';
 import { System } from '../src/views/System';
 import { board, collector, FakeSource, furnish, openapi, reading, serve, status } from './fakes';
 
@@ -72,6 +73,44 @@ describe('thresholds of collectors', () => {
     expect(cells()).toBe('Temperature above 90at 88 or belownot known');
     await say(collector());
     expect(screen.queryByRole('region', { name: 'Thresholds' })).toBeNull();
+  });
+});
+
+describe('the list of who is beyond', () => {
+  const one = (deviceId: string, more: object) => ({ deviceId, value: 1.5, since: '2026-11-27T10:00:00.000000Z', collectorId: 'a', about: null, ...more });
+  const answer = {
+    thresholds: [],
+    total: 1234,
+    isComplete: false,
+    notHeard: ['b'],
+    next: '7_8',
+    devices: [one('pump-1', { feature: 'temperature', above: 90, value: 93.25, about: { label: 'In the cellar', group: null, location: null } }), one('x', { feature: 'pressure', below: 2 })],
+  };
+  const route = { view: 'thresholds', feature: '', side: '', after: '' } as const;
+
+  test('has device, threshold and value of each, and says whose are missing', async () => {
+    await say(collector({ thresholds: [hot(1), low(1233)] }));
+    serve({ 'openapi.json': { body: openapi }, thresholds: { body: answer } });
+    render(<Beyond route={route} />);
+    await say(collector({ thresholds: [hot(1), low(1233)] }));
+    const rows = screen.getAllByRole('row').map((row) => [...row.children].slice(0, 3).map((cell) => cell.textContent));
+    expect(rows.slice(1)).toEqual([
+      ['pump-1 In the cellar', 'Temperature above 90', '93.25'],
+      ['x', 'Pressure below 2', '1.5'],
+    ]);
+    expect(screen.getByText('1,234 now, by what devices sent last')).toBeTruthy();
+    expect(screen.getByRole('status').textContent).toContain('The collector b is not live');
+    expect(screen.getByRole('link', { name: '50 before these' }).getAttribute('href')).toBe('#/thresholds?after=7_8');
+  });
+
+  test('says that there is no threshold, or nobody beyond it', async () => {
+    await say(collector());
+    serve({ 'openapi.json': { body: openapi }, thresholds: { body: { ...answer, notHeard: [], devices: [], total: 0, next: null } } });
+    render(<Beyond route={route} />);
+    await say(collector());
+    expect(screen.getByText('No threshold is set')).toBeTruthy();
+    await say(collector({ thresholds: [hot(0)] }));
+    expect(screen.getByText('No device is beyond a threshold')).toBeTruthy();
   });
 });
 

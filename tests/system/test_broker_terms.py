@@ -129,7 +129,7 @@ def test_less_than_was_asked_for_is_refused(stack, scripted):
     not_ready(stack, "subscription to devices/+/readings", "QoS 0 only")
 
 
-@pytest.mark.parametrize("topic", ["collectors/+/status", "collectors/+/boards/#"])
+@pytest.mark.parametrize("topic", ["collectors/+/status", "collectors/+/boards/#", "collectors/+/thresholds/#"])
 def test_httpapi_names_what_it_may_not_subscribe_to(stack, scripted, topic):
     scripted.suback = lambda asked, qos: NOT_AUTHORIZED if asked == topic else qos
     stack.start_httpapi(mqtt_url=scripted.url())

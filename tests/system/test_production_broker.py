@@ -181,7 +181,7 @@ def test_dynamic_security_has_the_same_rights(guarded, home):
     operator.subscribe("#", "$SYS/#")
     collector, httpapi = service(guarded, "collector", "ours"), service(guarded, "httpapi")
     collector.subscribe("devices/+/readings", "collectors/collector/boards/#", "$SYS/broker/version")
-    httpapi.subscribe("collectors/+/boards/#", "collectors/+/status")
+    httpapi.subscribe("collectors/+/boards/#", "collectors/+/status", "collectors/+/thresholds/#")
     collector.publish("collectors/collector/status", b"fine")
     for name, topics in (("one", ["devices/two/readings", "collectors/collector/status", "anything"]), ("collector", ["devices/one/readings"]),
                          ("httpapi", ["collectors/collector/status"])):  # fmt: skip

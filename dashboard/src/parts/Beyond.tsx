@@ -1,7 +1,8 @@
-/* How many devices are beyond a threshold: in the head of every view, and the board with them is a click away. */
+/* How many devices are beyond a threshold: in the head of every view, and the list of all of them is a click away. */
 import { formatCount, nameFeature } from '../format';
 import { useLive } from '../live';
-import { boardsHref, nameLimit } from '../thresholds';
+import { beyondHref } from '../router';
+import { nameLimit } from '../thresholds';
 
 export function BeyondMark() {
   const beyond = useLive((state) => state.thresholds)
@@ -14,7 +15,7 @@ export function BeyondMark() {
 
   if (!most) return null;
   return (
-    <a className={`beyond ${most.side}`} href={boardsHref(most)} title={[most, ...others].map(({ devices, words }) => `${formatCount(devices!)} ${words}`).join('\n')}>
+    <a className={`beyond ${most.side}`} href={beyondHref()} title={[most, ...others].map(({ devices, words }) => `${formatCount(devices!)} ${words}`).join('\n')}>
       {formatCount(most.devices!)}
       <span> {most.words}</span>
       {others.length ? ` +${others.length}` : null}

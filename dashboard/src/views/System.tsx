@@ -5,8 +5,8 @@ import { useNow } from '../clock';
 import type { Collector, StatusEvent } from '../contract';
 import { formatAge, formatBytes, formatCount, formatMs, formatNear, formatShort, nameFeature, nameReason } from '../format';
 import { useLive } from '../live';
-import { rejectedHref } from '../router';
-import { boardsHref, nameBack, nameLimit } from '../thresholds';
+import { beyondHref, rejectedHref } from '../router';
+import { nameBack, nameLimit } from '../thresholds';
 import { Plot, countAxis, timeAxis, type Colors } from '../plot';
 import { Age } from '../parts/Age';
 import { DeviceId } from '../parts/DeviceId';
@@ -295,7 +295,7 @@ function Thresholds() {
           {thresholds.map((one) => (
             <tr key={`${one.feature} ${one.side} ${one.limit} ${one.back}`}>
               <th scope="row">
-                <a href={boardsHref(one)}>
+                <a href={beyondHref(one.feature, one.side)}>
                   {nameFeature(one.feature).label} {nameLimit(one)}
                 </a>
               </th>
@@ -306,7 +306,7 @@ function Thresholds() {
         </tbody>
       </table>
       <p className="nothing">
-        By what devices sent last. Boards show those farthest beyond; all of them are retained at the broker: <code>collectors/+/thresholds/#</code>
+        By what devices sent last; those that are beyond are retained at the broker, too: <code>collectors/+/thresholds/#</code>
       </p>
     </section>
   );

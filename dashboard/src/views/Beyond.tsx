@@ -1,0 +1,131 @@
+/* Who is beyond a threshold now: all of them, the one that crossed last first. */
+import { useQuery } from '../api';
+import type { Thresholds } from '../contract';
+import { formatCount, nameFeature } from '../format';
+import { useLive, useTick } from '../live';
+import { beyondHref, deviceHref, formatRoute, navigate, type ThresholdsRoute } from '../router';
+import { Age } from '../parts/Age';
+import { Choice } from '../parts/Choice';
+import { Called, DeviceId } from '../parts/DeviceId';
+import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { boardsHref, nameLimit, withUnit } from '../thresholds';
+
+const PER_PAGE = 50;
+const LOOK_AGAIN_S = 2;
+
+type One = Thresholds['devices'][number];
+
+const sideOf = ({ below }: One) => (below === undefined ? 'above' : 'below');
+const limitOf = (one: One) => ({ feature: one.feature, side: sideOf(one), limit: (one.below ?? one.above)! }) as const;
+
+export function Beyond({ route }: { route: ThresholdsRoute }) {
+  const { feature, side, after } = route;
+  const thresholds = useLive((state) => state.thresholds);
+  const asked = { ...(feature ? { feature } : {}), ...(side ? { side } : {}), ...(after ? { after } : {}) };
+  const query = useQuery<Thresholds>(`thresholds?${new URLSearchParams({ limit: String(PER_PAGE), ...asked })}`, useTick(LOOK_AGAIN_S));
+  const page = query.data;
+  const chosen = thresholds.find((one) => one.feature === feature && one.side === side);
+  const options = [
+    { value: ' ', label: 'All' },
+    ...thresholds.map((one) => ({ value: `${one.feature} ${one.side}`, label: `${nameFeature(one.feature).label} ${nameLimit(one)}` })),
+  ];
+
+  return (
+    <>
+      <div className="heading">
+        <div>
+          <h1 tabIndex={-1}>Beyond a threshold</h1>
+          <p className="source">{page ? `${formatCount(page.total)} now, by what devices sent last` : <>&nbsp;</>}</p>
+        </div>
+        <div className="choices">
+          <Choice
+            label="Threshold"
+            options={options.filter(({ value }, i) => options.findIndex((one) => one.value === value) === i)}
+            value={`${feature} ${side}`}
+            onChoose={(value) => {
+              const [of = '', beyond = ''] = value.split(' ');
+              navigate({ view: 'thresholds', feature: of, side: beyond as ThresholdsRoute['side'], after: '' });
+            }}
+          />
+          {chosen ? (
+            <a className="button" href={boardsHref(chosen)}>
+              Farthest beyond
+            </a>
+          ) : null}
+        </div>
+      </div>
+      {page?.notHeard.map((id) => (
+        <Notice key={id} kind="warning" title="Not all of them">
+          The collector <DeviceId id={id} /> is not live: which of its devices are beyond now is not known.
+        </Notice>
+      ))}
+      {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={page !== null} /> : null}
+      {!page && !query.problem ? <Loading what="devices" /> : null}
+      {page?.devices.length === 0 ? <Nobody hasAny={thresholds.length > 0} after={after} /> : null}
+      {page?.devices.length ? (
+        <section className="card" aria-label="Devices">
+          <Table devices={page.devices} />
+          <nav className="pager" aria-label="Pages">
+            {after ? (
+              <a className="button" href={beyondHref(feature, side)}>
+                Those that crossed last
+              </a>
+            ) : null}
+            {page.next !== null ? (
+              <a className="button" href={formatRoute({ ...route, after: page.next })}>
+                {PER_PAGE} before these
+              </a>
+            ) : null}
+          </nav>
+        </section>
+      ) : null}
+    </>
+  );
+}
+
+const Nobody = ({ hasAny, after }: { hasAny: boolean; after: string }) =>
+  hasAny ? (
+    <Notice title={after ? 'No more devices' : 'No device is beyond a threshold'} />
+  ) : (
+    <Notice title="No threshold is set">
+      <code>THRESHOLDS=temperature&gt;90</code> in the settings of a collector sets one.
+    </Notice>
+  );
+
+const Table = ({ devices }: { devices: Thresholds['devices'] }) => (
+  <table className="plain">
+    <thead>
+      <tr>
+        <th scope="col">Device</th>
+        <th scope="col">Beyond</th>
+        <th scope="col" className="number">
+          Crossed with
+        </th>
+        <th scope="col" className="number">
+          Ago
+        </th>
+      </tr>
+    </thead>
+    <tbody>
+      {devices.map((one) => (
+        <tr key={`${one.collectorId} ${one.feature} ${sideOf(one)} ${one.deviceId}`}>
+          <th scope="row">
+            <a href={deviceHref(one.deviceId)}>
+              <DeviceId id={one.deviceId} />
+              <Called label={one.about?.label} />
+            </a>
+          </th>
+          <td>
+            {nameFeature(one.feature).label} {nameLimit(limitOf(one))}
+          </td>
+          <td className="number">
+            <span className={`beyond ${sideOf(one)}`}>{withUnit(one.feature, one.value)}</span>
+          </td>
+          <td className="number">
+            <Age at={one.since} />
+          </td>
+        </tr>
+      ))}
+    </tbody>
+  </table>
+);
