@@ -47,7 +47,8 @@ FAILPOINT_DIR = (CLONE / (os.environ.get("FAILPOINT_DIR") or "build/test")).reso
 # What takes a minute or so of a processor, as --durations=20 says.
 LONGEST = (
     "test_packed_readers.py", "test_packed_pages.py", "test_production.py", "test_build.py", "test_values.py::test_at_every",
-    "test_values.py::test_the_newest", "test_values.py::test_any_span", "test_minutes.py", "test_packing.py", "test_run.py",
+    "test_feature_names.py::test_any_other", "test_values.py::test_the_newest", "test_values.py::test_any_span", "test_minutes.py",
+    "test_readings.py::test_all_readings", "test_packing.py", "test_run.py",
     "test_bounded_boards.py", "test_board_moments.py", "test_exactness.py",
 )  # fmt: skip
 
