@@ -310,7 +310,9 @@ class Questions:
     def _summary(self) -> Question:
         starts, ends = self._ends(is_open=False)
         device = self.rng.choice([0, self.rng.randrange(1, len(DEVICES) + 1)])
-        return Question("summary", "SELECT readings, lowest, highest, round(mean::numeric, 6) FROM feature_summary(%s, %s, %s, %s)",
+        # a mean is as exact as the largest value is: see rounded()
+        return Question("summary", "SELECT readings, lowest, highest, CASE WHEN most > 1e-300 THEN round((mean / most)::numeric, 9) END"
+                        " FROM feature_summary(%s, %s, %s, %s), greatest(abs(lowest), abs(highest)) most",
                         (device, self.rng.choice(FEATURES), to_text(starts or 0), to_text(ends or 0)))
 
     def _moment(self) -> Question:
