@@ -27,38 +27,40 @@ COMMENT ON COLUMN packing_changes.noted_at IS 'When the first of them came.';
 -- ---- packing numbers ----------------------------------------------------------------------------
 -- What comes out is compared with what went in; if that fails, or overflows, numbers are stored as they are.
 
+-- Elements are taken out in the SELECT list: in FROM each of them would be stored first.
+
 -- step: what each number is more than the one before, more or less.
 CREATE FUNCTION packed_integers(given bigint[], step bigint DEFAULT 0, scale integer DEFAULT 0) RETURNS packed_numbers
 LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
     count  CONSTANT integer := cardinality(given);
-    packed packed_numbers;
+    base   bigint := 0;
     rest   bigint[] := given;
-    low    bigint;
+    small  smallint[];
+    wide   integer[];
+    low    bigint := 0;
     high   bigint;
     line   packed_numbers;
 BEGIN
-    packed.scale := packed_integers.scale;
-    packed.step := packed_integers.step;
-    packed.base := 0;
     IF step <> 0 THEN
-        packed.base := given[1] - step;
-        rest := ARRAY(SELECT x - packed.base - i * packed.step FROM unnest(given) WITH ORDINALITY AS u (x, i));
+        base := given[1] - step;
+        rest := ARRAY(SELECT x - base - i * step FROM (SELECT unnest(given) AS x, generate_series(1, count) AS i) u);
     END IF;
-    IF rest = array_fill(rest[1], ARRAY[count]) THEN
-        IF rest[1] IS NULL THEN
-            RETURN NULL;
-        END IF;
-        packed.base := packed.base + rest[1];
-        RETURN packed;
+    IF rest[1] IS NOT DISTINCT FROM rest[count] AND rest = array_fill(rest[1], ARRAY[count]) THEN
+        RETURN CASE WHEN rest[1] IS NOT NULL THEN ROW(scale, base + rest[1], step, NULL, NULL, NULL, NULL)::packed_numbers END;
     END IF;
     BEGIN
-        packed.small := rest::smallint[];
+        IF rest[1] NOT BETWEEN -8192 AND 8192 THEN -- about as far away as the others, it may be
+            low := rest[1];
+            small := ARRAY(SELECT (x - low)::smallint FROM (SELECT unnest(rest) AS x) u);
+        ELSE
+            small := rest::smallint[];
+        END IF;
     EXCEPTION WHEN numeric_value_out_of_range THEN
-        SELECT min(x), max(x) INTO low, high FROM unnest(rest) x;
+        SELECT min(x), max(x) INTO low, high FROM (SELECT unnest(rest) AS x) u;
         IF high::numeric - low < 65536 THEN
-            packed.base := packed.base + low + 32768;
-            packed.small := ARRAY(SELECT (x - low - 32768)::smallint FROM unnest(rest) x);
+            low := low + 32768;
+            small := ARRAY(SELECT (x - low)::smallint FROM (SELECT unnest(rest) AS x) u);
         ELSE
             IF step = 0 AND count > 2 AND abs((given[count]::numeric - given[1]) / (count - 1)) BETWEEN 1 AND 1e12 THEN
                 line := packed_integers(given, round((given[count]::numeric - given[1]) / (count - 1))::bigint, scale);
@@ -67,141 +69,235 @@ BEGIN
                 END IF;
             END IF;
             IF high::numeric - low < 4294967296 THEN
-                packed.base := packed.base + low + 2147483648;
-                packed.wide := ARRAY(SELECT (x - low - 2147483648)::integer FROM unnest(rest) x);
+                low := low + 2147483648;
+                wide := ARRAY(SELECT (x - low)::integer FROM (SELECT unnest(rest) AS x) u);
             ELSE
-                packed.large := rest;
+                RAISE numeric_value_out_of_range;
             END IF;
         END IF;
     END;
-    IF packed.base = 0 AND packed.step = 0 AND packed.small IS NOT NULL THEN
-        IF packed.small::bigint[] = given THEN
-            RETURN packed;
-        END IF;
-    ELSIF (given = CASE WHEN packed.small IS NOT NULL THEN ARRAY(SELECT packed.base + i * packed.step + x FROM unnest(packed.small) WITH ORDINALITY AS u (x, i))
-                       WHEN packed.wide IS NOT NULL THEN ARRAY(SELECT packed.base + i * packed.step + x FROM unnest(packed.wide) WITH ORDINALITY AS u (x, i))
-                       ELSE ARRAY(SELECT packed.base + i * packed.step + x FROM unnest(packed.large) WITH ORDINALITY AS u (x, i)) END) THEN
-        RETURN packed;
+    base := base + low;
+    IF (given = CASE WHEN base = 0 AND step = 0 THEN coalesce(small::bigint[], wide::bigint[])
+                     WHEN small IS NOT NULL AND step = 0 THEN ARRAY(SELECT base + x FROM (SELECT unnest(small) AS x) u)
+                     WHEN small IS NOT NULL THEN ARRAY(SELECT base + i * step + x FROM (SELECT unnest(small) AS x, generate_series(1, count) AS i) u)
+                     ELSE ARRAY(SELECT base + i * step + x FROM (SELECT unnest(wide) AS x, generate_series(1, count) AS i) u) END) THEN
+        RETURN (scale, base, step, small, wide, NULL, NULL)::packed_numbers;
     END IF;
     RAISE numeric_value_out_of_range;
 EXCEPTION WHEN numeric_value_out_of_range THEN
-    RETURN (packed_integers.scale, 0, 0, NULL, NULL, given, NULL)::packed_numbers;
+    RETURN (scale, 0, 0, NULL, NULL, given, NULL)::packed_numbers;
 END $$;
 
--- The same of numbers that rise, as times do.
+-- The same of numbers that rise, as times do. Often each is as much more than the one before as any other.
 CREATE FUNCTION packed_line(given bigint[], scale integer DEFAULT 0) RETURNS packed_numbers
-LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
-    SELECT packed_integers(given, CASE WHEN abs(step) < 1e15 THEN step::bigint ELSE 0 END, scale)
-    FROM (SELECT coalesce(round((given[cardinality(given)]::numeric - given[1]) / nullif(cardinality(given) - 1, 0)), 0)) AS line (step)
-$$;
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    count CONSTANT integer := cardinality(given);
+    first CONSTANT numeric := given[1];
+    step  numeric := coalesce(round((given[count] - first) / nullif(count - 1, 0)), 0);
+BEGIN
+    step := CASE WHEN abs(step) < 1e15 THEN step ELSE 0 END;
+    IF step <> 0 AND abs(first) < 1e18 AND given[count] = first + step * (count - 1)
+       AND given = ARRAY(SELECT generate_series(given[1], given[count], step::bigint)) THEN
+        RETURN (scale, first - step, step, NULL, NULL, NULL, NULL)::packed_numbers;
+    END IF;
+    RETURN packed_integers(given, step::bigint, scale);
+END $$;
 
 -- Microseconds since some moment, as the time since the first of them; in the largest unit in which they are whole.
-CREATE FUNCTION packed_times(given bigint[], first bigint, are_ms boolean) RETURNS packed_numbers
+CREATE FUNCTION packed_times(given bigint[], first bigint) RETURNS packed_numbers
 LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
     packed packed_numbers;
     scale  integer := 0;
     unit   bigint := 1;
 BEGIN
-    IF are_ms THEN
-        scale := CASE WHEN (SELECT bool_and(x % 1000000 = 0) FROM unnest(given) x) THEN 6 ELSE 3 END;
+    IF given[1] % 1000 = 0 AND given[cardinality(given)] % 1000 = 0 AND given[cardinality(given) / 2 + 1] % 1000 = 0
+       AND NOT EXISTS (SELECT FROM (SELECT unnest(given) AS x) u WHERE x % 1000 <> 0) THEN
+        scale := CASE WHEN EXISTS (SELECT FROM (SELECT unnest(given) AS x) u WHERE x % 1000000 <> 0) THEN 3 ELSE 6 END;
         unit := CASE scale WHEN 6 THEN 1000000 ELSE 1000 END;
-        given := ARRAY(SELECT x / unit FROM unnest(given) x);
+        given := ARRAY(SELECT x / unit FROM (SELECT unnest(given) AS x) u);
     END IF;
     packed := packed_line(given, scale);
     packed.base := packed.base - first / unit;
     RETURN packed;
 END $$;
 
--- digits: behind the point, at most, of all of them; NULL if there are none, 99 if one is no such decimal.
+-- Whether one of the times is not later than the one before. What 16 bits tell from a line that rises by more than that is.
+CREATE FUNCTION packed_ties(packed packed_numbers, given bigint[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN num_nulls(packed.wide, packed.large) = 2 AND packed.step > CASE WHEN packed.small IS NULL THEN 0 ELSE 65535 END THEN false
+                ELSE EXISTS (SELECT FROM (SELECT unnest(given) AS x, unnest(given[2:]) AS next) u WHERE x >= next) END
+$$;
+
+-- digits: behind the point, at most, of all of them; NULL if there are none, 99 if one is no such decimal. Compared bit for bit
+-- (*=): -0 is not 0.
 CREATE FUNCTION packed_doubles(given double precision[], digits integer) RETURNS packed_numbers
 LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
     power  CONSTANT double precision := (ARRAY[1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]::double precision[])[digits + 1];
+    count  CONSTANT integer := cardinality(given);
+    as_is  CONSTANT packed_numbers := ROW(NULL, NULL, NULL, NULL, NULL, NULL, given);
+    base   double precision := 0;
     packed packed_numbers;
+    back   packed_numbers;
 BEGIN
     IF digits IS NULL THEN
         RETURN NULL;
     ELSIF power IS NULL THEN
-        RAISE numeric_value_out_of_range;
+        RETURN as_is;
     END IF;
     packed.scale := digits;
-    packed.base := 0;
+    packed.base := (given[1] * power)::bigint;
     packed.step := 0;
-    IF given = array_fill(given[1], ARRAY[cardinality(given)]) THEN
-        packed.base := (given[1] * power)::bigint;
-        IF packed.base / power = given[1] THEN
+    IF given[1] = given[count] THEN
+        back.exact := array_fill(packed.base / power, ARRAY[count]);
+        IF back *= as_is THEN
             RETURN packed;
         END IF;
-        RAISE numeric_value_out_of_range;
+    END IF;
+    IF packed.base NOT BETWEEN -8192 AND 8192 THEN -- about as far away as the others
+        base := packed.base;
     END IF;
     BEGIN
-        packed.small := ARRAY(SELECT (x * power)::smallint FROM unnest(given) x);
-        IF ARRAY(SELECT x / power FROM unnest(packed.small) x) = given THEN
-            RETURN packed;
-        END IF;
-        RAISE numeric_value_out_of_range;
+        packed.base := base;
+        packed.small := ARRAY(SELECT (x * power - base)::smallint FROM (SELECT unnest(given) AS x) u);
+        back.exact := ARRAY(SELECT (base + x) / power FROM (SELECT unnest(packed.small) AS x) u);
     EXCEPTION WHEN numeric_value_out_of_range THEN
-        packed := packed_integers(ARRAY(SELECT (x * power)::bigint FROM unnest(given) x), 0, digits);
-        IF ARRAY(SELECT (packed.base + i * packed.step + coalesce(s, w, l)) / power
-                 FROM (SELECT unnest(packed.small) AS s, unnest(packed.wide) AS w, unnest(packed.large) AS l, generate_series(1, cardinality(given)) AS i) u) = given THEN
-            RETURN packed;
-        END IF;
-        RAISE numeric_value_out_of_range;
+        packed := packed_integers(ARRAY(SELECT (x * power)::bigint FROM (SELECT unnest(given) AS x) u), 0, digits);
+        back.exact := ARRAY(SELECT (packed.base + i * packed.step + coalesce(s, w, l, none)) / power
+                            FROM (SELECT unnest(packed.small) AS s, unnest(packed.wide) AS w, unnest(packed.large) AS l, generate_series(1, count) AS i,
+                                         CASE WHEN num_nulls(packed.small, packed.wide, packed.large) = 3 THEN 0 END AS none) u);
     END;
+    RETURN CASE WHEN back *= as_is THEN packed ELSE as_is END;
 EXCEPTION WHEN numeric_value_out_of_range THEN
-    RETURN (NULL, NULL, NULL, NULL, NULL, NULL, given)::packed_numbers;
+    RETURN as_is;
 END $$;
 
--- Makes chunks of the rows of `source`, a SELECT of readings in the order of device, recorded_at and content_hash, and
--- puts them into `target`. What was recorded in one microsecond is in one chunk. Returns how many readings.
--- The rows of a chunk are taken as they come, which a hash aggregate does and a sort would not (enable_sort): in another
--- order they would take more space, and no more.
-CREATE FUNCTION chunks_make(target text, source text, origin timestamptz) RETURNS bigint LANGUAGE plpgsql
-SET enable_sort = off SET enable_hashagg = on SET jit = off SET work_mem = '64MB' SET max_parallel_workers_per_gather = 0
+-- How many digits each of some numbers has behind the point, at most, as packed_doubles() wants it. In PL/pgSQL, which keeps the plan.
+CREATE FUNCTION packed_digits(given double precision[]) RETURNS integer LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN (SELECT max(CASE WHEN x IS NULL THEN NULL WHEN abs(x) >= 1e15 THEN 99
+                       WHEN x = trunc(x) THEN CASE WHEN x = 0 AND float8send(x) <> '\x0000000000000000' THEN 99 ELSE 0 END
+                       WHEN x = round(x * 1e1) / 1e1 THEN 1 WHEN x = round(x * 1e2) / 1e2 THEN 2 WHEN x = round(x * 1e3) / 1e3 THEN 3
+                       WHEN x = round(x * 1e4) / 1e4 THEN 4 WHEN x = round(x * 1e5) / 1e5 THEN 5 WHEN x = round(x * 1e6) / 1e6 THEN 6
+                       WHEN x = round(x * 1e7) / 1e7 THEN 7 WHEN x = round(x * 1e8) / 1e8 THEN 8 WHEN x = round(x * 1e9) / 1e9 THEN 9 ELSE 99 END)
+            FROM (SELECT unnest(given) AS x) u);
+END $$;
+
+-- Values of a feature. As many digits as some of them have is what all have, as a rule; what comes out says whether.
+CREATE FUNCTION packed_values(given double precision[]) RETURNS packed_numbers
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    few    CONSTANT integer := 20;
+    count  CONSTANT integer := cardinality(given);
+    digits integer;
+    packed packed_numbers;
+BEGIN
+    IF count > 10 * few THEN
+        digits := packed_digits(ARRAY(SELECT given[1 + i * count / few] FROM generate_series(0, few - 1) i));
+        packed := packed_doubles(given, digits);
+        IF digits = 99 OR (digits < 99 AND packed.exact IS NULL) THEN
+            RETURN packed;
+        END IF;
+    END IF;
+    RETURN packed_doubles(given, packed_digits(given));
+END $$;
+COMMENT ON FUNCTION packed_values(double precision[]) IS 'Doubles as a column of a chunk; unpacked, they are the same bit for bit.';
+
+-- Makes chunks of the rows of `source`, a table like readings with an index of device, recorded_at and content_hash, that come after
+-- `device` and `at` and are of devices up to `last_device`, and puts them into `target`: so many, or all. Then device and at are
+-- the last of them, or at is infinite. What was recorded in one microsecond is in one chunk.
+--   fits   which rows (r) there are to be in chunks, as SQL
+--   made   how many readings, as chunks have them; there: as the index has them, less those which do not fit
+-- Where a chunk ends is found in the index. Devices with less than a chunk each are taken together.
+-- Rejected: window functions, which cost as much as all else that is done to a reading. date_part() looks for the meaning of its
+-- first word each time, and takes ten times as long as a difference of doubles, which hold microseconds for 285 years.
+CREATE FUNCTION chunks_make(target text, source text, origin timestamptz, fits text, last_device integer, most_chunks integer,
+                            INOUT device integer, INOUT at timestamptz, OUT made bigint, OUT there bigint)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_sort = off SET enable_hashagg = off SET enable_seqscan = off SET jit = off SET max_parallel_workers_per_gather = 0
 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
-    most  CONSTANT integer := 4000; -- readings of a chunk
-    since CONSTANT text := format('%L::timestamptz', origin);
-    features text[] := ARRAY(SELECT features_of('readings'));
-    made     bigint;
+    most     CONSTANT integer := 4000; -- readings of a chunk
+    after    CONSTANT text := '(r.device, r.recorded_at) > ($1, $2)' || CASE WHEN last_device < 2147483647 THEN ' AND r.device <= $3' ELSE '' END;
+    rising   CONSTANT text := 'ORDER BY r.device, r.recorded_at, r.content_hash';
+    us       CONSTANT text := CASE WHEN origin BETWEEN '1900-01-01Z' AND '2100-01-01Z' THEN '(tstzrange_subdiff(%s, %s) * 1e6)::bigint'
+                                   ELSE '(date_part(''epoch'', %s - %s) * 1e6)::bigint' END;
+    features CONSTANT text[] := ARRAY(SELECT features_of('readings'));
+    -- each chunk, or some devices that have less: it is after a and b, up to c and d, or all of c (d is NULL)
+    a        integer[] := '{}';
+    b        timestamptz[] := '{}';
+    c        integer[] := '{}';
+    d        timestamptz[] := '{}';
+    last     record;
+    count    bigint;
+    effort   integer := 0;
+    of_one   boolean;
 BEGIN
-    EXECUTE format(
-        'WITH made AS (
-         INSERT INTO %1$I (device, readings, first_at, last_at, last_received_at, recorded_at, received_at, status, seq, content_hash%2$s)
-         SELECT c.device, c.count, c.first_at, c.last_at, c.last_received_at, packed_times(c.at, (date_part(''epoch'', c.first_at - %5$s) * 1e6)::bigint, c.are_ms), packed_integers(c.delay),
-                packed_integers(c.status), packed_line(c.seq),
-                CASE WHEN c.has_ties THEN ROW(NULL, NULL, NULL, NULL, NULL, c.hash, NULL)::packed_numbers ELSE ROW(NULL, NULL, NULL, c.hash16, NULL, NULL, NULL)::packed_numbers END%3$s
-         FROM (SELECT r.device, count(*) AS count, min(r.recorded_at) AS first_at, max(r.recorded_at) AS last_at, max(r.received_at) AS last_received_at,
-                      array_agg((date_part(''epoch'', r.recorded_at - %5$s) * 1e6)::bigint) AS at,
-                      bool_and((date_part(''epoch'', r.recorded_at - %5$s) * 1e6)::bigint %% 1000 = 0) AS are_ms,
-                      array_agg((date_part(''epoch'', r.received_at - r.recorded_at) * 1e6)::bigint) AS delay,
-                      array_agg(r.status::bigint) AS status, array_agg(r.seq) AS seq,
-                      bool_or(r."its rank" <> r."its number") AS has_ties,
-                      array_agg(r.content_hash) AS hash, array_agg((r.content_hash >> 48)::smallint) AS hash16%4$s
-               FROM (SELECT s.*, rank() OVER times AS "its rank", row_number() OVER times AS "its number"
-                     FROM (%6$s) s WINDOW times AS (PARTITION BY s.device ORDER BY s.recorded_at)) r
-               GROUP BY r.device, (r."its rank" - 1) / %7$s) c
-         RETURNING readings)
-         SELECT coalesce(sum(made.readings), 0) FROM made',
-        target,
-        (SELECT string_agg(format(', %I', f || '_packed'), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
-        (SELECT string_agg(format(', packed_doubles(c."%s values", c."%1$s digits")', f), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
-        (SELECT string_agg(format(', array_agg(r.%1$I) AS "%1$s values",'
-                                  ' max(CASE WHEN r.%1$I IS NULL THEN NULL WHEN abs(r.%1$I) >= 1e15 THEN 99'
-                                  ' WHEN r.%1$I = trunc(r.%1$I) THEN CASE WHEN r.%1$I = 0 AND float8send(r.%1$I) <> ''\x0000000000000000'' THEN 99 ELSE 0 END'
-                                  ' WHEN r.%1$I = round(r.%1$I * 1e1) / 1e1 THEN 1 WHEN r.%1$I = round(r.%1$I * 1e2) / 1e2 THEN 2'
-                                  ' WHEN r.%1$I = round(r.%1$I * 1e3) / 1e3 THEN 3 WHEN r.%1$I = round(r.%1$I * 1e4) / 1e4 THEN 4'
-                                  ' WHEN r.%1$I = round(r.%1$I * 1e5) / 1e5 THEN 5 WHEN r.%1$I = round(r.%1$I * 1e6) / 1e6 THEN 6'
-                                  ' WHEN r.%1$I = round(r.%1$I * 1e7) / 1e7 THEN 7 WHEN r.%1$I = round(r.%1$I * 1e8) / 1e8 THEN 8'
-                                  ' WHEN r.%1$I = round(r.%1$I * 1e9) / 1e9 THEN 9 ELSE 99 END) AS "%1$s digits"', f), '' ORDER BY n)
-         FROM unnest(features) WITH ORDINALITY AS u (f, n)),
-        since, source, most)
-    INTO made;
-    RETURN made;
+    there := 0;
+    made := 0;
+    WHILE effort < most_chunks AND at < 'infinity' LOOP
+        EXECUTE format('SELECT last.*, last.device > (SELECT r.device FROM %1$I r WHERE %2$s %3$s LIMIT 1) AS has_others'
+                       ' FROM (SELECT r.device, r.recorded_at, r.content_hash FROM %1$I r WHERE %2$s %3$s OFFSET %4$s LIMIT 1) last',
+                       source, after, rising, most - 1)
+        INTO last USING device, at, last_device;
+        a := a || device;
+        IF last.has_others IS NOT FALSE THEN
+            effort := effort + 4; -- many small chunks
+            b := b || at;
+            c := c || coalesce(last.device - 1, last_device);
+            d := d || NULL::timestamptz;
+            EXECUTE format('SELECT count(*) FROM %I r WHERE %s AND r.device <= $4', source, after) INTO count USING device, at, last_device, c[cardinality(c)];
+            at := CASE WHEN last.device IS NULL THEN 'infinity' ELSE '-infinity' END;
+        ELSE
+            effort := effort + 1;
+            b := b || CASE WHEN device = last.device THEN at ELSE '-infinity' END;
+            c := c || last.device;
+            d := d || last.recorded_at;
+            EXECUTE format('SELECT %s + count(*) FROM %I r WHERE r.device = $1 AND r.recorded_at = $2 AND r.content_hash > $3', most, source)
+            INTO count USING last.device, last.recorded_at, last.content_hash;
+            at := last.recorded_at;
+        END IF;
+        device := coalesce(last.device, last_device);
+        there := there + count;
+    END LOOP;
+    FOREACH of_one IN ARRAY '{true,false}'::boolean[] LOOP
+        CONTINUE WHEN CASE WHEN of_one THEN cardinality(array_remove(d, NULL)) = 0 ELSE array_position(d, NULL) IS NULL END;
+        EXECUTE format(
+            'WITH made AS (
+             INSERT INTO %1$I (device, readings, first_at, last_at, last_received_at, recorded_at, received_at, status, seq, content_hash%2$s)
+             SELECT c.device, c.count, c.first_at, c.last_at, c.last_received_at, t.at, packed_integers(c.delay), packed_integers(c.status), packed_line(c.seq),
+                    CASE WHEN packed_ties(t.at, c.at)
+                         THEN ROW(NULL, NULL, NULL, NULL, NULL, ARRAY(SELECT r.content_hash FROM %5$I r WHERE r.device = c.device
+                                  AND r.recorded_at >= c.first_at AND r.recorded_at <= c.last_at AND %6$s %7$s), NULL)::packed_numbers
+                         ELSE ROW(NULL, NULL, NULL, c.hash16, NULL, NULL, NULL)::packed_numbers END%3$s
+             FROM unnest($1, $2, $3, $4) q (a, b, c, d)
+             CROSS JOIN LATERAL (
+                 SELECT r.device, count(*)::integer AS count, min(r.recorded_at) AS first_at, max(r.recorded_at) AS last_at,
+                        max(r.received_at) AS last_received_at, array_agg(%8$s) AS at, array_agg(%9$s) AS delay, array_agg(r.status::bigint) AS status,
+                        array_agg(r.seq) AS seq, array_agg((r.content_hash >> 48)::smallint) AS hash16%4$s
+                 FROM (SELECT * FROM %5$I r WHERE %10$s AND %6$s %7$s) r GROUP BY r.device) c
+             CROSS JOIN LATERAL (SELECT packed_times(c.at, %11$s) AS at OFFSET 0) t
+             RETURNING readings)
+             SELECT coalesce(sum(made.readings), 0) FROM made',
+            target,
+            (SELECT string_agg(format(', %I', f || '_packed'), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
+            (SELECT string_agg(format(', packed_values(c."%s values")', f), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
+            (SELECT string_agg(format(', array_agg(r.%1$I) AS "%1$s values"', f), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
+            source, fits, rising, format(us, 'r.recorded_at', quote_literal(origin)), format(us, 'r.received_at', 'r.recorded_at'),
+            CASE WHEN of_one THEN 'q.d IS NOT NULL AND r.device = q.c AND r.recorded_at > q.b AND r.recorded_at <= q.d'
+                 ELSE 'q.d IS NULL AND (r.device, r.recorded_at) > (q.a, q.b) AND r.device <= q.c' END, format(us, 'c.first_at', quote_literal(origin)))
+        INTO count USING a, b, c, d;
+        made := made + count;
+    END LOOP;
+    IF made <> there THEN
+        EXECUTE format('SELECT count(*) FROM %I r WHERE %s AND (r.device, r.recorded_at) <= ($4, $5) AND NOT %s', source, after, fits) INTO count
+        USING a[1], b[1], last_device, device, at;
+        there := there - count;
+    END IF;
 END $$;
-COMMENT ON FUNCTION chunks_make(text, text, timestamptz) IS 'Used by packing_step().';
+COMMENT ON FUNCTION chunks_make(text, text, timestamptz, text, integer, integer, integer, timestamptz) IS 'Used by packing_step().';
 
 -- ---- what comes late ----------------------------------------------------------------------------
 
@@ -285,32 +381,17 @@ BEGIN
     DELETE FROM packed_days WHERE starts_at = day.starts_at;
 END $$;
 
--- Packs the next readings; returns how many.
-CREATE FUNCTION packing_slice(day packed_days) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+-- Packs the next readings, a tenth of a second of them; returns how many.
+CREATE FUNCTION packing_slice(day packed_days) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-    most   CONSTANT integer := 48000; -- a tenth or two of a second; whole chunks
-    fits   CONSTANT text := packing_fits('r', day.starts_at, day.ends_at);
-    span   text := format('(r.device, r.recorded_at) > (%s, %L)', day.done_device, day.done_at);
-    device integer;
-    at     timestamptz;
-    made   bigint;
-    there  bigint;
+    slice record;
 BEGIN
-    EXECUTE format('SELECT r.device, r.recorded_at FROM %I r WHERE %s ORDER BY r.device, r.recorded_at, r.content_hash OFFSET %s LIMIT 1',
-                   day.partition, span, most - 1) INTO device, at;
-    IF device IS NOT NULL THEN
-        span := span || format(' AND (r.device, r.recorded_at) <= (%s, %L)', device, at);
+    slice := chunks_make(day.chunks, day.partition, day.starts_at, packing_fits('r', day.starts_at, day.ends_at), 2147483647, 12, day.done_device, day.done_at);
+    IF slice.made <> slice.there AND NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
+        RAISE EXCEPTION 'packing % made chunks of % readings, where there are %', day.partition, slice.made, slice.there;
     END IF;
-    span := span || ' AND ' || fits;
-    made := chunks_make(day.chunks, format('SELECT r.* FROM %I r WHERE %s ORDER BY r.device, r.recorded_at, r.content_hash', day.partition, span),
-                        day.starts_at);
-    EXECUTE format('SELECT count(*) FROM %I r WHERE %s', day.partition, span) INTO there;
-    IF made <> there AND NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
-        RAISE EXCEPTION 'packing % made chunks of % readings, where there are %', day.partition, made, there;
-    END IF;
-    UPDATE packed_days d SET readings = d.readings + made, done_device = coalesce(device, 2147483647), done_at = coalesce(at, 'infinity')
-    WHERE d.starts_at = day.starts_at;
-    RETURN made;
+    UPDATE packed_days d SET readings = d.readings + slice.made, done_device = slice.device, done_at = slice.at WHERE d.starts_at = day.starts_at;
+    RETURN slice.made;
 END $$;
 
 -- Packs a device once more; returns how many readings. What changes meanwhile is noted, and not forgotten.
@@ -323,8 +404,7 @@ BEGIN
     DELETE FROM packing_changes c WHERE c.starts_at = day.starts_at AND c.device = changed;
     EXECUTE format('WITH gone AS (DELETE FROM %I WHERE device = %s RETURNING readings) SELECT coalesce(sum(readings), 0) FROM gone', day.chunks, changed)
     INTO before;
-    made := chunks_make(day.chunks, format('SELECT r.* FROM %I r WHERE r.device = %s AND %s ORDER BY r.device, r.recorded_at, r.content_hash',
-                                           day.partition, changed, packing_fits('r', day.starts_at, day.ends_at)), day.starts_at);
+    made := (chunks_make(day.chunks, day.partition, day.starts_at, packing_fits('r', day.starts_at, day.ends_at), changed, 2147483647, changed, '-infinity')).made;
     UPDATE packed_days d SET readings = d.readings + made - before WHERE d.starts_at = day.starts_at;
     RETURN made;
 END $$;
@@ -397,7 +477,8 @@ BEGIN
                        greatest(starts, day.starts_at), least(ends, day.ends_at));
         EXECUTE format('WITH gone AS (DELETE FROM %I AS reading_chunks WHERE %s RETURNING readings) SELECT coalesce(sum(readings), 0) FROM gone',
                        day.chunks, span) INTO before;
-        made := chunks_make(day.chunks, 'SELECT * FROM pg_temp.chunk_rows ORDER BY device, recorded_at, content_hash', day.starts_at);
+        CREATE INDEX ON pg_temp.chunk_rows (device, recorded_at, content_hash);
+        made := (chunks_make(day.chunks, 'chunk_rows', day.starts_at, 'true', of_device, 2147483647, of_device, '-infinity')).made;
         IF made <> (SELECT count(*) FROM pg_temp.chunk_rows) THEN
             RAISE EXCEPTION 'packing % again made chunks of % readings, where there are %', day.chunks, made, (SELECT count(*) FROM pg_temp.chunk_rows);
         END IF;

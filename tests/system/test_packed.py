@@ -85,6 +85,7 @@ def loose(database):
 DECIMALS = [0.0, 1.0, -1.0, 0.1, 21.37, -40.05, 0.1 + 0.2, 1e-9, 123456.789012, 99999.99, 1 / 3, 2.5e-7]
 EXTREME = [-0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1e308, -1.7976931348623157e308, 1e15, 1e15 + 0.125, 2**53 + 2.0, -(2.0**62),
            9.3e18, -9.3e18, math.nan, math.inf, -math.inf]  # fmt: skip
+RARE = [-0.0, 1 / 3, 1e300, math.nan, None, 0.125]  # one among many of two decimals
 
 
 def hostile_rows(rng):
@@ -102,7 +103,7 @@ def hostile_rows(rng):
             for number, feature in enumerate(FEATURES):
                 value = [rng.choice(DECIMALS), rng.choice(EXTREME), 20 + rng.randrange(1000) / 100, 7.25, None, i * 1000.5,
                          rng.choice([None, 1.5]), rng.random() * 1e-5, rng.choice([0.0, -0.0]), rng.randrange(10**7) / 10, rng.gauss(0, 1e12),
-                         float(i * 7)][(kind + number) % 12]  # fmt: skip
+                         float(i * 7), rng.choice(RARE) if i == 137 else rng.randrange(4000) / 100][(kind + number) % 13]  # fmt: skip
                 given[feature] = value
             yield device, at, rng.getrandbits(64) - 2**63, given
     for at in (0, DAY_US - 1):  # the ends of the day

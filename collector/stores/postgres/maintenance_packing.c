@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    PAUSE_SHARE = 3, /* times as long as the slice: rollups and values come in between */
+    PAUSE_SHARE = 3,        /* times as long as the slice: rollups and values come in between */
+    PAUSE_SHARE_BEHIND = 1, /* while more than one partition waits */
     PAUSE_LEAST_MS = 20,
     LOCKED_MS = 1000, /* another has a lock that it needs */
     SETTLED_SHARE =
@@ -20,9 +21,9 @@ enum {
 
 #define SETTLED_MOST_US (INT64_C(5) * 60 * 1000000)
 
-uint64_t maintenance_pack_pause_ms(uint64_t took_ms)
+uint64_t maintenance_pack_pause_ms(uint64_t took_ms, int64_t waiting)
 {
-    uint64_t pause_ms = took_ms * PAUSE_SHARE;
+    uint64_t pause_ms = took_ms * (waiting > 1 ? PAUSE_SHARE_BEHIND : PAUSE_SHARE);
 
     return pause_ms > PAUSE_LEAST_MS ? pause_ms : PAUSE_LEAST_MS;
 }
@@ -56,7 +57,8 @@ void maintenance_read_pack(struct maintenance *maintenance, const PGresult *resu
         log_info("maintenance: %s is packed", PQgetvalue(result, 0, 1));
     packing->packed += strtoull(PQgetvalue(result, 0, 2), NULL, 10);
     if (*PQgetvalue(result, 0, 3) == 't')
-        maintenance->again_ms = maintenance_pack_pause_ms(now_ms - maintenance->began_ms);
+        maintenance->again_ms =
+            maintenance_pack_pause_ms(now_ms - maintenance->began_ms, packing->waiting);
 }
 
 void maintenance_put_packed(struct maintenance *maintenance, struct buffer *sql)

@@ -11,7 +11,7 @@ void maintenance_read_pack(struct maintenance *maintenance, const PGresult *resu
 void maintenance_put_packed(struct maintenance *maintenance, struct buffer *sql);
 void maintenance_read_packed(struct maintenance *maintenance, const PGresult *result);
 
-/* How long to leave the database alone after a slice that took so long. */
-uint64_t maintenance_pack_pause_ms(uint64_t took_ms);
+/* How long to leave the database alone after a slice that took so long, while so many partitions wait. */
+uint64_t maintenance_pack_pause_ms(uint64_t took_ms, int64_t waiting);
 
 #endif
