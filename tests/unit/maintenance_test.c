@@ -1,4 +1,5 @@
 #include "collector/stores/postgres/maintenance.h"
+#include "collector/stores/postgres/maintenance_packing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,12 +35,22 @@ static void test_maintenance__a_slice_of_the_right_length_stays(void **state)
     assert_int_equal(maintenance_next_slice_us(8 * MINUTE_US, 300), 8 * MINUTE_US);
 }
 
+static void test_maintenance__packing_pauses_less_while_days_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(maintenance_pack_pause_ms(200, 0), 600);
+    assert_int_equal(maintenance_pack_pause_ms(200, 1), 600);
+    assert_int_equal(maintenance_pack_pause_ms(200, 2), 200);
+    assert_int_equal(maintenance_pack_pause_ms(0, 2), 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_maintenance__a_short_slice_is_doubled_up_to_an_hour),
         cmocka_unit_test(test_maintenance__a_long_slice_is_halved_down_to_a_minute),
         cmocka_unit_test(test_maintenance__a_slice_of_the_right_length_stays),
+        cmocka_unit_test(test_maintenance__packing_pauses_less_while_days_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
