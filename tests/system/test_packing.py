@@ -120,7 +120,7 @@ def test_nothing_is_packed_where_nothing_is_to_be(stack, rng, settings):
     live(stack, rollup_delay="10s", **settings)
     publisher = stack.publish(*of_a_day(rng, days_ago(30), 50))
     until(lambda: stack.database.value("SELECT count(*) FROM reading_partitions WHERE ends_at < now() - interval '20 days'"), 20)
-    until(lambda: stack.metrics().get("highwater_rollup_timestamp_seconds", 0) > time.time() - 60, 20)
+    until(lambda: stack.metrics().get("highwater_rollup_timestamp_seconds", 0) > time.time() - 60, 240, "all days are summed up")
     time.sleep(3)
     assert stack.database.count() == 50 and packed_days(stack) == 0
     assert compare(publisher.messages, stack.database)
