@@ -51,7 +51,7 @@ struct collector {
     double batch_lag_ms; /* of the last batch: from its first arrival to its commit */
     bool is_ingesting;
     bool is_stopping;
-    bool has_stopped; /* and holds nothing that may still be stored */
+    bool has_stopped;    /* and holds nothing that may still be stored */
     unsigned complete_s; /* seconds with all windows loaded, up to the end of the start */
     int exit_status;
 };
