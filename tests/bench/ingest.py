@@ -92,23 +92,26 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
 
 
 class Window:
-    """CPU seconds of processes from here to close(); what has ended by then counts nothing."""
+    """CPU seconds of processes from here to close(); what has ended by either counts nothing."""
 
     def __init__(self, **pids: int | list[int]) -> None:
         groups = {name: pid if isinstance(pid, list) else [pid] for name, pid in pids.items()}
-        self._before = {name: {pid: cpu_s(pid) for pid in group} for name, group in groups.items()}
+        self._before = {name: {pid: used for pid in group if (used := _used_s(pid)) is not None} for name, group in groups.items()}
         self._began = time.monotonic()
 
     def close(self) -> None:
-        self.cpu = {name: sum(self._since(*one) for one in group.items()) for name, group in self._before.items()}
+        self.cpu = {
+            name: sum(used - before for pid, before in group.items() if (used := _used_s(pid)) is not None)
+            for name, group in self._before.items()
+        }
         self.seconds = time.monotonic() - self._began
 
-    @staticmethod
-    def _since(pid: int, before: float) -> float:
-        try:
-            return cpu_s(pid) - before
-        except FileNotFoundError:
-            return 0.0
+
+def _used_s(pid: int) -> float | None:
+    try:
+        return cpu_s(pid)
+    except FileNotFoundError:
+        return None
 
 
 def help_of_collector(build: Path) -> str:
