@@ -338,9 +338,10 @@ def test_a_pooler_that_keeps_sessions_apart_works(stack, pooler):
     assert_all_works(stack, {"database_url": url})
 
 
-def test_days_are_packed_behind_a_pooler_that_clears_nothing(stack, pooler):
-    """A collector that comes after another may be given any of its sessions."""
-    port = pooler("session", "server_reset_query =")
+def test_days_are_packed_behind_a_pooler_that_clears_locks_alone(stack, pooler):
+    """A collector that comes after another may be given any of its sessions. Of those only locks are cleared: one that
+    stayed would make it wait for ever, unless it is given just that session."""
+    port = pooler("session", "server_reset_query = SELECT pg_advisory_unlock_all()")
     settings = {"database_url": f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}", "rollup_delay": "10s", "pack_after": "10s"}
     sent = []
     for days in (3, 4, 5):
