@@ -31,16 +31,6 @@ COMMENT ON COLUMN rollup_hour_todo.starts_at IS 'rollup_hour_chunks.starts_at';
 COMMENT ON COLUMN rollup_hour_todo.device_group IS 'devices.id / 16';
 COMMENT ON COLUMN rollup_hour_todo.noted_at IS 'When they were changed last.';
 
--- Doubles, of as many decimals as they need, or as they are.
-CREATE FUNCTION packed_sums(given double precision[]) RETURNS packed_numbers LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
-    SELECT packed_doubles(given, max(CASE WHEN x IS NULL THEN NULL WHEN abs(x) >= 1e15 THEN 99
-        WHEN x = trunc(x) THEN CASE WHEN x = 0 AND float8send(x) <> '\x0000000000000000' THEN 99 ELSE 0 END
-        WHEN x = round(x * 1e1) / 1e1 THEN 1 WHEN x = round(x * 1e2) / 1e2 THEN 2 WHEN x = round(x * 1e3) / 1e3 THEN 3
-        WHEN x = round(x * 1e4) / 1e4 THEN 4 WHEN x = round(x * 1e5) / 1e5 THEN 5 WHEN x = round(x * 1e6) / 1e6 THEN 6
-        WHEN x = round(x * 1e7) / 1e7 THEN 7 WHEN x = round(x * 1e8) / 1e8 THEN 8 WHEN x = round(x * 1e9) / 1e9 THEN 9 ELSE 99 END))
-    FROM unnest(given) x
-$$;
-
 -- NULL becomes the least of the others.
 CREATE FUNCTION filled(given anyarray) RETURNS anyarray LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     SELECT array_replace(given, NULL, (SELECT min(x) FROM unnest(given) x))
@@ -57,7 +47,7 @@ DECLARE
     -- of hours that are not there, something that takes no more space
     number   CONSTANT text := 'packed_integers(filled(array_agg(g.%1$I)))';
     parts    CONSTANT text := 'packed_integers(filled(array_agg(CASE WHEN g.device IS NOT NULL THEN coalesce(g.%1$I, -1) END)))';
-    decimal  CONSTANT text := 'packed_sums(filled(array_agg(g.%1$I)))';
+    decimal  CONSTANT text := 'packed_values(filled(array_agg(g.%1$I)))';
     found    bigint;
     wrong    bigint;
 BEGIN

@@ -227,8 +227,8 @@ def test_whoever_packs_days_packs_hours_when_they_are_done(hours):
 
 def test_a_chunk_that_would_not_say_the_same_is_not_made(hours):
     before, count = whole(hours), rows_left(hours)
-    kept = hours.value("SELECT pg_get_functiondef('packed_sums'::regproc)")
-    hours.rows("CREATE OR REPLACE FUNCTION packed_sums(given double precision[]) RETURNS packed_numbers LANGUAGE sql AS $$"
+    kept = hours.value("SELECT pg_get_functiondef('packed_values'::regproc)")
+    hours.rows("CREATE OR REPLACE FUNCTION packed_values(given double precision[]) RETURNS packed_numbers LANGUAGE sql AS $$"
                   " SELECT packed_doubles(ARRAY(SELECT round(x * 1e3) / 1e3 FROM unnest(given) x), 3) $$")
     with pytest.raises(psycopg2.errors.RaiseException, match=r"hours of devices 0 to 15 from .*: \d+ of \d+ are not as they were"):
         pack(hours)
