@@ -179,30 +179,15 @@ static void grow(struct crossings *crossings)
     free(before);
 }
 
-static const struct speaker *find_speaker(const struct speakers *speakers, const char *id)
-{
-    for (size_t i = 0; i < speakers->count; i++) {
-        if (strcmp(speakers->items[i]->id, id) == 0)
-            return speakers->items[i];
-    }
-    return NULL;
-}
-
-static bool is_known(const struct speakers *speakers, const char *id)
-{
-    for (size_t i = 0; i < speakers->known_count; i++) {
-        if (strcmp(speakers->known[i], id) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Before the database has said who they are nobody is a stranger. */
 static void drop_strangers(struct crossings *crossings, const struct speakers *speakers)
 {
-    for (size_t i = 0; i < crossings->source_count; i++)
-        crossings->sources[i]->is_shown =
-            !speakers->has_known || is_known(speakers, crossings->sources[i]->id);
+    for (size_t i = 0; i < crossings->source_count; i++) {
+        struct crossing_source *source = crossings->sources[i];
+
+        source->is_shown =
+            !speakers->has_known || speakers_is_known(speakers, source->id, strlen(source->id));
+    }
     for (size_t i = 0; i < crossings->bucket_count; i++) {
         for (struct crossing **at = &crossings->buckets[i]; *at;) {
             if ((*at)->source->is_shown)
@@ -419,10 +404,10 @@ static bool mark_sources(struct crossings *crossings, const struct speakers *spe
     bool is_complete = true;
 
     for (size_t i = 0; i < crossings->source_count; i++) {
-        const struct speaker *speaker = find_speaker(speakers, crossings->sources[i]->id);
+        struct crossing_source *source = crossings->sources[i];
+        const struct speaker *speaker = speakers_find(speakers, source->id, strlen(source->id));
 
-        crossings->sources[i]->is_shown =
-            speaker && speaker->is_known && speaker_is_live(speaker, now_ms);
+        source->is_shown = speaker && speaker->is_known && speaker_is_live(speaker, now_ms);
     }
     for (size_t i = 0; i < speakers->count; i++) {
         const struct speaker *speaker = speakers->items[i];

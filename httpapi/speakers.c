@@ -12,7 +12,7 @@ void speakers_init(struct speakers *speakers, size_t boards)
     *speakers = (struct speakers){.boards = boards};
 }
 
-static bool is_known(const struct speakers *speakers, const char *id, size_t bytes)
+bool speakers_is_known(const struct speakers *speakers, const char *id, size_t bytes)
 {
     for (size_t i = 0; i < speakers->known_count; i++) {
         if (strncmp(speakers->known[i], id, bytes) == 0 && !speakers->known[i][bytes])
@@ -31,13 +31,13 @@ void speakers_know(struct speakers *speakers, const struct roster_row *rows, siz
     for (size_t i = 0; i < speakers->count; i++) {
         struct speaker *speaker = speakers->items[i];
 
-        speaker->is_known = is_known(speakers, speaker->id, strlen(speaker->id));
+        speaker->is_known = speakers_is_known(speakers, speaker->id, strlen(speaker->id));
     }
 }
 
 bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes, uint64_t now_ms)
 {
-    if (!speakers->has_known || bytes >= DEVICE_ID_SIZE || is_known(speakers, id, bytes))
+    if (!speakers->has_known || bytes >= DEVICE_ID_SIZE || speakers_is_known(speakers, id, bytes))
         return true;
     if (speakers->second != now_ms / 1000)
         speakers->of_strangers = 0;
@@ -45,7 +45,7 @@ bool speakers_may_speak(struct speakers *speakers, const char *id, size_t bytes,
     return speakers->of_strangers++ < STRANGERS_PER_SECOND;
 }
 
-static struct speaker *find(const struct speakers *speakers, const char *id, size_t bytes)
+struct speaker *speakers_find(const struct speakers *speakers, const char *id, size_t bytes)
 {
     for (size_t i = 0; i < speakers->count; i++) {
         struct speaker *speaker = speakers->items[i];
@@ -102,7 +102,7 @@ static void add_kept(struct catalog_offer *out, const struct catalog_offer *kept
 static bool has_heard_all(const struct speakers *speakers)
 {
     for (size_t i = 0; i < speakers->known_count; i++) {
-        if (!find(speakers, speakers->known[i], strlen(speakers->known[i])))
+        if (!speakers_find(speakers, speakers->known[i], strlen(speakers->known[i])))
             return false;
     }
     return speakers->has_known;
@@ -189,7 +189,7 @@ struct speaker *speakers_find_or_add(struct speakers *speakers, const char *id, 
 
     if (!device_id_is_legal(id, bytes))
         return NULL;
-    speaker = find(speakers, id, bytes);
+    speaker = speakers_find(speakers, id, bytes);
     if (!speaker) {
         if (speakers->count == BOARD_CACHE_COLLECTORS_MAX && oldest_stranger(speakers, NULL))
             speakers_drop(speakers, oldest_stranger(speakers, NULL));
@@ -197,7 +197,7 @@ struct speaker *speakers_find_or_add(struct speakers *speakers, const char *id, 
             return NULL;
         speaker = mem_calloc(1, sizeof(*speaker));
         memcpy(speaker->id, id, bytes);
-        speaker->is_known = is_known(speakers, id, bytes);
+        speaker->is_known = speakers_is_known(speakers, id, bytes);
         speaker->latest = mem_calloc(speakers->boards + 1, sizeof(speaker->latest[0]));
         speakers->items[speakers->count++] = speaker;
     }

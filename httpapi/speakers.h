@@ -61,6 +61,7 @@ void speakers_release(struct speakers *speakers);
 
 /* The collectors that the database knows now. */
 void speakers_know(struct speakers *speakers, const struct roster_row *rows, size_t count);
+bool speakers_is_known(const struct speakers *speakers, const char *id, size_t bytes);
 
 /* False for a message that is not to be read, since strangers have said enough in this second. Before
  * the database has answered once, all that is retained must be let in. */
@@ -78,6 +79,9 @@ bool speaker_is_live(const struct speaker *speaker, uint64_t now_ms);
  * the order of their ids, so that reconnects change nothing. Before the database has answered all
  * collectors count, after that only those it knows. */
 void speakers_offer(const struct speakers *speakers, uint64_t now_ms, struct catalog_offer *out);
+
+/* NULL when it has not spoken. */
+struct speaker *speakers_find(const struct speakers *speakers, const char *id, size_t bytes);
 
 /* The collector that speaks. When all places are taken a new one gets that of the stranger that has
  * been silent for longest. */

@@ -36,15 +36,6 @@ static void put_device(struct buffer *out, const struct crossing *crossing)
     buffer_put_text(out, ",\"about\":null}"); /* the database puts it there: query_thresholds.c */
 }
 
-static bool is_live(const struct speakers *speakers, const char *id, uint64_t now_ms)
-{
-    for (size_t i = 0; i < speakers->count; i++) {
-        if (strcmp(speakers->items[i]->id, id) == 0)
-            return speaker_is_live(speakers->items[i], now_ms);
-    }
-    return false;
-}
-
 /* Those that the database knows and that nobody hears now, as a list; returns how many are heard. */
 static size_t put_silent(struct buffer *out, const struct speakers *speakers, uint64_t now_ms)
 {
@@ -52,13 +43,16 @@ static size_t put_silent(struct buffer *out, const struct speakers *speakers, ui
     size_t live = 0;
 
     for (size_t i = 0; i < speakers->known_count; i++) {
-        if (is_live(speakers, speakers->known[i], now_ms)) {
+        const char *id = speakers->known[i];
+        const struct speaker *speaker = speakers_find(speakers, id, strlen(id));
+
+        if (speaker && speaker_is_live(speaker, now_ms)) {
             live++;
             continue;
         }
         buffer_put_text(out, before);
         before = ",";
-        json_write_string(out, speakers->known[i]);
+        json_write_string(out, id);
     }
     buffer_put_text(out, *before == '[' ? "[]" : "]");
     return live;
