@@ -8,6 +8,7 @@ import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
 import { Called, DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { Pager } from '../parts/Pager';
 import { boardsHref, nameLimit, withUnit } from '../thresholds';
 
 const PER_PAGE = 50;
@@ -65,18 +66,10 @@ export function Beyond({ route }: { route: ThresholdsRoute }) {
       {page?.devices.length ? (
         <section className="card" aria-label="Devices">
           <Table devices={page.devices} />
-          <nav className="pager" aria-label="Pages">
-            {after ? (
-              <a className="button" href={beyondHref(feature, side)}>
-                Those that crossed last
-              </a>
-            ) : null}
-            {page.next !== null ? (
-              <a className="button" href={formatRoute({ ...route, after: page.next })}>
-                {PER_PAGE} before these
-              </a>
-            ) : null}
-          </nav>
+          <Pager
+            newest={after ? { href: beyondHref(feature, side), label: 'Those that crossed last' } : null}
+            next={page.next === null ? null : { href: formatRoute({ ...route, after: page.next }), perPage: PER_PAGE }}
+          />
         </section>
       ) : null}
     </>

@@ -10,6 +10,7 @@ import { deviceHref, formatRoute, navigate, rejectedHref, type RejectedRoute } f
 import { Choice } from '../parts/Choice';
 import { DeviceId } from '../parts/DeviceId';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { Pager } from '../parts/Pager';
 import { RejectedHours } from '../parts/RejectedHours';
 import { zoneName } from '../zone';
 import { adviceFor, documentUrl, dump, partsOf, tally } from '../rejected';
@@ -76,18 +77,10 @@ export function Rejected({ route }: { route: RejectedRoute }) {
       {page?.messages.length ? (
         <section className="card" aria-label="Messages">
           <Messages messages={page.messages} route={route} />
-          <nav className="pager" aria-label="Pages">
-            {after ? (
-              <a className="button" href={rejectedHref(reason, device)}>
-                Newest
-              </a>
-            ) : null}
-            {page.next !== null ? (
-              <a className="button" href={formatRoute({ ...route, after: page.next })}>
-                {PER_PAGE} before these
-              </a>
-            ) : null}
-          </nav>
+          <Pager
+            newest={after ? { href: rejectedHref(reason, device), label: 'Newest' } : null}
+            next={page.next === null ? null : { href: formatRoute({ ...route, after: page.next }), perPage: PER_PAGE }}
+          />
         </section>
       ) : null}
     </>
