@@ -428,16 +428,22 @@ static void test_source__a_second_member_gets_a_part_and_nothing_twice(void **st
         assert_int_equal(test->positions[0][i], 50);
 }
 
+/* The first has read all, and is losing a part of it to a second one. */
+static void divide(struct test *test)
+{
+    write_numbers(test, 0, 100);
+    join(test, 0, "");
+    UNTIL(test, test->members[0].seen_count == 100);
+    join(test, 1, "");
+    UNTIL(test, test->members[0].lost > 0);
+}
+
 static void test_source__what_leaves_is_let_go_when_it_is_stored(void **state)
 {
     struct test *test = *state;
     struct member *first = &test->members[0];
 
-    write_numbers(test, 0, 100);
-    join(test, 0, "");
-    UNTIL(test, first->seen_count == 100);
-    join(test, 1, "");
-    UNTIL(test, first->lost > 0);
+    divide(test);
     let_pass(test,
              1000); /* in which the second would have them, and read them from where they stand */
     assert_true(store(first)); /* what is in hand is still marked */
@@ -453,11 +459,7 @@ static void test_source__a_member_ends_while_its_group_is_divided(void **state)
     struct test *test = *state;
     struct member *first = &test->members[0];
 
-    write_numbers(test, 0, 100);
-    join(test, 0, "");
-    UNTIL(test, first->seen_count == 100);
-    join(test, 1, "");
-    UNTIL(test, first->lost > 0);
+    divide(test);
     assert_true(store(first));
     end(test, 0);
     UNTIL(test, number_of(&test->members[1], "highwater_kafka_partitions") >= PARTITIONS);
