@@ -8,6 +8,7 @@ export default defineConfig({
     environment: 'node',
     include: [process.env.SCREENSHOTS ? 'e2e/screenshots.ts' : 'e2e/*.test.ts'],
     fileParallelism: false,
+    retry: process.env.CI ? 1 : 0, /* and the report says so */
     testTimeout: 5 * PATIENCE_MS,
     hookTimeout: 5 * PATIENCE_MS,
   },

@@ -57,16 +57,17 @@ describe('from right to left', () => {
     const x = async (selector: string) => (await page.locator(selector).first().boundingBox())!.x;
     expect(await x('.brand')).toBeGreaterThan(await x('.top nav'));
     expect(await x('tbody .rank')).toBeGreaterThan(await x('tbody .device'));
-    /* "22 s", not "s 22" */
-    const [number, unit] = await page.locator('tbody .age time').first().evaluate((time) => {
-      const text = time.firstChild!;
-      return [0, text.textContent!.length - 1].map((at) => {
+    /* "22 s", not "s 22"; found and measured in one go, since the row may be drawn anew in between */
+    const places = await page.waitForFunction(() => {
+      const text = document.querySelector('tbody .age time')?.firstChild;
+      return text && [0, text.textContent!.length - 1].map((at) => {
         const letter = document.createRange();
         letter.setStart(text, at);
         letter.setEnd(text, at + 1);
         return letter.getBoundingClientRect().x;
       });
     });
+    const [number, unit] = (await places.jsonValue()) as number[];
     expect(number).toBeLessThan(unit!);
     expect(complaints).toEqual([]);
     await page.context().close();
