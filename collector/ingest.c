@@ -5,6 +5,7 @@
 #include "collector/ingest.h"
 
 #include "collector/ingest_account.h"
+#include "collector/ingest_linger.h"
 #include "collector/ingest_relay.h"
 #include "collector/intake.h"
 #include "shared/base/failpoint.h"
@@ -15,11 +16,6 @@
 #include <assert.h>
 #include <inttypes.h>
 
-enum {
-    BUSY_PER_MS = 20,   /* readings */
-    BUSY_LINGER_MS = 50 /* how old a batch may then get */
-};
-
 static void proceed(struct ingest *ingest);
 
 static struct batch *other_batch(struct ingest *ingest, const struct batch *batch)
@@ -29,24 +25,20 @@ static struct batch *other_batch(struct ingest *ingest, const struct batch *batc
 
 /* ---- what arrives --------------------------------------------------------------------------- */
 
-/* While readings come faster than BUSY_PER_MS a commit is better put off: large batches cost
- * the database a quarter less a row, and at such a load readings wait anyway. */
-static bool is_worth_waiting(struct ingest *ingest)
-{
-    size_t gained = ingest->filling->count - ingest->lingered_count;
-    uint64_t age_ms = uv_now(ingest->linger.loop) - ingest->filling_since_ms;
+static void on_linger(uv_timer_t *timer);
 
-    ingest->lingered_count = ingest->filling->count;
-    return ingest->config.linger_ms > 0 && gained >= ingest->config.linger_ms * BUSY_PER_MS &&
-           age_ms < BUSY_LINGER_MS && ingest->state == INGEST_READING && !ingest->is_draining;
+static void start_linger(struct ingest *ingest, uint64_t wait_ms)
+{
+    ingest->linger_wait_ms = wait_ms;
+    uv_timer_start(&ingest->linger, on_linger, wait_ms, 0);
 }
 
 static void on_linger(uv_timer_t *timer)
 {
     struct ingest *ingest = timer->data;
 
-    if (is_worth_waiting(ingest))
-        uv_timer_start(timer, on_linger, ingest->config.linger_ms, 0);
+    if (ingest_goes_on_lingering(ingest))
+        start_linger(ingest, (ingest->config.linger_ms + 1) / 2);
     else
         proceed(ingest);
 }
@@ -64,7 +56,7 @@ static void on_message(void *user, const struct source_message *message)
     if (batch_is_empty(ingest->filling)) {
         ingest->filling_since_ms = uv_now(ingest->linger.loop);
         ingest->lingered_count = 0;
-        uv_timer_start(&ingest->linger, on_linger, ingest->config.linger_ms, 0);
+        start_linger(ingest, ingest_linger_ms(ingest));
     }
     if (ingest->waiting_since_ms == 0)
         ingest->waiting_since_ms = uv_now(ingest->linger.loop);
@@ -117,8 +109,10 @@ static void commit(struct ingest *ingest)
 {
     struct source_mark mark;
 
-    if (!source_reads_on(ingest->source))
+    if (!source_reads_on(ingest->source)) {
         source_pause(ingest->source);
+        ingest->paused_ms = ingest->resumed_ms = uv_now(ingest->linger.loop);
+    }
     mark = source_mark(ingest->source);
     uv_timer_stop(&ingest->linger);
     ingest->committing = ingest->filling;
@@ -230,6 +224,8 @@ static void proceed(struct ingest *ingest)
 
     if (ingest->state == INGEST_RELEASING && !source_is_releasing(ingest->source)) {
         set_state(ingest, store_is_ready(ingest->store) ? INGEST_READING : INGEST_WAITING);
+        if (!source_reads_on(ingest->source))
+            ingest->resumed_ms = uv_now(ingest->linger.loop);
         is_idle = true;
     }
     if (!is_idle)

@@ -123,7 +123,10 @@ struct ingest {
     uv_timer_t linger;
     uint64_t waiting_since_ms; /* the oldest that is not committed; 0 = none */
     uint64_t filling_since_ms; /* the first of the batch that is filling */
-    size_t lingered_count;     /* how many it had when the timer last ran out */
+    size_t lingered_count;     /* how many it had when the timer last ran out, */
+    uint64_t linger_wait_ms;   /* and for how long that was set */
+    uint64_t paused_ms;        /* since when nothing was read while the last batch was committed, */
+    uint64_t resumed_ms;       /* and until when */
     uv_timer_t leave;
     uv_timer_t deadline;
     struct ingest_counters counters;

@@ -2,9 +2,9 @@
 --
 -- A hundred thousand devices are listed by when they were heard, how wrong their clocks are, how much they lose.
 -- To find that out of readings costs what the readings cost, and who is silent has none of late. So it is kept:
---   heard_at, clock_offset  the collector writes rows that are ten seconds old, up to 2,000 a second: those of
---                           100,000 busy devices are a minute old. Not in the transaction that stores: a row
---                           per device and batch would cost as much as the readings.
+--   heard_at, clock_offset  the collector writes rows that are half a minute old, of who has fallen silent ten
+--                           seconds, up to 2,000 a second: those of 100,000 busy devices are a minute old. Not in the
+--                           transaction that stores: a row per device and batch would cost as much as the readings.
 --   missing                 as device_sequences has it, written with it.
 --   rejected                of the past hour by whole minutes. Who stores rejected messages adds to a log,
 --                           so that he waits for nobody; it is folded in every five seconds.

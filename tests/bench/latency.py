@@ -28,6 +28,8 @@ from report import Section, at_least, at_most, verdict
 
 # --- Latency and memory --------------------------------------------------------------------------
 
+SETTLED_S = 5  # by then each device has been heard and its peaks compared, as they are once after a start
+
 
 def latency(rig: Rig, runs: int, seconds: float, rates: list[int]) -> dict[int, dict[str, dict[str, Figure]]]:
     """At steady rates: to a subscriber, to the commit, to the event stream. PostgreSQL notes when each transaction
@@ -52,8 +54,8 @@ def latency(rig: Rig, runs: int, seconds: float, rates: list[int]) -> dict[int, 
 
     def through_collector(rate: int) -> dict[str, float]:
         with rig.database() as database, rig.broker() as broker, rig.collector(broker, database) as collector:
-            with visible.front(rig, broker, database) as port, rig.running(steady(broker, rate, seconds + 1.5)):
-                time.sleep(1)
+            with visible.front(rig, broker, database) as port, rig.running(steady(broker, rate, seconds + SETTLED_S + 0.5)):
+                time.sleep(SETTLED_S)
                 since = time.time()
                 shown = visible.probe(broker.port, port, seconds)
             committed = rig.postgres.sql(
@@ -90,7 +92,7 @@ def latency_section(results: dict[int, dict[str, dict[str, Figure]]]) -> Section
     section = Section(
         "Latency",
         TARGETS,
-        "From the timestamp in the reading, which is when the device publishes it. Committed is when PostgreSQL wrote "
+        f"From the timestamp in the reading, which is when the device publishes it, from {SETTLED_S} s after the first on. Committed is when PostgreSQL wrote "
         "the commit (track_commit_timestamp, for this alone), of every reading. Visible is when a client of /events "
         "has the board with the reading on it, of readings that lead their board; boards are made at whole tenths of a second.",
     )

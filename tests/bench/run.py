@@ -53,7 +53,7 @@ def measure(on: Rig, options: argparse.Namespace) -> list[Section]:
     if "disk" in wanted:
         sections.append(disk.section(on, quick))
     rates = [10000] if quick else [1000, 10000]
-    slow = latency.latency(on, 1 if quick else runs, seconds, rates) if "latency" in wanted else {}
+    slow = latency.latency(on, 1 if quick else runs, 2 * seconds, rates) if "latency" in wanted else {}
     if slow:
         sections.append(latency.latency_section(slow))
     idle = latency.idle(on, 2 if quick else 5, 2 if quick else 4) if "idle" in wanted else {}

@@ -77,11 +77,11 @@ static void test_arrivals_table__who_sends_often_is_not_written_as_often(void **
     struct fixture *f = *state;
 
     refs_set(&f->refs, 0, 1);
-    hear(f, 0, NOW - 9 * SECOND, 0);
+    hear(f, 0, NOW - 29 * SECOND, 0);
     assert_true(arrivals_table_put(&f->table, &f->hearing, NOW));
     arrivals_table_note_written(&f->table, &f->hearing);
     hear(f, 0, NOW, 0);
-    assert_false(arrivals_table_put(&f->table, &f->hearing, NOW));
+    assert_false(arrivals_table_put(&f->table, &f->hearing, NOW + 9 * SECOND));
     assert_true(arrivals_table_put(&f->table, &f->hearing, NOW + 10 * SECOND)); /* it fell silent */
     hear(f, 0, NOW + SECOND, 0);
     assert_true(arrivals_table_put(&f->table, &f->hearing, NOW + SECOND)); /* it goes on */
@@ -89,23 +89,43 @@ static void test_arrivals_table__who_sends_often_is_not_written_as_often(void **
 
 static void test_arrivals_table__all_have_their_turn(void **state)
 {
-    enum { DEVICES = 5 * ARRIVALS_TABLE_MOST / 2 };
+    enum { DEVICES = 3000, EACH = DEVICES / 15 };
     struct fixture *f = *state;
     unsigned written[DEVICES] = {0};
 
     for (uint32_t device = 0; device < DEVICES; device++)
         refs_set(&f->refs, device, (int32_t)device + 1);
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 2 * DEVICES / EACH; round++) {
         for (uint32_t device = 0; device < DEVICES; device++)
             hear(f, device, 10 + round, 0); /* all of them are busy */
+        f->hearing.count = DEVICES;         /* it has room for more */
         assert_true(arrivals_table_put(&f->table, &f->hearing, NOW));
-        assert_int_equal(f->table.count, ARRIVALS_TABLE_MOST);
+        assert_int_equal(f->table.count, EACH);
         arrivals_table_note_written(&f->table, &f->hearing);
         for (size_t i = 0; i < f->table.count; i++)
             written[f->table.devices[i]]++;
     }
     for (uint32_t device = 0; device < DEVICES; device++)
         assert_int_equal(written[device], 2);
+}
+
+static void test_arrivals_table__a_part_of_the_fleet_is_written_at_once(void **state)
+{
+    static const struct {
+        uint32_t devices;
+        size_t count;
+    } fleets[] = {{150, 150}, {2000, 200}, {9000, 600}, {40000, 2000}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(fleets) / sizeof(fleets[0]); i++) {
+        for (uint32_t device = 0; device < fleets[i].devices; device++) {
+            refs_set(&f->refs, device, (int32_t)device + 1);
+            hear(f, device, 10, 0);
+        }
+        f->hearing.count = fleets[i].devices;
+        assert_true(arrivals_table_put(&f->table, &f->hearing, NOW));
+        assert_int_equal(f->table.count, fleets[i].count);
+    }
 }
 
 int main(void)
@@ -115,6 +135,7 @@ int main(void)
         TEST(test_arrivals_table__what_changed_is_written_once),
         TEST(test_arrivals_table__who_sends_often_is_not_written_as_often),
         TEST(test_arrivals_table__all_have_their_turn),
+        TEST(test_arrivals_table__a_part_of_the_fleet_is_written_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,6 +405,31 @@ static void test_ingest__a_full_batch_waits_for_no_more(void **state)
     assert_int_equal(t->store.batch->count, BATCH_SIZE);
 }
 
+/* The setup's linger is a minute. */
+static void test_ingest__who_waited_for_a_slow_commit_does_not_linger_as_long(void **state)
+{
+    static const struct {
+        uint64_t commit_ms;
+        uint64_t then_ms; /* until the first message after it */
+        uint64_t linger_ms;
+    } cases[] = {{0, 0, 60000},      {60000, 0, 60000},   {80000, 0, 40000},
+                 {104000, 0, 16000}, {900000, 0, 15000}, {900000, 1000, 60000}};
+    struct test *t = *state;
+
+    go_live(t);
+    deliver(t, READING);
+    assert_int_equal(uv_timer_get_due_in(&t->ingest.linger), 60000);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        end_run(t);
+        t->ingest.paused_ms -= cases[i].commit_ms;
+        store_it(t);
+        t->ingest.paused_ms -= cases[i].then_ms;
+        t->ingest.resumed_ms -= cases[i].then_ms;
+        deliver(t, READING);
+        assert_int_equal(uv_timer_get_due_in(&t->ingest.linger), cases[i].linger_ms);
+    }
+}
+
 static void test_ingest__a_message_in_parts_is_released_with_its_last(void **state)
 {
     struct test *t = *state;
@@ -507,6 +532,7 @@ int main(void)
         GATE_TEST(test_ingest__a_message_is_released_once_it_is_stored),
         GATE_TEST(test_ingest__nothing_is_read_until_the_release_has_left),
         GATE_TEST(test_ingest__a_full_batch_waits_for_no_more),
+        GATE_TEST(test_ingest__who_waited_for_a_slow_commit_does_not_linger_as_long),
         GATE_TEST(test_ingest__a_message_in_parts_is_released_with_its_last),
         GATE_TEST(test_ingest__what_was_read_before_the_source_was_lost_is_stale),
         GATE_TEST(test_ingest__the_first_batch_after_a_connect_expects_duplicates),

@@ -15,21 +15,34 @@ void arrivals_table_release(struct arrivals_table *table)
     buffer_release(&table->sql);
 }
 
-/* Of a device that goes on, ten seconds after the last time; of one that does not, so long after it sent. */
+/* Of a device that goes on, half a minute after the last time; of one that does not, soon after it sent. */
 static bool is_due(const struct hearing_arrival *arrival, int64_t now_us)
 {
     return arrival->received_at_us != arrival->written_us &&
            (arrival->received_at_us - arrival->written_us >= ARRIVALS_TABLE_OLD_US ||
-            now_us - arrival->received_at_us >= ARRIVALS_TABLE_OLD_US);
+            now_us - arrival->received_at_us >= ARRIVALS_TABLE_SILENT_US);
+}
+
+/* So that all have had their turn in half the time after which they are due again, or less: not thousands in one
+ * second and none in the next, for whoever stores readings waits for that second. */
+static size_t most_of(const struct hearing *hearing)
+{
+    size_t most = hearing->count / (ARRIVALS_TABLE_OLD_US / 2000000);
+
+    if (most < ARRIVALS_TABLE_LEAST)
+        return ARRIVALS_TABLE_LEAST;
+    return most < ARRIVALS_TABLE_MOST ? most : ARRIVALS_TABLE_MOST;
 }
 
 /* In turn, so that none is forgotten where more change than are written. */
 static void choose(struct arrivals_table *table, const struct hearing *hearing, int64_t now_us)
 {
+    size_t most = most_of(hearing);
+
     table->count = 0;
     if (table->next >= hearing->count)
         table->next = 0;
-    for (size_t looks = 0; looks < hearing->count && table->count < ARRIVALS_TABLE_MOST; looks++) {
+    for (size_t looks = 0; looks < hearing->count && table->count < most; looks++) {
         const struct hearing_arrival *arrival = &hearing->arrivals[table->next];
         uint32_t device = (uint32_t)table->next;
 

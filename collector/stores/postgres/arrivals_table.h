@@ -1,10 +1,12 @@
 /* arrivals_table.h: writes when each device's last reading came, and how far its timestamp was from that
  * (hearing.h), into device_states (schema/015_device_states.sql).
  *
- * Shape    each second those whose row is ARRIVALS_TABLE_OLD_US old, on maintenance's connection, in turn,
- *          and no more than ARRIVALS_TABLE_MOST: a device that sends often is not written as often, and
- *          what that costs at most does not grow with the fleet; how old a row is does.
- * Cost     some 20 us of PostgreSQL's for each.
+ * Shape    each second those whose row is ARRIVALS_TABLE_OLD_US old, or who have been silent for
+ *          ARRIVALS_TABLE_SILENT_US since, on maintenance's connection, in turn, and a part of the fleet at most:
+ *          a device that sends often is not written as often, and what that costs at most does not
+ *          grow with the fleet; how old a row is does.
+ * Cost     some 15 us of PostgreSQL's for each: two columns change that have an index each, so every index of
+ *          the row gets an entry. At a reading a second and device that is half a microsecond a reading.
  * Errors   what was not written is written again.
  * Limits   what has not been written when the collector ends is not known: such a device seems to have been
  *          heard so much earlier, until it sends again.
@@ -18,9 +20,13 @@
 #include "shared/base/buffer.h"
 #include "shared/net/pg_link.h"
 
-enum { ARRIVALS_TABLE_MOST = 2000 }; /* devices in a statement */
+enum { /* devices in a statement, at most: */
+       ARRIVALS_TABLE_LEAST = 200, /* of any fleet, */
+       ARRIVALS_TABLE_MOST = 2000  /* and of a large one */
+};
 
-#define ARRIVALS_TABLE_OLD_US (INT64_C(10) * 1000000)
+#define ARRIVALS_TABLE_OLD_US (INT64_C(30) * 1000000)
+#define ARRIVALS_TABLE_SILENT_US (INT64_C(10) * 1000000)
 
 struct arrivals_table {
     const struct refs *refs;
