@@ -60,7 +60,7 @@ PLAYED    := $(patsubst tests/engines/%.c,build/engines/%,$(wildcard tests/engin
 C_FILES   := $(wildcard $(foreach d,$(foreach f,$(FOLDERS),$(call rooms,$(f))) tests/unit tests/fuzz tests/bench \
                tests/engines,\
                $(d)/*.c $(d)/*.h))
-PY_FILES  := $(wildcard .ci/*.py deploy/production/make-dynamic-security deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/containers/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
+PY_FILES  := $(wildcard .ci/*.py deploy/production/make-dynamic-security deploy/local/*.py deploy/cassandra/*.py deploy/monitoring/*.py tests/system/*.py tests/containers/*.py tests/contract/*.py tests/bench/*.py tests/grafana/*.py dashboard/e2e/*.py)
 
 STANDARD := -std=c17 -D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \

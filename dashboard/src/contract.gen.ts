@@ -2032,7 +2032,7 @@ export interface operations {
                 /** @description where the last row ends; what is above counts in it. The highest of the values when not given */
                 high?: number;
                 /** @description the device whose line is wanted; the one that was highest when not given */
-                line?: components["schemas"]["DeviceId"];
+                line?: components["schemas"]["DeviceIdAsked"];
                 /** @description where the first row begins; what is below counts in it. The lowest of the values when not given. Not below high: there is one row */
                 low?: number;
                 /** @description only the columns from the one on in which this lies: steps are as long as without it, so that they follow those of an earlier answer */
