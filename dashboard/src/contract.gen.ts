@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * All devices, and how each is
-         * @description Also those all of whose messages were rejected. Pages by cursor: pass "next" as `after`, in the same order and with the same filters, until it is null. What is ordered and filtered by is as of the last ten seconds (of 100,000 busy devices: of the last minute).
+         * @description Also those all of whose messages were rejected. Pages by cursor: pass "next" as `after`, in the same order and with the same filters, until it is null. What is ordered and filtered by is as of the last half minute (of 100,000 busy devices: of the last minute).
          */
         get: operations["devices"];
         put?: never;
