@@ -72,6 +72,6 @@ BEGIN
     SELECT 'all, once days are packed', NULL, pg_size_pretty(round(sum(s.a_day) FILTER (WHERE s.what NOT IN ('reading', 'its key', 'an hour of a device') OR pack_after IS NULL))),
            pg_size_pretty(round(sum(s.in_all))) FROM sized s WHERE s.what NOT IN ('a packed reading', 'a packed hour of a device') OR pack_after IS NOT NULL
     UNION ALL
-    SELECT 'write-ahead log, for an archive', reading + 134, pg_size_pretty(round(each * devices * (reading + 134))), NULL;
+    SELECT 'write-ahead log, for an archive', reading + 124, pg_size_pretty(round(each * devices * (reading + 124))), NULL;
 END $$;
 COMMENT ON FUNCTION disk_expected(bigint, interval, interval, integer, interval, interval) IS 'What so many devices that send once every so often take on disk, a day and after a time, with RETENTION and PACK_AFTER or NULL: SELECT * FROM disk_expected(10000, ''1 second'', ''90 days'').';
