@@ -145,6 +145,6 @@ int verify_run(const struct verify_config *config)
         status = verdict_mismatches(&verify.verdict) == 0 ? 0 : 1;
     }
     ledger_release(&verify.ledger);
-    PQfinish(verify.conn);
+    pg_session_close(verify.conn);
     return status;
 }

@@ -408,7 +408,7 @@ int forget_run(const struct settings *settings)
     else
         f.status = fail("database", reason);
     PQclear(f.sessions);
-    PQfinish(f.conn);
+    pg_session_close(f.conn);
     forget_topics(&f);
     free(f.topics);
     mqtt_identity_release(&f.identity);

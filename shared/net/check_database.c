@@ -140,5 +140,5 @@ void check_database_run(struct check *check, const struct check_database *databa
         return;
     }
     look(check, conn, database);
-    PQfinish(conn);
+    pg_session_close(conn);
 }

@@ -107,6 +107,8 @@ void pg_link_down(struct pg_link *link, const char *text)
     pg_connect_forget(link);
     fd_watch_free(link->watch);
     link->watch = NULL;
+    if (link->is_pooled)
+        pg_session_leave(link->conn);
     PQfinish(link->conn);
     link->conn = NULL;
     uv_timer_stop(&link->timer);

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { PROBES = 4, PROBE_PAUSE_MS = 25, PROBE_WAIT_MS = 2000 };
+#define LEAVE_SQL "DISCARD ALL"
+
+enum { PROBES = 4, PROBE_PAUSE_MS = 25, PROBE_WAIT_MS = 2000, CLOSE_WAIT_MS = 2000 };
 
 const char pg_session_shared_reason[] =
     "the pooler before it gives our session to others between two transactions (pool_mode "
@@ -61,6 +63,11 @@ static const struct {
     {"client_min_messages", "warning"},
 };
 
+/* What a client that was killed has left to a pooler that clears nothing between two. Settings are set
+ * anyway, and RESET ALL would take our name away, by which our earlier sessions are known. */
+#define LEFT_SQL                                                                                   \
+    "CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; SELECT pg_advisory_unlock_all(); DISCARD TEMP;"
+
 #define ANSWER_COLUMN "highwater_unset"
 
 static void put_settings(struct buffer *sql, const struct pg_session *session)
@@ -79,7 +86,7 @@ void pg_session_put_sql(struct buffer *sql, const struct pg_session *session)
 {
     /* First what could end or mislead the rest. Temporary tables come last, for whatever else
      * is in the session (a pooler's client before us) may have some of our names. */
-    buffer_put_text(sql, "SET statement_timeout = 0; SET search_path = public, pg_temp;"
+    buffer_put_text(sql, "SET statement_timeout = 0; SET search_path = public, pg_temp;" LEFT_SQL
                          "SELECT set_config(s.name, v.value, false) FROM ");
     put_settings(sql, session);
     buffer_put_text(
@@ -357,4 +364,19 @@ PGconn *pg_session_open(const char *url, const char *application_name,
     }
     PQfinish(conn);
     return NULL;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+void pg_session_leave(PGconn *conn)
+{
+    if (PQtransactionStatus(conn) == PQTRANS_IDLE && PQsendQuery(conn, LEAVE_SQL))
+        PQflush(conn);
+}
+
+void pg_session_close(PGconn *conn)
+{
+    if (PQtransactionStatus(conn) == PQTRANS_IDLE)
+        PQclear(pg_session_ask(conn, LEAVE_SQL, CLOSE_WAIT_MS));
+    PQfinish(conn);
 }

@@ -3,7 +3,8 @@
  * Shape    first the look (PG_SESSION_LOOK_SQL), before anything is set: whether the database can hold
  *          our texts, and whether a pooler stands between. Then the settings, and in the same round
  *          trip what became of them. Both ways to connect go through here: pg_link.h does it on the
- *          loop, pg_session_open() waits.
+ *          loop, pg_session_open() waits. What a pooler keeps of a session when its client is gone, such
+ *          as locks, is given back at the end, and at the beginning in place of whoever was killed.
  * Why      Role, database, URL (options=), PGOPTIONS and postgresql.conf all set defaults, and any of
  *          them can make an answer wrong (DateStyle, search_path), a promise void (synchronous_commit)
  *          or work endless (statement_timeout). What a session sets itself is above them all.
@@ -48,7 +49,8 @@ extern const char pg_session_shared_reason[];
 
 enum { PG_SESSION_LOOKS = 3 }; /* how often to look again */
 
-/* Appends the settings, and the question what became of them. */
+/* Appends what clears the session of a client before us, the settings, and the question what became of
+ * them. */
 void pg_session_put_sql(struct buffer *sql, const struct pg_session *session);
 
 /* Of the results of that string, the answer is one. */
@@ -66,6 +68,15 @@ bool pg_session_is_standby(const PGresult *answer);
 PGconn *pg_session_open(const char *url, const char *application_name,
                         const struct pg_session *session, uint64_t timeout_ms, char *reason,
                         size_t reason_bytes);
+
+/* Ends it; NULL is accepted. */
+void pg_session_close(PGconn *conn);
+
+/* For who does not wait, before PQfinish() of a connection to a pooler: locks, subscriptions, settings and
+ * temporary tables are given back. No answer is waited for. If the pooler reads the end of the connection
+ * before the answer, it ends the session, as it must end one that is in the middle of a query or of a
+ * transaction. */
+void pg_session_leave(PGconn *conn);
 
 /* For those that wait. PQexec() has no end where a server holds the connection and says nothing: a machine
  * that is stopped, a proxy without what is behind it. The server's statement_timeout does not help then.

@@ -338,10 +338,14 @@ def test_a_pooler_that_keeps_sessions_apart_works(stack, pooler):
     assert_all_works(stack, {"database_url": url})
 
 
-def test_days_are_packed_behind_a_pooler_that_clears_locks_alone(stack, pooler):
-    """A collector that comes after another may be given any of its sessions. Of those only locks are cleared: one that
-    stayed would make it wait for ever, unless it is given just that session."""
-    port = pooler("session", "server_reset_query = SELECT pg_advisory_unlock_all()")
+# Nothing is cleared between two clients, and who comes next is given the session that was free for longest.
+CLEARS_NOTHING = "server_reset_query =\nserver_round_robin = 1"
+
+
+def test_days_are_packed_behind_a_pooler_that_clears_nothing(stack, pooler):
+    """A collector that comes after another is given any of its sessions: a lock that stayed in another one would make it wait
+    for ever."""
+    port = pooler("session", CLEARS_NOTHING)
     settings = {"database_url": f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}", "rollup_delay": "10s", "pack_after": "10s"}
     sent = []
     for days in (3, 4, 5):
@@ -351,6 +355,83 @@ def test_days_are_packed_behind_a_pooler_that_clears_locks_alone(stack, pooler):
         until(lambda days=days: stack.database.value("SELECT packed_days FROM packing_status('10 seconds')") == days - 2, 60)
         assert set(stored_readings(stack.database)) == set(sent) and len(stored_readings(stack.database)) == len(sent)
         assert collector.terminate() == 0
+
+
+LEFT_IN_A_SESSION = """
+    SELECT pg_backend_pid(), (SELECT array_agg(channel) FROM pg_listening_channels() channel),
+        (SELECT array_agg(name) FROM pg_prepared_statements),
+        (SELECT array_agg(name || ' = ' || setting) FROM pg_settings WHERE source = 'session' AND name <> 'application_name')
+"""
+
+
+def test_a_pooler_that_clears_nothing_is_given_its_sessions_as_they_were(stack, pooler):
+    """Locks, temporary tables, subscriptions, prepared statements, settings: of services and of commands."""
+    port = pooler("session", CLEARS_NOTHING)
+    url = f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}"
+    truth = stack.logs / "truth"
+    collector = live_collector(stack, database_url=url)
+    api = stack.start_httpapi(database_url=url)
+    stack.devicesim("--num-devices", "3", "--count", "30", "--truth", str(truth), "--rate", "max")
+    until(lambda: stack.get("/readyz")[0] == 200, 20)
+    stack.get_json("/devices")
+    stack.devicesim("--truth", str(truth), "--verify", url)
+    for argv in (["--rejected"], ["--check"]):
+        command = stack.program("collector", argv, log_name=argv[0].strip("-"), database_url=url)
+        command.start()
+        assert command.wait() == 0, command.tail()
+    assert api.terminate() == 0 and collector.terminate() == 0
+    database = stack.database
+    until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0, 10, "no lock is left")
+    assert database.value("SELECT count(*) FROM pg_class WHERE relpersistence = 't'") == 0
+    seen = {}
+    clients = []
+    while not seen.keys() >= set(database_backends(stack)):  # each of them is held until all are seen
+        clients.append(psycopg2.connect(url))
+        with clients[-1].cursor() as cursor:
+            cursor.execute(LEFT_IN_A_SESSION)
+            pid, *left = cursor.fetchone()
+        seen[pid] = left
+    for client in clients:
+        client.close()
+    assert seen
+    assert {pid: left for pid, left in seen.items() if any(left)} == {}
+
+
+def database_backends(stack):
+    rows = stack.database.rows("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    return [pid for (pid,) in rows]
+
+
+def test_a_collector_comes_after_one_that_was_killed_behind_a_pooler_that_clears_nothing(stack, pooler):
+    """What it could not give back is cleared by whoever of ours is given its sessions."""
+    port = pooler("session", CLEARS_NOTHING)
+    url = f"postgresql://highwater@{LOOPBACK}:{port}/{stack.database.name}"
+    for i in range(3):
+        collector = live_collector(stack, database_url=url)
+        collector.wait_for_line("this collector looks after storage", 20)
+        stack.publish(reading("d", now_us(), temperature=i))
+        until(lambda i=i: stack.database.count() == i + 1)
+        collector.kill9()
+
+
+def test_what_others_left_in_a_poolers_sessions_is_not_used(stack, pooler):
+    """Tables of the names of ours hide ours; a lock is nobody's any more."""
+    url = f"postgresql://highwater@{LOOPBACK}:{pooler('session', CLEARS_NOTHING)}/{stack.database.name}"
+    strangers = [psycopg2.connect(url) for _ in range(12)]  # more than a collector has, whichever it is given
+    for stranger in strangers:
+        stranger.autocommit = True
+        with stranger.cursor() as cursor:
+            cursor.execute("CREATE TEMP TABLE readings_stage (x integer); CREATE TEMP TABLE peaks_stage (x integer); LISTEN highwater;"
+                           "PREPARE enter AS SELECT 1; SET search_path = pg_temp")
+    for stranger in strangers:
+        stranger.close()
+    live_collector(stack, database_url=url)
+    one = reading("d", now_us(), temperature=1)
+    stack.publish(one, one)
+    until(lambda: stack.metrics()["highwater_readings_duplicate_total"] == 1, 20)
+    stack.publish(one)  # which goes through the staging table by itself
+    until(lambda: stack.metrics()["highwater_readings_duplicate_total"] == 2, 20)
+    assert stored_readings(stack.database) == [one]
 
 
 # --- Servers that keep less than they say, or wait for nobody ----------------------------------------

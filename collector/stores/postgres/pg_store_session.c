@@ -9,6 +9,10 @@
 
 enum { LOCK_RETRY_MS = 500 };
 
+#define POOLED_HINT                                                                                \
+    " (or one was killed, and the pooler keeps its session: PgBouncer clears what it keeps with "  \
+    "server_reset_query = DISCARD ALL)"
+
 /* Sessions under other ids are left alone: messages may wait in them, and they may be wanted. */
 static void warn_of_other_sessions(const struct pg_store *store, const char *others)
 {
@@ -84,8 +88,8 @@ static void on_prepared(struct pg_query *query, const struct pg_error *error)
     pg_store_set_state(store, PG_STORE_LOCKED_OUT);
     uv_timer_start(&store->timer, pg_store_on_timer, LOCK_RETRY_MS, 0);
     if (!store->is_locked_out) {
-        log_info("store: another collector with COLLECTOR_ID %s is live; waiting for it to end",
-                 store->config.collector_id);
+        log_info("store: another collector with COLLECTOR_ID %s is live; waiting for it to end%s",
+                 store->config.collector_id, store->link.is_pooled ? POOLED_HINT : "");
         store->is_locked_out = true;
         store->base.events->on_locked_out(store->base.user);
     }

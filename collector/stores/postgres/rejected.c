@@ -441,7 +441,7 @@ int rejected_run(const struct rejected_config *config)
         status = export_all(r);
     else
         status = list(r);
-    PQfinish(r->conn);
+    pg_session_close(r->conn);
     free(r);
     return status;
 }
