@@ -27,6 +27,8 @@ struct crossings {
     struct crossing **buckets; /* a power of two of them */
     size_t bucket_count;
     size_t count;
+    uint64_t messages; /* of all connections */
+    uint64_t bad_messages;
     size_t source_count;
     struct crossing_source *sources[BOARD_CACHE_COLLECTORS_MAX];
 };
@@ -49,7 +51,8 @@ void crossings_forget(struct crossings *crossings)
     for (size_t i = 0; i < crossings->source_count; i++)
         free(crossings->sources[i]);
     free(crossings->buckets);
-    *crossings = (struct crossings){0};
+    *crossings = (struct crossings){.messages = crossings->messages,
+                                    .bad_messages = crossings->bad_messages};
 }
 
 void crossings_free(struct crossings *crossings)
@@ -256,8 +259,8 @@ static bool put(struct crossings *crossings, const struct speakers *speakers, ui
     return true;
 }
 
-bool crossings_apply(struct crossings *crossings, const struct speakers *speakers,
-                     const char *topic, const void *payload, size_t bytes, const char **fault)
+static bool apply(struct crossings *crossings, const struct speakers *speakers, const char *topic,
+                  const void *payload, size_t bytes, const char **fault)
 {
     uint64_t hash = hash_bytes(topic, strlen(topic));
     struct crossing said = {0};
@@ -283,6 +286,21 @@ bool crossings_apply(struct crossings *crossings, const struct speakers *speaker
         take_out(crossings, at);
     *fault = "there are too many";
     return bytes == 0 || put(crossings, speakers, hash, id, text, &said);
+}
+
+bool crossings_apply(struct crossings *crossings, const struct speakers *speakers,
+                     const char *topic, const void *payload, size_t bytes, const char **fault)
+{
+    bool is_applied = apply(crossings, speakers, topic, payload, bytes, fault);
+
+    crossings->messages += is_applied;
+    crossings->bad_messages += !is_applied;
+    return is_applied;
+}
+
+uint64_t crossings_message_count(const struct crossings *crossings, bool bad)
+{
+    return bad ? crossings->bad_messages : crossings->messages;
 }
 
 /* ---- a page ------------------------------------------------------------------------------------- */

@@ -86,6 +86,9 @@ void crossings_ask(struct crossings *crossings, const struct speakers *speakers,
 
 size_t crossings_count(const struct crossings *crossings);
 
+/* Messages that were applied, or refused. */
+uint64_t crossings_message_count(const struct crossings *crossings, bool bad);
+
 const char *crossing_device(const struct crossing *crossing);
 const char *crossing_collector(const struct crossing *crossing);
 

@@ -84,7 +84,8 @@ static void log_unreadable(struct app *app, const char *topic, const char *fault
     app->unreadable_ms = now_ms;
     log_warning("broker: %s is not taken: %s (%llu messages so far)",
                 log_escaped(shown, sizeof(shown), topic, strlen(topic)), fault,
-                (unsigned long long)board_cache_message_count(app->api.boards, true));
+                (unsigned long long)(board_cache_message_count(app->api.boards, true) +
+                                     crossings_message_count(app->api.crossings, true)));
 }
 
 static void on_mqtt_message(struct mqtt_link *link, const struct mqtt_delivery *delivery)

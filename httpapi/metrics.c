@@ -3,6 +3,7 @@
 #include "httpapi/api.h"
 #include "httpapi/board_cache.h"
 #include "httpapi/coalescer.h"
+#include "httpapi/crossings.h"
 #include "httpapi/events.h"
 #include "httpapi/pool.h"
 #include "httpapi/probes.h"
@@ -112,6 +113,15 @@ static void write_data(const struct prometheus *to, struct api *api)
         "Those that were refused: malformed, of the future, or more than strangers to the "
         "database may say.",
         (double)board_cache_message_count(api->boards, true));
+    prometheus_number(to, PREFIX "crossing_messages_total", "counter",
+                      "Messages read that say which device is beyond a threshold, or is no longer.",
+                      (double)crossings_message_count(api->crossings, false));
+    prometheus_number(to, PREFIX "crossing_messages_unreadable_total", "counter",
+                      "Those that were refused: malformed, on no such topic, or too many.",
+                      (double)crossings_message_count(api->crossings, true));
+    prometheus_number(to, PREFIX "crossings_kept", "gauge",
+                      "How many of them are kept: devices, each with a threshold.",
+                      (double)crossings_count(api->crossings));
     prometheus_number(to, PREFIX "board_kept_bytes", "gauge",
                       "About what is kept of boards and statuses.",
                       (double)board_cache_kept_bytes(api->boards));

@@ -107,8 +107,8 @@ def test_what_strangers_and_fools_publish_is_not_listed(stack):
     until(lambda: api.json("/thresholds")["total"] == 1, 20)
     good = json.dumps({"timestamp": "2026-01-01T00:00:00Z", "value": 91, "above": 90}).encode()
     publisher = stack.publisher()
-    for topic, payload in (
-        ("collectors/stranger/thresholds/temperature/above/false", good),
+    publisher.send_bytes("collectors/stranger/thresholds/temperature/above/false", good)
+    refused = (
         ("collectors/collector/thresholds/temperature/beside/false", good),
         ("collectors/collector/thresholds/1temp/above/false", good),
         ("collectors/collector/thresholds/temperature/above/fa/lse", good),
@@ -120,7 +120,8 @@ def test_what_strangers_and_fools_publish_is_not_listed(stack):
         (ABOVE + "false", good.replace(b"above", b"below")),
         (ABOVE + "false", good.replace(b"2026-01-01", b"2026-13-01")),
         (ABOVE + "false", good + b" " * 5000),
-    ):
+    )
+    for topic, payload in refused:
         publisher.send_bytes(topic, payload)
     publisher.wait()
     put(stack, reading("later", temperature=96))  # by which time they have come
@@ -128,7 +129,9 @@ def test_what_strangers_and_fools_publish_is_not_listed(stack):
     page = until(lambda: (answer := api.json("/thresholds"))["isComplete"] and answer, 20)
     assert page["thresholds"] == [{"feature": "temperature", "above": 90, "devices": 2}]
     assert [one["deviceId"] for one in page["devices"]] == ["later", "true"]
-    assert re.search(r"collectors/collector/thresholds/\S+ is not taken", stack.program_named("httpapi").output())
+    assert re.search(r"collectors/collector/thresholds/\S+ is not taken: .* \(1 messages so far\)", stack.program_named("httpapi").output())
+    assert api.metric("crossing_messages_unreadable_total") == len(refused) and api.metric("board_messages_unreadable_total") == 0
+    assert api.metric("crossing_messages_total") >= api.metric("crossings_kept") == 3  # a stranger's, too
     stack.broker.kill9()
     (stack.broker.home / "mosquitto.db").unlink(missing_ok=True)
     stack.broker.start()

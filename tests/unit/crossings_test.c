@@ -234,6 +234,8 @@ static void test_crossings__what_is_none_is_not_taken(void **state)
         "{\"above\":90,\"value\":\"91\",\"timestamp\":\"2026-11-27T10:00:00Z\"}",
         "{\"above\":90,\"value\":91,\"value\":91,\"timestamp\":\"2026-11-27T10:00:00Z\"}",
         "{\"above\":90,\"value\":91,\"timestamp\":\"yesterday\"}"};
+    const size_t refused =
+        sizeof(topics) / sizeof(topics[0]) + sizeof(payloads) / sizeof(payloads[0]);
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
@@ -242,6 +244,11 @@ static void test_crossings__what_is_none_is_not_taken(void **state)
     for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++)
         assert_false(apply(f, "collectors/a/thresholds/t/above/d", payloads[i]));
     assert_int_equal(crossings_count(f->crossings), 0);
+    assert_int_equal(crossings_message_count(f->crossings, true), refused);
+    assert_true(say(f, "a", "t/above", 1, 1));
+    crossings_forget(f->crossings); /* a connection ends, and counters go on */
+    assert_int_equal(crossings_message_count(f->crossings, true), refused);
+    assert_int_equal(crossings_message_count(f->crossings, false), 1);
     assert_false(crossings_have("collectors/a/boards/t/above"));
     assert_false(crossings_have("collectors/a"));
     assert_false(crossings_have("thresholds/a/thresholds/"));
