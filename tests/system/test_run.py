@@ -33,6 +33,7 @@ class Copy:
         self.path = path
         self.logs = logs
         self.owner = owner
+        self._programs: list[Program] = []
         self.ports = {name: free_port() for name in ("HTTP_PORT", "METRICS_PORT", "MQTT_PORT", "PGPORT_PRIVATE")}
         listed = ["git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0"):
@@ -52,7 +53,15 @@ class Copy:
         env = {**os.environ, **{name: str(port) for name, port in self.ports.items()}, **variables}
         program = Program("make run", argv, self.logs / f"{log_name}.log", env=env, user=self.owner)
         program.start()
+        self._programs.append(program)
         return program
+
+    def end(self) -> None:
+        """Whatever still runs, of a test that failed, too: make's own child would outlive it."""
+        for program in filter(Program.is_running, self._programs):
+            os.killpg(program.pid, signal.SIGKILL)  # the rest asks the kernel to be told of its parent's end
+            program.wait(30)
+        until(lambda: all(map(port_is_free, self.ports.values())), 15, "the ports are free again")
 
     def make(self, target: str, log_name: str = "make", **variables: str) -> Program:
         return self.program(log_name, "make", "--no-print-directory", "-C", self.path, target, **variables)
@@ -114,6 +123,7 @@ def assert_all_that_is_said_is_there(copy: Copy, run: Program, **variables: str)
 def make_copy(area: Path, logs: Path, name: str, owner: str | None = None) -> Iterator[Copy]:
     copy = Copy(area / name / "highwater", logs, owner)
     yield copy
+    copy.end()
     clean = copy.make("run-clean", "run-clean")
     assert clean.wait(30) == 0, clean.tail()
     shutil.rmtree(copy.path)
