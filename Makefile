@@ -39,6 +39,7 @@ export KAFKA REDIS # for deploy/deps
 PROGRAMS       := collector devicesim httpapi
 FOLDERS        := $(PROGRAMS) shared
 space          := $(subst ,, )
+percent        := %
 collector_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c \
                   $(if $(filter no,$(KAFKA)),,rdkafka) $(if $(filter no,$(REDIS)),,hiredis)
 devicesim_LIBS := libmosquitto libpq libuv libxxhash zlib libssl libcrypto libprotobuf-c
@@ -233,7 +234,20 @@ $(ARCHIVES): $(OUT)/%.a: $$(filter-out %/main.o,$$(call objects,$$*)) $$($$*_EXT
 	@rm -f $@
 	$(Q)ar rcsD $@ $(filter %.o,$^)
 
-$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o $(OUT)/%.a $(OUT)/shared.a
+# Of what has failpoints, only the files that have one are another object: they come before the archives of
+# the release, which have the rest.
+ifeq ($(FLAVOUR),test)
+failing  := $(shell grep -l 'shared/base/failpoint\.h' $(foreach d,$(FOLDERS),$(call sources,$(d))))
+archives := build/release
+$(addprefix build/release/,$(PROGRAMS:=.a) shared.a) &: FORCE
+	@$(MAKE) --no-print-directory FLAVOUR=release programs
+else
+archives := $(OUT)
+endif
+
+$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OUT)/obj/%/main.o \
+  $$(patsubst $$(percent).c,$(OUT)/obj/$$(percent).o,$$(filter $$*/$$(percent) shared/$$(percent),$(failing))) \
+  $(archives)/%.a $(archives)/shared.a
 	$(call note,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(call libs,$($*_LIBS))
 
