@@ -53,17 +53,28 @@ def patience(seconds: float = 0.0) -> float:
     return max(seconds, LEAST_PATIENCE_S) * PATIENCE
 
 
-def until(fact: Callable[[], _Fact], timeout: float = 10.0, what: str = "", pause: float = 0.02) -> _Fact:
-    """Polls until `fact()` is true, and returns what it returned; AssertionError after patience(timeout)."""
+# Asking costs what is asked about, too: a question to a database is a connection. So what took long already is asked for
+# less often, a twentieth of that later at most.
+PAUSE_S = 0.02
+LONGEST_PAUSE_S = 0.15
+PAUSE_SHARE = 0.05
+
+
+def until(fact: Callable[[], _Fact], timeout: float = 10.0, what: str = "", pause: float | None = None) -> _Fact:
+    """Polls until `fact()` is true, and returns what it returned; AssertionError after patience(timeout).
+
+    `pause`: always so long, for what is only true for a moment.
+    """
     timeout = patience(timeout)
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         value = fact()
         if value:
             return value
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= timeout:
             raise AssertionError(f"not within {timeout:g} s: {what or 'the fact'} (last seen: {value!r})")
-        time.sleep(pause)
+        time.sleep(min(max(PAUSE_S, PAUSE_SHARE * waited), LONGEST_PAUSE_S) if pause is None else pause)
 
 
 def samples_of(metrics: str) -> dict[str, float]:
@@ -497,9 +508,9 @@ class PrivatePostgres:
                     found.append(pid)
         return found
 
-    def create_database(self, name: str) -> str:
-        """A new, empty database that role `highwater` owns; returns its URL."""
-        self.sql(f'CREATE DATABASE "{name}" OWNER highwater')
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """A new database that role `highwater` owns, empty or a copy of one that nobody is connected to; returns its URL."""
+        self.sql(f'CREATE DATABASE "{name}" OWNER highwater' + (f' TEMPLATE "{template}"' if template else ""))
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
