@@ -4,7 +4,6 @@
 #include "httpapi/query_parts.h"
 
 #include "httpapi/pg_cell.h"
-#include "shared/base/csv_write.h"
 #include "shared/base/json_write.h"
 #include "shared/base/timestamp.h"
 #include "shared/model/reading_json.h"
@@ -66,11 +65,11 @@ void query_sql_features(struct query *query, const char *table)
         buffer_printf(&query->sql, ", %s.\"%s\"", table, query->features->names[i]);
 }
 
-void query_sql_wanted(struct query *query, const size_t *features, size_t count)
+void query_sql_wanted(struct query *query)
 {
     query_sql(query, ", wanted => ARRAY['status'");
-    for (size_t i = 0; i < count; i++)
-        buffer_printf(&query->sql, ", '%s'", query->features->names[features ? features[i] : i]);
+    for (size_t i = 0; i < query->features->count; i++)
+        buffer_printf(&query->sql, ", '%s'", query->features->names[i]);
     query_sql(query, "]");
 }
 
@@ -154,36 +153,6 @@ const char *query_status_text(const PGresult *result, int row, int column)
 
     return status > 0 && status < STATUS_COUNT ? reading_status_text((enum reading_status)status)
                                                : NULL;
-}
-
-void query_put_csv_head(struct buffer *out, const struct params *params,
-                        const struct features *features)
-{
-    buffer_put_text(out, "timestamp,deviceId,status");
-    for (size_t i = 0; i < params->feature_count; i++)
-        buffer_printf(out, ",%s", features->names[params->features[i]]);
-    buffer_put_text(out, "\r\n");
-}
-
-void query_put_csv_reading(struct query *query, const PGresult *result, int row, int column,
-                           const char *device_id)
-{
-    struct buffer *out = &query->body;
-    const char *status = query_status_text(result, row, column + 2);
-    char when[TIMESTAMP_TEXT_SIZE];
-
-    timestamp_format(when, pg_cell_timestamp(result, row, column));
-    buffer_printf(out, "%s,", when);
-    csv_write_text(out, device_id);
-    buffer_printf(out, ",%s", status ? status : "");
-    for (size_t i = 0; i < query->params.feature_count; i++) {
-        double value = pg_cell_double(result, row, column + 3 + (int)i);
-
-        buffer_put_text(out, ",");
-        if (!isnan(value))
-            json_write_double(out, value);
-    }
-    buffer_put_text(out, "\r\n");
 }
 
 void query_note_last(struct query *query, const PGresult *result, int row, int column)

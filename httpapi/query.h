@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { QUERY_PARAMS_MAX = 20, QUERY_CSV_PAGE_ROWS = 3000 };
+enum { QUERY_PARAMS_MAX = 20 };
 
 struct query;
 
@@ -73,7 +73,7 @@ extern const struct query_kind query_histogram;       /* of a device, or of all 
 extern const struct query_kind query_distribution;    /* the same of a feature's values */
 extern const struct query_kind query_readings;        /* a page, in JSON */
 extern const struct query_kind query_points;          /* `points` steps, in JSON or CSV */
-extern const struct query_kind query_csv;             /* QUERY_CSV_PAGE_ROWS lines at most */
+extern const struct query_kind query_csv;             /* a page of an export, of a device */
 extern const struct query_kind query_rejected;        /* a page, in JSON */
 extern const struct query_kind query_rejected_lines;  /* a page of an export */
 extern const struct query_kind query_rejected_counts; /* by hour and reason */

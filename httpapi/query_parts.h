@@ -24,8 +24,8 @@ void query_sql(struct query *query, const char *text);
 /* , r."temperature", r."pressure" */
 void query_sql_features(struct query *query, const char *table);
 
-/* , wanted => ARRAY['status', 'temperature']: what a page has to tell. `features` NULL: the first ones. */
-void query_sql_wanted(struct query *query, const size_t *features, size_t count);
+/* , wanted => ARRAY['status', 'temperature']: what a page has to tell, all of it. */
+void query_sql_wanted(struct query *query);
 
 /* Bind a value and write its number, $1::text. */
 void query_bind_text(struct query *query, const char *text, const char *type);
@@ -49,10 +49,6 @@ void query_get_reading(const struct query *query, const PGresult *result, int ro
                        union reading_storage *out);
 void query_put_reading(struct query *query, const PGresult *result, int row, int column,
                        const char *device_id);
-
-/* Its line under query_put_csv_head(): behind the status are the features that were asked for. */
-void query_put_csv_reading(struct query *query, const PGresult *result, int row, int column,
-                           const char *device_id);
 
 /* Begins the next page behind a row, whose key is in `column` and the one behind it; and writes that as `next`. */
 void query_note_last(struct query *query, const PGresult *result, int row, int column);

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 /* The page after the cursor; one row of NULLs when the device has none there. */
-static void build_page(struct query *query, uint64_t rows)
+static void build_readings(struct query *query)
 {
     bool is_desc = query->params.order == ORDER_HIGHEST;
 
@@ -14,23 +14,20 @@ static void build_page(struct query *query, uint64_t rows)
     query_sql_features(query, "p");
     query_sql(query, " FROM devices d LEFT JOIN LATERAL device_page(d.id, ");
     query_bind_span(query);
-    buffer_printf(&query->sql, ", %s, %" PRIu64, is_desc ? "true" : "false", rows);
+    buffer_printf(&query->sql, ", %s, %" PRIu64, is_desc ? "true" : "false",
+                  query->params.limit + 1);
     query_bind_cursor(query);
-    query_sql_wanted(query, NULL, query->features->count);
+    query_sql_wanted(query);
     query_sql(query, ") p ON true WHERE d.device_id = ");
     query_bind_text(query, query->params.device_id, "text");
     buffer_printf(&query->sql, " ORDER BY p.recorded_at %s, p.content_hash %s",
                   is_desc ? "DESC" : "ASC", is_desc ? "DESC" : "ASC");
 }
 
-static void build_readings(struct query *query)
-{
-    build_page(query, query->params.limit + 1);
-}
-
 /* How many rows of the page are to be shown; notes where the next begins. */
-static int page_rows(struct query *query, const PGresult *result, uint64_t limit)
+static int page_rows(struct query *query, const PGresult *result)
 {
+    uint64_t limit = query->params.limit;
     int rows = PQntuples(result);
 
     query->is_found = rows > 0;
@@ -47,7 +44,7 @@ static int page_rows(struct query *query, const PGresult *result, uint64_t limit
 static void write_readings(struct query *query, const PGresult *result)
 {
     struct buffer *out = &query->body;
-    int rows = page_rows(query, result, query->params.limit);
+    int rows = page_rows(query, result);
 
     if (!query->is_found)
         return;
@@ -64,23 +61,3 @@ static void write_readings(struct query *query, const PGresult *result)
 }
 
 const struct query_kind query_readings = {build_readings, write_readings};
-
-static void build_csv(struct query *query)
-{
-    uint64_t limit = query->params.limit;
-
-    if (limit == 0 || limit > QUERY_CSV_PAGE_ROWS)
-        limit = query->params.limit = QUERY_CSV_PAGE_ROWS;
-    build_page(query, limit + 1);
-}
-
-static void write_csv(struct query *query, const PGresult *result)
-{
-    int rows = page_rows(query, result, query->params.limit);
-
-    query->rows = (uint64_t)rows;
-    for (int row = 0; row < rows; row++)
-        query_put_csv_reading(query, result, row, 0, query->params.device_id);
-}
-
-const struct query_kind query_csv = {build_csv, write_csv};

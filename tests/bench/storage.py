@@ -8,6 +8,7 @@
     tests/bench/storage.py settings                       what checkpoints, compression and freezing do to the WAL
     tests/bench/storage.py maintenance [--rate 10000]     what rollups cost while readings flow
     tests/bench/storage.py packing [--rate 0]             what packing costs, and what ingest notices of it
+    tests/bench/storage.py packed_day                     a packed day of a device over HTTP: CSV, points, pages
     tests/bench/storage.py planning                       what many partitions cost a question
     tests/bench/storage.py replay                         four years of hourly readings at once
     tests/bench/storage.py spans [--only rise]            boards of a night and heat maps over HTTP
@@ -33,6 +34,7 @@ from datetime import datetime, timedelta, timezone
 import psycopg2
 
 from minutes import minutes
+from packed_day import packed_day
 from packing import backend_seconds, packing
 from storage_bytes import bytes_per_reading, settings
 from distributions import distributions
@@ -379,6 +381,11 @@ def main() -> None:
     part.add_argument("--seconds", type=float, default=30)
     part.add_argument("--rounds", type=int, default=2)
     part.set_defaults(run=packing)
+    part = parts.add_parser("packed_day")
+    part.add_argument("--devices", type=int, default=10)
+    part.add_argument("--times", type=int, default=20)
+    part.add_argument("--only", default="", help="questions with this in their names")
+    part.set_defaults(run=packed_day)
     parts.add_parser("planning").set_defaults(run=planning)
     parts.add_parser("replay").set_defaults(run=replay)
     part = parts.add_parser("devices")

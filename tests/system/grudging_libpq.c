@@ -56,7 +56,7 @@ int PQsendQueryParams(void *conn, const char *command, int count, const unsigned
         (int (*)(void *, const char *, int, const unsigned *, const char *const *, const int *,
                  const int *, int))dlsym(RTLD_NEXT, "PQsendQueryParams");
 
-    if (setting && strstr(command, "device_page(") && ++calls == atol(setting))
+    if (setting && strstr(command, "device_runs(") && ++calls == atol(setting))
         return 0;
     return next(conn, command, count, types, values, lengths, formats, binary);
 }

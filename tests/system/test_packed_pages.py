@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,14 +37,18 @@ def twins(days) -> Iterator[tuple[Database, Database]]:
 _sessions: dict[str, Any] = {}
 
 
-def page(database: Database, device: int, newest_first: bool, most: int, after: Any = (None, None), span: Any = ("-infinity", "infinity")) -> list[Any]:
+def asked(database: Database, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
     """In one session for all, which has its functions ready."""
     if database.name not in _sessions:
         _sessions[database.name] = database.connect()
         _sessions[database.name].autocommit = True
     with _sessions[database.name].cursor() as cursor:
-        cursor.execute(f"SELECT {TOLD} FROM device_page(%s, %s, %s, %s, %s, %s, %s)", (device, *span, newest_first, most, *after))
+        cursor.execute(statement, parameters)
         return list(cursor.fetchall())
+
+
+def page(database: Database, device: int, newest_first: bool, most: int, after: Any = (None, None), span: Any = ("-infinity", "infinity")) -> list[Any]:
+    return asked(database, f"SELECT {TOLD} FROM device_page(%s, %s, %s, %s, %s, %s, %s)", (device, *span, newest_first, most, *after))
 
 
 def known(rows: list[Any]) -> list[Any]:
@@ -113,6 +118,72 @@ def test_what_is_not_asked_for_is_not_told(twins):
     assert len(rows) == 5
     for _at, _hash, received_at, _status, seq, temperature, pressure in rows:
         assert (received_at, seq, temperature) == (None, None, None) and pressure is not None
+
+
+FIELDS = ("scale", "base", "step", "small", "wide", "large", "exact")
+
+
+def unpacked(count: int, fields: tuple[Any, ...]) -> list[Any]:
+    scale, base, step, small, wide, large, exact = fields
+    if exact is not None:
+        return list(exact)
+    residuals = next((some for some in (small, wide, large) if some is not None), None if base is None else [0] * count)
+    if residuals is None:
+        return [None] * count
+    assert len(residuals) == count
+    return [None if rest is None else (base + i * step + rest) / 10 ** (scale or 0) for i, rest in enumerate(residuals, 1)]
+
+
+def runs(database: Database, device: int, newest_first: bool, most: int, span: Any) -> tuple[list[Any], int]:
+    """What device_runs() tells, page by page: time, status, temperature. And how many of its runs are chunks."""
+    told: list[Any] = []
+    chunks = 0
+    place: tuple[Any, ...] = (None, None)
+    columns = ", ".join(f"({of}).{field}" for of in ("recorded_at", "status", "features[1]") for field in FIELDS)
+    while True:
+        rows = asked(
+            database, f"SELECT next_at, next_hash, readings, first_at, moments, {columns} FROM device_runs(%s, %s, %s, %s, %s, %s, %s, ARRAY['temperature'])",
+            (device, *span, newest_first, most, *place))
+        for next_at, next_hash, count, first_at, moments, *rest in rows:
+            place = (next_at, next_hash)
+            if moments is None:
+                chunks += 1
+                steps = unpacked(count, (0, *rest[1:7]))
+                times = [first_at + timedelta(microseconds=int(number) * 10 ** rest[0]) for number in steps]
+            else:
+                times = moments
+            statuses = [None if status is None else int(status) for status in unpacked(count, tuple(rest[7:14]))]
+            run = list(zip(times, statuses, unpacked(count, tuple(rest[14:21])), strict=True))
+            told += run[::-1] if newest_first and moments is None else run
+        if sum(row[2] for row in rows) < most:
+            return [row for row in told if span[0] <= row[0] < span[1]], chunks
+
+
+def test_runs_tell_what_pages_tell(twins, rng):
+    """Chunks as they are where nothing lies between their readings, rows elsewhere; none left out and none twice, from both ends."""
+    plain, other = twins
+    everything = plain.rows("SELECT timestamptz '2000-01-01Z', timestamptz '2100-01-01Z'")[0]
+    rows = late_rows(rng, 12)
+    pack(other)
+    chunks = dict(other.rows("SELECT device, count(*) FROM reading_chunks GROUP BY 1"))
+    for form in ("packed", "with late ones", "merged"):
+        for device in NUMBERS:
+            expected = [(row[0], row[3], row[5]) for row in page(plain, device, False, 1_000_000)]
+            if device not in chunks and not expected:
+                continue
+            times = [row[0] for row in expected]
+            spans = [everything, *(sorted((rng.choice(times), rng.choice(times))) for _ in range(3))]
+            for span in spans:
+                for newest_first in (False, True):
+                    wanted = [row for row in expected if span[0] <= row[0] < span[1]]
+                    found, whole = runs(other, device, newest_first, rng.choice([700, 5000, 100_000]), span)
+                    assert list(map(repr, found)) == list(map(repr, wanted[::-1] if newest_first else wanted)), (form, DEVICES[device - 1], span)
+                    if span is everything and form == "packed":
+                        assert whole == chunks.get(device, 0)
+        if form == "packed":
+            store(twins, rows)
+        elif form == "with late ones":
+            pack(other)
 
 
 def test_a_reading_of_the_same_moment_and_16_bits_is_left_out_by_no_cursor(twins):

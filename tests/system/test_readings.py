@@ -264,7 +264,7 @@ def test_a_client_that_leaves_ends_its_export(stack):
 
 def blocks_of(database, arguments):
     """How many blocks of tables and indexes a page looks at."""
-    plan = database.rows(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) SELECT * FROM fleet_page({arguments})")[0][0][0]["Plan"]
+    plan = database.rows(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) SELECT * FROM fleet_runs({arguments})")[0][0][0]["Plan"]
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
 

@@ -62,6 +62,8 @@ READ_ONLY = [
     "public.feature_summary(1, 'temperature', '-infinity', 'infinity')",
     "public.status_counts(0, '-infinity', 'infinity')",
     "public.device_page(1, '-infinity', 'infinity', true, 5)",
+    "public.device_runs(1, '-infinity', 'infinity', true, 5, wanted => ARRAY['temperature'])",
+    "public.fleet_runs(NULL, '-infinity', 'infinity', 5, 5, wanted => ARRAY['temperature'])",
     "public.device_points(1, '-infinity', 'infinity', 5, ARRAY['temperature'])",
     "public.device_spans(ARRAY[1, 2])",
     "public.storage_status()",

@@ -153,6 +153,7 @@ CALLS = {
     "value_histogram": "SELECT sum(readings) FROM value_histogram('d', 'temperature', 5, %(from)s, %(to)s)",
     "device_spans": "SELECT sum(readings) FROM device_spans(ARRAY[1])",
     "device_page": "SELECT count(*) FROM device_page(1, %(from)s, %(to)s, true, 1000)",
+    "device_runs": "SELECT sum(readings) FROM device_runs(1, %(from)s, %(to)s, true, 1000)",
     "device_points": "SELECT sum(readings) FROM device_points(1, %(from)s, %(to)s, 10, ARRAY['temperature'])",
 }
 
