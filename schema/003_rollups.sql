@@ -338,7 +338,7 @@ BEGIN
                 r.status_inactive, r.first_at, r.last_at%s
          FROM rollup_hours r WHERE r.device = 0', of_rollups);
     COMMENT ON VIEW device_readings IS 'Every reading with the name of its device and status.';
-    COMMENT ON VIEW device_hours IS 'Sums per device and full hour. Late readings are in it after a minute or so.';
+    COMMENT ON VIEW device_hours IS 'Sums per device and full hour. Late readings are in it after a minute or so. Of some hours of a device hours_between() is quicker.';
     COMMENT ON VIEW device_days IS 'Sums per device and full UTC day. Late readings are in it after a minute or so.';
     COMMENT ON VIEW fleet_hours IS 'Sums over all devices per hour, up to a minute or so ago.';
     PERFORM describe_columns();

@@ -406,3 +406,18 @@ BEGIN
         readings_source(starts, ends, of_id::text), coalesce(of_id, 0), starts, ends);
 END $$;
 COMMENT ON FUNCTION readings_between(text, timestamptz, timestamptz) IS 'The rows of device_readings of one device, recorded from `starts` until before `ends`: finds them in packed days without a look at the others.';
+
+CREATE FUNCTION hours_between(of_device text, starts timestamptz, ends timestamptz) RETURNS SETOF device_hours
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+    of_id integer := (SELECT d.id FROM devices d WHERE d.device_id = of_device);
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT %1$L, r.bucket, r.readings, r.status_on, r.status_off, r.status_active, r.status_inactive, r.first_at, r.last_at%2$s FROM %3$s r
+         WHERE r.device = %4$s AND r.bucket >= %5$L AND r.bucket < %6$L',
+        of_device, (SELECT string_agg(format(', r.%1$I, rollup_mean(r.%2$I, r.%1$I), r.%3$I, r.%4$I', a.attname || '_count', a.attname || '_sum', a.attname || '_min', a.attname || '_max'),
+                                      '' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = 'readings'::regclass AND a.attnum > 6 AND NOT a.attisdropped),
+        hours_source(starts, ends, coalesce(of_id, 0)::text), coalesce(of_id, -1), starts, ends);
+END $$;
+COMMENT ON FUNCTION hours_between(text, timestamptz, timestamptz) IS 'The rows of device_hours of one device and hours that begin from `starts` on and before `ends`: finds them among packed ones without a look at the others.';

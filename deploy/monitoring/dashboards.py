@@ -224,7 +224,7 @@ def device() -> dict:
             FROM devices d JOIN device_sequences s ON s.device = d.id WHERE d.{OF_DEVICE}"""), says="If it numbers its readings."),
         rows("By hour", (24, 9), sql(f"""
             SELECT h.hour, h.readings, h."${{feature}}_min" AS "lowest", h."${{feature}}_mean" AS "mean", h."${{feature}}_max" AS "highest"
-            FROM device_hours h WHERE h.{OF_DEVICE} AND $__timeFilter(h.hour) ORDER BY 1 DESC LIMIT 200"""), says="Hours that are over."),
+            FROM hours_between(${{device:sqlstring}}, $__timeFrom()::timestamptz, $__timeTo()::timestamptz) h ORDER BY 1 DESC LIMIT 200"""), says="Hours that are over."),
     ], since="6h")
 
 

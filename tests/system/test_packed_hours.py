@@ -124,6 +124,32 @@ def test_any_device_and_span_is_found_by_its_bounds(hours, rng):
         ), (bounds, device, source == "rollup_hours")
 
 
+def test_hours_of_a_span_are_found_without_a_look_at_the_others(hours, rng):
+    """hours_between() has the rows of the view, and fetches those chunks of the device's group alone that have any of them."""
+    pack(hours)
+    low, high = span(hours)
+    connection = psycopg2.connect(hours.url)
+    connection.set_session(isolation_level="REPEATABLE READ")
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        for _ in range(30):
+            device, starts = f"device_{rng.randrange(1, 43)}", low + rng.randrange(-10, (high - low) // HOUR_US) * HOUR_US + rng.choice([0, 0, 1])
+            bounds = to_text(starts), to_text(starts + rng.choice([0, HOUR_US, 24 * HOUR_US]))
+            cursor.execute("SELECT pg_stat_get_xact_tuples_fetched('rollup_hour_chunks'::regclass)")
+            before = cursor.fetchone()[0]
+            cursor.execute("SELECT row_to_json(h)::text FROM hours_between(%s, %s, %s) h ORDER BY hour", (device, *bounds))
+            found = cursor.fetchall()
+            cursor.execute("SELECT pg_stat_get_xact_tuples_fetched('rollup_hour_chunks'::regclass)")
+            assert cursor.fetchone()[0] - before <= 3, (device, bounds)  # one that says whether any is packed, and two
+            cursor.execute("SELECT row_to_json(h)::text FROM device_hours h WHERE device_id = %s AND hour >= %s AND hour < %s ORDER BY hour", (device, *bounds))
+            assert cursor.fetchall() == found, (device, bounds)
+        cursor.execute("SELECT count(*) FROM hours_between('device_1', '-infinity', 'infinity')")
+        everything = cursor.fetchone()[0]
+        cursor.execute("SELECT count(*) FROM device_hours WHERE device_id = 'device_1'")
+        assert cursor.fetchone()[0] == everything > 24
+    connection.close()
+
+
 def test_late_readings_make_rows_of_some_and_are_packed_again(hours, rng):
     pack(hours)
     low, high = span(hours)
