@@ -2,6 +2,7 @@
 
 #include "httpapi/file_name.h"
 #include "httpapi/reply.h"
+#include "httpapi/thresholds.h"
 #include "shared/base/timestamp.h"
 
 void ask_query(struct api *api, struct server_request *request, const struct route *route,
@@ -18,9 +19,9 @@ void ask_database(struct api *api, struct server_request *request, const struct 
 }
 
 void ask_about(struct api *api, struct server_request *request, const struct route *route,
-               const struct params *params, struct buffer *rows)
+               const struct query_kind *kind, const struct params *params, struct buffer *rows)
 {
-    coalescer_ask(api->coalescer, request, route->query, api->catalog, params, route->params, rows,
+    coalescer_ask(api->coalescer, request, kind, api->catalog, params, route->params, rows,
                   timestamp_now());
 }
 
@@ -67,6 +68,8 @@ struct server_answer *ask_on_answer(void *user, struct query *query)
     struct api *api = user;
 
     api->metrics.from_database++;
+    if (query->kind == &query_thresholds_found)
+        thresholds_write_found(api, query);
     if (query->params.format == FORMAT_CSV || query->params.format == FORMAT_LINES)
         return reply_steps(api, query);
     return reply_data(api, REPLY_JSON, cache_of(query), &query->body, query->as_of_us, "database",

@@ -15,7 +15,7 @@ void ask_query(struct api *api, struct server_request *request, const struct rou
 
 /* The same about rows that the handler knows; it releases what is left of them. */
 void ask_about(struct api *api, struct server_request *request, const struct route *route,
-               const struct params *params, struct buffer *rows);
+               const struct query_kind *kind, const struct params *params, struct buffer *rows);
 
 /* The callbacks of coalescer.h; `user` is the struct api. */
 struct server_answer *ask_on_answer(void *user, struct query *query);

@@ -42,7 +42,7 @@ void board_history_answer(struct api *api, struct server_request *request,
     if (params->limit > most)
         params->limit = most;
     if (list_rows(api, params, &rows))
-        ask_about(api, request, route, params, &rows);
+        ask_about(api, request, route, route->query, params, &rows);
     else
         ask_database(api, request, route, params);
     buffer_release(&rows);

@@ -4,6 +4,7 @@
 #include "httpapi/crossings.h"
 
 #include "shared/base/hash.h"
+#include "shared/base/json_write.h"
 #include "shared/base/mem.h"
 #include "shared/model/json_token.h"
 #include "shared/model/json_walk.h"
@@ -326,7 +327,9 @@ static bool is_meant(const struct crossing *crossing, const struct crossings_que
            (!question->is_of_side || crossing->is_below == question->is_below) &&
            (!question->feature ||
             (strlen(question->feature) == crossing->feature_bytes &&
-             strncmp(question->feature, crossing->text, crossing->feature_bytes) == 0));
+             strncmp(question->feature, crossing->text, crossing->feature_bytes) == 0)) &&
+           (!question->is_wanted ||
+            question->is_wanted(question->wanted, crossing_device(crossing)));
 }
 
 static bool is_behind(const struct crossing *crossing, const struct crossings_question *question)
@@ -454,4 +457,23 @@ void crossings_ask(struct crossings *crossings, const struct speakers *speakers,
         }
     }
     sort(out, question->is_newest_first);
+}
+
+void crossings_put_devices(struct crossings *crossings, const struct speakers *speakers,
+                           uint64_t now_ms, const struct crossings_question *question,
+                           struct buffer *out)
+{
+    const char *before = "[";
+
+    mark_sources(crossings, speakers, now_ms);
+    for (size_t i = 0; i < crossings->bucket_count; i++) {
+        for (const struct crossing *at = crossings->buckets[i]; at; at = at->next) {
+            if (!is_meant(at, question))
+                continue;
+            buffer_put_text(out, before);
+            before = ",";
+            json_write_string(out, crossing_device(at));
+        }
+    }
+    buffer_put_text(out, *before == '[' ? "[]" : "]");
 }

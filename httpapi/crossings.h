@@ -67,6 +67,9 @@ struct crossings_question {
     bool is_newest_first;
     size_t limit;
     const struct params_cursor *after;
+    /* NULL = any device, else whether it is one of those that are looked for */
+    bool (*is_wanted)(const void *wanted, const char *device_id);
+    const void *wanted;
 };
 
 struct crossings *crossings_new(void);
@@ -83,6 +86,11 @@ void crossings_forget(struct crossings *crossings);
 
 void crossings_ask(struct crossings *crossings, const struct speakers *speakers, uint64_t now_ms,
                    const struct crossings_question *question, struct crossings_page *out);
+
+/* The devices of all pages, as an array in JSON, in which who is beyond two stands twice. */
+void crossings_put_devices(struct crossings *crossings, const struct speakers *speakers,
+                           uint64_t now_ms, const struct crossings_question *question,
+                           struct buffer *out);
 
 size_t crossings_count(const struct crossings *crossings);
 

@@ -67,7 +67,8 @@ extern const struct query_kind query_dashboard;
 extern const struct query_kind query_board_history;
 extern const struct query_kind query_devices;
 extern const struct query_kind query_groups;
-extern const struct query_kind query_thresholds; /* about who is beyond */
+extern const struct query_kind query_thresholds;       /* about who is beyond */
+extern const struct query_kind query_thresholds_found; /* which of those are looked for */
 extern const struct query_kind query_device;
 extern const struct query_kind query_histogram;       /* of a device, or of all without device_id */
 extern const struct query_kind query_distribution;    /* the same of a feature's values */

@@ -8,9 +8,10 @@
 
 /* What a device says of itself, as JSON; NULL when it says nothing. */
 #define ABOUT_JSON(device_id)                                                                      \
-    "(SELECT jsonb_build_object('label', a.label, 'group', a.group_name, 'location', "             \
-    "a.location)::text"                                                                            \
-    " FROM device_abouts a WHERE a.device_id = " device_id ")"
+    "(SELECT " ABOUT_OF_A " FROM device_abouts a WHERE a.device_id = " device_id ")"
+/* The same of a row of device_abouts a. */
+#define ABOUT_OF_A                                                                                 \
+    "jsonb_build_object('label', a.label, 'group', a.group_name, 'location', a.location)::text"
 
 /* What a device's own numbering says, as JSON, of device_sequences s. */
 #define SEQUENCE_JSON                                                                              \

@@ -29,3 +29,45 @@ static void write_thresholds(struct query *query, const PGresult *result)
 }
 
 const struct query_kind query_thresholds = {build_thresholds, write_thresholds};
+
+/* ---- which of them are looked for --------------------------------------------------------------- */
+
+/* Groups and labels are the tables'. The question is about the ids of all that are beyond, since what is found is counted, too;
+ * it is answered in two texts for each of them, in the order of strcmp(): thresholds.c makes the page. */
+static void build_found(struct query *query)
+{
+    const struct params *params = &query->params;
+
+    query->bound[query->bound_count++] = buffer_text(&query->about);
+    buffer_printf(&query->sql,
+                  "SELECT d.id, CASE WHEN a.device_id IS NOT NULL THEN " ABOUT_OF_A " END"
+                  " FROM (SELECT DISTINCT json_array_elements_text($%d::json)) d (id)"
+                  " LEFT JOIN device_abouts a ON a.device_id = d.id WHERE true",
+                  query->bound_count);
+    if (params->group[0]) {
+        query_sql(query, " AND a.group_name = ");
+        query_bind_text(query, params->group, "text");
+    }
+    if (params->q[0]) {
+        query_sql(query, " AND (strpos(lower(d.id), lower(");
+        query_bind_text(query, params->q, "text");
+        query_sql(query, ")) > 0 OR strpos(lower(a.label), lower(");
+        query_bind_text(query, params->q, "text");
+        query_sql(query, ")) > 0)");
+    }
+    query_sql(query, " ORDER BY d.id COLLATE \"C\"");
+}
+
+static void write_found(struct query *query, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        const char *id = PQgetvalue(result, row, 0);
+        const char *about = PQgetisnull(result, row, 1) ? "null" : PQgetvalue(result, row, 1);
+
+        buffer_put(&query->body, id, strlen(id) + 1);
+        buffer_put(&query->body, about, strlen(about) + 1);
+        query->rows++;
+    }
+}
+
+const struct query_kind query_thresholds_found = {build_found, write_found};

@@ -100,6 +100,8 @@ static const struct param device_params[] = {
 
 static const struct param threshold_params[] = {
     {.name = "feature", .kind = PARAM_FEATURE},
+    OF_A_GROUP,
+    {.name = "q", .kind = PARAM_TEXT, .offset = AT(q)},
     {.name = "side", .kind = PARAM_CHOICE, .offset = AT(side), .choices = thresholds_sides},
     {.name = "limit",
      .kind = PARAM_COUNT,

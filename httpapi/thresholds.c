@@ -21,10 +21,51 @@ static void put_threshold(struct buffer *out, const struct crossing *crossing)
     json_write_double(out, crossing->limit);
 }
 
-static void put_device(struct buffer *out, const struct crossing *crossing)
+/* What the database found: ids in the order of strcmp(), and what each says of itself, as JSON. */
+struct found {
+    size_t count;
+    struct found_device {
+        const char *id;
+        const char *about;
+    } *devices;
+};
+
+/* Points into `texts`, in which are two for each of so many. */
+static void found_init(struct found *found, struct buffer *texts, size_t count)
 {
+    const char *at = buffer_text(texts);
+
+    found->count = count;
+    found->devices = mem_calloc(count + 1, sizeof(found->devices[0]));
+    for (size_t i = 0; i < count; i++) {
+        found->devices[i].id = at;
+        found->devices[i].about = at += strlen(at) + 1;
+        at += strlen(at) + 1;
+    }
+}
+
+static int compare_id(const void *id, const void *device)
+{
+    return strcmp(id, ((const struct found_device *)device)->id);
+}
+
+static const struct found_device *find(const struct found *found, const char *id)
+{
+    return bsearch(id, found->devices, found->count, sizeof(found->devices[0]), compare_id);
+}
+
+static bool is_found(const void *found, const char *id)
+{
+    return find(found, id) != NULL;
+}
+
+static void put_device(struct buffer *out, const struct crossing *crossing,
+                       const struct found *found)
+{
+    const char *id = crossing_device(crossing);
+
     buffer_put_text(out, "{\"deviceId\":");
-    json_write_string(out, crossing_device(crossing));
+    json_write_string(out, id);
     buffer_put_text(out, ",");
     put_threshold(out, crossing);
     buffer_put_text(out, ",\"value\":");
@@ -33,32 +74,45 @@ static void put_device(struct buffer *out, const struct crossing *crossing)
     query_put_timestamp(out, crossing->since_us);
     buffer_put_text(out, ",\"collectorId\":");
     json_write_string(out, crossing_collector(crossing));
-    buffer_put_text(out, ",\"about\":null}"); /* the database puts it there: query_thresholds.c */
+    /* where it is not known yet the database puts it there: query_thresholds.c */
+    buffer_printf(out, ",\"about\":%s}", found ? find(found, id)->about : "null");
 }
 
-/* Those that the database knows and that nobody hears now, as a list; returns how many are heard. */
-static size_t put_silent(struct buffer *out, const struct speakers *speakers, uint64_t now_ms)
+static bool is_heard(const struct speakers *speakers, const char *id, uint64_t now_ms)
+{
+    const struct speaker *speaker = speakers_find(speakers, id, strlen(id));
+
+    return speaker && speaker_is_live(speaker, now_ms);
+}
+
+/* Whether anybody can say it now: a collector that the database knows. */
+static bool is_said(const struct api *api)
+{
+    const struct speakers *speakers = board_cache_speakers(api->boards);
+    size_t i = 0;
+
+    while (i < speakers->known_count && !is_heard(speakers, speakers->known[i], uv_now(api->loop)))
+        i++;
+    return i < speakers->known_count;
+}
+
+/* Those that the database knows and that nobody hears now, as a list. */
+static void put_silent(struct buffer *out, const struct speakers *speakers, uint64_t now_ms)
 {
     const char *before = "[";
-    size_t live = 0;
 
     for (size_t i = 0; i < speakers->known_count; i++) {
-        const char *id = speakers->known[i];
-        const struct speaker *speaker = speakers_find(speakers, id, strlen(id));
-
-        if (speaker && speaker_is_live(speaker, now_ms)) {
-            live++;
+        if (is_heard(speakers, speakers->known[i], now_ms))
             continue;
-        }
         buffer_put_text(out, before);
         before = ",";
-        json_write_string(out, id);
+        json_write_string(out, speakers->known[i]);
     }
     buffer_put_text(out, *before == '[' ? "[]" : "]");
-    return live;
 }
 
-static void put_page(struct buffer *out, const struct crossings_page *page, struct buffer *silent)
+static void put_page(struct buffer *out, const struct crossings_page *page,
+                     const struct found *found, struct buffer *silent)
 {
     buffer_put_text(out, "{\"thresholds\":[");
     for (size_t i = 0; i < page->threshold_count; i++) {
@@ -76,37 +130,72 @@ static void put_page(struct buffer *out, const struct crossings_page *page, stru
     buffer_put_text(out, ",\"devices\":[");
     for (size_t i = 0; i < page->count; i++) {
         buffer_put_text(out, i > 0 ? "," : "");
-        put_device(out, page->items[i]);
+        put_device(out, page->items[i], found);
     }
     buffer_put_text(out, "]}");
 }
 
-/* False when nobody can say it now. */
-static bool write_answer(struct api *api, const struct params *params, struct buffer *out)
+static struct crossings_question question_of(const struct params *params,
+                                             const struct features *features)
 {
-    const struct speakers *speakers = board_cache_speakers(api->boards);
-    uint64_t now_ms = uv_now(api->loop);
-    const struct crossings_question question = {
-        .feature = params->feature < api->catalog->features.count
-                       ? api->catalog->features.names[params->feature]
-                       : NULL,
+    return (struct crossings_question){
+        .feature = params->feature < features->count ? features->names[params->feature] : NULL,
         .is_of_side = params->side != SIDE_ANY,
         .is_below = params->side == SIDE_BELOW,
         .is_newest_first = params->order == ORDER_HIGHEST,
         .limit = params->limit,
         .after = &params->cursor};
-    struct crossings_page *page;
-    struct buffer silent = {0};
-    bool is_said = put_silent(&silent, speakers, now_ms) > 0;
+}
 
-    if (is_said) {
-        page = mem_calloc(1, sizeof(*page));
-        crossings_ask(api->crossings, speakers, now_ms, &question, page);
-        put_page(out, page, &silent);
-        free(page);
+/* Of all, or of those that were found. */
+static void write_answer(struct api *api, const struct params *params,
+                         const struct features *features, const struct found *found,
+                         struct buffer *out)
+{
+    const struct speakers *speakers = board_cache_speakers(api->boards);
+    struct crossings_question question = question_of(params, features);
+    struct crossings_page *page = mem_calloc(1, sizeof(*page));
+    struct buffer silent = {0};
+
+    if (found) {
+        question.is_wanted = is_found;
+        question.wanted = found;
     }
+    crossings_ask(api->crossings, speakers, uv_now(api->loop), &question, page);
+    put_silent(&silent, speakers, uv_now(api->loop));
+    put_page(out, page, found, &silent);
+    free(page);
     buffer_release(&silent);
-    return is_said;
+}
+
+static bool looks_for_some(const struct params *params)
+{
+    return params->group[0] || params->q[0];
+}
+
+/* Asks which of those that are beyond are meant. */
+static void look_for_some(struct api *api, struct server_request *request,
+                          const struct route *route, const struct params *params)
+{
+    const struct crossings_question question = question_of(params, &api->catalog->features);
+    struct buffer devices = {0};
+
+    crossings_put_devices(api->crossings, board_cache_speakers(api->boards), uv_now(api->loop),
+                          &question, &devices);
+    ask_about(api, request, route, &query_thresholds_found, params, &devices);
+    buffer_release(&devices);
+}
+
+void thresholds_write_found(struct api *api, struct query *query)
+{
+    struct buffer texts = query->body;
+    struct found found;
+
+    query->body = (struct buffer){0};
+    found_init(&found, &texts, query->rows);
+    write_answer(api, &query->params, query->features, &found, &query->body);
+    free(found.devices);
+    buffer_release(&texts);
 }
 
 static void reply_nobody(struct api *api, struct server_request *request)
@@ -124,10 +213,16 @@ void thresholds_answer(struct api *api, struct server_request *request, const st
 {
     struct buffer body = {0};
 
-    if (write_answer(api, params, &body))
-        ask_about(api, request, route, params, &body);
-    else
+    if (!is_said(api)) {
         reply_nobody(api, request);
+        return;
+    }
+    if (looks_for_some(params)) {
+        look_for_some(api, request, route, params);
+        return;
+    }
+    write_answer(api, params, &api->catalog->features, NULL, &body);
+    ask_about(api, request, route, route->query, params, &body);
     buffer_release(&body);
 }
 
@@ -137,12 +232,11 @@ void thresholds_on_failed(struct api *api, struct server_request *request,
     struct buffer body = {0};
     struct server_answer *answer;
 
-    if (problem->status != 503 || query->catalog != api->catalog ||
-        !write_answer(api, &query->params, &body)) {
+    if (problem->status != 503 || looks_for_some(&query->params) || !is_said(api)) {
         reply_problem(api, request, problem, NULL);
-        buffer_release(&body);
         return;
     }
+    write_answer(api, &query->params, query->features, NULL, &body);
     answer = reply_data(api, REPLY_JSON, REPLY_ASKED_AGAIN, &body, query->as_of_us, "boards", NULL);
     server_respond(request, answer);
     server_answer_release(answer);

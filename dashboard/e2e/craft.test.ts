@@ -5,9 +5,10 @@ import { begin, desktop, faults, open, phone } from './browser';
 import { sendPast } from './past';
 import { type Stack, until } from './stack';
 
-const settings = { INTERVALS: 'past_hour=1h,all_time' }; /* which still have everything at the end */
+/* boards which still have everything at the end; the one with the long id is beyond */
+const settings = { INTERVALS: 'past_hour=1h,all_time', THRESHOLDS: 'pressure>899' };
 const HEBREW = 'מד-לחץ-צפוני-בניין-ארבע-42';
-const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/compare?device=pump-1&device=pump-2', '#/system', '#/rejected'];
+const VIEWS = ['#/', '#/device/pump-1', `#/device/${encodeURIComponent(HEBREW)}`, '#/devices', '#/compare?device=pump-1&device=pump-2', '#/system', '#/rejected', '#/thresholds'];
 
 let stack: Stack;
 let browser: Browser;
@@ -106,15 +107,35 @@ describe('colours', () => {
   });
 });
 
+/* The mark of the page, and what is told, though it leads somewhere, are not counted. */
+const pressable = (page: Page) => page.locator(':is(a, button, input, select, summary):visible:not(.brand, td a, th a, .top .beyond)').count();
+
 test('a kiosk has nothing to press, and turns by itself', async () => {
   const { page, complaints } = await open(browser, { ...desktop, colorScheme: 'dark' });
   await go(page, '#/boards/all_time?kiosk=2');
   await page.getByRole('heading', { level: 2, name: 'Temperature' }).waitFor();
-  expect(await page.locator(':is(a, button, input, summary):visible:not(.brand, td a, th a)').count()).toBe(0);
+  expect(await pressable(page)).toBe(0);
   expect(await page.locator('.link-state').isVisible()).toBe(true);
   expect(await faults(page)).toEqual([]);
   await page.getByRole('heading', { level: 2, name: 'Pressure' }).waitFor();
   expect(await page.getByRole('heading', { level: 2 }).count()).toBe(1);
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+test('who is beyond a threshold stands on a wall, and on paper, without anything to press', async () => {
+  const { page, complaints } = await open(browser, { ...desktop, colorScheme: 'dark' });
+  await go(page, '#/thresholds?kiosk');
+  await page.getByRole('row', { name: 'Pressure above 899' }).waitFor();
+  await page.locator('.top .beyond').waitFor();
+  expect(await pressable(page)).toBe(0);
+  expect(await faults(page)).toEqual([]);
+  await go(page, '#/thresholds');
+  await page.getByRole('row', { name: 'Pressure above 899' }).waitFor();
+  expect(await pressable(page)).toBeGreaterThan(0);
+  await page.emulateMedia({ media: 'print' });
+  expect(await pressable(page)).toBe(0);
+  expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(255, 255, 255)');
   expect(complaints).toEqual([]);
   await page.context().close();
 });

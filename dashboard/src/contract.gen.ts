@@ -90,7 +90,7 @@ export interface paths {
         };
         /**
          * Which devices are beyond a threshold
-         * @description Of THRESHOLDS of the collectors that are live, as these say: one for each device and threshold, the one that crossed last first. Pages by cursor: pass "next" as `after`, with the same filters and in the same order, until it is null. 503 while no collector is live: then nobody can say it.
+         * @description Of THRESHOLDS of the collectors that are live, as these say: one for each device and threshold, the one that crossed last first. Pages by cursor: pass "next" as `after`, with the same filters and in the same order, until it is null. 503 while no collector is live: then nobody can say it; with `group` or `q` also while the database does not answer.
          */
         get: operations["thresholds"];
         put?: never;
@@ -590,7 +590,7 @@ export interface components {
                 below?: number;
                 devices: number;
             }[];
-            /** @description on all pages */
+            /** @description on all pages, of those that are asked for */
             total: number;
             /** @description false where a collector that the database knows is not live, and while one counts more or fewer than have come, which after each crossing is so for up to a second */
             isComplete: boolean;
@@ -1308,6 +1308,10 @@ export interface operations {
             query?: {
                 /** @description only thresholds of this feature */
                 feature?: string;
+                /** @description only devices that say they are of this group */
+                group?: string;
+                /** @description only devices whose id or label has this in it, whatever the case */
+                q?: string;
                 /** @description only what is above or below one */
                 side?: "above" | "below";
                 /** @description devices per page */

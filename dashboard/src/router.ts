@@ -35,6 +35,8 @@ export interface ThresholdsRoute {
   view: 'thresholds';
   feature: string;
   side: 'above' | 'below' | '';
+  q?: string;
+  group?: string;
   after: string;
 }
 
@@ -118,7 +120,14 @@ export function parseRoute(hash: string): Route {
     return { view: 'rejected', reason: rest[0] ?? '', device: params.get('device') ?? '', after: params.get('after') ?? '' };
   if (view === 'thresholds') {
     const side = params.get('side');
-    return { view: 'thresholds', feature: params.get('feature') ?? '', side: side === 'above' || side === 'below' ? side : '', after: params.get('after') ?? '' };
+    return {
+      view: 'thresholds',
+      feature: params.get('feature') ?? '',
+      side: side === 'above' || side === 'below' ? side : '',
+      ...(params.get('q') ? { q: params.get('q')! } : {}),
+      ...group,
+      after: params.get('after') ?? '',
+    };
   }
   return { view: 'unknown', path };
 }
@@ -152,6 +161,10 @@ export const devicesQuery = (route: DevicesRoute): Record<string, string> => ({
   ...(route.after ? { after: route.after } : {}),
 });
 
+/** As /thresholds takes it, without what is not asked for. */
+export const thresholdsQuery = ({ feature, side, q, group, after }: ThresholdsRoute): Record<string, string> =>
+  Object.fromEntries(Object.entries({ feature, side, q, group, after }).filter((pair): pair is [string, string] => !!pair[1]));
+
 /** As /dashboard takes it, without what goes without saying. */
 export const boardsQuery = (route: Extract<Route, { view: 'boards' | 'span' }>): Record<string, string> => ({
   ...(route.view === 'span' ? { from: new Date(route.from).toISOString(), to: new Date(route.to).toISOString() } : {}),
@@ -180,7 +193,7 @@ export function formatRoute(route: Route): string {
         after: route.after,
       });
     case 'thresholds':
-      return withQuery('#/thresholds', { feature: route.feature, side: route.side, after: route.after });
+      return withQuery('#/thresholds', thresholdsQuery(route));
     case 'unknown':
       return `#/${route.path}`;
   }

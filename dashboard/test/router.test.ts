@@ -38,6 +38,7 @@ test('a group survives its URL', () => {
   for (const route of [
     { view: 'boards', interval: 'past_hour', order: 'asc', group: 'a&b=c%' },
     { view: 'span', from: 0, to: 1000, order: 'desc', by: 'rise', group: '温 #' },
+    { view: 'thresholds', feature: 'temperature', side: 'above', q: 'a b', group: 'x&y', after: '1_-2' },
   ] as const)
     expect(parseRoute(formatRoute(route))).toEqual(route);
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import urllib.parse
 
 from http_tools import Api
 from oracle import now_us, reading, to_text
@@ -77,6 +78,60 @@ def test_devices_say_who_they_are_whatever_their_ids(stack):
         answer = api.get("/thresholds")
     assert {one["deviceId"]: one["about"] for one in answer.json()["devices"]} == dict.fromkeys(ODD)
     assert answer.headers["x-data-source"] == "boards"
+
+
+def test_a_group_or_a_text_is_counted_and_paged_alone(stack):
+    """Of some hundred devices that are beyond, those of a group, or with a text in their id or label; against the same picked by hand."""
+    live_collector(stack, thresholds=SETTING)
+    at = now_us() - 60_000_000
+    names = [f"Pump-{n}" for n in range(40)] + [f"fan_{n}" for n in range(40)] + ODD
+    put(stack, *(reading(one, at + n * 1000, temperature=91, pressure=1 if n % 3 == 0 else 5) for n, one in enumerate(names)))
+    abouts = {
+        one: {"label": f"{'Old' if n % 2 else 'New'} %_ {n}", **({"group": "Hall “A” & more" if n % 4 else "B"} if n % 5 else {})}
+        for n, one in enumerate(names)
+        if n % 7 and not set(one) & set('"|&,[]{}/%\\')
+    }
+    publisher = stack.publisher()
+    for one, about in abouts.items():
+        publisher.send_bytes(f"devices/{one}/about", json.dumps(about).encode(), retain=True)
+    publisher.wait()
+    until(lambda: stack.database.count("device_abouts") == len(abouts), 20)
+    api = Api(stack, statement_timeout="1s")
+    until(lambda: api.json("/thresholds")["isComplete"] and len(listed(api)) == len(names) + len(names[::3]), 30)
+    whole = listed(api)
+    for params in (
+        {"group": "Hall “A” & more"},
+        {"group": "B", "q": "PUMP"},
+        {"group": "nobody's"},
+        {"q": "ump-1"},
+        {"q": "old %_ 1"},
+        {"q": "%"},
+        {"q": "_"},
+        {"q": "\U0001f525", "feature": "temperature"},
+        {"q": "new", "side": "below", "order": "asc"},
+        {"q": ODD[1]},
+        {"q": "no such text"},
+    ):
+        group, q = params.get("group"), params.get("q", "").lower()
+        wanted = [
+            one
+            for one in whole
+            if (group is None or abouts.get(one[0], {}).get("group") == group)
+            and (q in one[0].lower() or q in abouts.get(one[0], {}).get("label", "").lower())
+            and params.get("feature", one[1]) == one[1]
+            and params.get("side", one[2]) == one[2]
+        ]
+        assert listed(api, "&" + urllib.parse.urlencode(params)) == (wanted[::-1] if "order" in params else wanted), params
+        page = api.json("/thresholds?limit=1000&" + urllib.parse.urlencode(params))
+        for one in page["devices"]:
+            about = abouts.get(one["deviceId"])
+            assert one["about"] == (about and {"label": about["label"], "group": about.get("group"), "location": None}), params
+    assert "at most 64 characters" in stack.get("/thresholds?q=" + 65 * "x")[2].decode()
+
+    with contextlib.closing(stack.database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE device_abouts IN ACCESS EXCLUSIVE MODE")
+        assert stack.get("/thresholds?group=B")[0] == 503  # nobody else knows who is of it
+        assert stack.get("/thresholds")[0] == 200
 
 
 def test_who_is_not_heard_is_not_counted(stack):

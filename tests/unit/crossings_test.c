@@ -158,6 +158,51 @@ static void test_crossings__those_of_a_feature_and_a_side_are_counted_by_thresho
     assert_int_equal(ask(f, (struct crossings_question){.feature = "ttt"})->total, 0);
 }
 
+static bool is_even(const void *wanted, const char *device_id)
+{
+    ++*(size_t *)wanted;
+    return atoi(device_id + 1) % 2 == 0;
+}
+
+static void test_crossings__devices_that_are_looked_for_are_counted_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer devices = {0};
+    static const struct params_cursor first;
+    size_t asked = 0;
+    const struct crossings_question question = {.feature = "t",
+                                                .is_newest_first = true,
+                                                .limit = 3,
+                                                .after = &first,
+                                                .is_wanted = is_even,
+                                                .wanted = &asked};
+
+    for (int device = 0; device < 9; device++) {
+        say(f, "live", "t/above", device, device);
+        say(f, "live", "tt/above", device, device);
+    }
+    assert_int_equal(ask(f, question)->total, 5);
+    assert_int_equal(asked, 9); /* of the other feature nobody is asked about */
+    assert_int_equal(f->page.thresholds[0].devices, 5);
+    assert_true(f->page.has_more);
+    assert_string_equal(crossing_device(f->page.items[0]), "d8");
+    assert_string_equal(crossing_device(f->page.items[2]), "d4");
+    crossings_put_devices(
+        f->crossings, &f->speakers, NOW_MS,
+        &(struct crossings_question){.feature = "t", .is_of_side = true, .is_below = true},
+        &devices);
+    assert_string_equal(buffer_text(&devices), "[]");
+    buffer_clear(&devices);
+    say(f, "live", "t/below", 7, 7);
+    say(f, "nobody", "t/below", 6, 6);
+    crossings_put_devices(
+        f->crossings, &f->speakers, NOW_MS,
+        &(struct crossings_question){.feature = "t", .is_of_side = true, .is_below = true},
+        &devices);
+    assert_string_equal(buffer_text(&devices), "[\"d7\"]");
+    buffer_release(&devices);
+}
+
 static void test_crossings__who_is_not_live_or_not_known_is_left_out(void **state)
 {
     struct fixture *f = *state;
@@ -261,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(pages_are_in_order_and_have_each_once),
         TEST(those_of_a_feature_and_a_side_are_counted_by_threshold),
+        TEST(devices_that_are_looked_for_are_counted_alone),
         TEST(who_is_not_live_or_not_known_is_left_out),
         TEST(what_a_collector_counts_has_come_or_it_is_not_complete),
         TEST(strangers_make_room),

@@ -2,13 +2,16 @@
 import { useQuery } from '../api';
 import type { Thresholds } from '../contract';
 import { formatCount, nameFeature } from '../format';
+import { isolate } from '../ids';
 import { useLive, useTick } from '../live';
-import { beyondHref, deviceHref, formatRoute, navigate, type ThresholdsRoute } from '../router';
+import { deviceHref, formatRoute, navigate, thresholdsQuery, type ThresholdsRoute } from '../router';
 import { Age } from '../parts/Age';
 import { Choice } from '../parts/Choice';
 import { Called, DeviceId } from '../parts/DeviceId';
+import { GroupChoice } from '../parts/GroupChoice';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
 import { Pager } from '../parts/Pager';
+import { Search } from '../parts/Search';
 import { boardsHref, nameLimit, withUnit } from '../thresholds';
 
 const PER_PAGE = 50;
@@ -20,10 +23,9 @@ const sideOf = ({ below }: One) => (below === undefined ? 'above' : 'below');
 const limitOf = (one: One) => ({ feature: one.feature, side: sideOf(one), limit: (one.below ?? one.above)! }) as const;
 
 export function Beyond({ route }: { route: ThresholdsRoute }) {
-  const { feature, side, after } = route;
+  const { feature, side, q = '', group = '', after } = route;
   const thresholds = useLive((state) => state.thresholds);
-  const asked = { ...(feature ? { feature } : {}), ...(side ? { side } : {}), ...(after ? { after } : {}) };
-  const query = useQuery<Thresholds>(`thresholds?${new URLSearchParams({ limit: String(PER_PAGE), ...asked })}`, useTick(LOOK_AGAIN_S));
+  const query = useQuery<Thresholds>(`thresholds?${new URLSearchParams({ limit: String(PER_PAGE), ...thresholdsQuery(route) })}`, useTick(LOOK_AGAIN_S));
   const page = query.data;
   const chosen = thresholds.find((one) => one.feature === feature && one.side === side);
   const options = [
@@ -36,7 +38,7 @@ export function Beyond({ route }: { route: ThresholdsRoute }) {
       <div className="heading">
         <div>
           <h1 tabIndex={-1}>Beyond a threshold</h1>
-          <p className="source">{page ? `${formatCount(page.total)} now, by what devices sent last` : <>&nbsp;</>}</p>
+          <p className="source">{page ? `${formatCount(page.total)} ${q || group ? 'found' : 'now'}, by what devices sent last` : <>&nbsp;</>}</p>
         </div>
         <div className="choices">
           <Choice
@@ -45,9 +47,11 @@ export function Beyond({ route }: { route: ThresholdsRoute }) {
             value={`${feature} ${side}`}
             onChoose={(value) => {
               const [of = '', beyond = ''] = value.split(' ');
-              navigate({ view: 'thresholds', feature: of, side: beyond as ThresholdsRoute['side'], after: '' });
+              navigate({ ...route, feature: of, side: beyond as ThresholdsRoute['side'], after: '' });
             }}
           />
+          <GroupChoice group={group} onChoose={(chosen) => navigate({ ...route, group: chosen, after: '' })} />
+          <Search q={q} onSearch={(text) => navigate({ ...route, q: text, after: '' }, 'replace')} />
           {chosen ? (
             <a className="button" href={boardsHref(chosen)}>
               Farthest beyond
@@ -62,12 +66,12 @@ export function Beyond({ route }: { route: ThresholdsRoute }) {
       ))}
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={page !== null} /> : null}
       {!page && !query.problem ? <Loading what="devices" /> : null}
-      {page?.devices.length === 0 ? <Nobody hasAny={thresholds.length > 0} after={after} /> : null}
+      {page?.devices.length === 0 ? <Nobody hasAny={thresholds.length > 0} route={route} /> : null}
       {page?.devices.length ? (
         <section className="card" aria-label="Devices">
           <Table devices={page.devices} />
           <Pager
-            newest={after ? { href: beyondHref(feature, side), label: 'Those that crossed last' } : null}
+            newest={after ? { href: formatRoute({ ...route, after: '' }), label: 'Those that crossed last' } : null}
             next={page.next === null ? null : { href: formatRoute({ ...route, after: page.next }), perPage: PER_PAGE }}
           />
         </section>
@@ -76,14 +80,29 @@ export function Beyond({ route }: { route: ThresholdsRoute }) {
   );
 }
 
-const Nobody = ({ hasAny, after }: { hasAny: boolean; after: string }) =>
-  hasAny ? (
-    <Notice title={after ? 'No more devices' : 'No device is beyond a threshold'} />
-  ) : (
-    <Notice title="No threshold is set">
-      <code>THRESHOLDS=temperature&gt;90</code> in the settings of a collector sets one.
-    </Notice>
+function Nobody({ hasAny, route }: { hasAny: boolean; route: ThresholdsRoute }) {
+  const { q = '', group = '', after } = route;
+
+  if (!hasAny)
+    return (
+      <Notice title="No threshold is set">
+        <code>THRESHOLDS=temperature&gt;90</code> in the settings of a collector sets one.
+      </Notice>
+    );
+  if (after) return <Notice title="No more devices" />;
+  return (
+    <Notice
+      title={`No device is beyond a threshold${q ? ` that has “${isolate(q)}” in its id or label` : ''}${group ? `${q ? ', ' : ' '}of the group “${isolate(group)}”` : ''}`}
+      action={
+        q || group ? (
+          <a className="button" href={formatRoute({ ...route, q: '', group: '' })}>
+            All devices
+          </a>
+        ) : null
+      }
+    />
   );
+}
 
 const Table = ({ devices }: { devices: Thresholds['devices'] }) => (
   <table className="plain">

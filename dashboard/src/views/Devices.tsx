@@ -4,7 +4,7 @@ import { useQuery } from '../api';
 import { useNow } from '../clock';
 import type { DeviceEntry, Devices as DevicesAnswer } from '../contract';
 import { formatAge, formatCount, formatNear } from '../format';
-import { isolate, LONGEST_ID, visible } from '../ids';
+import { isolate, visible } from '../ids';
 import { useTick } from '../live';
 import { compareHref, deviceHref, deviceStates, devicesQuery, formatRoute, MOST_COMPARED, navigate, rejectedHref, withDevices, type DeviceSort, type DevicesRoute, type DeviceState } from '../router';
 import { Age } from '../parts/Age';
@@ -12,10 +12,10 @@ import { Choice } from '../parts/Choice';
 import { Called, DeviceId } from '../parts/DeviceId';
 import { GroupChoice } from '../parts/GroupChoice';
 import { Loading, Notice, ProblemNotice } from '../parts/Notice';
+import { Search } from '../parts/Search';
 
 const PER_PAGE = 50;
 const LOOK_AGAIN_S = 2;
-const TYPING_MS = 250;
 const CLOCK_IS_RIGHT_MS = 2000;
 
 const states: Record<DeviceState, { label: string; none: string }> = {
@@ -59,7 +59,7 @@ export function Devices({ route }: { route: DevicesRoute }) {
             onChoose={(value) => navigate({ ...route, after: '', state: (value || null) as DeviceState | null })}
           />
           <GroupChoice group={route.group} onChoose={(group) => navigate({ ...route, after: '', group })} />
-          <Search route={route} />
+          <Search q={q} onSearch={(text) => navigate({ ...route, q: text, after: '' }, 'replace')} />
         </div>
       </div>
       {query.problem ? <ProblemNotice problem={query.problem} onRetry={query.reload} hasOld={page !== null} /> : null}
@@ -131,46 +131,6 @@ function exportOf({ q, state, group }: DevicesRoute, { devices, total }: Devices
   return total <= MOST_COMPARED && devices.length === total
     ? `${withDevices('readings', 'deviceId', devices.map(({ deviceId }) => deviceId))}&format=csv`
     : null;
-}
-
-/** What is typed is looked for once the typing rests; the URL follows without a step of its own. */
-function Search({ route }: { route: DevicesRoute }) {
-  const { q } = route;
-  const [text, setText] = useState(q);
-  const [told, setTold] = useState(q);
-
-  if (q !== told) {
-    /* the back button, or a link */
-    setTold(q);
-    setText(q);
-  }
-  useEffect(() => {
-    if (text.trim() === q) return;
-    const timer = setTimeout(() => {
-      setTold(text.trim());
-      navigate({ ...route, q: text.trim(), after: '' }, 'replace');
-    }, TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text, q, route]);
-
-  return (
-    <label className="search">
-      <span className="unseen">Search devices by id or label</span>
-      <svg viewBox="0 0 16 16" aria-hidden="true">
-        <circle cx="7" cy="7" r="4.5" />
-        <path d="m10.5 10.5 3.5 3.5" />
-      </svg>
-      <input
-        type="search"
-        placeholder="Part of an id or label"
-        maxLength={LONGEST_ID}
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-        autoComplete="off"
-        spellcheck={false}
-      />
-    </label>
-  );
 }
 
 interface ColumnProps {
