@@ -3,6 +3,7 @@ import { useSyncExternalStore } from 'preact/compat';
 
 /* How far the server's clock is ahead of ours. Small differences are the way of the message. */
 const TOLERATED_SKEW_MS = 2500;
+const AT_ONCE = 12;
 let skewMs = 0;
 
 let nowMs = Date.now();
@@ -20,7 +21,13 @@ export function learnServerTime(ms: number): void {
 
 function turn(): void {
   nowMs = serverNow();
-  for (const listener of listeners) listener();
+  tell([...listeners]);
+}
+
+/** Some in each frame: with an age its row is laid out and painted anew. */
+function tell(left: (() => void)[]): void {
+  for (const listener of left.splice(0, AT_ONCE)) if (listeners.has(listener)) listener();
+  if (left.length > 0) requestAnimationFrame(() => tell(left));
 }
 
 function subscribe(listener: () => void): () => void {

@@ -3,7 +3,8 @@
  * The tab that holds a Web Lock listens, to what all want, and hands on what it hears over a BroadcastChannel; the
  * others queue for the lock. So when that tab is closed or crashes, the next one listens at once. One that hangs keeps
  * its lock, but falls silent: then another takes the lock away. What a tab wants is a lock, too, which ends with it:
- * nobody keeps lists of who is there. There is one such stream for each order, so two at most.
+ * nobody keeps lists of who is there; and while nobody else is, nothing is handed on. There is one such stream for each
+ * order, so two at most.
  *
  * Web Locks are there for https and localhost only; without them a tab listens for itself. */
 import { applyChange, type HeldBoard } from './changes';
@@ -55,6 +56,7 @@ export class TabSource extends EventTarget implements Source {
   #untilClosed = new Promise<void>((resolve) => (this.#onClosed = resolve));
   #queue = new AbortController();
   #wanting = new AbortController();
+  #isWantHeld = false;
 
   /* of the one that leads */
   #isLeader = false;
@@ -62,6 +64,8 @@ export class TabSource extends EventTarget implements Source {
   #heard = ''; /* the intervals that the source is about */
   #boards = new Map<string, HeldBoard>();
   #status: Told | null = null;
+  #isAlone = false; /* by the last look; not before one */
+  #hellos = 0;
 
   constructor(url: string, parts: TabParts) {
     super();
@@ -75,9 +79,10 @@ export class TabSource extends EventTarget implements Source {
     this.#channel = parts.channel(this.#name);
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#take(data);
     this.#timer = setInterval(() => this.#tick(), BEAT_MS);
-    this.#request(`${this.#want}${this.#interval}`, { mode: 'shared', signal: this.#wanting.signal }, () =>
-      this.#post({ kind: 'hello', from: this.#me, interval: this.#interval }),
-    );
+    this.#request(`${this.#want}${this.#interval}`, { mode: 'shared', signal: this.#wanting.signal }, () => {
+      this.#isWantHeld = true;
+      this.#post({ kind: 'hello', from: this.#me, interval: this.#interval });
+    });
     this.#request(this.#name, { signal: this.#queue.signal }, () => this.#lead());
   }
 
@@ -134,6 +139,7 @@ export class TabSource extends EventTarget implements Source {
 
   #lead(): void {
     this.#isLeader = true;
+    this.#isAlone = false;
     this.#post({ kind: 'beat' });
     void this.#look();
   }
@@ -154,10 +160,12 @@ export class TabSource extends EventTarget implements Source {
 
   /** Listens to what is wanted now. */
   async #look(): Promise<void> {
-    const { held = [] } = await this.#parts.locks.query().catch((): LockManagerSnapshot => ({}));
+    const hellos = this.#hellos;
+    const { held } = await this.#parts.locks.query().catch((): LockManagerSnapshot => ({}));
     if (!this.#isLeader) return;
     const start = this.#want;
-    const wanted = held.map((lock) => lock.name ?? '').filter((name) => name.startsWith(start));
+    const wanted = (held ?? []).map((lock) => lock.name ?? '').filter((name) => name.startsWith(start));
+    this.#isAlone = held !== undefined && wanted.length === 1 && this.#isWantHeld && hellos === this.#hellos;
     const intervals = [...new Set([this.#interval, ...wanted.map((name) => name.slice(start.length))])].sort();
     const heard = intervals.includes('') ? '' : intervals.join(',');
     if (this.#source && heard === this.#heard) return;
@@ -175,7 +183,7 @@ export class TabSource extends EventTarget implements Source {
         const { data, lastEventId } = event as MessageEvent<string>;
         const told = { type, data, id: lastEventId };
         this.#keep(told);
-        this.#post({ kind: 'told', to: null, events: [told] });
+        if (!this.#isAlone) this.#post({ kind: 'told', to: null, events: [told] });
         this.#tell(told);
       });
     }
@@ -217,6 +225,8 @@ export class TabSource extends EventTarget implements Source {
   }
 
   #welcome(to: string, interval: string): void {
+    this.#isAlone = false;
+    this.#hellos++;
     const boards = [...this.#boards.values()].filter((board) => !interval || board.interval === interval);
     const events = boards.map(({ id, ...board }): Told => ({ type: 'board', data: JSON.stringify(board), id }));
 

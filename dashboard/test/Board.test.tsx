@@ -102,7 +102,7 @@ describe('what is out of sight', () => {
     const early = shown().filter((one, i) => one === turned[i]!.deviceId).length;
     expect(early).toBeGreaterThan(10);
     expect(early).toBeLessThan(20); /* a little at a time */
-    pass(3600);
+    pass(3610);
     expect(shown()).toEqual(turned.map(({ deviceId }) => deviceId));
   });
 
@@ -120,7 +120,7 @@ describe('what is out of sight', () => {
     skip(screen.getByRole('region'), true);
     rerender(<Board board={board(many.slice(1))} places={40} />);
     expect(shown()[0]).toBe('d0');
-    pass(1000);
+    pass(1010);
     expect(shown()).toHaveLength(39);
     expect(shown()[38]).toBe('d38'); /* not all of a board at once */
     pass(4050);
@@ -131,6 +131,34 @@ describe('what is out of sight', () => {
     expect(shown()[0]).toBe('d1');
     act(() => void window.dispatchEvent(new Event('beforeprint')));
     expect(shown()[0]).toBe('d2');
+  });
+
+  test('of two boards that change at once the second has the next frame for itself, or is printed', () => {
+    const both = (readings: typeof many) => (
+      <>
+        <Board board={board(readings)} places={40} />
+        <Board board={board(readings, { feature: 'pressure' })} places={40} />
+      </>
+    );
+    const first = () => [shown()[0], shown()[40]];
+    const { rerender, unmount } = render(both(many));
+    const timeline = { currentTime: 1 };
+    Object.defineProperty(document, 'timeline', { configurable: true, value: timeline });
+    rerender(both([...many].reverse()));
+    expect(first()).toEqual(['d39', 'd0']);
+    timeline.currentTime = 2;
+    pass(20);
+    expect(first()).toEqual(['d39', 'd39']);
+    rerender(both(many));
+    expect(first()).toEqual(['d39', 'd39']); /* the frame is taken */
+    act(() => void window.dispatchEvent(new Event('beforeprint')));
+    expect(first()).toEqual(['d0', 'd0']);
+    rerender(both([...many].reverse()));
+    unmount();
+    timeline.currentTime = 3;
+    pass(1000);
+    delete (document as { timeline?: unknown }).timeline;
+    expect(screen.queryByRole('row')).toBeNull();
   });
 
   test('nothing is drawn of a board that is gone', () => {

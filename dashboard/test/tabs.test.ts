@@ -138,6 +138,49 @@ describe('tabs of one browser', () => {
     expect(sources()).toHaveLength(1);
   });
 
+  test('one that is alone hands nothing on, and all again from the moment that another one comes', async () => {
+    const { heard, channel } = join();
+    await settle();
+    const posted = vi.spyOn(channel, 'postMessage');
+    const told = () => posted.mock.calls.filter(([message]) => (message as { kind: string }).kind === 'told').length;
+    sources()[0]!.say('status', status());
+    sources()[0]!.say('board', board([reading('a', 1)]));
+    await settle(10_000);
+    expect(told()).toBe(0);
+    expect(heard.types).toEqual(['status', 'board']);
+    const late = join();
+    await settle();
+    expect(late.heard.types).toEqual(['board', 'status']);
+    sources()[0]!.say('board', board([reading('b', 2)]));
+    await settle();
+    expect(late.heard.readings).toEqual(['b']);
+    late.tab.close();
+    await settle(10_000);
+    const before = told();
+    sources()[0]!.say('board', board([reading('c', 3)]));
+    expect(told()).toBe(before);
+  });
+
+  test('one that comes while the other looks who is there misses nothing', async () => {
+    const first = join();
+    await settle();
+    sources()[0]!.say('status', status());
+    const before = locks.query;
+    let answer: (snapshot: LockManagerSnapshot) => void = () => undefined;
+    const alone = await locks.query();
+    locks.query = () => new Promise((resolve) => (answer = resolve));
+    await settle(4000); /* it looks, and is answered with what was so before the other one came */
+    const late = join();
+    locks.query = before;
+    await settle();
+    answer(alone);
+    await settle();
+    sources()[0]!.say('board', board([reading('a', 1)]));
+    await settle();
+    expect(late.heard.readings).toEqual(['a']);
+    expect(first.heard.readings).toEqual(['a']);
+  });
+
   test('that come late get the boards with all changes', async () => {
     join();
     await settle();

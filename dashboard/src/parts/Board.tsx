@@ -179,4 +179,4 @@ export const Board = whenSeen(BOARD_TURN_MS, function Board({ board, places, lin
       </div>
     </section>
   );
-});
+}, true);

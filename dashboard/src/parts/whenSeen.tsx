@@ -6,27 +6,60 @@ import { Component, type ComponentType, type ReactNode } from 'preact/compat';
 import { isDifferent } from '../compat';
 
 const STEP_MS = 100;
+const IDLE_WITHIN_MS = 500;
+const AT_ONCE = 4; /* rows that take some part of a frame */
 const kinds: Unseen[] = [];
 
-/** What is skipped of one kind, each of which has its turn within `turnMs`; counted, not timed: a busy machine takes longer
- * rather than has more to do at once. */
+interface Drawn {
+  forceUpdate: () => void;
+}
+
+const whenIdle = (run: () => void): void => {
+  if ('requestIdleCallback' in window) requestIdleCallback(run, { timeout: IDLE_WITHIN_MS });
+  else setTimeout(run);
+};
+
+/** What is skipped of one kind, each of which has its turn within `turnMs`, between two frames; counted, not timed: a busy
+ * machine takes longer rather than has more to do at once. */
 class Unseen {
-  #waiting = new Set<{ forceUpdate: () => void }>(); /* the one that waits longest first */
+  #waiting = new Set<Drawn>(); /* the one that waits longest first */
   #timer: ReturnType<typeof setInterval> | null = null;
   #steps: number;
+  #atOnce: number;
+  #due = 0; /* how many have their turn */
+  #isAsked = false;
 
-  constructor(turnMs: number) {
+  constructor(turnMs: number, atOnce: number) {
     this.#steps = turnMs / STEP_MS;
+    this.#atOnce = atOnce;
     kinds.push(this);
   }
 
-  put(one: { forceUpdate: () => void }, isSeen: boolean): void {
+  put(one: Drawn, isSeen: boolean): void {
     this.#waiting[isSeen ? 'delete' : 'add'](one);
-    if (this.#waiting.size > 0) this.#timer ??= setInterval(() => this.draw(this.#waiting.size / this.#steps), STEP_MS);
+    if (this.#waiting.size > 0) this.#timer ??= setInterval(() => this.#step(), STEP_MS);
     else if (this.#timer !== null) {
       clearInterval(this.#timer);
       this.#timer = null;
     }
+  }
+
+  #step(): void {
+    this.#due = Math.min(this.#waiting.size, this.#due + this.#waiting.size / this.#steps);
+    this.#ask();
+  }
+
+  #ask(): void {
+    const count = Math.min(this.#atOnce, Math.floor(this.#due + 1e-9));
+
+    if (this.#isAsked || count === 0) return;
+    this.#isAsked = true;
+    whenIdle(() => {
+      this.#isAsked = false;
+      this.#due -= count;
+      this.draw(count);
+      this.#ask();
+    });
   }
 
   draw(count = this.#waiting.size): void {
@@ -39,8 +72,59 @@ class Unseen {
   }
 }
 
+/** What is seen, one a frame: two boards that change at once take longer than a frame has, and rows that slide would stand
+ * still meanwhile. */
+class Seen {
+  #waiting = new Set<Drawn>();
+  #drawnAt: CSSNumberish | null = null; /* the time of the frame, the same one all through it */
+
+  /** Whether it may be drawn now; if not, it is with one of the next frames. */
+  isNext(one: Drawn): boolean {
+    if (this.#isDrawn()) {
+      if (this.#waiting.size === 0) requestAnimationFrame(this.#turn);
+      this.#waiting.add(one);
+      return false;
+    }
+    this.#waiting.delete(one);
+    return true;
+  }
+
+  #isDrawn(): boolean {
+    const now = document.timeline?.currentTime ?? null;
+    const was = this.#drawnAt;
+
+    this.#drawnAt = now;
+    return now !== null && now === was;
+  }
+
+  #turn = (): void => {
+    const [next] = this.#waiting;
+
+    if (next && !this.#isDrawn()) {
+      this.#waiting.delete(next);
+      next.forceUpdate();
+    }
+    if (this.#waiting.size > 0) requestAnimationFrame(this.#turn);
+  };
+
+  drop(one: Drawn): void {
+    this.#waiting.delete(one);
+  }
+
+  draw(): void {
+    for (const one of this.#waiting) one.forceUpdate();
+    this.#waiting.clear();
+  }
+}
+
+const seen = new Seen();
+
 /* In one go, so that what is in another comes after it. */
-if (typeof window !== 'undefined') window.addEventListener('beforeprint', () => kinds.forEach((kind) => kind.draw()));
+if (typeof window !== 'undefined')
+  window.addEventListener('beforeprint', () => {
+    seen.draw();
+    kinds.forEach((kind) => kind.draw());
+  });
 
 export interface Sight {
   isSeen: boolean;
@@ -51,9 +135,10 @@ interface Within {
   isOut?: boolean;
 }
 
-/** Drawn again with other props, as memo() has it, while it is seen. Its root is one element, the same one always. */
-export function whenSeen<P extends object>(turnMs: number, Inner: ComponentType<P & Sight>): ComponentType<P & Within> {
-  const unseen = new Unseen(turnMs);
+/** Drawn again with other props, as memo() has it, while it is seen; those that have a frame for themselves one after another.
+ * Its root is one element, the same one always. */
+export function whenSeen<P extends object>(turnMs: number, Inner: ComponentType<P & Sight>, hasFrame = false): ComponentType<P & Within> {
+  const unseen = new Unseen(turnMs, hasFrame ? 1 : AT_ONCE);
 
   return class extends Component<P & Within> {
     #isSkipped = false;
@@ -67,12 +152,13 @@ export function whenSeen<P extends object>(turnMs: number, Inner: ComponentType<
 
     override componentWillUnmount(): void {
       unseen.put(this, true);
+      seen.drop(this);
     }
 
     override shouldComponentUpdate(next: P & Within): boolean {
       const isSeen = this.#isSeen(next);
       unseen.put(this, isSeen);
-      return isSeen && isDifferent(this.props, next);
+      return isSeen && isDifferent(this.props, next) && (!hasFrame || seen.isNext(this));
     }
 
     #isSeen({ isOut }: Within): boolean {
