@@ -30,17 +30,27 @@ afterAll(async () => {
   await stack?.close();
 });
 
-/** The answers to questions about steps, as they come. */
-function heed(answers: { path: string; bytes: number; data: Steps }[], wanted: RegExp) {
+interface Answer {
+  path: string;
+  bytes: number;
+  data: Steps;
+}
+
+/** The answers to questions about steps, in the order of the questions, which is not that in which they are read here. */
+function heed(answers: Promise<Answer | null>[], wanted: RegExp) {
   return (response: Response) => {
     const path = response.url().slice(stack.url.length);
     if (!wanted.test(path)) return;
-    response.body().then(
-      (body) => answers.push({ path, bytes: body.length, data: JSON.parse(body.toString()) as Steps }),
-      () => undefined, /* the page is gone */
+    answers.push(
+      response.body().then(
+        (body) => ({ path, bytes: body.length, data: JSON.parse(body.toString()) as Steps }),
+        () => null, /* the page is gone */
+      ),
     );
   };
 }
+
+const pointsAsked = ({ path }: Answer): number => Number(/points=(\d+)$/.exec(path)![1]);
 
 test('plots ask for their last steps only, which are those of the whole, and show what came', async () => {
   const views = [
@@ -49,7 +59,7 @@ test('plots ask for their last steps only, which are those of the whole, and sho
   ];
   const seen = await Promise.all(
     views.map(async ({ url, wanted }) => {
-      const answers: Parameters<typeof heed>[0] = [];
+      const answers: Promise<Answer | null>[] = [];
       const { page, complaints } = await open(browser);
       page.on('response', heed(answers, wanted));
       await page.goto(stack.url + url);
@@ -63,19 +73,23 @@ test('plots ask for their last steps only, which are those of the whole, and sho
     const plot = page.locator('figure.history:has-text("Temperature") .plot');
     await until('the plot has it', async () => (await plot.getAttribute('aria-label'))!.includes(String(SPIKE)));
     await until('it was asked for three times', () => Promise.resolve(answers.length >= 3));
-    const [whole, ...tails] = answers;
-    expect(whole!.path).toMatch(/points=501$/);
-    const step = whole!.data.stepMs;
-    for (const { path, data, bytes } of tails) {
-      expect(path).toMatch(/points=[2-9]$/);
+    const told = (await Promise.all(answers)).filter((one) => one !== null);
+    const whole = told[0]!;
+    expect(pointsAsked(whole)).toBe(501);
+    const step = whole.data.stepMs;
+    /* the whole once more each minute, which a busy machine may need for this */
+    const tails = told.slice(1).filter((one) => pointsAsked(one) !== 501);
+    expect(tails.length).toBeGreaterThan(0);
+    for (const { data, bytes } of tails) {
+      expect(Date.parse(data.to) - Date.parse(data.from)).toBeLessThan(60_000 + 3 * step);
       expect(data.stepMs).toBe(step);
-      expect((Date.parse(data.from) - Date.parse(whole!.data.from)) % step).toBe(0);
-      expect(bytes).toBeLessThan(whole!.bytes / 10);
+      expect((Date.parse(data.from) - Date.parse(whole.data.from)) % step).toBe(0);
+      expect(bytes).toBeLessThan(whole.bytes / 10);
     }
     /* the same hour, asked for now: its steps are those that were told one by one */
     const last = tails.at(-1)!.data;
-    const params = new URLSearchParams({ from: whole!.data.from, to: last.to, points: String((Date.parse(last.to) - Date.parse(whole!.data.from)) / step) });
-    const now = await stack.json<Steps>(`${whole!.path.replace(/[?&]from=.*/, '')}${whole!.path.startsWith('readings') ? '&' : '?'}${params}`);
+    const params = new URLSearchParams({ from: whole.data.from, to: last.to, points: String((Date.parse(last.to) - Date.parse(whole.data.from)) / step) });
+    const now = await stack.json<Steps>(`${whole.path.replace(/[?&]from=.*/, '')}${whole.path.startsWith('readings') ? '&' : '?'}${params}`);
     const pointsOf = ({ points, devices }: Steps) => (points ? [points] : devices!.map((one) => one.points)).map((list) => list.filter(({ timestamp }) => timestamp >= last.from));
     expect(pointsOf(last).flat().length).toBeGreaterThan(0);
     expect(pointsOf(now)).toEqual(pointsOf(last));
@@ -88,11 +102,13 @@ test('a device that is new on a board has its line before those of all are asked
   const { page, complaints } = await open(browser);
   const asked: string[] = [];
   const now = Date.now();
+  let isHeld = false;
 
   page.on('request', (request) => asked.push(request.url().slice(stack.url.length)));
+  await page.route(/boards\/history\?/, (route) => (isHeld ? undefined : route.continue()));
   await page.goto(`${stack.url}#/boards/past_hour`);
   await page.locator('.ranking td.line svg').first().waitFor();
-  const whole = asked.filter((path) => path.startsWith('boards/history')).length;
+  isHeld = true; /* from now on those of all do not come */
   const readings = Array.from({ length: 50 }, (_, i) => ({ timestamp: new Date(now - 60_000 * (50 - i)).toISOString(), status: 'ON', temperature: 400 + i, pressure: 1 }));
   await stack.publishRaw('devices/newcomer/readings', JSON.stringify(readings));
   const row = page.locator('section.board', { hasText: 'Temperature' }).locator('tr[data-key="newcomer"]');
@@ -101,8 +117,6 @@ test('a device that is new on a board has its line before those of all are asked
   const own = asked.filter((path) => path.startsWith('readings?'));
   expect(own.length).toBeGreaterThan(0);
   expect(own[0]).toMatch(/^readings\?deviceId=newcomer&features=(temperature|pressure)/);
-  /* at the latest with a new minute, and not in answer to this */
-  expect(asked.filter((path) => path.startsWith('boards/history')).length).toBeLessThanOrEqual(whole + 1);
   expect(complaints).toEqual([]);
   await page.context().close();
 });
