@@ -11,7 +11,7 @@ import { PATIENCE_MS, Stack } from './stack';
 const OUT = fileURLToPath(new URL('../../build/screenshots/', import.meta.url));
 const DOCS = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
 const PUMPS = 24;
-const settings = { FEATURES: 'temperature[°C],pressure[bar]', INTERVALS: 'past_minute=60s,past_hour=1h,all_time', THRESHOLDS: 'temperature>130~5' };
+const settings = { FEATURES: 'temperature[°C],pressure[bar]', INTERVALS: 'past_minute=60s,past_hour=1h,all_time', THRESHOLDS: 'temperature>130~5,pressure<8~0.5' };
 /* What pumps say of themselves; not all of them do. */
 const abouts: Record<string, object> = {
   'pump-1': { label: 'Feed pump', group: 'Boiler house', location: 'behind the second boiler' },
@@ -59,8 +59,8 @@ test('screenshots', async () => {
     await page.goto(`${stack.url}${hash}`);
     await page.locator(ready).filter({ visible: true }).first().waitFor();
     await page.waitForTimeout(waitMs);
-    if (name === 'paper') await page.emulateMedia({ media: 'print' });
-    if (name === 'rtl') await page.evaluate(() => (document.documentElement.dir = 'rtl'));
+    if (name.startsWith('paper')) await page.emulateMedia({ media: 'print' });
+    if (name.startsWith('rtl')) await page.evaluate(() => (document.documentElement.dir = 'rtl'));
     /* rows that are out of sight on a screen are on the picture */
     await page.evaluate(() => document.querySelectorAll<HTMLElement>('.board, .ranking tr').forEach((row) => (row.style.contentVisibility = 'visible')));
     const path = join(OUT, `${name}-${colorScheme}-${device}.png`);
@@ -84,6 +84,7 @@ test('screenshots', async () => {
         await shoot('devices', '#/devices', device, scheme, 500, 'tbody tr');
         await shoot('system', '#/system', device, scheme, 6500, 'tbody tr');
         await shoot('rejected', '#/rejected', device, scheme, 1500, 'tbody tr');
+        await shoot('beyond', '#/thresholds', device, scheme, 1500, 'tbody tr');
         await shoot('compare', `#/compare?${compared}`, device, scheme, 2000, 'figure canvas');
       }
     }
@@ -91,6 +92,9 @@ test('screenshots', async () => {
     await shoot('kiosk', '#/boards/past_hour?kiosk=temperature', 'wall', 'light', 1500, 'tbody tr');
     await shoot('paper', '#/device/pump-1', 'desktop', 'light', 2000, '.history canvas');
     await shoot('rtl', '#/', 'desktop', 'light', 1500, 'tbody tr');
+    await shoot('rtl-beyond', '#/thresholds', 'phone', 'dark', 1500, 'tbody tr');
+    await shoot('paper-beyond', '#/thresholds', 'desktop', 'dark', 1500, 'tbody tr');
+    await shoot('beyond-kiosk', '#/thresholds?kiosk', 'wall', 'dark', 1500, 'tbody tr');
     await shoot('span', `#/boards?${new URLSearchParams({ from: new Date(Date.now() - 7_200_000).toISOString(), to: new Date(Date.now() - 3_600_000).toISOString() })}`, 'desktop', 'dark', 2000, 'tbody tr');
     await shoot('group', '#/boards/past_hour?group=Boiler+house', 'phone', 'light', 4500, 'tbody tr');
     await shoot('nobody', '#/device/nobody', 'desktop', 'light');
