@@ -172,9 +172,8 @@ def _profile_section(samples: dict[tuple[str, str], int], cpu_us: dict[str, floa
         section.add(program, f"{total:.2f}", *cells)
     section.add("together", f"{sum(cpu_us.values()):.2f}", *("" for _ in columns))
     section.notes.append(
-        "libmosquitto 2.0 reads a message with four calls of the kernel, which was half of the collector's time, and writes each "
-        "acknowledgement with one, which was a fifth of what was left; now one call fills a buffer (read_ahead.c), and one "
-        "empties another (write_gather.c)."
+        "libmosquitto 2.0 reads a message with four calls of the kernel and writes each acknowledgement with one; here one call fills a "
+        "buffer for many messages (read_ahead.c), and one empties another of many acknowledgements (write_gather.c)."
     )
     return section
 
@@ -225,7 +224,7 @@ def table(rig: Rig, runs: int, batches: int) -> Section:
         section.add(what, spent.text(), f"{spent.median - before:+.2f}" if compared else "")
         before = spent.median
     section.notes.append(
-        "A transaction costs what it costs: at 10,000 readings a second a batch has a hundred. Of its time, by perf, 45 % is COPY (the "
-        "key's pages are in no cache of the CPU by then), 16 % the commit, 12 % ingest_enter() and peaks_merge(), 9 % planning the rest."
+        "A transaction costs what it costs, whatever is in it: at 10,000 readings a second a batch has a hundred or so, in a flood "
+        "thousands. BATCH_SIZE bounds them, for what a batch holds is in the collector's memory twice."
     )
     return section
