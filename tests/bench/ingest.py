@@ -78,6 +78,8 @@ def collector_flood(rig: Rig, seconds: float, template: str = "hour", *args: str
             kept = rows(rig, database) - before
             if kept < acked:
                 raise ServerError(f"{acked:.0f} readings were acknowledged and {kept} are stored")
+    if stored <= 0:
+        raise ServerError(f"nothing was stored within {window.seconds:.1f} s: the machine is too busy, or the database stands still")
     return {
         "per second": stored / window.seconds,
         "CPU us": window.cpu["collector"] / stored * 1e6,
