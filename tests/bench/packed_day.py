@@ -6,12 +6,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from minutes import is_ready
 from packing import DAY, fill
 from storage_rig import Rig, ask, iso, percentiles, rig, say
 
 from servers import LOOPBACK, free_port, until
-
-SECONDS = 86_400
 
 
 def cpu_us(pid: int) -> float:
@@ -56,7 +55,7 @@ def questions(r: Rig) -> dict[str, str]:
 
 def packed_day(args: argparse.Namespace) -> None:
     with rig() as r:
-        fill(r, SECONDS * args.devices, args.devices)
+        fill(r, args.readings * args.devices, args.devices)
         pack(r)
         ((readings, size),) = r.run("SELECT packed_readings, packed_bytes FROM packing_status('1 day')")
         say(f"{args.devices} devices, {readings} packed readings, {size / readings:.2f} bytes each")
@@ -65,7 +64,7 @@ def packed_day(args: argparse.Namespace) -> None:
         port = free_port()
         api = r.program("httpapi", http_listen=f"{LOOPBACK}:{port}", statement_timeout="600s")
         api.wait_for_line("listening on", 20)
-        until(lambda: bool(ask(port, "/devices/device_1/points?points=1", 1)), 20)
+        until(lambda: is_ready(port), 20, "httpapi answers out of the database")
         for what, path in questions(r).items():
             if args.only not in what:
                 continue

@@ -383,6 +383,7 @@ def main() -> None:
     part.set_defaults(run=packing)
     part = parts.add_parser("packed_day")
     part.add_argument("--devices", type=int, default=10)
+    part.add_argument("--readings", type=int, default=86_400, help="of each device")
     part.add_argument("--times", type=int, default=20)
     part.add_argument("--only", default="", help="questions with this in their names")
     part.set_defaults(run=packed_day)

@@ -106,6 +106,9 @@ def hostile_rows(rng):
                          float(i * 7), rng.choice(RARE) if i == 137 else rng.randrange(4000) / 100][(kind + number) % 13]  # fmt: skip
                 given[feature] = value
             yield device, at, rng.getrandbits(64) - 2**63, given
+    for i in range(600):  # each of these once, where no sample of a column meets it
+        values = {feature: RARE[number % len(RARE)] if i == 137 else rng.randrange(4000) / 100 for number, feature in enumerate(FEATURES)}
+        yield 1002, i * 1_000_000, rng.getrandbits(64) - 2**63, values
     for at in (0, DAY_US - 1):  # the ends of the day
         yield 1000, at, 2**63 - 1, {"temperature": 1.5}
         yield 1000, at, -(2**63), {"temperature": 2.5}
@@ -144,6 +147,19 @@ def test_any_part_of_a_day_is_found_by_its_bounds(stack, rng):
         assert sorted(said) == sorted(database.rows(
             "SELECT * FROM (SELECT unnest(%s::int[]) d, unnest(%s::timestamptz[]) t, unnest(%s::float8[]) v) p WHERE d = %s AND t >= %s AND t < %s",
             ([p[0] for p in plain], [p[1] for p in plain], [p[2] for p in plain], device, *words)))  # fmt: skip
+    # in bursts, so that a reading lies up to thirty places from where a straight line has it
+    bursts = [i // 60 * 60_000 + i % 60 * 10 for i in range(3961)]
+    put(database, [(4, at, i, {"temperature": 1.5}) for i, at in enumerate(bursts)])
+    pack(database)
+    form = "SELECT (recorded_at).step > 0 AND (recorded_at).small IS NOT NULL FROM reading_chunks WHERE device = 4"
+    assert database.rows(form) == [(True,)]
+    for _ in range(40):
+        starts = rng.choice(bursts) + rng.choice([0, 1, 5])
+        ends = starts + rng.choice([1, 300, 60_000])
+        words = to_text(DAY + starts), to_text(DAY + ends)
+        source = database.value("SELECT readings_source(%s, %s, '4', '{temperature}')", words)
+        said = database.value(f"SELECT count(*) FROM {source} r WHERE device = 4 AND recorded_at >= '{words[0]}' AND recorded_at < '{words[1]}'")
+        assert said == sum(starts <= at < ends for at in bursts), words
     between = database.rows("SELECT count(*) FROM readings_between('nobody', %s, %s)", (to_text(DAY), to_text(DAY + DAY_US)))
     assert between == [(0,)]
 
