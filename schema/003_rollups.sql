@@ -556,6 +556,7 @@ BEGIN
         FROM (SELECT ctid AS row, device, bucket FROM rollup_late WHERE bucket < state.rolled_until LIMIT most) l
         LEFT JOIN rollup_hour_chunks x ON x.device_group = l.device >> 4 AND x.starts_at = date_bin('48 hours', l.bucket, 'epoch')) l;
     PERFORM hours_unpack(of_devices, of_hours);
+    PERFORM sheets_forget(of_devices, of_hours);
     EXECUTE format(
         'WITH gone AS (DELETE FROM rollup_late WHERE ctid = ANY (%1$L) RETURNING *),
          hours (device, bucket, %2$s) AS MATERIALIZED (
@@ -683,6 +684,7 @@ BEGIN
     DROP TABLE rebuilt;
     PERFORM values_rebuild(starts, ends);
     PERFORM minutes_rebuild(starts, ends);
+    PERFORM sheets_rebuild(starts, ends);
     PERFORM peaks_rebuild(starts, ends);
     RETURN counted;
 END $$;

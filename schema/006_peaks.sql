@@ -173,9 +173,10 @@ END $$;
 -- What the readings of devices in [starts, ends) may reach, hour by hour and (`uses_days`) day by day, as SQL:
 -- device, reach (the value, or its opposite where the lowest is the best), last_at, when the newest
 -- was recorded, and the span [from_at, until_at) of the cell. Of what is summed up, where that is $1 at least:
--- it stands first, for most rows need no other condition then. `is_capped`: not more than the fleet did.
+-- it stands first, for most rows need no other condition then. `is_capped`: not more than the fleet did. `few`: $1 is as much as few of them
+-- reach, so that it is worth while to ask which these are.
 CREATE FUNCTION board_cells_sql(feature text, sort_order text, starts timestamptz, ends timestamptz, uses_days boolean, whose text,
-                                is_capped boolean DEFAULT true)
+                                is_capped boolean DEFAULT true, few boolean DEFAULT false)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     first_hour  timestamptz := date_bin('1 hour', starts, 'epoch');
@@ -195,7 +196,8 @@ BEGIN
             CASE WHEN NOT (c.is_cut AND is_capped) THEN reach
                  ELSE format('least(%s, %L::float8)', reach, board_fleet_reach(feature, sort_order, greatest(c.a, starts), c.b)) END,
             CASE c.source WHEN 'days' THEN '24 hours' ELSE '1 hour' END, CASE c.source WHEN 'days' THEN 'true' ELSE 'false' END,
-            CASE WHEN c.source = 'hours' AND c.a < c.b THEN hours_source(c.a, c.b, said => reach, whose => whose) || ' r'
+            CASE WHEN c.source = 'hours' AND c.a < c.b
+                 THEN coalesce(CASE WHEN few THEN sheets_reach_sql(feature, sort_order, c.a, c.b, whose) END, hours_source(c.a, c.b, said => reach, whose => whose)) || ' r'
                  ELSE 'rollup_' || c.source END, c.a, c.b, c.more || whose), ' UNION ALL ')
         FROM (VALUES
             ('late', first_hour, ends, within, false),
@@ -361,16 +363,16 @@ BEGIN
     hour := board_first_hour(feature, sort_order, kept_at, least(ends, state.rolled_until));
     parts := CASE WHEN hour IS NULL THEN ARRAY[board_cells_sql(feature, sort_order, kept_at, ends, true, whose)]
                   ELSE ARRAY[board_cells_sql(feature, sort_order, hour, hour + interval '1 hour', false, whose),
-                             board_cells_sql(feature, sort_order, kept_at, hour, true, whose) || ' UNION ALL '
-                             || board_cells_sql(feature, sort_order, hour + interval '1 hour', ends, true, whose)] END;
+                             board_cells_sql(feature, sort_order, kept_at, hour, true, whose, few => true) || ' UNION ALL '
+                             || board_cells_sql(feature, sort_order, hour + interval '1 hour', ends, true, whose, few => true)] END;
     many := cardinality(parts);
     whole_from := date_bin('1 hour', kept_at + interval '1 hour' - interval '1 microsecond', 'epoch');
     whole_until := CASE WHEN ends < state.rolled_until THEN date_bin('1 hour', ends, 'epoch') ELSE state.rolled_until END;
     IF whole_from >= whole_until THEN
         exact := board_read_sql(feature, sort_order, kept_at, least(ends, state.rolled_until), received_until, whose);
     ELSIF whole_from > kept_at OR whole_until < least(ends, state.rolled_until) THEN
-        exact := board_cells_sql(feature, sort_order, whole_from, coalesce(hour, whole_until), true, whose)
-                 || coalesce(' UNION ALL ' || board_cells_sql(feature, sort_order, hour + interval '1 hour', whole_until, true, whose), '')
+        exact := board_cells_sql(feature, sort_order, whole_from, coalesce(hour, whole_until), true, whose, few => true)
+                 || coalesce(' UNION ALL ' || board_cells_sql(feature, sort_order, hour + interval '1 hour', whole_until, true, whose, few => true), '')
                  || ' UNION ALL ' || board_read_sql(feature, sort_order, kept_at, whole_from, received_until, whose)
                  || ' UNION ALL ' || board_read_sql(feature, sort_order, whole_until, least(ends, state.rolled_until), received_until, whose);
     END IF;

@@ -233,7 +233,8 @@ BEGIN
                    span, CASE WHEN of_feature IS NULL THEN '' ELSE format(' AND %I IS NOT NULL', of_feature) END);
     ANALYZE removed;
     SELECT count(*) INTO count FROM removed;
-    PERFORM hours_unpack(array_agg(of_device), array_agg(x.at)) FROM (SELECT DISTINCT date_bin('1 hour', x.recorded_at, 'epoch') AS at FROM removed x) x;
+    PERFORM hours_unpack(array_agg(of_device), array_agg(x.at)), sheets_forget(array_agg(of_device), array_agg(x.at))
+    FROM (SELECT DISTINCT date_bin('1 hour', x.recorded_at, 'epoch') AS at FROM removed x) x;
     PERFORM removal_from_fleet(of_device, of_feature);
 
     PERFORM pg_advisory_xact_lock(hashtextextended('highwater late', 0));
@@ -300,6 +301,7 @@ BEGIN
             EXIT WHEN NOT EXISTS (SELECT FROM readings WHERE device = of_id);
         END LOOP;
         PERFORM hours_unpack_all('-infinity', 'infinity', of_id);
+        PERFORM sheets_remove(of_id);
         DELETE FROM rollup_hours WHERE device = of_id;
         DELETE FROM rollup_days WHERE device = of_id;
         DELETE FROM rollup_open WHERE device = of_id;

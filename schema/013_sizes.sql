@@ -62,6 +62,8 @@ BEGIN
                ('ten seconds of the fleet', sums, least(8640, each * devices), kept),
                ('an hour of a device', sums + 17 * least(features, 64), least(24, each) * devices, loose_hours),
                ('a packed hour of a device', hour, least(24, each) * devices, span - loose_hours),
+               -- a page has that of 64 devices and a feature, whether they send or not; of a small fleet there is none (030_sheets)
+               ('an hour of a device in sheets', CASE WHEN devices >= 1000 THEN 128 * least(features, 64) ELSE 0 END, 24 * devices::numeric, least(span, 4)),
                ('a day of a device', sums, least(1, each) * devices, span),
                ('a device', 1400 + 700 * features, NULL, NULL)
     ), sized (what, bytes_each, a_day, in_all) AS (

@@ -13,7 +13,8 @@
 -- To look at a device costs its sums by the hour, and those of its readings that are needed: of the
 -- hours which the span cuts, of the minutes that are not summed up, and of hours within which it may have risen more
 -- than from one hour to another. What is known meanwhile is the devices of one such step, whatever the
--- span and the fleet. The bounds cost most: a pass over what is summed up, one for all features.
+-- span and the fleet. The bounds cost most: a pass over what is summed up, one for all features; or, where sheets (030_sheets) tell of the
+-- span, over these.
 -- Where the span cuts hours and the values of all devices spread alike, the lowest value of an hour says too little of a mean: it would leave nearly
 -- every device. So hours know how far their sums had come after each ten minutes, and only what the span cuts of ten minutes is in doubt: as many
 -- readings of these as their sum allows are taken for the lowest. Where that is not known, too many may be left all the same. Once so many are
@@ -95,23 +96,23 @@ BEGIN
 END $$;
 
 -- The readings r of a device in [from_at, until_at), both SQL, and in the span: y, its time and hash, and `low`, the lowest y
--- of the span before it, of which `low_before` (SQL) was before from_at.
+-- of the span before it, of which `low_before` (SQL) was before from_at; NULL: nobody asks for it.
 CREATE FUNCTION change_readings_sql(feature text, sort_order text, starts timestamptz, ends timestamptz,
                                     of_device text, from_at text, until_at text, low_before text)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 BEGIN
-    RETURN format('SELECT v.y, v.recorded_at, v.content_hash, least(%s, min(v.y) OVER (ORDER BY v.recorded_at'
-                  ' GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS low FROM (SELECT %s%s AS y, r.recorded_at, r.content_hash'
+    RETURN format('SELECT v.y, v.recorded_at, v.content_hash, %s AS low FROM (SELECT %s%s AS y, r.recorded_at, r.content_hash'
                   ' FROM %s r WHERE r.device = %s AND r.%I <> ''NaN'' AND r.recorded_at >= %L AND r.recorded_at < %L'
                   ' AND r.recorded_at >= %s AND r.recorded_at < %s) v',
-                  low_before, CASE sort_order WHEN 'desc' THEN '' ELSE '-' END, change_value_sql(format('r.%I', feature)),
+                  coalesce('least(' || low_before || ', min(v.y) OVER (ORDER BY v.recorded_at GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))',
+                           'NULL::float8'), CASE sort_order WHEN 'desc' THEN '' ELSE '-' END, change_value_sql(format('r.%I', feature)),
                   readings_source(starts, ends, of_device, ARRAY['content_hash', feature], from_at, until_at),
                   of_device, feature, starts, ends, from_at, until_at);
 END $$;
 
 -- What is known of the devices $1, as the head of a statement: `known`, a row for each hour and device with n, total, lo and hi
 -- of what is in the span, and rise where the hour was read, which is where sums do not do.
-CREATE FUNCTION change_known_sql(feature text, sort_order text, starts timestamptz, ends timestamptz)
+CREATE FUNCTION change_known_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
 RETURNS text LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
 DECLARE
     rolled_until timestamptz := (SELECT s.rolled_until FROM storage_state s);
@@ -127,7 +128,7 @@ BEGIN
         rolled_until, change_value_sql('min(lo1)'), change_value_sql('max(hi1)'),
         change_cells_sql(change_columns_sql(ARRAY[feature], sort_order), starts, ends, false, ' AND device = ANY ($1)'),
         greatest(starts, rolled_until), ends,
-        change_readings_sql(feature, sort_order, starts, ends, 'p.device', 'p.from_at', 'p.until_at', 'NULL::float8'));
+        change_readings_sql(feature, sort_order, starts, ends, 'p.device', 'p.from_at', 'p.until_at', CASE by_what WHEN 'rise' THEN 'NULL::float8' END));
 END $$;
 
 -- Of an hour (a table of rollups and a condition) of which only what is in [starts, ends) is meant, as SQL: device, and of each feature lo and hi of
@@ -192,51 +193,69 @@ DECLARE
     whole_sums   text;
     cells        text;
     has_rest     boolean := false;
+    by_sheets    boolean := false; -- sums are of those devices alone that have none
+    sheets       record;
+    of_sheets    text[];
 BEGIN
-    SELECT string_agg(format('lo%1$s, hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE ', n%1$s, total%1$s, NULL::float8 AS m%1$s, NULL::float8 AS rest%1$s' END, n), ', ' ORDER BY n),
-           string_agg(format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE
-                             ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s, NULL::float8 AS m%1$s, NULL::float8 AS rest%1$s' END, n), ', ' ORDER BY n)
-    INTO columns, whole_sums FROM generate_subscripts(features, 1) n;
-    IF by_what = 'rise' AND NOT reads_cuts THEN
-        -- what all of an hour has bounds what is in the span, as well
-        whole_until := greatest(least(date_bin('1 hour', ends + interval '1 hour' - interval '1 microsecond', 'epoch'), rolled_until), starts);
-        whole_from := least(date_bin('1 hour', starts, 'epoch'), whole_until);
-    END IF;
-    IF whole_from < whole_until THEN
-        -- a sum of its own: these are most of the rows, which need not be handed on then
-        cells := format('SELECT device, %s FROM (%s) c GROUP BY device', whole_sums,
-                        change_cells_sql(change_columns_sql(features, sort_order), whole_from, whole_until, true, whose));
-    ELSIF reads_cuts THEN
-        whole_from := ends;
-        whole_until := ends;
-    END IF;
     IF NOT reads_cuts THEN
-        SELECT nullif(concat_ws(' UNION ALL ', cells, string_agg(p.cells, ' UNION ALL ')), ''), count(*) > 0
-        INTO cells, has_rest
-        FROM (SELECT DISTINCT h FROM (VALUES (starts), (ends)) AS t (at), date_bin('1 hour', at, 'epoch') AS h
-              WHERE by_what <> 'rise' AND h < at AND at < rolled_until) AS hour (h),
-             (VALUES ('hours', ''), ('open', ' AND unit = ''hour'''), ('late', '')) AS s (source, more),
-             change_part_sql(features, sort_order, h, starts, ends, format('%s r WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
-                             CASE source WHEN 'hours' THEN hours_source(h, h + interval '1 hour', said => array_to_string(features, ' '), whose => whose) ELSE 'rollup_' || source END,
-                             h, h + interval '1 hour', more, whose), source = 'hours') AS p (cells)
-        WHERE CASE source WHEN 'late' THEN EXISTS (SELECT FROM rollup_late l WHERE l.bucket >= h AND l.bucket < h + interval '1 hour')
-                          ELSE (source = 'hours') = (h < date_bin('1 hour', rolled_until, 'epoch')) END;
-        whole_from := starts;
-        whole_until := greatest(starts, rolled_until);
+        SELECT * INTO sheets FROM sheets_there(features, starts, ends, by_what = 'rise');
+        by_sheets := sheets.blocks IS NOT NULL;
     END IF;
-    SELECT concat_ws(' UNION ALL ', cells, string_agg(format(
-               'SELECT device, %s FROM (SELECT r.device, %s FROM %s r WHERE r.recorded_at >= %L AND r.recorded_at < %L%s GROUP BY r.device) c', columns,
-               change_sums_sql(features, sort_order), readings_source(t.a, t.b, columns => features), t.a, t.b, whose), ' UNION ALL '))
-    INTO cells FROM (VALUES (starts, whole_from), (whole_until, ends)) AS t (a, b) WHERE t.a < t.b;
+    IF by_sheets THEN
+        of_sheets := ARRAY(SELECT sheets_sql(by_what, f, sort_order, starts, ends, sheets.blocks, sheets.others, whose)
+                           FROM unnest(features) WITH ORDINALITY AS feature (f, n) ORDER BY n);
+        whose := format(' AND device = ANY (%s)', CASE whose WHEN '' THEN quote_literal(sheets.others) || '::integer[]'
+                                                  ELSE format('ARRAY(SELECT unnest($1) INTERSECT SELECT unnest(%L::integer[]))', sheets.others) END);
+    END IF;
+    IF NOT by_sheets OR sheets.others <> '{}' THEN
+        SELECT string_agg(format('lo%1$s, hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE ', n%1$s, total%1$s, NULL::float8 AS m%1$s, NULL::float8 AS rest%1$s' END, n), ', ' ORDER BY n),
+               string_agg(format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE
+                                 ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s, NULL::float8 AS m%1$s, NULL::float8 AS rest%1$s' END, n), ', ' ORDER BY n)
+        INTO columns, whole_sums FROM generate_subscripts(features, 1) n;
+        IF by_what = 'rise' AND NOT reads_cuts THEN
+            -- what all of an hour has bounds what is in the span, as well
+            whole_until := greatest(least(date_bin('1 hour', ends + interval '1 hour' - interval '1 microsecond', 'epoch'), rolled_until), starts);
+            whole_from := least(date_bin('1 hour', starts, 'epoch'), whole_until);
+        END IF;
+        IF whole_from < whole_until THEN
+            -- a sum of its own: these are most of the rows, which need not be handed on then
+            cells := format('SELECT device, %s FROM (%s) c GROUP BY device', whole_sums,
+                            change_cells_sql(change_columns_sql(features, sort_order), whole_from, whole_until, true, whose));
+        ELSIF reads_cuts THEN
+            whole_from := ends;
+            whole_until := ends;
+        END IF;
+        IF NOT reads_cuts THEN
+            SELECT nullif(concat_ws(' UNION ALL ', cells, string_agg(p.cells, ' UNION ALL ')), ''), count(*) > 0
+            INTO cells, has_rest
+            FROM (SELECT DISTINCT h FROM (VALUES (starts), (ends)) AS t (at), date_bin('1 hour', at, 'epoch') AS h
+                  WHERE by_what <> 'rise' AND h < at AND at < rolled_until) AS hour (h),
+                 (VALUES ('hours', ''), ('open', ' AND unit = ''hour'''), ('late', '')) AS s (source, more),
+                 change_part_sql(features, sort_order, h, starts, ends, format('%s r WHERE device > 0 AND bucket >= %L AND bucket < %L%s%s',
+                                 CASE source WHEN 'hours' THEN hours_source(h, h + interval '1 hour', said => array_to_string(features, ' '), whose => whose) ELSE 'rollup_' || source END,
+                                 h, h + interval '1 hour', more, whose), source = 'hours') AS p (cells)
+            WHERE CASE source WHEN 'late' THEN EXISTS (SELECT FROM rollup_late l WHERE l.bucket >= h AND l.bucket < h + interval '1 hour')
+                              ELSE (source = 'hours') = (h < date_bin('1 hour', rolled_until, 'epoch')) END;
+            whole_from := starts;
+            whole_until := greatest(starts, rolled_until);
+        END IF;
+        SELECT concat_ws(' UNION ALL ', cells, string_agg(format(
+                   'SELECT device, %s FROM (SELECT r.device, %s FROM %s r WHERE r.recorded_at >= %L AND r.recorded_at < %L%s GROUP BY r.device) c', columns,
+                   change_sums_sql(features, sort_order), readings_source(t.a, t.b, columns => features), t.a, t.b, whose), ' UNION ALL '))
+        INTO cells FROM (VALUES (starts, whole_from), (whole_until, ends)) AS t (a, b) WHERE t.a < t.b;
+    END IF;
     -- Where values are no numbers, or so large that sums take them as less, a device is looked at anyhow.
     -- The mean is lowest if of those readings that may be in the span so many are as their sum allows that are as low as the lowest of all, and no others.
     -- What sums round off may not lower the bound, nor values that are almost nothing, of which products and quotients are an error.
     RETURN (
-        SELECT format('WITH sums AS MATERIALIZED (SELECT device, %s FROM (%s) c GROUP BY device) ', string_agg(f.sums, ', ' ORDER BY place), cells)
+        SELECT CASE WHEN by_sheets AND sheets.others = '{}' THEN '' ELSE
+                   format('WITH sums AS MATERIALIZED (SELECT device, %s FROM (%s) c GROUP BY device) ', string_agg(f.sums, ', ' ORDER BY place), cells) END
                || string_agg(format(
                    'SELECT %1$s AS place, coalesce(array_agg(b.device), ''{}'') AS devices, array_agg(b.bound) AS bounds'
-                   ' FROM (SELECT device, CASE WHEN hi%1$s <= 1e290 AND lo%1$s >= -1e290 THEN %2$s ELSE 2e290 END AS bound'
-                   ' FROM %3$s WHERE hi%1$s IS NOT NULL ORDER BY bound DESC, device LIMIT %4$s) b', place, f.bound, f.of_sums, most), ' UNION ALL ' ORDER BY place)
+                   ' FROM (%2$s ORDER BY bound DESC, device LIMIT %3$s) b', place, concat_ws(' UNION ALL ', of_sheets[place],
+                       CASE WHEN NOT by_sheets OR sheets.others <> '{}' THEN
+                           format('SELECT device, CASE WHEN hi%1$s <= 1e290 AND lo%1$s >= -1e290 THEN %2$s ELSE 2e290 END AS bound FROM %3$s WHERE hi%1$s IS NOT NULL',
+                                  place, f.bound, f.of_sums) END), most), ' UNION ALL ' ORDER BY place)
         FROM (
             SELECT n AS place,
                    format('min(lo%1$s) AS lo%1$s, max(hi%1$s) AS hi%1$s' || CASE by_what WHEN 'rise' THEN '' ELSE ', sum(n%1$s) AS n%1$s, sum(total%1$s) AS total%1$s'
@@ -259,7 +278,7 @@ END $$;
 -- that may come before a device with the change $2.
 CREATE FUNCTION change_look_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
 RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT change_known_sql(feature, sort_order, starts, ends) || CASE by_what WHEN 'deviation' THEN
+    SELECT change_known_sql(by_what, feature, sort_order, starts, ends) || CASE by_what WHEN 'deviation' THEN
         ' SELECT device, max(hi) - rollup_mean(sum(total), sum(n)::bigint) AS change, rollup_mean(sum(total), sum(n)::bigint) AS low, NULL::timestamptz AS from_at, NULL::timestamptz AS until_at'
         ' FROM known GROUP BY device'
     ELSE
@@ -282,7 +301,7 @@ $$;
 CREATE FUNCTION change_tell_sql(by_what text, feature text, sort_order text, starts timestamptz, ends timestamptz)
 RETURNS text LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
-    RETURN change_known_sql(feature, sort_order, starts, ends) || format(CASE by_what WHEN 'deviation' THEN
+    RETURN change_known_sql(by_what, feature, sort_order, starts, ends) || format(CASE by_what WHEN 'deviation' THEN
         ' SELECT f.device, f.found, f.change, %1$s f.low, NULL::timestamptz FROM (SELECT DISTINCT ON (r.device) r.device, r.found, u.change, u.low FROM ('
         -- the whole hour with the highest, the latest such one, and what was read anyway
         ' SELECT k.device, (l.found).recorded_at, (l.found).content_hash, (l.found).value, l.found'
@@ -361,7 +380,7 @@ BEGIN
         feature := features[n];
         look := change_look_sql(by_what, feature, sort_order, starts, ends);
         page := first_page;
-        batch := greatest(most, 32);
+        batch := greatest(most, 16);
         done := 0;
         enough := CASE WHEN has_cuts THEN greatest(256, known / 24) END;
         best_devices := '{}';
@@ -380,7 +399,8 @@ BEGIN
                                'SELECT * FROM (SELECT * FROM unnest($3, $4, $5, $6, $7) AS b (device, change, low, from_at, until_at)'
                                ' UNION ALL (%s)) c ORDER BY change DESC, device LIMIT %s) c', look, most)
                 INTO best_devices, changes, lows, from_ats, until_ats
-                USING ARRAY(SELECT d FROM unnest(bound.devices[done + 1 : done + batch]) d WHERE d <> ALL (best_devices)),
+                USING ARRAY(SELECT b.device FROM unnest(bound.devices[done + 1 : done + batch], bound.bounds[done + 1 : done + batch]) b (device, bound)
+                            WHERE b.device <> ALL (best_devices) AND (cardinality(changes) < most OR (b.bound, -b.device) > (changes[most], -best_devices[most]))),
                       coalesce(changes[most], '-Infinity'), best_devices, changes, lows, from_ats, until_ats;
                 done := least(done + batch, cardinality(bound.devices));
                 batch := least(batch * 2, greatest(most, 512));

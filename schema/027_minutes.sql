@@ -256,12 +256,12 @@ BEGIN
         DELETE FROM rollup_minute_todo t USING due d WHERE t.device = d.device AND t.hour = d.hour RETURNING t.device, t.hour)
     SELECT array_agg(t.device), array_agg(t.hour) INTO devices, hours FROM taken t;
     IF devices IS NULL THEN
-        RETURN false;
+        RETURN sheets_pass();
     END IF;
     PERFORM minutes_build(devices, hours);
     RETURN true;
 END $$;
-COMMENT ON FUNCTION minutes_pass() IS 'For the collector that looks after storage: makes some of what rollup_minutes lacks. True: there is more.';
+COMMENT ON FUNCTION minutes_pass() IS 'For the collector that looks after storage: makes some of what rollup_minutes lacks, and then of rollup_sheets. True: there is more.';
 
 -- Of hours that late readings were folded into: takes their rows away. Those that the pass has been at are made again.
 CREATE FUNCTION minutes_late(of_devices integer[], of_hours timestamptz[]) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$

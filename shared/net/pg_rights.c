@@ -9,7 +9,7 @@
     " ('rollup_open'), ('rollup_totals'), ('rollup_late'), ('rollup_fleet'),"                      \
     " ('rollup_fleet_log'), ('device_readings'), ('installation'), ('schema_migrations'),"         \
     " ('heartbeat'), ('device_states'), ('reading_chunks'), ('packed_days'),"                      \
-    " ('rollup_minutes'), ('rollup_hour_chunks')"
+    " ('rollup_minutes'), ('rollup_hour_chunks'), ('rollup_sheets')"
 #define WRITTEN                                                                                    \
     READ ", ('sequence_marks'), ('rejected_messages'), ('partition_requests')"                     \
          ", ('rejected_minutes'), ('rejected_minutes_log')"

@@ -33,6 +33,11 @@ def roll_to(database, at):
         pass
 
 
+def make_sheets(database):
+    database.rows("UPDATE rollup_sheet_todo SET due_at = now()")
+    database.rows("DO $$ BEGIN WHILE sheets_pass(0) LOOP END LOOP; END $$")
+
+
 def bounds_of(database, by, order, since, until):
     ((statement,),) = database.rows(
         "SELECT change_bounds_sql(%s, '{temperature}', %s, %s, %s, 1000, '', false)", (by, order, to_text(since), to_text(until))
@@ -112,9 +117,16 @@ def test_no_bound_is_below_what_readings_say(stack, rng):
     )[0]
     assert known > 50 and large > 0
     check()
+    # out of sheets, where hours have them; where parts are not known; and all of them
+    make_sheets(database)
+    check()
     database.rows("SELECT rollup_fold_late(100000)")
     check()
+    make_sheets(database)
+    check()
     database.rows("SELECT rollup_rebuild(%s, now())", (to_text(first),))
+    check()
+    make_sheets(database)
     check()
 
 

@@ -14,7 +14,7 @@ EXAMPLE = "SELECT * FROM disk_expected(10000, '1 second', '90 days');"
 
 
 def bytes_each(database, features=2):
-    rows = database.rows(f"SELECT what, bytes_each FROM disk_expected(16, '1 second', NULL, {features})")
+    rows = database.rows(f"SELECT what, bytes_each FROM disk_expected(1000, '1 second', NULL, {features})")
     return {what.split(",")[0]: each for what, each in rows}
 
 
@@ -34,6 +34,7 @@ def test_operations_shows_what_it_answers(stack):
         ("write-ahead log, between two checkpoints", "write-ahead log"),
         ("hour of one device (`rollup_hours`)", "an hour of a device"),
         ("packed hour of one device (`rollup_hour_chunks`)", "a packed hour of a device"),
+        ("hour of one device in sheets (`rollup_sheets`), of fleets of 1,000 and more", "an hour of a device in sheets"),
         ("day of one device (`rollup_days`)", "a day of a device"),
         ("ten seconds of the fleet (`rollup_fleet`)", "ten seconds of the fleet"),
         ("device: its names, peaks, state, open and total sums", "a device"),
