@@ -13,9 +13,8 @@ uint64_t ingest_linger_ms(const struct ingest *ingest)
 {
     uint64_t linger_ms = ingest->config.linger_ms;
     uint64_t now_ms = uv_now(ingest->linger.loop);
-    uint64_t waited_ms = now_ms - ingest->resumed_ms <= AT_ONCE_MS
-                             ? ingest->resumed_ms - ingest->paused_ms
-                             : 0;
+    uint64_t waited_ms =
+        now_ms - ingest->resumed_ms <= AT_ONCE_MS ? ingest->resumed_ms - ingest->paused_ms : 0;
     uint64_t most_ms = 2 * linger_ms - linger_ms / 4;
 
     if (waited_ms <= linger_ms)

@@ -412,7 +412,7 @@ static void test_ingest__who_waited_for_a_slow_commit_does_not_linger_as_long(vo
         uint64_t commit_ms;
         uint64_t then_ms; /* until the first message after it */
         uint64_t linger_ms;
-    } cases[] = {{0, 0, 60000},      {60000, 0, 60000},   {80000, 0, 40000},
+    } cases[] = {{0, 0, 60000},      {60000, 0, 60000},  {80000, 0, 40000},
                  {104000, 0, 16000}, {900000, 0, 15000}, {900000, 1000, 60000}};
     struct test *t = *state;
 

@@ -20,10 +20,8 @@
 #include "shared/base/buffer.h"
 #include "shared/net/pg_link.h"
 
-enum { /* devices in a statement, at most: */
-       ARRIVALS_TABLE_LEAST = 200, /* of any fleet, */
-       ARRIVALS_TABLE_MOST = 2000  /* and of a large one */
-};
+/* Devices in a statement, at most: of a small fleet, and of a large one. */
+enum { ARRIVALS_TABLE_LEAST = 200, ARRIVALS_TABLE_MOST = 2000 };
 
 #define ARRIVALS_TABLE_OLD_US (INT64_C(30) * 1000000)
 #define ARRIVALS_TABLE_SILENT_US (INT64_C(10) * 1000000)
