@@ -55,7 +55,7 @@ test('screenshots', async () => {
 
   let stack = first;
   const shoot = async (name: string, hash: string, device: keyof typeof devices, colorScheme: 'light' | 'dark', waitMs = 1500, ready = 'h1') => {
-    const { page } = await open(browser, { ...devices[device], colorScheme });
+    const { page } = await open(browser, { ...devices[device], colorScheme, reducedMotion: 'reduce' }); /* no row between two places */
     await page.goto(`${stack.url}${hash}`);
     await page.locator(ready).filter({ visible: true }).first().waitFor();
     await page.waitForTimeout(waitMs);

@@ -105,7 +105,7 @@ function Nobody({ hasAny, route }: { hasAny: boolean; route: ThresholdsRoute }) 
 }
 
 const Table = ({ devices }: { devices: Thresholds['devices'] }) => (
-  <table className="plain">
+  <table className="plain devices crossings">
     <thead>
       <tr>
         <th scope="col">Device</th>
@@ -124,8 +124,8 @@ const Table = ({ devices }: { devices: Thresholds['devices'] }) => (
           <th scope="row">
             <a href={deviceHref(one.deviceId)}>
               <DeviceId id={one.deviceId} />
-              <Called label={one.about?.label} />
             </a>
+            <Called label={one.about?.label} />
           </th>
           <td>
             {nameFeature(one.feature).label} {nameLimit(limitOf(one))}
