@@ -105,7 +105,7 @@ function Nobody({ hasAny, route }: { hasAny: boolean; route: ThresholdsRoute }) 
 }
 
 const Table = ({ devices }: { devices: Thresholds['devices'] }) => (
-  <table className="plain devices crossings">
+  <table className="plain crossings">
     <thead>
       <tr>
         <th scope="col">Device</th>
