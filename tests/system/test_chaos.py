@@ -37,6 +37,7 @@ ROUND_S = 120
 SECONDS = int(os.environ.get("CHAOS_SECONDS") or 120)
 ROUNDS = [(i, min(ROUND_S, SECONDS - i * ROUND_S)) for i in range((SECONDS + ROUND_S - 1) // ROUND_S)]
 ALIVE = 3
+PACK_AFTER = "10s"  # the days before today; readings come late by days all the while
 RATE = 300  # messages a second, with two readings each, about
 
 pytestmark = pytest.mark.chaos
@@ -241,6 +242,18 @@ def arrived_everywhere(stack, publisher, timeout: float) -> None:
         until(lambda last=last: is_stored(stack, last), timeout, f"the last reading of {owner} is stored")
 
 
+def packed_days(stack) -> int:
+    """When all days that are over are packed and what came late is merged: how many there are."""
+    waits = (
+        "SELECT waiting_days > 0 OR EXISTS (SELECT FROM packing_changes)"
+        f" OR EXISTS (SELECT FROM partition_requests WHERE answer IS NULL) FROM packing_status('{PACK_AFTER}')"
+    )
+    until(lambda: not stack.database.value(waits), 120, "days that are over are packed", pause=0.2)
+    days, readings = stack.database.rows(f"SELECT packed_days, packed_readings FROM packing_status('{PACK_AFTER}')")[0]
+    print(f"  {days} days are packed, with {readings} readings")
+    return int(days)
+
+
 def assert_sound(cast: Cast) -> None:
     for owner, collector in cast.collectors.items():
         assert collector.is_running(), f"{owner} ended with {collector.exit_code}:\n{collector.tail()}"
@@ -257,7 +270,7 @@ def test_chaos(stack, postgres, rng, number, seconds):
             """One of them goes through links that break."""
             through = {"mqtt_url": mqtt_through(broker_link), "database_url": database_through(database_link, stack)}
             patience = {"keepalive": 5, "watchdog": "3s", "leave_after": "1s", "drain_timeout": "5s"}
-            return {**patience, "rollup_delay": "10s", "pack_after": "10s", **(through if owner == "collector" else {})}
+            return {**patience, "rollup_delay": "10s", "pack_after": PACK_AFTER, **(through if owner == "collector" else {})}
 
         chance = random.Random(rng.random())  # the load and the questions draw at moments of their own
         cast = Cast(stack, chance, more)
@@ -297,10 +310,12 @@ def test_chaos(stack, postgres, rng, number, seconds):
             answers(postgres)
             edges.wait()
             arrived_everywhere(stack, publisher, timeout=120)
+            packed = packed_days(stack)
             found = exact.differences()
             cast.agree()
             found += exact.settled_differences(some_devices=12)
         print(f"  {fleet.sent} messages with {len(exact.ledger.facts)} readings; judged: {dict(exact.judged)}")
         verdict = exact.ledger.verdict(stack.database)
         assert verdict and not found, f"rows: {verdict}\n{len(found)} differences\n{report(found)}"
+        assert packed or cast.has_retention, "no day was packed"
         assert_sound(cast)
