@@ -151,7 +151,8 @@ def _left_behind(area: Path) -> dict[int, str]:
 
 @pytest.fixture(scope="session")
 def _postgres(area: Path) -> Iterator[PrivatePostgres]:
-    server = PrivatePostgres(area / "postgres")
+    # Our programs turn JIT off. What a test asks in SQL would be compiled for seconds, and run for milliseconds.
+    server = PrivatePostgres(area / "postgres", settings={"jit": "off"})
     server.start()
     yield server
     server.stop("immediate")

@@ -197,6 +197,7 @@ def test_a_session_has_none_of_these_settings(stack):
         "CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN INSERT INTO public.seen SELECT name, setting FROM pg_settings; RETURN NULL; END'",
     )
+    as_superuser(stack.database, f"ALTER DATABASE {stack.database.name} SET jit = on")  # as PostgreSQL has it by itself
     usual = settings_of_a_session(stack)
     names = list(hostile_to(stack.database))  # asked before a session of ours has their short statement_timeout
     hostile_by("role", stack.database)
