@@ -24,10 +24,8 @@ def backends_us(r: Rig, application: str) -> float:
 def pack(r: Rig) -> None:
     """Sums, cells and chunks, as the collector that looks after storage makes them."""
     r.run("SET work_mem = '256MB'", f"SELECT rollup_rebuild({DAY}, now())", "SELECT rollup_set_late_before('0 s')", "SELECT rollup_until(late_before) FROM storage_state")
-    while r.run("SELECT minutes_pass()")[0][0] or r.run("SELECT values_pass()")[0][0]:
-        pass
-    while r.run("SELECT did FROM packing_step('1 day')")[0][0] is not None:
-        pass
+    for passes in ("minutes_pass() OR values_pass()", "(SELECT did FROM packing_step('1 day')) IS NOT NULL"):
+        r.run(f"DO $$ BEGIN WHILE {passes} LOOP COMMIT; END LOOP; END $$")
     r.run("VACUUM ANALYZE")
 
 
