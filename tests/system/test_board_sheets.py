@@ -119,6 +119,11 @@ def test_boards_out_of_sheets_are_what_every_reading_says(stack, rng):
     check_spans()
     # what came late is not in sheets, and its devices are asked for beside them; then it is, and the sheets of these hours are gone
     store(database, rng, 40, first, hour - HOUR_US, devices=100)
+    for device, value in ((33, 5000), (34, -5000)):
+        database.rows(
+            "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature) VALUES (%s, 1, %s, now(), %s)",
+            (device, to_text(first + 5 * HOUR_US + 1), value),
+        )
     check_spans()
     assert database.rows("SELECT rollup_fold_late(100000)")[0][0] > 0
     assert assert_sheets_are_hours(database)[0] < made
