@@ -111,7 +111,8 @@ DECLARE
     column_ text;
     stored  text;
     arrays  text[];
-    fields  text[] := '{}'; -- of a chunk
+    whole   text[] := '{}'; -- of a chunk, each decompressed once: a field of a column would do so each time
+    fields  text[] := '{}'; -- out of that
     items   text[] := '{}'; -- of a row
     results text[] := '{}';
     -- the first and the last index that may be meant
@@ -121,7 +122,7 @@ DECLARE
 BEGIN
     FOREACH column_ IN ARRAY columns || CASE WHEN 'received_at' = ANY (columns) AND NOT 'recorded_at' = ANY (columns)
                                              THEN ARRAY['recorded_at'] ELSE '{}' END LOOP
-        stored := format('reading_chunks.%I', column_);
+        stored := format('chunk_columns.%I', column_);
         IF column_ = 'device' THEN
             results := results || 'chunk_items.device'::text;
             CONTINUE;
@@ -140,7 +141,7 @@ BEGIN
             ELSIF column_ = 'seq' THEN
                 results := results || (format(number, column_) || ' AS seq');
             ELSE
-                stored := format('reading_chunks.%I', column_ || '_packed');
+                stored := format('chunk_columns.%I', column_ || '_packed');
                 arrays := arrays || 'exact'::text;
                 fields := fields || format('%s AS "%s power"', format(powers, stored), column_);
                 items := items || format('chunk_fields."%s power"', column_);
@@ -152,6 +153,7 @@ BEGIN
                                        stored, column_);
             items := items || format('chunk_fields."%1$s base", chunk_fields."%1$s step", chunk_fields."%1$s none"', column_);
         END IF;
+        whole := whole || format('(ARRAY[%s])[1] AS %s', replace(stored, 'chunk_columns', 'reading_chunks'), replace(stored, 'chunk_columns.', ''));
         FOREACH part IN ARRAY arrays LOOP
             fields := fields || format('(%s).%s AS "%s %2$s"', stored, part, column_);
             items := items || format('unnest(chunk_fields."%1$s %2$s"[chunk_fields.low:chunk_fields.high]) AS "%1$s %2$s"', column_, part);
@@ -160,7 +162,10 @@ BEGIN
     IF NOT 'recorded_at' = ANY (columns) AND 'received_at' = ANY (columns) THEN
         results := trim_array(results, 1);
     END IF;
-    stored := '(reading_chunks.recorded_at)';
+    stored := '(chunk_columns.recorded_at)';
+    IF (from_at IS NOT NULL OR until_at IS NOT NULL) AND NOT columns && '{recorded_at,received_at}' THEN
+        whole := whole || '(ARRAY[reading_chunks.recorded_at])[1] AS recorded_at'::text;
+    END IF;
     part := 'CASE WHEN num_nulls(%1$s.wide, %1$s.large) = 2 AND %1$s.step > 0 THEN'
             ' (date_part(''epoch'', %2$s - reading_chunks.first_at) * 1e6 / %3$s - %1$s.base %4$s 32769) / %1$s.step END';
     IF from_at IS NOT NULL THEN
@@ -172,8 +177,9 @@ BEGIN
                        format(part, stored, format('least(%s, reading_chunks.last_at + interval ''1 microsecond'')', until_at), format(powers, stored), '+'));
     END IF;
     RETURN format('SELECT %s FROM (SELECT reading_chunks.device, reading_chunks.first_at, %s, generate_series(chunk_fields.low, chunk_fields.high) AS i'
-                  ' FROM %s AS reading_chunks CROSS JOIN LATERAL (SELECT %s, %s AS low, %s AS high OFFSET 0) AS chunk_fields WHERE %s) AS chunk_items',
-                  array_to_string(results, ', '), array_to_string(items, ', '), chunks, array_to_string(fields, ', '), low, high, conditions);
+                  ' FROM %s AS reading_chunks CROSS JOIN LATERAL (SELECT %s OFFSET 0) AS chunk_columns'
+                  ' CROSS JOIN LATERAL (SELECT %s, %s AS low, %s AS high OFFSET 0) AS chunk_fields WHERE %s) AS chunk_items',
+                  array_to_string(results, ', '), array_to_string(items, ', '), chunks, array_to_string(whole, ', '), array_to_string(fields, ', '), low, high, conditions);
 END $$;
 
 -- What to write in FROM to have all readings that were recorded from `starts` until before `ends`, packed or not: just
