@@ -335,9 +335,9 @@ BEGIN
                   string_agg(format(CASE sign WHEN '' THEN 'g.lowest[%s][i]' ELSE '-g.highest[%s][i]' END, k), ', '))
     INTO terms FROM generate_subscripts(hours, 1) k;
     IF has_sums THEN
-        terms := terms || format(', (%s)::float8 AS n, %s AS total, (%s)::float8 AS m, %s AS rest, (%s)::float8 AS many',
-                                 coalesce(nullif(array_to_string(n, ' + '), ''), '0'), coalesce(nullif(array_to_string(total, ' + '), ''), 'float8 ''0'''),
-                                 coalesce(nullif(array_to_string(m, ' + '), ''), '0'), coalesce(nullif(array_to_string(rest, ' + '), ''), 'float8 ''0'''),
+        terms := terms || format(', (%s)::float8 AS n, (%s)::float8 AS total, (%s)::float8 AS m, (%s)::float8 AS rest, (%s)::float8 AS many',
+                                 coalesce(nullif(array_to_string(n, ' + '), ''), '0'), coalesce(nullif(array_to_string(total, ' + '), ''), '0'),
+                                 coalesce(nullif(array_to_string(m, ' + '), ''), '0'), coalesce(nullif(array_to_string(rest, ' + '), ''), '0'),
                                  coalesce(nullif(array_to_string(many, ' + '), ''), '0'));
     END IF;
     -- So many of m as their sum allows are as low as the lowest, never quite none; they are called m from there on. Where nothing can be told of them, as of

@@ -70,6 +70,7 @@ def test_no_bound_is_below_what_readings_say(stack, rng):
             yield first, first + cut * MINUTE_US + 1
             yield first + (cut + 20) * MINUTE_US, first + 5 * HOUR_US
             yield first, first + (cut + 20) * MINUTE_US
+        yield first + HOUR_US, first + HOUR_US + 3 * MINUTE_US  # nothing but the beginning of an hour
         for _ in range(8):
             since, until = sorted(rng.choice((1, 10 * MINUTE_US)) * rng.randrange(36 * 60) % (6 * HOUR_US) for _ in "ft")
             yield first + since, first + until + (rng.randrange(HOUR_US) if rng.random() < 0.5 else 0)
