@@ -68,11 +68,9 @@ static struct buffer number_of(const struct number *number)
         struct buffer array = {0};
 
         buffer_put_be32(&out, 0);
-        if (number->array == EXACT && field < EXACT) {
-            buffer_put_be32(&out, UINT32_MAX);
-        } else if (field == SCALE) {
+        if (number->array != EXACT && field == SCALE) {
             put_integer(&out, number->scale, 2);
-        } else if (field == BASE || field == STEP) {
+        } else if (number->array != EXACT && (field == BASE || field == STEP)) {
             put_integer(&out, field == BASE ? number->base : number->step, 8);
         } else if (field == number->array) {
             put_array(&array, number->elements, number->count, sizes[field]);
