@@ -108,6 +108,7 @@ static void apply_page(struct export *export)
         export->kind->put_head(&export->text, &export->params, &export->catalog->features);
     buffer_put(&export->text, query->body.data, query->body.bytes);
     export->params.cursor = query->last;
+    export->params.pages_taken++; /* by when the next is asked for */
     memcpy(export->params.after, query->next, sizeof(query->next));
     export->is_last = !query->has_more;
     if (export->rows_left > 0) {

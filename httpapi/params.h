@@ -99,6 +99,7 @@ struct params {
     bool is_relative; /* one of the moments reaches back from now */
     enum params_format format;
     struct params_cursor cursor;
+    uint64_t pages_taken;  /* of an export, by its client */
     size_t by;             /* of boards: enum board_by */
     size_t sort;           /* of devices: enum devices_sort */
     size_t state;          /* enum devices_state */

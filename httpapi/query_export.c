@@ -12,9 +12,10 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A device without a reading in the span costs a third of a millisecond; so a page costs some tens of them. Of a day of
- * a reading a second there are four pages; of one there are 2 MB of text, and while it is made as much beside it. */
-enum { PAGE_DEVICES = 100, PAGE_NUMBERS = 100000 };
+/* A device without a reading in the span costs a third of a millisecond; so a page costs some tens of them. A page of
+ * text is held for a client that takes nothing: of two features the first has 3,000 readings, or as many as its last chunk
+ * has more, which are a quarter of a megabyte. Four that were taken double the next, to 2 MB. */
+enum { PAGE_DEVICES = 100, PAGE_NUMBERS = 12000, PAGE_DOUBLINGS = 3 };
 
 enum {
     COLUMN_KNOWN,
@@ -65,7 +66,10 @@ static bool is_newest_first(const struct query *query)
 /* How many readings are asked for. */
 static uint64_t page_most(const struct query *query)
 {
-    uint64_t most = PAGE_NUMBERS / (2 + query->params.feature_count);
+    uint64_t doublings = query->params.pages_taken / 4;
+    uint64_t numbers = (uint64_t)PAGE_NUMBERS
+                       << (doublings < PAGE_DOUBLINGS ? doublings : PAGE_DOUBLINGS);
+    uint64_t most = numbers / (2 + query->params.feature_count);
     uint64_t limit = query->params.limit;
 
     return limit > 0 && limit < most ? limit : most;
