@@ -341,11 +341,12 @@ BEGIN
                                  coalesce(nullif(array_to_string(many, ' + '), ''), '0'));
     END IF;
     -- So many of m as their sum allows are as low as the lowest, never quite none; they are called m from there on. Where nothing can be told of them, as of
-    -- differences that are almost nothing, the mean is not below the lowest. Of other differences no quotient is too small for a double.
+    -- differences that are almost nothing, or where rounded parts leave no reading, the mean is not below the lowest. Of other differences no quotient is too
+    -- small for a double.
     bound := CASE WHEN NOT has_sums THEN 'CASE WHEN c.hi <= 1e290 AND c.lo >= -1e290 THEN c.hi - c.lo ELSE 2e290 END'
         WHEN cuts = '{}' THEN 'CASE WHEN c.hi <= 1e290 AND c.lo >= -1e290 THEN c.hi + 1e-9 * greatest(abs(c.hi), abs(c.lo), 1e-190)'
                               ' - CASE WHEN abs(c.total) < 1e-200 THEN 0 ELSE c.total / c.n END ELSE 2e290 END'
-        ELSE 'CASE WHEN c.m IS NOT NULL THEN c.hi + 1e-9 * greatest(abs(c.hi), abs(c.lo)) - greatest((c.total + c.m * c.lo - (c.hi - c.lo) * c.many'
+        ELSE 'CASE WHEN c.m IS NOT NULL AND c.n + c.m > 0 THEN c.hi + 1e-9 * greatest(abs(c.hi), abs(c.lo)) - greatest((c.total + c.m * c.lo - (c.hi - c.lo) * c.many'
              ' * CASE WHEN c.many > 4095 THEN float8 ''0.0066'' ELSE 0.00075 END) / (c.n + c.m), c.lo)'
              ' WHEN c.hi <= 1e290 AND c.lo >= -1e290 THEN c.hi - c.lo + 1e-9 * greatest(abs(c.hi), abs(c.lo), 1e-190) ELSE 2e290 END' END;
     -- OFFSET 0: what is worked out is so once
