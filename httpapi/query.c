@@ -9,7 +9,6 @@
 #include "shared/model/reading_json.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,6 +100,13 @@ void query_bind_timestamp(struct query *query, int64_t us)
                     "timestamptz");
 }
 
+void query_sql_has_text(struct query *query, const char *column)
+{
+    buffer_printf(&query->sql, "strpos(lower(%s), lower(", column);
+    query_bind_text(query, query->params.q, "text");
+    query_sql(query, ")) > 0");
+}
+
 void query_bind_span(struct query *query)
 {
     query_bind_timestamp(query, query->params.from_us);
@@ -145,14 +151,6 @@ void query_put_reading(struct query *query, const PGresult *result, int row, int
 
     query_get_reading(query, result, row, column, &storage);
     reading_json_write(&query->body, device_id, &storage.reading, query->features);
-}
-
-const char *query_status_text(const PGresult *result, int row, int column)
-{
-    int64_t status = pg_cell_integer(result, row, column);
-
-    return status > 0 && status < STATUS_COUNT ? reading_status_text((enum reading_status)status)
-                                               : NULL;
 }
 
 void query_note_last(struct query *query, const PGresult *result, int row, int column)

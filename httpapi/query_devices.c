@@ -64,9 +64,7 @@ static void put_abouts(struct query *query)
         query_bind_text(query, params->group, "text");
         return;
     }
-    query_sql(query, "strpos(lower(a.label), lower(");
-    query_bind_text(query, params->q, "text");
-    query_sql(query, ")) > 0");
+    query_sql_has_text(query, "a.label");
 }
 
 /* Which devices are meant: all of whose rows of device_states this holds. */
@@ -79,16 +77,14 @@ static void put_filter(struct query *query)
         silent_us = DEVICES_SILENT_FOR_US;
     query_sql(query, " WHERE true");
     if (params->q[0]) {
-        query_sql(query, " AND (strpos(lower(s.device_id), lower(");
-        query_bind_text(query, params->q, "text");
-        query_sql(query, ")) > 0 OR ");
-        if (params->group[0]) {
-            query_sql(query, "strpos(lower(a.label), lower(");
-            query_bind_text(query, params->q, "text");
-            query_sql(query, ")) > 0)");
-        } else {
-            query_sql(query, "a.device_id IS NOT NULL)");
-        }
+        query_sql(query, " AND (");
+        query_sql_has_text(query, "s.device_id");
+        query_sql(query, " OR ");
+        if (params->group[0])
+            query_sql_has_text(query, "a.label");
+        else
+            query_sql(query, "a.device_id IS NOT NULL");
+        query_sql(query, ")");
     }
     if (silent_us != INT64_MIN) {
         query_sql(query, " AND s.heard_at <= ");

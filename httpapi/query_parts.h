@@ -28,6 +28,9 @@ void query_sql_features(struct query *query, const char *table);
 /* , wanted => ARRAY['status', 'temperature']: what a page has to tell, all of it. */
 void query_sql_wanted(struct query *query);
 
+/* That `q` of the request is in this column, whatever the case of either. */
+void query_sql_has_text(struct query *query, const char *column);
+
 /* Bind a value and write its number, $1::text. */
 void query_bind_text(struct query *query, const char *text, const char *type);
 void query_bind_count(struct query *query, uint64_t count);
@@ -54,9 +57,6 @@ void query_put_reading(struct query *query, const PGresult *result, int row, int
 /* Begins the next page behind a row, whose key is in `column` and the one behind it; and writes that as `next`. */
 void query_note_last(struct query *query, const PGresult *result, int row, int column);
 void query_put_next(struct query *query);
-
-/* Of a cell; NULL = none. */
-const char *query_status_text(const PGresult *result, int row, int column);
 
 /* A double that is seen to be one, 100.0: who guesses a column's type by its first values guesses right. */
 void query_put_float(struct buffer *out, double value);

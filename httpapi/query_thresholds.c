@@ -49,11 +49,11 @@ static void build_found(struct query *query)
         query_bind_text(query, params->group, "text");
     }
     if (params->q[0]) {
-        query_sql(query, " AND (strpos(lower(d.id), lower(");
-        query_bind_text(query, params->q, "text");
-        query_sql(query, ")) > 0 OR strpos(lower(a.label), lower(");
-        query_bind_text(query, params->q, "text");
-        query_sql(query, ")) > 0)");
+        query_sql(query, " AND (");
+        query_sql_has_text(query, "d.id");
+        query_sql(query, " OR ");
+        query_sql_has_text(query, "a.label");
+        query_sql(query, ")");
     }
     query_sql(query, " ORDER BY d.id COLLATE \"C\"");
 }
