@@ -206,7 +206,7 @@ def test_few_readings_are_looked_at_for_a_night(stack, rng):
             )
             (devices,) = cursor.fetchone()
             cursor.execute(fetched)
-            assert cursor.fetchone()[0] < 10_000, (by, order)  # of 240,000
+            assert cursor.fetchone()[0] < 5_000, (by, order)  # of 240,000
             connection.rollback()
             if order == "desc":
                 assert {int(d[1:]) % 40 for d in devices} == {0}, by
