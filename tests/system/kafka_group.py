@@ -231,7 +231,17 @@ class Group:
             "lost": [*(written - stored), *(poison - rejected)],
             "doubled or unexpected": [*(stored - written), *(rejected - poison)],
         }
-        assert not any(found.values()), "\n".join(f"{name}: {len(some)}: {some[:5]}" for name, some in found.items())
+        assert not any(found.values()), "\n".join(
+            [*(f"{name}: {len(some)}: {some[:5]}" for name, some in found.items()), *self._places(found["lost"])]
+        )
+
+    def _places(self, lost: list[Any]) -> list[str]:
+        """Where in the topic the first of them lie, if anywhere, and where each partition is read from next."""
+        at: dict[Any, list[str]] = {}
+        for record in consume(self.server, self.topic):
+            what = record.value if record.value in self.poison else reading_of(record)
+            at.setdefault(what, []).append(f"{record.partition}:{record.offset}")
+        return [f"{one} is in the topic at {at.get(one)}" for one in lost[:20]] + [f"next: {self.positions()}"]
 
     def assert_boards(self) -> None:
         """What httpapi answers out of the members' boards is what SQL says."""

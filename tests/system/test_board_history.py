@@ -102,16 +102,20 @@ def test_of_boards_in_memory_the_lines_are_of_their_devices_and_a_peak_never_van
 
 
 def test_the_readings_of_each_device_are_found_by_the_key_whatever_others_sent(database, stack):
+    """All of one day: of another that has few they may well be found otherwise."""
     migrate(stack)
+    noon = "date_trunc('day', now()) - interval '12 hours'"
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 100) i")
     database.rows(
         "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature)"
-        " SELECT d, s, now() - s * interval '10 seconds', now(), d FROM generate_series(1, 100) d, generate_series(1, 300) s"
+        f" SELECT d, s, {noon} - s * interval '10 seconds', now(), d FROM generate_series(1, 100) d, generate_series(1, 300) s"
     )
     database.rows("ANALYZE readings")
     connection = database.connect()
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM board_lines(ARRAY[7, 8], 'temperature', now() - interval '59 minutes', now(), 59)")
+        cursor.execute(
+            f"SELECT * FROM board_lines(ARRAY[7, 8], 'temperature', {noon} - interval '59 minutes', {noon}, 59)"
+        )
         assert {row[0] for row in cursor.fetchall()} == {7, 8}
         cursor.execute(
             "SELECT sum(seq_scan)::int, sum(idx_tup_fetch)::int FROM pg_stat_xact_user_tables WHERE relname LIKE 'readings\\_%'"
