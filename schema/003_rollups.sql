@@ -618,7 +618,7 @@ END $$;
 -- Counts whole UTC days again, after readings were changed or deleted by hand, or stored straight
 -- into partitions, and looks for their peaks. Not for days whose partition was dropped.
 CREATE FUNCTION rollup_rebuild(first_day timestamptz, last_day timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 DECLARE
     q      record;
     parts  record;

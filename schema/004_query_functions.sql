@@ -175,14 +175,14 @@ END $$;
 COMMENT ON FUNCTION status_counts(integer, timestamptz, timestamptz) IS 'How many readings of each status a device (devices.id; 0: all) sent, from `starts` until before `ends`. Five rows; NULL: without a status.';
 
 CREATE FUNCTION device_histogram(of_device text, starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
-RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE SET jit = off SET search_path FROM CURRENT AS $$
     SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[c.status], c.readings
     FROM devices d, status_counts(d.id, starts, ends) c WHERE d.device_id = of_device
 $$;
 COMMENT ON FUNCTION device_histogram(text, timestamptz, timestamptz) IS 'The same with names. No rows: no such device.';
 
 CREATE FUNCTION fleet_histogram(starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
-RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+RETURNS TABLE (status text, readings bigint) LANGUAGE sql STABLE SET jit = off SET search_path FROM CURRENT AS $$
     SELECT (ARRAY['ON', 'OFF', 'ACTIVE', 'INACTIVE'])[c.status], c.readings FROM status_counts(0, starts, ends) c
 $$;
 COMMENT ON FUNCTION fleet_histogram(timestamptz, timestamptz) IS 'The same of all devices together.';
@@ -268,7 +268,7 @@ END $$;
 -- is never more. So what comes after it is found as ever; of what comes before, the reading that it names is left out.
 CREATE FUNCTION device_page(of_device integer, starts timestamptz, ends timestamptz, newest_first boolean, most bigint,
                             after_at timestamptz DEFAULT NULL, after_hash bigint DEFAULT NULL, wanted text[] DEFAULT NULL)
-RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+RETURNS SETOF readings LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 DECLARE
     span   record;
     step   interval := interval '24 hours';

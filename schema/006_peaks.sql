@@ -326,7 +326,7 @@ END $$;
 CREATE FUNCTION board_of_span(feature text, sort_order text, starts timestamptz, ends timestamptz, most bigint,
                               received_until timestamptz DEFAULT 'infinity', kept boolean DEFAULT false, of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (device_id text, best peaks) LANGUAGE plpgsql STABLE SET datestyle = 'ISO'
-SET max_parallel_workers_per_gather = 0 SET search_path FROM CURRENT AS $$
+SET max_parallel_workers_per_gather = 0 SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     state   storage_state;

@@ -271,7 +271,7 @@ END $$;
 -- Takes out what a device (by its id in the topic) recorded from `starts` until before `ends`; with a
 -- feature, that value alone, and then readings that have nothing else. Returns how many.
 CREATE FUNCTION readings_remove(of_device text, starts timestamptz, ends timestamptz, feature text DEFAULT NULL)
-RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     of_id integer := (SELECT id FROM devices WHERE device_id = of_device);
@@ -289,7 +289,7 @@ COMMENT ON FUNCTION readings_remove(text, timestamptz, timestamptz, text) IS 'Ta
 
 -- Takes out all that is known of a device, its id and its rejected messages included. The fleet's sums
 -- of time whose partitions were dropped keep its share, which nobody can tell from the rest.
-CREATE FUNCTION device_remove(of_device text) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+CREATE FUNCTION device_remove(of_device text) RETURNS bigint LANGUAGE plpgsql SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     of_id integer := (SELECT id FROM devices WHERE device_id = of_device);
@@ -325,7 +325,7 @@ COMMENT ON FUNCTION device_remove(text) IS 'Takes out all that is known of a dev
 -- After days were changed by hand: peaks of readings that are not there any more, or not like that, are
 -- looked for again, and those of readings that were put straight into partitions are taken.
 -- rollup_rebuild() calls it.
-CREATE FUNCTION peaks_rebuild(starts timestamptz, ends timestamptz) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+CREATE FUNCTION peaks_rebuild(starts timestamptz, ends timestamptz) RETURNS void LANGUAGE plpgsql SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     peak    record;

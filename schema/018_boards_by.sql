@@ -330,7 +330,7 @@ END $$;
 CREATE FUNCTION boards_by(by_what text, features text[], sort_order text, starts timestamptz, ends timestamptz, most bigint, kept boolean DEFAULT false,
                           of_devices integer[] DEFAULT NULL)
 RETURNS TABLE (place integer, device_id text, best peaks, change double precision, against double precision, against_at timestamptz)
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB' SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     state     storage_state;

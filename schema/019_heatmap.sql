@@ -24,7 +24,7 @@ $$;
 
 CREATE FUNCTION heatmap(feature text, starts_at timestamptz, ends_at timestamptz, columns integer, rows integer, since timestamptz DEFAULT '-infinity',
                         given_low double precision DEFAULT NULL, given_high double precision DEFAULT NULL, of_device text DEFAULT '') RETURNS json
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB' SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     most_readings CONSTANT bigint := 700000;

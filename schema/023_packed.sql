@@ -398,7 +398,7 @@ SELECT add_features(array_agg(attname::text ORDER BY attnum)) FROM pg_attribute
 WHERE attrelid = 'readings'::regclass AND attnum > 6 AND NOT attisdropped;
 
 CREATE FUNCTION readings_between(of_device text, starts timestamptz, ends timestamptz) RETURNS SETOF device_readings
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     of_id integer := (SELECT d.id FROM devices d WHERE d.device_id = of_device);
@@ -414,7 +414,7 @@ END $$;
 COMMENT ON FUNCTION readings_between(text, timestamptz, timestamptz) IS 'The rows of device_readings of one device, recorded from `starts` until before `ends`: finds them in packed days without a look at the others.';
 
 CREATE FUNCTION hours_between(of_device text, starts timestamptz, ends timestamptz) RETURNS SETOF device_hours
-LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET datestyle = 'ISO' SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_variable
 DECLARE
     of_id integer := (SELECT d.id FROM devices d WHERE d.device_id = of_device);

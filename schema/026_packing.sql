@@ -565,7 +565,7 @@ END $$;
 -- One slice of all that. did: begun, packed, turned, dropped, merged; hours, if some of these were packed (028_hours); waits, when another session is in the way; NULL: there is
 -- nothing to do. settled: for how long the first late reading of a device waits for others before they are merged.
 CREATE FUNCTION packing_step(after interval, settled interval DEFAULT '0', OUT did text, OUT partition text, OUT readings bigint, OUT wants_more boolean)
-LANGUAGE plpgsql SET lock_timeout = '100ms' SET client_min_messages = warning SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET lock_timeout = '100ms' SET client_min_messages = warning SET jit = off SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
     day  packed_days;

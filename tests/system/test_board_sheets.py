@@ -184,6 +184,26 @@ def test_values_at_the_ends_of_doubles(stack, far):
         check(api, database, since, until, limits=(2, 100))
 
 
+def test_a_few_readings_of_an_hour_that_has_thousands(stack):
+    """Counts of its parts are rounded, sums are not as coarse: the first ten minutes have no reading, and yet a sum."""
+    api = Api(stack)
+    database = stack.database
+    first, hour = begun(database, 3)
+    for device, since, every_us, count, value in ((1, first, HOUR_US // 4, 8, 1), (2, first + HOUR_US, MINUTE_US, 4, 10), (2, first + 80 * MINUTE_US, 400_000, 5000, 0)):
+        database.rows(
+            "INSERT INTO readings (device, content_hash, recorded_at, received_at, temperature, pressure)"
+            " SELECT %(device)s, i, t, t, %(value)s, -%(value)s FROM generate_series(0, %(count)s - 1) i,"
+            " LATERAL (SELECT %(since)s::timestamptz + i::bigint * %(every_us)s * interval '1 microsecond' AS t) x",
+            {"device": device, "since": to_text(since), "every_us": every_us, "count": count, "value": value},
+        )
+    roll_to(database, hour)
+    make_sheets(database)
+    assert database.rows("SELECT part_counts[3], part_sums[3] > 30 FROM rollup_sheets WHERE feature = 'temperature' AND block = 0 AND hour = %s", (to_text(first + HOUR_US),)) == [(0, True)]
+    for cut in (5 * MINUTE_US, 10 * MINUTE_US, 10 * MINUTE_US + 1):
+        check(api, database, first, first + HOUR_US + cut)
+        check(api, database, first + HOUR_US, first + HOUR_US + cut)
+
+
 def test_sheets_of_a_feature_that_comes_later(stack, rng):
     """All are made again, so that it has as many as the others; and those of more than four days ago are gone."""
     database = migrated(stack, features=",".join(FEATURES))

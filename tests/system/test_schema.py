@@ -10,7 +10,7 @@ import pytest
 from conftest import CLONE
 from oracle import FEATURES, Database, board_by_sql, board_of_json, to_us
 from servers import until
-from storage import differences
+from storage import differences, migrated
 from test_collector import live_collector
 
 DEVELOPMENT = (Path(__file__).parent / "fixtures" / "development_schema.sql").read_text()
@@ -96,3 +96,10 @@ def test_readings_of_a_development_version_are_taken_over_as_the_documentation_s
         assert stack.database.value("SELECT id FROM devices WHERE device_id = 'new'") == 41
     finally:
         postgres.drop_database(name)
+
+
+def test_what_people_call_compiles_nothing(stack):
+    """PostgreSQL compiles queries that look costly, for longer than ours take; our programs' sessions say that it is not to, psql and Grafana do not."""
+    called = "rollup_rebuild", "peaks_rebuild", "readings_remove", "device_remove", "readings_between", "hours_between", "device_page", "device_points", "device_histogram", "fleet_histogram", "heatmap", "board_lines", "board_of_span", "boards_by", "packing_step"  # fmt: skip
+    found = migrated(stack).rows("SELECT proname, bool_and('jit=off' = ANY (proconfig)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = ANY (%s) GROUP BY 1", (list(called),))
+    assert sorted(found) == [(name, True) for name in sorted(called)]
