@@ -356,12 +356,12 @@ BEGIN
     IF lowest IS NULL THEN
         RETURN;
     END IF;
-    -- no partition is looked into from before there was anything
-    kept_from := greatest(kept_from, least(date_bin('1 hour', state.rolled_until, 'epoch'),
+    SELECT * INTO cover FROM value_cover(of_id, kept_from, ends);
+    -- no partition is looked into from before there was anything; a node may begin before that
+    cover.rest := cover.rest * tstzmultirange(tstzrange(least(date_bin('1 hour', state.rolled_until, 'epoch'),
         (SELECT min(bucket) FROM rollup_hours h WHERE h.device = of_id), (SELECT min(x.starts_at) FROM rollup_hour_chunks x WHERE of_id = ANY (x.devices) AND x.device_group = of_id >> 4),
         (SELECT min(bucket) FROM rollup_late l WHERE l.device = of_id),
-        (SELECT min(bucket) FROM rollup_fleet_log WHERE of_id = 0)));
-    SELECT * INTO cover FROM value_cover(of_id, kept_from, ends);
+        (SELECT min(bucket) FROM rollup_fleet_log WHERE of_id = 0)), NULL));
     IF starts < state.kept_from THEN
         cover.rest := cover.rest + tstzmultirange(tstzrange(starts, least(state.kept_from, ends)));
     END IF;

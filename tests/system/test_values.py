@@ -347,6 +347,24 @@ def test_of_a_long_span_next_to_no_reading_is_looked_at(stack, rng):
     assert "Index" in plan
 
 
+def test_a_node_may_begin_before_the_first_reading(stack):
+    """Of 96 hours, say: it is taken, so that hours say the same whether they are packed, in two days at a time, or not."""
+    database = begin(stack, 24 * 12)
+    node = database.value("SELECT date_bin('96 hours', now(), 'epoch') - interval '96 hours'")
+    database.rows(
+        f"INSERT INTO readings ({COLUMNS}) SELECT 1, i, %s + interval '25 hours' + i * interval '10 minutes', now(), 1, i / 7.0, NULL"
+        " FROM generate_series(0, 399) i", (node,)
+    )
+    keep_up(database)
+    steps = dict(database.rows("SELECT unit, max(step) FROM rollup_values WHERE device = 1 GROUP BY 1"))
+    assert steps[6] > steps[5]
+    question = {"device": "d1", "bins": 7, "quantiles": QUANTILES, "from": "-infinity", "to": "infinity"}
+    said = ask(database, "temperature", **question)
+    assert max(high - low for _, low, high in said[1]) == steps[6] and len(said[2]) == 400
+    assert database.value("SELECT hours_step('1 day')") > 0
+    assert ask(database, "temperature", **question) == said
+
+
 def test_quantiles_over_http(stack):
     api = Api(stack)
     insert(stack.database, [reading("d", now_us() - i * 1_000_000, temperature=i / 4) for i in range(101)])
