@@ -274,11 +274,12 @@ BEGIN
                          ELSE ROW(NULL, NULL, NULL, c.hash16, NULL, NULL, NULL)::packed_numbers END%3$s
              FROM unnest($1, $2, $3, $4) q (a, b, c, d)
              CROSS JOIN LATERAL (
-                 SELECT r.device, count(*)::integer AS count, min(r.recorded_at) AS first_at, max(r.recorded_at) AS last_at,
+                 SELECT %12$s AS device, count(*)::integer AS count, min(r.recorded_at) AS first_at, max(r.recorded_at) AS last_at,
                         max(r.received_at) AS last_received_at, array_agg(%8$s) AS at, array_agg(%9$s) AS delay, array_agg(r.status::bigint) AS status,
                         array_agg(r.seq) AS seq, array_agg((r.content_hash >> 48)::smallint) AS hash16%4$s
-                 FROM (SELECT * FROM %5$I r WHERE %10$s AND %6$s %7$s) r GROUP BY r.device) c
+                 FROM (SELECT * FROM %5$I r WHERE %10$s AND %6$s %7$s) r %13$s) c
              CROSS JOIN LATERAL (SELECT packed_times(c.at, %11$s) AS at OFFSET 0) t
+             WHERE q.d %14$s
              RETURNING readings)
              SELECT coalesce(sum(made.readings), 0) FROM made',
             target,
@@ -286,8 +287,11 @@ BEGIN
             (SELECT string_agg(format(', packed_values(c."%s values")', f), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
             (SELECT string_agg(format(', array_agg(r.%1$I) AS "%1$s values"', f), '' ORDER BY n) FROM unnest(features) WITH ORDINALITY AS u (f, n)),
             source, fits, rising, format(us, 'r.recorded_at', quote_literal(origin)), format(us, 'r.received_at', 'r.recorded_at'),
-            CASE WHEN of_one THEN 'q.d IS NOT NULL AND r.device = q.c AND r.recorded_at > q.b AND r.recorded_at <= q.d'
-                 ELSE 'q.d IS NULL AND (r.device, r.recorded_at) > (q.a, q.b) AND r.device <= q.c' END, format(us, 'c.first_at', quote_literal(origin)))
+            CASE WHEN of_one THEN 'r.device = q.c AND r.recorded_at > q.b AND r.recorded_at <= q.d'
+                 ELSE '(r.device, r.recorded_at) > (q.a, q.b) AND r.device <= q.c' END, format(us, 'c.first_at', quote_literal(origin)),
+            -- of one device nothing is to be grouped: the planner would sort for it
+            CASE WHEN of_one THEN 'q.c' ELSE 'r.device' END, CASE WHEN of_one THEN 'HAVING count(*) > 0' ELSE 'GROUP BY r.device' END,
+            CASE WHEN of_one THEN 'IS NOT NULL' ELSE 'IS NULL' END)
         INTO count USING a, b, c, d;
         made := made + count;
     END LOOP;
@@ -381,12 +385,12 @@ BEGIN
     DELETE FROM packed_days WHERE starts_at = day.starts_at;
 END $$;
 
--- Packs the next readings, a tenth of a second of them; returns how many.
+-- Packs the next readings, for some hundredths of a second of CPU: ingest has to share the processor with it. Returns how many.
 CREATE FUNCTION packing_slice(day packed_days) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     slice record;
 BEGIN
-    slice := chunks_make(day.chunks, day.partition, day.starts_at, packing_fits('r', day.starts_at, day.ends_at), 2147483647, 12, day.done_device, day.done_at);
+    slice := chunks_make(day.chunks, day.partition, day.starts_at, packing_fits('r', day.starts_at, day.ends_at), 2147483647, 4, day.done_device, day.done_at);
     IF slice.made <> slice.there AND NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
         RAISE EXCEPTION 'packing % made chunks of % readings, where there are %', day.partition, slice.made, slice.there;
     END IF;
@@ -626,6 +630,8 @@ BEGIN
     END IF;
     partition := day.partition;
     IF day.done_at < 'infinity' THEN
+        -- Nobody waits for the disk, or a standby, that ingest waits for, too: what a crash takes of it is packed again. The turn waits, for all of it.
+        PERFORM set_config('synchronous_commit', 'off', true);
         readings := packing_slice(day);
         did := 'packed';
     ELSIF EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN

@@ -298,6 +298,23 @@ def test_a_turn_that_somebody_is_in_the_way_of_waits_and_is_tried_again(stack, r
     assert pack(database) == ["turned", "dropped"]
 
 
+def test_slices_are_short_and_only_what_is_the_last_waits_for_the_disk(stack, rng):
+    """Ingest shares processor and disk with them."""
+    database = fresh(stack)
+    expected = put(database, some(rng, devices=50, count=300))
+    sizes, waits = [], {}
+    with contextlib.closing(psycopg2.connect(database.url)) as connection, connection.cursor() as cursor:
+        did = ""
+        while did != "turned":
+            cursor.execute("SELECT did, readings, current_setting('synchronous_commit') FROM packing_step(%s)", (AFTER,))
+            did, readings, wait = cursor.fetchone()
+            connection.commit()
+            waits.setdefault(did, set()).add(wait)
+            sizes += [readings] * (did == "packed")
+    assert sum(sizes) == expected and max(sizes) <= 4000, sizes
+    assert waits == {"begun": {"on"}, "packed": {"off"}, "turned": {"on"}}
+
+
 # --- Older snapshots, dumps ----------------------------------------------------------------------
 
 
