@@ -102,7 +102,7 @@ def main() -> None:
         int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 300_000), (2, 1000), (3, 3))
     )
     with rig() as on:
-        kafka = PrivateKafka(on.area / "kafka", logs=on.area / "log")
+        kafka = PrivateKafka(on.area / "kafka", logs=on.area / "log", java=())
         cassandra = PrivateCassandra(on.area / "cassandra", on.area / "log" / "cassandra.log", heap="1g", java=())
         found: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
         try:

@@ -41,7 +41,7 @@ class Topics:
     def __init__(self, rig: Rig, count: int) -> None:
         self.rig = rig
         self.count = count
-        self.server = PrivateKafka(rig.area / rig.name("kafka"), logs=rig.logs, heap="512m")
+        self.server = PrivateKafka(rig.area / rig.name("kafka"), logs=rig.logs, heap="512m", java=())
         self.full = ""
 
     def topic(self) -> str:
