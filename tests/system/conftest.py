@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,25 @@ LONGEST = (
     "test_bounded_boards.py", "test_board_moments.py", "test_exactness.py",
 )  # fmt: skip
 
+# What of these is tested begins with a database that is empty: the tables are made as the collector is told to, and nobody has
+# been there before. So does a test with the mark `empty`. All others are given one with the tables in it.
+EMPTY = (
+    "test_abouts.py", "test_catalog.py", "test_check.py", "test_commands.py", "test_disk_expected.py",
+    "test_feature_names.py", "test_feature_words.py", "test_forget.py", "test_hostile_settings.py", "test_mapped_faults.py",
+    "test_mapped_messages.py", "test_rights.py", "test_schema.py", "test_search_path.py", "test_service.py",
+    "test_signals.py", "test_storage_backup.py", "test_storage_partitions.py",
+)  # fmt: skip
+
+# Of a database that is a copy of one whose tables are there since a while: what they say of the moment they were made.
+MADE_NOW = """
+    UPDATE installation SET id = DEFAULT;
+    UPDATE heartbeat SET beat = DEFAULT;
+    UPDATE sequence_marks SET taken_until = now();
+    UPDATE storage_state SET rolled_until = date_bin('1 minute', now(), 'epoch'), late_before = date_bin('1 minute', now(), 'epoch');
+    UPDATE rollup_value_passes p SET until = date_bin(u.length, s.rolled_until, 'epoch') FROM value_units() u, storage_state s
+    WHERE u.unit = p.unit
+"""
+
 # The caller of the tests may have settings of their own; the programs get only the test's. The mark
 # is inherited by every process that is started, and looked for at the end.
 _SETTINGS = {"DATABASE_URL", "MQTT_URL", "COLLECTOR_ID", "SUBSCRIBE", "NUM_TOP_DEVICES", "FEATURES", "INTERVALS"}
@@ -72,6 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if ours is not None:
         SEED = ours["seed"]
     config.addinivalue_line("markers", "xdist_group: tests that one process runs, when several share them")
+    config.addinivalue_line("markers", "empty: begins with a database in which no tables are")
     config.addinivalue_line("markers", "faults: long; runs with `make test-faults`")
     config.addinivalue_line("markers", "chaos: as long as CHAOS_SECONDS says; runs with `make chaos`")
     config.addinivalue_line("markers", "brokers: other brokers; runs with `make test-brokers`")
@@ -181,11 +202,33 @@ def postgres(_postgres: PrivatePostgres) -> PrivatePostgres:
     return _postgres
 
 
+@pytest.fixture(scope="session")
+def _tables(_postgres: PrivatePostgres, area: Path) -> Callable[[], str]:
+    """Names a database as a collector leaves it that has made its tables: a copy takes a fraction of what that does."""
+    made: set[str] = set()
+
+    def tables() -> str:
+        name = f"tables_{datetime.now(timezone.utc):%Y_%m_%d}"  # the partitions are those of the day
+        if name not in made:
+            environment = {**os.environ, "DATABASE_URL": _postgres.create_database(name)}
+            program = Program(name, [BUILD_DIR / "collector", "--migrate"], area / f"{name}.log", env=environment)
+            program.start()
+            assert program.wait() == 0, program.tail()
+            made.add(name)
+        return name
+
+    return tables
+
+
 @pytest.fixture
-def database(postgres: PrivatePostgres) -> Iterator[Database]:
-    """An empty database of its own."""
+def database(postgres: PrivatePostgres, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of its own: with our tables, just made, and nothing in them; or empty (EMPTY)."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    url = postgres.create_database(name)
+    if request.node.path.name in EMPTY or request.node.get_closest_marker("empty"):
+        url = postgres.create_database(name)
+    else:
+        url = postgres.create_database(name, request.getfixturevalue("_tables")())
+        Database(url, postgres.url(name, "postgres"), name).rows(MADE_NOW)
     yield Database(url, postgres.url(name, "postgres"), name)
     if not postgres.is_running():
         postgres.start()

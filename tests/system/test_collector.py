@@ -178,6 +178,7 @@ def test_a_feature_gets_its_column_and_the_old_readings_stay(stack):
     ]
 
 
+@pytest.mark.empty
 def test_four_collectors_on_an_empty_database_apply_the_schema_once(stack):
     listener = stack.listen("collectors/+/status")
     programs = [stack.start_collector(collector_id=f"c{i}") for i in range(4)]
@@ -190,6 +191,7 @@ def test_four_collectors_on_an_empty_database_apply_the_schema_once(stack):
     assert programs[0].output().count("applied 001_readings") == 1  # they share a log
 
 
+@pytest.mark.empty
 def test_migrate_only_migrates(stack):
     program = stack.start_collector("--migrate")
     assert program.wait() == 0

@@ -133,6 +133,7 @@ def test_without_a_collector_and_after_one_of_another_database(stack):
     assert "none was ever heard of" in told(verdict)
 
 
+@pytest.mark.empty
 def test_tables_that_are_not_there_yet(stack):
     stack.start_httpapi(**QUICK)
     verdict = until_health(stack, "database_unfit")

@@ -15,6 +15,7 @@ from servers import until
 # --- When parts are away -------------------------------------------------------------------------
 
 
+@pytest.mark.empty
 def test_without_database_and_broker_it_starts_and_says_what_is_missing(stack, postgres):
     stack.broker.stop()
     postgres.stop("immediate")
