@@ -8,7 +8,7 @@ import pytest
 
 from http_tools import Api
 from oracle import now_us, to_text
-from storage import DAY_US, HOUR_US, migrated
+from storage import DAY_US, HOUR_US, Session, migrated
 from test_board_bounds import make_sheets, roll_to
 from test_bounded_boards import MINUTE_US, begin_storage
 from test_http_boards_by import assert_same, changes, entries, rows_of
@@ -152,7 +152,7 @@ def test_boards_out_of_sheets_are_what_every_reading_says(stack, rng):
 
 def test_sheets_spare_the_rows_of_hours(stack, rng):
     """Counted by the database: those of the devices that are looked at are left."""
-    database = migrated(stack, features=",".join(FEATURES))
+    database = Session(migrated(stack, features=",".join(FEATURES)))
     first, hour = begun(database, 10)
     store(database, rng, 10_000, first, hour)
     roll_to(database, hour)
@@ -206,7 +206,7 @@ def test_a_few_readings_of_an_hour_that_has_thousands(stack):
 
 def test_sheets_of_a_feature_that_comes_later(stack, rng):
     """All are made again, so that it has as many as the others; and those of more than four days ago are gone."""
-    database = migrated(stack, features=",".join(FEATURES))
+    database = Session(migrated(stack, features=",".join(FEATURES)))
     first, hour = begun(database, 6)
     store(database, rng, 1000, first, hour)
     roll_to(database, hour)

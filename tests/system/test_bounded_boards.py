@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg2
 from oracle import now_us, to_text
-from storage import DAY_US, HOUR_US, migrated
+from storage import DAY_US, HOUR_US, Session, migrated
 
 MINUTE_US = 60_000_000
 FEATURE = "temperature"
@@ -86,7 +86,7 @@ def dropped_before(database, moment):
 
 def test_boards_of_any_span_are_what_every_reading_says(stack, rng):
     levels = rng.choice((2, 40, 1_000_000))
-    database = migrated(stack)
+    database = Session(migrated(stack))
     now = now_us()
     first = now - 4 * DAY_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
@@ -123,7 +123,7 @@ def test_boards_of_any_span_are_what_every_reading_says(stack, rng):
 
 
 def test_a_span_that_was_dropped_is_answered_exactly_or_not_at_all(stack, rng):
-    database = migrated(stack)
+    database = Session(migrated(stack))
     now = now_us()
     today = now - now % DAY_US
     first = today - 4 * DAY_US
@@ -159,7 +159,7 @@ def test_a_span_that_was_dropped_is_answered_exactly_or_not_at_all(stack, rng):
 
 def test_a_board_of_days_looks_at_few_readings(stack, rng):
     """Of 40,000 in 60 hours, but those of today; counted by the database, not by a clock."""
-    database = migrated(stack)
+    database = Session(migrated(stack))
     now = now_us()
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 40) i")
     start = now - 3 * DAY_US
@@ -191,7 +191,7 @@ def test_a_board_of_days_looks_at_few_readings(stack, rng):
 
 def test_a_backlog_that_came_too_late_for_a_board_is_looked_at_to_its_end(stack):
     """Sums of 40 batches of one device each promise another best reading, and none of these was received in time."""
-    database = migrated(stack)
+    database = Session(migrated(stack))
     now = now_us()
     first = now // HOUR_US * HOUR_US - 3 * HOUR_US
     database.rows("INSERT INTO devices (device_id) VALUES ('d')")
@@ -214,7 +214,7 @@ FETCHED = """
 def test_a_span_that_is_over_looks_at_few_readings_of_few_devices(stack, rng):
     """Of a night of 400 devices, which begins and ends within an hour; in both of these the whole fleet had its highest
     and lowest values of all, but outside of the night. Counted by the database, not by a clock."""
-    database = migrated(stack)
+    database = Session(migrated(stack))
     now = now_us()
     night = now - now % DAY_US - 26 * HOUR_US - 30 * MINUTE_US
     start = night - night % DAY_US

@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from http_tools import Api, insert
 from oracle import now_us, reading, to_text, to_us
-from storage import DAY_US, HOUR_US, migrated
+from storage import DAY_US, HOUR_US, Session, migrated
 from test_bounded_boards import MINUTE_US, begin_storage, dropped_before, roll_to, store
 from test_http_spans import asked
 
@@ -180,7 +180,7 @@ def test_a_span_whose_values_were_dropped_is_refused(stack):
 
 def test_few_readings_are_looked_at_for_a_night(stack, rng):
     """Of 400 devices, of which a few jumped: counted by the database, not by a clock."""
-    database = migrated(stack)
+    database = Session(migrated(stack))
     hour = now_us() // HOUR_US * HOUR_US
     night = hour - 20 * HOUR_US
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 400) i")

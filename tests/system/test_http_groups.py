@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from http_tools import Api, insert, some_readings
 from oracle import FEATURES, board_of_json, board_of_span_by_sql, now_us, reading, to_text, to_us
-from storage import DAY_US, HOUR_US, migrated
+from storage import DAY_US, HOUR_US, Session, migrated
 from test_bounded_boards import FETCHED, MINUTE_US, begin_storage, dropped_before, roll_to
 from test_http_boards_by import assert_same, changes, entries, rows_of
 from test_http_spans import asked, three_days
@@ -170,7 +170,7 @@ def test_an_unknown_group_is_empty_and_an_ill_formed_one_refused(stack):
 def test_a_board_of_a_group_looks_at_few_readings(stack, rng):
     """Of a night of 400 devices, of which a group has 6, or all but 6; the highest are those of the others. In both of the
     hours that it cuts the whole fleet had its highest and lowest of all, but outside of it. Counted by the database, not by a clock."""
-    database = migrated(stack)
+    database = Session(migrated(stack))
     now = now_us()
     night = now - now % DAY_US - 26 * HOUR_US - 30 * MINUTE_US
     start = night - night % DAY_US

@@ -11,7 +11,7 @@ from http_tools import Api
 from oracle import now_us, to_text, to_us
 from psycopg2.extras import execute_values
 from servers import patience
-from storage import COLUMNS, DAY_US, HOUR_US, Workers, come_late_and_go, keep_up, migrated, random_span, rolled_until_hours_ago
+from storage import COLUMNS, DAY_US, HOUR_US, Session, Workers, come_late_and_go, keep_up, migrated, random_span, rolled_until_hours_ago
 
 MINUTE_US = 60_000_000
 FEATURES = ("temperature", "pressure")
@@ -60,7 +60,7 @@ def cells_of_few(database):
 
 
 def begin(stack, hours):
-    database = migrated(stack)
+    database = Session(migrated(stack))
     cells_of_few(database)
     rolled_until_hours_ago(database, hours)
     database.rows("INSERT INTO devices (device_id) SELECT 'd' || i FROM generate_series(1, 3) i")
@@ -226,7 +226,7 @@ def test_steps_of_many_readings_are_whole_cells(stack):
 
 def test_of_a_long_span_next_to_no_reading_is_looked_at(stack):
     """As cells really are: what they leave of a span is bounded, however many readings it has."""
-    database = migrated(stack)
+    database = Session(migrated(stack))
     rolled_until_hours_ago(database, 30)
     database.rows("INSERT INTO devices (device_id) VALUES ('d1')")
     database.rows("SELECT * FROM make_partitions(now() - interval '30 hours', now())")
