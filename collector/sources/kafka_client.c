@@ -27,7 +27,8 @@ static void set_up(rd_kafka_conf_t *conf)
     rd_kafka_conf_set_rebalance_cb(conf, kafka_group_on_rebalance);
 }
 
-/* A record that has come past our queue: others may follow it there, so all of them are to come again. */
+/* A record that has come past our queue (kafka_group_lead()): others may follow it there, so all of them are to come
+ * again. */
 static void take_stray(struct kafka_source *k, const rd_kafka_message_t *record)
 {
     struct kafka_partition *partition =
@@ -52,6 +53,16 @@ static void take_news(struct kafka_source *k, const rd_kafka_message_t *news)
         k->lacks_topic = news->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     note_failure(k, rd_kafka_message_errstr(news));
     log_warning("kafka: %s", rd_kafka_message_errstr(news));
+}
+
+void kafka_client_take_strays(struct kafka_source *k)
+{
+    rd_kafka_message_t *news;
+
+    while ((news = rd_kafka_consumer_poll(k->link.rk, 0))) {
+        take_news(k, news);
+        rd_kafka_message_destroy(news);
+    }
 }
 
 void kafka_client_listen(struct kafka_source *k)

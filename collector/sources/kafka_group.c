@@ -81,6 +81,7 @@ void kafka_group_read_from(struct kafka_source *k, struct kafka_partition *parti
     lead(k, partition);
     check("a partition cannot be read", rd_kafka_incremental_assign(k->link.rk, list));
     partition->is_assigned = true;
+    partition->starts++;
     rd_kafka_topic_partition_list_destroy(list);
 }
 

@@ -34,6 +34,7 @@ struct kafka_partition {
     enum kafka_partition_state state;
     bool is_assigned;  /* it is being fetched, as librdkafka has it */
     bool is_looked_at; /* while it is held: where the topic begins and ends is being asked */
+    unsigned starts;   /* times that librdkafka was told where to read */
     int64_t stored;
     int64_t next;
     int64_t end;      /* there was nothing after it but what is no record; -1 = not known */

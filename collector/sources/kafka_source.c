@@ -38,6 +38,17 @@ static void take_error(struct kafka_source *k, const rd_kafka_message_t *record)
                     rd_kafka_message_errstr(record));
 }
 
+/* Where others are missing before it they are no records (a transaction's end, or compacted), or they have come
+ * past our queue and are still to be found: then it comes again, after them. */
+static bool is_next(struct kafka_source *k, struct kafka_partition *partition, int64_t offset)
+{
+    unsigned starts = partition->starts;
+
+    if (offset != partition->next)
+        kafka_client_take_strays(k);
+    return partition->starts == starts && offset >= partition->next;
+}
+
 static void take(struct kafka_source *k, const rd_kafka_message_t *record)
 {
     struct kafka_partition *partition;
@@ -50,7 +61,7 @@ static void take(struct kafka_source *k, const rd_kafka_message_t *record)
     partition =
         kafka_partitions_find(&k->partitions, rd_kafka_topic_name(record->rkt), record->partition);
     if (!partition || partition->state != KAFKA_PARTITION_READING ||
-        record->offset < partition->next)
+        !is_next(k, partition, record->offset))
         return;
     FAILPOINT("on_message");
     k->counters.records++;

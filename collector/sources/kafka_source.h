@@ -145,6 +145,10 @@ void kafka_client_start(struct kafka_source *k, void (*on_records)(void *user));
 /* Takes what the group and the broker say. */
 void kafka_client_listen(struct kafka_source *k);
 
+/* Reads partitions again of which records have come past our queue. What the group says meanwhile is answered by
+ * kafka_client_listen(). */
+void kafka_client_take_strays(struct kafka_source *k);
+
 /* Ends it; a new one comes by and by if we are still wanted. */
 void kafka_client_end(struct kafka_source *k);
 

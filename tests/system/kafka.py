@@ -219,8 +219,9 @@ def produce_in_transaction(server: Any, topic: str, records: Iterable[Record | b
         producer.abort_transaction(patience())
 
 
+# One request at a time: else librdkafka takes a refused one for delivered when a new partition has taken the next.
 def _producer(server: Any, **settings: Any) -> Any:
-    defaults = {"partitioner": "murmur2_random", "linger_ms": 5}
+    defaults = {"max_in_flight": 1, "partitioner": "murmur2_random", "linger_ms": 5}
     defaults["topic_metadata_refresh_interval_ms"] = 1000  # partitions may be added
     return client("Producer", server.bootstrap, **{**defaults, **settings})
 

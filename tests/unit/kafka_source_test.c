@@ -1,6 +1,7 @@
 /* The source against brokers that librdkafka plays, in this process; the store is a few numbers. */
 #include "collector/settings.h"
 #include "collector/source.h"
+#include "collector/sources/kafka_source.h"
 #include "shared/base/mem.h"
 #include "shared/model/record.h"
 #include "shared/net/prometheus.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -302,6 +304,11 @@ static void write_numbers(struct test *test, unsigned from, unsigned count)
     flush(test);
 }
 
+static long number_in(const struct seen *seen)
+{
+    return strtol(strchr(seen->payload, ':') + 1, NULL, 10);
+}
+
 /* ---- tests ---------------------------------------------------------------------------------------- */
 
 static int set_up(void **state)
@@ -384,8 +391,7 @@ static void test_source__nothing_comes_before_the_store_has_said_where(void **st
     answer(member, &position, 1);
     UNTIL(test, member->seen_count == 25);
     for (size_t i = 0; i < 25; i++)
-        assert_int_equal(strtol(strchr(member->seen[i].payload, ':') + 1, NULL, 10) % PARTITIONS,
-                         2);
+        assert_int_equal(number_in(&member->seen[i]) % PARTITIONS, 2);
 }
 
 static void test_source__what_was_refused_comes_again_from_where_the_store_stands(void **state)
@@ -403,6 +409,58 @@ static void test_source__what_was_refused_comes_again_from_where_the_store_stand
     assert_int_equal(test->positions[0][1], 25);
     assert_int_equal(test->positions[0][0], 25);
     assert_true(number_of(member, "highwater_kafka_rereads_total") == 1);
+}
+
+/* Leads what is fetched of a partition to another queue, whose reference is given up. */
+static void lead(const struct kafka_source *k, int32_t partition, rd_kafka_queue_t *to)
+{
+    rd_kafka_queue_t *from = rd_kafka_queue_get_partition(k->link.rk, TOPIC, partition);
+
+    rd_kafka_queue_forward(from, to);
+    rd_kafka_queue_destroy(from);
+}
+
+/* So many records of partition 0, numbered from `from` on by PARTITIONS, until the queue has as many items: ends that
+ * were met are among them. */
+static void write_into(struct test *test, rd_kafka_queue_t *queue, unsigned from, unsigned count)
+{
+    uint64_t until_ms = uv_hrtime() / 1000000 + PATIENCE_MS;
+
+    for (unsigned i = 0; i < count; i++)
+        write_numbers(test, from + i * PARTITIONS, 1);
+    while (rd_kafka_queue_length(queue) < count && uv_hrtime() / 1000000 < until_ms)
+        uv_sleep(1);
+    assert_true(rd_kafka_queue_length(queue) >= count);
+}
+
+/* As after a partition was read again, when librdkafka has led what it fetches to its own queue; and nobody looks into
+ * that one before what follows in ours. */
+static void test_source__what_came_past_our_queue_is_not_left_out(void **state)
+{
+    struct test *test = *state;
+    struct member *member = &test->members[0];
+    const struct kafka_source *k;
+    rd_kafka_queue_t *theirs;
+    uint64_t count;
+
+    write_numbers(test, 0, PARTITIONS);
+    join(test, 0, "");
+    UNTIL(test, member->seen_count == PARTITIONS);
+    k = (const void *)member->source;
+    theirs = rd_kafka_queue_get_consumer(k->link.rk);
+    lead(k, 0, theirs);
+    write_into(test, theirs, PARTITIONS, 20);
+    lead(k, 0, k->records.queue);
+    write_into(test, k->records.queue, 21 * PARTITIONS, 20);
+    assert_int_equal(read(k->link.queue.event, &count, sizeof(count)), sizeof(count));
+    uv_timer_stop(&member->tick);
+    uv_run(&test->loop, UV_RUN_NOWAIT);
+    uv_timer_again(&member->tick);
+    UNTIL(test, member->seen_count == PARTITIONS + 40);
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(number_in(&member->seen[PARTITIONS + i]), (i + 1) * PARTITIONS);
+    assert_true(store(member));
+    rd_kafka_queue_destroy(theirs);
 }
 
 static void test_source__a_second_member_gets_a_part_and_nothing_twice(void **state)
@@ -651,6 +709,7 @@ int main(void)
         TEST(test_source__starts_where_the_store_stands),
         TEST(test_source__nothing_comes_before_the_store_has_said_where),
         TEST(test_source__what_was_refused_comes_again_from_where_the_store_stands),
+        TEST(test_source__what_came_past_our_queue_is_not_left_out),
         TEST(test_source__a_second_member_gets_a_part_and_nothing_twice),
         TEST(test_source__what_leaves_is_let_go_when_it_is_stored),
         TEST(test_source__a_member_ends_while_its_group_is_divided),

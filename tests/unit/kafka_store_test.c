@@ -355,6 +355,36 @@ static void test_kafka_store__a_hangup_has_the_file_read_again(void **state)
     temp_file_remove(&temp);
 }
 
+/* A request is refused, and another of its partition, which is under way, is taken. Whether there is another is for
+ * librdkafka's thread to say, so it is tried until there was. */
+static void test_kafka_store__what_is_only_said_to_be_delivered_is_written_again(void **state)
+{
+    enum { ROWS = 2000 };
+    struct temp_file temp;
+    unsigned tries = 0;
+
+    (void)state;
+    temp_file_make(&temp);
+    kafka_run_until(&kafka_test.ready, 1);
+    write_config(&temp, "linger.ms=0\n");
+    store_reload(kafka_test.store);
+    kafka_run_until(&kafka_test.ready, 2);
+    rd_kafka_mock_broker_set_rtt(kafka_played.cluster, 1, 200);
+    while (kafka_writer()->retries == 0 && tries < 40) {
+        tries++;
+        kafka_fill(ROWS);
+        kafka_refuse(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 4);
+        kafka_store_all();
+        assert_int_equal(kafka_test.outcome.stored, ROWS);
+    }
+    rd_kafka_mock_broker_set_rtt(kafka_played.cluster, 1, 0);
+    assert_true(kafka_writer()->retries > 0);
+    kafka_read_all();
+    for (size_t i = 0; i < ROWS; i++)
+        assert_true(kafka_found.seen[i] >= tries);
+    temp_file_remove(&temp);
+}
+
 static void test_kafka_store__a_full_queue_is_waited_for(void **state)
 {
     struct temp_file temp;
@@ -427,6 +457,7 @@ int main(void)
         OF_A_STORE(test_kafka_store__what_is_not_confirmed_in_time_is_written_anew),
         OF_A_STORE(test_kafka_store__a_large_batch_goes_in_order),
         OF_A_STORE(test_kafka_store__a_hangup_has_the_file_read_again),
+        OF_A_STORE(test_kafka_store__what_is_only_said_to_be_delivered_is_written_again),
         OF_A_STORE(test_kafka_store__a_full_queue_is_waited_for),
         OF_A_STORE(test_kafka_store__what_is_stored_meanwhile_says_that_kafka_is_there),
         OF_A_STORE(test_kafka_store__closed_in_the_middle_nothing_is_told),

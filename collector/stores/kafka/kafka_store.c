@@ -136,6 +136,15 @@ static void fail_try(struct kafka_store *store, rd_kafka_resp_err_t error)
     pause_for(store, is_held ? HOLD_RETRY_MS : backoff_next_ms(&store->backoff));
 }
 
+/* What was placed is not written again, but for rejected messages. */
+static void write_unplaced_again(struct kafka_store *store)
+{
+    log_info("store: the topic %s: where %zu records were put is not known; they are written again",
+             topic_tried(store), store->try.unplaced);
+    store->retries++;
+    kafka_store_next_try(store);
+}
+
 /* librdkafka sends many records as one, and all of them fail with the one that does not fit; or it is all of
  * them together that the topic does not take. */
 static void end_unfit_rows(struct kafka_store *store)
@@ -183,6 +192,8 @@ void kafka_store_end_try(struct kafka_store *store)
             end_unfit_rejected(store);
         else
             end_unfit_rows(store);
+    } else if (try->unplaced > 0) {
+        write_unplaced_again(store);
     } else {
         if (try->is_of_rejected) {
             store->rejected_at = try->next;

@@ -63,6 +63,7 @@ struct kafka_store_try {
     size_t unfit;                    /* failed, and alone, or smaller, perhaps do not */
     rd_kafka_resp_err_t unfit_error; /* of the last of these */
     rd_kafka_resp_err_t error;       /* another failure; the first of them */
+    size_t unplaced;                 /* said to be delivered, and not where */
 };
 
 struct kafka_store {

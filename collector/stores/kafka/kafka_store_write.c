@@ -206,6 +206,14 @@ bool kafka_store_try_is_over(const struct kafka_store *store)
     return !has_more(&store->try) && store->try.unreported == 0;
 }
 
+/* librdkafka takes what was refused for delivered, and says no offset, when what followed it under way was taken. But a
+ * partition that knows nothing of the producer yet takes what follows without what was before: the first records of
+ * a new topic, or of a partition that was added, would be lost. */
+static bool is_placed(const rd_kafka_message_t *message)
+{
+    return message->offset >= 0;
+}
+
 void kafka_store_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     const struct kafka_link *link = opaque;
@@ -218,6 +226,8 @@ void kafka_store_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, 
     store->began_ms = uv_now(store->loop);
     if (message->err) {
         note_failure(try, message->err);
+    } else if (!is_placed(message)) {
+        try->unplaced++;
     } else if (try->is_of_rejected) {
         store->rejected_records++;
     } else {
