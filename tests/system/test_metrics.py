@@ -154,7 +154,9 @@ def silent(stack):
 
 
 def keep(stack, collector, **seconds):
-    """As if these devices had been silent for so long when the collector wrote it down."""
+    """As if these devices had been silent for so long when the collector, which was killed, wrote it down."""
+    own = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'highwater%'"
+    until(lambda: stack.database.value(own) == 0, 10, "what it asked for last is done, too")
     for device, number in stack.database.rows("SELECT device_id, id FROM devices ORDER BY id"):
         if device in seconds:
             stack.database.rows(
