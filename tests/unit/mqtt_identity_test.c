@@ -69,10 +69,12 @@ static void test_mqtt_identity__of_too_many_former_filters_the_latest_are_kept(v
     enum { MORE = MQTT_IDENTITY_FORMER_MAX + 44 };
     struct mqtt_identity identity = {0};
     char text[MORE * 8 + 1];
+    size_t length = 0;
 
     (void)state;
     for (int i = 0; i < MORE; i++)
-        snprintf(text + (size_t)8 * (size_t)i, 9, "%03d/+/x\n", i);
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%03d/+/x\n", i);
+    assert_int_equal(length, sizeof(text) - 1);
     mqtt_identity_set(&identity, "a", "id", text, text);
     assert_int_equal(identity.former_count, MQTT_IDENTITY_FORMER_MAX);
     assert_int_equal(identity.former_contract_count, MQTT_IDENTITY_FORMER_MAX);
