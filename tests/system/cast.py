@@ -26,8 +26,8 @@ def owner_of(topic: str) -> str:
     return {"devices": "collector", "site-b": "b", "site-c": "c"}[levels[levels[0] == "spBv1.0"]]
 
 
-def some_settings(rng: random.Random) -> Settings:
-    """Like BASE, mostly; each part is another in one case of four."""
+def some_settings(rng: random.Random, drops: bool) -> Settings:
+    """Like BASE, mostly; each part is another in one case of four, a retention only if it `drops`."""
 
     def some(of: Any) -> Any:
         return tuple(rng.sample(of, rng.randint(1, len(of)))) if rng.random() < 0.25 else of
@@ -37,7 +37,7 @@ def some_settings(rng: random.Random) -> Settings:
         intervals=some(BASE.intervals),
         limit=rng.randint(1, 9) if rng.random() < 0.25 else BASE.limit,
         lowest=rng.random() < 0.75,
-        retention="1d" if rng.random() < 0.25 else "0",
+        retention="1d" if drops and rng.random() < 0.25 else "0",
     )
 
 
@@ -54,6 +54,7 @@ class Cast:
         self.seconds: dict[str, Program] = {}  # of the same id, waiting
         self.httpapi: Program | None = None
         self.has_retention = False
+        self.drops = rng.random() < 0.5  # what may be dropped may be lost, too, and nobody would see: so in half of all rounds all has to stay
         self._more = more
         # One of them reads messages of other shapes, too. It keeps all features: what a mapping does not keep of a message
         # is no part of what the reading is known by.
@@ -114,7 +115,7 @@ class Cast:
         self.settings[owner] = self._some_settings(owner)
 
     def _some_settings(self, owner: str) -> Settings:
-        settings = some_settings(self.rng)
+        settings = some_settings(self.rng, self.drops)
         return replace(settings, features=FEATURES) if owner == self.mapped else settings
 
     # --- httpapi
@@ -130,7 +131,7 @@ class Cast:
 
     def change_httpapi(self) -> None:
         """Only while it is down: a client would take these for those of the one that answers."""
-        self.httpapi_settings = some_settings(self.rng)
+        self.httpapi_settings = some_settings(self.rng, self.drops)
 
     # --- The end
 
