@@ -53,7 +53,7 @@ def committed(r: Rig, since: float, until_s: float) -> tuple[float, float, int]:
         " pg_xact_commit_timestamp(xmin) - recorded_at)), count(*) FROM readings"
         f" WHERE recorded_at BETWEEN to_timestamp({since!r}) AND to_timestamp({until_s!r})"
     )
-    return found[0], found[1], count
+    return *(found or (0.0, 0.0)), count
 
 
 def measure(r: Rig, what: str, seconds: float, is_over: Any = None) -> None:
@@ -64,6 +64,9 @@ def measure(r: Rig, what: str, seconds: float, is_over: Any = None) -> None:
         time.sleep(1)
         slept = True
     p50, p99, count = committed(r, began, time.time() - 1)
+    if count == 0:
+        say(f"    {what}: nothing that was sent then is committed yet")
+        return
     say(f"    {what}: {count / (time.time() - 1 - began):.0f} readings/s, committed after p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
