@@ -47,5 +47,6 @@ export default defineConfig({
     include: ['test/**/*.test.{ts,tsx}'],
     restoreMocks: true,
     testTimeout: 60_000 * Number(process.env.PATIENCE || 1),
+    retry: process.env.CI ? 1 : 0, // and the report says so
   },
 });
