@@ -385,12 +385,12 @@ BEGIN
     DELETE FROM packed_days WHERE starts_at = day.starts_at;
 END $$;
 
--- Packs the next readings, for some hundredths of a second of CPU: ingest has to share the processor with it. Returns how many.
+-- Packs the next readings, for a tenth of a second of CPU at most, or so: ingest has to share the processor with it. Returns how many.
 CREATE FUNCTION packing_slice(day packed_days) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     slice record;
 BEGIN
-    slice := chunks_make(day.chunks, day.partition, day.starts_at, packing_fits('r', day.starts_at, day.ends_at), 2147483647, 4, day.done_device, day.done_at);
+    slice := chunks_make(day.chunks, day.partition, day.starts_at, packing_fits('r', day.starts_at, day.ends_at), 2147483647, 12, day.done_device, day.done_at);
     IF slice.made <> slice.there AND NOT EXISTS (SELECT FROM packing_changes c WHERE c.starts_at = day.starts_at) THEN
         RAISE EXCEPTION 'packing % made chunks of % readings, where there are %', day.partition, slice.made, slice.there;
     END IF;
