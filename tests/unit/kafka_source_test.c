@@ -411,7 +411,7 @@ static void test_source__what_was_refused_comes_again_from_where_the_store_stand
     assert_true(number_of(member, "highwater_kafka_rereads_total") == 1);
 }
 
-/* Leads what is fetched of a partition to another queue, whose reference is given up. */
+/* Leads what is fetched of a partition to another queue. */
 static void lead(const struct kafka_source *k, int32_t partition, rd_kafka_queue_t *to)
 {
     rd_kafka_queue_t *from = rd_kafka_queue_get_partition(k->link.rk, TOPIC, partition);
