@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMBERS_MOST = 64, SHOWN = 60 };
+enum { MEMBERS_MOST = 64, SHOWN = 60, SHOWN_OF_TEXT = 40 };
 
 #define LABEL_LEGAL "1 to 128 bytes of visible text"
 #define GROUP_LEGAL "1 to 64 bytes of visible text"
@@ -25,6 +25,23 @@ static enum reading_error fail(char *detail, const char *name, const char *value
     const struct shown shown = reading_show(value, bytes < SHOWN ? bytes : SHOWN);
 
     snprintf(detail, READING_DETAIL_SIZE, "\"%s\" is %s, not %s", name, shown.text, legal);
+    return READING_BAD_ABOUT;
+}
+
+/* Of a text one sees where it begins and ends, or how long it is. */
+static enum reading_error fail_text(char *detail, const char *name, const char *text,
+                                    const char *legal)
+{
+    size_t bytes = strlen(text);
+    const struct shown shown = reading_show(text, bytes < SHOWN_OF_TEXT ? bytes : SHOWN_OF_TEXT);
+    char more[48] = "";
+
+    if (bytes > SHOWN_OF_TEXT)
+        snprintf(more, sizeof(more), "... of %zu bytes", bytes);
+    else if (bytes > 0 && (text[0] == ' ' || text[bytes - 1] == ' '))
+        snprintf(more, sizeof(more), " with a blank at an end");
+    snprintf(detail, READING_DETAIL_SIZE, "\"%s\" is \"%s\"%s, not %s", name, shown.text, more,
+             legal);
     return READING_BAD_ABOUT;
 }
 
@@ -49,7 +66,7 @@ enum reading_error about_put_label(struct about *out, const char *text,
                                    char detail[READING_DETAIL_SIZE])
 {
     if (!is_legal(text, ABOUT_LABEL_MAX))
-        return fail(detail, "label", text, strlen(text), LABEL_LEGAL);
+        return fail_text(detail, "label", text, LABEL_LEGAL);
     replace(&out->label, mem_strdup(text));
     return READING_OK;
 }
@@ -58,7 +75,7 @@ enum reading_error about_put_group(struct about *out, const char *text,
                                    char detail[READING_DETAIL_SIZE])
 {
     if (!is_legal(text, ABOUT_GROUP_MAX))
-        return fail(detail, "group", text, strlen(text), GROUP_LEGAL);
+        return fail_text(detail, "group", text, GROUP_LEGAL);
     replace(&out->group, mem_strdup(text));
     return READING_OK;
 }
@@ -69,7 +86,7 @@ enum reading_error about_put_location(struct about *out, const char *text,
     struct buffer json = {0};
 
     if (!is_legal(text, ABOUT_LOCATION_MAX))
-        return fail(detail, "location", text, strlen(text), LOCATION_LEGAL);
+        return fail_text(detail, "location", text, LOCATION_LEGAL);
     json_write_string(&json, text);
     replace(&out->location, mem_strdup(buffer_text(&json)));
     buffer_release(&json);
@@ -177,15 +194,19 @@ static enum reading_error read_members(struct about *out, const struct json_toke
     struct json_token name;
     struct json_token value;
     enum reading_error error = READING_OK;
+    size_t members;
 
     if (root->kind != JSON_OBJECT) {
         snprintf(detail, READING_DETAIL_SIZE,
                  "it is not an object such as {\"label\": \"Pump 3\", \"group\": \"Hall A\"}");
         return READING_NOT_AN_OBJECT;
     }
-    if (!json_walk_is_sound(root, MEMBERS_MOST, NULL)) {
-        snprintf(detail, READING_DETAIL_SIZE, "it has more than %d members, or one of them twice",
-                 MEMBERS_MOST);
+    if (!json_walk_is_sound(root, MEMBERS_MOST, &members)) {
+        if (members > MEMBERS_MOST) {
+            snprintf(detail, READING_DETAIL_SIZE, "it has more than %d members", MEMBERS_MOST);
+            return READING_TOO_MANY_MEMBERS;
+        }
+        snprintf(detail, READING_DETAIL_SIZE, "it has one of its members twice");
         return READING_DUPLICATE_MEMBER;
     }
     json_walk_init(&walk, root);
@@ -195,7 +216,7 @@ static enum reading_error read_members(struct about *out, const struct json_toke
 }
 
 enum reading_error about_parse(struct about *out, const char *payload, size_t bytes,
-                               char detail[READING_DETAIL_SIZE])
+                               unsigned *taken_off, char detail[READING_DETAIL_SIZE])
 {
     struct about about = {0};
     struct json_value value;
@@ -203,7 +224,9 @@ enum reading_error about_parse(struct about *out, const char *payload, size_t by
     enum reading_error error = READING_OK;
     size_t at = 0;
 
-    if (bytes > 0) {
+    *taken_off = 0;
+    if (bytes > 0) { /* a mark alone takes nothing back */
+        *taken_off = reading_take_off(&payload, &bytes);
         error = reading_error_of(json_scan_document(payload, bytes, &at, &value));
         if (error)
             reading_describe(detail, error, payload, bytes, at);
@@ -274,7 +297,7 @@ static enum decoder_outcome begin(struct decoder *decoder, const struct source_m
                "the topic's device id is not " DEVICE_ID_LEGAL);
         return DECODER_READ;
     }
-    error = about_parse(&said, message->payload, message->bytes, detail);
+    error = about_parse(&said, message->payload, message->bytes, &decoder->taken_off, detail);
     if (error) {
         reject(about, message, source, error, detail);
         return DECODER_READ;

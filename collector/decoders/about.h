@@ -28,9 +28,10 @@ void about_decoder_init(struct about_decoder *about, const struct topic_filter *
 /* Whether such a message is of this decoder: of this kind retained ones are meant. */
 bool about_decoder_has(const struct about_decoder *about, const char *topic);
 
-/* What the payload says, but for the device. READING_OK, or what is wrong, with a sentence in `detail`. */
+/* What the payload says, but for the device. READING_OK, or what is wrong, with a sentence in `detail`. What stood around it
+ * and is no part of it is in `taken_off`, as of a reading (READING_BYTE_ORDER_MARK ...). */
 enum reading_error about_parse(struct about *out, const char *payload, size_t bytes,
-                               char detail[READING_DETAIL_SIZE]);
+                               unsigned *taken_off, char detail[READING_DETAIL_SIZE]);
 
 /* A part of it out of elsewhere, legal or not as it is there. An error changes nothing, and has a sentence. */
 enum reading_error about_put_label(struct about *out, const char *text,

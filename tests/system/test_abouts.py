@@ -50,10 +50,14 @@ def test_the_last_one_holds_and_an_empty_one_takes_it_back(stack):
 WRONG = {
     b"[]": ("not_an_object", "not an object"),
     b"{": ("not_json", ""),
-    b'{"label":"a","label":"b"}': ("duplicate_member", "twice"),
+    b'{"label":"a","label":"b"}': ("duplicate_member", "it has one of its members twice"),
     b'{"label":7}': ("bad_about", '"label" is 7, not 1 to 128 bytes of visible text'),
-    b'{"label":""}': ("bad_about", "1 to 128"),
-    b'{"label":"' + b"x" * 129 + b'"}': ("bad_about", "1 to 128"),
+    b'{"label":""}': ("bad_about", '"label" is "", not 1 to 128'),
+    b'{"label":"' + b"x" * 129 + b'"}': ("bad_about", '"... of 129 bytes, not 1 to 128'),
+    b'{"group":" g "}': ("bad_about", '"group" is " g " with a blank at an end, not 1 to 64 bytes of visible text'),
+    b"{" + b",".join(b'"m%d":0' % i for i in range(65)) + b"}": ("too_many_members", "more than 64"),
+    b"\0": ("empty", "nothing"),
+    b"\xef\xbb\xbf\xef\xbb\xbf{}": ("not_json", "only one is taken"),
     b'{"label":"\\u202egnp.exe"}': ("bad_about", "visible"),
     b'{"label":"a\\u0007"}': ("bad_about", "visible"),
     b'{"label":"a\\u0000"}': ("nul_character", ""),
@@ -81,6 +85,12 @@ def test_what_is_wrong_is_kept_with_its_reason_and_changes_nothing(stack):
         assert words in found[payload][1], (payload[:80], found[payload])
     assert {row[3] for row in kept} == {"one"}
     assert abouts(stack) == {"one": ("One", None, None)}
+    # As of readings: what a text file begins and a C string ends with is no part of it.
+    say(stack, "one", b'\xef\xbb\xbf{"label":"Marked"}')
+    say(stack, "two", b'{"label":"Ended"}\0')
+    until(lambda: abouts(stack) == {"one": ("Marked", None, None), "two": ("Ended", None, None)}, 20)
+    assert stack.metrics()["highwater_trailing_nul_messages_total"] == 2, "and one that was a NUL alone"
+    assert stack.database.count("rejected_messages") == len(WRONG)
 
 
 def test_it_is_acknowledged_only_once_it_is_stored(stack, postgres):

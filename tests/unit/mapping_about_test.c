@@ -131,8 +131,8 @@ static void test_mapping_about__what_is_wrong_is_said_with_what_was_tried(void *
          "\\\"/n\\\" or \\\"{/v} {/m}\\\"\"}"},
         {DEGREES, "{\"y\":\"far\"}", "is called; tried \\\"/y\\\", \\\"/x\\\"\"}"},
         {NO_LABEL, "{\"n\":\"a\\u0007b\"}",
-         "\"bad_about\",\"detail\":\"\\\"label\\\" is a\\\\x07b, not 1 to 128 bytes of visible "
-         "text; tried \\\"/n\\\"\"}"},
+         "\"bad_about\",\"detail\":\"\\\"label\\\" is \\\"a\\\\x07b\\\", not 1 to 128 bytes of "
+         "visible text; tried \\\"/n\\\"\"}"},
         {"\"about\":{\"group\":\"/g/{device}\"}",
          "{\"g\":{\"d\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}",
          "not 1 to 64 bytes of visible text; tried"},
