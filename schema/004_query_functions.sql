@@ -350,7 +350,8 @@ BEGIN
     origin := starts;
     step_us := ceil(extract(epoch FROM ends - origin) * 1000000 / most);
     IF cell_us IS NOT NULL AND is_kept AND step_us < hour_us
-       AND (step_us % cell_us <> 0 OR starts + most * step_us * interval '1 microsecond' <> ends) THEN -- else they are asked for as they are
+       AND (step_us % cell_us <> 0 OR starts + most * step_us * interval '1 microsecond' <> ends
+            OR date_bin(cell_us * interval '1 microsecond', starts, 'epoch') <> starts) THEN -- else they are asked for as they are
         step_us := (step_us + cell_us - 1) / cell_us * cell_us;
         origin := date_bin(step_us * interval '1 microsecond', starts, 'epoch');
         IF origin + most * step_us * interval '1 microsecond' < ends THEN -- what lies before `starts` is one step more

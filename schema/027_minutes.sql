@@ -1,7 +1,8 @@
 -- 027_minutes: what dense devices sent in each minute, or ten seconds, of an hour: for plots whose steps are shorter than an hour.
 --
 -- Of an hour with 600 readings or more a device has a row for the readings, and one for each feature they have: arrays with
--- a *cell* for each minute; from 10,000 readings on, for each ten seconds. So a plot looks at some ten thousand cells, and
+-- a *cell* for each minute; from 10,000 readings on, for each ten seconds. Behind these stand the same of minutes, where cells
+-- are shorter, and of ten minutes. So a plot looks at some thousand cells, the longest of which its steps are made, and
 -- not at a million readings. Hours without rows, and cells that the ends of a span or steps cut, are answered from readings.
 --
 -- Rows are made once the hour is rolled up, out of readings, in one statement. A reading that comes later is in rollup_late,
@@ -31,7 +32,7 @@ CREATE TABLE rollup_minutes (
 COMMENT ON TABLE rollup_minutes IS 'Sums of the readings of a device per minute, or ten seconds, of hours with many; for plots.';
 COMMENT ON COLUMN rollup_minutes.device IS 'devices.id';
 COMMENT ON COLUMN rollup_minutes.hour IS 'The start of the hour, in UTC.';
-COMMENT ON COLUMN rollup_minutes.cells IS 'How many parts of equal length it is cut into: what minute_cells() says.';
+COMMENT ON COLUMN rollup_minutes.cells IS 'How many parts of equal length it is cut into: what minute_cells() says. In arrays 60 minutes stand behind them, if they are shorter, and then ten minutes, six times.';
 COMMENT ON COLUMN rollup_minutes.feature IS 'Of which feature; empty: of the readings themselves, whatever they have. That row says that the hour is there.';
 COMMENT ON COLUMN rollup_minutes.counts IS 'How many values each cell has; NULL: see counts_wide,';
 COMMENT ON COLUMN rollup_minutes.counts_wide IS 'the same, where one of them needs more than 16 bits; both NULL: as many as readings.';
@@ -71,6 +72,11 @@ CREATE FUNCTION minute_cells(readings bigint) RETURNS smallint LANGUAGE sql IMMU
     SELECT CASE WHEN readings >= 10000 THEN 360 WHEN readings >= 600 THEN 60 END::smallint
 $$;
 
+-- How many elements the arrays of an hour with so many cells have before the first of those that cut it into `level` parts: 360, 60 or 6.
+CREATE FUNCTION minute_place(level integer, cells integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN level >= cells THEN 0 WHEN level = 60 OR cells = 60 THEN cells ELSE cells + 60 END
+$$;
+
 -- ---- questions ----------------------------------------------------------------------------------
 
 -- Which of some spans of a device's time cells can answer for, if each has to lie within one of the steps that begin at
@@ -103,21 +109,27 @@ $$;
 -- The cells of a device in steps, as SQL: which of the features (from 1; empty: of the readings), at, how many values, their sum, the
 -- lowest, the highest. `of_device` and `covered`, what minutes_cover() says of [starts, ends), are SQL. What can be is worked out
 -- once an hour, and by whole numbers; next to no cell would be expected to be covered, and all be sorted for that, but for coalesce().
+-- Of hours that are covered as a whole the longest cells are taken that no step cuts.
 CREATE FUNCTION minutes_sql(of_device text, features text[], covered text, starts timestamptz, ends timestamptz, origin timestamptz, step_us bigint)
 RETURNS text LANGUAGE sql STABLE SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
     SELECT format('SELECT c.feature, %L::timestamptz + c.step * interval ''%s microseconds'' AS at, c.n, c.s, c.l, c.h'
                   ' FROM (SELECT c.feature, (c.since + c.i * c.cell_us) / %2$s AS step, sum(c.n) AS n, sum(c.s) AS s, min(c.l) AS l, max(c.h) AS h'
-                  ' FROM (SELECT f.n AS feature, h.*, generate_series(0, m.cells - 1) AS i,'
-                  ' unnest(coalesce(m.counts::integer[], m.counts_wide, t.counts::integer[], t.counts_wide)) AS n, unnest(m.sums) AS s,'
-                  ' (m.base + unnest(coalesce(m.lowest_small::float8[], m.lowest))) / m.scale AS l,'
-                  ' (m.base + unnest(coalesce(m.highest_small::float8[], m.highest))) / m.scale AS h'
+                  ' FROM (SELECT f.n AS feature, p.*, generate_series(0, p.level - 1) AS i,'
+                  ' unnest(coalesce(m.counts[p.low:p.high]::integer[], m.counts_wide[p.low:p.high], t.counts[p.low:p.high]::integer[], t.counts_wide[p.low:p.high])) AS n,'
+                  ' unnest(m.sums[p.low:p.high]) AS s,'
+                  ' (m.base + unnest(coalesce(m.lowest_small[p.low:p.high]::float8[], m.lowest[p.low:p.high]))) / m.scale AS l,'
+                  ' (m.base + unnest(coalesce(m.highest_small[p.low:p.high]::float8[], m.highest[p.low:p.high]))) / m.scale AS h'
                   ' FROM unnest(%3$L::text[]) WITH ORDINALITY f (feature, n) JOIN rollup_minutes m ON m.device = %4$s AND m.feature = f.feature'
                   ' AND m.hour > %5$L AND m.hour < %6$L AND %7$s && tstzrange(m.hour, m.hour + interval ''1 hour'')'
-                  ' CROSS JOIN LATERAL (SELECT m.hour, 3600000000 / m.cells AS cell_us, %7$s @> tstzrange(m.hour, m.hour + interval ''1 hour'') AS is_whole,'
-                  ' (extract(epoch FROM m.hour - %1$L) * 1000000)::bigint AS since OFFSET 0) h'
+                  ' CROSS JOIN LATERAL (SELECT %7$s @> tstzrange(m.hour, m.hour + interval ''1 hour'') AS is_whole OFFSET 0) w'
+                  ' CROSS JOIN LATERAL (SELECT CASE WHEN w.is_whole THEN least(%8$s, m.cells) ELSE m.cells END AS level OFFSET 0) h'
+                  ' CROSS JOIN LATERAL (SELECT m.hour, w.is_whole, h.level, 3600000000 / h.level AS cell_us, minute_place(h.level, m.cells) + 1 AS low,'
+                  ' minute_place(h.level, m.cells) + h.level AS high, (extract(epoch FROM m.hour - %1$L) * 1000000)::bigint AS since OFFSET 0) p'
                   ' LEFT JOIN rollup_minutes t ON m.counts IS NULL AND m.counts_wide IS NULL AND t.device = m.device AND t.feature = '''' AND t.hour = m.hour'
                   ' ) c WHERE (c.is_whole OR coalesce(%7$s @> (c.hour + c.i * c.cell_us * interval ''1 microsecond''), false)) AND c.n > 0 GROUP BY 1, 2) c',
-                  origin, step_us, features, of_device, starts - interval '1 hour', ends, covered)
+                  origin, step_us, features, of_device, starts - interval '1 hour', ends, covered,
+                  (SELECT min(l) FROM unnest('{6,60,360}'::integer[]) l
+                   WHERE l = 360 OR step_us % (3600000000 / l) = 0 AND (extract(epoch FROM origin) * 1000000)::bigint % (3600000000 / l) = 0))
 $$;
 
 -- How long cells are, in microseconds, whose multiples the steps of a plot of some devices are to be: so that no cell is cut. NULL: that
@@ -132,11 +144,14 @@ BEGIN
     IF step >= interval '1 hour' THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 60) AS coarse, sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 360) AS fine'
+    EXECUTE format('SELECT sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 60) AS coarse, sum(h.readings) FILTER (WHERE minute_cells(h.readings) = 360) AS fine,'
+                   ' sum(h.readings) FILTER (WHERE minute_cells(h.readings) IS NOT NULL) AS dense'
                    ' FROM %s h WHERE h.device = ANY ($1) AND h.bucket > %L AND h.bucket < %L',
                    hours_source(starts - interval '1 hour', ends, said => '', whose => ' AND device = ANY ($1)'), starts - interval '1 hour', ends) INTO n USING of_devices;
-    RETURN CASE WHEN step >= interval '1 minute' AND n.coarse > 50000 THEN 60000000
-                WHEN step >= interval '10 seconds' AND n.fine > 50000 THEN 10000000 END;
+    -- steps may become twice as long, not more
+    RETURN CASE WHEN step >= interval '10 minutes' AND n.dense > 50000 THEN 600000000
+                WHEN step >= interval '1 minute' AND n.dense > 50000 OR step >= interval '30 seconds' AND n.coarse > 50000 THEN 60000000
+                WHEN step >= interval '5 seconds' AND n.fine > 50000 THEN 10000000 END;
 END $$;
 
 -- ---- upkeep -------------------------------------------------------------------------------------
@@ -182,6 +197,7 @@ BEGIN
     DELETE FROM rollup_minutes m USING unnest(of_devices, of_hours) AS w (device, hour) WHERE m.device = w.device AND m.hour = w.hour;
     SELECT coalesce(string_agg(format(', count(r.%1$I), %2$s, min(r.%1$I), max(r.%1$I)', f, rollup_sum_sql(f)), '' ORDER BY n), '') AS of_readings,
            coalesce(string_agg(format(', n%s, s%1$s, l%1$s, h%1$s', n), '' ORDER BY n), '') AS names,
+           coalesce(string_agg(format(', sum(c.n%s)::integer, sum(c.s%1$s), min(c.l%1$s), max(c.h%1$s)', n), '' ORDER BY n), '') AS sums,
            coalesce(string_agg(format(', array_agg(coalesce(r.n%s, 0)::integer ORDER BY cell), array_agg(r.s%1$s ORDER BY cell),'
                                       ' array_agg(r.l%1$s ORDER BY cell), array_agg(r.h%1$s ORDER BY cell)', n), '' ORDER BY n), '') AS arrays,
            coalesce(string_agg(format(', (%L, nullif(g.n%s, g.n), g.s%2$s, g.l%2$s, g.h%2$s)', f, n), '' ORDER BY n), '') AS rows
@@ -191,14 +207,17 @@ BEGIN
              SELECT w.device, w.hour, minute_cells(h.readings) AS cells FROM unnest($1, $2) AS w (device, hour)
              JOIN rollup_hours h ON h.device = w.device AND h.bucket = w.hour WHERE minute_cells(h.readings) IS NOT NULL),
          counted AS MATERIALIZED (
-             SELECT w.device, w.hour, r.* FROM wanted w CROSS JOIN LATERAL (
+             SELECT w.device, w.hour, w.cells, r.* FROM wanted w CROSS JOIN LATERAL (
                  SELECT date_bin(interval ''1 hour'' / w.cells, r.recorded_at, w.hour), count(*)%1$s FROM %6$s r
                  WHERE r.device = w.device AND r.recorded_at >= w.hour AND r.recorded_at < w.hour + interval ''1 hour''
                  AND r.recorded_at >= %4$L AND r.recorded_at < %5$L GROUP BY 1) r (at, n%2$s)),
+         placed (device, hour, place, n%2$s) AS MATERIALIZED (
+             SELECT c.device, c.hour, minute_place(l.level, c.cells) + extract(epoch FROM c.at - c.hour)::integer * l.level / 3600, sum(c.n)::integer%8$s
+             FROM counted c JOIN (VALUES (6), (60), (360)) l (level) ON l.level <= c.cells GROUP BY 1, 2, 3),
          gathered (device, hour, cells, n%2$s) AS (
              SELECT w.device, w.hour, w.cells, array_agg(coalesce(r.n, 0)::integer ORDER BY cell)%3$s
-             FROM wanted w CROSS JOIN LATERAL generate_series(0, w.cells - 1) cell
-             LEFT JOIN counted r ON r.device = w.device AND r.hour = w.hour AND r.at = w.hour + cell * (interval ''1 hour'' / w.cells)
+             FROM wanted w CROSS JOIN LATERAL generate_series(0, minute_place(6, w.cells) + 5) cell
+             LEFT JOIN placed r ON r.device = w.device AND r.hour = w.hour AND r.place = cell
              GROUP BY 1, 2, 3)
          INSERT INTO rollup_minutes (device, hour, cells, feature, counts, counts_wide, sums, base, scale, lowest_small, highest_small, lowest, highest)
          SELECT g.device, g.hour, g.cells, f.feature, CASE WHEN f.most <= 32767 THEN f.counts::smallint[] END, CASE WHEN f.most > 32767 THEN f.counts END,
@@ -210,7 +229,7 @@ BEGIN
          ORDER BY g.device, f.feature, g.hour',
         q.of_readings, q.names, q.arrays, (SELECT min(h) FROM unnest(of_hours) h), (SELECT max(h) + interval '1 hour' FROM unnest(of_hours) h),
         readings_source((SELECT min(h) FROM unnest(of_hours) h), (SELECT max(h) + interval '1 hour' FROM unnest(of_hours) h), 'w.device',
-                        ARRAY(SELECT features_of('readings')), 'w.hour', 'w.hour + interval ''1 hour'''), q.rows) USING of_devices, of_hours;
+                        ARRAY(SELECT features_of('readings')), 'w.hour', 'w.hour + interval ''1 hour'''), q.rows, q.sums) USING of_devices, of_hours;
 END $$;
 COMMENT ON FUNCTION minutes_build(integer[], timestamptz[]) IS 'Used by minutes_pass().';
 

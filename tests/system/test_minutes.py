@@ -19,7 +19,7 @@ FEATURES = ("temperature", "pressure")
 # One statement, so that both sides are of one snapshot. The last row is of the whole span.
 ASKED = """
     WITH told AS MATERIALIZED (
-        SELECT * FROM device_points(%(device)s, %(from)s, %(to)s, %(most)s, ARRAY['temperature', 'pressure'])),
+        SELECT * FROM device_points(%(device)s, %(from)s, %(to)s, %(most)s, ARRAY['temperature', 'pressure'], %(cell)s)),
     mine AS MATERIALIZED (
         SELECT * FROM readings WHERE device = %(device)s AND recorded_at >= %(from)s AND recorded_at < %(to)s)
     SELECT t.at, t.step_ms, t.readings, t.lowest, t.highest, t.mean, r.*
@@ -31,20 +31,23 @@ ASKED = """
     UNION ALL SELECT NULL, NULL, sum(readings), NULL, NULL, NULL, (SELECT count(*) FROM mine), NULL, NULL, NULL, NULL FROM told
 """
 
-# Rows that are looked at are what readings of their hour say: every cell of them.
+# Rows that are looked at are what readings of their hour say: every cell of them, and every longer one.
 WRONG_ROWS = """
-    SELECT m.device, m.hour, m.feature, c.i, c.n, r.n, c.l, r.l, c.h, r.h
+    SELECT m.device, m.hour, m.feature, c.level, c.i, c.n, r.n, c.l, r.l, c.h, r.h
     FROM rollup_minutes m JOIN rollup_minutes t ON t.device = m.device AND t.hour = m.hour AND t.feature = ''
+    JOIN (VALUES (360, 360, 1, 426), (360, 60, 361, 426), (360, 6, 421, 426), (60, 60, 1, 66), (60, 6, 61, 66)) v (cells, level, first, whole) ON v.cells = m.cells
     CROSS JOIN LATERAL (
-        SELECT generate_series(0, m.cells - 1) AS i, unnest(coalesce(m.counts::integer[], m.counts_wide, t.counts::integer[], t.counts_wide)) AS n,
-               (m.base + unnest(coalesce(m.lowest_small::float8[], m.lowest))) / m.scale AS l,
-               (m.base + unnest(coalesce(m.highest_small::float8[], m.highest))) / m.scale AS h) c
+        SELECT v.level, i, v.whole <> cardinality(coalesce(t.counts::integer[], t.counts_wide)) AS is_odd,
+               (coalesce(m.counts::integer[], m.counts_wide, t.counts::integer[], t.counts_wide))[v.first + i] AS n,
+               (m.base + (coalesce(m.lowest_small::float8[], m.lowest))[v.first + i]) / m.scale AS l,
+               (m.base + (coalesce(m.highest_small::float8[], m.highest))[v.first + i]) / m.scale AS h
+        FROM generate_series(0, v.level - 1) i) c
     CROSS JOIN LATERAL (
         SELECT count(*) AS n, min(value) AS l, max(value) AS h
         FROM (SELECT CASE m.feature WHEN 'temperature' THEN temperature WHEN 'pressure' THEN pressure ELSE 0 END AS value FROM readings r
-              WHERE r.device = m.device AND r.recorded_at >= m.hour + c.i * interval '1 hour' / m.cells
-              AND r.recorded_at < m.hour + (c.i + 1) * interval '1 hour' / m.cells) r WHERE value IS NOT NULL) r
-    WHERE (c.n <> r.n OR m.feature <> '' AND (c.l IS DISTINCT FROM r.l OR c.h IS DISTINCT FROM r.h))
+              WHERE r.device = m.device AND r.recorded_at >= m.hour + c.i * interval '1 hour' / c.level
+              AND r.recorded_at < m.hour + (c.i + 1) * interval '1 hour' / c.level) r WHERE value IS NOT NULL) r
+    WHERE (c.is_odd OR c.n IS DISTINCT FROM r.n OR m.feature <> '' AND (c.l IS DISTINCT FROM r.l OR c.h IS DISTINCT FROM r.h))
     AND NOT EXISTS (SELECT FROM rollup_late l WHERE l.device = m.device AND l.bucket >= m.hour AND l.bucket < m.hour + interval '1 hour')
 """
 
@@ -84,8 +87,8 @@ def store(connection, rng, count, past_us):
         execute_values(cursor, f"INSERT INTO readings ({COLUMNS}) VALUES %s ON CONFLICT DO NOTHING", rows, "(%s, %s, %s, now(), %s, %s, %s)")
 
 
-def ask_sql(database, rng, starts, ends, device=None, most=None):
-    question = {"device": device or rng.randrange(1, 4), "from": starts, "to": ends, "most": most or rng.choice([1, 2, 7, 60, 500, 1000, 10000])}
+def ask_sql(database, rng, starts, ends, device=None, most=None, cell=-1):
+    question = {"device": device or rng.randrange(1, 4), "from": starts, "to": ends, "most": most or rng.choice([1, 2, 7, 60, 500, 1000, 10000]), "cell": cell}
     rows = database.rows(ASKED, question)
     *steps, whole = rows
     assert (whole[2] or 0) == whole[6], (question, whole)
@@ -105,8 +108,9 @@ def check(database, rng, hours, spans):
         if rng.random() < 0.6:  # steps shorter than an hour, or as long
             most = rng.choice([7, 60, 500])
             starts = now_us() - rng.randrange(hours * HOUR_US)
-            ends = starts + most * rng.choice([MINUTE_US, 7 * MINUTE_US, HOUR_US, 90_000_000, 10_000_000, rng.randrange(HOUR_US)]) + rng.choice([0, 0, -1, 1])
-            ask_sql(database, rng, to_text(starts), to_text(ends), most=most)
+            starts -= starts % rng.choice([1, 1, MINUTE_US])
+            ends = starts + most * rng.choice([MINUTE_US, 7 * MINUTE_US, 20 * MINUTE_US, HOUR_US, 90_000_000, 10_000_000, rng.randrange(HOUR_US)]) + rng.choice([0, 0, -1, 1])
+            ask_sql(database, rng, to_text(starts), to_text(ends), most=most, cell=rng.choice([-1, None]))  # None: steps as they are, few readings or many
         else:
             ask_sql(database, rng, starts, ends)
 
