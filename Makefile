@@ -369,7 +369,11 @@ build/brokers/%: tests/brokers/%/pom.xml
 ENGINES := $(patsubst tests/engines/%/pom.xml,%,$(wildcard tests/engines/*/pom.xml))
 COPY    := org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies
 
-engines: $(ENGINES:%=build/engines/%/.complete)
+engines: $(ENGINES:%=build/engines/%/.complete) build/engines/kafka/classes.jsa
+
+build/engines/kafka/classes.jsa: build/engines/kafka/.complete
+	$(call note,JAVA,$@)
+	$(Q)$(PYTHON) deploy/local/private_kafka.py
 
 build/engines/%/.complete: tests/engines/%/pom.xml | deps-engines
 	$(call note,MVN,$*)
