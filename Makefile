@@ -126,11 +126,10 @@ programs: $(PROGRAMS:%=$(BIN)/%)
 compiler := $(if $(filter fuzz,$(FLAVOUR)),deps-lint,deps-build)
 
 # Holds the commands, and changes only when they do: another compiler or flag rebuilds everything. Several makes
-# may run at once, each with a file of its own, called after the process that is asked.
-flags_now = $@.$(shell echo $$PPID)
+# may run at once, each with a file of its own, called after the shell that writes it. `make -n` writes none.
+$(OUT)/flags: export commands_now = $(COMPILE) | $(LINK)
 $(OUT)/flags: FORCE | $(OUT)
-	$(file > $(flags_now),$(COMPILE) | $(LINK))
-	@cmp -s $(flags_now) $@ && rm $(flags_now) || mv $(flags_now) $@
+	@printf '%s\n' "$$commands_now" > $@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 
 $(OUT):
 	@mkdir -p $@

@@ -21,6 +21,7 @@ machine_area() {
     [ "$(id -u)" -eq 0 ] || machine_fail "a bare Debian is made and entered by root only"
     [ -n "${BARE:-}" ] || command -v mmdebstrap > /dev/null || machine_fail "there is no mmdebstrap: apt-get install mmdebstrap"
     area=$(mktemp -d "${TMPDIR:-/tmp}/highwater-${0##*/}-XXXXXX")
+    unset TMPDIR # which is nowhere in there, and a chroot hands it on
     # Not in a subshell, whose end is not the script's.
     trap '[ "$BASHPID" -ne $$ ] || { machine_halt; rm -rf --one-file-system "$area"; }' EXIT
     trap 'exit 130' INT TERM HUP
@@ -44,7 +45,7 @@ machine_make() {
     fi
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
     cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2> /dev/null || true
-    chroot "$root" update-ca-certificates > /dev/null 2>&1
+    chroot "$root" update-ca-certificates > "$root.log" 2>&1 || { cat "$root.log" >&2; return 1; }
     printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
 }
