@@ -506,9 +506,9 @@ lint-tidy: $(OUT)/sparkplug.pb-c.h | deps-lint
 
 # A collector without what can be left out: it builds, and says what it lacks.
 bare := build/bare/collector
-lint-bare:
+lint-bare: | build
 	$(call note,LINT,bare)
-	$(Q)$(MAKE) --no-print-directory FLAVOUR=bare KAFKA=no REDIS=no $(bare) > build/bare.log 2>&1 || { cat build/bare.log; exit 1; }
+	$(Q)said=$$($(MAKE) --no-print-directory FLAVOUR=bare KAFKA=no REDIS=no $(bare) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
 	$(Q)$(bare) --store kafka://127.0.0.1/readings > build/bare.log 2>&1; test $$? -eq 2 && grep -q 'without Kafka' build/bare.log
 	$(Q)$(bare) --redis-url redis://127.0.0.1 > build/bare.log 2>&1; test $$? -eq 2 && grep -q 'without Redis' build/bare.log
 

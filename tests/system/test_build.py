@@ -1,4 +1,5 @@
-"""What the Makefile promises of the programs it builds: the same bytes from the same sources, and hardened ones.
+"""What the Makefile promises of the programs it builds: the same bytes from the same sources, and hardened ones; and that
+`make -n` builds none.
 
 Held against the programs under test, so they have to be a release that was built here. pytest knows nothing of the
 flags that were meant for it, so no CFLAGS of one's own.
@@ -77,6 +78,19 @@ def test_programs_are_the_same_wherever_and_by_whomever_they_are_built(tmp_path,
         ours, theirs = (BUILD_DIR / name).read_bytes(), (place / "build" / name).read_bytes()
         assert ours == theirs, f"{name} differs"
         assert str(CLONE).encode() not in ours, f"{name} says where it was built"
+
+
+def test_make_says_what_it_would_do_and_does_nothing(tmp_path, rng):
+    """`make -n` as the first command in a clone; a shell is asked whatever names $(MAKE), so all targets are tried that do."""
+    copy_in_any_order(rng, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for target in ("all", "run", "test", "lint", "install"):
+        done = subprocess.run(["make", "-n", target], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), f"{target}: {done.stdout}"
+        assert "build/release/flags" in done.stdout, target
+    assert sorted(tmp_path.rglob("*")) == before
+    asked = subprocess.run(["make", "-q"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (asked.returncode, asked.stderr) == (1, "")
 
 
 def readelf(option: str, path: Path) -> str:
