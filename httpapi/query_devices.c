@@ -171,11 +171,13 @@ static void build_devices(struct query *query)
         ", span AS MATERIALIZED (SELECT * FROM device_spans(ARRAY(SELECT p.device FROM p"
         " WHERE p.device IS NOT NULL))), latest AS MATERIALIZED (SELECT * FROM devices_latest("
         "ARRAY(SELECT span.device FROM span ORDER BY 1),"
-        " ARRAY(SELECT span.last_at FROM span ORDER BY span.device)))"
-        " SELECT p.device_id, d.first_seen_at, span.first_at, span.last_at,"
-        " greatest(p.heard_at, latest.received_at), p.clock_offset, hour.count,"
-        " p.rejected, CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END,"
-        " total.devices, ");
+        " ARRAY(SELECT span.last_at FROM span ORDER BY span.device))), hour AS MATERIALIZED (SELECT"
+        " * FROM devices_recent(ARRAY(SELECT span.device FROM span), ");
+    query_bind_timestamp(query, query->as_of_us - 3600 * TIMESTAMP_US_PER_S);
+    query_sql(query, ")) SELECT p.device_id, d.first_seen_at, span.first_at, span.last_at,"
+                     " greatest(p.heard_at, latest.received_at), p.clock_offset, hour.readings,"
+                     " p.rejected, CASE WHEN s.device IS NOT NULL THEN " SEQUENCE_JSON " END,"
+                     " total.devices, ");
     if (query->params.sort == DEVICES_BY_HEARD)
         query_sql(query, "(extract(epoch FROM p.heard_at) * 1000000)::bigint");
     else
@@ -187,10 +189,8 @@ static void build_devices(struct query *query)
         query,
         " FROM total LEFT JOIN p ON true LEFT JOIN devices d ON d.id = p.device"
         " LEFT JOIN span ON span.device = p.device LEFT JOIN latest ON latest.device = p.device"
-        " LEFT JOIN LATERAL (SELECT count(*) FROM readings r WHERE r.device = p.device"
-        " AND r.recorded_at > ");
-    query_bind_timestamp(query, query->as_of_us - 3600 * TIMESTAMP_US_PER_S);
-    query_sql(query, ") hour ON true LEFT JOIN device_sequences s ON s.device = p.device");
+        " LEFT JOIN hour ON hour.device = p.device"
+        " LEFT JOIN device_sequences s ON s.device = p.device");
     put_order(query, "p", column, is_desc);
 }
 

@@ -211,6 +211,19 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION devices_latest(integer[], timestamptz[]) IS 'The newest reading of each of some devices (devices.id), given when that was recorded.';
 
+-- How many readings of each of some devices were recorded after a moment. It may lie in a day that is packed, for who packs
+-- soon (PACK_AFTER) does so minutes after midnight.
+CREATE FUNCTION devices_recent(of_devices integer[], since timestamptz) RETURNS TABLE (device integer, readings bigint)
+LANGUAGE plpgsql STABLE SET max_parallel_workers_per_gather = 0 SET datestyle = 'ISO' SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM readings_settle();
+    RETURN QUERY EXECUTE format(
+        'SELECT wanted."its device", r.n FROM unnest($1) wanted ("its device") CROSS JOIN LATERAL (
+             SELECT count(*) AS n FROM %s r WHERE r.device = "its device" AND r.recorded_at > %L) r',
+        readings_source(since, 'infinity', '"its device"', '{}'), since) USING of_devices;
+END $$;
+COMMENT ON FUNCTION devices_recent(integer[], timestamptz) IS 'How many readings of each of some devices (devices.id) were recorded after a moment.';
+
 -- What is there already.
 INSERT INTO device_states (natural_id, device_id, device, heard_at, missing)
 SELECT natural_id(d.device_id), d.device_id, d.id, greatest(d.first_seen_at, least(s.last_at, now())), coalesce(q.missing, 0)

@@ -224,7 +224,7 @@ class Questions:
             "page": self._page, "csv": self._csv, "points": self._points, "compared": self._compared, "export": self._export,
             "values": self._values, "statuses": self._statuses, "board": self._board, "lines": self._lines, "heat map": self._heatmap,
             "device": self._device, "view": self._view, "storage": self._storage, "summary": self._summary, "moment": self._moment,
-            "latest": self._latest, "hours": self._hours,
+            "latest": self._latest, "recent": self._recent, "hours": self._hours,
         }
 
     def draw(self, count: int) -> list[Question]:
@@ -332,6 +332,9 @@ class Questions:
         return Question("latest", "SELECT device, recorded_at, received_at, status, seq, temperature, pressure FROM devices_latest("
                         "ARRAY(SELECT device FROM device_spans(%s) ORDER BY 1), ARRAY(SELECT last_at FROM device_spans(%s) ORDER BY device)) ORDER BY 1",
                         ([self.rng.randrange(1, len(DEVICES) + 1)],) * 2)
+
+    def _recent(self) -> Question:
+        return Question("recent", "SELECT * FROM devices_recent(%s, %s) ORDER BY 1", (list(range(1, len(DEVICES) + 1)), to_text(self._at())))
 
 
 def rounded(item: Any) -> Any:
