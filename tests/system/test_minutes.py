@@ -231,17 +231,17 @@ def test_steps_of_many_readings_are_whole_cells(stack):
 def test_of_a_long_span_next_to_no_reading_is_looked_at(stack):
     """As cells really are: what they leave of a span is bounded, however many readings it has."""
     database = Session(migrated(stack))
-    rolled_until_hours_ago(database, 30)
+    rolled_until_hours_ago(database, 14)
     database.rows("INSERT INTO devices (device_id) VALUES ('d1')")
-    database.rows("SELECT * FROM make_partitions(now() - interval '30 hours', now())")
+    database.rows("SELECT * FROM make_partitions(now() - interval '14 hours', now())")
     database.rows(
-        f"INSERT INTO readings ({COLUMNS}) SELECT 1, i, date_bin('1 hour', now(), 'epoch') - interval '28 hours' + i * interval '1 second', now(), 1, round(i), i / 7.0"
-        " FROM generate_series(0, 100000) i"
+        f"INSERT INTO readings ({COLUMNS}) SELECT 1, i, date_bin('1 hour', now(), 'epoch') - interval '12 hours' + i * interval '1 second', now(), 1, round(i), i / 7.0"
+        " FROM generate_series(0, 43200) i"
     )
     keep_up(database)
     left = database.value(
-        "SELECT count(*) FROM (SELECT tstzmultirange(tstzrange(now() - interval '27 hours 7 seconds', now() - interval '3 hours')) AS span) s"
-        " JOIN readings r ON r.recorded_at <@ (s.span - minutes_cover(1, s.span, date_bin('180 s', now() - interval '27 hours 7 seconds', 'epoch'), 180000000))"
+        "SELECT count(*) FROM (SELECT tstzmultirange(tstzrange(now() - interval '11 hours 7 seconds', now() - interval '3 hours')) AS span) s"
+        " JOIN readings r ON r.recorded_at <@ (s.span - minutes_cover(1, s.span, date_bin('180 s', now() - interval '11 hours 7 seconds', 'epoch'), 180000000))"
     )
     assert left < 2 * 60
     plan = "\n".join(row[0] for row in database.rows("EXPLAIN SELECT FROM rollup_minutes WHERE device = 1 AND feature = '' AND hour >= now() AND hour < now()"))

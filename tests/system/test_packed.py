@@ -12,7 +12,7 @@ import pytest
 from oracle import Database, now_us, to_text
 from psycopg2.extras import execute_values
 from servers import until
-from storage import DAY_US, migrated
+from storage import DAY_US, Session, migrated
 
 # Any name that a feature can have: of columns of chunks, of variables of functions, of words of SQL.
 FEATURES = ("temperature", "pressure", "readings", "first_at", "last_at", "starts", "i", "low", "base", "day", "select", "x-y.z")
@@ -65,12 +65,13 @@ def pack(database):
     done = []
 
     def nothing_is_left():
-        while (did := step(database)) is not None:
+        while (did := step(session)) is not None:
             done.append(did)
             assert len(done) < 300, done[-9:]
-        return database.value("SELECT count(*) FROM packed_days WHERE detached IS NOT NULL") == 0
+        return session.value("SELECT count(*) FROM packed_days WHERE detached IS NOT NULL") == 0
 
-    until(nothing_is_left, 20)
+    with Session(database) as session:
+        until(nothing_is_left, 20)
     return done
 
 
@@ -139,10 +140,10 @@ def test_what_was_packed_is_what_was_there_bit_for_bit(stack, rng):
 
 
 def test_any_part_of_a_day_is_found_by_its_bounds(stack, rng):
-    database = fresh(stack)
+    database = Session(fresh(stack))
     put(database, [*some(rng, 2, 9000, 9_500_000), *some(rng, 3, 40)])
     put(database, [(2, i % 50 * 1000, i, {"temperature": i / 10}) for i in range(400)])
-    plain = database.rows("SELECT device, recorded_at, temperature FROM readings")
+    database.rows("CREATE TEMPORARY TABLE plain AS SELECT device, recorded_at, temperature FROM readings")
     pack(database)
     for _ in range(60):
         device = rng.randrange(1, 4)
@@ -151,9 +152,7 @@ def test_any_part_of_a_day_is_found_by_its_bounds(stack, rng):
         words = to_text(DAY + starts), to_text(DAY + ends)
         source = database.value("SELECT readings_source(%s, %s, %s, '{temperature}')", (*words, str(device)))
         said = database.rows(f"SELECT device, recorded_at, temperature FROM {source} r WHERE device = {device} AND recorded_at >= '{words[0]}' AND recorded_at < '{words[1]}'")
-        assert sorted(said) == sorted(database.rows(
-            "SELECT * FROM (SELECT unnest(%s::int[]) d, unnest(%s::timestamptz[]) t, unnest(%s::float8[]) v) p WHERE d = %s AND t >= %s AND t < %s",
-            ([p[0] for p in plain], [p[1] for p in plain], [p[2] for p in plain], device, *words)))  # fmt: skip
+        assert sorted(said) == sorted(database.rows("SELECT * FROM plain WHERE device = %s AND recorded_at >= %s AND recorded_at < %s", (device, *words)))
     # in bursts, so that a reading lies up to thirty places from where a straight line has it
     bursts = [i // 60 * 60_000 + i % 60 * 10 for i in range(3961)]
     put(database, [(4, at, i, {"temperature": 1.5}) for i, at in enumerate(bursts)])
