@@ -62,7 +62,10 @@ test('screenshots', async () => {
     if (name.startsWith('paper')) await page.emulateMedia({ media: 'print' });
     if (name.startsWith('rtl')) await page.evaluate(() => (document.documentElement.dir = 'rtl'));
     /* rows that are out of sight on a screen are on the picture */
-    await page.evaluate(() => document.querySelectorAll<HTMLElement>('.board, .ranking tr').forEach((row) => (row.style.contentVisibility = 'visible')));
+    await page.evaluate(() => {
+      document.querySelectorAll<HTMLElement>('.board, .ranking tr').forEach((row) => (row.style.contentVisibility = 'visible'));
+      window.dispatchEvent(new Event('beforeprint')); /* and as they are now (src/parts/whenSeen.tsx) */
+    });
     const path = join(OUT, `${name}-${colorScheme}-${device}.png`);
     await page.screenshot({ path, fullPage: (device === 'phone' || device === 'desktop') && name !== 'many' });
     await page.context().close();
