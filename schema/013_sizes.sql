@@ -26,6 +26,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION disk_bytes() IS 'Bytes on disk: of readings, of their keys (indexes), of packed readings, of rollups, of rejected messages, and of all else with its indexes.';
 
+-- Of values in an hour (024_values): a node of a feature for each span that has readings enough at such a rate.
+CREATE FUNCTION value_bytes(features integer, a_day numeric) RETURNS integer LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN (SELECT coalesce(ceil(sum(1500 * features / u.hours)), 0)
+            FROM (SELECT v.fewest, extract(epoch FROM v.length) / 3600 AS hours FROM value_units() v) u WHERE a_day * u.hours / 24 >= u.fewest);
+END $$;
+
 -- What a fleet will take, before there is one, or when one is to grow. A row's bytes are PostgreSQL's own
 -- arithmetic, the others are measured. A key takes 41 to 71: where many devices store into one B-tree, most of
 -- its pages split in the middle and stay half full; 65 is what a day of one reading a second left.
@@ -48,6 +55,8 @@ DECLARE
     -- hours are packed by two days and 16 devices
     loose_hours constant numeric := least(span, coalesce(3 + extract(epoch FROM disk_expected.pack_after) / day, span));
     hour    constant integer := ceil(16 + 20 * features + (1000 + 600 * features) / (2 * greatest(1, least(24, each)) * greatest(1, least(16, devices))));
+    -- arrays of 66 elements, or 426 (027_minutes)
+    minutes constant integer := CASE WHEN each / 24 >= 10000 THEN 900 + 4060 * features WHEN each / 24 >= 600 THEN 250 + 1010 * features ELSE 0 END;
 BEGIN
     IF devices IS NULL OR devices < 1 OR each IS NULL OR each <= 0 OR features IS NULL OR features NOT BETWEEN 0 AND 200
        OR span IS NULL OR span <= 0 OR retention < '1 hour' OR pack_after < '0 s' THEN
@@ -65,6 +74,9 @@ BEGIN
                -- a page has that of 64 devices and a feature, whether they send or not; of a small fleet there is none (030_sheets)
                ('an hour of a device in sheets', CASE WHEN devices >= 1000 THEN 128 * least(features, 64) ELSE 0 END, 24 * devices::numeric, least(span, 4)),
                ('a day of a device', sums, least(1, each) * devices, span),
+               ('minutes of an hour of a device', minutes, 24 * devices::numeric, kept),
+               ('values of an hour of a device', value_bytes(features, each), 24 * devices::numeric, kept),
+               ('values of an hour of the fleet', value_bytes(features, each * devices), 24, kept),
                ('a device', 1400 + 700 * features, NULL, NULL)
     ), sized (what, bytes_each, a_day, in_all) AS (
         SELECT r.what, r.bytes_each, r.bytes_each * r.a_day, coalesce(r.bytes_each * r.a_day * r.days, r.bytes_each * devices::numeric) FROM rows r

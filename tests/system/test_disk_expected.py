@@ -37,6 +37,12 @@ def test_operations_shows_what_it_answers(stack):
         ("hour of one device in sheets (`rollup_sheets`), of fleets of 1,000 and more", "an hour of a device in sheets"),
         ("day of one device (`rollup_days`)", "a day of a device"),
         ("ten seconds of the fleet (`rollup_fleet`)", "ten seconds of the fleet"),
+        ("minutes of an hour of one device (`rollup_minutes`), of 600 readings or more; from 10,000 on 9,020", "minutes of an hour of a device"),
+        (
+            "values of an hour of one device (`rollup_values`) that sends once a second: 1 to 4 kB a feature for each span with 4,096 readings or more",
+            "values of an hour of a device",
+        ),
+        ("values of an hour of the fleet, at 1,000 readings a second", "values of an hour of the fleet"),
         ("device: its names, peaks, state, open and total sums", "a device"),
     ):
         assert table.pop(said) == str(found[what])
