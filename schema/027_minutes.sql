@@ -148,7 +148,7 @@ BEGIN
                    ' sum(h.readings) FILTER (WHERE minute_cells(h.readings) IS NOT NULL) AS dense'
                    ' FROM %s h WHERE h.device = ANY ($1) AND h.bucket > %L AND h.bucket < %L',
                    hours_source(starts - interval '1 hour', ends, said => '', whose => ' AND device = ANY ($1)'), starts - interval '1 hour', ends) INTO n USING of_devices;
-    -- steps may become twice as long, not more
+    -- steps become twice as long at most, but for a handful
     RETURN CASE WHEN step >= interval '10 minutes' AND n.dense > 50000 THEN 600000000
                 WHEN step >= interval '1 minute' AND n.dense > 50000 OR step >= interval '30 seconds' AND n.coarse > 50000 THEN 60000000
                 WHEN step >= interval '5 seconds' AND n.fine > 50000 THEN 10000000 END;
