@@ -606,4 +606,4 @@ clean: ## remove build/
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t h; do \
-	  printf '  make %-12s %s\n' "$$t" "$$h"; done
+	  printf '  make %-19s %s\n' "$$t" "$$h"; done
