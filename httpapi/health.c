@@ -208,11 +208,18 @@ static const char *one_or_all(const struct health_facts *facts, const char *one,
     return facts->count == 1 ? one : all;
 }
 
+/* Who said that he ends stores nothing; of one that is not heard the database would tell, if it is. */
 static void say_not_stored(struct health_trouble *trouble, const struct health_facts *facts,
-                           const char *if_storing)
+                           bool is_certain, const char *if_storing)
 {
     if (is_storing(facts, trouble->since_us))
         say(trouble->meaning, "%s %s", if_storing, say_boards(facts));
+    else if (!is_certain && !health_hears_database(facts))
+        say(trouble->meaning,
+            "Whether anything is stored is not known here, for the database is not heard either: "
+            "perhaps only httpapi is cut off. What is not stored waits at the broker, up to the "
+            "limit of its queue. %s",
+            say_boards(facts));
     else
         say(trouble->meaning, "Nothing is stored. " WAIT_AT_THE_BROKER ", until it is back. %s",
             say_boards(facts));
@@ -227,18 +234,21 @@ static void judge_absence(struct health *health, const struct health_facts *fact
     if (last->state == COLLECTOR_STOPPED) {
         trouble = add(health, HEALTH_BROKEN, "collector_stopped", last->since_us,
                       one_or_all(facts, "The collector was stopped", "All collectors are gone"));
-        say_not_stored(trouble, facts, "Yet readings are being stored, by one that is not heard.");
+        say_not_stored(trouble, facts, true,
+                       "Yet readings are being stored, by one that is not heard.");
         say(trouble->action, "Start it again: \"%s\" ended in order.", last->id);
     } else if (last->state == COLLECTOR_LOST) {
         trouble =
             add(health, HEALTH_BROKEN, "collector_lost", last->since_us,
                 one_or_all(facts, "The collector ended unexpectedly", "All collectors are gone"));
-        say_not_stored(trouble, facts, "Yet it stores: only what it publishes does not arrive.");
+        say_not_stored(trouble, facts, false,
+                       "Yet it stores: only what it publishes does not arrive.");
         say(trouble->action, "Look at the end of the log of \"%s\", and start it again.", last->id);
     } else {
         trouble = add(health, HEALTH_BROKEN, "collector_silent", last->since_us,
                       one_or_all(facts, "The collector is silent", "All collectors are silent"));
-        say_not_stored(trouble, facts, "Yet it stores: only what it publishes does not arrive.");
+        say_not_stored(trouble, facts, false,
+                       "Yet it stores: only what it publishes does not arrive.");
         say(trouble->action,
             "See whether \"%s\" hangs, and whether it can reach the broker: its log "
             "and its /readyz say so.",
@@ -263,7 +273,7 @@ static void judge_nobody(struct health *health, const struct health_facts *facts
         say(trouble->action, "Compare DATABASE_URL and MQTT_URL of httpapi and of the collector.");
     } else if (facts->known > 0) {
         trouble = add(health, HEALTH_BROKEN, "no_collector", 0, "No collector is heard");
-        say_not_stored(trouble, facts,
+        say_not_stored(trouble, facts, false,
                        "Yet readings are being stored: perhaps the collector has "
                        "another broker than httpapi.");
         say(trouble->action, "Start a collector, or compare MQTT_URL of httpapi and of the "
