@@ -27,7 +27,7 @@ from http_tools import Raw
 from oracle import Database, now_us, to_text
 from psycopg2.extras import execute_values
 from servers import Program
-from storage import DAY_US, HOUR_US, keep_up, rolled_until_hours_ago
+from storage import DAY_US, HOUR_US, Session, keep_up, rolled_until_hours_ago
 
 FEATURES = ("temperature", "pressure")
 COLUMNS = "device, content_hash, recorded_at, received_at, status, seq, temperature, pressure"
@@ -96,17 +96,25 @@ def some_rows(rng: random.Random, count: int, since_us: int, until_us: int) -> l
     ]
 
 
-def store(databases: Sequence[Database], rows: Sequence[tuple[Any, ...]]) -> list[int]:
-    """The same rows into each; how many were new there."""
-    added = []
+def put(databases: Sequence[Database], rows: Sequence[tuple[Any, ...]]) -> None:
+    """The same rows into each."""
     for database in databases:
         connection = database.connect()
         with connection, connection.cursor() as cursor:
-            before = database.value("SELECT count(*) FROM device_readings")
             execute_values(cursor, f"INSERT INTO readings ({COLUMNS}) VALUES %s ON CONFLICT DO NOTHING", rows, page_size=20_000)
         connection.close()
-        added.append(database.value("SELECT count(*) FROM device_readings") - before)
-    return added
+
+
+def counted(databases: Sequence[Database]) -> list[int]:
+    """How many readings are found in each, packed or not."""
+    return [int(database.value("SELECT count(*) FROM device_readings")) for database in databases]
+
+
+def store(databases: Sequence[Database], rows: Sequence[tuple[Any, ...]]) -> list[int]:
+    """The same, and how many were new in each."""
+    before = counted(databases)
+    put(databases, rows)
+    return [now - then for now, then in zip(counted(databases), before)]
 
 
 # --- Databases -----------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ def fill(database: Database, rng: random.Random, days: int) -> None:
     database.rows("INSERT INTO devices (device_id) SELECT unnest(%s)", (list(DEVICES),))
     while database.value("SELECT wants_more FROM make_partitions(now() - %s * interval '24 hours', now())", (days + 1,)):
         pass
-    store([database], list(rows_of_days(rng, midnight(days), days)))
+    put([database], list(rows_of_days(rng, midnight(days), days)))
     keep_up(database)
     database.rows("SELECT * FROM tell_storage(0)")
 
@@ -170,21 +178,23 @@ def step(database: Database) -> str | None:
 
 
 def pack(database: Database) -> list[str]:
-    """Until nothing is left to do: days that are over, and what came late for them."""
+    """Until nothing is left to do: days that are over, and what came late for them. In one session, as the collector does."""
     done = []
-    while (did := step(database)) is not None:
-        done.append(did)
-        assert len(done) < 10_000, done[-20:]
+    with Session(database) as session:
+        while (did := step(session)) is not None:
+            done.append(did)
+            assert len(done) < 10_000, done[-20:]
     return done
 
 
 def pack_halfway(database: Database) -> None:
     """A day packed, and another begun and not turned."""
     done = []
-    while "turned" not in done or done[-1] != "packed":
-        did = step(database)
-        assert did is not None, done
-        done.append(did)
+    with Session(database) as session:
+        while "turned" not in done or done[-1] != "packed":
+            did = step(session)
+            assert did is not None, done
+            done.append(did)
 
 
 def pack_some_hours(database: Database) -> None:

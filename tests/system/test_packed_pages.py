@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from oracle import Database, to_text
-from packed_days import COLUMNS, DEVICES, FEATURES, filled, hours_sql, midnight, pack, pack_halfway, some_rows, store, twin
+from packed_days import COLUMNS, DEVICES, FEATURES, filled, hours_sql, midnight, pack, pack_halfway, put, some_rows, twin
 from servers import until
 from storage import DAY_US, HOUR_US, keep_up
 
@@ -87,7 +87,7 @@ def test_pages_follow_each_other(twins, rng, size):
     plain, other = twins
     rows = late_rows(rng)
     pack(other)
-    store(twins, rows)
+    put(twins, rows)
     for device in NUMBERS if size > 1 else [DEVICES.index("hourly") + 1]:
         for newest_first in (False, True):
             walked: list[Any] = []
@@ -181,7 +181,7 @@ def test_runs_tell_what_pages_tell(twins, rng):
                     if span is everything and form == "packed":
                         assert whole == chunks.get(device, 0)
         if form == "packed":
-            store(twins, rows)
+            put(twins, rows)
         elif form == "with late ones":
             pack(other)
 
@@ -253,7 +253,7 @@ def test_a_removal_leaves_what_it_leaves_of_plain_rows(twins, rng, form):
     else:
         pack(other)
     if form == "late into packed":
-        store(twins, late_rows(rng))
+        put(twins, late_rows(rng))
         for database in twins:
             keep_up(database)
     removed = 0
@@ -279,7 +279,7 @@ def test_a_removal_leaves_what_it_leaves_of_plain_rows(twins, rng, form):
 def test_of_a_device_that_is_removed_no_chunk_stays(twins, rng):
     plain, other = twins
     pack(other)
-    store(twins, late_rows(rng))
+    put(twins, late_rows(rng))
     of_busy = "SELECT count(*) FROM reading_chunks WHERE device = 1"
     assert other.value(of_busy) > 0
     counts = [database.value("SELECT device_remove('busy')") for database in twins]
@@ -309,7 +309,7 @@ def test_a_value_that_was_taken_out_is_in_no_peak_of_another(twins):
 def test_windows_longer_than_what_is_not_packed_are_loaded_from_chunks(stack, twins, rng):
     plain, other = twins
     pack(other)
-    store(twins, late_rows(rng))
+    put(twins, late_rows(rng))
     topics = [f"boards/{feature}/past_days" for feature in FEATURES]
     listener = stack.listen("collectors/+/boards/+/past_days", "collectors/+/status")
     for name, database in zip(("plain", "packed"), twins):

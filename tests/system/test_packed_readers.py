@@ -14,10 +14,11 @@ import psycopg2
 import pytest
 from oracle import Database, to_text
 from packed_days import (
-    DEVICES, SILENT, Asker, Question, Questions, differing, filled, midnight, pack, pack_halfway, pack_some_hours, some_rows, step, store, twin,
+    DEVICES, SILENT, Asker, Question, Questions, counted, differing, filled, midnight, pack, pack_halfway, pack_some_hours, put, some_rows, step, store,
+    twin,
 )
 from servers import LOOPBACK, free_port, until
-from storage import DAY_US, HOUR_US, keep_up
+from storage import DAY_US, HOUR_US, Session, keep_up
 
 DAYS = 4
 QUESTIONS = 48  # in each form
@@ -124,7 +125,7 @@ def test_readings_that_come_late_into_packed_days(pair, rng):
     """Found at once and once, before they are merged and after; a message that comes again is the same one, in either form."""
     first = pair.some_rows(rng, 400)
     again = [row for row in first if row[0] != SILENT]
-    store(pair.databases, first)
+    put(pair.databases, first)
     pack(pair.other.database)
     assert store([pair.other.database], again) == [0]
     late = [*pair.some_rows(rng, 300), *(row for row in pair.some_rows(rng, 2000) if row[0] == SILENT)]
@@ -144,10 +145,13 @@ def test_readings_that_come_late_into_packed_days(pair, rng):
 def test_readings_that_come_while_a_day_is_packed(pair, rng):
     """The turn waits for none of them, and leaves none out."""
     pack_halfway(pair.other.database)
-    for _ in range(60):
-        assert store(pair.databases, pair.some_rows(rng, 3)) == [3, 3]
-        step(pair.other.database)
+    before = counted(pair.databases)
+    with Session(pair.other.database) as session:
+        for _ in range(60):
+            put(pair.databases, pair.some_rows(rng, 3))
+            step(session)
     assert "turned" in pack(pair.other.database)
+    assert counted(pair.databases) == [count + 180 for count in before]
     pair.check()
 
 
@@ -163,7 +167,7 @@ def test_readings_that_are_taken_out_of_packed_days(pair, rng):
         counts.append(said[0])
     assert max(counts) > 3000
     pair.check()
-    store(pair.databases, pair.some_rows(rng, 50))
+    put(pair.databases, pair.some_rows(rng, 50))
     said = [db.value("SELECT device_remove('whole')") for db in pair.databases]
     assert said[0] == said[1] > 0
     for database in pair.databases:
@@ -206,7 +210,7 @@ QUESTION = Question("page", "")
 def test_a_collector_that_starts_loads_packed_days(stack, pair, rng):
     """Its boards, what it says of all time and the numbers that never came are those of plain rows."""
     pack(pair.other.database)
-    store(pair.databases, pair.some_rows(rng, 20))
+    put(pair.databases, pair.some_rows(rng, 20))
     interval = f"ten_days={10 * 24}h"
     boards = []
     for name, database in zip(("plain", "packed"), pair.databases):
