@@ -125,6 +125,9 @@ static void put_form(const struct server_answer *answer, struct answer_form *for
     put_header(&form->not_modified, "ETag", form->etag);
 }
 
+/* What the form of an answer hangs on: its type and its compression. */
+static const char vary[] = "Accept, Accept-Encoding";
+
 static struct server_answer *new_answer(int status, const struct server_header *headers,
                                         size_t header_count, const void *body, size_t bytes,
                                         unsigned flags)
@@ -142,7 +145,7 @@ static struct server_answer *new_answer(int status, const struct server_header *
                        : &answer->common,
                    headers[i].name, headers[i].value);
     if (answer->may_compress)
-        put_header(&answer->common, "Vary", "Accept-Encoding");
+        put_header(&answer->common, "Vary", vary);
     answer->plain.body = body;
     answer->plain.bytes = bytes;
     if (answer->has_etag)
@@ -241,7 +244,7 @@ void server_stream_head(struct buffer *out, int status, const struct server_head
     put_status(out, status);
     for (size_t i = 0; i < header_count; i++)
         put_header(out, headers[i].name, headers[i].value);
-    put_header(out, "Vary", "Accept-Encoding");
+    put_header(out, "Vary", vary);
     if (is_gzip)
         put_header(out, "Content-Encoding", "gzip");
 }
