@@ -100,13 +100,16 @@ def versions() -> list[str]:
     return found
 
 
-def document(sections: list[Section], command: str, runs: int, version: str, busy: float) -> str:
+def document(sections: list[Section], command: str, runs: int, version: str, busy: float, even: list[float]) -> str:
+    least, median, slow = even[0], even[len(even) // 2], even[int(len(even) * 0.99)]
     head = f"""# Benchmarks
 
 <!-- Written by `make bench`; changes made by hand are overwritten. -->
 
 Highwater {version}, {time.strftime("%Y-%m-%d", time.gmtime())}, `{command}`.
-Machine: {machine()}; {busy:.0f} % of it was in use by others before this began.
+Machine: {machine()}; {busy:.0f} % of it was in use by others before this began. The same piece of work
+of one core (SHA-256 of 16 MB, {len(even)} times) took {least:.1f} ms at the least, {median:.1f} at the median, {slow:.1f} in the slowest hundredth: so
+much of a p99 below is the machine's.
 Versions: {", ".join(versions())}.
 
 Everything runs on this one machine: publishers, broker, program and database share its cores. So figures are

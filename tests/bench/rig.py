@@ -9,6 +9,7 @@ them alike; what is shown is the median of the rounds with the least and the mos
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -160,6 +161,17 @@ def busy_share(seconds: float = 2.0) -> float:
     time.sleep(seconds)
     total_then, idle_then = times()
     return 100 * (1 - (idle_then - idle) / max(1, total_then - total))
+
+
+def evenness(times: int = 200) -> list[float]:
+    """How long the same piece of work takes one core each time, in ms, the shortest first: how much of a slowest hundredth is the machine's."""
+    work = bytes(16 << 20)
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        hashlib.sha256(work).digest()
+        took.append(1e3 * (time.perf_counter() - began))
+    return sorted(took)
 
 
 def sleep_until(moment: float) -> None:

@@ -27,7 +27,7 @@ import parts
 import peer_bench
 import spans
 from report import Section, document
-from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, rig, say
+from rig import BENCH, CLONE, DEVICES, Figure, Rig, busy_share, evenness, rig, say
 from servers import ServerError
 
 PARTS = ["flood", "store", "instructions", "profile", "table", "disk", "latency", "idle", "mapped", "backlog", "http", "spans", "minutes", "fleet", "windows", "redis", "kafka", "peers"]
@@ -117,6 +117,7 @@ def main() -> int:
     busy = busy_share()
     if busy > 10:
         say(f"the machine is {busy:.0f} % busy with other things: figures will be noise")
+    even = evenness()
     try:
         with rig() as on:
             sections = measure(on, options)
@@ -126,7 +127,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     command = "make bench-quick" if options.quick else "make bench"
-    text = document(sections, command, options.runs, (CLONE / "VERSION").read_text().strip(), busy)
+    text = document(sections, command, options.runs, (CLONE / "VERSION").read_text().strip(), busy, even)
     print(f"\n{text}")
     output = options.output or (None if options.quick or options.only else CLONE / "docs" / "BENCHMARKS.md")
     if output:
