@@ -121,7 +121,7 @@ def fan_out(broker_port: int, http_port: int, clients: int, probes: int) -> list
     tails: dict[socket.socket, bytes] = {}
     for _ in range(clients):
         stream = socket.create_connection((LOOPBACK, http_port))
-        stream.sendall(b"GET /events?features=temperature&interval=past_minute HTTP/1.1\r\nHost: x\r\n\r\n")
+        stream.sendall(b"GET /events?features=temperature&interval=past_minute HTTP/1.1\r\nHost: localhost\r\n\r\n")
         stream.setblocking(False)
         selector.register(stream, selectors.EVENT_READ)
         tails[stream] = b""
@@ -138,7 +138,7 @@ def fan_out(broker_port: int, http_port: int, clients: int, probes: int) -> list
             except BlockingIOError:
                 continue
             if not data:
-                raise ServerError("httpapi closed a stream")
+                raise ServerError(f"httpapi closed a stream, of which this was the last: {tails[stream]!r}")
             now = time.time()
             data = tails[stream] + data
             for match in PROBE.finditer(data):
