@@ -33,6 +33,7 @@ PATH = "/dashboard?interval=past_hour"
 NGINX = """
 worker_processes 1;
 daemon off;
+master_process off; # one process, so that none outlives it
 pid {area}/nginx.pid;
 error_log {area}/log/nginx.log;
 events {{ worker_connections 4096; }}
