@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from private_kafka import JARS
+from rig import percentile
 
 WIDTH = 118
 
@@ -101,7 +102,7 @@ def versions() -> list[str]:
 
 
 def document(sections: list[Section], command: str, runs: int, version: str, busy: float, even: list[float]) -> str:
-    least, median, slow = even[0], even[len(even) // 2], even[int(len(even) * 0.99)]
+    least, median, slow = (percentile(even, share) for share in (0, 0.5, 0.99))
     head = f"""# Benchmarks
 
 <!-- Written by `make bench`; changes made by hand are overwritten. -->

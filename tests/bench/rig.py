@@ -164,14 +164,14 @@ def busy_share(seconds: float = 2.0) -> float:
 
 
 def evenness(times: int = 200) -> list[float]:
-    """How long the same piece of work takes one core each time, in ms, the shortest first: how much of a slowest hundredth is the machine's."""
+    """How long the same piece of work takes one core each time, in ms: how much of a slowest hundredth is the machine's."""
     work = bytes(16 << 20)
     took = []
     for _ in range(times):
         began = time.perf_counter()
         hashlib.sha256(work).digest()
         took.append(1e3 * (time.perf_counter() - began))
-    return sorted(took)
+    return took
 
 
 def sleep_until(moment: float) -> None:
